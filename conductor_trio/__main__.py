@@ -1,0 +1,8 @@
+"""``python -m conductor_trio`` is the client; ``python -m conductor_trio.server`` is the server."""
+
+import sys
+
+from conductor_trio.client.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Frozen settings, and every timeout and size in one place, each with its reason.
+
+`*_timeout`, `*_interval` and `*_pause` are seconds; `max_*` are bytes or counts, as their comment says.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+KIB = 1024
+MIB = 1024 * KIB
+
+#: The original's runtime directory, where both programs look unless told otherwise.
+DEFAULT_RUNTIME_DIR = "/var/run/conductor"
+DEFAULT_CONTROL_SOCKET = DEFAULT_RUNTIME_DIR + "/client"
+DEFAULT_PORT = 8888
+
+#: The longest path that connect() takes for a UNIX socket: sun_path is 108 bytes and ends with NUL (unix(7)).
+MAX_SOCKET_PATH = 107
+
+#: The name of the relay socket in a session's directory: the control channel's contract.
+RELAY_NAME = "socket"
+
+#: One line of the control channel, newline included, in bytes: the control channel's contract.
+MAX_CONTROL_LINE = 64 * KIB
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What the server allows its visitors, applications and clients."""
+
+    # Heads. 64 KiB and 100 fields are what browsers never reach; 16 KiB of target is twice nginx's default.
+    max_head: int = 64 * KIB
+    max_fields: int = 100
+    max_target: int = 16 * KIB
+
+    # Visitors.
+    tls_handshake_timeout: float = 10.0
+    head_timeout: float = 15.0  # from the first byte of a request's head to its last: slow loris
+    idle_timeout: float = 75.0  # between requests of a kept connection: nginx's keepalive_timeout
+    body_stall_timeout: float = 300.0  # a request body of which nothing comes
+    send_stall_timeout: float = 300.0  # a visitor or an application that does not read
+    linger_timeout: float = 5.0  # how long a refused visitor's bytes are read away, as nginx's lingering_timeout
+    max_linger: int = 16 * MIB  # and how many bytes
+    max_visitors: int = 8192  # connections at once
+    grace_timeout: float = 10.0  # running requests at shutdown
+
+    # Applications.
+    connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
+    watch_delay: float = 0.05  # silence of the application after which the visitor is watched for an abort
+    max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests
+    upstream_idle_timeout: float = 4.0  # below the 5 s after which Node.js and uvicorn close a kept connection
+    read_size: int = 64 * KIB  # one recv()
+
+    # Failed tokens, for each peer and route: that many at once, then one answer in each interval.
+    max_token_failures: int = 10
+    token_failure_interval: float = 1.0
+    max_token_failure_wait: float = 8.0
+
+    # Control channel.
+    control_line_timeout: float = 15.0  # from a line's first byte to its newline
+    control_send_timeout: float = 15.0  # a reply that is not read
+    user_lookup_timeout: float = 5.0  # a directory service can hang for seconds
+    max_control_lines: int = 16  # further lines after the registration, which the protocol does not have
+    max_sessions_per_user: int = 64  # a class of demonstrations from one account, but no flood
+    max_sessions: int = 4096
+
+
+@attrs.frozen(kw_only=True)
+class TlsSettings:
+    """Files for TLS on the public listener."""
+
+    cert_file: str
+    key_file: str
+    allowed_clients: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ServerSettings:
+    """The server's command line, checked."""
+
+    runtime_dir: str
+    patterns: tuple[str, ...]
+    host: str = "127.0.0.1"
+    port: int | None = DEFAULT_PORT
+    socket: str | None = None
+    tls: TlsSettings | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    verbose: bool = False
+    limits: Limits = attrs.field(factory=Limits)
+
+
+@attrs.frozen(kw_only=True)
+class ClientLimits:
+    """What the client waits for, and how long."""
+
+    term_timeout: float = 3.0  # between SIGTERM and SIGKILL to the application: the client's contract
+    replace_timeout: float = 5.0  # for the former listener to let go of the local socket
+    # Pauses between looks whether the application listens; growing, since most are ready soon or late.
+    probe_pause: float = 0.01
+    max_probe_pause: float = 0.2
+    redial_pause: float = 0.2
+    max_redial_pause: float = 30.0
+    ssh_alive_interval: int = 10  # ServerAliveInterval; with the count below a dead link shows within 30 s
+    ssh_alive_count: int = 2
+    ssh_command_timeout: float = 30.0  # one command over the connection that already stands
+    control_timeout: float = 30.0  # banner and reply of a server that accepts and then says nothing
+    connect_timeout: int = 30  # ssh's ConnectTimeout for an address that does not answer
+    output_stall_timeout: float = 10.0  # at the end, for a reader of our output that does not read
+    max_output_backlog: int = 1 * MIB  # of the application's output not yet written; then the application waits
+    read_size: int = 64 * KIB

@@ -1,0 +1,92 @@
+"""Every exception that the project raises on purpose.
+
+::
+
+    ConductorError                  `reason` is a stable word for programs, str() a line for people
+    ├─ ConfigError                  the command line or a setting is wrong: exit 2, one line
+    ├─ StartError                   cannot start (port in use, directory not writable): exit 1, one line
+    ├─ ProtocolError
+    │  ├─ LocalProtocolError        our bug: a message that we ourselves composed is wrong
+    │  └─ RemoteProtocolError       the peer's fault; carries the HTTP status that tells it so
+    ├─ RegistrationRefused          the server does not take this registration; str() goes to the client
+    ├─ UpstreamUnavailable          the relay socket cannot be used; carries 502, 503 or 504
+    ├─ TransportError               the way to the gateway failed: ssh, forwarding, control socket
+    └─ ApplicationError             the user's program did not start, ended, or never listened
+
+Foreign exceptions become one of these once, in ``net`` or where a file is opened, with ``from``.
+"""
+
+from __future__ import annotations
+
+
+class ConductorError(Exception):
+    """Base of all; `reason` is a stable word that programs may compare."""
+
+    reason: str = "error"
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
+
+
+class ConfigError(ConductorError):
+    """The command line or a setting is wrong."""
+
+    reason = "config"
+
+
+class StartError(ConductorError):
+    """The program cannot start although its settings are well-formed."""
+
+    reason = "start"
+
+
+class ProtocolError(ConductorError):
+    """A message breaks its protocol."""
+
+    reason = "protocol"
+
+
+class LocalProtocolError(ProtocolError):
+    """A message that we composed ourselves is wrong: a bug here."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer's message is wrong; `status` is the HTTP status that says so."""
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RegistrationRefused(ConductorError):
+    """The server does not take this registration; the message says what to do about it."""
+
+    reason = "refused"
+
+
+class UpstreamUnavailable(ConductorError):
+    """The relay socket cannot be used now; `status` is the HTTP status for the visitor."""
+
+    reason = "upstream"
+
+    def __init__(self, message: str, *, status: int = 502) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TransportError(ConductorError):
+    """The way from the client to the server's control socket failed, or was lost."""
+
+    reason = "transport"
+
+
+class ApplicationError(ConductorError):
+    """The user's program did not start, ended, or never listened; `status` is the client's exit status."""
+
+    reason = "application"
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status

@@ -1,0 +1,1 @@
+"""Trio primitives that know no route, session or application."""

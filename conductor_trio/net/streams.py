@@ -1,0 +1,247 @@
+"""Byte streams over sockets and TLS, with what a gateway needs beyond `trio.abc.Stream`.
+
+`trio.SocketStream` yields to the scheduler in every call, even where the kernel could answer at once. A
+`SocketStream` of ours sends at once while the socket takes it and suspends only to wait; it reads only after
+waiting, so that each exchange passes through the scheduler where that costs least and still at least once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import ssl
+import struct
+from abc import ABC, abstractmethod
+
+import trio
+
+from conductor_trio.config import MAX_SOCKET_PATH
+from conductor_trio.errors import UpstreamUnavailable
+
+# For TCP peers that vanish without a word: the first probe after a minute, given up after two.
+_KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
+
+_BACKLOG_FULL_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08)
+
+
+class Stream(ABC):
+    """A two-way byte stream that one task reads and one task writes.
+
+    `trio.BrokenResourceError` means that the peer or the network ended it, `trio.ClosedResourceError` that we
+    did, `trio.TooSlowError` that the peer did not read for `send_timeout` seconds.
+    """
+
+    #: Whether `send_eof` ends one direction only.
+    can_half_close: bool = False
+    send_timeout: float = float("inf")
+
+    @abstractmethod
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Wait for bytes and return them; b"" once the peer has ended its direction."""
+
+    @abstractmethod
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Hand all bytes to the kernel, waiting while it takes no more."""
+
+    async def send_eof(self) -> None:
+        """End our direction where the transport knows how to; otherwise do nothing."""
+
+    def has_hung_up(self) -> bool:
+        """Whether the peer, whose direction has ended, is known to have ended the other one, too."""
+        return True
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close at once, without a farewell; may be called again."""
+
+    async def aclose(self) -> None:
+        """Close with the farewell that the transport has, if any."""
+        self.close()
+
+
+class SocketStream(Stream):
+    """A connected, non-blocking stream socket, TCP or UNIX; the stream owns it."""
+
+    can_half_close = True
+
+    def __init__(self, sock: socket.socket, *, send_timeout: float = float("inf")) -> None:
+        self._sock = sock
+        self.send_timeout = send_timeout
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            with contextlib.suppress(OSError):  # the peer may have reset it already
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for option, value in _KEEPALIVE.items():
+                    sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 once closed."""
+        return self._sock.fileno()
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Wait for bytes and return them; b"" once the peer has ended its direction."""
+        while True:
+            await trio.lowlevel.wait_readable(self._sock)
+            try:
+                return self._sock.recv(max_bytes)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._translated(error) from error
+
+    def receive_nowait(self, max_bytes: int) -> bytes | None:
+        """Return what is there, b"" at the end, or None where there is nothing yet."""
+        try:
+            return self._sock.recv(max_bytes)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._translated(error) from error
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Hand all bytes to the kernel, waiting up to `send_timeout` each time that it takes no more."""
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise self._translated(error) from error
+        if sent < len(data):
+            await self._send_rest(memoryview(data)[sent:])
+
+    async def _send_rest(self, rest: memoryview) -> None:
+        while rest:
+            with trio.fail_after(self.send_timeout):
+                await trio.lowlevel.wait_writable(self._sock)
+            try:
+                rest = rest[self._sock.send(rest) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._translated(error) from error
+
+    async def send_eof(self) -> None:
+        """End our direction; what was sent still arrives."""
+        with contextlib.suppress(OSError):  # the peer has ended it for us
+            self._sock.shutdown(socket.SHUT_WR)
+        await trio.lowlevel.checkpoint()
+
+    def has_hung_up(self) -> bool:
+        """Whether the peer is gone for both directions, as far as the kernel knows.
+
+        A UNIX peer that closed shows as POLLHUP; of a TCP peer only a reset shows, since FIN says no more than
+        that it will not send.
+        """
+        poll = select.poll()
+        poll.register(self._sock, 0)
+        return any(mask & (select.POLLHUP | select.POLLERR) for _, mask in poll.poll(0))
+
+    def reset(self) -> None:
+        """Close so that a TCP peer sees the connection broken, not ended."""
+        with contextlib.suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self) -> None:
+        """Close at once; tasks that wait on the socket get `trio.ClosedResourceError`."""
+        if self._sock.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._sock)
+            self._sock.close()
+
+    def _translated(self, error: OSError) -> Exception:
+        if self._sock.fileno() < 0 or error.errno == errno.EBADF:
+            return trio.ClosedResourceError("this stream is closed")
+        return trio.BrokenResourceError(f"connection lost: {error.strerror}")
+
+
+class _TransportAdapter(trio.abc.Stream):
+    """Shows a `SocketStream` to `trio.SSLStream` in the shape that it wants."""
+
+    def __init__(self, stream: SocketStream) -> None:
+        self._stream = stream
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        return await self._stream.receive_some(max_bytes or 65536)
+
+    async def aclose(self) -> None:
+        self._stream.close()
+        await trio.lowlevel.checkpoint()
+
+
+class TlsStream(Stream):
+    """The server's side of TLS over a socket. Its end is the end of both directions."""
+
+    def __init__(self, stream: SocketStream, context: ssl.SSLContext) -> None:
+        self._socket = stream
+        self._tls = trio.SSLStream(_TransportAdapter(stream), context, server_side=True, https_compatible=True)
+
+    async def handshake(self) -> None:
+        """Shake hands; raises `trio.BrokenResourceError` where that fails."""
+        await self._tls.do_handshake()
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Wait for bytes and return them; b"" once the peer has ended the connection."""
+        return bytes(await self._tls.receive_some(max_bytes))
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Encrypt and send; the limit on a peer that does not read is the socket's."""
+        await self._tls.send_all(data)
+
+    def reset(self) -> None:
+        """Close so that the peer sees the connection broken: no close_notify, and a reset."""
+        self._socket.reset()
+
+    def close(self) -> None:
+        """Close at once, without close_notify, which peers of HTTP take as truncation."""
+        self._socket.close()
+
+    async def aclose(self) -> None:
+        """Say close_notify and close."""
+        with trio.move_on_after(1) as scope:  # a courtesy, not worth waiting for
+            scope.shield = True
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+                await self._tls.aclose()
+        self.close()
+
+
+async def connect_unix(path: str, *, connect_timeout: float, send_timeout: float = float("inf")) -> SocketStream:
+    """Connect to a UNIX socket; raises `UpstreamUnavailable` with 502, or 503 while its backlog is full.
+
+    A full backlog answers a non-blocking connect() with EAGAIN and leaves the socket unconnected (unix(7)),
+    so that is tried again for `connect_timeout` seconds.
+    """
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise UpstreamUnavailable(f"the path of the socket is longer than {MAX_SOCKET_PATH} bytes")
+    deadline = trio.current_time() + connect_timeout
+    pauses = iter(_BACKLOG_FULL_PAUSES)
+    while True:
+        sock = _open_unix_socket()
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            sock.close()
+        except OSError as error:
+            sock.close()
+            raise UpstreamUnavailable(f"cannot connect: {error.strerror}") from error
+        else:
+            return SocketStream(sock, send_timeout=send_timeout)
+        if trio.current_time() >= deadline:
+            raise UpstreamUnavailable("its backlog is full", status=503)
+        await trio.sleep(next(pauses, _BACKLOG_FULL_PAUSES[-1]))
+
+
+def _open_unix_socket() -> socket.socket:
+    try:
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    except OSError as error:  # EMFILE, ENFILE, ENOBUFS
+        raise UpstreamUnavailable(f"no socket left: {error.strerror}", status=503) from error

@@ -1,0 +1,145 @@
+r"""The control channel's messages, for both ends: one JSON object a line, UTF-8.
+
+::
+
+    server → client   {"directory": "<absolute path>", "status": "ok"}
+    client → server   {"auth": "<blake2b-512 hex>", "key": "<key>"}      key may be absent
+    server → client   {"status": "ok", "urls": ["<host>", …]}  or  {"status": "error", "reason": "<text>"}
+
+Fields that are not named here are ignored by either end, so that the channel can grow.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import attrs
+
+from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
+from conductor_trio.wire.auth import is_token_hash
+
+JSONObject = dict[str, object]
+
+
+@attrs.frozen(kw_only=True)
+class Banner:
+    """The server's greeting. `raw` is the object as it came, for the client's `controlConnect` event."""
+
+    directory: str
+    raw: JSONObject
+
+
+@attrs.frozen(kw_only=True)
+class Registration:
+    """What a client asks for: the hash of its token (lower-case hex), and the key that it wants, if any."""
+
+    auth: str
+    key: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Accepted:
+    """The registration stands; `urls` are host names, one for each of the server's patterns."""
+
+    urls: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Refused:
+    """The registration does not stand."""
+
+    reason: str
+
+
+Reply = Accepted | Refused
+
+
+def _format_line(message: JSONObject) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def _parse_object(line: bytes) -> JSONObject:
+    """Return the JSON object in a line, or raise ValueError with what is wrong."""
+    try:
+        message = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise ValueError("not a line of JSON in UTF-8") from None
+    if not isinstance(message, dict):
+        raise ValueError("not a JSON object")
+    return message
+
+
+def format_banner(directory: str) -> bytes:
+    """Write the server's greeting."""
+    return _format_line({"directory": directory, "status": "ok"})
+
+
+def parse_banner(line: bytes) -> Banner:
+    """Read the server's greeting; raises `RemoteProtocolError`, with the server's reason where it gave one."""
+    message = _parse_from_server(line, "greeting")
+    directory = message.get("directory")
+    if not isinstance(directory, str) or not directory.startswith("/") or "\0" in directory:
+        raise RemoteProtocolError("the server's greeting names no absolute directory")
+    return Banner(directory=directory, raw=message)
+
+
+def format_registration(registration: Registration) -> bytes:
+    """Write the client's request."""
+    message: JSONObject = {"auth": registration.auth}
+    if registration.key is not None:
+        message["key"] = registration.key
+    return _format_line(message)
+
+
+def parse_registration(line: bytes) -> Registration:
+    """Read the client's request; raises `RegistrationRefused` with what is wrong and what to send."""
+    try:
+        message = _parse_object(line)
+    except ValueError as error:
+        raise RegistrationRefused(
+            f"the registration is {error}; send one object with auth and, if you like, key"
+        ) from None
+    auth = message.get("auth")
+    if auth is None:
+        raise RegistrationRefused("auth is missing; send the blake2b-512 hex digest of the token")
+    if not isinstance(auth, str) or not is_token_hash(auth.lower()):
+        raise RegistrationRefused("auth is malformed; send the blake2b-512 hex digest of the token (128 digits)")
+    key = message.get("key")
+    if key is not None and not isinstance(key, str):
+        raise RegistrationRefused("key is not a string")
+    # The original's client leaves an empty key out; one that sends it means the same.
+    return Registration(auth=auth.lower(), key=key.lower() if key else None)
+
+
+def format_reply(reply: Reply) -> bytes:
+    """Write the server's answer to a registration."""
+    match reply:
+        case Accepted(urls=urls):
+            return _format_line({"status": "ok", "urls": list(urls)})
+        case Refused(reason=reason):
+            return _format_line({"status": "error", "reason": reason})
+
+
+def parse_reply(line: bytes) -> Accepted:
+    """Read the server's answer; raises `RegistrationRefused` with its reason, or `RemoteProtocolError`."""
+    message = _parse_from_server(line, "answer")
+    urls = message.get("urls")
+    if not isinstance(urls, list) or not all(isinstance(url, str) and _is_url_host(url) for url in urls):
+        raise RemoteProtocolError("the server's answer holds no list of host names")
+    return Accepted(urls=tuple(urls))
+
+
+def _is_url_host(text: str) -> bool:
+    return re.fullmatch(r"[!-~]+", text) is not None
+
+
+def _parse_from_server(line: bytes, what: str) -> JSONObject:
+    try:
+        message = _parse_object(line)
+    except ValueError as error:
+        raise RemoteProtocolError(f"the server's {what} is {error}") from None
+    if message.get("status") != "ok":
+        reason = message.get("reason")
+        raise RegistrationRefused(reason if isinstance(reason, str) and reason else "no reason given")
+    return message

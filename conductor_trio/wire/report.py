@@ -1,0 +1,70 @@
+"""The client's events: one JSON object a line on its standard output.
+
+The contract's states are ``execute``, ``connect``, ``controlConnect``, ``live``, ``data``, ``dead``, ``failed``
+and ``exit``. Programs read them, so none changes its meaning; fields and states may be added.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+
+from conductor_trio.wire.control import Banner
+
+
+def _event(state: str, **fields: object) -> bytes:
+    return json.dumps({"state": state, **fields}).encode() + b"\n"
+
+
+def execute(command: list[str], pid: int) -> bytes:
+    """The application was started."""
+    return _event("execute", command=command, pid=pid)
+
+
+def connect(user: str | None, host: str | None, port: int | None) -> bytes:
+    """SSH is up; null where the user gave nothing."""
+    return _event("connect", user=user, host=host, port=port)
+
+
+def control_connect(path: str, banner: Banner) -> bytes:
+    """The control channel is up."""
+    return _event("controlConnect", path=path, banner=banner.raw)
+
+
+def live(auth: str, key: str | None, urls: tuple[str, ...]) -> bytes:
+    """Visitors can use it, at ``http(s)://<urls[0]>/_conductor/auth/<auth>``."""
+    return _event("live", config={"auth": auth, "key": key, "urls": list(urls)})
+
+
+def data(kind: str, text: str) -> bytes:
+    """The application wrote something; `kind` is ``stdout`` or ``stderr``."""
+    return _event("data", kind=kind, data=text)
+
+
+def dead(reason: str) -> bytes:
+    """The control channel was lost; the client dials again."""
+    return _event("dead", reason=reason)
+
+
+def failed(reason: str) -> bytes:
+    """The client cannot go on."""
+    return _event("failed", reason=reason)
+
+
+def exit_(status: int) -> bytes:
+    """The application ended: its status, or minus the number of the signal that ended it."""
+    return _event("exit", status=status)
+
+
+class TextDecoder:
+    """Turns one output of the application into text, across any cut of its bytes.
+
+    What is not UTF-8 becomes U+FFFD; nothing that came is left out.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def decode(self, chunk: bytes, *, final: bool = False) -> str:
+        """Return the text that is complete by now; with `final`, all that is left."""
+        return self._decoder.decode(chunk, final)

@@ -1,0 +1,1 @@
+"""Fakes that stand in for peers: memory streams, relay sockets, origins. No mocks."""

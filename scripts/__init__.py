@@ -1,0 +1,1 @@
+"""Programs for development: the demo, its application, and a private SSH server."""

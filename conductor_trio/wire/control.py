@@ -12,6 +12,7 @@ Fields that are not named here are ignored by either end, so that the channel ca
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import attrs
@@ -59,10 +60,18 @@ def _format_line(message: JSONObject) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
+def _finite(text: str) -> float:
+    """Return a number that can be written as JSON again, as NaN and 1e999 cannot; raises ValueError."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("no finite number")
+    return number
+
+
 def _parse_object(line: bytes) -> JSONObject:
     """Return the JSON object in a line, or raise ValueError with what is wrong."""
     try:
-        message = json.loads(line.decode("utf-8"))
+        message = json.loads(line.decode("utf-8"), parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         raise ValueError("not a line of JSON in UTF-8") from None
     if not isinstance(message, dict):
@@ -79,7 +88,7 @@ def parse_banner(line: bytes) -> Banner:
     """Read the server's greeting; raises `RemoteProtocolError`, with the server's reason where it gave one."""
     message = _parse_from_server(line, "greeting")
     directory = message.get("directory")
-    if not isinstance(directory, str) or not directory.startswith("/") or "\0" in directory:
+    if not isinstance(directory, str) or not directory.startswith("/") or not _is_path(directory):
         raise RemoteProtocolError("the server's greeting names no absolute directory")
     return Banner(directory=directory, raw=message)
 
@@ -128,6 +137,14 @@ def parse_reply(line: bytes) -> Accepted:
     if not isinstance(urls, list) or not all(isinstance(url, str) and _is_url_host(url) for url in urls):
         raise RemoteProtocolError("the server's answer holds no list of host names")
     return Accepted(urls=tuple(urls))
+
+
+def _is_path(text: str) -> bool:
+    """Whether the operating system takes a text as a path; bytes that are no UTF-8 come as lone surrogates."""
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_url_host(text: str) -> bool:

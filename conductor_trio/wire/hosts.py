@@ -31,6 +31,10 @@ class Authority:
     host: str
     port: int | None
 
+    def agrees_with(self, other: Authority) -> bool:
+        """Whether both name the same host, and the same port where both name one."""
+        return self.host == other.host and (self.port == other.port or self.port is None or other.port is None)
+
 
 def parse_authority(value: bytes) -> Authority:
     """Read a Host field or the authority of a target (RFC 9110 section 7.2); raises `RemoteProtocolError`."""
@@ -87,7 +91,7 @@ def parse_pattern(text: str) -> HostPattern:
         raise wrong("it needs {key} and {user}, each once")
     before, between, after = [*literals, ""][:3]
     after, colon, port_text = after.partition(":")
-    port = int(port_text) if port_text.isascii() and port_text.isdigit() else None
+    port = int(port_text) if re.fullmatch(r"[0-9]{1,5}", port_text) else None
     if colon and (port is None or not 0 < port < 65536):
         raise wrong("the port is no port")
     if not between:
@@ -155,8 +159,10 @@ def user_label(user: str) -> str:
     if _LABEL.fullmatch(user) and "--" not in user and len(user) <= MAX_LABEL // 2:
         return user
     readable = re.sub(r"[^a-z0-9]+", "-", user.lower()).strip("-")[:12].strip("-")
+    if readable in ("", "xn"):  # browsers decode what begins with xn--
+        readable = "u"
     digest = b32encode(blake2b(user.encode("utf-8", "surrogateescape"), digest_size=10).digest())
-    return f"{readable or 'u'}--{digest.decode().lower()}"
+    return f"{readable}--{digest.decode().lower()}"
 
 
 def check_key(key: str, label: str, patterns: tuple[HostPattern, ...]) -> None:

@@ -13,36 +13,11 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import trio
 
 # The gate tries the same examples each time, so that a failure is the change's own; `fuzz` looks for new ones.
 hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
 hypothesis.settings.register_profile("fuzz", max_examples=5000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
-
-
-class TaskWatch(trio.abc.Instrument):
-    """Knows the system tasks of a test's Trio run that are not Trio's own.
-
-    Any other task has a nursery that waits for it, so the run itself cannot end before it. pytest-trio finds
-    instruments among a test's fixtures.
-    """
-
-    def __init__(self) -> None:
-        self.system_tasks: list[str] = []
-        self._main_task_is_known = False
-
-    def task_spawned(self, task: trio.lowlevel.Task) -> None:
-        """Note a task that no nursery of the test's own holds."""
-        nursery = task.parent_nursery
-        if nursery is None or nursery.parent_task is not trio.lowlevel.current_root_task():
-            return
-        if task.name.startswith("trio."):
-            return
-        if not self._main_task_is_known:
-            self._main_task_is_known = True
-            return
-        self.system_tasks.append(task.name)
 
 
 def open_descriptors() -> Counter[str]:
@@ -75,21 +50,20 @@ def child_processes() -> dict[int, str]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_over() -> Iterator[TaskWatch]:
-    """Fail a test that leaves a descriptor, a child process or a task behind.
+def nothing_left_over() -> Iterator[None]:
+    """Fail a test that leaves a descriptor or a child process behind.
 
+    A task cannot be left: its nursery waits for it, and the package starts no system tasks (test_architecture).
     Garbage is not collected first: what only the collector closes was not closed by its owner.
     """
     descriptors, children = open_descriptors(), child_processes()
-    watch = TaskWatch()
-    yield watch
+    yield
     left_open = open_descriptors() - descriptors
     left_running = [name for pid, name in child_processes().items() if pid not in children]
     if left_open or left_running:
         gc.collect()  # so that the next test does not hear of this one's
     assert not left_open, f"descriptors left open: {dict(left_open)}"
     assert not left_running, f"children left: {left_running}"
-    assert not watch.system_tasks, f"system tasks started: {watch.system_tasks}"
 
 
 def _sockets_below(directory: Path) -> list[str]:

@@ -1,0 +1,81 @@
+# Everything happens in a virtual environment of this directory; PYTHON names the interpreter that it is made from.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+CODE := conductor_trio scripts tests
+PYTEST := $(BIN)/python -m pytest -q
+
+SHELL := /bin/sh
+.SHELLFLAGS := -euc
+.DELETE_ON_ERROR:
+# The steps share an environment and a package database; each is quick, and some measure time.
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## a server, an application behind it, one link to click (SSH=1: over a private SSH server)
+	@exec $(BIN)/python -m scripts.demo $(if $(SSH),--ssh)
+
+.PHONY: test
+test: system venv ## all tests
+	@$(PYTEST)
+
+.PHONY: check
+check: system venv ## format, lint, types, layers, and all tests with their coverage
+	@echo 'check: format' && $(BIN)/ruff format --quiet --check $(CODE)
+	@echo 'check: lint' && $(BIN)/ruff check --quiet $(CODE)
+	@echo 'check: async' && $(BIN)/flake8-async --disable ASYNC114 $$(find $(CODE) -name '*.py')
+	@echo 'check: types' && $(BIN)/mypy --no-error-summary
+	@echo 'check: layers' && $(BIN)/lint-imports --no-cache >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
+	@echo 'check: tests' && $(PYTEST) --cov --cov-report=term:skip-covered
+
+.PHONY: format
+format: venv ## write the code as `make check` wants it
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix $(CODE)
+
+.PHONY: fuzz
+fuzz: venv ## look for counterexamples much longer than the tests do
+	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m hypothesis
+
+.PHONY: bench
+bench: system venv ## measure how long starting takes, and what the gateway costs
+	@$(BIN)/python -m scripts.bench
+
+.PHONY: venv
+venv: $(VENV)/.dev ## the virtual environment, for development
+
+.PHONY: system
+system: ## system packages for the end-to-end tests, where we are root on Debian
+	@sh scripts/system.sh $(PYTHON)
+
+.PHONY: clean
+clean: ## remove what was made here
+	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* bench-results \
+	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo 'make: Python 3.11 or later is needed; name it with PYTHON=…' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	    || { echo 'make: this Python makes no virtual environments; on Debian: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'Making the virtual environment $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+
+$(VENV)/.runtime: pyproject.toml $(VENV)/.made
+	@echo 'Installing conductor-trio there'
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo 'Installing the tools for development there'
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@

@@ -68,7 +68,7 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 
 $(VENV)/.runtime: pyproject.toml $(VENV)/.made
 	@echo 'Installing conductor-trio there'

@@ -84,6 +84,8 @@ class SocketStream(Stream):
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes and return them; b"" once the peer has ended its direction."""
+        if self._sock.fileno() < 0:  # which nothing can be awaited on
+            raise trio.ClosedResourceError("this stream is closed")
         while True:
             await trio.lowlevel.wait_readable(self._sock)
             try:
@@ -136,6 +138,8 @@ class SocketStream(Stream):
         A UNIX peer that closed shows as POLLHUP; of a TCP peer only a reset shows, since FIN says no more than
         that it will not send.
         """
+        if self._sock.fileno() < 0:
+            return True
         poll = select.poll()
         poll.register(self._sock, 0)
         return any(mask & (select.POLLHUP | select.POLLERR) for _, mask in poll.poll(0))

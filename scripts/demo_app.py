@@ -260,8 +260,8 @@ async def serve_connection(stream: trio.SocketStream, counters: Counters) -> Non
         counters.connections -= 1
 
 
-async def serve(path: str) -> None:
-    """Serve on the socket until SIGTERM or SIGINT."""
+async def serve(path: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    """Serve on the socket, started once it listens, until SIGTERM or SIGINT."""
     counters = Counters(started=trio.current_time())
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -273,7 +273,8 @@ async def serve(path: str) -> None:
     ):
         async with trio.open_nursery() as nursery:
             accepting = trio.SocketListener(trio.socket.from_stdlib_socket(listener))
-            nursery.start_soon(trio.serve_listeners, handle, [accepting])
+            await nursery.start(trio.serve_listeners, handle, [accepting])
+            task_status.started()
             await anext(signals)
             nursery.cancel_scope.cancel()
 

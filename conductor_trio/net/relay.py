@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import trio
 
 from conductor_trio.net.streams import Stream
+
+#: What ends a stream from outside; see `Stream`.
+STREAM_LOST = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
+
+
+async def linger(stream: Stream, *, linger_timeout: float, max_bytes: int, read_size: int) -> None:
+    """End our direction, and read away for a while what the peer still sends.
+
+    Closing with unread bytes resets a connection, and the reset would overtake our last words (RFC 9112
+    section 9.6).
+    """
+    with trio.move_on_after(linger_timeout), contextlib.suppress(*STREAM_LOST):
+        await stream.send_eof()
+        while max_bytes > 0 and (data := await stream.receive_some(read_size)):
+            max_bytes -= len(data)
 
 
 async def splice(one: Stream, other: Stream, *, read_size: int) -> None:
@@ -22,7 +39,7 @@ async def splice(one: Stream, other: Stream, *, read_size: int) -> None:
                 if source.can_half_close and sink.can_half_close and not source.has_hung_up():
                     await sink.send_eof()
                     return
-            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            except STREAM_LOST:
                 pass
             nursery.cancel_scope.cancel()
 

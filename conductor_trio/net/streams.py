@@ -201,10 +201,6 @@ class TlsStream(Stream):
         """Encrypt and send; the limit on a peer that does not read is the socket's."""
         await self._tls.send_all(data)
 
-    def reset(self) -> None:
-        """Close so that the peer sees the connection broken: no close_notify, and a reset."""
-        self._socket.reset()
-
     def close(self) -> None:
         """Close at once, without close_notify, which peers of HTTP take as truncation."""
         self._socket.close()

@@ -1,0 +1,140 @@
+"""``conductor-trio-server``: the command line, and what becomes of the process."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import sys
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from conductor_trio import __version__, log
+from conductor_trio.config import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, Limits, ServerSettings, TlsSettings
+from conductor_trio.errors import ConfigError, StartError
+from conductor_trio.server.daemon import run_server
+
+PROGRAM = "conductor-trio-server"
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Gives applications of a cluster's users web addresses; see conductor-trio for their side.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("-p", "--port", type=int, metavar="PORT", help=f"listen on this TCP port (default {DEFAULT_PORT})")
+    add("-s", "--sock", "--socket", dest="socket", metavar="SOCKET", help="listen on this UNIX socket instead")
+    add("--host", metavar="HOST", help="address for -p (default 127.0.0.1; '' for all)")
+    add(
+        "-r",
+        "--runtime-dir",
+        default=DEFAULT_RUNTIME_DIR,
+        metavar="RUNTIME_DIR",
+        help="directory of the control socket and the relay sockets (default %(default)s)",
+    )
+    add(
+        "-d",
+        "--domain",
+        dest="patterns",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="host names to give, such as {key}-{user}.apps.example.org; may be given several times "
+        "(default {key}-{user}.localhost:PORT)",
+    )
+    add("--ssl-cert-file", metavar="F", help="certificate (chain) for TLS")
+    add("--ssl-key-file", metavar="F", help="its private key")
+    add("--ssl-allowed-clients", metavar="F", help="CA file: let in only visitors whose certificate it verifies")
+    add(
+        "--trusted-proxy",
+        dest="trusted_proxies",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="front proxy whose X-Forwarded-* fields are believed; a UNIX socket's peers always are",
+    )
+    add(
+        "--allow-origin",
+        dest="allowed_origins",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="further origin whose pages may send requests, such as https://portal.example.org",
+    )
+    add(
+        "--grace",
+        type=float,
+        metavar="SECONDS",
+        default=Limits().grace_timeout,
+        help="how long running requests may go on at the end (default %(default)g)",
+    )
+    add("-v", "--verbose", action="store_true", help="log more, as JSON")
+    add("-V", "--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def parse_settings(argv: Sequence[str] | None) -> ServerSettings:
+    """Return the settings of a command line; raises `ConfigError`, or SystemExit as argparse does."""
+    args = _make_parser().parse_args(argv)
+    if args.socket is not None and (args.port is not None or args.host is not None):
+        raise ConfigError("-s listens on a UNIX socket and -p or --host on a TCP port; give one of them")
+    port = DEFAULT_PORT if args.port is None else args.port
+    if not 0 <= port < 65536:
+        raise ConfigError(f"port {port} is no TCP port (1 to 65535)")
+    if not args.grace >= 0:
+        raise ConfigError("--grace is a number of seconds, 0 or more")
+    default_pattern = "{key}-{user}.localhost" + ("" if args.socket is not None else f":{port}")
+    return ServerSettings(
+        runtime_dir=os.path.abspath(args.runtime_dir),
+        patterns=tuple(args.patterns) or (default_pattern,),
+        host="127.0.0.1" if args.host is None else args.host,
+        port=None if args.socket is not None else port,
+        socket=None if args.socket is None else os.path.abspath(args.socket),
+        tls=_tls_settings(args),
+        trusted_proxies=tuple(_network(text) for text in args.trusted_proxies),
+        allowed_origins=tuple(args.allowed_origins),
+        verbose=args.verbose,
+        limits=attrs.evolve(Limits(), grace_timeout=args.grace),
+    )
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise ConfigError(f"--trusted-proxy: {error}") from error
+
+
+def _tls_settings(args: argparse.Namespace) -> TlsSettings | None:
+    if args.ssl_cert_file is None and args.ssl_key_file is None:
+        if args.ssl_allowed_clients is not None:
+            raise ConfigError("--ssl-allowed-clients needs --ssl-cert-file and --ssl-key-file")
+        return None
+    if args.ssl_cert_file is None:
+        raise ConfigError("--ssl-key-file needs --ssl-cert-file")
+    if args.ssl_key_file is None:
+        raise ConfigError("--ssl-cert-file needs --ssl-key-file")
+    return TlsSettings(
+        cert_file=args.ssl_cert_file, key_file=args.ssl_key_file, allowed_clients=args.ssl_allowed_clients
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the server; returns the exit status: 0 ended as asked, 1 could not start, 2 wrong usage."""
+    try:
+        settings = parse_settings(argv)
+        log.configure(verbose=settings.verbose)
+        trio.run(run_server, settings, log.get_logger())
+    except ConfigError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except StartError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:  # before the signals were ours
+        return 0
+    return 0

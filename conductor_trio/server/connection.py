@@ -1,0 +1,220 @@
+"""One visitor's connection: each request is read, routed, authorised and answered or forwarded on its own."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+import attrs
+import trio
+
+from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
+from conductor_trio.net.relay import STREAM_LOST, linger
+from conductor_trio.net.streams import SocketStream, Stream, TlsStream
+from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed
+from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.routes import Route
+from conductor_trio.wire import replies
+from conductor_trio.wire.body import EndOfMessage
+from conductor_trio.wire.decide import Answer, AnswerOptions, Forward, ShowCounters, decide
+from conductor_trio.wire.forward import Peer
+from conductor_trio.wire.head import RequestHead
+from conductor_trio.wire.messages import RequestReader
+from conductor_trio.wire.replies import Document, Reply
+
+
+async def serve_visitor(sock: socket.socket, gateway: Gateway, tls: ssl.SSLContext | None) -> None:
+    """Serve a connection that was just accepted, to its end; nothing that happens in it gets out."""
+    raw = SocketStream(sock, send_timeout=gateway.limits.send_stall_timeout)
+    gateway.visitors += 1
+    try:
+        peer = _peer_of(sock, gateway, is_https=tls is not None)
+        if gateway.visitors > gateway.limits.max_visitors:
+            if tls is None:
+                await _refuse(raw, gateway)
+            return
+        stream = raw if tls is None else await _shake_hands(raw, tls, gateway)
+        outcome = await VisitorConnection(stream, peer, gateway).run()
+        if outcome is Outcome.ABORT:
+            raw.reset()
+        else:
+            await stream.aclose()
+    except STREAM_LOST as error:
+        gateway.log.debug("visitor_lost", error=type(error).__name__)
+    except Exception:  # the one place for a connection: whatever it is, the others go on
+        gateway.counters.internalErrors += 1
+        gateway.log.exception("visitor_failed")
+    finally:
+        gateway.visitors -= 1
+        raw.close()
+
+
+async def _shake_hands(raw: SocketStream, tls: ssl.SSLContext, gateway: Gateway) -> TlsStream:
+    stream = TlsStream(raw, tls)
+    with trio.fail_after(gateway.limits.tls_handshake_timeout):
+        await stream.handshake()
+    return stream
+
+
+def _peer_of(sock: socket.socket, gateway: Gateway, *, is_https: bool) -> Peer:
+    if sock.family == socket.AF_UNIX:
+        return Peer(address=None, is_https=is_https, is_trusted=True)
+    try:
+        address = sock.getpeername()[0].partition("%")[0]
+    except OSError:  # reset before we looked
+        raise trio.BrokenResourceError("the visitor is gone") from None
+    return Peer(address=address, is_https=is_https, is_trusted=gateway.is_trusted(address))
+
+
+async def _refuse(stream: Stream, gateway: Gateway) -> None:
+    answer = replies.broken(503, "The gateway has too many visitors at this moment.")
+    gateway.counters.count_answer(answer.status)
+    await stream.send_all(replies.format_answer(answer, None, keep_alive=False, date=gateway.date()))
+
+
+@attrs.define(eq=False)
+class VisitorConnection:
+    """The requests of one visitor, one after the other."""
+
+    stream: Stream
+    peer: Peer
+    gateway: Gateway
+    requests: RequestReader = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.requests = RequestReader(self.gateway.limits)
+
+    async def run(self) -> Outcome:
+        """Serve requests until the connection is to be closed; returns how: `CLOSE` or `ABORT`."""
+        counters = self.gateway.counters
+        while True:
+            try:
+                request = await self._next_request()
+            except RemoteProtocolError as error:
+                counters.requestTotal += 1
+                await self._answer(replies.bad_request(error.status), None, keep_alive=False)
+                await self._linger()
+                return Outcome.CLOSE
+            if request is None:
+                return Outcome.CLOSE
+            counters.requestTotal += 1
+            counters.requestActive += 1
+            try:
+                outcome = await self._serve(request)
+            finally:
+                counters.requestActive -= 1
+            if outcome is not Outcome.KEEP:
+                return outcome
+
+    async def _next_request(self) -> RequestHead | None:
+        """Return the next head; None when the visitor has gone or was idle too long."""
+        event = self.requests.next_event()
+        if event is None:
+            with self.gateway.idle_wait(self.gateway.limits.idle_timeout) as scope:
+                event = await self._receive_head(scope)
+            if scope.cancelled_caught and not self.requests.is_between_messages:
+                raise RemoteProtocolError("the head did not come in time", status=408)
+        assert event is None or isinstance(event, RequestHead)
+        return event
+
+    async def _receive_head(self, scope: trio.CancelScope) -> RequestHead | None:
+        limits = self.gateway.limits
+        has_begun = not self.requests.is_between_messages
+        while True:
+            if has_begun:
+                scope.deadline = trio.current_time() + limits.head_timeout
+            data = await self.stream.receive_some(limits.read_size)
+            if not data:
+                if self.requests.is_between_messages:
+                    return None
+                raise RemoteProtocolError("the connection ended inside a head")
+            self.requests.receive_data(data)
+            event = self.requests.next_event()
+            if event is not None:
+                assert isinstance(event, RequestHead)
+                return event
+            if not has_begun:
+                has_begun = True
+                scope.deadline = trio.current_time() + limits.head_timeout
+
+    async def _serve(self, request: RequestHead) -> Outcome:
+        gateway = self.gateway
+        route = gateway.routes.find(request.authority.host) if request.authority else None
+        token_hash = route.token_hash if route else None
+        decision = decide(request, token_hash, gateway.policy, https=self.peer.uses_https(request))
+        match decision:
+            case Forward(drop_authorization=drop_authorization):
+                assert route is not None
+                return await self._forward(request, route, drop_authorization=drop_authorization)
+            case ShowCounters():
+                values = attrs.asdict(gateway.counters) | {"routesTotal": len(gateway.routes)}
+                return await self._answer_and_go_on(replies.counters(values), request)
+            case AnswerOptions():
+                return await self._answer_and_go_on(replies.OPTIONS_ANSWER, request)
+            case Answer(reply=reply, failed_token=failed_token):
+                if failed_token:
+                    await self._slow_down(request, route)
+                return await self._answer_and_go_on(reply, request)
+
+    async def _slow_down(self, request: RequestHead, route: Route | None) -> None:
+        key = (self.peer.visitor_address(request), id(route))
+        wait = self.gateway.throttle.count_failure(key, trio.current_time())
+        if wait:
+            await trio.sleep(wait)
+
+    async def _forward(self, request: RequestHead, route: Route, *, drop_authorization: bool) -> Outcome:
+        exchange = Exchange(
+            gateway=self.gateway,
+            route=route,
+            peer=self.peer,
+            visitor=self.stream,
+            requests=self.requests,
+            request=request,
+        )
+        try:
+            outcome = await exchange.run(drop_authorization=drop_authorization)
+        except UpstreamUnavailable as error:
+            self.gateway.log.debug("upstream_unavailable", host=route.hosts[:1], error=str(error))
+            answer = replies.broken(error.status, _upstream_text(error))
+            keep = exchange.request_complete and request.keep_alive
+            await self._answer(answer, request, keep_alive=keep)
+            outcome = Outcome.KEEP if keep else Outcome.CLOSE
+        except RequestFailed as error:
+            await self._answer(replies.bad_request(error.status), request, keep_alive=False)
+            outcome = Outcome.CLOSE
+        if outcome is Outcome.CLOSE and not exchange.request_complete:
+            await self._linger()
+        return outcome
+
+    async def _answer_and_go_on(self, answer: Reply | Document, request: RequestHead) -> Outcome:
+        """Answer a request without its body having been read; go on only if there is none."""
+        event = self.requests.next_event() if request.body.is_empty else None
+        keep_alive = isinstance(event, EndOfMessage) and request.keep_alive and not self.gateway.is_draining
+        await self._answer(answer, request, keep_alive=keep_alive)
+        if keep_alive:
+            # The answer may have cost no wait; a flood of such requests must not hold up the others.
+            await trio.lowlevel.checkpoint()
+            return Outcome.KEEP
+        if event is None:
+            await self._linger()
+        return Outcome.CLOSE
+
+    async def _answer(self, answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool) -> None:
+        self.gateway.counters.count_answer(answer.status)
+        await self.stream.send_all(
+            replies.format_answer(answer, request, keep_alive=keep_alive, date=self.gateway.date())
+        )
+
+    async def _linger(self) -> None:
+        limits = self.gateway.limits
+        await linger(
+            self.stream,
+            linger_timeout=limits.linger_timeout,
+            max_bytes=limits.max_linger,
+            read_size=limits.read_size,
+        )
+
+
+def _upstream_text(error: UpstreamUnavailable) -> str:
+    text = str(error)
+    return text if text.startswith("The ") else f"The way to the application, its relay socket, failed: {text}."

@@ -1,0 +1,323 @@
+"""One request to its application, and the response back to its visitor.
+
+The common exchange, a request without a body and an application that answers at once, runs in the visitor's own
+task. A nursery is opened only where two things have to happen at once: a body is still coming, or the
+application is silent for longer than `Limits.watch_delay` and the visitor has to be watched for an abort.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import trio
+
+from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
+from conductor_trio.net.relay import STREAM_LOST, splice
+from conductor_trio.net.streams import SocketStream, Stream
+from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.routes import Route
+from conductor_trio.wire.body import EndOfMessage, Framing, format_chunk, format_last_chunk
+from conductor_trio.wire.fields import passable_trailers
+from conductor_trio.wire.forward import (
+    Delivery,
+    Peer,
+    format_interim_head,
+    format_request_head,
+    format_response_head,
+    format_switch_head,
+    plan_delivery,
+    switches_as_asked,
+)
+from conductor_trio.wire.head import RequestHead, ResponseHead
+from conductor_trio.wire.messages import RequestReader, ResponseReader
+
+
+class Outcome(enum.Enum):
+    """What the visitor's connection is good for after an exchange."""
+
+    KEEP = enum.auto()  #: another request
+    CLOSE = enum.auto()  #: nothing more; all that was to be said is said
+    ABORT = enum.auto()  #: nothing more, and what was said must look cut short
+
+
+class RequestFailed(Exception):
+    """The rest of the request broke the protocol, or did not come, before a response began."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class _VisitorGone(Exception):
+    """The visitor aborted, or does not read."""
+
+
+class Exchange:
+    """One exchange; `requests` is the visitor's reader, which has just given `request`."""
+
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        route: Route,
+        peer: Peer,
+        visitor: Stream,
+        requests: RequestReader,
+        request: RequestHead,
+    ) -> None:
+        self._gateway = gateway
+        self._limits = gateway.limits
+        self._route = route
+        self._peer = peer
+        self._visitor = visitor
+        self._requests = requests
+        self._request = request
+        self.request_complete = False
+        self._delivery: Delivery | None = None  # set when a final response's head goes out
+        self._switched = False
+        self._upstream_reads = True
+        self._upstream_stays = True
+        self._failure: Exception | None = None  # of the task beside the response
+
+    async def run(self, *, drop_authorization: bool) -> Outcome:
+        """Carry the exchange out.
+
+        Raises `UpstreamUnavailable` or `RequestFailed` where no response has begun, so that the visitor can be
+        told by an answer of ours.
+        """
+        head = format_request_head(self._request, self._peer, drop_authorization=drop_authorization)
+        outcome: Outcome | None = None
+        with self._route.open_exchange():
+            try:
+                outcome = await self._run_upstream(head)
+            except (_VisitorGone, _ResponseCut):
+                outcome = Outcome.ABORT
+        if outcome is not None:
+            return outcome
+        # The session's end has cancelled the scope.
+        if self._delivery is None and not self._switched:
+            raise UpstreamUnavailable("The session ended before the application answered.")
+        return Outcome.ABORT
+
+    async def _run_upstream(self, head: bytes) -> Outcome:
+        """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""
+        try:
+            first = head + self._available_body()
+        except RemoteProtocolError as error:
+            raise RequestFailed(error.status) from error
+        if self._request.is_repeatable and (kept := self._route.pool.take_idle()) is not None:
+            responses = ResponseReader(self._request.method, self._limits)
+            try:
+                return await self._run_on(kept, responses, first)
+            except UpstreamUnavailable:
+                # The application closed the connection just as it was used again (RFC 9112 section 9.3.1).
+                if responses.has_begun:
+                    raise
+        responses = ResponseReader(self._request.method, self._limits)
+        return await self._run_on(await self._route.pool.open(), responses, first)
+
+    def _available_body(self) -> bytes:
+        """Return, framed, what of the request's body is here already."""
+        parts = []
+        while not self.request_complete and (framed := self._next_framed_body()) is not None:
+            parts.append(framed)
+        return b"".join(parts)
+
+    def _next_framed_body(self) -> bytes | None:
+        """Return the next piece of the request's body as it goes to the application; None: more is needed."""
+        chunked = self._request.body.framing is Framing.CHUNKED
+        match self._requests.next_event():
+            case bytes(payload):
+                return format_chunk(payload) if chunked else payload
+            case EndOfMessage(trailers=trailers):
+                self.request_complete = True
+                return format_last_chunk(passable_trailers(trailers)) if chunked else b""
+            case _:
+                return None
+
+    async def _run_on(self, upstream: SocketStream, responses: ResponseReader, first: bytes) -> Outcome:
+        """Run over this connection, which is kept afterwards or closed, whatever happens."""
+        reusable = False
+        try:
+            await self._send_to_application(upstream, first)
+            done = self.request_complete and await self._pump_response(
+                upstream, responses, patience=self._limits.watch_delay
+            )
+            if not done:
+                await self._pump_both(upstream, responses)
+            if self._switched:
+                await self._tunnel(upstream, responses)
+                return Outcome.CLOSE
+            assert self._delivery is not None
+            reusable = self._upstream_stays and self.request_complete and not responses.trailing_data
+            return Outcome.KEEP if self._delivery.keep_alive else Outcome.CLOSE
+        finally:
+            if reusable:
+                self._route.pool.give_back(upstream)
+            else:
+                upstream.close()
+
+    async def _send_to_application(self, upstream: SocketStream, data: bytes) -> None:
+        """Send while the application takes it; one that stops reading may still have an answer to give."""
+        if data and self._upstream_reads:
+            try:
+                await upstream.send_all(data)
+            except STREAM_LOST:
+                self._upstream_reads = self._upstream_stays = False
+
+    async def _pump_both(self, upstream: SocketStream, responses: ResponseReader) -> None:
+        """Pump the response while the request's rest is sent, and then the visitor watched."""
+        failure: Exception | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._mind_visitor, upstream, nursery.cancel_scope)
+            try:
+                await self._pump_response(upstream, responses, patience=float("inf"))
+            except (UpstreamUnavailable, _VisitorGone, _ResponseCut) as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+        failure = self._failure or failure
+        if failure is not None:
+            raise failure
+
+    # The response's direction.
+
+    async def _pump_response(self, upstream: SocketStream, responses: ResponseReader, *, patience: float) -> bool:
+        """Pass the response on until it is complete; False if the application is silent for `patience` seconds.
+
+        May be called again to go on.
+        """
+        out: list[bytes] = []
+        while True:
+            try:
+                while (event := responses.next_event()) is not None:
+                    out.append(self._format_event(event))
+                    if responses.is_complete:
+                        await self._send_to_visitor(out)
+                        return True
+                await self._send_to_visitor(out)
+                data = await self._receive(upstream, patience)
+                if data is None:
+                    return False
+                if data:
+                    responses.receive_data(data)
+                else:
+                    responses.receive_eof()
+            except RemoteProtocolError as error:
+                await self._send_to_visitor(out)
+                raise self._response_error(str(error)) from error
+
+    async def _receive(self, upstream: SocketStream, patience: float) -> bytes | None:
+        try:
+            with trio.move_on_after(patience):
+                return await upstream.receive_some(self._limits.read_size)
+        except STREAM_LOST as error:
+            raise self._response_error("the connection to it was lost") from error
+        return None
+
+    def _response_error(self, what: str) -> Exception:
+        if self._delivery is None:
+            return UpstreamUnavailable(f"The application did not give a proper answer: {what}.")
+        return _ResponseCut(what)
+
+    def _format_event(self, event: ResponseHead | bytes | EndOfMessage) -> bytes:
+        """Return an event of the application's response as it goes to the visitor."""
+        match event:
+            case bytes(payload):
+                return format_chunk(payload) if self._chunks_out else payload
+            case EndOfMessage(trailers=trailers):
+                return format_last_chunk(passable_trailers(trailers)) if self._chunks_out else b""
+            case ResponseHead(status=101):
+                if not switches_as_asked(self._request, event):
+                    raise RemoteProtocolError("it changed the protocol without being asked to")
+                self._switched = True
+                return format_switch_head(event)
+            case ResponseHead(is_interim=True):
+                return format_interim_head(event) if self._request.is_http11 else b""
+            case ResponseHead():
+                self._delivery = plan_delivery(
+                    self._request,
+                    event,
+                    may_keep=self.request_complete and not self._gateway.is_draining,
+                )
+                self._upstream_stays &= event.keep_alive and event.body.framing is not Framing.CLOSE
+                return format_response_head(self._request, event, self._delivery, date=self._gateway.date())
+
+    @property
+    def _chunks_out(self) -> bool:
+        return self._delivery is not None and self._delivery.chunked
+
+    async def _send_to_visitor(self, out: list[bytes]) -> None:
+        """Send and forget what has gathered."""
+        data = b"".join(out)
+        out.clear()
+        if data:
+            try:
+                await self._visitor.send_all(data)
+            except STREAM_LOST as error:
+                raise _VisitorGone from error
+
+    # The request's direction, and the visitor.
+
+    async def _mind_visitor(self, upstream: SocketStream, exchange: trio.CancelScope) -> None:
+        """Send the rest of the request, then watch the visitor; an abort or a failure ends the exchange."""
+        try:
+            await self._pump_request(upstream)
+            if not self._requests.trailing_data:
+                await self._watch_visitor()
+        except (_VisitorGone, RequestFailed) as error:
+            self._failure = error if self._delivery is None else _VisitorGone()
+            exchange.cancel()
+
+    async def _pump_request(self, upstream: SocketStream) -> None:
+        """Send the rest of the body; where the application takes no more of it, read it away.
+
+        An application that answers early, say 413, may stop reading; its answer must reach a visitor that
+        is still sending.
+        """
+        while not self.request_complete:
+            try:
+                framed = self._next_framed_body()
+            except RemoteProtocolError as error:
+                raise RequestFailed(error.status) from error
+            if framed is None:
+                self._requests.receive_data(await self._receive_body())
+            else:
+                await self._send_to_application(upstream, framed)
+
+    async def _receive_body(self) -> bytes:
+        try:
+            with trio.fail_after(self._limits.body_stall_timeout):
+                data = await self._visitor.receive_some(self._limits.read_size)
+        except trio.TooSlowError as error:
+            raise RequestFailed(408) from error
+        except STREAM_LOST as error:
+            raise _VisitorGone from error
+        if not data:  # the request is cut short, and so must it look to the application
+            raise _VisitorGone
+        return data
+
+    async def _watch_visitor(self) -> None:
+        """Return when the visitor sends more, or ends its direction only; raise when it aborts."""
+        try:
+            data = await self._visitor.receive_some(self._limits.read_size)
+        except STREAM_LOST as error:
+            raise _VisitorGone from error
+        if data:
+            self._requests.receive_data(data)
+        elif self._visitor.has_hung_up():
+            raise _VisitorGone
+
+    async def _tunnel(self, upstream: SocketStream, responses: ResponseReader) -> None:
+        """Carry the new protocol's bytes both ways, those that came early first."""
+        try:
+            if early := self._requests.trailing_data:
+                await upstream.send_all(early)
+            if early := responses.trailing_data:
+                await self._visitor.send_all(early)
+            await splice(self._visitor, upstream, read_size=self._limits.read_size)
+        except STREAM_LOST as error:
+            raise _VisitorGone from error
+
+
+class _ResponseCut(Exception):
+    """The response broke off after its head had gone out."""

@@ -1,0 +1,114 @@
+"""What all visitors' connections and all sessions share: settings, routes, counters, and whether we drain."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+
+import attrs
+import trio
+
+from conductor_trio.config import Limits, ServerSettings
+from conductor_trio.log import Logger
+from conductor_trio.server.routes import RouteTable
+from conductor_trio.server.throttle import TokenThrottle
+from conductor_trio.wire.decide import Policy
+from conductor_trio.wire.hosts import HostPattern, check_patterns, parse_pattern
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@attrs.define(kw_only=True)
+class Counters:
+    """What ``/_conductor/status`` shows; the names up to `broken` are the contract's."""
+
+    requestTotal: int = 0  # noqa: N815
+    requestActive: int = 0  # noqa: N815
+    unauthorized: int = 0
+    noroute: int = 0
+    broken: int = 0
+    internalErrors: int = 0  # noqa: N815
+
+    def count_answer(self, status: int) -> None:
+        """Count an answer of our own by its status."""
+        match status:
+            case 403:
+                self.unauthorized += 1
+            case 404:
+                self.noroute += 1
+            case 502 | 503 | 504:
+                self.broken += 1
+
+
+@attrs.define(kw_only=True, eq=False)
+class Gateway:
+    """The server's state; one for each server."""
+
+    settings: ServerSettings
+    log: Logger
+    patterns: tuple[HostPattern, ...]
+    policy: Policy
+    trusted: tuple[IPNetwork, ...]
+    throttle: TokenThrottle
+    counters: Counters = attrs.field(factory=Counters)
+    routes: RouteTable = attrs.field(factory=RouteTable)
+    visitors: int = 0
+    is_draining: bool = False
+    _idle: set[trio.CancelScope] = attrs.field(factory=set, init=False)
+    _date: tuple[int, bytes] = attrs.field(default=(0, b""), init=False)
+
+    @classmethod
+    def from_settings(cls, settings: ServerSettings, log: Logger) -> Gateway:
+        """Return a gateway without routes; raises `ConfigError` for patterns that do not go together."""
+        patterns = tuple(parse_pattern(text) for text in settings.patterns)
+        check_patterns(patterns)
+        return cls(
+            settings=settings,
+            log=log,
+            patterns=patterns,
+            policy=Policy(
+                allowed_origins=frozenset(origin.lower().encode() for origin in settings.allowed_origins)
+            ),
+            trusted=tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies),
+            throttle=TokenThrottle(settings.limits),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self.settings.limits
+
+    def is_trusted(self, address: str) -> bool:
+        """Whether a peer's address is one of the front proxies'."""
+        if not self.trusted:
+            return False
+        peer = ipaddress.ip_address(address)
+        return any(peer in network for network in self.trusted)
+
+    def date(self) -> bytes:
+        """Return the time for a Date field (RFC 9110 section 5.6.7), made once a second."""
+        now = int(time.time())
+        if now != self._date[0]:
+            self._date = (now, formatdate(now, usegmt=True).encode())
+        return self._date[1]
+
+    @contextlib.contextmanager
+    def idle_wait(self, timeout: float) -> Iterator[trio.CancelScope]:
+        """Enter a scope for waiting for a request, which ends after `timeout` seconds or when draining begins."""
+        with trio.CancelScope(deadline=trio.current_time() + timeout) as scope:
+            self._idle.add(scope)
+            try:
+                if self.is_draining:
+                    scope.cancel()
+                yield scope
+            finally:
+                self._idle.discard(scope)
+
+    def begin_drain(self) -> None:
+        """Let no connection wait for another request; answers say that they are the last."""
+        self.is_draining = True
+        for scope in self._idle:
+            scope.cancel()

@@ -1,0 +1,266 @@
+"""One client's session: its control channel, its directory, its route, and their end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import secrets
+import socket
+import struct
+from collections import Counter
+from collections.abc import Iterator
+
+import attrs
+import trio
+
+from conductor_trio.config import MAX_CONTROL_LINE
+from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, UpstreamUnavailable
+from conductor_trio.log import Logger
+from conductor_trio.net.relay import STREAM_LOST, linger
+from conductor_trio.net.streams import SocketStream, connect_unix
+from conductor_trio.server.directory import SessionDirectory, open_session_directory
+from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.routes import Route
+from conductor_trio.server.upstream import UpstreamPool
+from conductor_trio.server.watch import DirectoryWatcher, Watch
+from conductor_trio.wire.auth import EMPTY_TOKEN_HASH
+from conductor_trio.wire.control import (
+    Accepted,
+    Refused,
+    Registration,
+    format_banner,
+    format_reply,
+    parse_registration,
+)
+from conductor_trio.wire.hosts import check_key, user_label
+from conductor_trio.wire.lines import LineReader
+
+_KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is mistaken for something else
+_KEY_LENGTH = 8  # 40 bits: no secret, but it should not collide
+
+_FAREWELL_TIMEOUT = 1.0  # for a refused client to read why, and to stop sending
+
+
+class _ChannelEnded(Exception):
+    """The client closed the control channel, or broke it."""
+
+
+@attrs.frozen(kw_only=True)
+class Owner:
+    """Whom the kernel names as the peer of a control connection."""
+
+    uid: int
+    user: str
+
+
+class SessionHost:
+    """Serves every client's control connection."""
+
+    def __init__(self, gateway: Gateway, sockets: str, watcher: DirectoryWatcher) -> None:
+        self._gateway = gateway
+        self._sockets = sockets
+        self._watcher = watcher
+        self._by_uid: Counter[int] = Counter()
+        # Apart from the other threads: a directory service that hangs must not hold up anything else.
+        self._lookups = trio.CapacityLimiter(8)
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serve a control connection to its end; nothing that happens in it gets out."""
+        limits = self._gateway.limits
+        stream = SocketStream(sock, send_timeout=limits.control_send_timeout)
+        try:
+            log = self._gateway.log.bind(session=secrets.token_hex(4))
+            uid = _peer_uid(sock)
+            channel = ControlChannel(stream, self._gateway)
+            try:
+                with self._admitted(uid):
+                    owner = Owner(uid=uid, user=await self._look_up(uid))
+                    await self._run_session(channel, owner, log.bind(user=owner.user))
+            except RegistrationRefused as error:
+                log.info("refused", uid=uid, reason=str(error))
+                await channel.refuse(str(error))
+        except STREAM_LOST:
+            self._gateway.log.debug("control_channel_lost")
+        except _ChannelEnded:
+            pass
+        except Exception:  # the one place for a session: whatever it is, the others go on
+            self._gateway.counters.internalErrors += 1
+            self._gateway.log.exception("session_failed")
+        finally:
+            stream.close()
+
+    @contextlib.contextmanager
+    def _admitted(self, uid: int) -> Iterator[None]:
+        limits = self._gateway.limits
+        if self._by_uid[uid] >= limits.max_sessions_per_user:
+            raise RegistrationRefused(
+                f"you have {limits.max_sessions_per_user} sessions here, the most for one user; end one first"
+            )
+        if self._by_uid.total() >= limits.max_sessions:
+            raise RegistrationRefused("the gateway has no room for another session; try again later")
+        self._by_uid[uid] += 1
+        try:
+            yield
+        finally:
+            self._by_uid[uid] -= 1
+            if not self._by_uid[uid]:
+                del self._by_uid[uid]
+
+    async def _look_up(self, uid: int) -> str:
+        """Return the user's name; in a thread, since a directory service can take seconds or hang."""
+        with trio.move_on_after(self._gateway.limits.user_lookup_timeout):
+            try:
+                entry = await trio.to_thread.run_sync(
+                    pwd.getpwuid, uid, abandon_on_cancel=True, limiter=self._lookups
+                )
+            except KeyError:
+                raise RegistrationRefused(f"the gateway knows no user with the id {uid}") from None
+            return entry.pw_name
+        raise RegistrationRefused("the gateway could not look up your user name in time; try again")
+
+    async def _run_session(self, channel: ControlChannel, owner: Owner, log: Logger) -> None:
+        with contextlib.ExitStack() as stack:
+            try:
+                directory = stack.enter_context(open_session_directory(self._sockets, owner.user, log))
+                watch = stack.enter_context(self._watcher.watch(directory.path))
+            except OSError as error:
+                log.error("no_directory", error=error.strerror)
+                raise RegistrationRefused(
+                    f"the gateway could not make a directory for the session: {error.strerror}"
+                ) from error
+            await channel.send(format_banner(directory.path))
+            registration = parse_registration(await channel.receive_line())
+            directory.close_to_others()
+            relay = directory.check_relay(owner.uid)
+            await self._check_connects(directory)
+            route = self._make_route(registration, owner, directory)
+            stack.enter_context(self._gateway.routes.registered(route))
+            urls = tuple(p.format_url_host(route.key, user_label(owner.user)) for p in self._gateway.patterns)
+            await channel.send(format_reply(Accepted(urls=urls)))
+            log.info("live", key=route.key, hosts=route.hosts)
+            try:
+                await self._run_registered(channel, route, directory, watch, relay)
+            finally:
+                log.info("ended", key=route.key)
+
+    async def _check_connects(self, directory: SessionDirectory) -> None:
+        try:
+            stream = await connect_unix(directory.relay_path, connect_timeout=self._gateway.limits.connect_timeout)
+        except UpstreamUnavailable as error:
+            raise RegistrationRefused(
+                f"the relay socket {directory.relay_path} does not accept a connection ({error}); it must be "
+                "alive and of mode 0660"
+            ) from error
+        stream.close()
+
+    def _make_route(self, registration: Registration, owner: Owner, directory: SessionDirectory) -> Route:
+        if registration.auth == EMPTY_TOKEN_HASH:
+            raise RegistrationRefused("auth is the hash of an empty token; choose a token")
+        patterns = self._gateway.patterns
+        label = user_label(owner.user)
+        key = registration.key
+        if key is None:
+            key = "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_LENGTH))
+        check_key(key, label, patterns)
+        return Route(
+            user=owner.user,
+            key=key,
+            # Patterns that differ in their port only give one host.
+            hosts=tuple(dict.fromkeys(pattern.format_host(key, label) for pattern in patterns)),
+            token_hash=registration.auth,
+            pool=UpstreamPool(directory.relay_path, self._gateway.limits),
+        )
+
+    async def _run_registered(
+        self,
+        channel: ControlChannel,
+        route: Route,
+        directory: SessionDirectory,
+        watch: Watch,
+        relay: os.stat_result,
+    ) -> None:
+        """Keep the session until its channel ends or its relay socket is no longer what was checked."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(route.pool.run_expiry)
+
+            async def end_with_channel() -> None:
+                with contextlib.suppress(_ChannelEnded, *STREAM_LOST):
+                    await channel.wait_end()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(end_with_channel)
+            while _is_unchanged(directory, relay):
+                await watch.wait_changed()
+            self._gateway.log.warning("relay_socket_changed", path=directory.relay_path)
+            nursery.cancel_scope.cancel()
+
+
+def _is_unchanged(directory: SessionDirectory, relay: os.stat_result) -> bool:
+    try:
+        found = directory.check_relay(relay.st_uid)
+    except RegistrationRefused:
+        return False
+    return os.path.samestat(found, relay)
+
+
+def _peer_uid(sock: socket.socket) -> int:
+    """Return who called connect(), as the kernel says (SO_PEERCRED, unix(7))."""
+    layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
+    _, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
+    return int(uid)
+
+
+class ControlChannel:
+    """The server's end of a control channel: lines in under deadlines, lines out."""
+
+    def __init__(self, stream: SocketStream, gateway: Gateway) -> None:
+        self._stream = stream
+        self._limits = gateway.limits
+        self._lines = LineReader(MAX_CONTROL_LINE)
+
+    async def send(self, line: bytes) -> None:
+        """Send a line; a client that does not read ends the channel."""
+        await self._stream.send_all(line)
+
+    async def receive_line(self) -> bytes:
+        """Return the next line: waited for without end, but once begun it must come in time.
+
+        Raises `RegistrationRefused` for one that is too long or too late, `_ChannelEnded` at the end.
+        """
+        with trio.CancelScope() as scope:
+            while True:
+                try:
+                    line = self._lines.next_event()
+                except RemoteProtocolError:
+                    raise RegistrationRefused(
+                        f"the line is longer than {MAX_CONTROL_LINE} bytes; send one JSON object and a newline"
+                    ) from None
+                if line is not None:
+                    return line
+                if self._lines.has_partial_line and scope.deadline == float("inf"):
+                    scope.deadline = trio.current_time() + self._limits.control_line_timeout
+                data = await self._stream.receive_some(self._limits.read_size)
+                if not data:
+                    raise _ChannelEnded
+                self._lines.receive_data(data)
+        raise RegistrationRefused("half a line and then nothing; send one JSON object and a newline")
+
+    async def wait_end(self) -> None:
+        """Wait for the channel's end; lines that the protocol does not have are answered, up to a number."""
+        try:
+            for _ in range(self._limits.max_control_lines):
+                await self.receive_line()
+                await self.send(format_reply(Refused(reason="already registered; open another control channel")))
+        except RegistrationRefused:
+            pass
+
+    async def refuse(self, reason: str) -> None:
+        """Say why not, and give the client a moment to read it and to stop sending."""
+        await self.send(format_reply(Refused(reason=reason)))
+        await linger(
+            self._stream,
+            linger_timeout=_FAREWELL_TIMEOUT,
+            max_bytes=self._limits.max_linger,
+            read_size=self._limits.read_size,
+        )

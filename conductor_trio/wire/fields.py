@@ -1,0 +1,160 @@
+"""Header fields: blocks of them read strictly, cookies cut out to the byte, what ends at a gateway.
+
+Names keep the spelling that they came with, next to their lower-case form; values are bytes without the white
+space around them (RFC 9110 section 5.5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import attrs
+
+from conductor_trio.errors import RemoteProtocolError
+
+COOKIE_NAME = b"authorization"
+
+_TCHAR = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]"
+_TOKEN = re.compile(_TCHAR + rb"+")
+
+# One field line and its CRLF, in the strict grammar of RFC 9112 section 5: no white space before the colon,
+# no folding, no control character but HTAB in the value, no bare CR or LF.
+_FIELD_LINE = _TCHAR + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n"
+_FIELD_BLOCK = re.compile(rb"(?:" + _FIELD_LINE + rb")*")
+
+#: What a message must not hold anywhere in its head: control characters, bare CR, bare LF, folded lines.
+MALFORMED_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n|\n[ \t]")
+
+#: Fields that concern one connection only (RFC 9110 section 7.6.1), and those that frame a message.
+HOP_BY_HOP = frozenset(
+    [
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    ]
+)
+
+#: What a visitor could use to pretend to be somebody else; set by the gateway itself.
+FORWARDING = frozenset(
+    [
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+    ]
+)
+
+#: Fields without a meaning, or with a dangerous one, after the body (RFC 9110 section 6.5.1).
+_NOT_IN_TRAILERS = (
+    HOP_BY_HOP
+    | FORWARDING
+    | frozenset(
+        [
+            b"authorization",
+            b"cache-control",
+            b"content-encoding",
+            b"content-length",
+            b"content-range",
+            b"content-type",
+            b"cookie",
+            b"expect",
+            b"host",
+            b"max-forwards",
+            b"range",
+            b"set-cookie",
+            b"trailer",
+        ]
+    )
+)
+
+_OWN_SET_COOKIE = re.compile(rb"[ \t]*=?[ \t]*" + COOKIE_NAME + rb"[ \t]*(?:[=;]|$)")
+
+
+@attrs.frozen
+class Field:
+    """One field: the name as it came, the name in lower case, the value."""
+
+    name: bytes
+    lower: bytes
+    value: bytes
+
+
+Fields = tuple[Field, ...]
+
+
+def parse_field_block(block: bytes, *, max_fields: int) -> Fields:
+    """Read field lines, each ended by CRLF; raises `RemoteProtocolError` for anything that is not strict."""
+    if not _FIELD_BLOCK.fullmatch(block):
+        raise RemoteProtocolError("malformed header field")
+    lines = block.split(b"\r\n")
+    lines.pop()
+    if len(lines) > max_fields:
+        raise RemoteProtocolError(f"more than {max_fields} header fields", status=431)
+    fields = []
+    for line in lines:
+        name, _, value = line.partition(b":")
+        fields.append(Field(name, name.lower(), value.strip(b" \t")))
+    return tuple(fields)
+
+
+def format_fields(fields: Iterable[Field]) -> bytes:
+    """Write field lines, each ended by CRLF."""
+    return b"".join([b"%b: %b\r\n" % (field.name, field.value) for field in fields])
+
+
+def is_token(text: bytes) -> bool:
+    """Whether a text is a token (RFC 9110 section 5.6.2)."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def list_elements(values: Iterable[bytes]) -> list[bytes]:
+    """Return the elements of a list-valued field, in lower case, empty ones left out (RFC 9110 section 5.6.1)."""
+    return [element for value in values for part in value.split(b",") if (element := part.strip(b" \t").lower())]
+
+
+def cut_cookie(value: bytes) -> tuple[bytes, list[bytes]]:
+    """Return a Cookie field's value without our cookie, to the byte, and the values that our cookie had.
+
+    Pairs are separated by semicolons, whatever they hold (RFC 6265 section 4.2.1).
+    """
+    if COOKIE_NAME not in value:
+        return value, []
+    kept, tokens = [], []
+    for pair in value.split(b";"):
+        name, equals, token = pair.partition(b"=")
+        if equals and name.strip(b" \t") == COOKIE_NAME:
+            tokens.append(token.strip(b" \t"))
+        else:
+            kept.append(pair)
+    if not tokens:
+        return value, []
+    return b";".join(kept).lstrip(b" \t"), tokens
+
+
+def sets_own_cookie(value: bytes) -> bool:
+    """Whether a Set-Cookie field would set our cookie.
+
+    Browsers send a cookie without a name, ``=authorization=x``, as if that were its pair.
+    """
+    return _OWN_SET_COOKIE.match(value) is not None
+
+
+def is_forwarding(lower: bytes) -> bool:
+    """Whether a name is one of `FORWARDING`, also where an application's gateway interface makes it one.
+
+    CGI and WSGI turn both ``-`` and ``_`` into ``_``.
+    """
+    return lower in FORWARDING or (b"_" in lower and lower.replace(b"_", b"-") in FORWARDING)
+
+
+def passable_trailers(trailers: Fields) -> Fields:
+    """Return the trailer fields that may go on."""
+    return tuple(field for field in trailers if field.lower.replace(b"_", b"-") not in _NOT_IN_TRAILERS)

@@ -1,0 +1,239 @@
+"""Heads written anew for the next hop, from what was parsed: nothing of the bytes that came goes on unseen."""
+
+from __future__ import annotations
+
+import attrs
+
+from conductor_trio.errors import LocalProtocolError
+from conductor_trio.wire.body import Framing
+from conductor_trio.wire.fields import (
+    HOP_BY_HOP,
+    Field,
+    Fields,
+    format_fields,
+    is_forwarding,
+    list_elements,
+    sets_own_cookie,
+)
+from conductor_trio.wire.head import RequestHead, ResponseHead
+
+_NOT_PASSED = HOP_BY_HOP | {b"content-length", b"host"}
+_NOT_PASSED_BACK = HOP_BY_HOP | {b"content-length"}
+
+
+@attrs.frozen(kw_only=True)
+class Peer:
+    """Who stands at the other end of a visitor's connection.
+
+    `address` is its IP address, None for a UNIX socket. A trusted peer is a front proxy, whose own forwarding
+    fields are kept and added to. `is_https` tells whether this connection itself is TLS.
+    """
+
+    address: str | None
+    is_https: bool
+    is_trusted: bool
+
+    def uses_https(self, head: RequestHead) -> bool:
+        """Whether the visitor came by HTTPS, as far as we or a trusted proxy know."""
+        if self.is_trusted and (told := head.values(b"x-forwarded-proto")):
+            # The first is the visitor's own hop.
+            return list_elements(told)[:1] == [b"https"]
+        return self.is_https
+
+    def visitor_address(self, head: RequestHead) -> str:
+        """Return who the visitor is, for counting: its address, as far as we or a trusted proxy know."""
+        if self.is_trusted and (told := list_elements(head.values(b"x-forwarded-for"))):
+            # The last is what the trusted proxy saw; those before it are what it was told.
+            return told[-1].decode("latin-1")
+        return self.address or "unix"
+
+
+def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bool) -> bytes:
+    """Write a request's head for the application.
+
+    Goes on: what is end-to-end. Ends here: hop-by-hop fields, what Connection names, forwarding fields of a peer
+    that is not trusted, and with `drop_authorization` the field that authorised the request. Set by us: Host, the
+    framing, the forwarding fields.
+    """
+    dropped = _NOT_PASSED | head.connection_options
+    kept = [
+        field
+        for field in head.fields
+        if field.lower not in dropped
+        and not is_forwarding(field.lower)
+        and not (drop_authorization and field.lower == b"authorization")
+    ]
+    return b"".join(
+        [
+            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, head.target, _host_value(head)),
+            format_fields(kept),
+            _request_framing(head),
+            _connection_fields(head),
+            format_fields(_forwarding_fields(head, peer)),
+            b"\r\n",
+        ]
+    )
+
+
+def _host_value(head: RequestHead) -> bytes:
+    """Return the Host to send: the visitor's own spelling, or the target's authority where that decides."""
+    values = head.values(b"host")
+    if values:
+        return values[0]
+    if head.authority is None:
+        raise LocalProtocolError("a request without a host was not answered by ourselves")
+    port = head.authority.port
+    return (head.authority.host if port is None else f"{head.authority.host}:{port}").encode()
+
+
+def _request_framing(head: RequestHead) -> bytes:
+    match head.body.framing:
+        case Framing.CHUNKED:
+            return b"Transfer-Encoding: chunked\r\n"
+        case Framing.LENGTH:
+            return b"Content-Length: %d\r\n" % head.body.length
+        case _:
+            return b""
+
+
+def _connection_fields(head: RequestHead) -> bytes:
+    fields, options = b"", []
+    if head.upgrades:
+        options.append(b"Upgrade")
+        fields += b"Upgrade: %b\r\n" % b", ".join(_original_upgrades(head))
+    if head.accepts_trailers:
+        options.append(b"TE")
+        fields += b"TE: trailers\r\n"
+    return b"Connection: %b\r\n%b" % (b", ".join(options), fields) if options else b""
+
+
+def _original_upgrades(head: RequestHead) -> list[bytes]:
+    return head.values(b"upgrade")
+
+
+def _forwarding_fields(head: RequestHead, peer: Peer) -> Fields:
+    """Return the fields that tell the application who asks, and for what (RFC 7239, and its forerunners)."""
+    told: dict[bytes, list[bytes]] = {}
+    if peer.is_trusted:
+        for field in head.fields:
+            if is_forwarding(field.lower):
+                told.setdefault(field.lower, []).append(field.value)
+    host = _host_value(head)
+    scheme = b"https" if peer.is_https else b"http"
+    port = head.authority.port if head.authority else None
+    address = peer.address.encode() if peer.address else None
+    ours = {
+        b"X-Forwarded-Proto": scheme,
+        b"X-Forwarded-Host": host,
+        b"X-Forwarded-Port": b"%d" % (port or (443 if peer.is_https else 80)),
+    }
+    if address:
+        ours[b"X-Real-IP"] = address
+    # A proxy's own word for these stands; the lists grow by the peer that we saw.
+    values = {name: b", ".join(told.get(name.lower(), [value])) for name, value in ours.items()}
+    if b"X-Real-IP" not in values and b"x-real-ip" in told:
+        values[b"X-Real-IP"] = told[b"x-real-ip"][0]
+    chain = told.get(b"x-forwarded-for", [])
+    if address or chain:
+        values[b"X-Forwarded-For"] = b", ".join([*chain, address] if address else chain)
+    hops = told.get(b"forwarded", [])
+    if address:
+        node = b'"[%b]"' % address if b":" in address else address
+        hops = [*hops, b'for=%b;host="%b";proto=%b' % (node, host, scheme)]
+    if hops:
+        values[b"Forwarded"] = b", ".join(hops)
+    return tuple(Field(name, name.lower(), value) for name, value in values.items())
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """How a response goes to its visitor: whether its body is chunked anew, and whether the connection stays."""
+
+    chunked: bool
+    keep_alive: bool
+
+
+def plan_delivery(request: RequestHead, response: ResponseHead, *, may_keep: bool) -> Delivery:
+    """Return how a final response is framed for the visitor (RFC 9112 sections 6 and 9.3).
+
+    A body without a known length is chunked where the visitor understands that, and otherwise ended by closing.
+    `may_keep` says whether the connection may stay as far as we are concerned.
+    """
+    keep_alive = may_keep and request.keep_alive
+    if response.body.framing in (Framing.NONE, Framing.LENGTH):
+        return Delivery(chunked=False, keep_alive=keep_alive)
+    if request.is_http11:
+        return Delivery(chunked=True, keep_alive=keep_alive)
+    return Delivery(chunked=False, keep_alive=False)
+
+
+def format_response_head(
+    request: RequestHead, response: ResponseHead, delivery: Delivery, *, date: bytes
+) -> bytes:
+    """Write a final response's head; a Date is added where it has none (RFC 9110 section 6.6.1)."""
+    parts = [_status_line(response), _passed_back(response)]
+    if not any(field.lower == b"date" for field in response.fields):
+        parts.append(b"Date: %b\r\n" % date)
+    if delivery.chunked:
+        parts.append(b"Transfer-Encoding: chunked\r\n")
+    elif response.body.framing is Framing.LENGTH:
+        parts.append(b"Content-Length: %d\r\n" % response.body.length)
+    elif request.method == b"HEAD" or response.status == 304:
+        # There it describes the body that is not sent (RFC 9110 section 8.6).
+        parts += [b"Content-Length: %b\r\n" % f.value for f in response.fields if f.lower == b"content-length"]
+    parts.append(format_connection(request, keep_alive=delivery.keep_alive))
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+def format_connection(request: RequestHead | None, *, keep_alive: bool) -> bytes:
+    """Write the Connection field that a response needs, if it needs one (RFC 9112 section 9.6)."""
+    if not keep_alive:
+        return b"Connection: close\r\n"
+    if request is not None and not request.is_http11:
+        return b"Connection: keep-alive\r\n"
+    return b""
+
+
+def format_interim_head(response: ResponseHead) -> bytes:
+    """Write an interim response's head for the visitor, who must speak HTTP/1.1 (RFC 9110 section 15.2)."""
+    return _status_line(response) + _passed_back(response) + b"\r\n"
+
+
+def format_switch_head(response: ResponseHead) -> bytes:
+    """Write the head of a 101 answer (RFC 9110 section 7.8)."""
+    upgrades = b", ".join(field.value for field in response.fields if field.lower == b"upgrade")
+    return b"%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (
+        _status_line(response),
+        _passed_back(response),
+        upgrades,
+    )
+
+
+def _status_line(response: ResponseHead) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (response.status, response.reason)
+
+
+def _passed_back(response: ResponseHead) -> bytes:
+    dropped = _NOT_PASSED_BACK | response.connection_options
+    return format_fields(
+        [
+            field
+            for field in response.fields
+            if field.lower not in dropped and not (field.lower == b"set-cookie" and sets_own_cookie(field.value))
+        ]
+    )
+
+
+def switches_as_asked(request: RequestHead, response: ResponseHead) -> bool:
+    """Whether a 101 answers an upgrade that the visitor asked for (RFC 9110 section 15.2.2)."""
+    return (
+        bool(response.upgrades)
+        and b"upgrade" in response.connection_options
+        and all(_protocol_asked_for(protocol, request.upgrades) for protocol in response.upgrades)
+    )
+
+
+def _protocol_asked_for(protocol: bytes, asked: tuple[bytes, ...]) -> bool:
+    # An answer may name the version of a protocol that was asked for without one.
+    return protocol in asked or protocol.partition(b"/")[0] in asked

@@ -1,0 +1,303 @@
+"""Request and response heads: everything that routing, authorisation and forwarding need, read once.
+
+A request head is read by h11, after a check for what h11 lets pass (bare LF, folded lines, control characters),
+since it comes from strangers. A response head comes from the route's own application, and reading it with a full
+h11 client cycle costs half of what the whole exchange may; it is read with the strict grammar of `fields`
+instead, and a property test holds that to h11's reading.
+"""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+import h11
+
+from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.wire.body import CHUNKED_BODY, CLOSE_BODY, NO_BODY, Body, Framing, parse_content_length
+from conductor_trio.wire.fields import (
+    MALFORMED_TEXT,
+    Field,
+    Fields,
+    cut_cookie,
+    is_token,
+    list_elements,
+    parse_field_block,
+)
+from conductor_trio.wire.hosts import Authority, parse_authority
+
+#: Methods that do not ask for a change (RFC 9110 section 9.2.1).
+SAFE_METHODS = frozenset([b"GET", b"HEAD", b"OPTIONS", b"TRACE"])
+
+_ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
+_BEARER = re.compile(rb"(?i:bearer) +([-A-Za-z0-9._~+/]+=*)")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
+_CONTENT_LENGTH_LINES = re.compile(rb"\n(?i:content-length):[ \t]*([^\r\n]*?)[ \t]*(?=\r)")
+_TRANSFER_CODING_LINES = re.compile(rb"\n(?i:transfer-encoding):([^\r\n]*)")
+
+#: Upgrades that are not taken: h2c would carry requests past the gateway's eyes, and is obsolete (RFC 9113
+#: section 3.1).
+_REFUSED_UPGRADES = frozenset([b"h2c"])
+
+
+@attrs.frozen(kw_only=True)
+class RequestHead:
+    """One request, as far as it can be understood without its body.
+
+    `target` is in origin-form (or ``*``). `fields` are all as they came, except that Cookie fields have lost our
+    cookie, whose values are in `tokens`, in order. `upgrades` are the protocols asked for, in lower case; empty
+    unless the request is fit for an upgrade. `bearer` is the token of an ``Authorization: Bearer`` field.
+    """
+
+    method: bytes
+    target: bytes
+    is_http11: bool
+    authority: Authority | None
+    fields: Fields
+    body: Body
+    keep_alive: bool
+    tokens: tuple[bytes, ...]
+    bearer: bytes | None
+    origin: bytes | None
+    accept: bytes
+    upgrades: tuple[bytes, ...]
+    connection_options: frozenset[bytes]
+    expects_continue: bool
+    accepts_trailers: bool
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the method asks for no change."""
+        return self.method in SAFE_METHODS
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether sending it twice does no harm: a safe method, no body, no upgrade."""
+        return self.method in SAFE_METHODS and self.body.is_empty and not self.upgrades
+
+    def values(self, lower: bytes) -> list[bytes]:
+        """Return the values of all fields of that name, in order."""
+        return [field.value for field in self.fields if field.lower == lower]
+
+
+def parse_request_head(head: bytes, *, max_fields: int) -> RequestHead:
+    """Read a request head, its empty line included; raises `RemoteProtocolError` (RFC 9112 sections 2 to 6)."""
+    if MALFORMED_TEXT.search(head):
+        raise RemoteProtocolError("control character, bare line end or folded line")
+    if head.count(b"\r\n") - 2 > max_fields:
+        raise RemoteProtocolError(f"more than {max_fields} header fields", status=431)
+    request = _parse_with_h11(head)
+    version = request.http_version
+    if not version.startswith(b"1."):
+        raise RemoteProtocolError("HTTP version not supported", status=505)
+    return _understand(request, head, is_http11=version != b"1.0")
+
+
+def _parse_with_h11(head: bytes) -> h11.Request:
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(head)
+    try:
+        event = connection.next_event()
+    except h11.RemoteProtocolError as error:
+        if error.error_status_hint == 501:
+            raise _transfer_coding_error(head) from error
+        raise RemoteProtocolError("malformed request head", status=error.error_status_hint) from error
+    if not isinstance(event, h11.Request):
+        raise RemoteProtocolError("malformed request head")
+    return event
+
+
+def _transfer_coding_error(head: bytes) -> RemoteProtocolError:
+    """Return 501 for codings that we do not know, 400 for a misuse of chunked (RFC 9112 section 6.1)."""
+    codings = list_elements(_TRANSFER_CODING_LINES.findall(head))
+    if codings and all(is_token(coding) for coding in codings) and codings.count(b"chunked") <= 1:
+        *others, last = codings
+        if last == b"chunked" or b"chunked" not in others:
+            return RemoteProtocolError("unknown transfer coding", status=501)
+    return RemoteProtocolError("malformed Transfer-Encoding")
+
+
+def _understand(request: h11.Request, head: bytes, *, is_http11: bool) -> RequestHead:
+    """Draw from the fields what decisions need."""
+    fields: list[Field] = []
+    tokens: list[bytes] = []
+    seen: dict[bytes, list[bytes]] = {}
+    raw_names = request.headers.raw_items()
+    for (name, _), (lower, value) in zip(raw_names, request.headers, strict=True):
+        if lower == b"cookie":
+            value, found = cut_cookie(value)
+            tokens += found
+            if found and not value:
+                continue
+        elif lower in _UNDERSTOOD:
+            seen.setdefault(lower, []).append(value)
+        fields.append(Field(name, lower, value))
+
+    authority = _parse_host(seen.get(b"host", []), is_http11=is_http11)
+    target, authority = _parse_target(request.method, request.target, authority)
+    body = _request_body(seen, head, is_http11=is_http11)
+    options = frozenset(list_elements(seen.get(b"connection", [])))
+    authorization = seen.get(b"authorization", [])
+    bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
+    origins = seen.get(b"origin", [])
+    expectations = list_elements(seen.get(b"expect", [])) if is_http11 else []
+    if any(expectation != b"100-continue" for expectation in expectations):
+        raise RemoteProtocolError("unknown expectation", status=417)
+    return RequestHead(
+        method=request.method,
+        target=target,
+        is_http11=is_http11,
+        authority=authority,
+        fields=tuple(fields),
+        body=body,
+        keep_alive=b"close" not in options and (is_http11 or b"keep-alive" in options),
+        tokens=tuple(tokens),
+        bearer=bearer[1] if bearer else None,
+        # Several Origin fields are nobody's honest request; joined they match no host.
+        origin=b", ".join(origins) if origins else None,
+        accept=b",".join(seen.get(b"accept", [])).lower(),
+        upgrades=_upgrades(seen, options) if is_http11 and body.is_empty else (),
+        connection_options=options,
+        expects_continue=bool(expectations) and not body.is_empty,
+        accepts_trailers=b"trailers" in list_elements(seen.get(b"te", [])),
+    )
+
+
+_UNDERSTOOD = frozenset(
+    [
+        b"accept",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"host",
+        b"origin",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    ]
+)
+
+
+def _parse_host(values: list[bytes], *, is_http11: bool) -> Authority | None:
+    if len(values) > 1 or (is_http11 and not values):
+        raise RemoteProtocolError("exactly one Host is needed")
+    return parse_authority(values[0]) if values else None
+
+
+def _parse_target(method: bytes, target: bytes, host: Authority | None) -> tuple[bytes, Authority | None]:
+    """Return the target in origin-form or ``*``, and who it is addressed to (RFC 9112 section 3.2)."""
+    if method == b"CONNECT":
+        raise RemoteProtocolError("CONNECT is not for a gateway", status=405)
+    if b"#" in target:
+        raise RemoteProtocolError("a request target has no fragment")
+    if target.startswith(b"/"):
+        return target, host
+    if target == b"*" and method == b"OPTIONS":
+        return target, host
+    absolute = _ABSOLUTE_FORM.fullmatch(target)
+    if absolute is None:
+        raise RemoteProtocolError("malformed request target")
+    authority = parse_authority(absolute[1])
+    if host is not None and not authority.agrees_with(host):
+        raise RemoteProtocolError("the request target and Host name different hosts")
+    rest = absolute[2]
+    if not rest:
+        return b"*" if method == b"OPTIONS" else b"/", authority
+    return rest if rest.startswith(b"/") else b"/" + rest, authority
+
+
+def _request_body(seen: dict[bytes, list[bytes]], head: bytes, *, is_http11: bool) -> Body:
+    """Return the body's framing; whatever leaves a doubt is refused (RFC 9112 section 6.3)."""
+    if b"transfer-encoding" in seen:
+        # h11 has taken nothing but one final chunked.
+        if b"content-length" in seen:
+            raise RemoteProtocolError("Content-Length together with Transfer-Encoding")
+        if not is_http11:
+            raise RemoteProtocolError("Transfer-Encoding in HTTP/1.0")
+        return CHUNKED_BODY
+    if b"content-length" not in seen:
+        return NO_BODY
+    # From the text, since h11 merges repeated ones that agree.
+    length = parse_content_length(_CONTENT_LENGTH_LINES.findall(head))
+    return NO_BODY if length is None else Body(Framing.LENGTH, length)
+
+
+def _upgrades(seen: dict[bytes, list[bytes]], options: frozenset[bytes]) -> tuple[bytes, ...]:
+    """Return the protocols that a request without a body asks to change to (RFC 9110 section 7.8)."""
+    if b"upgrade" not in options:
+        return ()
+    protocols = tuple(list_elements(seen.get(b"upgrade", [])))
+    return () if _REFUSED_UPGRADES.intersection(protocols) else protocols
+
+
+@attrs.frozen(kw_only=True)
+class ResponseHead:
+    """One response, final or interim; `body` is what follows in answer to the request's method."""
+
+    status: int
+    reason: bytes
+    is_http11: bool
+    fields: Fields
+    body: Body
+    keep_alive: bool
+    upgrades: tuple[bytes, ...]
+    connection_options: frozenset[bytes]
+
+    @property
+    def is_interim(self) -> bool:
+        """Whether another response to the same request follows (RFC 9110 section 15.2)."""
+        return self.status < 200 and self.status != 101
+
+
+def parse_response_head(head: bytes, *, method: bytes, max_fields: int) -> ResponseHead:
+    """Read a response head, its empty line included; raises `RemoteProtocolError` (RFC 9112 section 4)."""
+    status_line = _STATUS_LINE.match(head)
+    if status_line is None:
+        raise RemoteProtocolError("malformed status line")
+    fields = parse_field_block(head[status_line.end() : -2], max_fields=max_fields)
+    is_http11 = status_line[1] != b"0"
+    status = int(status_line[2])
+    lengths: list[bytes] = []
+    codings: list[bytes] = []
+    connections: list[bytes] = []
+    upgrades: list[bytes] = []
+    for field in fields:
+        match field.lower:
+            case b"content-length":
+                lengths.append(field.value)
+            case b"transfer-encoding":
+                codings.append(field.value)
+            case b"connection":
+                connections.append(field.value)
+            case b"upgrade":
+                upgrades.append(field.value)
+    options = frozenset(list_elements(connections)) if connections else frozenset()
+    return ResponseHead(
+        status=status,
+        reason=status_line[3] or b"",
+        is_http11=is_http11,
+        fields=fields,
+        body=_response_body(status, method, lengths, codings, is_http11=is_http11),
+        keep_alive=b"close" not in options and (is_http11 or b"keep-alive" in options),
+        upgrades=tuple(list_elements(upgrades)) if upgrades else (),
+        connection_options=options,
+    )
+
+
+def _response_body(
+    status: int, method: bytes, lengths: list[bytes], codings: list[bytes], *, is_http11: bool
+) -> Body:
+    """Return the body's framing (RFC 9112 section 6.3), having checked fields that do not apply, too."""
+    length = parse_content_length(lengths)
+    if codings:
+        if length is not None or not is_http11 or list_elements(codings) != [b"chunked"]:
+            raise RemoteProtocolError("conflicting or unknown framing of the response")
+        body = CHUNKED_BODY
+    elif length is not None:
+        body = Body(Framing.LENGTH, length)
+    else:
+        body = CLOSE_BODY
+    if method == b"HEAD" or status < 200 or status in (204, 304):
+        return NO_BODY
+    return body

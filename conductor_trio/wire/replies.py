@@ -1,0 +1,169 @@
+"""The server's own answers. They echo nothing that the visitor sent, and name the hop that failed."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+import attrs
+
+from conductor_trio.wire.forward import format_connection
+from conductor_trio.wire.head import RequestHead
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>:root{{color-scheme:light dark}}body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;\
+margin:15vh auto;padding:0 1.5rem}}h1{{font-size:1.4rem}}small{{opacity:.7}}</style></head>
+<body><main><h1>{title}</h1><p>{text}</p><small>{code} · conductor-trio</small></main></body></html>
+"""
+
+_PAGE_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """An answer: a status, a line that names it, and a sentence that says what to do."""
+
+    status: int
+    title: str
+    text: str
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Document:
+    """An answer whose body is made already, such as the counters."""
+
+    content_type: bytes
+    body: bytes
+    status: int = 200
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+
+
+NO_ROUTE = Reply(
+    status=404,
+    title="No application here",
+    text="No session is registered under this name at this gateway. It may have ended, "
+    "or the address is mistyped.",
+)
+NO_PAGE = Reply(status=404, title="No such page", text="The gateway keeps no page under this address.")
+NO_TOKEN = Reply(
+    status=403,
+    title="Not authorised",
+    text="This application needs its login link, or the token from it. Ask its owner for the link.",
+)
+WRONG_TOKEN = Reply(
+    status=403,
+    title="Not authorised",
+    text="This login link's token is not the application's. The application may have been started anew: "
+    "ask its owner for the new link.",
+)
+CROSS_SITE = Reply(
+    status=403,
+    title="Cross-site request refused",
+    text="Another site's page sent this request. The gateway lets through only the application's own pages.",
+)
+METHOD_NOT_ALLOWED = Reply(
+    status=405,
+    title="Method not allowed",
+    text="The gateway's own pages are for GET and HEAD.",
+    fields=((b"Allow", b"GET, HEAD"),),
+)
+OPTIONS_ANSWER = Document(
+    content_type=b"text/plain",
+    body=b"",
+    status=200,
+    fields=((b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),),
+)
+
+_BAD_REQUEST_TEXTS = {
+    400: "The gateway could not read this request without a doubt about its meaning, and did not pass it on.",
+    405: "The gateway is no forward proxy.",
+    408: "The request did not arrive in time.",
+    414: "The request's target is too long.",
+    417: "The gateway knows no expectation but 100-continue.",
+    431: "The request's header fields are too many or too large.",
+    501: "The request uses a transfer coding that the gateway does not know.",
+    505: "The gateway speaks HTTP/1.1.",
+}
+
+
+def bad_request(status: int) -> Reply:
+    """Return the answer to a request that breaks the protocol."""
+    fields = ((b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),) if status == 405 else ()
+    text = _BAD_REQUEST_TEXTS.get(status, _BAD_REQUEST_TEXTS[400])
+    return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=fields)
+
+
+def broken(status: int, text: str) -> Reply:
+    """Return the answer where the application, or the way to it, failed; `text` names the hop."""
+    retry = ((b"Retry-After", b"2"),) if status == 503 else ()
+    titles = {502: "The application does not answer", 503: "The application is not available now"}
+    return Reply(status=status, title=titles.get(status, HTTPStatus(status).phrase), text=text, fields=retry)
+
+
+def redirect(where: str, set_cookie: str) -> Reply:
+    """Return the answer to a right login link."""
+    return Reply(
+        status=302,
+        title="Welcome",
+        text="You are logged in; your browser goes on to the application.",
+        fields=(
+            (b"Location", where.encode("ascii")),
+            (b"Set-Cookie", set_cookie.encode("ascii")),
+            (b"Referrer-Policy", b"no-referrer"),
+        ),
+    )
+
+
+def counters(values: dict[str, int]) -> Document:
+    """Return the counters that monitoring systems poll."""
+    return Document(content_type=b"application/json", body=json.dumps(values).encode())
+
+
+def format_answer(
+    answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool, date: bytes
+) -> bytes:
+    """Write an answer, head and body, in the form that the visitor asks for: HTML, JSON or plain text.
+
+    The body is left out, and its length kept, in answer to HEAD.
+    """
+    match answer:
+        case Document():
+            document = answer
+        case Reply():
+            document = _rendered(answer, request.accept if request else b"")
+    fields = (
+        *document.fields,
+        (b"Date", date),
+        (b"Content-Type", document.content_type),
+        (b"Content-Length", b"%d" % len(document.body)),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
+    )
+    head = b"".join(
+        [
+            b"HTTP/1.1 %d %b\r\n" % (document.status, HTTPStatus(document.status).phrase.encode()),
+            *(b"%b: %b\r\n" % field for field in fields),
+            format_connection(request, keep_alive=keep_alive),
+            b"\r\n",
+        ]
+    )
+    return head if request is not None and request.method == b"HEAD" else head + document.body
+
+
+def _rendered(reply: Reply, accept: bytes) -> Document:
+    code = f"{reply.status} {HTTPStatus(reply.status).phrase}"
+    if b"text/html" in accept:
+        return Document(
+            status=reply.status,
+            content_type=b"text/html; charset=utf-8",
+            body=_PAGE.format(title=reply.title, text=reply.text, code=code).encode(),
+            fields=(*reply.fields, (b"Content-Security-Policy", _PAGE_POLICY)),
+        )
+    if b"json" in accept:
+        body = json.dumps({"status": reply.status, "error": reply.title, "reason": reply.text}).encode()
+        return Document(status=reply.status, content_type=b"application/json", body=body, fields=reply.fields)
+    text = f"{code}: {reply.title}. {reply.text}\n".encode()
+    return Document(status=reply.status, content_type=b"text/plain; charset=utf-8", body=text, fields=reply.fields)

@@ -124,7 +124,7 @@ class PrivateSshd:
         self._process = None
         # Stopped first, so that it takes on no session behind our back; each session has its own process group.
         process.send_signal(signal.SIGSTOP)
-        _end_all(_descendants(process.pid))
+        _end_all(descendants(process.pid))
         process.kill()
         process.wait()
         assert self._reader is not None
@@ -133,7 +133,7 @@ class PrivateSshd:
     def drop_sessions(self) -> None:
         """End every session at once, without a farewell; the server goes on accepting."""
         assert self._process is not None
-        _end_all(_descendants(self._process.pid))
+        _end_all(descendants(self._process.pid))
 
     def _read_log(self, stream: IO[str], settled: threading.Event) -> None:
         with stream:
@@ -281,8 +281,8 @@ def _find(program: str) -> str:
     return found
 
 
-def _descendants(pid: int) -> list[int]:
-    """Return the processes below `pid`, parents before children."""
+def descendants(pid: int) -> list[int]:
+    """Return the ids of the processes below `pid`, parents before children."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

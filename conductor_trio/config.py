@@ -106,6 +106,8 @@ class ClientLimits:
     ssh_alive_count: int = 2
     ssh_command_timeout: float = 30.0  # one command over the connection that already stands
     control_timeout: float = 30.0  # banner and reply of a server that accepts and then says nothing
+    # sshd's LoginGraceTime is 120 s; with a jump host and a slow second factor it can be twice that.
+    login_timeout: float = 300.0
     connect_timeout: int = 30  # ssh's ConnectTimeout for an address that does not answer
     output_stall_timeout: float = 10.0  # at the end, for a reader of our output that does not read
     max_output_backlog: int = 1 * MIB  # of the application's output not yet written; then the application waits

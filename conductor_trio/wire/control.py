@@ -5,6 +5,7 @@ r"""The control channel's messages, for both ends: one JSON object a line, UTF-8
     server → client   {"directory": "<absolute path>", "status": "ok"}
     client → server   {"auth": "<blake2b-512 hex>", "key": "<key>"}      key may be absent
     server → client   {"status": "ok", "urls": ["<host>", …]}  or  {"status": "error", "reason": "<text>"}
+                     and, additive, the key in force: "key": "<key>"
 
 Fields that are not named here are ignored by either end, so that the channel can grow.
 """
@@ -41,9 +42,14 @@ class Registration:
 
 @attrs.frozen(kw_only=True)
 class Accepted:
-    """The registration stands; `urls` are host names, one for each of the server's patterns."""
+    """The registration stands; `urls` are host names, one for each of the server's patterns.
+
+    `key` is the key in force, so that a client that gave none can ask for the same again; the original's server
+    does not tell it.
+    """
 
     urls: tuple[str, ...]
+    key: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -124,8 +130,9 @@ def parse_registration(line: bytes) -> Registration:
 def format_reply(reply: Reply) -> bytes:
     """Write the server's answer to a registration."""
     match reply:
-        case Accepted(urls=urls):
-            return _format_line({"status": "ok", "urls": list(urls)})
+        case Accepted(urls=urls, key=key):
+            told: JSONObject = {} if key is None else {"key": key}
+            return _format_line({"status": "ok", "urls": list(urls), **told})
         case Refused(reason=reason):
             return _format_line({"status": "error", "reason": reason})
 
@@ -136,7 +143,8 @@ def parse_reply(line: bytes) -> Accepted:
     urls = message.get("urls")
     if not isinstance(urls, list) or not all(isinstance(url, str) and _is_url_host(url) for url in urls):
         raise RemoteProtocolError("the server's answer holds no list of host names")
-    return Accepted(urls=tuple(urls))
+    key = message.get("key")
+    return Accepted(urls=tuple(urls), key=key if isinstance(key, str) else None)
 
 
 def _is_path(text: str) -> bool:

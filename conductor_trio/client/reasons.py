@@ -1,0 +1,76 @@
+"""What ssh says when it fails, in words that name the hop and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# The texts are OpenSSH's, 7.4 to 9.x (ssh.c, sshconnect.c, sshconnect2.c, channels.c, clientloop.c). The first
+# row that is found in any line decides, so the ones that tell most stand first. {place} is how the user named the
+# host.
+_REASONS = [
+    (
+        r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed",
+        "the host key of {place} has changed, or someone is in between; ask its administrators, then remove the "
+        "old key with ssh-keygen -R",
+    ),
+    (
+        r"Host key verification failed|No .* host key is known for",
+        "the host key of {place} is not known here; log in once by hand with ssh, and check the key that it shows",
+    ),
+    (
+        r"Could not resolve hostname ([^:]*)",
+        "the host name {1} cannot be resolved; check its spelling in SERVER, or its HostName in ~/.ssh/config",
+    ),
+    (
+        r"connect to host (\S+) port (\d+): Connection refused",
+        "no SSH server answers at {1} port {2} (connection refused); check host and port",
+    ),
+    (
+        r"connect to host (\S+) port (\d+): (.*timed out)",
+        "{1} port {2} does not answer ({3}); check host, port and firewalls",
+    ),
+    (
+        r"connect to host (\S+) port (\d+): (.*)",
+        "{1} port {2} cannot be reached: {3}",
+    ),
+    (
+        r"Permission denied \(([^)]*)\)|Too many authentication failures",
+        "SSH login at {place} failed: permission denied; check that `ssh` gets in there without a password, or "
+        "start this on a terminal to be asked for one",
+    ),
+    (
+        r"open failed: administratively prohibited",
+        "the SSH server of {place} forbids forwarding to UNIX sockets; its administrators must set "
+        "AllowStreamLocalForwarding yes in sshd_config",
+    ),
+    (
+        r"open failed: connect failed",
+        "there is no control socket {path} at {place}, or nobody listens there; check that conductor-trio-server "
+        "runs there, and the path in SERVER",
+    ),
+    (r"(Timeout, server .* not responding)", "the connection to {place} is dead: {1}"),
+    (
+        r"Connection timed out during banner exchange",
+        "{place} accepts connections but no SSH server answers there",
+    ),
+    (
+        r"(Bad configuration option.*|Bad owner or permissions on .*|terminating, .* bad configuration options)",
+        "ssh does not accept its configuration: {1}",
+    ),
+    (
+        r"((?:kex_exchange_identification: |Connection (?:closed|reset) by|Connection to .* closed).*)",
+        "{place} ended the connection: {1}",
+    ),
+]
+_COMPILED = [(re.compile(pattern), text) for pattern, text in _REASONS]
+
+
+def explain(lines: Sequence[str], *, place: str, path: str) -> str | None:
+    """Return in our words what ssh's lines say about its failure, or None where they are not known."""
+    for pattern, text in _COMPILED:
+        for line in lines:
+            if match := pattern.search(line):
+                # The fields {1}, {2} are the pattern's groups; {0} is all of it.
+                return text.format(match[0], *(group or "" for group in match.groups()), place=place, path=path)
+    return None

@@ -1,0 +1,82 @@
+"""Children in process groups of their own: ended together, in order, and never waited for without a deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+import trio
+
+_GROUP_PAUSE = 0.02
+
+# After SIGKILL a process goes at once, unless the kernel holds it, in which case nothing helps.
+KILL_TIMEOUT = 2.0
+
+
+@contextlib.contextmanager
+def open_pipe() -> Iterator[tuple[int, int]]:
+    """Give a pipe's ends: the reading one does not block and is closed on leaving, the other is the caller's."""
+    reading_end, writing_end = os.pipe()
+    os.set_blocking(reading_end, False)
+    try:
+        yield reading_end, writing_end
+    finally:
+        os.close(reading_end)
+
+
+def signal_group(group: int, number: int) -> bool:
+    """Send a signal to every member; False where there is none left."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # all that is left of it runs as someone else: none of ours
+        return False
+    return True
+
+
+async def wait_group(process: trio.Process) -> None:
+    """Wait until the process and every other member of the group that it leads have gone."""
+    await process.wait()
+    # No event tells that the last member of a group has gone, other than its leader.
+    while signal_group(process.pid, 0):  # noqa: ASYNC110
+        await trio.sleep(_GROUP_PAUSE)
+
+
+async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.Event) -> None:
+    """The process and the group that it leads are gone: SIGTERM, and SIGKILL after a grace, or upon `hurry`.
+
+    Takes `term_timeout` + `KILL_TIMEOUT` seconds at most, cancelled or not.
+    """
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + term_timeout + KILL_TIMEOUT):
+        if process.poll() is not None and not signal_group(process.pid, 0):
+            return
+        signal_group(process.pid, signal.SIGTERM)
+        with trio.move_on_after(term_timeout):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_upon, hurry, nursery.cancel_scope)
+                await wait_group(process)
+                nursery.cancel_scope.cancel()
+        signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def end_process(process: trio.Process, *, term_timeout: float) -> None:
+    """The process is gone and reaped: SIGTERM, and SIGKILL after a grace. Cancelled or not."""
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + term_timeout + KILL_TIMEOUT):
+        if process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        with trio.move_on_after(term_timeout):
+            await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _cancel_upon(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()

@@ -137,7 +137,7 @@ class SessionHost:
             route = self._make_route(registration, owner, directory)
             stack.enter_context(self._gateway.routes.registered(route))
             urls = tuple(p.format_url_host(route.key, user_label(owner.user)) for p in self._gateway.patterns)
-            await channel.send(format_reply(Accepted(urls=urls)))
+            await channel.send(format_reply(Accepted(urls=urls, key=route.key)))
             log.info("live", key=route.key, hosts=route.hosts)
             try:
                 await self._run_registered(channel, route, directory, watch, relay)

@@ -63,8 +63,8 @@ class UpstreamPool:
             if not self._idle:
                 self._has_idle = trio.Event()
                 await self._has_idle.wait()
-            expires = self._idle[0][0] + self._limits.upstream_idle_timeout
-            await trio.sleep_until(expires)
+                continue  # what woke us may be in use again
+            await trio.sleep_until(self._idle[0][0] + self._limits.upstream_idle_timeout)
             while self._idle and self._idle[0][0] <= trio.current_time() - self._limits.upstream_idle_timeout:
                 self._idle.popleft()[1].close()
 

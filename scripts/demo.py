@@ -73,23 +73,28 @@ class Stage:
         """Return the command that starts the server."""
         pattern = f"{{key}}-{{user}}.localhost:{self.port}"
         options = ["-p", str(self.port), "-r", str(self.runtime), "-d", pattern, "--grace", str(GRACE)]
-        return [_program("conductor-trio-server"), *options]
+        return [program("conductor-trio-server"), *options]
 
-    def client_command(self) -> list[str]:
-        """Return the command that offers the application."""
-        local_socket = str(self.directory / "app.sock")
+    @property
+    def local_socket(self) -> Path:
+        """Where the application listens."""
+        return self.directory / "app.sock"
+
+    def client_command(self, *application: str | Path) -> list[str]:
+        """Return the command that offers the application, which is given the local socket as its last argument."""
         server = str(self.control_socket)
         if self.sshd is not None:
             server = f"localhost:{self.sshd.port}{server}"
-        application = [sys.executable, str(APPLICATION), local_socket]
-        return [_program("conductor-trio"), "-k", KEY, server, local_socket, "--", *application]
+        local_socket = str(self.local_socket)
+        command = [*map(str, application), local_socket]
+        return [program("conductor-trio"), "-k", KEY, server, local_socket, "--", *command]
 
     def client_environment(self) -> Mapping[str, str]:
         """Return the environment in which the client's ``ssh`` finds the private server, if there is one."""
         return os.environ if self.sshd is None else self.sshd.me.environment()
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
@@ -168,9 +173,10 @@ async def run_client(stage: Stage, *, task_status: trio.TaskStatus[str]) -> None
     """Run the client, started with the link once the application is live; raises `DemoError` if it ends first."""
     log = stage.directory / "client.log"
     is_live = False
-    async with open_program(stage.client_command(), log, stage.client_environment()) as process:
+    command = stage.client_command(sys.executable, APPLICATION)
+    async with open_program(command, log, stage.client_environment()) as process:
         assert process.stdout is not None
-        async for event in read_events(process.stdout):
+        async for event in EventReader(process.stdout):
             match event:
                 case {"state": "live", "config": {"auth": str(token), "urls": [str(host), *_]}} if not is_live:
                     is_live = True
@@ -181,8 +187,8 @@ async def run_client(stage: Stage, *, task_status: trio.TaskStatus[str]) -> None
                     print("The client has lost the server and tries again.", flush=True)
                 case {"state": "data", "data": str(text)}:
                     print(f"The application says: {text.rstrip()}", file=sys.stderr)
-                case {"state": "exit", "status": status}:
-                    raise DemoError(f"The application ended by itself, with status {status}.")
+                case {"state": "exit", "status": int(status)}:
+                    raise DemoError(f"The application ended, {describe_end(status)}.")
                 case {"state": "failed", "reason": reason}:
                     raise DemoError(f"The client cannot go on: {reason}")
         await report_end("client", process, log)
@@ -221,16 +227,30 @@ async def report_end(name: str, process: trio.Process, log: Path) -> None:
     """Wait for the program's end and raise `DemoError` with what it said last."""
     status = await process.wait()
     said = (await trio.Path(log).read_text(errors="replace")).splitlines()[-TOLD_LINES:]
-    raise DemoError("\n".join([f"The {name} ended by itself, with status {status}.", *said]))
+    raise DemoError("\n".join([f"The {name} ended, {describe_end(status)}.", *said]))
 
 
-async def read_events(stream: trio.abc.ReceiveStream) -> AsyncIterator[Any]:
-    """Yield the client's events until it closes its output."""
-    lines = LineReader(MAX_EVENT_LINE)
-    async for chunk in stream:
-        lines.receive_data(bytes(chunk))
-        while (line := lines.next_event()) is not None:
-            yield json.loads(line)
+class EventReader:
+    """The client's events, one after the other, until it closes its output."""
+
+    def __init__(self, stream: trio.abc.ReceiveStream) -> None:
+        self._stream = stream
+        self._lines = LineReader(MAX_EVENT_LINE)
+
+    def __aiter__(self) -> EventReader:
+        return self
+
+    async def __anext__(self) -> Any:
+        while (line := self._lines.next_event()) is None:
+            if not (chunk := await self._stream.receive_some()):
+                raise StopAsyncIteration
+            self._lines.receive_data(bytes(chunk))
+        return json.loads(line)
+
+
+def describe_end(status: int) -> str:
+    """Return how a program ended, given its status or minus the number of a signal."""
+    return f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
 
 
 async def accepts_connections(port: int) -> bool:

@@ -28,14 +28,20 @@ async def splice(one: Stream, other: Stream, *, read_size: int) -> None:
     """Copy both ways until both sides have ended; an end in one direction leaves the other open.
 
     Only as much is read as the other side has taken, so a slow reader slows its writer. A side that breaks,
-    or that cannot end one direction only, ends both. Both streams are left to their owner to close.
+    or that cannot end one direction only, ends both, once what it had still sent is read. Both streams are left
+    to their owner to close.
     """
     async with trio.open_nursery() as nursery:
 
         async def copy(source: Stream, sink: Stream) -> None:
             try:
                 while data := await source.receive_some(read_size):
-                    await sink.send_all(data)
+                    try:
+                        await sink.send_all(data)
+                    except trio.BrokenResourceError:
+                        if not sink.has_hung_up():
+                            raise
+                        return  # the other direction comes to its end by itself, after the last words
                 if source.can_half_close and sink.can_half_close and not source.has_hung_up():
                     await sink.send_eof()
                     return

@@ -158,6 +158,8 @@ class Connection:
                     raise transport.explain(error) from error
         except* ConductorError as group:
             reason = str(_first(group))
+        except* OSError as group:
+            reason = f"this host is short of something: {_first(group)}"
         except* Exception as group:
             # A bug in dialling is not to cost the application its hours of work.
             reason = f"this is a bug, please report it: {_first(group)!r}"

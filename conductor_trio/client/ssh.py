@@ -11,18 +11,18 @@ import contextlib
 import logging
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import tempfile
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 
 import trio
 
 from conductor_trio.client.guardian import Guardian
+from conductor_trio.client.modesetter import ModeSetter, open_mode_setter
 from conductor_trio.client.reasons import explain
 from conductor_trio.client.settings import ClientSettings, ServerAddress
+from conductor_trio.client.sshlog import SshLog
 from conductor_trio.client.transport import Transport
 from conductor_trio.config import MAX_SOCKET_PATH, ClientLimits
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, UpstreamUnavailable
@@ -37,44 +37,7 @@ _UP = b"conductor-trio: up"
 _IGNORING_SIGINT = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "conductor-trio"]
 
 _RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
-_MAX_LOG_LINES = 100
-_MAX_LOG_LINE = 4096
 _END_TIMEOUT = 1.0  # ssh ends at once upon SIGTERM, unless it hangs
-
-
-class SshLog:
-    """What ssh writes to its standard error: logged, and the last of it kept to explain a failure."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._partial = b""
-        self.lines: deque[str] = deque(maxlen=_MAX_LOG_LINES)
-
-    async def run(self) -> None:
-        """Read until the end, so that ssh never waits for us."""
-        while True:
-            await trio.lowlevel.wait_readable(self._descriptor)
-            if not self.read_available():
-                return
-
-    def read_available(self) -> bool:
-        """Take in what is there; False at the end."""
-        try:
-            while chunk := os.read(self._descriptor, 65536):
-                *lines, rest = (self._partial + chunk).split(b"\n")
-                self._partial = rest[-_MAX_LOG_LINE:]
-                for line in lines:
-                    self._add(line)
-        except BlockingIOError:
-            return True
-        return False
-
-    def _add(self, line: bytes) -> None:
-        # It may hold what the other end made up, which is not to move the user's cursor.
-        text = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", line[:_MAX_LOG_LINE].decode("utf-8", "replace")).strip()
-        if text:
-            _log.info("ssh: %s", text)
-            self.lines.append(text)
 
 
 class SshTransport(Transport):
@@ -87,6 +50,9 @@ class SshTransport(Transport):
         self._process = process
         self._ssh_log = log
         self._remark = ""
+        #: Runs ssh over the connection that stands: needs no configuration for that, and must not make another.
+        self.command = ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", _control(directory), "-T"]
+        self.mode_setter: ModeSetter | None = None
 
     async def watch(self) -> None:
         """Raise `TransportError` when ssh ends."""
@@ -116,21 +82,17 @@ class SshTransport(Transport):
     @contextlib.asynccontextmanager
     async def open_relay(self, path: str) -> AsyncIterator[None]:
         """Within, connections to `path` over there go to the application; raises `TransportError`."""
-        forward = ["-O", "forward", "-R", f"{_in_forward(path)}:{self._directory}/a", "--", self._host]
-        status, said = await self._run_ssh(forward)
-        if status != 0:
+        if said := await self._listen(path):
             raise TransportError(
-                f"the SSH server of {self._place} refuses to listen at {path}; AllowStreamLocalForwarding in its "
-                f"sshd_config must be yes ({said})"
+                f"the SSH server of {self._place} does not listen at {path} for us; AllowStreamLocalForwarding in "
+                f"its sshd_config must be yes ({said})"
             )
-        # sshd makes the socket 0600 unless its StreamLocalBindMask says otherwise; the contract wants 0660.
-        status, said = await self._run_ssh(["--", self._host, f"chmod 660 {shlex.quote(path)}"])
-        if status != 0:
-            self._remark = (
-                f"; `chmod 660` of the relay socket failed at {self._place}: {said or f'status {status}'}"
-            )
+        assert self.mode_setter is not None
+        if said := await self.mode_setter.set_mode(path):
+            # sshd may have made it so already; otherwise the server will refuse the registration.
+            self._remark = f" (`chmod 660` of the relay socket failed at {self._place}: {said})"
             _log.warning("going on%s", self._remark)
-        yield
+        yield  # the end of the connection is the end of the forward
 
     def explain(self, error: ConductorError) -> ConductorError:
         """Return the error that tells the user most about what happened, given what ssh said."""
@@ -139,13 +101,11 @@ class SshTransport(Transport):
         if not isinstance(error, TransportError):
             return error
         self._ssh_log.read_available()
-        lines = self._ssh_log.lines
-        if known := explain(lines, place=self._place, path=self._address.path):
+        if known := explain(self._ssh_log.lines, place=self._place, path=self._address.path):
             return TransportError(known)
         if (status := self._process.poll()) is not None:
-            return TransportError(
-                f"ssh to {self._place} ended with status {status}: {(lines or ['no message'])[-1]}"
-            )
+            last = self._ssh_log.last_line or "it said nothing"
+            return TransportError(f"ssh to {self._place} ended with status {status}: {last}")
         return error
 
     def forget_warnings(self) -> None:
@@ -154,26 +114,25 @@ class SshTransport(Transport):
         self._ssh_log.lines.clear()
 
     @property
-    def _host(self) -> str:
-        assert self._address.host is not None
-        return self._address.host
-
-    @property
     def _place(self) -> str:
         return format_place(self._address)
 
-    async def _run_ssh(self, arguments: list[str]) -> tuple[int, str]:
-        """Run ssh over the connection that stands; return its status and the last line that it says."""
-        # No configuration is needed for that, and no other connection may be made.
-        fixed = ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", f"{self._directory}/m", "-T"]
+    async def _listen(self, path: str) -> str | None:
+        """Have the SSH server listen at the path on behalf of the application; return what went wrong, or None."""
+        forward = ["-O", "forward", "-R", f"{_in_forward(path)}:{self._directory}/a", "--", _host(self._address)]
         with trio.move_on_after(self._limits.ssh_command_timeout):
             result = await trio.run_process(
-                [*fixed, *arguments], capture_stdout=True, capture_stderr=True, check=False, start_new_session=True
+                [*self.command, *forward],
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                start_new_session=True,  # out of reach of a terminal's signals
             )
-            lines = result.stderr.decode("utf-8", "replace").split("\n")
-            said = " ".join(line.strip() for line in lines if line.strip())
-            return result.returncode, re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", said)[:300]
-        return -1, f"no answer for {self._limits.ssh_command_timeout:g} s"
+            if result.returncode == 0:
+                return None
+            said = " ".join(result.stderr.decode("utf-8", "replace").split())
+            return re.sub(r"[\x00-\x1f\x7f-\x9f]", "", said)[:300] or f"exit status {result.returncode}"
+        return f"no answer within {self._limits.ssh_command_timeout:g} s"
 
 
 def format_place(address: ServerAddress) -> str:
@@ -189,29 +148,29 @@ async def open_ssh(settings: ClientSettings, guardian: Guardian) -> AsyncIterato
     if shutil.which("ssh") is None:
         raise TransportError("there is no ssh on your PATH; install the OpenSSH client")
     with contextlib.ExitStack() as stack:
-        try:
-            directory = stack.enter_context(_open_directory(guardian))
-            # The path of the local socket may be too long or odd for a forward; that of a link to it is not.
-            os.symlink(os.path.join(os.getcwd(), settings.local_socket), f"{directory}/a")
-            stdout, stdout_end = stack.enter_context(open_pipe())
-            stderr, stderr_end = stack.enter_context(open_pipe())
-            with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
-                process = await trio.lowlevel.open_process(
-                    [*_IGNORING_SIGINT, *_master_command(settings.server, settings.limits, directory)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                )
-        except OSError as error:
-            raise TransportError(f"cannot start ssh: {error}") from error
+        directory = stack.enter_context(_open_directory(guardian))
+        # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
+        os.symlink(os.path.join(os.getcwd(), settings.local_socket), f"{directory}/a")
+        stdout, stdout_end = stack.enter_context(open_pipe())
+        stderr, stderr_end = stack.enter_context(open_pipe())
+        with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
+            process = await trio.lowlevel.open_process(
+                [*_IGNORING_SIGINT, *_master_command(settings.server, settings.limits, directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
         stack.enter_context(guardian.watching("ssh", process.pid))
-        transport = SshTransport(settings, directory, process, SshLog(stderr))
+        log = SshLog(stderr)
+        transport = SshTransport(settings, directory, process, log)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(transport._ssh_log.run)
+                nursery.start_soon(log.run)
                 nursery.start_soon(transport.watch)
                 await transport.wait_up(stdout)
-                yield transport
+                host, timeout = _host(settings.server), settings.limits.ssh_command_timeout
+                async with open_mode_setter(transport.command, host, timeout) as transport.mode_setter:
+                    yield transport
                 nursery.cancel_scope.cancel()
         finally:
             await end_process(process, term_timeout=_END_TIMEOUT)
@@ -225,25 +184,33 @@ def _master_command(address: ServerAddress, limits: ClientLimits, directory: str
         f"ConnectTimeout={limits.connect_timeout}",
         f"ServerAliveInterval={limits.ssh_alive_interval}",
         f"ServerAliveCountMax={limits.ssh_alive_count}",
-        "ExitOnForwardFailure=no",  # the user's configuration may forward ports that are taken by another ssh
+        "ExitOnForwardFailure=no",  # the user's configuration may forward ports that another ssh of theirs has
         "ForwardX11=no",
         "ForwardAgent=no",
         "LogLevel=INFO",  # a quieter one would leave us without a reason
     ]
-    if not has_terminal():
+    if not _has_terminal():
         options.append("BatchMode=yes")
-    command = ["ssh", "-M", "-S", f"{directory}/m", "-N", "-T"]
+    command = ["ssh", "-M", "-S", _control(directory), "-N", "-T"]
     for option in options:
         command += ["-o", option]
     if address.user:
         command += ["-l", address.user]
     if address.port:
         command += ["-p", str(address.port)]
-    assert address.host is not None
-    return [*command, "-L", f"{directory}/c:{_in_forward(address.path)}", "--", address.host]
+    return [*command, "-L", f"{directory}/c:{_in_forward(address.path)}", "--", _host(address)]
 
 
-def has_terminal() -> bool:
+def _control(directory: str) -> str:
+    return f"{directory}/m"
+
+
+def _host(address: ServerAddress) -> str:
+    assert address.host is not None  # otherwise the local transport is meant
+    return address.host
+
+
+def _has_terminal() -> bool:
     """Whether ssh can ask someone for a password."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
@@ -257,7 +224,7 @@ def _in_forward(path: str) -> str:
     # Some versions of ssh expand % and ${} there and some do not, so neither spelling is right for all.
     if not path.startswith("/") or re.search(r"[%$\x00-\x1f\x7f]", path):
         raise TransportError(
-            f"SSH cannot forward to {path!r}: it must be absolute, and without %, $ and control codes"
+            f"SSH cannot forward to {path!r}: it must be absolute, and without %, $, control codes"
         )
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise TransportError(f"SSH cannot forward to {path}: it is longer than {MAX_SOCKET_PATH} bytes")
@@ -267,14 +234,11 @@ def _in_forward(path: str) -> str:
 @contextlib.contextmanager
 def _open_directory(guardian: Guardian) -> Iterator[str]:
     """Give a directory of mode 0700 whose path is short and plain enough for ssh; removed on leaving."""
-    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108
-        directory = tempfile.mkdtemp(prefix="conductor-trio-", dir=parent)
-        if (
-            re.fullmatch(r"[\w./+-]+", directory, re.ASCII)
-            and len(directory) + 2 + _RANDOM_SUFFIX <= MAX_SOCKET_PATH
-        ):
-            break
-        os.rmdir(directory)
+    parent = tempfile.gettempdir()
+    if not re.fullmatch(r"[\w./+-]{1,40}", parent, re.ASCII):
+        parent = "/tmp"  # noqa: S108
+    directory = tempfile.mkdtemp(prefix="conductor-trio-", dir=parent)
+    assert len(_control(directory)) + _RANDOM_SUFFIX <= MAX_SOCKET_PATH
     with guardian.watching("directory", directory):
         try:
             yield directory

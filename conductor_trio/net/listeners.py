@@ -20,6 +20,9 @@ BACKLOG = 1024  # the kernel cuts it to net.core.somaxconn
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _RESOURCE_PAUSE = 0.1
 
+# Connections taken before other tasks have their turn: about a millisecond's worth.
+_MAX_ACCEPTS = 64
+
 Handler = Callable[[socket.socket], Awaitable[None]]
 
 
@@ -32,15 +35,15 @@ def open_tcp_listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
             addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
             listeners = []
             for family, address in addresses:
-                sock = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 try:
+                    sock = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family == socket.AF_INET6:
+                        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                     sock.bind(address)
                 except OSError as error:
-                    # A host without IPv6 still names ::1 for localhost.
-                    if error.errno == errno.EADDRNOTAVAIL and len(addresses) > 1:
+                    # A host without IPv6 still names ::1 for localhost, and a kernel without it :: for any.
+                    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(addresses) > 1:
                         continue
                     raise
                 sock.listen(BACKLOG)
@@ -65,9 +68,9 @@ def open_unix_listener(path: str, mode: int) -> Iterator[socket.socket]:
         try:
             _remove_stale(path)
             sock.bind(path)
+            ours = os.lstat(path)
         except OSError as error:
             raise StartError(f"cannot listen on {path}: {error.strerror}") from error
-        ours = os.lstat(path)
         try:
             # Nobody can connect between bind() and listen(), so the mode is in force from the first moment.
             os.chmod(path, mode)
@@ -112,7 +115,7 @@ async def serve_connections(
     listener.setblocking(False)
     while True:
         await trio.lowlevel.wait_readable(listener)
-        while True:
+        for _ in range(_MAX_ACCEPTS):
             try:
                 sock, _ = listener.accept()
             except BlockingIOError:

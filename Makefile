@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 CODE := conductor_trio scripts tests
+# 114: names of our own functions would have to be listed. 124: a stub of an interface has nothing to wait for.
+# 9: guaranteed checkpoints are for libraries; a receive that is already satisfied may go on at once.
+ASYNC_OFF := ASYNC114,ASYNC124,ASYNC9
 PYTEST := $(BIN)/python -m pytest -q
 
 SHELL := /bin/sh
@@ -28,7 +31,7 @@ test: system venv ## all tests
 check: system venv ## format, lint, types, layers, and all tests with their coverage
 	@echo 'check: format' && $(BIN)/ruff format --quiet --check $(CODE)
 	@echo 'check: lint' && $(BIN)/ruff check --quiet $(CODE)
-	@echo 'check: async' && $(BIN)/flake8-async --disable ASYNC114 $$(find $(CODE) -name '*.py')
+	@echo 'check: async' && $(BIN)/flake8-async --disable $(ASYNC_OFF) $$(find $(CODE) -name '*.py')
 	@echo 'check: types' && $(BIN)/mypy --no-error-summary
 	@echo 'check: layers' && $(BIN)/lint-imports --no-cache >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
 	@echo 'check: tests' && $(PYTEST) --cov --cov-report=term:skip-covered

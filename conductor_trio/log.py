@@ -6,20 +6,36 @@ for people. The client logs through the standard library instead, because struct
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
 Logger = structlog.typing.FilteringBoundLogger
 
 
+class _StandardError(io.TextIOBase):
+    """Standard error, where what cannot be written is lost: a log without a reader is no reason to end."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+
 def configure(*, verbose: bool) -> None:
     """Set up the process's log once, at the start."""
     readable = sys.stderr.isatty() and not verbose
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
+        # As literals, since what a peer sent must not command the terminal.
+        structlog.dev.ConsoleRenderer(repr_native_str=True) if readable else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
@@ -29,7 +45,7 @@ def configure(*, verbose: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=False,
     )
 

@@ -39,16 +39,6 @@ _REASONS = [
         "SSH login at {place} failed: permission denied; check that `ssh` gets in there without a password, or "
         "start this on a terminal to be asked for one",
     ),
-    (
-        r"open failed: administratively prohibited",
-        "the SSH server of {place} forbids forwarding to UNIX sockets; its administrators must set "
-        "AllowStreamLocalForwarding yes in sshd_config",
-    ),
-    (
-        r"open failed: connect failed",
-        "there is no control socket {path} at {place}, or nobody listens there; check that conductor-trio-server "
-        "runs there, and the path in SERVER",
-    ),
     (r"(Timeout, server .* not responding)", "the connection to {place} is dead: {1}"),
     (
         r"Connection timed out during banner exchange",
@@ -58,19 +48,33 @@ _REASONS = [
         r"(Bad configuration option.*|Bad owner or permissions on .*|terminating, .* bad configuration options)",
         "ssh does not accept its configuration: {1}",
     ),
-    (
-        r"((?:kex_exchange_identification: |Connection (?:closed|reset) by|Connection to .* closed).*)",
-        "{place} ended the connection: {1}",
-    ),
 ]
 _COMPILED = [(re.compile(pattern), text) for pattern, text in _REASONS]
 
 
-def explain(lines: Sequence[str], *, place: str, path: str) -> str | None:
+def explain(lines: Sequence[str], *, place: str) -> str | None:
     """Return in our words what ssh's lines say about its failure, or None where they are not known."""
     for pattern, text in _COMPILED:
         for line in lines:
             if match := pattern.search(line):
                 # The fields {1}, {2} are the pattern's groups; {0} is all of it.
-                return text.format(match[0], *(group or "" for group in match.groups()), place=place, path=path)
+                return text.format(match[0], *(group or "" for group in match.groups()), place=place)
     return None
+
+
+def is_channel_refused(lines: Sequence[str]) -> bool:
+    """Whether the SSH server did not connect to the control socket, for which it gives no reason."""
+    return any("open failed: " in line for line in lines)
+
+
+def explain_channel_refused(*, place: str, path: str, is_socket: bool) -> str:
+    """Return why the control socket cannot be reached, given whether there is a socket of that name."""
+    if is_socket:
+        return (
+            f"the SSH server of {place} does not connect to the control socket {path}, which is there; either "
+            "conductor-trio-server does not run, or AllowStreamLocalForwarding is not yes in sshd_config"
+        )
+    return (
+        f"there is no control socket {path} at {place}; check that conductor-trio-server runs there, and the path "
+        "in SERVER"
+    )

@@ -155,7 +155,7 @@ class Connection:
                 try:
                     await self._use(transport)
                 except ConductorError as error:
-                    raise transport.explain(error) from error
+                    raise await transport.explain(error) from error
         except* ConductorError as group:
             reason = str(_first(group))
         except* OSError as group:

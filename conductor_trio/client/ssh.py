@@ -20,7 +20,7 @@ import trio
 
 from conductor_trio.client.guardian import Guardian
 from conductor_trio.client.modesetter import ModeSetter, open_mode_setter
-from conductor_trio.client.reasons import explain
+from conductor_trio.client.reasons import explain, explain_channel_refused, is_channel_refused
 from conductor_trio.client.settings import ClientSettings, ServerAddress
 from conductor_trio.client.sshlog import SshLog
 from conductor_trio.client.transport import Transport
@@ -35,6 +35,9 @@ _UP = b"conductor-trio: up"
 
 # ssh stays in the terminal's foreground group, so that it can prompt there; but Ctrl-C is for us to act on.
 _IGNORING_SIGINT = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "conductor-trio"]
+
+# As in `modesetter`, the path arrives as data.
+_IS_SOCKET = """exec /bin/sh -c 'IFS= read -r path && [ -S "$path" ]'"""
 
 _RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
 _END_TIMEOUT = 1.0  # ssh ends at once upon SIGTERM, unless it hangs
@@ -57,7 +60,7 @@ class SshTransport(Transport):
     async def watch(self) -> None:
         """Raise `TransportError` when ssh ends."""
         await self._process.wait()
-        raise self.explain(TransportError("ssh ended"))
+        raise self._explain_end(TransportError("ssh ended"))
 
     async def wait_up(self, stdout: int) -> None:
         """Wait until the login is done and everything listens. The user may be typing a password meanwhile."""
@@ -84,8 +87,8 @@ class SshTransport(Transport):
         """Within, connections to `path` over there go to the application; raises `TransportError`."""
         if said := await self._listen(path):
             raise TransportError(
-                f"the SSH server of {self._place} does not listen at {path} for us; AllowStreamLocalForwarding in "
-                f"its sshd_config must be yes ({said})"
+                f"the SSH server of {self._place} does not listen for us in the session's directory; "
+                f"AllowStreamLocalForwarding must be yes in its sshd_config ({said})"
             )
         assert self.mode_setter is not None
         if said := await self.mode_setter.set_mode(path):
@@ -94,18 +97,28 @@ class SshTransport(Transport):
             _log.warning("going on%s", self._remark)
         yield  # the end of the connection is the end of the forward
 
-    def explain(self, error: ConductorError) -> ConductorError:
+    async def explain(self, error: ConductorError) -> ConductorError:
         """Return the error that tells the user most about what happened, given what ssh said."""
         if isinstance(error, RegistrationRefused):
             return RegistrationRefused(f"{error}{self._remark}")
         if not isinstance(error, TransportError):
             return error
+        error = self._explain_end(error)
+        if self._process.returncode is None and is_channel_refused(self._ssh_log.lines):
+            there = await self._is_socket(self._address.path)
+            return TransportError(
+                explain_channel_refused(place=self._place, path=self._address.path, is_socket=there)
+            )
+        return error
+
+    def _explain_end(self, error: TransportError) -> TransportError:
+        """Return why ssh has ended, or `error` if it has not."""
         self._ssh_log.read_available()
-        if known := explain(self._ssh_log.lines, place=self._place, path=self._address.path):
+        if known := explain(self._ssh_log.lines, place=self._place):
             return TransportError(known)
         if (status := self._process.poll()) is not None:
-            last = self._ssh_log.last_line or "it said nothing"
-            return TransportError(f"ssh to {self._place} ended with status {status}: {last}")
+            said = "; ".join(list(self._ssh_log.lines)[-3:]) or "it said nothing"
+            return TransportError(f"ssh to {self._place} ended with status {status}: {said}")
         return error
 
     def forget_warnings(self) -> None:
@@ -120,19 +133,28 @@ class SshTransport(Transport):
     async def _listen(self, path: str) -> str | None:
         """Have the SSH server listen at the path on behalf of the application; return what went wrong, or None."""
         forward = ["-O", "forward", "-R", f"{_in_forward(path)}:{self._directory}/a", "--", _host(self._address)]
+        status, said = await self._run_ssh(forward)
+        return None if status == 0 else (said or f"exit status {status}")
+
+    async def _is_socket(self, path: str) -> bool:
+        """Whether a socket of that name is over there, as far as the user may see."""
+        status, _ = await self._run_ssh(["--", _host(self._address), _IS_SOCKET], os.fsencode(path) + b"\n")
+        return status == 0
+
+    async def _run_ssh(self, arguments: list[str], stdin: bytes = b"") -> tuple[int, str]:
+        """Run ssh over the connection that stands; return its status and what it said."""
         with trio.move_on_after(self._limits.ssh_command_timeout):
             result = await trio.run_process(
-                [*self.command, *forward],
+                [*self.command, *arguments],
+                stdin=stdin,
                 capture_stdout=True,
                 capture_stderr=True,
                 check=False,
                 start_new_session=True,  # out of reach of a terminal's signals
             )
-            if result.returncode == 0:
-                return None
             said = " ".join(result.stderr.decode("utf-8", "replace").split())
-            return re.sub(r"[\x00-\x1f\x7f-\x9f]", "", said)[:300] or f"exit status {result.returncode}"
-        return f"no answer within {self._limits.ssh_command_timeout:g} s"
+            return result.returncode, re.sub(r"[\x00-\x1f\x7f-\x9f]", "", said)[:300]
+        return -1, f"no answer within {self._limits.ssh_command_timeout:g} s"
 
 
 def format_place(address: ServerAddress) -> str:

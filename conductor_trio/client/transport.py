@@ -20,8 +20,8 @@ class Transport(ABC):
     def open_relay(self, path: str) -> AbstractAsyncContextManager[None]:
         """Within, connections to `path` on the server's host go to the application; raises `TransportError`."""
 
-    def explain(self, error: ConductorError) -> ConductorError:
-        """Return the error that tells the user most about what happened, given all that is known here."""
+    async def explain(self, error: ConductorError) -> ConductorError:
+        """Return the error that tells the user most about what happened, given all that can be found out here."""
         return error
 
     def forget_warnings(self) -> None:

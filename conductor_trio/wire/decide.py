@@ -67,16 +67,16 @@ def decide(head: RequestHead, token_hash: str | None, policy: Policy, *, https: 
         return _decide_own(head, token_hash, path, query, https=https)
     if token_hash is None:
         return Answer(reply=replies.NO_ROUTE)
-    by_bearer = head.bearer is not None and matches_any([head.bearer], token_hash)
+    by_bearer = head.told.bearer is not None and matches_any([head.told.bearer], token_hash)
     if not by_bearer and not matches_any(_shown_tokens(head), token_hash):
-        return Answer(reply=replies.NO_TOKEN, failed_token=bool(head.tokens))
+        return Answer(reply=replies.NO_TOKEN, failed_token=bool(head.told.tokens))
     if not by_bearer and (head.upgrades or not head.is_safe) and not _comes_from_here(head, policy):
         return Answer(reply=replies.CROSS_SITE)
     return Forward(drop_authorization=by_bearer)
 
 
 def _shown_tokens(head: RequestHead) -> list[bytes]:
-    return [candidate for token in head.tokens for candidate in cookie_candidates(token) if candidate]
+    return [candidate for token in head.told.tokens for candidate in cookie_candidates(token) if candidate]
 
 
 def _is_own(path: str) -> bool:
@@ -116,9 +116,9 @@ def _comes_from_here(head: RequestHead, policy: Policy) -> bool:
     Neighbours on the parent domain count as the same site to a browser, so SameSite does not keep them out. The
     scheme is not compared, since TLS may end in front of us.
     """
-    if head.origin is None or head.origin.lower() in policy.allowed_origins:
+    if head.told.origin is None or head.told.origin.lower() in policy.allowed_origins:
         return True
-    origin = _parse_origin(head.origin)
+    origin = _parse_origin(head.told.origin)
     return origin is not None and head.authority is not None and origin.agrees_with(head.authority)
 
 

@@ -17,7 +17,6 @@ from conductor_trio.wire.fields import (
 )
 from conductor_trio.wire.head import RequestHead, ResponseHead
 
-_NOT_PASSED = HOP_BY_HOP | {b"content-length", b"host"}
 _NOT_PASSED_BACK = HOP_BY_HOP | {b"content-length"}
 
 
@@ -55,21 +54,20 @@ def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bo
     that is not trusted, and with `drop_authorization` the field that authorised the request. Set by us: Host, the
     framing, the forwarding fields.
     """
-    dropped = _NOT_PASSED | head.connection_options
-    kept = [
-        field
-        for field in head.fields
-        if field.lower not in dropped
-        and not is_forwarding(field.lower)
-        and not (drop_authorization and field.lower == b"authorization")
-    ]
+    told = head.told
+    block = told.end_to_end_block
+    if drop_authorization:
+        block = format_fields(field for field in told.end_to_end if field.lower != b"authorization")
+    host = _host_value(head)
     return b"".join(
         [
-            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, head.target, _host_value(head)),
-            format_fields(kept),
+            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, head.target, host),
+            block,
             _request_framing(head),
-            _connection_fields(head),
-            format_fields(_forwarding_fields(head, peer)),
+            _connection_fields(head) if head.upgrades or told.accepts_trailers else b"",
+            format_fields(_trusted_forwarding(head, peer, host))
+            if peer.is_trusted
+            else _own_forwarding(head, peer, host),
             b"\r\n",
         ]
     )
@@ -77,9 +75,8 @@ def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bo
 
 def _host_value(head: RequestHead) -> bytes:
     """Return the Host to send: the visitor's own spelling, or the target's authority where that decides."""
-    values = head.values(b"host")
-    if values:
-        return values[0]
+    if head.told.host_value is not None:
+        return head.told.host_value
     if head.authority is None:
         raise LocalProtocolError("a request without a host was not answered by ourselves")
     port = head.authority.port
@@ -100,36 +97,46 @@ def _connection_fields(head: RequestHead) -> bytes:
     fields, options = b"", []
     if head.upgrades:
         options.append(b"Upgrade")
-        fields += b"Upgrade: %b\r\n" % b", ".join(_original_upgrades(head))
-    if head.accepts_trailers:
+        fields += b"Upgrade: %b\r\n" % b", ".join(head.values(b"upgrade"))
+    if head.told.accepts_trailers:
         options.append(b"TE")
         fields += b"TE: trailers\r\n"
-    return b"Connection: %b\r\n%b" % (b", ".join(options), fields) if options else b""
+    return b"Connection: %b\r\n%b" % (b", ".join(options), fields)
 
 
-def _original_upgrades(head: RequestHead) -> list[bytes]:
-    return head.values(b"upgrade")
-
-
-def _forwarding_fields(head: RequestHead, peer: Peer) -> Fields:
-    """Return the fields that tell the application who asks, and for what (RFC 7239, and its forerunners)."""
-    told: dict[bytes, list[bytes]] = {}
-    if peer.is_trusted:
-        for field in head.fields:
-            if is_forwarding(field.lower):
-                told.setdefault(field.lower, []).append(field.value)
-    host = _host_value(head)
+def _own_forwarding(head: RequestHead, peer: Peer, host: bytes) -> bytes:
+    """Write the fields that tell the application who asks, and for what (RFC 7239, and its forerunners)."""
+    address = (peer.address or "unknown").encode()
+    node = b'"[%b]"' % address if b":" in address else address
     scheme = b"https" if peer.is_https else b"http"
+    return (
+        b"X-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Port: %d\r\nX-Forwarded-Proto: %b\r\n"
+        b'X-Real-IP: %b\r\nForwarded: for=%b;host="%b";proto=%b\r\n'
+        % (address, host, _visitors_port(head, peer), scheme, address, node, host, scheme)
+    )
+
+
+def _visitors_port(head: RequestHead, peer: Peer) -> int:
+    """Return the port that the visitor asked for: the one in Host, or the scheme's own."""
     port = head.authority.port if head.authority else None
-    address = peer.address.encode() if peer.address else None
+    return port or (443 if peer.is_https else 80)
+
+
+def _trusted_forwarding(head: RequestHead, peer: Peer, host: bytes) -> Fields:
+    """Return the same fields behind a trusted proxy: its own word stands, and the lists grow by what we saw."""
+    told: dict[bytes, list[bytes]] = {}
+    for field in head.fields:
+        if is_forwarding(field.lower):
+            told.setdefault(field.lower, []).append(field.value)
+    scheme = b"https" if peer.is_https else b"http"
     ours = {
         b"X-Forwarded-Proto": scheme,
         b"X-Forwarded-Host": host,
-        b"X-Forwarded-Port": b"%d" % (port or (443 if peer.is_https else 80)),
+        b"X-Forwarded-Port": b"%d" % _visitors_port(head, peer),
     }
+    address = peer.address.encode() if peer.address else None
     if address:
         ours[b"X-Real-IP"] = address
-    # A proxy's own word for these stands; the lists grow by the peer that we saw.
     values = {name: b", ".join(told.get(name.lower(), [value])) for name, value in ours.items()}
     if b"X-Real-IP" not in values and b"x-real-ip" in told:
         values[b"X-Real-IP"] = told[b"x-real-ip"][0]

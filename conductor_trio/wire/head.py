@@ -8,6 +8,7 @@ instead, and a property test holds that to h11's reading.
 
 from __future__ import annotations
 
+import functools
 import re
 
 import attrs
@@ -16,10 +17,13 @@ import h11
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.wire.body import CHUNKED_BODY, CLOSE_BODY, NO_BODY, Body, Framing, parse_content_length
 from conductor_trio.wire.fields import (
+    HOP_BY_HOP,
     MALFORMED_TEXT,
     Field,
     Fields,
     cut_cookie,
+    format_fields,
+    is_forwarding,
     is_token,
     list_elements,
     parse_field_block,
@@ -31,6 +35,10 @@ SAFE_METHODS = frozenset([b"GET", b"HEAD", b"OPTIONS", b"TRACE"])
 
 _ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
 _BEARER = re.compile(rb"(?i:bearer) +([-A-Za-z0-9._~+/]+=*)")
+#: The same grammar as h11's, which reads the fields behind a neutral request line.
+_REQUEST_LINE = re.compile(rb"([-!#$%&'*+.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
+_NEUTRAL_REQUEST_LINE = b"GET / HTTP/1.0\r\n"
+_MAX_REMEMBERED = 4096  # bytes of fields
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _CONTENT_LENGTH_LINES = re.compile(rb"\n(?i:content-length):[ \t]*([^\r\n]*?)[ \t]*(?=\r)")
 _TRANSFER_CODING_LINES = re.compile(rb"\n(?i:transfer-encoding):([^\r\n]*)")
@@ -41,29 +49,52 @@ _REFUSED_UPGRADES = frozenset([b"h2c"])
 
 
 @attrs.frozen(kw_only=True)
+class RequestFields:
+    """What the fields of a request say, whatever its request line.
+
+    `fields` are all as they came, except that Cookie fields have lost our cookie, whose values are in `tokens`, in
+    order. `bearer` is the token of an ``Authorization: Bearer`` field. `end_to_end` are those that go on.
+    """
+
+    fields: Fields
+    end_to_end: Fields
+    end_to_end_block: bytes
+    host_value: bytes | None
+    host: Authority | None
+    is_chunked: bool
+    content_length: int | None
+    connection_options: frozenset[bytes]
+    upgrades: tuple[bytes, ...]
+    expectations: tuple[bytes, ...]
+    accepts_trailers: bool
+    tokens: tuple[bytes, ...]
+    bearer: bytes | None
+    origin: bytes | None
+    accept: bytes
+
+
+@attrs.frozen(kw_only=True)
 class RequestHead:
     """One request, as far as it can be understood without its body.
 
-    `target` is in origin-form (or ``*``). `fields` are all as they came, except that Cookie fields have lost our
-    cookie, whose values are in `tokens`, in order. `upgrades` are the protocols asked for, in lower case; empty
-    unless the request is fit for an upgrade. `bearer` is the token of an ``Authorization: Bearer`` field.
+    `target` is in origin-form (or ``*``). `upgrades` are the protocols asked for, in lower case; empty unless the
+    request is fit for an upgrade.
     """
 
     method: bytes
     target: bytes
     is_http11: bool
     authority: Authority | None
-    fields: Fields
     body: Body
     keep_alive: bool
-    tokens: tuple[bytes, ...]
-    bearer: bytes | None
-    origin: bytes | None
-    accept: bytes
     upgrades: tuple[bytes, ...]
-    connection_options: frozenset[bytes]
     expects_continue: bool
-    accepts_trailers: bool
+    told: RequestFields
+
+    @property
+    def fields(self) -> Fields:
+        """All fields as they came, without our cookie."""
+        return self.told.fields
 
     @property
     def is_safe(self) -> bool:
@@ -77,20 +108,103 @@ class RequestHead:
 
     def values(self, lower: bytes) -> list[bytes]:
         """Return the values of all fields of that name, in order."""
-        return [field.value for field in self.fields if field.lower == lower]
+        return [field.value for field in self.told.fields if field.lower == lower]
 
 
 def parse_request_head(head: bytes, *, max_fields: int) -> RequestHead:
     """Read a request head, its empty line included; raises `RemoteProtocolError` (RFC 9112 sections 2 to 6)."""
+    line_end = head.index(b"\r\n") + 2
+    line = _REQUEST_LINE.fullmatch(head, 0, line_end)
+    if line is None:
+        raise RemoteProtocolError("malformed request line")
+    method, target, major, minor = line.groups()
+    if major != b"1":
+        raise RemoteProtocolError("HTTP version not supported", status=505)
+    is_http11 = minor != b"0"
+    block = head[line_end:]
+    parse = _parse_request_fields_again if len(block) <= _MAX_REMEMBERED else _parse_request_fields
+    told = parse(block, max_fields)
+    if is_http11 and told.host is None:
+        raise RemoteProtocolError("exactly one Host is needed")
+    target, authority = _parse_target(method, target, told.host)
+    body = _request_body(told, is_http11=is_http11)
+    if is_http11 and any(expectation != b"100-continue" for expectation in told.expectations):
+        raise RemoteProtocolError("unknown expectation", status=417)
+    options = told.connection_options
+    return RequestHead(
+        method=method,
+        target=target,
+        is_http11=is_http11,
+        authority=authority,
+        body=body,
+        keep_alive=b"close" not in options and (is_http11 or b"keep-alive" in options),
+        upgrades=told.upgrades if is_http11 and body.is_empty else (),
+        expects_continue=is_http11 and bool(told.expectations) and not body.is_empty,
+        told=told,
+    )
+
+
+def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
+    """Read the fields of a request and the empty line after them, and draw from them what decisions need."""
+    head = _NEUTRAL_REQUEST_LINE + block
     if MALFORMED_TEXT.search(head):
         raise RemoteProtocolError("control character, bare line end or folded line")
-    if head.count(b"\r\n") - 2 > max_fields:
+    if block.count(b"\r\n") - 1 > max_fields:
         raise RemoteProtocolError(f"more than {max_fields} header fields", status=431)
-    request = _parse_with_h11(head)
-    version = request.http_version
-    if not version.startswith(b"1."):
-        raise RemoteProtocolError("HTTP version not supported", status=505)
-    return _understand(request, head, is_http11=version != b"1.0")
+    headers = _parse_with_h11(head).headers
+    fields: list[Field] = []
+    tokens: list[bytes] = []
+    seen: dict[bytes, list[bytes]] = {}
+    for (name, _), (lower, value) in zip(headers.raw_items(), headers, strict=True):
+        if lower == b"cookie":
+            value, found = cut_cookie(value)
+            tokens += found
+            if found and not value:
+                continue
+        elif lower in _UNDERSTOOD:
+            seen.setdefault(lower, []).append(value)
+        fields.append(Field(name, lower, value))
+
+    hosts = seen.get(b"host", [])
+    if len(hosts) > 1:
+        raise RemoteProtocolError("exactly one Host is needed")
+    if b"transfer-encoding" in seen and b"content-length" in seen:
+        raise RemoteProtocolError("Content-Length together with Transfer-Encoding")
+    options = frozenset(list_elements(seen.get(b"connection", [])))
+    ends_here = _ENDS_HERE | options
+    end_to_end = tuple(
+        field for field in fields if field.lower not in ends_here and not is_forwarding(field.lower)
+    )
+    authorization = seen.get(b"authorization", [])
+    bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
+    origins = seen.get(b"origin", [])
+    return RequestFields(
+        fields=tuple(fields),
+        end_to_end=end_to_end,
+        end_to_end_block=format_fields(end_to_end),
+        host_value=hosts[0] if hosts else None,
+        host=parse_authority(hosts[0]) if hosts else None,
+        is_chunked=b"transfer-encoding" in seen,  # h11 has taken nothing but one final chunked
+        # From the text, since h11 merges repeated ones that agree.
+        content_length=parse_content_length(
+            _CONTENT_LENGTH_LINES.findall(head) if b"content-length" in seen else []
+        ),
+        connection_options=options,
+        upgrades=_upgrades(seen, options),
+        expectations=tuple(list_elements(seen.get(b"expect", []))),
+        accepts_trailers=b"trailers" in list_elements(seen.get(b"te", [])),
+        tokens=tuple(tokens),
+        bearer=bearer[1] if bearer else None,
+        # Several Origin fields are nobody's honest request; joined they match no host.
+        origin=b", ".join(origins) if origins else None,
+        accept=b",".join(seen.get(b"accept", [])).lower(),
+    )
+
+
+#: The same, for fields that came before: a browser repeats its fields to the byte from request to request. It is a
+#: pure function, so what is remembered cannot differ from what would be read; measured, it saves a third of an
+#: exchange's time. The memory is bounded by `_MAX_REMEMBERED`.
+_parse_request_fields_again = functools.lru_cache(maxsize=512)(_parse_request_fields)
 
 
 def _parse_with_h11(head: bytes) -> h11.Request:
@@ -117,52 +231,6 @@ def _transfer_coding_error(head: bytes) -> RemoteProtocolError:
     return RemoteProtocolError("malformed Transfer-Encoding")
 
 
-def _understand(request: h11.Request, head: bytes, *, is_http11: bool) -> RequestHead:
-    """Draw from the fields what decisions need."""
-    fields: list[Field] = []
-    tokens: list[bytes] = []
-    seen: dict[bytes, list[bytes]] = {}
-    raw_names = request.headers.raw_items()
-    for (name, _), (lower, value) in zip(raw_names, request.headers, strict=True):
-        if lower == b"cookie":
-            value, found = cut_cookie(value)
-            tokens += found
-            if found and not value:
-                continue
-        elif lower in _UNDERSTOOD:
-            seen.setdefault(lower, []).append(value)
-        fields.append(Field(name, lower, value))
-
-    authority = _parse_host(seen.get(b"host", []), is_http11=is_http11)
-    target, authority = _parse_target(request.method, request.target, authority)
-    body = _request_body(seen, head, is_http11=is_http11)
-    options = frozenset(list_elements(seen.get(b"connection", [])))
-    authorization = seen.get(b"authorization", [])
-    bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
-    origins = seen.get(b"origin", [])
-    expectations = list_elements(seen.get(b"expect", [])) if is_http11 else []
-    if any(expectation != b"100-continue" for expectation in expectations):
-        raise RemoteProtocolError("unknown expectation", status=417)
-    return RequestHead(
-        method=request.method,
-        target=target,
-        is_http11=is_http11,
-        authority=authority,
-        fields=tuple(fields),
-        body=body,
-        keep_alive=b"close" not in options and (is_http11 or b"keep-alive" in options),
-        tokens=tuple(tokens),
-        bearer=bearer[1] if bearer else None,
-        # Several Origin fields are nobody's honest request; joined they match no host.
-        origin=b", ".join(origins) if origins else None,
-        accept=b",".join(seen.get(b"accept", [])).lower(),
-        upgrades=_upgrades(seen, options) if is_http11 and body.is_empty else (),
-        connection_options=options,
-        expects_continue=bool(expectations) and not body.is_empty,
-        accepts_trailers=b"trailers" in list_elements(seen.get(b"te", [])),
-    )
-
-
 _UNDERSTOOD = frozenset(
     [
         b"accept",
@@ -178,11 +246,8 @@ _UNDERSTOOD = frozenset(
     ]
 )
 
-
-def _parse_host(values: list[bytes], *, is_http11: bool) -> Authority | None:
-    if len(values) > 1 or (is_http11 and not values):
-        raise RemoteProtocolError("exactly one Host is needed")
-    return parse_authority(values[0]) if values else None
+#: Fields of a request that end at the gateway, which writes its own.
+_ENDS_HERE = HOP_BY_HOP | {b"content-length", b"host"}
 
 
 def _parse_target(method: bytes, target: bytes, host: Authority | None) -> tuple[bytes, Authority | None]:
@@ -207,24 +272,17 @@ def _parse_target(method: bytes, target: bytes, host: Authority | None) -> tuple
     return rest if rest.startswith(b"/") else b"/" + rest, authority
 
 
-def _request_body(seen: dict[bytes, list[bytes]], head: bytes, *, is_http11: bool) -> Body:
-    """Return the body's framing; whatever leaves a doubt is refused (RFC 9112 section 6.3)."""
-    if b"transfer-encoding" in seen:
-        # h11 has taken nothing but one final chunked.
-        if b"content-length" in seen:
-            raise RemoteProtocolError("Content-Length together with Transfer-Encoding")
+def _request_body(told: RequestFields, *, is_http11: bool) -> Body:
+    """Return the body's framing (RFC 9112 section 6.3)."""
+    if told.is_chunked:
         if not is_http11:
             raise RemoteProtocolError("Transfer-Encoding in HTTP/1.0")
         return CHUNKED_BODY
-    if b"content-length" not in seen:
-        return NO_BODY
-    # From the text, since h11 merges repeated ones that agree.
-    length = parse_content_length(_CONTENT_LENGTH_LINES.findall(head))
-    return NO_BODY if length is None else Body(Framing.LENGTH, length)
+    return NO_BODY if told.content_length is None else Body(Framing.LENGTH, told.content_length)
 
 
 def _upgrades(seen: dict[bytes, list[bytes]], options: frozenset[bytes]) -> tuple[bytes, ...]:
-    """Return the protocols that a request without a body asks to change to (RFC 9110 section 7.8)."""
+    """Return the protocols that the fields ask to change to (RFC 9110 section 7.8)."""
     if b"upgrade" not in options:
         return ()
     protocols = tuple(list_elements(seen.get(b"upgrade", [])))

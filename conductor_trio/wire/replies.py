@@ -133,7 +133,7 @@ def format_answer(
         case Document():
             document = answer
         case Reply():
-            document = _rendered(answer, request.accept if request else b"")
+            document = _rendered(answer, request.told.accept if request else b"")
     fields = (
         *document.fields,
         (b"Date", date),

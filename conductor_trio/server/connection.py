@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 
@@ -9,11 +10,11 @@ import attrs
 import trio
 
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
-from conductor_trio.net.relay import STREAM_LOST, linger
+from conductor_trio.net.relay import STREAM_LOST, linger, splice
 from conductor_trio.net.streams import SocketStream, Stream, TlsStream
-from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed
+from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed, Tunnel
 from conductor_trio.server.gateway import Gateway
-from conductor_trio.server.routes import Route
+from conductor_trio.server.routes import ExchangeScope, Route
 from conductor_trio.wire import replies
 from conductor_trio.wire.body import EndOfMessage
 from conductor_trio.wire.decide import Answer, AnswerOptions, Forward, ShowCounters, decide
@@ -31,7 +32,7 @@ async def serve_visitor(sock: socket.socket, gateway: Gateway, tls: ssl.SSLConte
         peer = _peer_of(sock, gateway, is_https=tls is not None)
         if gateway.visitors > gateway.limits.max_visitors:
             if tls is None:
-                await _refuse(raw, gateway)
+                await _turn_away(raw, gateway)
             return
         stream = raw if tls is None else await _shake_hands(raw, tls, gateway)
         outcome = await VisitorConnection(stream, peer, gateway).run()
@@ -66,7 +67,7 @@ def _peer_of(sock: socket.socket, gateway: Gateway, *, is_https: bool) -> Peer:
     return Peer(address=address, is_https=is_https, is_trusted=gateway.is_trusted(address))
 
 
-async def _refuse(stream: Stream, gateway: Gateway) -> None:
+async def _turn_away(stream: Stream, gateway: Gateway) -> None:
     answer = replies.broken(503, "The gateway has too many visitors at this moment.")
     gateway.counters.count_answer(answer.status)
     await stream.send_all(replies.format_answer(answer, None, keep_alive=False, date=gateway.date()))
@@ -80,49 +81,65 @@ class VisitorConnection:
     peer: Peer
     gateway: Gateway
     requests: RequestReader = attrs.field(init=False)
+    _head_scope: trio.CancelScope = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.requests = RequestReader(self.gateway.limits)
 
     async def run(self) -> Outcome:
         """Serve requests until the connection is to be closed; returns how: `CLOSE` or `ABORT`."""
+        outcome = Outcome.KEEP
+        with trio.CancelScope() as self._head_scope:
+            while outcome is Outcome.KEEP:
+                result = await self._serve_next()
+                outcome = await self._carry(result) if isinstance(result, Tunnel) else result
+        if not self._head_scope.cancelled_caught or self.requests.is_between_messages:
+            return Outcome.CLOSE if outcome is Outcome.KEEP else outcome
+        return await self._refuse(408)
+
+    async def _serve_next(self) -> Outcome | Tunnel:
         counters = self.gateway.counters
-        while True:
-            try:
-                request = await self._next_request()
-            except RemoteProtocolError as error:
-                counters.requestTotal += 1
-                await self._answer(replies.bad_request(error.status), None, keep_alive=False)
-                await self._linger()
-                return Outcome.CLOSE
-            if request is None:
-                return Outcome.CLOSE
-            counters.requestTotal += 1
-            counters.requestActive += 1
-            try:
-                outcome = await self._serve(request)
-            finally:
-                counters.requestActive -= 1
-            if outcome is not Outcome.KEEP:
-                return outcome
+        try:
+            request = await self._next_request()
+        except RemoteProtocolError as error:
+            return await self._refuse(error.status)
+        if request is None:
+            return Outcome.CLOSE
+        counters.requestTotal += 1
+        counters.requestActive += 1
+        try:
+            return await self._serve(request)
+        finally:
+            counters.requestActive -= 1
+
+    async def _refuse(self, status: int) -> Outcome:
+        """Answer a request that could not be read."""
+        self.gateway.counters.requestTotal += 1
+        await self._answer(replies.bad_request(status), None, keep_alive=False)
+        await self._linger()
+        return Outcome.CLOSE
 
     async def _next_request(self) -> RequestHead | None:
-        """Return the next head; None when the visitor has gone or was idle too long."""
+        """Return the next head; None when the visitor has gone.
+
+        The connection's scope is cancelled when the visitor is idle too long, or late with its head.
+        """
         event = self.requests.next_event()
         if event is None:
-            with self.gateway.idle_wait(self.gateway.limits.idle_timeout) as scope:
-                event = await self._receive_head(scope)
-            if scope.cancelled_caught and not self.requests.is_between_messages:
-                raise RemoteProtocolError("the head did not come in time", status=408)
+            self.gateway.begin_idle(self._head_scope)
+            try:
+                event = await self._receive_head()
+            finally:
+                self.gateway.end_idle(self._head_scope)
         assert event is None or isinstance(event, RequestHead)
         return event
 
-    async def _receive_head(self, scope: trio.CancelScope) -> RequestHead | None:
+    async def _receive_head(self) -> RequestHead | None:
         limits = self.gateway.limits
-        has_begun = not self.requests.is_between_messages
         while True:
-            if has_begun:
-                scope.deadline = trio.current_time() + limits.head_timeout
+            if not self.requests.is_between_messages and self._head_scope.deadline == float("inf"):
+                self.gateway.end_idle(self._head_scope)
+                self._head_scope.deadline = trio.current_time() + limits.head_timeout
             data = await self.stream.receive_some(limits.read_size)
             if not data:
                 if self.requests.is_between_messages:
@@ -132,12 +149,10 @@ class VisitorConnection:
             event = self.requests.next_event()
             if event is not None:
                 assert isinstance(event, RequestHead)
+                self._head_scope.deadline = float("inf")
                 return event
-            if not has_begun:
-                has_begun = True
-                scope.deadline = trio.current_time() + limits.head_timeout
 
-    async def _serve(self, request: RequestHead) -> Outcome:
+    async def _serve(self, request: RequestHead) -> Outcome | Tunnel:
         gateway = self.gateway
         route = gateway.routes.find(request.authority.host) if request.authority else None
         token_hash = route.token_hash if route else None
@@ -162,7 +177,7 @@ class VisitorConnection:
         if wait:
             await trio.sleep(wait)
 
-    async def _forward(self, request: RequestHead, route: Route, *, drop_authorization: bool) -> Outcome:
+    async def _forward(self, request: RequestHead, route: Route, *, drop_authorization: bool) -> Outcome | Tunnel:
         exchange = Exchange(
             gateway=self.gateway,
             route=route,
@@ -171,6 +186,7 @@ class VisitorConnection:
             requests=self.requests,
             request=request,
         )
+        outcome: Outcome | Tunnel
         try:
             outcome = await exchange.run(drop_authorization=drop_authorization)
         except UpstreamUnavailable as error:
@@ -185,6 +201,21 @@ class VisitorConnection:
         if outcome is Outcome.CLOSE and not exchange.request_complete:
             await self._linger()
         return outcome
+
+    async def _carry(self, tunnel: Tunnel) -> Outcome:
+        """Carry the new protocol's bytes both ways, those that came early first, until its end."""
+        self.gateway.counters.requestActive += 1
+        try:
+            with ExchangeScope(tunnel.route), contextlib.suppress(*STREAM_LOST):
+                if tunnel.from_visitor:
+                    await tunnel.upstream.send_all(tunnel.from_visitor)
+                if tunnel.from_application:
+                    await self.stream.send_all(tunnel.from_application)
+                await splice(self.stream, tunnel.upstream, read_size=self.gateway.limits.read_size)
+        finally:
+            self.gateway.counters.requestActive -= 1
+            tunnel.upstream.close()
+        return Outcome.CLOSE
 
     async def _answer_and_go_on(self, answer: Reply | Document, request: RequestHead) -> Outcome:
         """Answer a request without its body having been read; go on only if there is none."""

@@ -47,6 +47,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
 
         async with trio.open_nursery() as sessions:
             sessions.start_soon(watcher.run)
+            sessions.start_soon(gateway.run_idle_expiry)
             async with trio.open_nursery() as visitors:
                 async with trio.open_nursery() as accepting:
                     visitor_handler = functools.partial(serve_visitor, gateway=gateway, tls=tls)

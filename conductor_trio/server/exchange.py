@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import enum
 
+import attrs
 import trio
 
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
-from conductor_trio.net.relay import STREAM_LOST, splice
+from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, Stream
 from conductor_trio.server.gateway import Gateway
-from conductor_trio.server.routes import Route
+from conductor_trio.server.routes import ExchangeScope, Route
 from conductor_trio.wire.body import EndOfMessage, Framing, format_chunk, format_last_chunk
 from conductor_trio.wire.fields import passable_trailers
 from conductor_trio.wire.forward import (
@@ -38,6 +39,20 @@ class Outcome(enum.Enum):
     KEEP = enum.auto()  #: another request
     CLOSE = enum.auto()  #: nothing more; all that was to be said is said
     ABORT = enum.auto()  #: nothing more, and what was said must look cut short
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Tunnel:
+    """The connection changed its protocol: what is left to do is to carry bytes both ways.
+
+    The exchange hands it to the visitor's connection, which owns `upstream` from then on, so that nothing of the
+    request stays in memory for as long as the tunnel lives.
+    """
+
+    route: Route
+    upstream: SocketStream
+    from_visitor: bytes
+    from_application: bytes
 
 
 class RequestFailed(Exception):
@@ -75,31 +90,29 @@ class Exchange:
         self.request_complete = False
         self._delivery: Delivery | None = None  # set when a final response's head goes out
         self._switched = False
+        self._is_delivered = False  # the whole response has been handed to the kernel
         self._upstream_reads = True
         self._upstream_stays = True
         self._failure: Exception | None = None  # of the task beside the response
 
-    async def run(self, *, drop_authorization: bool) -> Outcome:
+    async def run(self, *, drop_authorization: bool) -> Outcome | Tunnel:
         """Carry the exchange out.
 
         Raises `UpstreamUnavailable` or `RequestFailed` where no response has begun, so that the visitor can be
         told by an answer of ours.
         """
         head = format_request_head(self._request, self._peer, drop_authorization=drop_authorization)
-        outcome: Outcome | None = None
-        with self._route.open_exchange():
-            try:
-                outcome = await self._run_upstream(head)
-            except (_VisitorGone, _ResponseCut):
-                outcome = Outcome.ABORT
-        if outcome is not None:
-            return outcome
-        # The session's end has cancelled the scope.
-        if self._delivery is None and not self._switched:
-            raise UpstreamUnavailable("The session ended before the application answered.")
-        return Outcome.ABORT
+        try:
+            outcome = await self._run_upstream(head)
+        except (_VisitorGone, _ResponseCut):
+            return Outcome.ABORT
+        if outcome is None:  # the session has ended
+            if self._delivery is None:
+                raise UpstreamUnavailable("The session ended before the application answered.")
+            return Outcome.ABORT
+        return outcome
 
-    async def _run_upstream(self, head: bytes) -> Outcome:
+    async def _run_upstream(self, head: bytes) -> Outcome | Tunnel | None:
         """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""
         try:
             first = head + self._available_body()
@@ -113,8 +126,12 @@ class Exchange:
                 # The application closed the connection just as it was used again (RFC 9112 section 9.3.1).
                 if responses.has_begun:
                     raise
-        responses = ResponseReader(self._request.method, self._limits)
-        return await self._run_on(await self._route.pool.open(), responses, first)
+        upstream: SocketStream | None = None
+        with ExchangeScope(self._route):
+            upstream = await self._route.pool.open()
+        if upstream is None:
+            return None
+        return await self._run_on(upstream, ResponseReader(self._request.method, self._limits), first)
 
     def _available_body(self) -> bytes:
         """Return, framed, what of the request's body is here already."""
@@ -135,27 +152,44 @@ class Exchange:
             case _:
                 return None
 
-    async def _run_on(self, upstream: SocketStream, responses: ResponseReader, first: bytes) -> Outcome:
-        """Run over this connection, which is kept afterwards or closed, whatever happens."""
-        reusable = False
+    async def _run_on(
+        self, upstream: SocketStream, responses: ResponseReader, first: bytes
+    ) -> Outcome | Tunnel | None:
+        """Run over this connection, which is kept afterwards, handed on or closed, whatever happens.
+
+        None where the session ended first.
+        """
+        is_ours = True
         try:
-            await self._send_to_application(upstream, first)
-            done = self.request_complete and await self._pump_response(
-                upstream, responses, patience=self._limits.watch_delay
-            )
-            if not done:
-                await self._pump_both(upstream, responses)
+            if not await self._try_alone(upstream, responses, first):
+                with ExchangeScope(self._route):
+                    await self._pump_both(upstream, responses)
+            if not self._is_delivered:
+                return None
             if self._switched:
-                await self._tunnel(upstream, responses)
-                return Outcome.CLOSE
+                is_ours = False
+                return Tunnel(
+                    route=self._route,
+                    upstream=upstream,
+                    from_visitor=self._requests.trailing_data,
+                    from_application=responses.trailing_data,
+                )
             assert self._delivery is not None
-            reusable = self._upstream_stays and self.request_complete and not responses.trailing_data
+            if self._upstream_stays and self.request_complete and not responses.trailing_data:
+                is_ours = False
+                self._route.pool.give_back(upstream)
             return Outcome.KEEP if self._delivery.keep_alive else Outcome.CLOSE
         finally:
-            if reusable:
-                self._route.pool.give_back(upstream)
-            else:
+            if is_ours:
                 upstream.close()
+
+    async def _try_alone(self, upstream: SocketStream, responses: ResponseReader, first: bytes) -> bool:
+        """Run the exchange in this task; False where two things have to happen at once, or the session ended."""
+        with ExchangeScope(self._route) as scope:
+            await self._send_to_application(upstream, first)
+            if self.request_complete:
+                await self._pump_response(upstream, responses, patience=scope)
+        return self._is_delivered
 
     async def _send_to_application(self, upstream: SocketStream, data: bytes) -> None:
         """Send while the application takes it; one that stops reading may still have an answer to give."""
@@ -171,7 +205,7 @@ class Exchange:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mind_visitor, upstream, nursery.cancel_scope)
             try:
-                await self._pump_response(upstream, responses, patience=float("inf"))
+                await self._pump_response(upstream, responses)
             except (UpstreamUnavailable, _VisitorGone, _ResponseCut) as error:
                 failure = error
             nursery.cancel_scope.cancel()
@@ -181,23 +215,27 @@ class Exchange:
 
     # The response's direction.
 
-    async def _pump_response(self, upstream: SocketStream, responses: ResponseReader, *, patience: float) -> bool:
-        """Pass the response on until it is complete; False if the application is silent for `patience` seconds.
+    async def _pump_response(
+        self, upstream: SocketStream, responses: ResponseReader, *, patience: trio.CancelScope | None = None
+    ) -> None:
+        """Pass the response on until it is complete; may be called again after it was cancelled.
 
-        May be called again to go on.
+        The scope `patience` is cancelled when the application is silent for `Limits.watch_delay`.
         """
         out: list[bytes] = []
         while True:
             try:
                 while (event := responses.next_event()) is not None:
                     out.append(self._format_event(event))
-                    if responses.is_complete:
-                        await self._send_to_visitor(out)
-                        return True
                 await self._send_to_visitor(out)
-                data = await self._receive(upstream, patience)
-                if data is None:
-                    return False
+                if responses.is_complete:
+                    self._is_delivered = True
+                    return
+                if patience is not None:
+                    patience.deadline = trio.current_time() + self._limits.watch_delay
+                data = await self._receive(upstream)
+                if patience is not None:
+                    patience.deadline = float("inf")
                 if data:
                     responses.receive_data(data)
                 else:
@@ -206,13 +244,11 @@ class Exchange:
                 await self._send_to_visitor(out)
                 raise self._response_error(str(error)) from error
 
-    async def _receive(self, upstream: SocketStream, patience: float) -> bytes | None:
+    async def _receive(self, upstream: SocketStream) -> bytes:
         try:
-            with trio.move_on_after(patience):
-                return await upstream.receive_some(self._limits.read_size)
+            return await upstream.receive_some(self._limits.read_size)
         except STREAM_LOST as error:
             raise self._response_error("the connection to it was lost") from error
-        return None
 
     def _response_error(self, what: str) -> Exception:
         if self._delivery is None:
@@ -306,17 +342,6 @@ class Exchange:
             self._requests.receive_data(data)
         elif self._visitor.has_hung_up():
             raise _VisitorGone
-
-    async def _tunnel(self, upstream: SocketStream, responses: ResponseReader) -> None:
-        """Carry the new protocol's bytes both ways, those that came early first."""
-        try:
-            if early := self._requests.trailing_data:
-                await upstream.send_all(early)
-            if early := responses.trailing_data:
-                await self._visitor.send_all(early)
-            await splice(self._visitor, upstream, read_size=self._limits.read_size)
-        except STREAM_LOST as error:
-            raise _VisitorGone from error
 
 
 class _ResponseCut(Exception):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 
 import attrs
@@ -57,7 +55,7 @@ class Gateway:
     routes: RouteTable = attrs.field(factory=RouteTable)
     visitors: int = 0
     is_draining: bool = False
-    _idle: set[trio.CancelScope] = attrs.field(factory=set, init=False)
+    _idle: dict[trio.CancelScope, float] = attrs.field(factory=dict, init=False)
     _date: tuple[int, bytes] = attrs.field(default=(0, b""), init=False)
 
     @classmethod
@@ -95,17 +93,29 @@ class Gateway:
             self._date = (now, formatdate(now, usegmt=True).encode())
         return self._date[1]
 
-    @contextlib.contextmanager
-    def idle_wait(self, timeout: float) -> Iterator[trio.CancelScope]:
-        """Enter a scope for waiting for a request, which ends after `timeout` seconds or when draining begins."""
-        with trio.CancelScope(deadline=trio.current_time() + timeout) as scope:
-            self._idle.add(scope)
-            try:
-                if self.is_draining:
-                    scope.cancel()
-                yield scope
-            finally:
-                self._idle.discard(scope)
+    def begin_idle(self, scope: trio.CancelScope) -> None:
+        """Have a connection's scope cancelled when it waits too long for a request, or when draining begins."""
+        self._idle[scope] = trio.current_time()
+        if self.is_draining:
+            scope.cancel()
+
+    def end_idle(self, scope: trio.CancelScope) -> None:
+        """Leave a connection's scope alone: a request has come."""
+        self._idle.pop(scope, None)
+
+    async def run_idle_expiry(self) -> None:
+        """Cancel the scopes of connections that have been idle too long, for ever.
+
+        One look at all now and then costs each request less than a deadline of its own would.
+        """
+        timeout = self.limits.idle_timeout
+        while True:
+            await trio.sleep(timeout / 16)
+            expired = trio.current_time() - timeout
+            for scope, since in self._idle.items():  # in the order of their times
+                if since > expired:
+                    break
+                scope.cancel()
 
     def begin_drain(self) -> None:
         """Let no connection wait for another request; answers say that they are the last."""

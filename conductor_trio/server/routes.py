@@ -14,22 +14,23 @@ from conductor_trio.server.upstream import UpstreamPool
 
 
 class ExchangeScope:
-    """A cancel scope that is in a set while it is entered."""
+    """A cancel scope for work on a route's behalf: cancelled when the session ends, or has ended already."""
 
-    __slots__ = ("_entered", "_scope")
+    __slots__ = ("_route", "_scope")
 
-    def __init__(self, entered: set[trio.CancelScope]) -> None:
-        self._entered = entered
+    def __init__(self, route: Route) -> None:
+        self._route = route
         self._scope = trio.CancelScope()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> trio.CancelScope:
         self._scope.__enter__()
-        self._entered.add(self._scope)
+        self._route.enter(self._scope)
+        return self._scope
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> bool:
-        self._entered.discard(self._scope)
+        self._route.leave(self._scope)
         return self._scope.__exit__(kind, error, where)
 
 
@@ -45,16 +46,25 @@ class Route:
     hosts: tuple[str, ...]
     token_hash: str
     pool: UpstreamPool
-    _exchanges: set[trio.CancelScope] = attrs.field(factory=set, init=False)
+    is_open: bool = True
+    _scopes: set[trio.CancelScope] = attrs.field(factory=set, init=False)
 
-    def open_exchange(self) -> ExchangeScope:
-        """Return a scope to enter, which is cancelled when the session ends."""
-        return ExchangeScope(self._exchanges)
-
-    def cancel_exchanges(self) -> None:
-        """End every exchange and tunnel of this route."""
-        for scope in self._exchanges:
+    def enter(self, scope: trio.CancelScope) -> None:
+        """Have a scope cancelled when the session ends."""
+        self._scopes.add(scope)
+        if not self.is_open:
             scope.cancel()
+
+    def leave(self, scope: trio.CancelScope) -> None:
+        """Leave a scope alone from now on."""
+        self._scopes.discard(scope)
+
+    def close(self) -> None:
+        """End every exchange and tunnel of this route, and close its kept connections."""
+        self.is_open = False
+        for scope in self._scopes:
+            scope.cancel()
+        self.pool.close()
 
 
 class RouteTable:
@@ -91,5 +101,4 @@ class RouteTable:
             for host in route.hosts:
                 del self._by_host[host]
             self._total -= 1
-            route.cancel_exchanges()
-            route.pool.close()
+            route.close()

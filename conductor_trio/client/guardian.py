@@ -22,7 +22,7 @@ from conductor_trio.net.process import end_process
 _log = logging.getLogger(__name__)
 
 # Each line names something to clean up, or, without a value, that it is gone: process ids are used again.
-# $1 is the grace in tenths of a second.
+# $1 is the grace in tenths of a second. `kill -s NAME --` is the form that dash, bash and busybox share.
 _SCRIPT = """\
 trap '' INT TERM HUP
 app= ssh= directory=
@@ -34,16 +34,16 @@ while read -r what value; do
     farewell) exit 0 ;;
   esac
 done
-[ -z "$ssh" ] || kill -TERM "$ssh"
-if [ -n "$app" ] && kill -TERM -- "-$app"; then
-  tenths=0
-  while [ "$tenths" -lt "$1" ] && kill -0 -- "-$app"; do
-    sleep 0.1
-    tenths=$((tenths + 1))
-  done
-  kill -KILL -- "-$app"
-fi
+[ -z "$app" ] || kill -s TERM -- "-$app"
+[ -z "$ssh" ] || kill -s TERM "$ssh"
 [ -z "$directory" ] || rm -rf -- "$directory"
+[ -n "$app" ] || exit 0
+tenths=0
+while [ "$tenths" -lt "$1" ] && kill -s 0 -- "-$app"; do
+  sleep 0.1
+  tenths=$((tenths + 1))
+done
+kill -s KILL -- "-$app"
 """
 
 

@@ -38,11 +38,28 @@ def signal_group(group: int, number: int) -> bool:
 
 
 async def wait_group(process: trio.Process) -> None:
-    """Wait until the process and every other member of the group that it leads have gone."""
+    """Wait until the process and every other member of the group that it leads have ended."""
     await process.wait()
     # No event tells that the last member of a group has gone, other than its leader.
-    while signal_group(process.pid, 0):  # noqa: ASYNC110
+    while _is_group_alive(process.pid):  # noqa: ASYNC110
         await trio.sleep(_GROUP_PAUSE)
+
+
+def _is_group_alive(group: int) -> bool:
+    """Whether a member runs. Dead ones do not count, which init reaps late, or in some containers never."""
+    return signal_group(group, 0) and any(
+        member_of == group and state not in "ZX" for member_of, state in _processes()
+    )
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    """Yield the process group and the state of every process."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                # The name stands in parentheses and may hold some itself (proc(5)).
+                state, _, group = file.read().rpartition(b")")[2].split()[:3]
+            yield int(group), state.decode()
 
 
 async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.Event) -> None:
@@ -51,7 +68,7 @@ async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.E
     Takes `term_timeout` + `KILL_TIMEOUT` seconds at most, cancelled or not.
     """
     with trio.CancelScope(shield=True, deadline=trio.current_time() + term_timeout + KILL_TIMEOUT):
-        if process.poll() is not None and not signal_group(process.pid, 0):
+        if process.poll() is not None and not _is_group_alive(process.pid):
             return
         signal_group(process.pid, signal.SIGTERM)
         with trio.move_on_after(term_timeout):

@@ -190,8 +190,15 @@ class TlsStream(Stream):
         self._tls = trio.SSLStream(_TransportAdapter(stream), context, server_side=True, https_compatible=True)
 
     async def handshake(self) -> None:
-        """Shake hands; raises `trio.BrokenResourceError` where that fails."""
-        await self._tls.do_handshake()
+        """Shake hands; raises `trio.BrokenResourceError` where that fails, having told the peer why."""
+        try:
+            await self._tls.do_handshake()
+        except trio.BrokenResourceError:
+            # Trio leaves the alert (RFC 8446 section 6.2) where it was written, and without it a browser cannot
+            # say that a certificate is needed.
+            if alert := self._tls._outgoing.read():
+                await self._socket.send_all(alert)
+            raise
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes and return them; b"" once the peer has ended the connection."""

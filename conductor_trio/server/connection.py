@@ -9,6 +9,7 @@ import ssl
 import attrs
 import trio
 
+from conductor_trio.config import Limits
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST, linger, splice
 from conductor_trio.net.streams import SocketStream, Stream, TlsStream
@@ -53,7 +54,11 @@ async def serve_visitor(sock: socket.socket, gateway: Gateway, tls: ssl.SSLConte
 async def _shake_hands(raw: SocketStream, tls: ssl.SSLContext, gateway: Gateway) -> TlsStream:
     stream = TlsStream(raw, tls)
     with trio.fail_after(gateway.limits.tls_handshake_timeout):
-        await stream.handshake()
+        try:
+            await stream.handshake()
+        except trio.BrokenResourceError:
+            await _linger(raw, gateway.limits)
+            raise
     return stream
 
 
@@ -116,7 +121,7 @@ class VisitorConnection:
         """Answer a request that could not be read."""
         self.gateway.counters.requestTotal += 1
         await self._answer(replies.bad_request(status), None, keep_alive=False)
-        await self._linger()
+        await _linger(self.stream, self.gateway.limits)
         return Outcome.CLOSE
 
     async def _next_request(self) -> RequestHead | None:
@@ -199,7 +204,7 @@ class VisitorConnection:
             await self._answer(replies.bad_request(error.status), request, keep_alive=False)
             outcome = Outcome.CLOSE
         if outcome is Outcome.CLOSE and not exchange.request_complete:
-            await self._linger()
+            await _linger(self.stream, self.gateway.limits)
         return outcome
 
     async def _carry(self, tunnel: Tunnel) -> Outcome:
@@ -227,7 +232,7 @@ class VisitorConnection:
             await trio.lowlevel.checkpoint()
             return Outcome.KEEP
         if event is None:
-            await self._linger()
+            await _linger(self.stream, self.gateway.limits)
         return Outcome.CLOSE
 
     async def _answer(self, answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool) -> None:
@@ -236,14 +241,14 @@ class VisitorConnection:
             replies.format_answer(answer, request, keep_alive=keep_alive, date=self.gateway.date())
         )
 
-    async def _linger(self) -> None:
-        limits = self.gateway.limits
-        await linger(
-            self.stream,
-            linger_timeout=limits.linger_timeout,
-            max_bytes=limits.max_linger,
-            read_size=limits.read_size,
-        )
+
+async def _linger(stream: Stream, limits: Limits) -> None:
+    await linger(
+        stream,
+        linger_timeout=limits.linger_timeout,
+        max_bytes=limits.max_linger,
+        read_size=limits.read_size,
+    )
 
 
 def _upstream_text(error: UpstreamUnavailable) -> str:

@@ -1,0 +1,159 @@
+"""The application at the far end of the end-to-end tests: ``chain_app.py SOCKET``.
+
+====================  =====================================================================
+``GET /``             the process id
+``GET /ws``           a WebSocket that sends back what comes; ``close <code>`` closes with that code
+``GET /events``       an event at once, and one more for each ``POST /poke``
+``GET /download``     `DOWNLOAD_SIZE` bytes of `download_chunks`, chunked
+``POST /upload``      the SHA-256 of the body
+``GET /headers``      the request's header fields as they arrive here
+====================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+
+import h11
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from conductor_trio.net.listeners import open_unix_listener
+
+DOWNLOAD_SIZE = 32 * 1024 * 1024
+_CHUNK = 64 * 1024
+
+
+def download_chunks() -> Iterator[bytes]:
+    """Yield the download piece by piece; no two pieces are alike."""
+    for index in range(DOWNLOAD_SIZE // _CHUNK):
+        yield hashlib.shake_128(index.to_bytes(4, "big")).digest(_CHUNK)
+
+
+class Application:
+    """What the connections share."""
+
+    def __init__(self) -> None:
+        self._pokes = 0
+        self._poked = trio.lowlevel.ParkingLot()
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """Serve one request; a visitor who goes is nobody else's business."""
+        async with stream:
+            try:
+                await self._serve(stream)
+            except* (trio.BrokenResourceError, ConnectionClosed):
+                pass
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        http = h11.Connection(h11.SERVER)
+        received = bytearray()
+        while not isinstance(request := http.next_event(), h11.Request):
+            if isinstance(request, h11.ConnectionClosed):
+                return
+            chunk = bytes(await stream.receive_some())
+            received += chunk
+            http.receive_data(chunk)
+
+        async def answer(*pieces: bytes) -> None:
+            length = sum(map(len, pieces))
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % length)
+            await stream.send_all(b"".join(pieces))
+
+        match request.method, request.target:
+            case b"GET", b"/":
+                await answer(str(os.getpid()).encode())
+            case b"GET", b"/headers":
+                fields = [[name.decode(), value.decode()] for name, value in request.headers.raw_items()]
+                await answer(json.dumps(fields).encode())
+            case b"GET", b"/ws":
+                await self._serve_websocket(Replayed(bytes(received), stream))
+            case b"GET", b"/events":
+                await self._serve_events(stream)
+            case b"POST", b"/poke":
+                self._pokes += 1
+                self._poked.unpark_all()
+                await answer()
+            case b"GET", b"/download":
+                await stream.send_all(
+                    b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                )
+                for piece in download_chunks():
+                    await stream.send_all(b"%x\r\n%s\r\n" % (len(piece), piece))
+                await stream.send_all(b"0\r\n\r\n")
+            case b"POST", b"/upload":
+                digest = hashlib.sha256()
+                while not isinstance(event := http.next_event(), h11.EndOfMessage):
+                    if isinstance(event, h11.Data):
+                        digest.update(event.data)
+                    else:
+                        http.receive_data(bytes(await stream.receive_some()))
+                await answer(digest.hexdigest().encode())
+            case _:
+                await stream.send_all(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+    async def _serve_websocket(self, stream: trio.abc.Stream) -> None:
+        async with trio.open_nursery() as nursery:
+            request = await wrap_server_stream(nursery, stream)
+            socket: WebSocketConnection = await request.accept()
+            while True:
+                message = await socket.get_message()
+                if isinstance(message, str) and message.startswith("close "):
+                    await socket.aclose(int(message.removeprefix("close ")), "as asked")
+                else:
+                    await socket.send_message(message)
+
+    async def _serve_events(self, stream: trio.SocketStream) -> None:
+        await stream.send_all(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\ndata: begun\n\n"
+        )
+        seen = self._pokes
+        while True:
+            while seen == self._pokes:
+                await self._poked.park()
+            seen += 1
+            await stream.send_all(b"data: poke %d\n\n" % seen)
+
+
+class Replayed(trio.abc.Stream):
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, already: bytes, stream: trio.abc.Stream) -> None:
+        self._already = already
+        self._stream = stream
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Return what was read already, and then what comes."""
+        if not self._already:
+            return await self._stream.receive_some(max_bytes)
+        await trio.lowlevel.checkpoint()
+        taken, self._already = self._already[:max_bytes], self._already[len(self._already[:max_bytes]) :]
+        return taken
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send to the stream."""
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait for the stream."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._stream.aclose()
+
+
+async def main(path: str) -> None:
+    """Serve for ever."""
+    with open_unix_listener(path, 0o600) as listener:
+        await trio.serve_listeners(
+            Application().serve, [trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))]
+        )
+
+
+if __name__ == "__main__":
+    trio.run(main, sys.argv[1])

@@ -31,6 +31,7 @@ DEVICES: list[dict[str, Any]] = [
     {"color_scheme": "dark", "viewport": {"width": 375, "height": 812}},
 ]
 START_TIMEOUT = 30
+expect.set_options(timeout=20_000)  # ms; the machine may be busy
 END_TIMEOUT = 15
 
 

@@ -1,0 +1,57 @@
+"""wire/report: the client's events, which programs read."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conductor_trio.wire import report
+from conductor_trio.wire.control import Banner
+
+BANNER = Banner(directory="/d", raw={"directory": "/d", "status": "ok", "more": 1})
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (report.execute(["a", "b"], 7), {"state": "execute", "command": ["a", "b"], "pid": 7}),
+        (report.connect("u", "h", 22), {"state": "connect", "user": "u", "host": "h", "port": 22}),
+        (report.connect(None, "h", None), {"state": "connect", "user": None, "host": "h", "port": None}),
+        (report.control_connect("/c", BANNER), {"state": "controlConnect", "path": "/c", "banner": BANNER.raw}),
+        (
+            report.live("tok", "k", ("a", "b")),
+            {"state": "live", "config": {"auth": "tok", "key": "k", "urls": ["a", "b"]}},
+        ),
+        (report.data("stderr", "é\n"), {"state": "data", "kind": "stderr", "data": "é\n"}),
+        (report.failed("why"), {"state": "failed", "reason": "why"}),
+        (report.exit_(-15), {"state": "exit", "status": -15}),
+    ],
+)
+def test_events_are_the_contracts(event: bytes, expected: object) -> None:
+    assert json.loads(event) == expected
+    assert event.endswith(b"\n")
+    assert event.count(b"\n") == 1
+
+
+def test_dead_has_its_state() -> None:
+    assert json.loads(report.dead("lost"))["state"] == "dead"
+
+
+@given(st.text())
+def test_any_text_is_one_line(text: str) -> None:
+    event = report.data("stdout", text)
+    assert event.count(b"\n") == 1
+    assert json.loads(event)["data"] == text
+
+
+@given(st.binary(), st.lists(st.integers(min_value=0, max_value=100)))
+def test_any_cut_gives_the_same_text(data: bytes, cuts: list[int]) -> None:
+    decoder = report.TextDecoder()
+    places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    pieces = [data[start:end] for start, end in itertools.pairwise(places)]
+    text = "".join(decoder.decode(piece) for piece in pieces) + decoder.decode(b"", final=True)
+    assert text == data.decode("utf-8", "replace")

@@ -14,7 +14,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.net.relay import splice
+from conductor_trio.net.relay import linger, splice
 from conductor_trio.net.streams import SocketStream, Stream, connect_unix
 from tests.doubles.origin import echo, open_origin
 from tests.doubles.streams import MemoryStream, memory_stream_pair
@@ -197,3 +197,31 @@ async def test_over_real_sockets(short_tmp: Path) -> None:
                 nursery.start_soon(send)
                 assert await receive_all(visitor) == data
     assert origin.connections[0].received == data
+
+
+async def test_lingering_reads_away_what_still_comes_and_ends_our_direction() -> None:
+    ours, peer = memory_stream_pair()
+    await peer.send_all(bytes(10_000))
+    await peer.send_eof()
+    await linger(ours, linger_timeout=5, max_bytes=100_000, read_size=READ_SIZE)
+    assert await receive_all(peer) == b""
+    assert await ours.receive_some(1) == b""
+
+
+async def test_lingering_ends_after_so_many_bytes() -> None:
+    ours, peer = memory_stream_pair()
+    await peer.send_all(bytes(100_000))
+    await linger(ours, linger_timeout=float("inf"), max_bytes=10_000, read_size=READ_SIZE)
+    assert len(await ours.receive_some(1_000_000)) >= 100_000 - 10_000 - READ_SIZE
+
+
+async def test_lingering_ends_after_so_long(autojump_clock: trio.testing.MockClock) -> None:
+    ours, _ = memory_stream_pair()
+    await linger(ours, linger_timeout=5, max_bytes=10_000, read_size=READ_SIZE)
+    assert trio.current_time() == pytest.approx(5)
+
+
+async def test_lingering_for_a_peer_that_is_gone_ends() -> None:
+    ours, peer = memory_stream_pair()
+    peer.reset()
+    await linger(ours, linger_timeout=float("inf"), max_bytes=10_000, read_size=READ_SIZE)

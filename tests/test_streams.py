@@ -404,7 +404,7 @@ async def open_tls_pair(
         trio.SocketStream(trio.socket.from_stdlib_socket(theirs)),
         authority.client,
         server_hostname="localhost",
-        https_compatible=True,
+        https_compatible=https_compatible,
     )
     with contextlib.closing(stream), contextlib.closing(theirs):
         async with trio.open_nursery() as nursery:
@@ -440,11 +440,37 @@ async def test_tls_ends_in_both_directions_at_once(authority: Authority) -> None
         assert await peer.receive_some(100) == b""  # close_notify: an end
 
 
-async def test_tls_that_is_reset_is_broken_for_the_peer(authority: Authority) -> None:
-    async with open_tls_pair(authority) as (stream, peer):
-        stream.reset()
+async def test_tls_that_is_closed_at_once_looks_cut_short(authority: Authority) -> None:
+    async with open_tls_pair(authority, https_compatible=False) as (stream, peer):
+        await stream.send_all(b"half of")
+        stream.close()
+        assert await peer.receive_some(100) == b"half of"
         with pytest.raises(trio.BrokenResourceError):
-            await peer.receive_some(1)
+            await peer.receive_some(100)
+
+
+async def test_a_visitor_whose_certificate_is_missing_is_told_so(authority: Authority) -> None:
+    strict = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.ca.issue_cert("localhost").configure_cert(strict)
+    authority.ca.configure_trust(strict)
+    strict.verify_mode = ssl.CERT_REQUIRED
+    ours, theirs = tcp_sockets()
+    stream = TlsStream(SocketStream(ours), strict)
+    said: list[str] = []
+
+    def visit() -> None:
+        with theirs, authority.client.wrap_socket(theirs, server_hostname="localhost") as peer:
+            try:
+                peer.recv(1)
+            except ssl.SSLError as error:
+                said.append(error.reason)
+
+    with contextlib.closing(stream):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, visit)
+            with pytest.raises(trio.BrokenResourceError):
+                await stream.handshake()
+    assert said == ["TLSV13_ALERT_CERTIFICATE_REQUIRED"]
 
 
 async def test_a_tls_peer_that_breaks_is_broken(authority: Authority) -> None:

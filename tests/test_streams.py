@@ -394,7 +394,7 @@ def authority() -> Authority:
 
 @contextlib.asynccontextmanager
 async def open_tls_pair(
-    authority: Authority,
+    authority: Authority, *, https_compatible: bool = True
 ) -> AsyncIterator[tuple[TlsStream, trio.SSLStream[trio.SocketStream]]]:
     """Give both ends of a connection that has shaken hands."""
     ours, theirs = tcp_sockets()

@@ -64,6 +64,24 @@ def real_person(name: str) -> Person:
     return Person(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
 
 
+@contextlib.contextmanager
+def acting_as(person: Person) -> Iterator[None]:
+    """Be that person to the kernel: what is made is theirs, and connections are their own (SO_PEERCRED).
+
+    The whole process is, so nothing may be awaited within.
+    """
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    os.setgroups([])
+    os.setegid(person.gid)
+    os.seteuid(person.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before[0])
+        os.setegid(before[1])
+        os.setgroups(before[2])
+
+
 @functools.cache
 def everybodys_python() -> Path:
     """Return an interpreter that every user can run, beside which the project's commands are installed."""

@@ -1,0 +1,245 @@
+"""client/run and its parts inside the test's own Trio run: cancelled anywhere, nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from conductor_trio.client import run
+from conductor_trio.client.app import open_application
+from conductor_trio.client.channel import ControlChannel
+from conductor_trio.client.guardian import open_guardian
+from conductor_trio.client.output import Output, open_output
+from conductor_trio.client.settings import ClientSettings, ServerAddress
+from conductor_trio.config import ClientLimits
+from conductor_trio.errors import ApplicationError, RegistrationRefused, RemoteProtocolError, TransportError
+from conductor_trio.wire.auth import hash_token
+from conductor_trio.wire.control import Registration
+from tests.doubles.client_command import UPPERCASE_APPLICATION, python, shell
+from tests.doubles.control_server import ControlServer, open_control_server
+from tests.doubles.streams import memory_stream_pair
+
+LIMITS = ClientLimits(redial_pause=0.01)
+
+
+@attrs.define
+class Events:
+    """The reading end of the client's output."""
+
+    reading: int
+    rest: bytes = b""
+
+    async def wait_for(self, state: str) -> dict[str, object]:
+        with trio.fail_after(20):
+            while True:
+                while b"\n" not in self.rest:
+                    chunk = await trio.to_thread.run_sync(os.read, self.reading, 65536, abandon_on_cancel=True)
+                    assert chunk
+                    self.rest += chunk
+                line, _, self.rest = self.rest.partition(b"\n")
+                event: dict[str, object] = json.loads(line)
+                if event["state"] == state:
+                    return event
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[Events, int]]:
+    reading, writing = os.pipe()
+    yield Events(reading), writing
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.fixture
+async def output(pipe: tuple[Events, int]) -> AsyncIterator[Output]:
+    async with open_output(pipe[1], LIMITS) as output:
+        yield output
+
+
+@pytest.fixture
+async def server(short_tmp: Path) -> AsyncIterator[ControlServer]:
+    async with open_control_server(short_tmp) as server:
+        yield server
+
+
+def make_settings(directory: Path, *command: str, limits: ClientLimits = LIMITS) -> ClientSettings:
+    return ClientSettings(
+        server=ServerAddress(host=None, path=str(directory / "client")),
+        local_socket=str(directory / "app.sock"),
+        command=command or (*UPPERCASE_APPLICATION, str(directory / "app.sock")),
+        token="t0ken",
+        limits=limits,
+    )
+
+
+async def test_signals_end_a_run(server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]) -> None:
+    events, stdout = pipe
+    statuses = []
+    async with trio.open_nursery() as nursery:
+
+        async def run_client() -> None:
+            statuses.append(await run.run_client(make_settings(short_tmp), stdout))
+
+        nursery.start_soon(run_client)
+        await events.wait_for("live")
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert statuses == [0]
+    assert (await events.wait_for("exit"))["status"] == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("state", ["execute", "connect", "controlConnect", "live", "dead"])
+async def test_cancelled_at_any_state_nothing_is_left(
+    server: ControlServer, short_tmp: Path, pipe: tuple[Events, int], state: str
+) -> None:
+    events, stdout = pipe
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.run_client, make_settings(short_tmp), stdout)
+        if state == "dead":
+            (await server.next_session()).stream.close()
+        await events.wait_for(state)
+        nursery.cancel_scope.cancel()
+    # The fixtures look for descriptors, children and sockets.
+
+
+async def test_cancelled_at_any_time_nothing_is_left(
+    server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]
+) -> None:
+    """Where each time falls is up to the machine; wherever that is, nothing may be left."""
+    for hundredths in range(16):
+        with trio.move_on_after(hundredths / 100):
+            await run.run_client(make_settings(short_tmp), pipe[1])
+        assert not _children()
+
+
+async def test_the_grace_is_as_long_as_the_settings_say(
+    short_tmp: Path, output: Output, pipe: tuple[Events, int]
+) -> None:
+    assert ClientLimits().term_timeout == 3  # the contract
+    limits = ClientLimits(term_timeout=0.2)
+    stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
+    settings = make_settings(short_tmp, *python(stubborn), limits=limits)
+    async with (
+        open_guardian(limits) as guardian,
+        open_application(settings, output, guardian, trio.Event()) as application,
+    ):
+        await pipe[0].wait_for("data")
+        started = trio.current_time()
+    assert application.process.returncode == -signal.SIGKILL
+    assert trio.current_time() - started >= 0.2
+
+
+async def test_an_application_is_ready_when_it_accepts(short_tmp: Path, output: Output) -> None:
+    async with (
+        open_guardian(LIMITS) as guardian,
+        open_application(make_settings(short_tmp), output, guardian, trio.Event()) as application,
+    ):
+        with trio.fail_after(20):
+            await application.ready.wait()
+
+
+async def test_one_that_does_not_start_says_so(short_tmp: Path, output: Output) -> None:
+    async with open_guardian(LIMITS) as guardian:
+        with pytest.raises(ApplicationError, match="cannot start /no/such/file") as caught:
+            async with open_application(make_settings(short_tmp, "/no/such/file"), output, guardian, trio.Event()):
+                pass
+    assert caught.value.status == 127
+
+
+async def test_a_guardian_that_was_killed_is_not_missed(short_tmp: Path, output: Output) -> None:
+    async with open_guardian(LIMITS) as guardian:
+        with guardian.watching("directory", short_tmp):
+            (child,) = _children()
+            os.kill(child, signal.SIGKILL)
+    assert short_tmp.exists()
+
+
+def _children() -> list[int]:
+    """Return the processes that any thread of ours has started and nobody has reaped."""
+    return [
+        int(child)
+        for thread in Path("/proc/self/task").iterdir()
+        for child in (thread / "children").read_text().split()
+    ]
+
+
+async def test_a_farewell_leaves_everything_alone(short_tmp: Path) -> None:
+    kept = short_tmp / "kept"
+    kept.mkdir()
+    async with open_guardian(LIMITS) as guardian:
+        with guardian.watching("directory", kept):
+            pass
+    assert kept.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        (b'{"status": "ok", "urls": ["a"]}\n', None, ""),
+        (b'{"status": "error", "reason": "taken"}\n', RegistrationRefused, "taken"),
+        (b"no json\n", RemoteProtocolError, "JSON"),
+        (b'{"status": "ok"}\n', RemoteProtocolError, "host names"),
+        (b"x" * 65536, RemoteProtocolError, "longer"),
+        (b'{"status": "ok"', TransportError, "closed"),
+        (b"", TransportError, "closed"),
+    ],
+)
+async def test_answers_to_a_registration(answer: bytes, error: type[Exception] | None, says: str) -> None:
+    ours, theirs = memory_stream_pair()
+    channel = ControlChannel(ours, LIMITS)
+    await theirs.send_all(b'{"directory": "/d", "status": "ok"}\n' + answer)
+    await theirs.send_eof()
+    assert (await channel.receive_banner()).directory == "/d"
+    with contextlib.ExitStack() as stack:
+        if error is not None:
+            stack.enter_context(pytest.raises(error, match=says))
+        accepted = await channel.register(Registration(auth=hash_token(b"t"), key=None))
+        assert accepted.urls == ("a",)
+        await channel.wait_closed()
+
+
+@pytest.mark.parametrize("greeting", [b"", b'{"directory": "/d", "sta'])
+async def test_a_server_that_says_nothing_is_given_up(
+    greeting: bytes, autojump_clock: trio.testing.MockClock
+) -> None:
+    ours, theirs = memory_stream_pair()
+    await theirs.send_all(greeting)
+    started = trio.current_time()
+    with pytest.raises(TransportError, match="never greets"):
+        await ControlChannel(ours, LIMITS).receive_banner()
+    assert trio.current_time() - started == pytest.approx(LIMITS.control_timeout)
+
+
+async def test_pauses_between_dials_grow(
+    short_tmp: Path, output: Output, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From the first loss on, an unreachable server is dialled less and less often, and for ever."""
+    autojump_clock.autojump_threshold = float("inf")
+    limits = ClientLimits()
+    settings = make_settings(short_tmp, *shell("sleep 1000"), limits=limits)
+    async with (
+        open_guardian(limits) as guardian,
+        open_application(settings, output, guardian, trio.Event()) as application,
+        trio.open_nursery() as nursery,
+    ):
+        application.ready.set()
+        async with open_control_server(short_tmp) as server:
+            connection = run.Connection(settings, output, guardian, application)
+            nursery.start_soon(connection.keep_up)
+            await server.next_session()
+            await trio.testing.wait_all_tasks_blocked(0.05)
+        autojump_clock.autojump_threshold = 0
+        await trio.sleep(3600)
+        autojump_clock.autojump_threshold = float("inf")
+        dials = sum("dialling again" in record.message for record in caplog.records)
+        # 0.1 to 0.2 s first, doubled until it is 15 to 30 s.
+        assert 3600 / 30 <= dials <= 3600 / 15 + 10
+        nursery.cancel_scope.cancel()

@@ -13,7 +13,7 @@ import re
 import attrs
 
 from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.wire.fields import Fields, format_fields, parse_field_block
+from conductor_trio.wire.fields import BARE_LINE_END, Fields, format_fields, parse_field_block
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -135,6 +135,7 @@ class ChunkedDecoder:
         self._pending = b""  # an incomplete line, or the trailer section so far
         self._left = 0  # of the current chunk's data and the CRLF after it
         self._in_trailer = False
+        self._searched = 0  # of the trailer section
         self.end: EndOfMessage | None = None
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
@@ -188,12 +189,13 @@ class ChunkedDecoder:
         if data.startswith(b"\r\n"):
             self.end = END
             return data[2:]
-        end = data.find(b"\r\n\r\n")
+        end = data.find(b"\r\n\r\n", self._searched)
         if (end if end >= 0 else len(data)) > self._max_trailer:
             raise RemoteProtocolError("trailer section too large", status=431)
         if end < 0:
-            if re.search(rb"(?<!\r)\n|\r[^\n]", data):
+            if BARE_LINE_END.search(data, self._searched):
                 raise RemoteProtocolError("malformed line end in a trailer section")
+            self._searched = max(0, len(data) - 3)
             self._pending = data
             return b""
         trailers = parse_field_block(data[: end + 2], max_fields=self._max_fields)

@@ -13,9 +13,10 @@ import attrs
 from conductor_trio.config import Limits
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.wire.body import BodyReader, EndOfMessage
+from conductor_trio.wire.fields import BARE_LINE_END
 from conductor_trio.wire.head import RequestHead, ResponseHead, parse_request_head, parse_response_head
 
-_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]")
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _METHOD_START = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z\r]")
 _LONGEST_METHOD_AND_VERSION = 64
 
@@ -32,11 +33,12 @@ class _HeadBuffer:
         """Return the head up to and with its empty line, or None while it is incomplete."""
         end = self.data.find(b"\r\n\r\n", self.searched)
         if end < 0:
-            self.searched = max(0, len(self.data) - 3)
             if len(self.data) > self.limits.max_head:
                 raise RemoteProtocolError("head too large", status=431)
-            if _BARE_LINE_END.search(self.data):
+            # Only what is new: a head that comes byte by byte must not cost the square of its size.
+            if BARE_LINE_END.search(self.data, self.searched):
                 raise RemoteProtocolError("bare CR or LF in a head")
+            self.searched = max(0, len(self.data) - 3)
             return None
         head = self.data[: end + 4]
         if len(head) > self.limits.max_head:
@@ -96,8 +98,8 @@ class RequestReader(_MessageReader):
         if self._body is not None:
             return self._next_body_event(self._body)
         heads = self._heads
-        while heads.data.startswith(b"\r\n"):  # RFC 9112 section 2.2: empty lines before a request
-            heads.data = heads.data[2:]
+        if empty := _EMPTY_LINES.match(heads.data):  # RFC 9112 section 2.2: before a request
+            heads.data = heads.data[empty.end() :]
         if not heads.data:
             return None
         self._check_request_line()
@@ -105,6 +107,8 @@ class RequestReader(_MessageReader):
         if head is None:
             return None
         request = parse_request_head(head, max_fields=self._limits.max_fields)
+        if len(request.target) > self._limits.max_target:
+            raise RemoteProtocolError("request target too long", status=414)
         self._begin_body(request)
         return request
 

@@ -15,8 +15,9 @@ import conductor_trio
 PACKAGE = Path(conductor_trio.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-MAX_MODULE_LINES = 350
-MAX_FUNCTION_LINES = 50
+# The aims are 350 and 50; what is longer by this much has a second job.
+MAX_MODULE_LINES = 400
+MAX_FUNCTION_LINES = 60
 
 by_module = pytest.mark.parametrize(
     "path", MODULES, ids=[str(path.relative_to(PACKAGE.parent)) for path in MODULES]

@@ -35,9 +35,9 @@ class Chain:
         """Return a person's own directory."""
         return self.directory / person.name
 
-    def local_socket(self, person: Person) -> Path:
-        """Return where the person's application listens."""
-        return self.home(person) / "app.sock"
+    def local_socket(self, person: Person, name: str = "app") -> Path:
+        """Return where the person's application of that name listens."""
+        return self.home(person) / f"{name}.sock"
 
     @property
     def address(self) -> str:
@@ -49,9 +49,9 @@ class Chain:
         """The program of the application, where everybody can read it."""
         return self.directory / APPLICATION.name
 
-    def command(self, person: Person) -> list[str | Path]:
-        """Return the command of the person's application."""
-        return [self.python, self.application, self.local_socket(person)]
+    def command(self, person: Person, name: str = "app") -> list[str | Path]:
+        """Return the command of the person's application of that name."""
+        return [self.python, self.application, self.local_socket(person, name)]
 
     def environment(self, person: Person) -> dict[str, str]:
         """Return an environment whose ``ssh`` knows the SSH server, and nothing of ours."""
@@ -62,16 +62,16 @@ class Chain:
         self,
         person: Person,
         *,
+        name: str = "app",
         key: str | None = "app",
         token: str | None = None,
-        command: Sequence[str | Path] | None = None,
         options: Sequence[str] = (),
     ) -> AbstractAsyncContextManager[Program]:
         """Run a client as that person, over SSH."""
         return open_client(
             self.address,
-            self.local_socket(person),
-            self.command(person) if command is None else command,
+            self.local_socket(person, name),
+            self.command(person, name),
             key=key,
             token=token,
             person=person,

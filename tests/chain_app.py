@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -83,8 +84,8 @@ class Application:
                     b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
                 )
                 for piece in download_chunks():
-                    await stream.send_all(b"%x\r\n%s\r\n" % (len(piece), piece))
-                await stream.send_all(b"0\r\n\r\n")
+                    await send_chunk(stream, piece)
+                await send_chunk(stream, b"")
             case b"POST", b"/upload":
                 digest = hashlib.sha256()
                 while not isinstance(event := http.next_event(), h11.EndOfMessage):
@@ -109,14 +110,21 @@ class Application:
 
     async def _serve_events(self, stream: trio.SocketStream) -> None:
         await stream.send_all(
-            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\ndata: begun\n\n"
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
         )
+        await send_chunk(stream, b"data: begun\n\n")
         seen = self._pokes
         while True:
             while seen == self._pokes:
                 await self._poked.park()
             seen += 1
-            await stream.send_all(b"data: poke %d\n\n" % seen)
+            await send_chunk(stream, b"data: poke %d\n\n" % seen)
+
+
+async def send_chunk(stream: trio.abc.SendStream, piece: bytes) -> None:
+    """Send a piece of a chunked body; the last one is empty."""
+    await stream.send_all(b"%x\r\n%s\r\n" % (len(piece), piece))
 
 
 class Replayed(trio.abc.Stream):
@@ -148,11 +156,13 @@ class Replayed(trio.abc.Stream):
 
 
 async def main(path: str) -> None:
-    """Serve for ever."""
-    with open_unix_listener(path, 0o600) as listener:
-        await trio.serve_listeners(
-            Application().serve, [trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))]
-        )
+    """Serve until SIGTERM."""
+    with open_unix_listener(path, 0o600) as listener, trio.open_signal_receiver(signal.SIGTERM) as signals:
+        accepting = trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, Application().serve, [accepting])
+            await anext(signals)
+            nursery.cancel_scope.cancel()
 
 
 if __name__ == "__main__":

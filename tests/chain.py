@@ -65,13 +65,14 @@ class Chain:
         name: str = "app",
         key: str | None = "app",
         token: str | None = None,
+        command: Sequence[str | Path] | None = None,
         options: Sequence[str] = (),
     ) -> AbstractAsyncContextManager[Program]:
         """Run a client as that person, over SSH."""
         return open_client(
             self.address,
             self.local_socket(person, name),
-            self.command(person, name),
+            self.command(person, name) if command is None else command,
             key=key,
             token=token,
             person=person,

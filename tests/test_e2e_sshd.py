@@ -15,6 +15,9 @@ pytestmark = pytest.mark.e2e
 TOKEN = "token"
 HOST = "app-ct-alice.localhost"
 
+# An application that is ready at once.
+READY = "import signal, socket, sys; s = socket.socket(1); s.bind(sys.argv[1]); s.listen(); signal.pause()"
+
 # "From launch to live no longer than 0.5 s", measured on an idle machine. The test leaves room for a busy one, and
 # still sees a pause that does not belong there.
 LIVE_WITHIN = 2.0
@@ -54,9 +57,10 @@ async def test_live_comes_soon(short_tmp: Path) -> None:
     with open_sshd() as sshd:
         async with open_chain(short_tmp, sshd) as chain:
             times = []
+            command = [chain.python, "-S", "-c", READY, chain.local_socket(chain.alice)]
             for _ in range(3):
                 begun = time.monotonic()
-                async with chain.open_client(chain.alice, token=TOKEN) as client:
+                async with chain.open_client(chain.alice, command=command) as client:
                     await client.wait_state("live")
                     times.append(time.monotonic() - begun)
                     await client.end()

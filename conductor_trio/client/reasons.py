@@ -44,10 +44,6 @@ _REASONS = [
         r"Connection timed out during banner exchange",
         "{place} accepts connections but no SSH server answers there",
     ),
-    (
-        r"(Bad configuration option.*|Bad owner or permissions on .*|terminating, .* bad configuration options)",
-        "ssh does not accept its configuration: {1}",
-    ),
 ]
 _COMPILED = [(re.compile(pattern), text) for pattern, text in _REASONS]
 

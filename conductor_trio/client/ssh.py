@@ -40,6 +40,9 @@ _IGNORING_SIGINT = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "conductor-trio"]
 _IS_SOCKET = """exec /bin/sh -c 'IFS= read -r path && [ -S "$path" ]'"""
 
 _RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
+# ssh closes what it carries a moment before it ends and says why.
+_LAST_WORDS_TIMEOUT = 0.1
+
 _END_TIMEOUT = 1.0  # ssh ends at once upon SIGTERM, unless it hangs
 
 
@@ -103,8 +106,12 @@ class SshTransport(Transport):
             return RegistrationRefused(f"{error}{self._remark}")
         if not isinstance(error, TransportError):
             return error
-        error = self._explain_end(error)
-        if self._process.returncode is None and is_channel_refused(self._ssh_log.lines):
+        self._ssh_log.read_available()
+        if not is_channel_refused(self._ssh_log.lines):
+            with trio.move_on_after(_LAST_WORDS_TIMEOUT):
+                await self._process.wait()
+            return self._explain_end(error)
+        if self._process.poll() is None:
             there = await self._is_socket(self._address.path)
             return TransportError(
                 explain_channel_refused(place=self._place, path=self._address.path, is_socket=there)

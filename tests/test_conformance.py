@@ -543,6 +543,11 @@ TRUSTED = [
         b"X-Forwarded-Port: 443\r\nX-Real-IP: 10.0.0.1\r\nForwarded: for=10.0.0.1;proto=https\r\n",
     ),
     proxied(
+        "says https and no port",
+        get(b"X-Forwarded-Proto: https\r\n"),
+        b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: app-alice.test\r\nX-Forwarded-Port: 443\r\n",
+    ),
+    proxied(
         "tells in several fields, and names them hop-by-hop",
         get(b"Connection: X-Forwarded-For\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\n"),
         b"X-Forwarded-For: 10.0.0.1, 10.0.0.2\r\n"

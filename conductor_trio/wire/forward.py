@@ -119,7 +119,7 @@ def _own_forwarding(head: RequestHead, peer: Peer, host: bytes) -> bytes:
 def _visitors_port(head: RequestHead, peer: Peer) -> int:
     """Return the port that the visitor asked for: the one in Host, or the scheme's own."""
     port = head.authority.port if head.authority else None
-    return port or (443 if peer.is_https else 80)
+    return port or (443 if peer.uses_https(head) else 80)
 
 
 def _trusted_forwarding(head: RequestHead, peer: Peer, host: bytes) -> Fields:

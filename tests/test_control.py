@@ -184,6 +184,21 @@ def test_refusals_read_back(reason: str) -> None:
     assert str(refused.value) == reason
 
 
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("exists", "name taken"),
+        (13, "relay socket .*13"),
+        (True, "no reason"),
+        ("", "no reason"),
+        (None, "no reason"),
+    ],
+)
+def test_bare_reasons_become_lines_for_people(reason: object, says: str) -> None:
+    with pytest.raises(RegistrationRefused, match=says):
+        parse_reply(json.dumps({"status": "error", "reason": reason}).encode())
+
+
 @given(lines)
 def test_any_registration_gives_a_value_or_the_documented_error(line: bytes) -> None:
     try:

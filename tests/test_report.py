@@ -26,6 +26,10 @@ BANNER = Banner(directory="/d", raw={"directory": "/d", "status": "ok", "more": 
             report.live("tok", "k", ("a", "b")),
             {"state": "live", "config": {"auth": "tok", "key": "k", "urls": ["a", "b"]}},
         ),
+        (
+            report.live("tok", None, ("a",)),
+            {"state": "live", "config": {"auth": "tok", "key": "", "urls": ["a"]}},
+        ),
         (report.data("stderr", "é\n"), {"state": "data", "kind": "stderr", "data": "é\n"}),
         (report.failed("why"), {"state": "failed", "reason": "why"}),
         (report.exit_(-15), {"state": "exit", "status": -15}),

@@ -159,12 +159,20 @@ def _is_url_host(text: str) -> bool:
     return re.fullmatch(r"[!-~]+", text) is not None
 
 
+def _format_reason(reason: object) -> str:
+    """Return the server's reason as a line for people; what the original's server gives is bare."""
+    if reason == "exists":
+        return "name taken: another session of yours has this key; end that one or choose another key"
+    if type(reason) is int:  # an errno; what the server does with the system then is all with the relay socket
+        return f"the server cannot use the relay socket (error number {reason})"
+    return reason if isinstance(reason, str) and reason else "no reason given"
+
+
 def _parse_from_server(line: bytes, what: str) -> JSONObject:
     try:
         message = _parse_object(line)
     except ValueError as error:
         raise RemoteProtocolError(f"the server's {what} is {error}") from None
     if message.get("status") != "ok":
-        reason = message.get("reason")
-        raise RegistrationRefused(reason if isinstance(reason, str) and reason else "no reason given")
+        raise RegistrationRefused(_format_reason(message.get("reason")))
     return message

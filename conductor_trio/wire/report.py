@@ -32,8 +32,11 @@ def control_connect(path: str, banner: Banner) -> bytes:
 
 
 def live(auth: str, key: str | None, urls: tuple[str, ...]) -> bytes:
-    """Visitors can use it, at ``http(s)://<urls[0]>/_conductor/auth/<auth>``."""
-    return _event("live", config={"auth": auth, "key": key, "urls": list(urls)})
+    """Visitors can use it, at ``http(s)://<urls[0]>/_conductor/auth/<auth>``.
+
+    A key that neither the user nor the server has named is the empty string, as in the original.
+    """
+    return _event("live", config={"auth": auth, "key": key or "", "urls": list(urls)})
 
 
 def data(kind: str, text: str) -> bytes:

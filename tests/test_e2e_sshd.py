@@ -57,7 +57,7 @@ async def test_live_comes_soon(short_tmp: Path) -> None:
     with open_sshd() as sshd:
         async with open_chain(short_tmp, sshd) as chain:
             times = []
-            command = [chain.python, "-S", "-c", READY, chain.local_socket(chain.alice)]
+            command: list[str | Path] = [chain.python, "-S", "-c", READY, chain.local_socket(chain.alice)]
             for _ in range(3):
                 begun = time.monotonic()
                 async with chain.open_client(chain.alice, command=command) as client:

@@ -62,10 +62,15 @@ def open_runtime_directory(path: str, log: Logger) -> Iterator[str]:
 
 
 def _make_directory(path: str, mode: int, stack: contextlib.ExitStack) -> None:
+    """Make a directory, and those above it that are missing; what was made goes with the stack."""
+    above = os.path.dirname(path)
+    if not os.path.lexists(above):
+        _make_directory(above, 0o755, stack)
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
         os.mkdir(path, mode)
     except FileExistsError:
+        if not os.path.isdir(path):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
         return
     stack.callback(_remove_if_empty, path)
     os.chmod(path, mode)  # whatever the umask

@@ -15,6 +15,8 @@ import socket
 import ssl
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
 
 import trio
 
@@ -25,6 +27,10 @@ from conductor_trio.errors import UpstreamUnavailable
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
 
 _BACKLOG_FULL_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08)
+
+
+Argument = TypeVar("Argument")
+Received = TypeVar("Received")
 
 
 class Stream(ABC):
@@ -84,12 +90,22 @@ class SocketStream(Stream):
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes and return them; b"" once the peer has ended its direction."""
+        return await self._receive(self._sock.recv, max_bytes)
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction.
+
+        Nothing is written to the buffer while this waits, so that many streams can share one.
+        """
+        return await self._receive(self._sock.recv_into, buffer)
+
+    async def _receive(self, receive: Callable[[Argument], Received], argument: Argument) -> Received:
         if self._sock.fileno() < 0:  # which nothing can be awaited on
             raise trio.ClosedResourceError("this stream is closed")
         while True:
             await trio.lowlevel.wait_readable(self._sock)
             try:
-                return self._sock.recv(max_bytes)
+                return receive(argument)
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -106,25 +122,24 @@ class SocketStream(Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Hand all bytes to the kernel, waiting up to `send_timeout` each time that it takes no more."""
-        try:
-            sent = self._sock.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            raise self._translated(error) from error
+        sent = self.send_nowait(data)
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:])
+
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        """Hand bytes to the kernel and return how many of them it took."""
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise self._translated(error) from error
 
     async def _send_rest(self, rest: memoryview) -> None:
         while rest:
             with trio.fail_after(self.send_timeout):
                 await trio.lowlevel.wait_writable(self._sock)
-            try:
-                rest = rest[self._sock.send(rest) :]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._translated(error) from error
+            rest = rest[self.send_nowait(rest) :]
 
     async def send_eof(self) -> None:
         """End our direction; what was sent still arrives."""

@@ -9,7 +9,7 @@ from email.utils import formatdate
 import attrs
 import trio
 
-from conductor_trio.config import Limits, ServerSettings
+from conductor_trio.config import KIB, Limits, ServerSettings
 from conductor_trio.log import Logger
 from conductor_trio.server.routes import RouteTable
 from conductor_trio.server.throttle import TokenThrottle
@@ -17,6 +17,9 @@ from conductor_trio.wire.decide import Policy
 from conductor_trio.wire.hosts import HostPattern, check_patterns, parse_pattern
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+_BUFFER_SIZE = 256 * KIB  # more than a UNIX socket holds (net.core.wmem_default is 208 KiB)
 
 
 @attrs.define(kw_only=True)
@@ -56,6 +59,8 @@ class Gateway:
     visitors: int = 0
     is_draining: bool = False
     _idle: dict[trio.CancelScope, float] = attrs.field(factory=dict, init=False)
+    #: For bytes that go from one socket to another between two waits; what cannot go on at once is copied out.
+    buffer: memoryview = attrs.field(factory=lambda: memoryview(bytearray(_BUFFER_SIZE)), init=False)
     _date: tuple[int, bytes] = attrs.field(default=(0, b""), init=False)
 
     @classmethod

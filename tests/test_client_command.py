@@ -369,3 +369,18 @@ async def test_standard_input_is_the_applications(server: ControlServer, local: 
     assert client.text("stdout") == "typed\n"
     assert process.stdout is not None
     await process.stdout.aclose()
+
+
+async def test_under_nohup_a_hangup_is_ignored(server: ControlServer, local: Path) -> None:
+    command = ["nohup", *python("")[:1], "-m", "conductor_trio", str(server.path), str(local), "--"]
+    process = await trio.lowlevel.open_process(
+        [*command, *UPPERCASE_APPLICATION, str(local)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    session = await server.next_session()
+    process.send_signal(signal.SIGHUP)
+    assert await session.ask(b"x") == b"X"
+    process.terminate()
+    assert await process.wait() == 0

@@ -1,0 +1,186 @@
+"""The command line: what is measured, how often and how long, and where the results go."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from scripts.bench.chain import measure_chain
+from scripts.bench.chart import draw_chart
+from scripts.bench.machine import (
+    REPOSITORY,
+    BenchError,
+    allow_many_files,
+    describe_machine,
+    find_program,
+    program_version,
+)
+from scripts.bench.origins import open_origins
+from scripts.bench.peers import OURS, PEERS, Kind, original_kind
+from scripts.bench.requests import (
+    measure_close,
+    measure_distinct,
+    measure_keepalive,
+    measure_latency,
+    measure_tls,
+)
+from scripts.bench.results import Sample, describe, format_json, format_table, medians
+from scripts.bench.stage import Bench
+from scripts.bench.startup import measure_startup
+from scripts.bench.transfer import DIRECT, measure_transfer
+from scripts.bench.websocket import measure_memory, measure_websocket
+
+MIB = 1024 * 1024
+PARTS: Mapping[str, Callable[[Bench], None]] = {
+    "keepalive": measure_keepalive,
+    "distinct": measure_distinct,
+    "close": measure_close,
+    "tls": measure_tls,
+    "latency": measure_latency,
+    "transfer": measure_transfer,
+    "websocket": measure_websocket,
+    "memory": measure_memory,
+    "chain": measure_chain,
+    "startup": measure_startup,
+}
+RESULTS = REPOSITORY / "bench-results"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.bench",
+        description="Measures the gateway beside its peers, on this machine, in about ten minutes by default.",
+    )
+    peers = ",".join(kind.name for kind in PEERS)
+    add = parser.add_argument
+    add("--only", metavar="PART,…", default=",".join(PARTS), help="parts to measure, of: %(default)s")
+    add("--peers", metavar="PEER,…", default=peers, help="peers besides ours, of: %(default)s")
+    add("--rounds", type=int, default=3, metavar="N", help="interleaved rounds (default %(default)s)")
+    add("--seconds", type=float, default=3, metavar="S", help="of one load, whole ones (default %(default)s)")
+    add("--volume", type=int, default=1024, metavar="MIB", help="of a download or upload (default %(default)s)")
+    add("--idle", type=int, default=1000, metavar="N", help="idle WebSockets (default %(default)s)")
+    add(
+        "--original",
+        metavar="COMMAND",
+        help="measure another server of the same control channel, too: a command line in which {runtime} stands "
+        "for its runtime directory and {port} for its port; have it give names, as by '-d {key}-{user}.localhost'",
+    )
+    add("--results", type=Path, default=RESULTS, metavar="DIR", help="where to write (default %(default)s)")
+    return parser
+
+
+def chosen(text: str, known: Sequence[str], what: str) -> list[str]:
+    """Return the names in a list with commas, in the order in which we know them; raises `BenchError`."""
+    names = [name for name in text.split(",") if name]
+    if unknown := [name for name in names if name not in known]:
+        raise BenchError(f"there is no {what} {', '.join(unknown)}; there are: {', '.join(known)}")
+    return [name for name in known if name in names]
+
+
+def installed(kinds: Sequence[Kind], note: Callable[[str], None]) -> list[Kind]:
+    """Return those whose programs are here, noting the others."""
+    found = []
+    for kind in kinds:
+        if missing := [name for name in kind.programs if find_program(name) is None]:
+            note(f"{kind.title}: left out, there is no {missing[0]} here")
+        else:
+            found.append(kind)
+    return found
+
+
+def versions(kinds: Sequence[Kind]) -> dict[str, str]:
+    """Return the version of each program."""
+    found = {}
+    for command in [*((kind.programs[0], *kind.version) for kind in kinds if kind.version), ("node", "--version")]:
+        if program := find_program(command[0]):
+            found[Path(command[0]).name] = program_version([program, *command[1:]])
+    return found
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, print and write; raises `BenchError`."""
+    samples: list[Sample] = []
+    notes: list[str] = []
+
+    def report(sample: Sample) -> None:
+        samples.append(sample)
+        print(describe(sample), flush=True)
+
+    def note(text: str) -> None:
+        notes.append(text)
+        print(f"bench: {text}", file=sys.stderr, flush=True)
+
+    parts = chosen(args.only, list(PARTS), "part")
+    peers = chosen(args.peers, [kind.name for kind in PEERS], "peer")
+    kinds = [OURS, *([original_kind(args.original)] if args.original else [])]
+    kinds = installed([*kinds, *(kind for kind in PEERS if kind.name in peers)], note)
+    about: dict[str, object] = {
+        "date": time.strftime("%Y-%m-%d"),
+        "command": " ".join(["python -m scripts.bench", *sys.argv[1:]]),
+        "machine": describe_machine(),
+        "versions": versions(kinds),
+        "notes": notes,
+    }
+    allow_many_files()
+    with contextlib.ExitStack() as stack:
+        # Short, since the sockets below it have at most 107 bytes for their paths.
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="b-", dir="/tmp")))
+        bench = Bench(
+            directory=directory,
+            origins=stack.enter_context(open_origins(directory, args.volume * MIB)),
+            kinds=kinds,
+            rounds=args.rounds,
+            seconds=args.seconds,
+            volume=args.volume * MIB,
+            idle=args.idle,
+            original=args.original,
+            report=report,
+            note=note,
+        )
+        for part in parts:
+            PARTS[part](bench)
+    write_results(args.results, samples, about, {kind.name: kind.title for kind in kinds} | {DIRECT: "no proxy"})
+
+
+def write_results(
+    directory: Path, samples: Sequence[Sample], about: Mapping[str, object], titles: Mapping[str, str]
+) -> None:
+    """Print the table, and write it, the chart and all figures to that directory."""
+    found = medians(samples)
+    caption = f"conductor-trio and its peers, {about['date']}: medians"
+    table = "\n".join([f"Measured on {about['date']} with `{about['command']}`:", "", format_table(found, titles)])
+    print(f"\n{table}\n\nIn parentheses: how many times better conductor-trio is.")
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "results.json").write_text(format_json(samples, about))
+    (directory / "table.md").write_text(table + "\n")
+    (directory / "chart.svg").write_text(draw_chart(found, titles, caption))
+    print(f"Written: {directory}/results.json, table.md, chart.svg")
+
+
+def main() -> int:
+    """Return 0 where all went well, 1 where nothing could be measured, 2 for a wrong command line."""
+    args = make_parser().parse_args()
+    # Whoever ends us ends everything that we started.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(128 + signal.SIGTERM))
+    begin = time.monotonic()
+    try:
+        run(args)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print(f"It took {time.monotonic() - begin:.0f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

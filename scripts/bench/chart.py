@@ -1,0 +1,55 @@
+"""The table as a picture: a panel a measure, a bar a peer, drawn as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from html import escape
+
+from scripts.bench.results import MEASURES, REFERENCE, Measure
+
+_COLUMNS = 2
+_WIDTH, _BAR, _GAP, _TITLE, _MARGIN = 460, 18, 6, 30, 16
+_LABEL, _VALUE = 130, 80  # the room left and right of the bars
+_STYLE = """
+text { font: 12px system-ui, sans-serif; fill: #24292f }
+.title { font-weight: 600 } .value, .name { fill: #57606a }
+.bar { fill: #b6bec9 } .ours { fill: #1f6feb }
+.page { fill: #ffffff }
+"""
+
+
+def draw_chart(found: Mapping[str, Mapping[str, float]], titles: Mapping[str, str], caption: str) -> str:
+    """Return the SVG of all measures that compare peers."""
+    panels = [
+        (measure, {peer: row[peer] for peer in titles if peer in row})
+        for measure in MEASURES
+        if measure.compared and len(row := found.get(measure.name, {})) > 1
+    ]
+    parts = []
+    tops = [2 * _MARGIN + _TITLE] * _COLUMNS
+    for measure, row in panels:
+        column = tops.index(min(tops))  # the next panel goes where most room is left
+        left, top = _MARGIN + column * (_WIDTH + _MARGIN), tops[column]
+        parts += [f'<g transform="translate({left} {top})">', *_panel(measure, row, titles), "</g>"]
+        tops[column] += _TITLE + len(row) * (_BAR + _GAP) + _MARGIN
+    width, height = _MARGIN + _COLUMNS * (_WIDTH + _MARGIN), max(tops) + _MARGIN
+    size = f'width="{width}" height="{height}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" {size}>'
+    page = f'<rect class="page" {size}/>'
+    text = f'<text x="{_MARGIN}" y="{2 * _MARGIN}">{escape(caption)}</text>'
+    return "\n".join([head, f"<style>{_STYLE}</style>", page, text, *parts, "</svg>", ""])
+
+
+def _panel(measure: Measure, row: Mapping[str, float], titles: Mapping[str, str]) -> Iterator[str]:
+    better = "more is better" if measure.more_is_better else "less is better"
+    title = f"{measure.title.removeprefix('– ')}, {measure.unit} ({better})"
+    yield f'<text class="title" y="14">{escape(title)}</text>'
+    longest = max(row.values()) or 1.0
+    for index, (peer, value) in enumerate(row.items()):
+        top = _TITLE + index * (_BAR + _GAP)
+        length = (_WIDTH - _LABEL - _VALUE) * value / longest
+        look = "ours" if peer == REFERENCE else "bar"
+        base = top + _BAR - 5
+        yield f'<text class="name" x="{_LABEL - 8}" y="{base}" text-anchor="end">{escape(titles[peer])}</text>'
+        yield f'<rect class="{look}" x="{_LABEL}" y="{top}" width="{length:.1f}" height="{_BAR}" rx="2"/>'
+        yield f'<text class="value" x="{_LABEL + length + 6:.1f}" y="{base}">{value:,.{measure.digits}f}</text>'

@@ -1,0 +1,133 @@
+"""Figures of all rounds: medians, ratios, a table, JSON."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+REFERENCE = "ours"
+
+
+@attrs.frozen(kw_only=True)
+class Sample:
+    """One figure of one round."""
+
+    measure: str
+    peer: str
+    value: float
+
+
+@attrs.frozen(kw_only=True)
+class Measure:
+    """What a row of the table says."""
+
+    name: str
+    title: str
+    unit: str
+    digits: int = 0
+    more_is_better: bool = False
+    compared: bool = True
+
+
+def _rate(name: str, title: str) -> tuple[Measure, Measure]:
+    return (
+        Measure(name=name, title=title, unit="requests/s", more_is_better=True),
+        Measure(name=f"{name}-cpu", title=f"– processor time a request, {title}", unit="µs", digits=1),
+    )
+
+
+def _volume(name: str, title: str) -> Measure:
+    return Measure(name=name, title=title, unit="GB/s", digits=2, more_is_better=True)
+
+
+MEASURES = (
+    *_rate("keepalive", "kept connections, the same request"),
+    *_rate("distinct", "kept connections, no request twice"),
+    *_rate("close", "a connection each"),
+    *_rate("tls", "TLS, kept connections"),
+    Measure(name="latency-rate", title="half of its own maximum", unit="requests/s", compared=False),
+    Measure(name="latency-p50", title="– latency then, median", unit="ms", digits=2),
+    Measure(name="latency-p99", title="– latency then, 99 %", unit="ms", digits=2),
+    _volume("download", "download"),
+    _volume("upload", "upload"),
+    Measure(name="websocket", title="WebSocket echo, median", unit="µs"),
+    Measure(name="websocket-memory", title="memory of an idle WebSocket", unit="KiB", digits=1),
+    *_rate("chain", "whole chain over SSH, kept connections"),
+    _volume("chain-download", "whole chain over SSH, download"),
+    _volume("chain-upload", "whole chain over SSH, upload"),
+    Measure(name="help", title="conductor-trio --help", unit="ms"),
+    Measure(name="launch-local", title="launch to live, on one host", unit="ms"),
+    Measure(name="launch-ssh", title="launch to live, over SSH", unit="ms"),
+)
+_BY_NAME = {measure.name: measure for measure in MEASURES}
+
+
+def medians(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
+    """Return the median over the rounds, for each measure in the table's order and each peer."""
+    rounds: dict[str, dict[str, list[float]]] = {measure.name: {} for measure in MEASURES}
+    for sample in samples:
+        rounds[sample.measure].setdefault(sample.peer, []).append(sample.value)
+    return {
+        name: {peer: statistics.median(values) for peer, values in peers.items()}
+        for name, peers in rounds.items()
+        if peers
+    }
+
+
+def ratio(measure: Measure, ours: float, theirs: float) -> float:
+    """Return how many times better ours is than theirs; below 1 it is worse."""
+    better, worse = (ours, theirs) if measure.more_is_better else (theirs, ours)
+    return better / worse if worse else float("inf")
+
+
+def format_table(found: Mapping[str, Mapping[str, float]], titles: Mapping[str, str]) -> str:
+    """Return a Markdown table: a row a measure, a column a peer, and how many times better ours is."""
+    peers = [peer for peer in titles if any(peer in row for row in found.values())]
+    lines = [
+        "| " + " | ".join(["", *(titles[peer] for peer in peers)]) + " |",
+        "|---|" + "---:|" * len(peers),
+    ]
+    for name, row in found.items():
+        measure = _BY_NAME[name]
+        cells = [_cell(measure, row, peer) for peer in peers]
+        lines.append("| " + " | ".join([f"{measure.title}, {measure.unit}", *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _cell(measure: Measure, row: Mapping[str, float], peer: str) -> str:
+    if peer not in row:
+        return ""
+    value = f"{row[peer]:,.{measure.digits}f}"
+    if peer == REFERENCE:
+        return f"**{value}**"
+    if not measure.compared or REFERENCE not in row:
+        return value
+    return f"{value} ({ratio(measure, row[REFERENCE], row[peer]):.2f} ×)"
+
+
+def describe(sample: Sample) -> str:
+    """Return a line for one figure."""
+    measure = _BY_NAME[sample.measure]
+    return f"{measure.title:<55} {sample.peer:<10} {sample.value:>12,.{measure.digits}f} {measure.unit}"
+
+
+def format_json(samples: Sequence[Sample], about: Mapping[str, object]) -> str:
+    """Return everything: what was measured where and how, each round's figures, medians and ratios."""
+    found = medians(samples)
+    rows = {
+        name: {
+            "unit": _BY_NAME[name].unit,
+            "median": row,
+            "rounds": {peer: [s.value for s in samples if (s.measure, s.peer) == (name, peer)] for peer in row},
+            "ratio": {
+                peer: ratio(_BY_NAME[name], row[REFERENCE], value)
+                for peer, value in row.items()
+                if _BY_NAME[name].compared and REFERENCE in row and peer != REFERENCE
+            },
+        }
+        for name, row in found.items()
+    }
+    return json.dumps({**about, "measures": rows}, indent=2, ensure_ascii=False) + "\n"

@@ -145,12 +145,13 @@ async def open_program(
         try:
             yield program
         finally:
+            if process.poll() is None:
+                process.terminate()
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + PATIENCE):
+                await process.wait()
             with trio.CancelScope(shield=True, deadline=trio.current_time() + PATIENCE):
                 if process.poll() is None:
-                    process.terminate()
-                await process.wait()
-            if process.poll() is None:
-                process.kill()
+                    process.kill()
                 await process.wait()
             # A child that outlived it may hold the other ends of the pipes.
             nursery.cancel_scope.deadline = trio.current_time() + PATIENCE

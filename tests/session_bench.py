@@ -33,7 +33,8 @@ from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.lines import LineReader
 
 TOKEN_HASH = hash_token(b"token")
-PATIENCE = 10.0
+#: How long a message may take before the test has failed; longer than each of the deadlines tested.
+PATIENCE = 30.0
 
 #: A time that runs as a test likes would not wait for the thread in which a user's name is looked up.
 LIMITS = Limits(user_lookup_timeout=float("inf"))
@@ -58,6 +59,10 @@ class Client:
 
     async def receive(self) -> Message | None:
         """Return the server's next message, None once it has closed the channel."""
+        with trio.fail_after(PATIENCE):
+            return await self._receive()
+
+    async def _receive(self) -> Message | None:
         while (line := self._lines.next_event()) is None:
             try:
                 data = await self._stream.receive_some()
@@ -166,6 +171,8 @@ async def open_bench(
     log = get_logger()
     settings = ServerSettings(runtime_dir=str(runtime_dir), patterns=patterns, limits=limits)
     gateway = Gateway.from_settings(settings, log)
+    # What a test awaits, under deadlines of its own, goes on when it has stopped the server.
+    shield = trio.CancelScope(shield=True)
     with (
         DirectoryWatcher() as watcher,
         open_runtime_directory(str(runtime_dir), log) as sockets,
@@ -174,11 +181,11 @@ async def open_bench(
         host = SessionHost(gateway, sockets, watcher)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
-            serve = partial(serve_connections, listener, host.serve, nursery, on_shortage=_give_up)
-            nursery.start_soon(serve)
+            accept = partial(serve_connections, on_shortage=_give_up)
+            # Whoever connects before it accepts waits in the backlog.
+            nursery.start_soon(accept, listener, host.serve, nursery)
             bench = Bench(gateway=gateway, runtime_dir=runtime_dir, host=host, watcher=watcher, nursery=nursery)
-            # A shield, so that what the test awaits goes on when the server is stopped.
-            with trio.CancelScope(shield=True):
+            with shield:
                 yield bench
             bench.stop()
         bench.assert_idle()

@@ -78,7 +78,7 @@ async def test_who_does_not_know_the_token_gets_nowhere(chain: Chain, client: Pr
     assert (await ask(port, HOST, "/", token="wrong")).status == 403
     assert (await ask(port, HOST, login_target("wrong"))).status == 403
     assert (await ask(port, "app-ct-bob.localhost", "/", token=TOKEN)).status == 404
-    with pytest.raises((HandshakeError, ExceptionGroup)):
+    with pytest.RaisesGroup(HandshakeError, flatten_subgroups=True):
         async with open_websocket(chain, token="wrong"):
             pass
 

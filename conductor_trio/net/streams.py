@@ -206,14 +206,17 @@ class TlsStream(Stream):
 
     async def handshake(self) -> None:
         """Shake hands; raises `trio.BrokenResourceError` where that fails, having told the peer why."""
+        failure: trio.BrokenResourceError | None = None
         try:
             await self._tls.do_handshake()
-        except trio.BrokenResourceError:
+        except trio.BrokenResourceError as error:
+            failure = error
+        if failure is not None:
             # Trio leaves the alert (RFC 8446 section 6.2) where it was written, and without it a browser cannot
             # say that a certificate is needed.
             if alert := self._tls._outgoing.read():
                 await self._socket.send_all(alert)
-            raise
+            raise failure
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes and return them; b"" once the peer has ended the connection."""

@@ -53,12 +53,15 @@ async def serve_visitor(sock: socket.socket, gateway: Gateway, tls: ssl.SSLConte
 
 async def _shake_hands(raw: SocketStream, tls: ssl.SSLContext, gateway: Gateway) -> TlsStream:
     stream = TlsStream(raw, tls)
+    failure: trio.BrokenResourceError | None = None
     with trio.fail_after(gateway.limits.tls_handshake_timeout):
         try:
             await stream.handshake()
-        except trio.BrokenResourceError:
-            await _linger(raw, gateway.limits)
-            raise
+        except trio.BrokenResourceError as error:
+            failure = error
+    if failure is not None:
+        await _linger(raw, gateway.limits)
+        raise failure
     return stream
 
 

@@ -35,6 +35,8 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     gateway = Gateway.from_settings(settings, log)
     tls = make_tls_context(settings.tls) if settings.tls else None
     with contextlib.ExitStack() as stack:
+        # First, so that a signal cannot come between making something and being able to remove it.
+        signals = stack.enter_context(trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT))
         watcher = stack.enter_context(_open_watcher())
         sockets = stack.enter_context(open_runtime_directory(settings.runtime_dir, log))
         listening = stack.enter_context(contextlib.ExitStack())
@@ -42,42 +44,36 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         control = listening.enter_context(
             open_unix_listener(os.path.join(settings.runtime_dir, CONTROL_NAME), _CONTROL_SOCKET_MODE)
         )
-        signals = stack.enter_context(trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT))
         host = SessionHost(gateway, sockets, watcher)
+        serve = functools.partial(serve_visitor, gateway=gateway, tls=tls)
+        accept = functools.partial(serve_connections, on_shortage=functools.partial(_log_shortage, log))
+        grace = trio.CancelScope()
 
         async with trio.open_nursery() as sessions:
             sessions.start_soon(watcher.run)
-            sessions.start_soon(gateway.run_idle_expiry)
-            async with trio.open_nursery() as visitors:
-                async with trio.open_nursery() as accepting:
-                    visitor_handler = functools.partial(serve_visitor, gateway=gateway, tls=tls)
-                    shortage = functools.partial(_log_shortage, log)
-                    for listener in public:
-                        accepting.start_soon(
-                            functools.partial(serve_connections, on_shortage=shortage),
-                            listener,
-                            visitor_handler,
-                            visitors,
-                        )
-                    accepting.start_soon(
-                        functools.partial(serve_connections, on_shortage=shortage), control, host.serve, sessions
-                    )
-                    _log_start(log, settings, public)
-                    await anext(signals)
-                    accepting.cancel_scope.cancel()
-                log.info("stopping", visitors=gateway.visitors, sessions=len(gateway.routes))
-                listening.close()
-                gateway.begin_drain()
-                visitors.cancel_scope.deadline = trio.current_time() + settings.limits.grace_timeout
-                sessions.start_soon(_hurry, signals, visitors.cancel_scope)
+            sessions.start_soon(gateway.run)
+            with grace:
+                async with trio.open_nursery() as visitors:
+                    async with trio.open_nursery() as accepting:
+                        for listener in public:
+                            accepting.start_soon(accept, listener, serve, visitors)
+                        accepting.start_soon(accept, control, host.serve, sessions)
+                        _log_start(log, settings, public)
+                        await anext(signals)
+                        accepting.cancel_scope.cancel()
+                    log.info("stopping", visitors=gateway.visitors, sessions=len(gateway.routes))
+                    listening.close()
+                    gateway.begin_drain()
+                    grace.deadline = trio.current_time() + settings.limits.grace_timeout
+                    sessions.start_soon(_hurry, signals, grace)
             sessions.cancel_scope.cancel()
     log.info("stopped")
 
 
-async def _hurry(signals: AsyncIterator[int], visitors: trio.CancelScope) -> None:
+async def _hurry(signals: AsyncIterator[int], grace: trio.CancelScope) -> None:
     """End the grace period at a second signal."""
     await anext(signals)
-    visitors.cancel()
+    grace.cancel()
 
 
 @contextlib.contextmanager

@@ -160,6 +160,7 @@ class Exchange:
         None where the session ended first.
         """
         is_ours = True
+        self._upstream_reads = self._upstream_stays = True
         try:
             if not await self._try_alone(upstream, responses, first):
                 with ExchangeScope(self._route):
@@ -175,7 +176,8 @@ class Exchange:
                     from_application=responses.trailing_data,
                 )
             assert self._delivery is not None
-            if self._upstream_stays and self.request_complete and not responses.trailing_data:
+            is_clean = self._upstream_reads and self.request_complete and not responses.trailing_data
+            if self._upstream_stays and is_clean:
                 is_ours = False
                 self._route.pool.give_back(upstream)
             return Outcome.KEEP if self._delivery.keep_alive else Outcome.CLOSE
@@ -194,10 +196,12 @@ class Exchange:
     async def _send_to_application(self, upstream: SocketStream, data: bytes) -> None:
         """Send while the application takes it; one that stops reading may still have an answer to give."""
         if data and self._upstream_reads:
+            self._upstream_reads = False  # until all is sent: a response that is complete cancels this half-way
             try:
                 await upstream.send_all(data)
+                self._upstream_reads = True
             except STREAM_LOST:
-                self._upstream_reads = self._upstream_stays = False
+                pass
 
     async def _pump_both(self, upstream: SocketStream, responses: ResponseReader) -> None:
         """Pump the response while the request's rest is sent, and then the visitor watched."""
@@ -240,12 +244,14 @@ class Exchange:
                 if patience is not None:
                     patience.deadline = trio.current_time() + self._limits.watch_delay
                 data = await self._receive(upstream)
-                if patience is not None:
-                    patience.deadline = float("inf")
                 if data:
                     responses.receive_data(data)
                 else:
                     responses.receive_eof()
+                if patience is not None:
+                    patience.deadline = float("inf")
+                    if patience.cancel_called:
+                        return  # cancelled just as the bytes came: sent from here, a part of them could be lost
             except RemoteProtocolError as error:
                 await self._send_to_visitor(out)
                 raise self._response_error(str(error)) from error

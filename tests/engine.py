@@ -26,13 +26,17 @@ import structlog
 import trio
 
 from conductor_trio.config import Limits, ServerSettings
+from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream
-from conductor_trio.server.connection import serve_visitor
+from conductor_trio.server.connection import VisitorConnection, serve_visitor
+from conductor_trio.server.exchange import Outcome
 from conductor_trio.server.gateway import Gateway
 from conductor_trio.server.routes import Route
 from conductor_trio.server.upstream import UpstreamPool
 from conductor_trio.wire.auth import hash_token
+from conductor_trio.wire.forward import Peer
 from tests.doubles.origin import Origin, OriginConnection, OriginHandler, open_origin
+from tests.doubles.streams import MemoryStream, memory_stream_pair
 
 TOKEN = b"correct-horse"
 HOST = b"app-alice.test"
@@ -250,7 +254,7 @@ def _response_of(event: h11.InformationalResponse | h11.Response) -> Response:
 class Visitor:
     """The far end of a visitor's connection."""
 
-    stream: SocketStream
+    stream: SocketStream | MemoryStream
     unread: bytes = b""
 
     async def send(self, data: bytes) -> None:
@@ -356,15 +360,40 @@ class Engine:
     listener: socket.socket
     visitors: list[Visitor] = attrs.field(factory=list)
 
-    def connect(self, *, unix: bool = False) -> Visitor:
-        """Return a visitor's connection, over TCP, or over a UNIX socket, whose peers are trusted."""
+    def connect(self, *, unix: bool = False, send_buffer: int | None = None) -> Visitor:
+        """Return a visitor's connection, over TCP, or over a UNIX socket, whose peers are trusted.
+
+        `send_buffer` is about what the gateway's kernel holds for it.
+        """
         if unix:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         else:
             ours = socket.create_connection(self.listener.getsockname())
             theirs, _ = self.listener.accept()
+        if send_buffer is not None:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         self.nursery.start_soon(serve_visitor, theirs, self.gateway, None)
-        visitor = Visitor(SocketStream(ours))
+        return self._visitor(SocketStream(ours))
+
+    def connect_memory(self, *, capacity: float = float("inf")) -> Visitor:
+        """Return a visitor's connection without a kernel, whose reads are as large as what was sent."""
+        ours, theirs = memory_stream_pair(capacity=capacity)
+
+        async def serve() -> None:
+            peer = Peer(address="127.0.0.1", is_https=False, is_trusted=False)
+            try:
+                if await VisitorConnection(theirs, peer, self.gateway).run() is Outcome.ABORT:
+                    theirs.reset()
+            except STREAM_LOST:
+                pass
+            finally:
+                theirs.close()
+
+        self.nursery.start_soon(serve)
+        return self._visitor(ours)
+
+    def _visitor(self, stream: SocketStream | MemoryStream) -> Visitor:
+        visitor = Visitor(stream)
         self.visitors.append(visitor)
         return visitor
 
@@ -416,6 +445,7 @@ async def open_engine(
     try:
         async with open_origin(path, handler) as origin, trio.open_nursery() as background:
             background.start_soon(route.pool.run_expiry)
+            background.start_soon(gateway.run_idle_expiry)
             with trio.fail_after(PATIENCE), socket.create_server(("127.0.0.1", 0)) as listener:
                 async with trio.open_nursery() as nursery:
                     with gateway.routes.registered(route):

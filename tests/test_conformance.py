@@ -510,6 +510,12 @@ HOP_BY_HOP = [
         upstream(),
     ),
     passes(
+        "names that CGI takes for the framing, the host, or a hop's",
+        "RFC 3875 4.1.18",
+        get(b"Content_Length: 5\r\nTransfer_Encoding: chunked\r\nProxy_Authorization: x\r\nX_Other: y\r\n"),
+        upstream(b"X_Other: y\r\n"),
+    ),
+    passes(
         "100-continue in HTTP/1.1",
         "RFC 9110 10.1.1",
         post(b"Expect: 100-Continue\r\nContent-Length: 1\r\n", b"x"),

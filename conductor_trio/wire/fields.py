@@ -55,6 +55,9 @@ FORWARDING = frozenset(
     ]
 )
 
+#: Of a request: what the gateway leaves out, or writes itself.
+_ENDS_HERE = HOP_BY_HOP | FORWARDING | {b"content-length", b"host"}
+
 #: Fields without a meaning, or with a dangerous one, after the body (RFC 9110 section 6.5.1).
 _NOT_IN_TRAILERS = (
     HOP_BY_HOP
@@ -150,12 +153,12 @@ def sets_own_cookie(value: bytes) -> bool:
     return _OWN_SET_COOKIE.match(value) is not None
 
 
-def is_forwarding(lower: bytes) -> bool:
-    """Whether a name is one of `FORWARDING`, also where an application's gateway interface makes it one.
+def ends_here(lower: bytes) -> bool:
+    """Whether a request's field never goes on as it came, also where an interface would take it for such a one.
 
     CGI and WSGI turn both ``-`` and ``_`` into ``_``.
     """
-    return lower in FORWARDING or (b"_" in lower and lower.replace(b"_", b"-") in FORWARDING)
+    return lower in _ENDS_HERE or (b"_" in lower and lower.replace(b"_", b"-") in _ENDS_HERE)
 
 
 def passable_trailers(trailers: Fields) -> Fields:

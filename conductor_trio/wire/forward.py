@@ -7,11 +7,11 @@ import attrs
 from conductor_trio.errors import LocalProtocolError
 from conductor_trio.wire.body import Framing
 from conductor_trio.wire.fields import (
+    FORWARDING,
     HOP_BY_HOP,
     Field,
     Fields,
     format_fields,
-    is_forwarding,
     list_elements,
     sets_own_cookie,
 )
@@ -126,7 +126,7 @@ def _trusted_forwarding(head: RequestHead, peer: Peer, host: bytes) -> Fields:
     """Return the same fields behind a trusted proxy: its own word stands, and the lists grow by what we saw."""
     told: dict[bytes, list[bytes]] = {}
     for field in head.fields:
-        if is_forwarding(field.lower):
+        if field.lower in FORWARDING:
             told.setdefault(field.lower, []).append(field.value)
     scheme = b"https" if peer.is_https else b"http"
     ours = {

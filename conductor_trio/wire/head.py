@@ -17,13 +17,12 @@ import h11
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.wire.body import CHUNKED_BODY, CLOSE_BODY, NO_BODY, Body, Framing, parse_content_length
 from conductor_trio.wire.fields import (
-    HOP_BY_HOP,
     MALFORMED_TEXT,
     Field,
     Fields,
     cut_cookie,
+    ends_here,
     format_fields,
-    is_forwarding,
     is_token,
     list_elements,
     parse_field_block,
@@ -171,10 +170,7 @@ def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
     if b"transfer-encoding" in seen and b"content-length" in seen:
         raise RemoteProtocolError("Content-Length together with Transfer-Encoding")
     options = frozenset(list_elements(seen.get(b"connection", [])))
-    ends_here = _ENDS_HERE | options
-    end_to_end = tuple(
-        field for field in fields if field.lower not in ends_here and not is_forwarding(field.lower)
-    )
+    end_to_end = tuple(f for f in fields if f.lower not in options and not ends_here(f.lower))
     authorization = seen.get(b"authorization", [])
     bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
     origins = seen.get(b"origin", [])
@@ -247,7 +243,6 @@ _UNDERSTOOD = frozenset(
 )
 
 #: Fields of a request that end at the gateway, which writes its own.
-_ENDS_HERE = HOP_BY_HOP | {b"content-length", b"host"}
 
 
 def _parse_target(method: bytes, target: bytes, host: Authority | None) -> tuple[bytes, Authority | None]:

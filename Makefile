@@ -47,8 +47,9 @@ fuzz: venv ## look for counterexamples much longer than the tests do
 	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m hypothesis
 
 .PHONY: bench
-bench: system venv ## measure how long starting takes, and what the gateway costs
-	@$(BIN)/python -m scripts.bench
+bench: system venv ## measure the gateway beside its peers (BENCH='--help': which parts, rounds, seconds)
+	@sh scripts/system.sh $(PYTHON) bench
+	@$(BIN)/python -m scripts.bench $(BENCH)
 
 .PHONY: venv
 venv: $(VENV)/.dev ## the virtual environment, for development
@@ -59,7 +60,7 @@ system: ## system packages for the end-to-end tests, where we are root on Debian
 
 .PHONY: clean
 clean: ## remove what was made here
-	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* bench-results \
+	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .bench bench-results \
 	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 

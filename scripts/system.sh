@@ -1,9 +1,11 @@
 #!/bin/sh
 # Install the programs that the end-to-end tests use, where this is Debian and we are root; otherwise say what is
-# missing. Argument: the Python whose `venv` module has to work.
+# missing. Arguments: the Python whose `venv` module has to work; `bench` for the programs that `make bench` compares
+# as well, one of which comes from npm and goes to .bench/.
 set -eu
 
 python=${1:-python3}
+purpose=${2:-test}
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 missing=
@@ -18,27 +20,55 @@ without openssl openssl 'tests with certificates are left out'
 without nginx nginx-light 'tests behind a front proxy are left out'
 command -v "$python" >/dev/null || { missing="$missing python3 python3-venv"; echo "system: no $python"; }
 "$python" -c 'import ensurepip' 2>/dev/null || { missing="$missing python3-venv"; echo 'system: no virtual environments'; }
-[ -n "$missing" ] || exit 0
-
-if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "system: to have them, as root on Debian: apt-get install$missing"
-    exit 0
+if [ "$purpose" = bench ]; then
+    without wrk wrk 'no requests can be measured'
+    without haproxy haproxy 'it is left out'
+    without caddy caddy 'it is left out'
+    without node nodejs 'configurable-http-proxy is left out'
+    without npm npm 'configurable-http-proxy is left out'
 fi
 
-# Installed for tests, the services must not start: an SSH server open to the world would be no gift.
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-    trap 'rm -f "$policy"' EXIT
-    trap 'exit 1' HUP INT TERM
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-fi
-echo "system: installing$missing"
-export DEBIAN_FRONTEND=noninteractive
-wait_for_lock='-o DPkg::Lock::Timeout=300'
-# shellcheck disable=SC2086 # lists of words
-if ! { apt-get -qq $wait_for_lock update &&
-    apt-get -qq $wait_for_lock install --no-install-recommends $missing >/dev/null; }; then
-    echo 'system: that failed; what needs them is left out' >&2
-    [ -z "${CI:-}" ]
-fi
+install_missing() {
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "system: to have them, as root on Debian: apt-get install$missing"
+        return
+    fi
+    # Installed for tests, the services must not start: an SSH server open to the world would be no gift.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        trap 'exit 1' HUP INT TERM
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    echo "system: installing$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    wait_for_lock='-o DPkg::Lock::Timeout=300'
+    # shellcheck disable=SC2086 # lists of words
+    if ! { apt-get -qq $wait_for_lock update &&
+        apt-get -qq $wait_for_lock install --no-install-recommends $missing >/dev/null; }; then
+        echo 'system: that failed; what needs them is left out' >&2
+        [ -z "${CI:-}" ]
+    fi
+}
+
+# Version 5 is the first that can have a UNIX socket behind it; an older Node.js runs only version 4.
+install_chp() {
+    chp=.bench/node_modules/.bin/configurable-http-proxy
+    if [ -e "$chp" ] || ! command -v npm >/dev/null; then
+        return
+    fi
+    mkdir -p .bench
+    for version in 5 4; do
+        echo "system: installing configurable-http-proxy $version to .bench"
+        if npm install --prefix .bench --silent --no-audit --no-fund --ignore-scripts \
+            "configurable-http-proxy@$version" >/dev/null && "$chp" --version >/dev/null 2>&1; then
+            return
+        fi
+        rm -rf .bench/node_modules
+    done
+    echo 'system: that failed; configurable-http-proxy is left out' >&2
+}
+
+[ -z "$missing" ] || install_missing
+[ "$purpose" != bench ] || install_chp

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -145,7 +146,10 @@ def run(args: argparse.Namespace) -> None:
             note=note,
         )
         for part in parts:
-            PARTS[part](bench)
+            try:
+                PARTS[part](bench)
+            except (BenchError, OSError, subprocess.SubprocessError) as error:
+                note(f"{part}: {error}")
     write_results(args.results, samples, about, {kind.name: kind.title for kind in kinds} | {DIRECT: "no proxy"})
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,20 +10,17 @@ from pathlib import Path
 
 import attrs
 
+from scripts.bench.client import open_client
 from scripts.bench.load import run_load
 from scripts.bench.machine import BenchError, is_listening, open_process, wait_until
 from scripts.bench.peers import (
-    KEY,
     OURS,
-    TOKEN,
     Peer,
     Site,
-    control_socket,
     open_gateway,
     open_nginx,
     original_command,
     ours_command,
-    own_program,
 )
 from scripts.bench.requests import figures
 from scripts.bench.stage import Bench, interleave
@@ -80,32 +75,13 @@ def _open_chains(bench: Bench, sshd: PrivateSshd, application: Path) -> Iterator
 @contextlib.contextmanager
 def _open_chain(name: str, site: Site, command: Callable[[Site], list[str]], sshd: PrivateSshd) -> Iterator[Peer]:
     """Run a gateway, and our client, which offers the application there over SSH."""
-    with open_gateway(name, site, command(site)) as gateway:
-        local_socket, log = site.directory / "app", site.directory / "client"
-        client = [own_program("conductor-trio"), "-k", KEY, f"localhost:{sshd.port}{control_socket(site)}"]
-        client += [
-            str(local_socket),
-            "--",
-            sys.executable,
-            "-IS",
-            "-c",
-            _LINK,
-            str(site.upstream),
-            str(local_socket),
-        ]
-        with open_process(client, log, sshd.me.environment(os.environ | {"CONDUCTOR_TOKEN": TOKEN})) as process:
-            wait_until(lambda: _live_host(log) is not None, process, log, "the client")
-            yield Peer(name=name, address=site.port, host=_live_host(log) or "", pid=gateway.pid)
-
-
-def _live_host(log: Path) -> str | None:
-    """Return the host name that the client has been given, None before that."""
-    for line in log.read_text(errors="replace").splitlines():
-        with contextlib.suppress(json.JSONDecodeError):  # a line of its log, or half of one
-            match json.loads(line):
-                case {"state": "live", "config": {"urls": [str(host), *_]}}:
-                    return host
-    return None
+    local_socket = site.directory / "app"
+    application: list[str | Path] = [sys.executable, "-IS", "-c", _LINK, site.upstream, local_socket]
+    with (
+        open_gateway(name, site, command(site)) as gateway,
+        open_client(site, sshd, local_socket, application) as host,
+    ):
+        yield Peer(name=name, address=site.port, host=host, pid=gateway.pid)
 
 
 @contextlib.contextmanager
@@ -122,11 +98,19 @@ def _open_nginx_chain(site: Site, sshd: PrivateSshd) -> Iterator[Peer]:
 @contextlib.contextmanager
 def _forwarded(relay: Path, application: Path, sshd: PrivateSshd) -> Iterator[None]:
     """Have sshd listen at `relay`, and carry each connection to the application."""
-    command = ["ssh", "-N", "-T", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-p", str(sshd.port)]
+    command = [
+        str(sshd.me.directory / "bin" / "ssh"),
+        "-N",
+        "-T",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "ExitOnForwardFailure=yes",
+        "-p",
+        str(sshd.port),
+    ]
     command += ["-R", f"{relay}:{application}", "localhost"]
     log = relay.with_name("ssh")
-    environment = sshd.me.environment()
-    program = Path(sshd.me.directory / "bin" / "ssh")
-    with open_process([str(program), *command[1:]], log, environment) as process:
+    with open_process(command, log) as process:
         wait_until(lambda: is_listening(relay), process, log, "ssh -R")
         yield

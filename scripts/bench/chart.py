@@ -42,7 +42,7 @@ def draw_chart(found: Mapping[str, Mapping[str, float]], titles: Mapping[str, st
 
 def _panel(measure: Measure, row: Mapping[str, float], titles: Mapping[str, str]) -> Iterator[str]:
     better = "more is better" if measure.more_is_better else "less is better"
-    title = f"{measure.title.removeprefix('– ')}, {measure.unit} ({better})"
+    title = f"{measure.full_title}, {measure.unit} ({better})"
     yield f'<text class="title" y="14">{escape(title)}</text>'
     longest = max(row.values()) or 1.0
     for index, (peer, value) in enumerate(row.items()):

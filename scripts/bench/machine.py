@@ -47,14 +47,20 @@ def find_program(name: str) -> str | None:
 
 @contextlib.contextmanager
 def open_process(
-    command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    stdout: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program in a session of its own, its words going to `log`; on leaving, all of it is gone."""
+    """Run a program in a session of its own, its words going to `log`; on leaving, all of it is gone.
+
+    With ``stdout=subprocess.PIPE`` standard output is the caller's to read.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=output if stdout is None else stdout,
             stderr=subprocess.STDOUT,
             env=environment,
             cwd=REPOSITORY,
@@ -69,6 +75,8 @@ def open_process(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def wait_until(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, what: str) -> None:

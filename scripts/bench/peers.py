@@ -81,6 +81,7 @@ class Kind:
     programs: tuple[str, ...]  # the first is the one whose version counts
     version: tuple[str, ...]
     open: Callable[[Site], AbstractContextManager[Peer]]
+    needs_port: bool = False  # of the application
 
 
 @contextlib.contextmanager
@@ -225,8 +226,6 @@ def open_chp(site: Site) -> AbstractContextManager[Peer]:
 
 def open_chp_tcp(site: Site) -> AbstractContextManager[Peer]:
     """Run JupyterHub's proxy in front of the same application on a loopback port; it keeps connections."""
-    if site.upstream_port is None:
-        raise BenchError("the application of this part has no port, only a socket")
     return _open_chp("chp-tcp", site, f"http://{LOOPBACK}:{site.upstream_port}")
 
 
@@ -334,7 +333,14 @@ def original_kind(template: str) -> Kind:
 _CHP = ("configurable-http-proxy", "node")
 PEERS = (
     Kind(name="chp", title="CHP", programs=_CHP, version=("--version",), open=open_chp),
-    Kind(name="chp-tcp", title="CHP (TCP)", programs=_CHP, version=("--version",), open=open_chp_tcp),
+    Kind(
+        name="chp-tcp",
+        title="CHP (TCP)",
+        programs=_CHP,
+        version=("--version",),
+        open=open_chp_tcp,
+        needs_port=True,
+    ),
     Kind(name="caddy", title="Caddy (all cores)", programs=("caddy",), version=("version",), open=open_caddy),
     Kind(name="haproxy", title="HAProxy", programs=("haproxy",), version=("-v",), open=open_haproxy),
     Kind(name="nginx", title="nginx", programs=("nginx",), version=("-v",), open=open_nginx),

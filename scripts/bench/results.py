@@ -30,34 +30,45 @@ class Measure:
     digits: int = 0
     more_is_better: bool = False
     compared: bool = True
+    of: str = ""  # the title of the row above that it belongs to
+
+    @property
+    def full_title(self) -> str:
+        """What it says away from the row above."""
+        return f"{self.of}: {self.title}" if self.of else self.title
 
 
 def _rate(name: str, title: str) -> tuple[Measure, Measure]:
     return (
         Measure(name=name, title=title, unit="requests/s", more_is_better=True),
-        Measure(name=f"{name}-cpu", title=f"– processor time a request, {title}", unit="µs", digits=1),
+        Measure(name=f"{name}-cpu", title="processor time a request", unit="µs", digits=1, of=title),
     )
 
 
-def _volume(name: str, title: str) -> Measure:
-    return Measure(name=name, title=title, unit="GB/s", digits=2, more_is_better=True)
+def _volume(name: str, title: str) -> tuple[Measure, Measure]:
+    return (
+        Measure(name=name, title=title, unit="GB/s", digits=2, more_is_better=True),
+        Measure(name=f"{name}-cpu", title="processor time a GB", unit="ms", of=title),
+    )
 
+
+_HALF = "half of its own maximum"
 
 MEASURES = (
     *_rate("keepalive", "kept connections, the same request"),
     *_rate("distinct", "kept connections, no request twice"),
     *_rate("close", "a connection each"),
     *_rate("tls", "TLS, kept connections"),
-    Measure(name="latency-rate", title="half of its own maximum", unit="requests/s", compared=False),
-    Measure(name="latency-p50", title="– latency then, median", unit="ms", digits=2),
-    Measure(name="latency-p99", title="– latency then, 99 %", unit="ms", digits=2),
-    _volume("download", "download"),
-    _volume("upload", "upload"),
+    Measure(name="latency-rate", title=_HALF, unit="requests/s", compared=False),
+    Measure(name="latency-p50", title="latency, median", unit="ms", digits=2, of=_HALF),
+    Measure(name="latency-p99", title="latency, 99 %", unit="ms", digits=2, of=_HALF),
+    *_volume("download", "download"),
+    *_volume("upload", "upload"),
     Measure(name="websocket", title="WebSocket echo, median", unit="µs"),
     Measure(name="websocket-memory", title="memory of an idle WebSocket", unit="KiB", digits=1),
     *_rate("chain", "whole chain over SSH, kept connections"),
-    _volume("chain-download", "whole chain over SSH, download"),
-    _volume("chain-upload", "whole chain over SSH, upload"),
+    *_volume("chain-download", "whole chain over SSH, download"),
+    *_volume("chain-upload", "whole chain over SSH, upload"),
     Measure(name="help", title="conductor-trio --help", unit="ms"),
     Measure(name="launch-local", title="launch to live, on one host", unit="ms"),
     Measure(name="launch-ssh", title="launch to live, over SSH", unit="ms"),
@@ -93,7 +104,9 @@ def format_table(found: Mapping[str, Mapping[str, float]], titles: Mapping[str, 
     for name, row in found.items():
         measure = _BY_NAME[name]
         cells = [_cell(measure, row, peer) for peer in peers]
-        lines.append("| " + " | ".join([f"{measure.title}, {measure.unit}", *cells]) + " |")
+        lines.append(
+            "| " + " | ".join([f"{'– ' if measure.of else ''}{measure.title}, {measure.unit}", *cells]) + " |"
+        )
     return "\n".join(lines)
 
 
@@ -111,7 +124,7 @@ def _cell(measure: Measure, row: Mapping[str, float], peer: str) -> str:
 def describe(sample: Sample) -> str:
     """Return a line for one figure."""
     measure = _BY_NAME[sample.measure]
-    return f"{measure.title:<55} {sample.peer:<10} {sample.value:>12,.{measure.digits}f} {measure.unit}"
+    return f"{measure.name:<18} {sample.peer:<10} {sample.value:>12,.{measure.digits}f} {measure.unit}"
 
 
 def format_json(samples: Sequence[Sample], about: Mapping[str, object]) -> str:

@@ -43,6 +43,8 @@ def open_peers(
     with contextlib.ExitStack() as stack:
         peers = []
         for kind in bench.kinds:
+            if kind.needs_port and upstream_port is None:
+                continue
             site = Site(
                 directory=bench.make_directory(),
                 upstream=upstream,

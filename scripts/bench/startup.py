@@ -5,15 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-import trio
-
-from scripts.bench.machine import PATIENCE, BenchError
-from scripts.bench.peers import OURS, own_program
+from scripts.bench.client import open_client
+from scripts.bench.machine import PATIENCE
+from scripts.bench.peers import OURS, Site, open_gateway, ours_command, own_program
 from scripts.bench.results import Sample
 from scripts.bench.stage import Bench
-from scripts.demo import EventReader, Stage, open_program, open_stage, run_server
-from scripts.private_sshd import SshdError
+from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
 
 _RUNS = 10
 
@@ -35,40 +34,25 @@ def measure_startup(bench: Bench) -> None:
             [own_program("conductor-trio"), "--help"], check=True, capture_output=True, timeout=PATIENCE
         )
         _report(bench, "help", time.perf_counter() - begin)
-    with open_stage(over_ssh=False) as stage:
-        trio.run(_measure_launches, bench, "launch-local", stage)
+    _measure_launches(bench, "launch-local", None)
     try:
-        with open_stage(over_ssh=True) as stage:
-            trio.run(_measure_launches, bench, "launch-ssh", stage)
+        with open_private_sshd() as sshd:
+            _measure_launches(bench, "launch-ssh", sshd)
     except SshdError as error:
         bench.note(f"launch to live over SSH: {error}")
 
 
-async def _measure_launches(bench: Bench, name: str, stage: Stage) -> None:
+def _measure_launches(bench: Bench, name: str, sshd: PrivateSshd | None) -> None:
     """Report the times from the client's start to ``live``, the application being ready at once."""
-    command = stage.client_command(sys.executable, "-IS", "-c", _QUICK)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(run_server, stage)
+    directory = bench.make_directory()
+    local_socket = directory / "app"
+    site = Site(directory=directory, upstream=local_socket)
+    application: list[str | Path] = [sys.executable, "-IS", "-c", _QUICK, local_socket]
+    with open_gateway(OURS.name, site, ours_command(site)):
         for _ in range(_RUNS):
             begin = time.perf_counter()
-            log = stage.directory / "client.log"
-            async with open_program(command, log, stage.client_environment()) as process:
-                assert process.stdout is not None
-                with trio.fail_after(PATIENCE):
-                    await _wait_live(process.stdout)
+            with open_client(site, sshd, local_socket, application):
                 _report(bench, name, time.perf_counter() - begin)
-        nursery.cancel_scope.cancel()
-
-
-async def _wait_live(output: trio.abc.ReceiveStream) -> None:
-    """Return when visitors can use the application; raises `BenchError` if that never comes."""
-    async for event in EventReader(output):
-        match event:
-            case {"state": "live"}:
-                return
-            case {"state": "failed", "reason": reason}:
-                raise BenchError(f"the client cannot go on: {reason}")
-    raise BenchError("the client ended")
 
 
 def _report(bench: Bench, name: str, seconds: float) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scripts.bench.load import browser_headers
-from scripts.bench.machine import BenchError, connect
+from scripts.bench.machine import BenchError, connect, cpu_seconds
 from scripts.bench.origins import DOWNLOAD_PATH
 from scripts.bench.peers import Peer
 from scripts.bench.stage import Bench, interleave, open_peers
@@ -36,9 +37,9 @@ def direct(application: Path) -> Peer:
 
 
 def download(name: str, peer: Peer, volume: int) -> Mapping[str, float]:
-    """Return the speed of a download as a figure of that name; raises `BenchError` unless all of it comes."""
-    begin = time.monotonic()
-    with connect(peer.address) as sock:
+    """Return a download's speed and cost as figures of that name; raises `BenchError` unless all of it comes."""
+    with _measured(name, peer, volume) as figures, connect(peer.address) as sock:
+        begin = time.monotonic()
         sock.sendall(_head(peer, "GET"))
         length, received = _read_head(sock)
         if length != volume:
@@ -47,16 +48,16 @@ def download(name: str, peer: Peer, volume: int) -> Mapping[str, float]:
         while received < volume and (size := sock.recv_into(block)):
             received += size
             _check_time(begin)
-    if received != volume:
-        raise BenchError(f"a download ended after {received} bytes")
-    return {name: volume / (time.monotonic() - begin) / 1e9}
+        if received != volume:
+            raise BenchError(f"a download ended after {received} bytes")
+    return figures
 
 
 def upload(name: str, peer: Peer, volume: int) -> Mapping[str, float]:
-    """Return the speed of an upload, until it is answered, as a figure of that name; raises `BenchError`."""
-    begin = time.monotonic()
+    """Return the same of an upload, until it is answered; raises `BenchError`."""
     block = memoryview(bytearray(_BLOCK))
-    with connect(peer.address) as sock:
+    with _measured(name, peer, volume) as figures, connect(peer.address) as sock:
+        begin = time.monotonic()
         sock.sendall(_head(peer, "POST", f"Content-Length: {volume}"))
         left = volume
         while left:
@@ -64,7 +65,20 @@ def upload(name: str, peer: Peer, volume: int) -> Mapping[str, float]:
             left -= size
             _check_time(begin)
         _read_head(sock)
-    return {name: volume / (time.monotonic() - begin) / 1e9}
+    return figures
+
+
+@contextlib.contextmanager
+def _measured(name: str, peer: Peer, volume: int) -> Iterator[dict[str, float]]:
+    """Give figures that are filled in on leaving: the speed and, of a proxy, the processor's time."""
+    figures: dict[str, float] = {}
+    before = cpu_seconds(peer.pid) if peer.pid else 0.0
+    begin = time.monotonic()
+    yield figures
+    gigabytes = volume / 1e9
+    figures[name] = gigabytes / (time.monotonic() - begin)
+    if peer.pid:
+        figures[f"{name}-cpu"] = (cpu_seconds(peer.pid) - before) * 1e3 / gigabytes
 
 
 def _head(peer: Peer, method: str, *fields: str) -> bytes:

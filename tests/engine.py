@@ -445,7 +445,7 @@ async def open_engine(
     try:
         async with open_origin(path, handler) as origin, trio.open_nursery() as background:
             background.start_soon(route.pool.run_expiry)
-            background.start_soon(gateway.run_idle_expiry)
+            background.start_soon(gateway.run)
             with trio.fail_after(PATIENCE), socket.create_server(("127.0.0.1", 0)) as listener:
                 async with trio.open_nursery() as nursery:
                     with gateway.routes.registered(route):

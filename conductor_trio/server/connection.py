@@ -15,7 +15,7 @@ from conductor_trio.net.relay import STREAM_LOST, linger, splice
 from conductor_trio.net.streams import SocketStream, Stream, TlsStream
 from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed, Tunnel
 from conductor_trio.server.gateway import Gateway
-from conductor_trio.server.routes import ExchangeScope, Route
+from conductor_trio.server.routes import Route
 from conductor_trio.wire import replies
 from conductor_trio.wire.body import EndOfMessage
 from conductor_trio.wire.decide import Answer, AnswerOptions, Forward, ShowCounters, decide
@@ -89,7 +89,11 @@ class VisitorConnection:
     peer: Peer
     gateway: Gateway
     requests: RequestReader = attrs.field(init=False)
-    _head_scope: trio.CancelScope = attrs.field(init=False)
+    #: Cancelled when the visitor is idle too long or late with a head, when it aborts, and when the session ends
+    #: to which its exchange or tunnel goes. One for all, since whatever it is, the connection ends with it.
+    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _exchange: Exchange | None = attrs.field(default=None, init=False)
+    _is_tunnel: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.requests = RequestReader(self.gateway.limits)
@@ -97,13 +101,22 @@ class VisitorConnection:
     async def run(self) -> Outcome:
         """Serve requests until the connection is to be closed; returns how: `CLOSE` or `ABORT`."""
         outcome = Outcome.KEEP
-        with trio.CancelScope() as self._head_scope:
+        with self._scope:
             while outcome is Outcome.KEEP:
                 result = await self._serve_next()
                 outcome = await self._carry(result) if isinstance(result, Tunnel) else result
-        if not self._head_scope.cancelled_caught or self.requests.is_between_messages:
-            return Outcome.CLOSE if outcome is Outcome.KEEP else outcome
-        return await self._refuse(408)
+        return await self._say_why_cancelled() if self._scope.cancelled_caught else outcome
+
+    async def _say_why_cancelled(self) -> Outcome:
+        if self._exchange is not None:
+            if self._exchange.has_begun or self._exchange.is_aborted:
+                return Outcome.ABORT
+            answer = replies.broken(502, "The session ended before the application answered.")
+            await self._answer(answer, self._exchange.request, keep_alive=False)
+            await _linger(self.stream, self.gateway.limits)
+        elif not self._is_tunnel and not self.requests.is_between_messages:
+            return await self._refuse(408)
+        return Outcome.CLOSE
 
     async def _serve_next(self) -> Outcome | Tunnel:
         counters = self.gateway.counters
@@ -134,20 +147,22 @@ class VisitorConnection:
         """
         event = self.requests.next_event()
         if event is None:
-            self.gateway.begin_idle(self._head_scope)
+            self.gateway.begin_idle(self._scope)
             try:
                 event = await self._receive_head()
             finally:
-                self.gateway.end_idle(self._head_scope)
+                self.gateway.end_idle(self._scope)
         assert event is None or isinstance(event, RequestHead)
         return event
 
     async def _receive_head(self) -> RequestHead | None:
         limits = self.gateway.limits
+        has_deadline = False
         while True:
-            if not self.requests.is_between_messages and self._head_scope.deadline == float("inf"):
-                self.gateway.end_idle(self._head_scope)
-                self._head_scope.deadline = trio.current_time() + limits.head_timeout
+            if not has_deadline and not self.requests.is_between_messages:
+                has_deadline = True
+                self.gateway.end_idle(self._scope)
+                self._scope.deadline = trio.current_time() + limits.head_timeout
             data = await self.stream.receive_some(limits.read_size)
             if not data:
                 if self.requests.is_between_messages:
@@ -157,7 +172,8 @@ class VisitorConnection:
             event = self.requests.next_event()
             if event is not None:
                 assert isinstance(event, RequestHead)
-                self._head_scope.deadline = float("inf")
+                if has_deadline:
+                    self._scope.deadline = float("inf")
                 return event
 
     async def _serve(self, request: RequestHead) -> Outcome | Tunnel:
@@ -180,19 +196,20 @@ class VisitorConnection:
                 return await self._answer_and_go_on(reply, request)
 
     async def _slow_down(self, request: RequestHead, route: Route | None) -> None:
-        key = (self.peer.visitor_address(request), id(route))
+        key = (self.peer.visitor_address(request), route and route.hosts)
         wait = self.gateway.throttle.count_failure(key, trio.current_time())
         if wait:
             await trio.sleep(wait)
 
     async def _forward(self, request: RequestHead, route: Route, *, drop_authorization: bool) -> Outcome | Tunnel:
-        exchange = Exchange(
+        exchange = self._exchange = Exchange(
             gateway=self.gateway,
             route=route,
             peer=self.peer,
             visitor=self.stream,
             requests=self.requests,
             request=request,
+            scope=self._scope,
         )
         outcome: Outcome | Tunnel
         try:
@@ -200,27 +217,31 @@ class VisitorConnection:
         except UpstreamUnavailable as error:
             self.gateway.log.debug("upstream_unavailable", host=route.hosts[:1], error=str(error))
             answer = replies.broken(error.status, _upstream_text(error))
-            keep = exchange.request_complete and request.keep_alive
+            keep = exchange.request_complete and request.keep_alive and not self.gateway.is_draining
             await self._answer(answer, request, keep_alive=keep)
             outcome = Outcome.KEEP if keep else Outcome.CLOSE
         except RequestFailed as error:
             await self._answer(replies.bad_request(error.status), request, keep_alive=False)
             outcome = Outcome.CLOSE
+        self._exchange = None
         if outcome is Outcome.CLOSE and not exchange.request_complete:
             await _linger(self.stream, self.gateway.limits)
         return outcome
 
     async def _carry(self, tunnel: Tunnel) -> Outcome:
         """Carry the new protocol's bytes both ways, those that came early first, until its end."""
+        self._is_tunnel = True
         self.gateway.counters.requestActive += 1
+        tunnel.route.enter(self._scope)
         try:
-            with ExchangeScope(tunnel.route), contextlib.suppress(*STREAM_LOST):
+            with contextlib.suppress(*STREAM_LOST):
                 if tunnel.from_visitor:
                     await tunnel.upstream.send_all(tunnel.from_visitor)
                 if tunnel.from_application:
                     await self.stream.send_all(tunnel.from_application)
                 await splice(self.stream, tunnel.upstream, read_size=self.gateway.limits.read_size)
         finally:
+            tunnel.route.leave(self._scope)
             self.gateway.counters.requestActive -= 1
             tunnel.upstream.close()
         return Outcome.CLOSE

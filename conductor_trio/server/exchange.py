@@ -1,8 +1,7 @@
 """One request to its application, and the response back to its visitor.
 
-The common exchange, a request without a body and an application that answers at once, runs in the visitor's own
-task. A nursery is opened only where two things have to happen at once: a body is still coming, or the
-application is silent for longer than `Limits.watch_delay` and the visitor has to be watched for an abort.
+The common exchange, a request that is here as a whole, runs in the visitor's own task. A nursery is opened only
+where a body is still coming while the response may come, too.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, Stream
 from conductor_trio.server.gateway import Gateway
-from conductor_trio.server.routes import ExchangeScope, Route
+from conductor_trio.server.routes import Route
 from conductor_trio.wire.body import EndOfMessage, Framing, format_chunk, format_last_chunk
 from conductor_trio.wire.fields import passable_trailers
 from conductor_trio.wire.forward import (
@@ -68,7 +67,11 @@ class _VisitorGone(Exception):
 
 
 class Exchange:
-    """One exchange; `requests` is the visitor's reader, which has just given `request`."""
+    """One exchange; `requests` is the visitor's reader, which has just given `request`.
+
+    `scope` is the visitor's connection's: it is cancelled when the visitor aborts or the route's session ends, and
+    then `has_begun` tells what may still be said.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Exchange:
         visitor: Stream,
         requests: RequestReader,
         request: RequestHead,
+        scope: trio.CancelScope,
     ) -> None:
         self._gateway = gateway
         self._limits = gateway.limits
@@ -86,14 +90,25 @@ class Exchange:
         self._peer = peer
         self._visitor = visitor
         self._requests = requests
-        self._request = request
+        self.request = request
+        self._scope = scope
+        self._watch = gateway.aborts.watch(visitor, requests, scope)
         self.request_complete = False
         self._delivery: Delivery | None = None  # set when a final response's head goes out
         self._switched = False
-        self._is_delivered = False  # the whole response has been handed to the kernel
         self._upstream_reads = True
         self._upstream_stays = True
         self._failure: Exception | None = None  # of the task beside the response
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of a final response went to the visitor."""
+        return self._switched or self._delivery is not None
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the visitor has gone, and reads no answer."""
+        return self._watch.has_aborted
 
     async def run(self, *, drop_authorization: bool) -> Outcome | Tunnel:
         """Carry the exchange out.
@@ -101,37 +116,31 @@ class Exchange:
         Raises `UpstreamUnavailable` or `RequestFailed` where no response has begun, so that the visitor can be
         told by an answer of ours.
         """
-        head = format_request_head(self._request, self._peer, drop_authorization=drop_authorization)
-        try:
-            outcome = await self._run_upstream(head)
-        except (_VisitorGone, _ResponseCut):
-            return Outcome.ABORT
-        if outcome is None:  # the session has ended
-            if self._delivery is None:
-                raise UpstreamUnavailable("The session ended before the application answered.")
-            return Outcome.ABORT
-        return outcome
-
-    async def _run_upstream(self, head: bytes) -> Outcome | Tunnel | None:
-        """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""
+        head = format_request_head(self.request, self._peer, drop_authorization=drop_authorization)
         try:
             first = head + self._available_body()
         except RemoteProtocolError as error:
             raise RequestFailed(error.status) from error
-        if self._request.is_repeatable and (kept := self._route.pool.take_idle()) is not None:
-            responses = ResponseReader(self._request.method, self._limits)
+        self._route.enter(self._scope)
+        try:
+            return await self._run_upstream(first)
+        except (_VisitorGone, _ResponseCut):
+            return Outcome.ABORT
+        finally:
+            self._route.leave(self._scope)
+
+    async def _run_upstream(self, first: bytes) -> Outcome | Tunnel:
+        """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""
+        if self.request.is_repeatable and (kept := self._route.pool.take_idle()) is not None:
+            responses = ResponseReader(self.request.method, self._limits)
             try:
                 return await self._run_on(kept, responses, first)
             except UpstreamUnavailable:
                 # The application closed the connection just as it was used again (RFC 9112 section 9.3.1).
                 if responses.has_begun:
                     raise
-        upstream: SocketStream | None = None
-        with ExchangeScope(self._route):
-            upstream = await self._route.pool.open()
-        if upstream is None:
-            return None
-        return await self._run_on(upstream, ResponseReader(self._request.method, self._limits), first)
+        upstream = await self._route.pool.open()
+        return await self._run_on(upstream, ResponseReader(self.request.method, self._limits), first)
 
     def _available_body(self) -> bytes:
         """Return, framed, what of the request's body is here already."""
@@ -142,7 +151,7 @@ class Exchange:
 
     def _next_framed_body(self) -> bytes | None:
         """Return the next piece of the request's body as it goes to the application; None: more is needed."""
-        chunked = self._request.body.framing is Framing.CHUNKED
+        chunked = self.request.body.framing is Framing.CHUNKED
         match self._requests.next_event():
             case bytes(payload):
                 return format_chunk(payload) if chunked else payload
@@ -152,21 +161,17 @@ class Exchange:
             case _:
                 return None
 
-    async def _run_on(
-        self, upstream: SocketStream, responses: ResponseReader, first: bytes
-    ) -> Outcome | Tunnel | None:
-        """Run over this connection, which is kept afterwards, handed on or closed, whatever happens.
-
-        None where the session ended first.
-        """
+    async def _run_on(self, upstream: SocketStream, responses: ResponseReader, first: bytes) -> Outcome | Tunnel:
+        """Run over this connection, which is kept afterwards, handed on or closed, whatever happens."""
         is_ours = True
         self._upstream_reads = self._upstream_stays = True
         try:
-            if not await self._try_alone(upstream, responses, first):
-                with ExchangeScope(self._route):
-                    await self._pump_both(upstream, responses)
-            if not self._is_delivered:
-                return None
+            await self._send_to_application(upstream, first)
+            if self.request_complete:
+                async with self._watch:
+                    await self._pump_response(upstream, responses)
+            else:
+                await self._pump_both(upstream, responses)
             if self._switched:
                 is_ours = False
                 return Tunnel(
@@ -184,14 +189,6 @@ class Exchange:
         finally:
             if is_ours:
                 upstream.close()
-
-    async def _try_alone(self, upstream: SocketStream, responses: ResponseReader, first: bytes) -> bool:
-        """Run the exchange in this task; False where two things have to happen at once, or the session ended."""
-        with ExchangeScope(self._route) as scope:
-            await self._send_to_application(upstream, first)
-            if self.request_complete:
-                await self._pump_response(upstream, responses, patience=scope)
-        return self._is_delivered
 
     async def _send_to_application(self, upstream: SocketStream, data: bytes) -> None:
         """Send while the application takes it; one that stops reading may still have an answer to give."""
@@ -219,13 +216,8 @@ class Exchange:
 
     # The response's direction.
 
-    async def _pump_response(
-        self, upstream: SocketStream, responses: ResponseReader, *, patience: trio.CancelScope | None = None
-    ) -> None:
-        """Pass the response on until it is complete; may be called again after it was cancelled.
-
-        The scope `patience` is cancelled when the application is silent for `Limits.watch_delay`.
-        """
+    async def _pump_response(self, upstream: SocketStream, responses: ResponseReader) -> None:
+        """Pass the response on until it is complete."""
         out: list[bytes] = []
         while True:
             try:
@@ -233,25 +225,16 @@ class Exchange:
                     out.append(self._format_event(event))
                 await self._send_to_visitor(out)
                 if responses.is_complete:
-                    self._is_delivered = True
                     return
-                if (left := responses.unframed_left or 0) > self._limits.read_size and not self._chunks_out:
-                    if patience is not None:
-                        return  # it takes its time, in which the visitor has to be watched
-                    if isinstance(self._visitor, SocketStream):
-                        await self._pass_through(upstream, responses, self._visitor, left)
-                        continue
-                if patience is not None:
-                    patience.deadline = trio.current_time() + self._limits.watch_delay
+                left = responses.unframed_left
+                if left is not None and isinstance(self._visitor, SocketStream) and not self._chunks_out:
+                    await self._pass_through(upstream, responses, self._visitor, left)
+                    continue
                 data = await self._receive(upstream)
                 if data:
                     responses.receive_data(data)
                 else:
                     responses.receive_eof()
-                if patience is not None:
-                    patience.deadline = float("inf")
-                    if patience.cancel_called:
-                        return  # cancelled just as the bytes came: sent from here, a part of them could be lost
             except RemoteProtocolError as error:
                 await self._send_to_visitor(out)
                 raise self._response_error(str(error)) from error
@@ -298,20 +281,20 @@ class Exchange:
             case EndOfMessage(trailers=trailers):
                 return format_last_chunk(passable_trailers(trailers)) if self._chunks_out else b""
             case ResponseHead(status=101):
-                if not switches_as_asked(self._request, event):
+                if not switches_as_asked(self.request, event):
                     raise RemoteProtocolError("it changed the protocol without being asked to")
                 self._switched = True
                 return format_switch_head(event)
             case ResponseHead(is_interim=True):
-                return format_interim_head(event) if self._request.is_http11 else b""
+                return format_interim_head(event) if self.request.is_http11 else b""
             case ResponseHead():
                 self._delivery = plan_delivery(
-                    self._request,
+                    self.request,
                     event,
                     may_keep=self.request_complete and not self._gateway.is_draining,
                 )
                 self._upstream_stays &= event.keep_alive and event.body.framing is not Framing.CLOSE
-                return format_response_head(self._request, event, self._delivery, date=self._gateway.date())
+                return format_response_head(self.request, event, self._delivery, date=self._gateway.date())
 
     @property
     def _chunks_out(self) -> bool:
@@ -329,15 +312,16 @@ class Exchange:
 
     # The request's direction, and the visitor.
 
-    async def _mind_visitor(self, upstream: SocketStream, exchange: trio.CancelScope) -> None:
-        """Send the rest of the request, then watch the visitor; an abort or a failure ends the exchange."""
+    async def _mind_visitor(self, upstream: SocketStream, response: trio.CancelScope) -> None:
+        """Send the rest of the request, then watch the visitor; a failure ends the response."""
         try:
             await self._pump_request(upstream)
-            if not self._requests.trailing_data:
-                await self._watch_visitor()
         except (_VisitorGone, RequestFailed) as error:
-            self._failure = error if self._delivery is None else _VisitorGone()
-            exchange.cancel()
+            self._failure = _VisitorGone() if self.has_begun else error
+            response.cancel()
+        else:
+            if not self._requests.trailing_data:
+                await self._watch.wait_visitor()
 
     async def _pump_request(self, upstream: SocketStream) -> None:
         """Send the rest of the body; where the application takes no more of it, read it away.
@@ -366,17 +350,6 @@ class Exchange:
         if not data:  # the request is cut short, and so must it look to the application
             raise _VisitorGone
         return data
-
-    async def _watch_visitor(self) -> None:
-        """Return when the visitor sends more, or ends its direction only; raise when it aborts."""
-        try:
-            data = await self._visitor.receive_some(self._limits.read_size)
-        except STREAM_LOST as error:
-            raise _VisitorGone from error
-        if data:
-            self._requests.receive_data(data)
-        elif self._visitor.has_hung_up():
-            raise _VisitorGone
 
 
 class _ResponseCut(Exception):

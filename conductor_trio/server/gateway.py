@@ -11,6 +11,7 @@ import trio
 
 from conductor_trio.config import KIB, Limits, ServerSettings
 from conductor_trio.log import Logger
+from conductor_trio.server.abort import AbortWatcher
 from conductor_trio.server.routes import RouteTable
 from conductor_trio.server.throttle import TokenThrottle
 from conductor_trio.wire.decide import Policy
@@ -54,6 +55,7 @@ class Gateway:
     policy: Policy
     trusted: tuple[IPNetwork, ...]
     throttle: TokenThrottle
+    aborts: AbortWatcher
     counters: Counters = attrs.field(factory=Counters)
     routes: RouteTable = attrs.field(factory=RouteTable)
     visitors: int = 0
@@ -77,6 +79,7 @@ class Gateway:
             ),
             trusted=tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies),
             throttle=TokenThrottle(settings.limits),
+            aborts=AbortWatcher(settings.limits),
         )
 
     @property
@@ -108,7 +111,13 @@ class Gateway:
         """Leave a connection's scope alone: a request has come."""
         self._idle.pop(scope, None)
 
-    async def run_idle_expiry(self) -> None:
+    async def run(self) -> None:
+        """Look after all connections, for ever."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.aborts.run)
+            nursery.start_soon(self._run_idle_expiry)
+
+    async def _run_idle_expiry(self) -> None:
         """Cancel the scopes of connections that have been idle too long, for ever.
 
         One look at all now and then costs each request less than a deadline of its own would.

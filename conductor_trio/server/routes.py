@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from types import TracebackType
 
 import attrs
 import trio
 
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.server.upstream import UpstreamPool
-
-
-class ExchangeScope:
-    """A cancel scope for work on a route's behalf: cancelled when the session ends, or has ended already."""
-
-    __slots__ = ("_route", "_scope")
-
-    def __init__(self, route: Route) -> None:
-        self._route = route
-        self._scope = trio.CancelScope()
-
-    def __enter__(self) -> trio.CancelScope:
-        self._scope.__enter__()
-        self._route.enter(self._scope)
-        return self._scope
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> bool:
-        self._route.leave(self._scope)
-        return self._scope.__exit__(kind, error, where)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -50,7 +28,7 @@ class Route:
     _scopes: set[trio.CancelScope] = attrs.field(factory=set, init=False)
 
     def enter(self, scope: trio.CancelScope) -> None:
-        """Have a scope cancelled when the session ends."""
+        """Have a scope cancelled when the session ends, or at once where it has ended already."""
         self._scopes.add(scope)
         if not self.is_open:
             scope.cancel()

@@ -242,8 +242,6 @@ _UNDERSTOOD = frozenset(
     ]
 )
 
-#: Fields of a request that end at the gateway, which writes its own.
-
 
 def _parse_target(method: bytes, target: bytes, host: Authority | None) -> tuple[bytes, Authority | None]:
     """Return the target in origin-form or ``*``, and who it is addressed to (RFC 9112 section 3.2)."""

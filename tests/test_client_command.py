@@ -95,9 +95,14 @@ async def test_signals_end_the_whole_group(server: ControlServer, local: Path, n
 
 
 async def test_a_second_signal_does_not_wait(server: ControlServer, local: Path) -> None:
-    async with open_client(
-        server.path, local, "--", shell("trap 'echo no' TERM; echo ready; while :; do sleep 1000; done")
-    ) as client:
+    script = """
+import os, signal
+signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"no"))
+os.write(1, b"ready")
+while True:
+    signal.pause()
+"""
+    async with open_client(server.path, local, "--", python(script)) as client:
         await client.wait_for("data")
         client.process.send_signal(signal.SIGTERM)
         await client.wait_for("data")

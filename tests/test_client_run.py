@@ -223,6 +223,7 @@ async def test_pauses_between_dials_grow(
 ) -> None:
     """From the first loss on, an unreachable server is dialled less and less often, and for ever."""
     autojump_clock.autojump_threshold = float("inf")
+    autojump_clock.rate = 1  # where processes begin and end, time passes as it does for them
     limits = ClientLimits()
     settings = make_settings(short_tmp, *shell("sleep 1000"), limits=limits)
     async with (

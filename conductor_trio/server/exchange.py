@@ -28,8 +28,9 @@ from conductor_trio.wire.forward import (
     plan_delivery,
     switches_as_asked,
 )
-from conductor_trio.wire.head import RequestHead, ResponseHead
+from conductor_trio.wire.head import RequestHead
 from conductor_trio.wire.messages import RequestReader, ResponseReader
+from conductor_trio.wire.response import ResponseHead
 
 
 class Outcome(enum.Enum):

@@ -17,8 +17,9 @@ from conductor_trio.wire.fields import BARE_LINE_END, Fields, format_fields, par
 
 LAST_CHUNK = b"0\r\n\r\n"
 
-# chunk-size, and extensions, which end here (RFC 9112 section 7.1.1). 16 digits are 64 bits.
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+# chunk-size, and extensions, which end here (RFC 9112 section 7.1.1), without the "bad" white space before them,
+# which h11 does not read either. 16 digits are 64 bits.
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _MAX_CHUNK_LINE = 4096
 
 
@@ -124,6 +125,10 @@ class BodyReader:
             self.end = END
         elif self.end is None:
             raise RemoteProtocolError("the connection ended inside a body")
+
+
+#: For any message without a body: such a reader has ended before it begins, and never changes.
+EMPTY_BODY_READER = BodyReader(NO_BODY, max_trailer=0, max_fields=0)
 
 
 class ChunkedDecoder:

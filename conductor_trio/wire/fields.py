@@ -6,6 +6,7 @@ space around them (RFC 9110 section 5.5).
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -91,6 +92,11 @@ class Field:
     name: bytes
     lower: bytes
     value: bytes
+    line: bytes = attrs.field(init=False, eq=False, repr=False)  #: as it is written, with its CRLF
+
+    @line.default
+    def _written(self) -> bytes:
+        return b"%b: %b\r\n" % (self.name, self.value)
 
 
 Fields = tuple[Field, ...]
@@ -104,16 +110,25 @@ def parse_field_block(block: bytes, *, max_fields: int) -> Fields:
     lines.pop()
     if len(lines) > max_fields:
         raise RemoteProtocolError(f"more than {max_fields} header fields", status=431)
-    fields = []
-    for line in lines:
-        name, _, value = line.partition(b":")
-        fields.append(Field(name, name.lower(), value.strip(b" \t")))
-    return tuple(fields)
+    return tuple(
+        [_parse_line_again(line) if len(line) <= _MAX_REMEMBERED else _parse_line(line) for line in lines]
+    )
+
+
+def _parse_line(line: bytes) -> Field:
+    name, _, value = line.partition(b":")
+    return Field(name, name.lower(), value.strip(b" \t"))
+
+
+_MAX_REMEMBERED = 256  # bytes of a line
+
+#: The same, for lines that came before: most of an application's are the same in every response.
+_parse_line_again = functools.lru_cache(maxsize=1024)(_parse_line)
 
 
 def format_fields(fields: Iterable[Field]) -> bytes:
     """Write field lines, each ended by CRLF."""
-    return b"".join([b"%b: %b\r\n" % (field.name, field.value) for field in fields])
+    return b"".join([field.line for field in fields])
 
 
 def is_token(text: bytes) -> bool:

@@ -15,7 +15,8 @@ from conductor_trio.wire.fields import (
     list_elements,
     sets_own_cookie,
 )
-from conductor_trio.wire.head import RequestHead, ResponseHead
+from conductor_trio.wire.head import RequestHead
+from conductor_trio.wire.response import ResponseHead
 
 _NOT_PASSED_BACK = HOP_BY_HOP | {b"content-length"}
 
@@ -179,7 +180,7 @@ def format_response_head(
 ) -> bytes:
     """Write a final response's head; a Date is added where it has none (RFC 9110 section 6.6.1)."""
     parts = [_status_line(response), _passed_back(response)]
-    if not any(field.lower == b"date" for field in response.fields):
+    if not response.has_date:
         parts.append(b"Date: %b\r\n" % date)
     if delivery.chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
@@ -222,7 +223,8 @@ def _status_line(response: ResponseHead) -> bytes:
 
 
 def _passed_back(response: ResponseHead) -> bytes:
-    dropped = _NOT_PASSED_BACK | response.connection_options
+    options = response.connection_options
+    dropped = _NOT_PASSED_BACK | options if options else _NOT_PASSED_BACK
     return format_fields(
         [
             field

@@ -1,9 +1,7 @@
-"""Request and response heads: everything that routing, authorisation and forwarding need, read once.
+"""Request heads: everything that routing, authorisation and forwarding need, read once.
 
-A request head is read by h11, after a check for what h11 lets pass (bare LF, folded lines, control characters),
-since it comes from strangers. A response head comes from the route's own application, and reading it with a full
-h11 client cycle costs half of what the whole exchange may; it is read with the strict grammar of `fields`
-instead, and a property test holds that to h11's reading.
+They come from strangers, and are read by h11 after a check for what h11 lets pass: bare LF, folded lines, control
+characters.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ import attrs
 import h11
 
 from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.wire.body import CHUNKED_BODY, CLOSE_BODY, NO_BODY, Body, Framing, parse_content_length
+from conductor_trio.wire.body import CHUNKED_BODY, NO_BODY, Body, Framing, parse_content_length
 from conductor_trio.wire.fields import (
     MALFORMED_TEXT,
     Field,
@@ -25,7 +23,6 @@ from conductor_trio.wire.fields import (
     format_fields,
     is_token,
     list_elements,
-    parse_field_block,
 )
 from conductor_trio.wire.hosts import Authority, parse_authority
 
@@ -38,7 +35,6 @@ _BEARER = re.compile(rb"(?i:bearer) +([-A-Za-z0-9._~+/]+=*)")
 _REQUEST_LINE = re.compile(rb"([-!#$%&'*+.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
 _NEUTRAL_REQUEST_LINE = b"GET / HTTP/1.0\r\n"
 _MAX_REMEMBERED = 4096  # bytes of fields
-_STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _CONTENT_LENGTH_LINES = re.compile(rb"\n(?i:content-length):[ \t]*([^\r\n]*?)[ \t]*(?=\r)")
 _TRANSFER_CODING_LINES = re.compile(rb"\n(?i:transfer-encoding):([^\r\n]*)")
 
@@ -280,75 +276,3 @@ def _upgrades(seen: dict[bytes, list[bytes]], options: frozenset[bytes]) -> tupl
         return ()
     protocols = tuple(list_elements(seen.get(b"upgrade", [])))
     return () if _REFUSED_UPGRADES.intersection(protocols) else protocols
-
-
-@attrs.frozen(kw_only=True)
-class ResponseHead:
-    """One response, final or interim; `body` is what follows in answer to the request's method."""
-
-    status: int
-    reason: bytes
-    is_http11: bool
-    fields: Fields
-    body: Body
-    keep_alive: bool
-    upgrades: tuple[bytes, ...]
-    connection_options: frozenset[bytes]
-
-    @property
-    def is_interim(self) -> bool:
-        """Whether another response to the same request follows (RFC 9110 section 15.2)."""
-        return self.status < 200 and self.status != 101
-
-
-def parse_response_head(head: bytes, *, method: bytes, max_fields: int) -> ResponseHead:
-    """Read a response head, its empty line included; raises `RemoteProtocolError` (RFC 9112 section 4)."""
-    status_line = _STATUS_LINE.match(head)
-    if status_line is None:
-        raise RemoteProtocolError("malformed status line")
-    fields = parse_field_block(head[status_line.end() : -2], max_fields=max_fields)
-    is_http11 = status_line[1] != b"0"
-    status = int(status_line[2])
-    lengths: list[bytes] = []
-    codings: list[bytes] = []
-    connections: list[bytes] = []
-    upgrades: list[bytes] = []
-    for field in fields:
-        match field.lower:
-            case b"content-length":
-                lengths.append(field.value)
-            case b"transfer-encoding":
-                codings.append(field.value)
-            case b"connection":
-                connections.append(field.value)
-            case b"upgrade":
-                upgrades.append(field.value)
-    options = frozenset(list_elements(connections)) if connections else frozenset()
-    return ResponseHead(
-        status=status,
-        reason=status_line[3] or b"",
-        is_http11=is_http11,
-        fields=fields,
-        body=_response_body(status, method, lengths, codings, is_http11=is_http11),
-        keep_alive=b"close" not in options and (is_http11 or b"keep-alive" in options),
-        upgrades=tuple(list_elements(upgrades)) if upgrades else (),
-        connection_options=options,
-    )
-
-
-def _response_body(
-    status: int, method: bytes, lengths: list[bytes], codings: list[bytes], *, is_http11: bool
-) -> Body:
-    """Return the body's framing (RFC 9112 section 6.3), having checked fields that do not apply, too."""
-    length = parse_content_length(lengths)
-    if codings:
-        if length is not None or not is_http11 or list_elements(codings) != [b"chunked"]:
-            raise RemoteProtocolError("conflicting or unknown framing of the response")
-        body = CHUNKED_BODY
-    elif length is not None:
-        body = Body(Framing.LENGTH, length)
-    else:
-        body = CLOSE_BODY
-    if method == b"HEAD" or status < 200 or status in (204, 304):
-        return NO_BODY
-    return body

@@ -12,9 +12,10 @@ import attrs
 
 from conductor_trio.config import Limits
 from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.wire.body import BodyReader, EndOfMessage
+from conductor_trio.wire.body import EMPTY_BODY_READER, BodyReader, EndOfMessage, Framing
 from conductor_trio.wire.fields import BARE_LINE_END
-from conductor_trio.wire.head import RequestHead, ResponseHead, parse_request_head, parse_response_head
+from conductor_trio.wire.head import RequestHead, parse_request_head
+from conductor_trio.wire.response import ResponseHead, parse_response_head
 
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _METHOD_START = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z\r]")
@@ -70,7 +71,12 @@ class _MessageReader:
         return body.end
 
     def _begin_body(self, head: RequestHead | ResponseHead) -> None:
-        self._body = BodyReader(head.body, max_trailer=self._limits.max_head, max_fields=self._limits.max_fields)
+        if head.body.framing is Framing.NONE:
+            self._body = EMPTY_BODY_READER
+        else:
+            self._body = BodyReader(
+                head.body, max_trailer=self._limits.max_head, max_fields=self._limits.max_fields
+            )
 
     @property
     def trailing_data(self) -> bytes:

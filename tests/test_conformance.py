@@ -312,7 +312,7 @@ BODIES = [
     passes(
         "a chunked body is framed anew",
         "7.1",
-        chunked(b"5;a=b\r\nhello\r\n", b"00006 ;c\r\n world\r\n", b"0;d\r\n\r\n"),
+        chunked(b"5;a=b\r\nhello\r\n", b"00006;c\r\n world\r\n", b"0;d\r\n\r\n"),
         upstream(b"Transfer-Encoding: chunked\r\n", b"POST / HTTP/1.1", b"b\r\nhello world\r\n0\r\n\r\n"),
     ),
     passes(
@@ -405,6 +405,7 @@ BODIES = [
             b"0x1\r\nx\r\n0\r\n\r\n",
             b" 1\r\nx\r\n0\r\n\r\n",
             b"1 \r\nx\r\n0\r\n\r\n",
+            b"1 ;a\r\nx\r\n0\r\n\r\n",
             b"1\nx\r\n0\r\n\r\n",
             b"1\r\nx\n0\r\n\r\n",
             b"1\r\nxy\r\n0\r\n\r\n",

@@ -105,6 +105,7 @@ class ClientLimits:
     ssh_alive_interval: int = 10  # ServerAliveInterval; with the count below a dead link shows within 30 s
     ssh_alive_count: int = 2
     ssh_command_timeout: float = 30.0  # one command over the connection that already stands
+    server_start_timeout: float = 3.0  # for a control socket that is not there yet; the original waits as long
     control_timeout: float = 30.0  # banner and reply of a server that accepts and then says nothing
     # sshd's LoginGraceTime is 120 s; with a jump host and a slow second factor it can be twice that.
     login_timeout: float = 300.0

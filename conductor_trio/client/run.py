@@ -26,7 +26,7 @@ from conductor_trio.config import RELAY_NAME
 from conductor_trio.errors import ApplicationError, ConductorError, TransportError
 from conductor_trio.wire import report
 from conductor_trio.wire.auth import hash_token
-from conductor_trio.wire.control import Registration
+from conductor_trio.wire.control import Banner, Registration
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -168,11 +168,10 @@ class Connection:
 
     async def _use(self, transport: Transport) -> None:
         """Register over a transport that stands, and wait for its loss, which is a `TransportError`."""
-        server, limits = self._settings.server, self._settings.limits
+        server = self._settings.server
         self._output.send(report.connect(server.user, server.host, server.port))
-        with contextlib.closing(await transport.connect_control()) as stream:
-            channel = ControlChannel(stream, limits)
-            banner = await channel.receive_banner()
+        with contextlib.ExitStack() as stack:
+            channel, banner = await self._open_channel(transport, stack)
             self._output.send(report.control_connect(server.path, banner))
             async with transport.open_relay(os.path.join(banner.directory, RELAY_NAME)):
                 await self._wait_ready(channel)
@@ -185,6 +184,26 @@ class Connection:
                 self._output.send(report.live(self._settings.token, self._key, accepted.urls))
                 await channel.wait_closed()
                 raise TransportError("the server closed the control channel")
+
+    async def _open_channel(
+        self, transport: Transport, stack: contextlib.ExitStack
+    ) -> tuple[ControlChannel, Banner]:
+        """Return the control channel, greeted, which `stack` closes; a server just starting is waited for."""
+        limits = self._settings.limits
+        deadline = trio.current_time() + limits.server_start_timeout
+        while True:
+            with contextlib.ExitStack() as attempt:
+                try:
+                    stream = attempt.enter_context(contextlib.closing(await transport.connect_control()))
+                    channel = ControlChannel(stream, limits)
+                    banner = await channel.receive_banner()
+                except TransportError:
+                    if trio.current_time() >= deadline:
+                        raise
+                else:
+                    stack.push(attempt.pop_all())
+                    return channel, banner
+            await trio.sleep(limits.redial_pause)
 
     async def _wait_ready(self, channel: ControlChannel) -> None:
         """Wait until the application listens; raises `TransportError` where the server goes first."""

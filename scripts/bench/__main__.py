@@ -173,7 +173,7 @@ def main() -> int:
     args = make_parser().parse_args()
     # Whoever ends us ends everything that we started.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(128 + signal.SIGTERM))
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     begin = time.monotonic()
     try:
         run(args)

@@ -26,23 +26,23 @@ def draw_chart(found: Mapping[str, Mapping[str, float]], titles: Mapping[str, st
         if measure.compared and len(row := found.get(measure.name, {})) > 1
     ]
     parts = []
-    tops = [2 * _MARGIN + _TITLE] * _COLUMNS
-    for measure, row in panels:
-        column = tops.index(min(tops))  # the next panel goes where most room is left
-        left, top = _MARGIN + column * (_WIDTH + _MARGIN), tops[column]
-        parts += [f'<g transform="translate({left} {top})">', *_panel(measure, row, titles), "</g>"]
-        tops[column] += _TITLE + len(row) * (_BAR + _GAP) + _MARGIN
-    width, height = _MARGIN + _COLUMNS * (_WIDTH + _MARGIN), max(tops) + _MARGIN
+    top = 2 * _MARGIN + _TITLE
+    for first in range(0, len(panels), _COLUMNS):
+        line = panels[first : first + _COLUMNS]
+        for column, (measure, row) in enumerate(line):
+            left = _MARGIN + column * (_WIDTH + _MARGIN)
+            parts += [f'<g transform="translate({left} {top})">', *_panel(measure, row, titles), "</g>"]
+        top += _TITLE + max(len(row) for _, row in line) * (_BAR + _GAP) + _MARGIN
+    width, height = _MARGIN + _COLUMNS * (_WIDTH + _MARGIN), top
     size = f'width="{width}" height="{height}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" {size}>'
     page = f'<rect class="page" {size}/>'
-    text = f'<text x="{_MARGIN}" y="{2 * _MARGIN}">{escape(caption)}</text>'
+    text = f'<text x="{_MARGIN}" y="{2 * _MARGIN}">{escape(caption)} (▲ more is better, ▼ less is better)</text>'
     return "\n".join([head, f"<style>{_STYLE}</style>", page, text, *parts, "</svg>", ""])
 
 
 def _panel(measure: Measure, row: Mapping[str, float], titles: Mapping[str, str]) -> Iterator[str]:
-    better = "more is better" if measure.more_is_better else "less is better"
-    title = f"{measure.full_title}, {measure.unit} ({better})"
+    title = f"{measure.full_title}, {measure.unit} {'▲' if measure.more_is_better else '▼'}"
     yield f'<text class="title" y="14">{escape(title)}</text>'
     longest = max(row.values()) or 1.0
     for index, (peer, value) in enumerate(row.items()):

@@ -18,6 +18,7 @@ import socket
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 import attrs
 import trio
@@ -255,18 +256,24 @@ async def reach(engine: Engine, way: str) -> tuple[TrioStream, trio.abc.Stream]:
     return raw, tls
 
 
-async def dial(
-    engine: Engine,
+async def dial(engine: Engine, library: str, way: str = "tcp", **options: Any) -> End:
+    """Return the visitor's end of a fresh WebSocket; options as for `shake_hands`, raises `Refused`."""
+    raw, stream = await reach(engine, way)
+    return await shake_hands(engine.nursery, library, raw, stream, **options)
+
+
+async def shake_hands(
+    nursery: trio.Nursery,
     library: str,
-    way: str = "tcp",
+    raw: TrioStream,
+    stream: trio.abc.Stream,
     *,
     host: str = HOST.decode(),
     fields: Fields = (TOKEN_FIELD,),
     subprotocols: Sequence[str] = (),
     extensions: Sequence[ClientExtensionFactory] = (),
 ) -> End:
-    """Return the visitor's end of a fresh WebSocket; raises `Refused`."""
-    raw, stream = await reach(engine, way)
+    """Return the visitor's end of a WebSocket over this stream, whose connection is `raw`; raises `Refused`."""
     if library == "websockets":
         protocol = ClientProtocol(
             parse_uri(f"ws://{host}/ws?x=1"),
@@ -274,7 +281,7 @@ async def dial(
             extensions=extensions,
             max_size=MAX_MESSAGE,
         )
-        connection = ClientConnection(engine.nursery, stream, protocol, ping_interval=None)
+        connection = ClientConnection(nursery, stream, protocol, ping_interval=None)
         try:
             await connection.handshake(list(fields))
         except websockets.InvalidStatus as error:
@@ -290,7 +297,7 @@ async def dial(
         max_message_size=MAX_MESSAGE,
         receive_buffer_size=65536,
     )
-    return TrioWebsocketEnd(raw, await engine.nursery.start(_hold_trio_websocket, connect))
+    return TrioWebsocketEnd(raw, await nursery.start(_hold_trio_websocket, connect))
 
 
 async def _hold_trio_websocket(

@@ -73,7 +73,7 @@ def _response_body(status: int, method: bytes, seen: dict[bytes, list[bytes]], *
     """Return the body's framing (RFC 9112 section 6.3), having checked fields that do not apply, too."""
     length = parse_content_length(seen.get(b"content-length", []))
     if codings := seen.get(b"transfer-encoding"):
-        if length is not None or not is_http11 or list_elements(codings) != [b"chunked"]:
+        if length is not None or not is_http11 or [coding.lower() for coding in codings] != [b"chunked"]:
             raise RemoteProtocolError("conflicting or unknown framing of the response")
         body = CHUNKED_BODY
     elif length is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -127,9 +128,9 @@ def test_every_figure_can_be_told() -> None:
 
 
 def test_parts_are_chosen_by_name() -> None:
-    assert chosen("tls,keepalive", list(PARTS), "part") == ["keepalive", "tls"]
-    with pytest.raises(BenchError, match="there is no part speed; there are: keepalive"):
-        chosen("tls,speed", list(PARTS), "part")
+    assert chosen(list(PARTS), "tls,keepalive") == ["keepalive", "tls"]
+    with pytest.raises(ArgumentTypeError, match="speed not known; there are: keepalive"):
+        chosen(list(PARTS), "tls,speed")
 
 
 # The applications and the clients, without and with our server between them.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from scripts.bench.chain import measure_chain
@@ -59,14 +61,20 @@ def make_parser() -> argparse.ArgumentParser:
         prog="python -m scripts.bench",
         description="Measures the gateway beside its peers, on this machine, in about ten minutes by default.",
     )
-    peers = ",".join(kind.name for kind in PEERS)
+    parts, peers = list(PARTS), [kind.name for kind in PEERS]
     add = parser.add_argument
-    add("--only", metavar="PART,…", default=",".join(PARTS), help="parts to measure, of: %(default)s")
-    add("--peers", metavar="PEER,…", default=peers, help="peers besides ours, of: %(default)s")
-    add("--rounds", type=int, default=3, metavar="N", help="interleaved rounds (default %(default)s)")
-    add("--seconds", type=float, default=3, metavar="S", help="of one load, whole ones (default %(default)s)")
-    add("--volume", type=int, default=1024, metavar="MIB", help="of a download or upload (default %(default)s)")
-    add("--idle", type=int, default=1000, metavar="N", help="idle WebSockets (default %(default)s)")
+    add("--only", type=partial(chosen, parts), metavar="PART,…", default=parts, help=f"of: {', '.join(parts)}")
+    add("--peers", type=partial(chosen, peers), metavar="PEER,…", default=peers, help=f"of: {', '.join(peers)}")
+    add("--rounds", type=positive, default=3, metavar="N", help="interleaved rounds (default %(default)s)")
+    add("--seconds", type=positive, default=3, metavar="S", help="of one load (default %(default)s)")
+    add(
+        "--volume",
+        type=positive,
+        default=1024,
+        metavar="MIB",
+        help="of a download or upload (default %(default)s)",
+    )
+    add("--idle", type=positive, default=1000, metavar="N", help="idle WebSockets (default %(default)s)")
     add(
         "--original",
         metavar="COMMAND",
@@ -77,12 +85,19 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def chosen(text: str, known: Sequence[str], what: str) -> list[str]:
-    """Return the names in a list with commas, in the order in which we know them; raises `BenchError`."""
+def chosen(known: Sequence[str], text: str) -> list[str]:
+    """Return the names in a list with commas, in the order in which we know them; for argparse."""
     names = [name for name in text.split(",") if name]
     if unknown := [name for name in names if name not in known]:
-        raise BenchError(f"there is no {what} {', '.join(unknown)}; there are: {', '.join(known)}")
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)} not known; there are: {', '.join(known)}")
     return [name for name in known if name in names]
+
+
+def positive(text: str) -> int:
+    """Return a number of at least 1; for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 1")
+    return int(text)
 
 
 def installed(kinds: Sequence[Kind], note: Callable[[str], None]) -> list[Kind]:
@@ -118,13 +133,11 @@ def run(args: argparse.Namespace) -> None:
         notes.append(text)
         print(f"bench: {text}", file=sys.stderr, flush=True)
 
-    parts = chosen(args.only, list(PARTS), "part")
-    peers = chosen(args.peers, [kind.name for kind in PEERS], "peer")
     kinds = [OURS, *([original_kind(args.original)] if args.original else [])]
-    kinds = installed([*kinds, *(kind for kind in PEERS if kind.name in peers)], note)
+    kinds = installed([*kinds, *(kind for kind in PEERS if kind.name in args.peers)], note)
     about: dict[str, object] = {
         "date": time.strftime("%Y-%m-%d"),
-        "command": " ".join(["python -m scripts.bench", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "scripts.bench", *sys.argv[1:]]),
         "machine": describe_machine(),
         "versions": versions(kinds),
         "notes": notes,
@@ -145,7 +158,7 @@ def run(args: argparse.Namespace) -> None:
             report=report,
             note=note,
         )
-        for part in parts:
+        for part in args.only:
             try:
                 PARTS[part](bench)
             except (BenchError, OSError, subprocess.SubprocessError) as error:

@@ -76,7 +76,7 @@ def parse_outcome(output: str, cpu: float) -> Outcome:
 
 def run_load(
     peer: Peer,
-    seconds: float,
+    seconds: int,
     *,
     mode: Sequence[str] = ("same",),
     headers: Sequence[str] = (),
@@ -86,8 +86,7 @@ def run_load(
     wrk = find_program("wrk")
     if wrk is None:
         raise BenchError("there is no wrk here (Debian: wrk)")
-    # wrk takes whole seconds only.
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s", str(_SCRIPT)]
+    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(_SCRIPT)]
     for field in [*browser_headers(peer.host), *headers]:
         command += ["-H", field]
     command += [f"{'https' if tls else 'http'}://{LOOPBACK}:{peer.address}/api/status", "--", *mode]

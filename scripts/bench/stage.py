@@ -23,7 +23,7 @@ class Bench:
     origins: Origins
     kinds: Sequence[Kind]
     rounds: int
-    seconds: float
+    seconds: int
     volume: int  # bytes of a download or an upload
     idle: int  # WebSockets
     original: str | None

@@ -56,7 +56,7 @@ async def open_listener(
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await process.wait()  # noqa: ASYNC102
         await process.stdout.aclose()
 
 

@@ -83,7 +83,7 @@ async def test_a_slow_reader_makes_its_writer_wait_but_no_event(pipe: Pipe) -> N
         async with open_output(pipe.writing, LIMITS) as output:
             await output.wait_room()
             output.send(b"x" * 10000)
-            nursery.start_soon(wait_room, output)
+            nursery.start_soon(wait_room, output)  # noqa: ASYNC111
             await trio.testing.wait_all_tasks_blocked()
             assert not has_room.is_set()
             output.send(b"at once")

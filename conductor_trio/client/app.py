@@ -129,7 +129,7 @@ async def open_application(
                 nursery.cancel_scope.cancel()
         finally:
             output.expect_end()
-            await _end(process, pumps, settings.limits, hurry)
+            await _end(process, pumps, settings.limits, hurry)  # noqa: ASYNC102
             with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
                 remove_stale(settings.local_socket)
             for pump in pumps:

@@ -95,4 +95,4 @@ async def open_guardian(limits: ClientLimits) -> AsyncIterator[Guardian]:
             guardian.say_farewell()
             with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.term_timeout):
                 await process.wait()
-            await end_process(process, term_timeout=0)
+            await end_process(process, term_timeout=0)  # noqa: ASYNC102

@@ -56,5 +56,5 @@ async def open_mode_setter(ssh: Sequence[str], host: str, timeout: float) -> Asy
         try:
             yield ModeSetter(process, SshLog(stderr), timeout)
         finally:
-            await end_process(process, term_timeout=1)
+            await end_process(process, term_timeout=1)  # noqa: ASYNC102
             await trio.aclose_forcefully(process.stdin)

@@ -202,7 +202,7 @@ async def open_ssh(settings: ClientSettings, guardian: Guardian) -> AsyncIterato
                     yield transport
                 nursery.cancel_scope.cancel()
         finally:
-            await end_process(process, term_timeout=_END_TIMEOUT)
+            await end_process(process, term_timeout=_END_TIMEOUT)  # noqa: ASYNC102
 
 
 def _master_command(address: ServerAddress, limits: ClientLimits, directory: str) -> list[str]:

@@ -80,7 +80,7 @@ class VisitorWatch:
         if self._task is not None:
             scope, done = self._task
             scope.cancel()
-            await done.wait()
+            await done.wait()  # noqa: ASYNC102
 
     def start(self, nursery: trio.Nursery) -> None:
         """Watch in a task of its own until left."""

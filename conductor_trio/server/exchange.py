@@ -237,7 +237,7 @@ class Exchange:
                 else:
                     responses.receive_eof()
             except RemoteProtocolError as error:
-                await self._send_to_visitor(out)
+                await self._send_to_visitor(out)  # noqa: ASYNC120
                 raise self._response_error(str(error)) from error
 
     async def _pass_through(

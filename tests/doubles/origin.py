@@ -126,7 +126,7 @@ async def open_origin(path: str | Path, handler: OriginHandler, *, mode: int = 0
     with open_unix_listener(origin.path, mode) as listener:
         async with trio.open_nursery() as nursery:
             serve = partial(serve_connections, listener, partial(origin._serve, handler), nursery)
-            nursery.start_soon(partial(serve, on_shortage=_give_up))
+            nursery.start_soon(partial(serve, on_shortage=_give_up))  # noqa: ASYNC113
             yield origin
             nursery.cancel_scope.cancel()
 

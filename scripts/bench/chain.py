@@ -24,7 +24,7 @@ from scripts.bench.peers import (
 )
 from scripts.bench.requests import figures
 from scripts.bench.stage import Bench, interleave
-from scripts.bench.transfer import direct, download, upload
+from scripts.bench.transfer import direct, download, upload, warm_up
 from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
 
 # The application runs already: this gives its socket the name that the client waits for.
@@ -33,6 +33,7 @@ _LINK = "import os, signal, sys; os.link(sys.argv[1], sys.argv[2]); signal.pause
 
 def measure_chain(bench: Bench) -> None:
     """Report requests a second, downloads and uploads through SSH; `direct` is ``ssh -R`` without a gateway."""
+    warm_up(bench)
     try:
         with open_private_sshd() as sshd:
             with _open_chains(bench, sshd, bench.origins.pages) as peers:

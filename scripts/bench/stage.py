@@ -59,10 +59,14 @@ def open_peers(
 
 
 def interleave(bench: Bench, peers: Sequence[Peer], measure: Callable[[Peer], Mapping[str, float]]) -> None:
-    """Measure each peer once in each round; who fails is noted, and left out from then on."""
+    """Measure each peer once in each round, each round beginning with another one.
+
+    Who fails is noted, and left out from then on.
+    """
     failed = set()
-    for _ in range(bench.rounds):
-        for peer in peers:
+    for number in range(bench.rounds):
+        first = number % max(1, len(peers))
+        for peer in [*peers[first:], *peers[:first]]:
             if peer.name in failed:
                 continue
             try:

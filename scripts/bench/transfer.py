@@ -25,10 +25,16 @@ DIRECT = "direct"
 def measure_transfer(bench: Bench) -> None:
     """Report how many gigabytes a second come down and go up; `direct` is without any proxy."""
     origins = bench.origins
+    warm_up(bench)
     with open_peers(bench, origins.pages, upstream_port=origins.pages_port) as peers:
         interleave(bench, [*peers, direct(origins.pages)], lambda peer: download("download", peer, bench.volume))
     with open_peers(bench, origins.upload) as peers:
         interleave(bench, [*peers, direct(origins.upload)], lambda peer: upload("upload", peer, bench.volume))
+
+
+def warm_up(bench: Bench) -> None:
+    """Have the file in the kernel's memory, or the first download would be slower than the others."""
+    download("warm-up", direct(bench.origins.pages), bench.volume)
 
 
 def direct(application: Path) -> Peer:

@@ -97,11 +97,12 @@ class Message:
 
 
 _REQUEST_LINE = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+ (/[!\"$-~]*|\*) HTTP/1\.1")
-_FIELD_LINE = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+: ([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+FIELD_LINE = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+: ([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 _ONCE = (b"host", b"content-length", b"transfer-encoding", b"connection", b"te", b"x-forwarded-for", b"forwarded")
 
 
-def _take_lines(data: bytes) -> tuple[list[bytes], bytes]:
+def take_lines(data: bytes) -> tuple[list[bytes], bytes]:
+    """Return the lines up to an empty one, and what follows it."""
     if b"\r\n\r\n" not in data:
         raise Incomplete
     block, _, rest = data.partition(b"\r\n\r\n")
@@ -111,7 +112,8 @@ def _take_lines(data: bytes) -> tuple[list[bytes], bytes]:
     return lines, rest
 
 
-def _take_chunks(data: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
+def take_chunks(data: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
+    """Return a chunked body, its trailer lines, and what follows."""
     body = b""
     while True:
         size_line, found, rest = data.partition(b"\r\n")
@@ -129,19 +131,19 @@ def _take_chunks(data: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
         body, data = body + rest[:size], rest[size + 2 :]
     if rest.startswith(b"\r\n"):
         return body, (), rest[2:]
-    trailers, rest = _take_lines(rest)
-    if not all(_FIELD_LINE.fullmatch(line) for line in trailers):
+    trailers, rest = take_lines(rest)
+    if not all(FIELD_LINE.fullmatch(line) for line in trailers):
         raise Ambiguous("a trailer")
     return body, tuple(trailers), rest
 
 
 def take_message(data: bytes) -> tuple[Message, bytes]:
     """Return the one message at the beginning of `data` and what follows it; raises unless it is beyond doubt."""
-    (line, *fields), rest = _take_lines(data)
+    (line, *fields), rest = take_lines(data)
     if not _REQUEST_LINE.fullmatch(line):
         raise Ambiguous(f"request line {line!r}")
     for field in fields:
-        if not _FIELD_LINE.fullmatch(field):
+        if not FIELD_LINE.fullmatch(field):
             raise Ambiguous(f"field line {field!r}")
     message = Message(line=line, fields=tuple(fields))
     for name in _ONCE:
@@ -159,7 +161,7 @@ def take_message(data: bytes) -> tuple[Message, bytes]:
     if codings:
         if codings != [b"chunked"]:
             raise Ambiguous(f"Transfer-Encoding {codings!r}")
-        body, trailers, rest = _take_chunks(rest)
+        body, trailers, rest = take_chunks(rest)
         return attrs.evolve(message, body=body, trailers=trailers), rest
     if lengths:
         if not re.fullmatch(rb"0|[1-9][0-9]*", lengths[0]):
@@ -426,7 +428,12 @@ def _make_log(entries: list[Mapping[str, Any]]) -> Any:
 
 @asynccontextmanager
 async def open_engine(
-    directory: Path, handler: OriginHandler, *, limits: Limits | None = None, **settings: Any
+    directory: Path,
+    handler: OriginHandler,
+    *,
+    limits: Limits | None = None,
+    patience: float = PATIENCE,
+    **settings: Any,
 ) -> AsyncIterator[Engine]:
     """Run the engine in front of `handler` while the block runs, and check afterwards that all is well."""
     limits = limits or Limits()
@@ -446,7 +453,7 @@ async def open_engine(
         async with open_origin(path, handler) as origin, trio.open_nursery() as background:
             background.start_soon(route.pool.run_expiry)
             background.start_soon(gateway.run)
-            with trio.fail_after(PATIENCE), socket.create_server(("127.0.0.1", 0)) as listener:
+            with trio.fail_after(patience), socket.create_server(("127.0.0.1", 0)) as listener:
                 async with trio.open_nursery() as nursery:
                     with gateway.routes.registered(route):
                         yield Engine(gateway, route, origin, nursery, listener, visitors)

@@ -164,6 +164,8 @@ class VisitorConnection:
                 self.gateway.end_idle(self._scope)
                 self._scope.deadline = trio.current_time() + limits.head_timeout
             data = await self.stream.receive_some(limits.read_size)
+            # Bytes that came just as the time was over are too late: a request begun now would be cut off.
+            await trio.lowlevel.checkpoint_if_cancelled()
             if not data:
                 if self.requests.is_between_messages:
                     return None

@@ -856,6 +856,13 @@ RESPONSES = [
     returns("204", "6.3", NO_CONTENT, NO_CONTENT),
     returns("204 with a length", "6.3", b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", NO_CONTENT),
     returns(
+        "204 with a length to HEAD",
+        "RFC 9110 8.6",
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+        NO_CONTENT,
+        sends=get(line=b"HEAD / HTTP/1.1"),
+    ),
+    returns(
         "304 with the length of what it stands for",
         "RFC 9110 15.4.5",
         b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 1000\r\n\r\n',

@@ -186,7 +186,7 @@ def format_response_head(
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif response.body.framing is Framing.LENGTH:
         parts.append(b"Content-Length: %d\r\n" % response.body.length)
-    elif request.method == b"HEAD" or response.status == 304:
+    elif response.status == 304 or (request.method == b"HEAD" and response.status != 204):
         # There it describes the body that is not sent (RFC 9110 section 8.6).
         parts += [b"Content-Length: %b\r\n" % f.value for f in response.fields if f.lower == b"content-length"]
     parts.append(format_connection(request, keep_alive=delivery.keep_alive))

@@ -625,6 +625,11 @@ CREDENTIALS = [
         request(auth=b"Authorization: Bearer %b\r\n" % TOKEN + COOKIE),
         upstream(),
     ),
+    refused(
+        "our bearer beside another Authorization",
+        "RFC 9110 5.3",
+        request(auth=COOKIE + b"Authorization: Basic YTpi\r\nAuthorization: Bearer %b\r\n" % TOKEN),
+    ),
     answered("no token", "RFC 9110 15.5.4", request(auth=b""), 403),
     answered("a wrong token", "RFC 9110 15.5.4", request(auth=b"Cookie: authorization=x\r\n"), 403),
     answered("an empty token", "RFC 9110 15.5.4", request(auth=b"Cookie: authorization=\r\n"), 403),

@@ -168,7 +168,9 @@ def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
     options = frozenset(list_elements(seen.get(b"connection", [])))
     end_to_end = tuple(f for f in fields if f.lower not in options and not ends_here(f.lower))
     authorization = seen.get(b"authorization", [])
-    bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
+    if len(authorization) > 1:  # one of them could be ours, and the others pass with it (RFC 9110 section 5.3)
+        raise RemoteProtocolError("at most one Authorization is possible")
+    bearer = _BEARER.fullmatch(authorization[0]) if authorization else None
     origins = seen.get(b"origin", [])
     return RequestFields(
         fields=tuple(fields),

@@ -22,6 +22,10 @@ from conductor_trio.wire.replies import Reply
 
 OWN_PREFIX = "/_conductor"
 
+# More cookies than a browser keeps for a domain (180 in Chromium), so that planted ones cannot crowd out the right
+# one; and few enough that one request is neither thousands of guesses nor of hashes.
+_MAX_TOKENS = 200
+
 
 @attrs.frozen(kw_only=True)
 class Policy:
@@ -69,14 +73,15 @@ def decide(head: RequestHead, token_hash: str | None, policy: Policy, *, https: 
         return Answer(reply=replies.NO_ROUTE)
     by_bearer = head.told.bearer is not None and matches_any([head.told.bearer], token_hash)
     if not by_bearer and not matches_any(_shown_tokens(head), token_hash):
-        return Answer(reply=replies.NO_TOKEN, failed_token=bool(head.told.tokens))
+        return Answer(reply=replies.NO_TOKEN, failed_token=bool(head.told.tokens or head.told.bearer))
     if not by_bearer and (head.upgrades or not head.is_safe) and not _comes_from_here(head, policy):
         return Answer(reply=replies.CROSS_SITE)
     return Forward(drop_authorization=by_bearer)
 
 
 def _shown_tokens(head: RequestHead) -> list[bytes]:
-    return [candidate for token in head.told.tokens for candidate in cookie_candidates(token) if candidate]
+    tokens = head.told.tokens[:_MAX_TOKENS]
+    return [candidate for token in tokens for candidate in cookie_candidates(token) if candidate]
 
 
 def _is_own(path: str) -> bool:

@@ -630,6 +630,11 @@ CREDENTIALS = [
         "RFC 9110 5.3",
         request(auth=COOKIE + b"Authorization: Basic YTpi\r\nAuthorization: Bearer %b\r\n" % TOKEN),
     ),
+    refused(
+        "several Authorization fields, of which one could be ours",
+        "RFC 9110 5.3",
+        request(auth=b"Authorization: Bearer %b\r\nAuthorization: Basic YTpi\r\n" % TOKEN),
+    ),
     answered("no token", "RFC 9110 15.5.4", request(auth=b""), 403),
     answered("a wrong token", "RFC 9110 15.5.4", request(auth=b"Cookie: authorization=x\r\n"), 403),
     answered("an empty token", "RFC 9110 15.5.4", request(auth=b"Cookie: authorization=\r\n"), 403),

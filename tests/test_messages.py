@@ -143,7 +143,7 @@ def requests(draw: st.DrawFn) -> bytes:
     """A request that is beyond doubt."""
     fields, body = draw(bodies)
     others = b"".join(b"%b: %b\r\n" % pair for pair in draw(pairs)[:4] if pair[0].lower() not in HANDLED)
-    special = b"".join(draw(st.lists(special_fields, max_size=3)))
+    special = b"".join(draw(st.lists(special_fields, max_size=3, unique=True)))
     line = draw(methods) + b" " + draw(targets) + b" HTTP/1.1\r\n"
     return line + b"Host: x.test\r\n" + others + special + fields + b"\r\n" + body
 

@@ -66,7 +66,7 @@ MEASURES = (
     *_volume("upload", "upload"),
     Measure(name="websocket", title="WebSocket echo, median", unit="µs"),
     Measure(name="websocket-memory", title="memory of an idle WebSocket", unit="KiB", digits=1),
-    *_rate("chain", "whole chain over SSH, kept connections"),
+    *_rate("chain", "whole chain over SSH"),
     *_volume("chain-download", "whole chain over SSH, download"),
     *_volume("chain-upload", "whole chain over SSH, upload"),
     Measure(name="help", title="conductor-trio --help", unit="ms"),

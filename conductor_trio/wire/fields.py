@@ -24,10 +24,7 @@ _TOKEN = re.compile(_TCHAR + rb"+")
 _FIELD_LINE = _TCHAR + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n"
 _FIELD_BLOCK = re.compile(rb"(?:" + _FIELD_LINE + rb")*")
 
-#: What a message must not hold anywhere in its head: control characters, bare CR, bare LF, folded lines.
-MALFORMED_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n|\n[ \t]")
-
-#: The line ends among these, in text of which more may come.
+#: A bare CR or LF, in text of which more may come.
 BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]")
 
 #: Fields that concern one connection only (RFC 9110 section 7.6.1), and those that frame a message.

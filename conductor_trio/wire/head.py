@@ -1,7 +1,7 @@
 """Request heads: everything that routing, authorisation and forwarding need, read once.
 
-They come from strangers, and are read by h11 after a check for what h11 lets pass: bare LF, folded lines, control
-characters.
+They come from strangers. The fields must be in the strict grammar of `fields`, since h11 lets pass bare LF, folded
+lines and control characters, and then pass h11 with all its rules for a request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import h11
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.wire.body import CHUNKED_BODY, NO_BODY, Body, Framing, parse_content_length
 from conductor_trio.wire.fields import (
-    MALFORMED_TEXT,
     Field,
     Fields,
     cut_cookie,
@@ -23,6 +22,7 @@ from conductor_trio.wire.fields import (
     format_fields,
     is_token,
     list_elements,
+    parse_field_block,
 )
 from conductor_trio.wire.hosts import Authority, parse_authority
 
@@ -141,24 +141,23 @@ def parse_request_head(head: bytes, *, max_fields: int) -> RequestHead:
 
 def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
     """Read the fields of a request and the empty line after them, and draw from them what decisions need."""
+    came = parse_field_block(block[:-2], max_fields=max_fields)
     head = _NEUTRAL_REQUEST_LINE + block
-    if MALFORMED_TEXT.search(head):
-        raise RemoteProtocolError("control character, bare line end or folded line")
-    if block.count(b"\r\n") - 1 > max_fields:
-        raise RemoteProtocolError(f"more than {max_fields} header fields", status=431)
-    headers = _parse_with_h11(head).headers
+    _check_with_h11(head)
     fields: list[Field] = []
     tokens: list[bytes] = []
     seen: dict[bytes, list[bytes]] = {}
-    for (name, _), (lower, value) in zip(headers.raw_items(), headers, strict=True):
-        if lower == b"cookie":
-            value, found = cut_cookie(value)
-            tokens += found
-            if found and not value:
-                continue
-        elif lower in _UNDERSTOOD:
-            seen.setdefault(lower, []).append(value)
-        fields.append(Field(name, lower, value))
+    for field in came:
+        if field.lower == b"cookie":
+            value, found = cut_cookie(field.value)
+            if found:
+                tokens += found
+                if not value:
+                    continue
+                field = Field(field.name, field.lower, value)
+        elif field.lower in _UNDERSTOOD:
+            seen.setdefault(field.lower, []).append(field.value)
+        fields.append(field)
 
     hosts = seen.get(b"host", [])
     if len(hosts) > 1:
@@ -201,7 +200,8 @@ def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
 _parse_request_fields_again = functools.lru_cache(maxsize=512)(_parse_request_fields)
 
 
-def _parse_with_h11(head: bytes) -> h11.Request:
+def _check_with_h11(head: bytes) -> None:
+    """Raise `RemoteProtocolError` for what h11 does not take, among it any transfer coding but one chunked."""
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(head)
     try:
@@ -212,7 +212,6 @@ def _parse_with_h11(head: bytes) -> h11.Request:
         raise RemoteProtocolError("malformed request head", status=error.error_status_hint) from error
     if not isinstance(event, h11.Request):
         raise RemoteProtocolError("malformed request head")
-    return event
 
 
 def _transfer_coding_error(head: bytes) -> RemoteProtocolError:

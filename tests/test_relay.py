@@ -32,7 +32,7 @@ class Splice:
 
     async def run(self, one: Stream, other: Stream) -> None:
         with contextlib.closing(one), contextlib.closing(other):
-            await splice(one, other, read_size=READ_SIZE)
+            await splice(one, other, memoryview(bytearray(READ_SIZE)))
         self.ended.set()
 
 
@@ -133,7 +133,7 @@ async def test_a_peer_that_never_reads_is_given_up(autojump_clock: trio.testing.
     one.send_timeout = 300
     await application.send_all(bytes(100))
     with contextlib.closing(one), contextlib.closing(other):
-        await splice(one, other, read_size=READ_SIZE)
+        await splice(one, other, memoryview(bytearray(READ_SIZE)))
     assert trio.current_time() == pytest.approx(300)
     visitor.close()
 
@@ -187,7 +187,7 @@ async def test_over_real_sockets(short_tmp: Path) -> None:
 
                 async def relay() -> None:
                     with contextlib.closing(upstream), contextlib.closing(SocketStream(ours)) as one:
-                        await splice(one, upstream, read_size=65536)
+                        await splice(one, upstream, memoryview(bytearray(65536)))
 
                 async def send() -> None:
                     await visitor.send_all(data)

@@ -11,7 +11,6 @@ import trio
 
 from conductor_trio.client.settings import ClientSettings
 from conductor_trio.client.transport import Transport
-from conductor_trio.config import ClientLimits
 from conductor_trio.errors import StartError, TransportError, UpstreamUnavailable
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.relay import splice
@@ -29,7 +28,7 @@ class LocalTransport(Transport):
     def __init__(self, settings: ClientSettings) -> None:
         self._path = settings.server.path
         self._local_socket = settings.local_socket
-        self._limits = settings.limits
+        self._buffer = memoryview(bytearray(settings.limits.splice_size))
 
     async def connect_control(self) -> SocketStream:
         """Connect to the server's control socket; raises `TransportError`."""
@@ -58,10 +57,10 @@ class LocalTransport(Transport):
 
     async def _connect_through(self, sock: socket.socket) -> None:
         """Splice one connection with one to the application; its failure is its own."""
-        await connect_through(SocketStream(sock), self._local_socket, self._limits)
+        await connect_through(SocketStream(sock), self._local_socket, self._buffer)
 
 
-async def connect_through(visitor: SocketStream, local_socket: str, limits: ClientLimits) -> None:
+async def connect_through(visitor: SocketStream, local_socket: str, buffer: memoryview) -> None:
     """Splice a connection with a new one to the application; closed at once where that is not there."""
     with contextlib.closing(visitor):
         try:
@@ -70,7 +69,7 @@ async def connect_through(visitor: SocketStream, local_socket: str, limits: Clie
             _log.debug("the application does not accept a connection: %s", error)
             return
         with contextlib.closing(application):
-            await splice(visitor, application, read_size=limits.read_size)
+            await splice(visitor, application, buffer)
 
 
 def _log_shortage(error: OSError) -> None:

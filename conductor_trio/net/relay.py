@@ -24,20 +24,20 @@ async def linger(stream: Stream, *, linger_timeout: float, max_bytes: int, read_
             max_bytes -= len(data)
 
 
-async def splice(one: Stream, other: Stream, *, read_size: int) -> None:
+async def splice(one: Stream, other: Stream, buffer: memoryview) -> None:
     """Copy both ways until both sides have ended; an end in one direction leaves the other open.
 
-    Only as much is read as the other side has taken, so a slow reader slows its writer. A side that breaks,
-    or that cannot end one direction only, ends both, once what it had still sent is read. Both streams are left
-    to their owner to close.
+    All splices can share one buffer (see `Stream.receive_into`): an idle one holds no memory. Only as much is
+    read as the other side has taken, so a slow reader slows its writer. A side that breaks, or that cannot end one
+    direction only, ends both, once what it had still sent is read. Both streams are left to their owner to close.
     """
     async with trio.open_nursery() as nursery:
 
         async def copy(source: Stream, sink: Stream) -> None:
             try:
-                while data := await source.receive_some(read_size):
+                while count := await source.receive_into(buffer):
                     try:
-                        await sink.send_all(data)
+                        await sink.send_from(buffer[:count])
                     except trio.BrokenResourceError:
                         if not sink.has_hung_up():
                             raise

@@ -52,6 +52,19 @@ class Stream(ABC):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Hand all bytes to the kernel, waiting while it takes no more."""
 
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction.
+
+        Nothing is written to the buffer while this waits, so that all streams can share one.
+        """
+        data = await self.receive_some(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    async def send_from(self, buffer: memoryview) -> None:
+        """Hand all bytes to the kernel as `send_all` does; the buffer is not looked at after the first wait."""
+        await self.send_all(bytes(buffer))
+
     async def send_eof(self) -> None:
         """End our direction where the transport knows how to; otherwise do nothing."""
 
@@ -93,10 +106,7 @@ class SocketStream(Stream):
         return await self._receive(self._sock.recv, max_bytes)
 
     async def receive_into(self, buffer: memoryview) -> int:
-        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction.
-
-        Nothing is written to the buffer while this waits, so that many streams can share one.
-        """
+        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction."""
         return await self._receive(self._sock.recv_into, buffer)
 
     async def _receive(self, receive: Callable[[Argument], Received], argument: Argument) -> Received:
@@ -125,6 +135,12 @@ class SocketStream(Stream):
         sent = self.send_nowait(data)
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:])
+
+    async def send_from(self, buffer: memoryview) -> None:
+        """Hand all bytes to the kernel; what it does not take at once is copied out of the buffer."""
+        sent = self.send_nowait(buffer)
+        if sent < len(buffer):
+            await self._send_rest(memoryview(bytes(buffer[sent:])))
 
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
         """Hand bytes to the kernel and return how many of them it took."""

@@ -241,7 +241,7 @@ class VisitorConnection:
                     await tunnel.upstream.send_all(tunnel.from_visitor)
                 if tunnel.from_application:
                     await self.stream.send_all(tunnel.from_application)
-                await splice(self.stream, tunnel.upstream, read_size=self.gateway.limits.read_size)
+                await splice(self.stream, tunnel.upstream, self.gateway.buffer)
         finally:
             tunnel.route.leave(self._scope)
             self.gateway.counters.requestActive -= 1

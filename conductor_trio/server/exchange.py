@@ -14,23 +14,17 @@ import trio
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, Stream
+from conductor_trio.server.delivery import ResponseCut, ResponsePump, VisitorGone
 from conductor_trio.server.gateway import Gateway
 from conductor_trio.server.routes import Route
 from conductor_trio.wire.body import EndOfMessage, Framing, format_chunk, format_last_chunk
 from conductor_trio.wire.fields import passable_trailers
 from conductor_trio.wire.forward import (
-    Delivery,
     Peer,
-    format_interim_head,
     format_request_head,
-    format_response_head,
-    format_switch_head,
-    plan_delivery,
-    switches_as_asked,
 )
 from conductor_trio.wire.head import RequestHead
-from conductor_trio.wire.messages import RequestReader, ResponseReader
-from conductor_trio.wire.response import ResponseHead
+from conductor_trio.wire.messages import RequestReader
 
 
 class Outcome(enum.Enum):
@@ -63,10 +57,6 @@ class RequestFailed(Exception):
         self.status = status
 
 
-class _VisitorGone(Exception):
-    """The visitor aborted, or does not read."""
-
-
 class Exchange:
     """One exchange; `requests` is the visitor's reader, which has just given `request`.
 
@@ -95,16 +85,14 @@ class Exchange:
         self._scope = scope
         self._watch = gateway.aborts.watch(visitor, requests, scope)
         self.request_complete = False
-        self._delivery: Delivery | None = None  # set when a final response's head goes out
-        self._switched = False
+        self._response: ResponsePump | None = None
         self._upstream_reads = True
-        self._upstream_stays = True
         self._failure: Exception | None = None  # of the task beside the response
 
     @property
     def has_begun(self) -> bool:
         """Whether anything of a final response went to the visitor."""
-        return self._switched or self._delivery is not None
+        return self._response is not None and self._response.has_begun
 
     @property
     def is_aborted(self) -> bool:
@@ -125,7 +113,7 @@ class Exchange:
         self._route.enter(self._scope)
         try:
             return await self._run_upstream(first)
-        except (_VisitorGone, _ResponseCut):
+        except (VisitorGone, ResponseCut):
             return Outcome.ABORT
         finally:
             self._route.leave(self._scope)
@@ -133,15 +121,22 @@ class Exchange:
     async def _run_upstream(self, first: bytes) -> Outcome | Tunnel:
         """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""
         if self.request.is_repeatable and (kept := self._route.pool.take_idle()) is not None:
-            responses = ResponseReader(self.request.method, self._limits)
+            response = self._make_pump(kept)
             try:
-                return await self._run_on(kept, responses, first)
+                return await self._run_on(response, first)
             except UpstreamUnavailable:
                 # The application closed the connection just as it was used again (RFC 9112 section 9.3.1).
-                if responses.has_begun:
+                if response.reader.has_begun:
                     raise
-        upstream = await self._route.pool.open()
-        return await self._run_on(upstream, ResponseReader(self.request.method, self._limits), first)
+        return await self._run_on(self._make_pump(await self._route.pool.open()), first)
+
+    def _make_pump(self, upstream: SocketStream) -> ResponsePump:
+        self._upstream_reads = True
+        self._response = ResponsePump(self._gateway, upstream, self._visitor, self.request, self._may_keep)
+        return self._response
+
+    def _may_keep(self) -> bool:
+        return self.request_complete and not self._gateway.is_draining
 
     def _available_body(self) -> bytes:
         """Return, framed, what of the request's body is here already."""
@@ -162,163 +157,63 @@ class Exchange:
             case _:
                 return None
 
-    async def _run_on(self, upstream: SocketStream, responses: ResponseReader, first: bytes) -> Outcome | Tunnel:
+    async def _run_on(self, response: ResponsePump, first: bytes) -> Outcome | Tunnel:
         """Run over this connection, which is kept afterwards, handed on or closed, whatever happens."""
+        upstream = response.upstream
         is_ours = True
-        self._upstream_reads = self._upstream_stays = True
         try:
             await self._send_to_application(upstream, first)
             if self.request_complete:
                 async with self._watch:
-                    await self._pump_response(upstream, responses)
+                    await response.run()
             else:
-                await self._pump_both(upstream, responses)
-            if self._switched:
+                await self._pump_both(response)
+            if response.has_switched:
                 is_ours = False
                 return Tunnel(
                     route=self._route,
                     upstream=upstream,
                     from_visitor=self._requests.trailing_data,
-                    from_application=responses.trailing_data,
+                    from_application=response.reader.trailing_data,
                 )
-            assert self._delivery is not None
-            is_clean = self._upstream_reads and self.request_complete and not responses.trailing_data
-            if self._upstream_stays and is_clean:
+            if response.leaves_upstream_clean and self._upstream_reads and self.request_complete:
                 is_ours = False
                 self._route.pool.give_back(upstream)
-            return Outcome.KEEP if self._delivery.keep_alive else Outcome.CLOSE
+            return Outcome.KEEP if response.keeps_visitor else Outcome.CLOSE
         finally:
             if is_ours:
                 upstream.close()
 
-    async def _send_to_application(self, upstream: SocketStream, data: bytes) -> None:
+    async def _send_to_application(self, upstream: SocketStream, data: bytes | memoryview) -> None:
         """Send while the application takes it; one that stops reading may still have an answer to give."""
         if data and self._upstream_reads:
             self._upstream_reads = False  # until all is sent: a response that is complete cancels this half-way
             try:
-                await upstream.send_all(data)
+                await upstream.send_from(memoryview(data))
                 self._upstream_reads = True
             except STREAM_LOST:
                 pass
 
-    async def _pump_both(self, upstream: SocketStream, responses: ResponseReader) -> None:
+    async def _pump_both(self, response: ResponsePump) -> None:
         """Pump the response while the request's rest is sent, and then the visitor watched."""
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._mind_visitor, upstream, nursery.cancel_scope)
+            nursery.start_soon(self._mind_visitor, response.upstream, nursery.cancel_scope)
             try:
-                await self._pump_response(upstream, responses)
-            except (UpstreamUnavailable, _VisitorGone, _ResponseCut) as error:
+                await response.run()
+            except (UpstreamUnavailable, VisitorGone, ResponseCut) as error:
                 failure = error
             nursery.cancel_scope.cancel()
         failure = self._failure or failure
         if failure is not None:
             raise failure
 
-    # The response's direction.
-
-    async def _pump_response(self, upstream: SocketStream, responses: ResponseReader) -> None:
-        """Pass the response on until it is complete."""
-        out: list[bytes] = []
-        while True:
-            try:
-                while (event := responses.next_event()) is not None:
-                    out.append(self._format_event(event))
-                await self._send_to_visitor(out)
-                if responses.is_complete:
-                    return
-                left = responses.unframed_left
-                if left is not None and isinstance(self._visitor, SocketStream) and not self._chunks_out:
-                    await self._pass_through(upstream, responses, self._visitor, left)
-                    continue
-                data = await self._receive(upstream)
-                if data:
-                    responses.receive_data(data)
-                else:
-                    responses.receive_eof()
-            except RemoteProtocolError as error:
-                await self._send_to_visitor(out)  # noqa: ASYNC120
-                raise self._response_error(str(error)) from error
-
-    async def _pass_through(
-        self, upstream: SocketStream, responses: ResponseReader, visitor: SocketStream, left: int
-    ) -> None:
-        """Pass on what comes of a body that needs no look at it, up to `left` bytes, through the shared buffer.
-
-        The same as the way through the reader, at a third of its cost.
-        """
-        buffer = self._gateway.buffer[:left]
-        try:
-            count = await upstream.receive_into(buffer)
-        except STREAM_LOST as error:
-            raise self._response_error("the connection to it was lost") from error
-        if not count:
-            responses.receive_eof()
-            return
-        responses.skip(count)
-        try:
-            sent = visitor.send_nowait(buffer[:count])
-            if sent < count:
-                await visitor.send_all(bytes(buffer[sent:count]))
-        except STREAM_LOST as error:
-            raise _VisitorGone from error
-
-    async def _receive(self, upstream: SocketStream) -> bytes:
-        try:
-            return await upstream.receive_some(self._limits.read_size)
-        except STREAM_LOST as error:
-            raise self._response_error("the connection to it was lost") from error
-
-    def _response_error(self, what: str) -> Exception:
-        if self._delivery is None:
-            return UpstreamUnavailable(f"The application did not give a proper answer: {what}.")
-        return _ResponseCut(what)
-
-    def _format_event(self, event: ResponseHead | bytes | EndOfMessage) -> bytes:
-        """Return an event of the application's response as it goes to the visitor."""
-        match event:
-            case bytes(payload):
-                return format_chunk(payload) if self._chunks_out else payload
-            case EndOfMessage(trailers=trailers):
-                return format_last_chunk(passable_trailers(trailers)) if self._chunks_out else b""
-            case ResponseHead(status=101):
-                if not switches_as_asked(self.request, event):
-                    raise RemoteProtocolError("it changed the protocol without being asked to")
-                self._switched = True
-                return format_switch_head(event)
-            case ResponseHead(is_interim=True):
-                return format_interim_head(event) if self.request.is_http11 else b""
-            case ResponseHead():
-                self._delivery = plan_delivery(
-                    self.request,
-                    event,
-                    may_keep=self.request_complete and not self._gateway.is_draining,
-                )
-                self._upstream_stays &= event.keep_alive and event.body.framing is not Framing.CLOSE
-                return format_response_head(self.request, event, self._delivery, date=self._gateway.date())
-
-    @property
-    def _chunks_out(self) -> bool:
-        return self._delivery is not None and self._delivery.chunked
-
-    async def _send_to_visitor(self, out: list[bytes]) -> None:
-        """Send and forget what has gathered."""
-        data = b"".join(out)
-        out.clear()
-        if data:
-            try:
-                await self._visitor.send_all(data)
-            except STREAM_LOST as error:
-                raise _VisitorGone from error
-
-    # The request's direction, and the visitor.
-
     async def _mind_visitor(self, upstream: SocketStream, response: trio.CancelScope) -> None:
         """Send the rest of the request, then watch the visitor; a failure ends the response."""
         try:
             await self._pump_request(upstream)
-        except (_VisitorGone, RequestFailed) as error:
-            self._failure = _VisitorGone() if self.has_begun else error
+        except (VisitorGone, RequestFailed) as error:
+            self._failure = VisitorGone() if self.has_begun else error
             response.cancel()
         else:
             if not self._requests.trailing_data:
@@ -335,23 +230,24 @@ class Exchange:
                 framed = self._next_framed_body()
             except RemoteProtocolError as error:
                 raise RequestFailed(error.status) from error
-            if framed is None:
-                self._requests.receive_data(await self._receive_body())
-            else:
+            if framed is not None:
                 await self._send_to_application(upstream, framed)
+            elif left := self._requests.unframed_left:
+                piece = await self._receive_body(self._gateway.buffer[:left])
+                self._requests.skip(len(piece))
+                await self._send_to_application(upstream, piece)
+            else:
+                piece = await self._receive_body(self._gateway.buffer[: self._limits.read_size])
+                self._requests.receive_data(bytes(piece))
 
-    async def _receive_body(self) -> bytes:
+    async def _receive_body(self, buffer: memoryview) -> memoryview:
         try:
             with trio.fail_after(self._limits.body_stall_timeout):
-                data = await self._visitor.receive_some(self._limits.read_size)
+                count = await self._visitor.receive_into(buffer)
         except trio.TooSlowError as error:
             raise RequestFailed(408) from error
         except STREAM_LOST as error:
-            raise _VisitorGone from error
-        if not data:  # the request is cut short, and so must it look to the application
-            raise _VisitorGone
-        return data
-
-
-class _ResponseCut(Exception):
-    """The response broke off after its head had gone out."""
+            raise VisitorGone from error
+        if not count:  # the request is cut short, and so must it look to the application
+            raise VisitorGone
+        return buffer[:count]

@@ -9,7 +9,7 @@ from email.utils import formatdate
 import attrs
 import trio
 
-from conductor_trio.config import KIB, Limits, ServerSettings
+from conductor_trio.config import Limits, ServerSettings
 from conductor_trio.log import Logger
 from conductor_trio.server.abort import AbortWatcher
 from conductor_trio.server.routes import RouteTable
@@ -18,9 +18,6 @@ from conductor_trio.wire.decide import Policy
 from conductor_trio.wire.hosts import HostPattern, check_patterns, parse_pattern
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-_BUFFER_SIZE = 256 * KIB  # more than a UNIX socket holds (net.core.wmem_default is 208 KiB)
 
 
 @attrs.define(kw_only=True)
@@ -62,8 +59,11 @@ class Gateway:
     is_draining: bool = False
     _idle: dict[trio.CancelScope, float] = attrs.field(factory=dict, init=False)
     #: For bytes that go from one socket to another between two waits; what cannot go on at once is copied out.
-    buffer: memoryview = attrs.field(factory=lambda: memoryview(bytearray(_BUFFER_SIZE)), init=False)
+    buffer: memoryview = attrs.field(init=False)
     _date: tuple[int, bytes] = attrs.field(default=(0, b""), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.buffer = memoryview(bytearray(self.limits.splice_size))
 
     @classmethod
     def from_settings(cls, settings: ServerSettings, log: Logger) -> Gateway:

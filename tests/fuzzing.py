@@ -39,7 +39,10 @@ ABSENT_HOST = b"none-alice.test"
 _text = st.text([chr(code) for code in (9, *range(32, 127), *range(128, 256))], max_size=20)
 values = _text.map(lambda text: text.encode("latin-1").strip(b" \t"))
 _names = st.text("abcXYZ019!#$%&'*+.^_`|~-", min_size=1, max_size=6).map(lambda text: b"X-" + text.encode())
-_paths = st.text([chr(code) for code in range(33, 127) if chr(code) not in '#?%"\\'], max_size=20)
+# Not our own paths, which Hypothesis finds in the source.
+_paths = st.text([chr(code) for code in range(33, 127) if chr(code) not in '#?%"\\'], max_size=20).filter(
+    lambda path: "_conductor" not in path
+)
 _queries = st.sampled_from(["", "?", "?a=b&c=%20", '?"/_conductor/'])
 _targets = st.tuples(st.just("/"), _paths, _queries).map("".join)
 _padding = st.sampled_from([b"", b" ", b"\t", b" \t "])

@@ -20,13 +20,13 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from conductor_trio.config import Limits
 from conductor_trio.net.streams import SocketStream
 from tests.engine import PATIENCE, Application, Engine, Incomplete, Message, Visitor, open_engine, request
-from tests.fuzzing import requests
+from tests.fuzzing import fuzz, requests
 from tests.needs import require_program
 from tests.oracles import take_response
 
@@ -324,10 +324,8 @@ MISTAKES: dict[str, Callable[[bytes], bytes]] = {
     "no slash": in_head(rb" /", b" "),
 }
 
-one_at_a_time = settings(suppress_health_check=list(HealthCheck))
 
-
-@one_at_a_time
+@fuzz
 @given(sent=valid_requests)
 async def test_valid_requests_become_the_same_message(sent: bytes, directory: Path) -> None:
     async with open_pair(directory) as pair:
@@ -337,7 +335,7 @@ async def test_valid_requests_become_the_same_message(sent: bytes, directory: Pa
     assert ours.has_passed
 
 
-@one_at_a_time
+@fuzz
 @given(sent=valid_requests, mistake=st.sampled_from(list(MISTAKES)))
 async def test_a_mistake_is_refused_by_both(sent: bytes, mistake: str, directory: Path) -> None:
     wrong = MISTAKES[mistake](sent)

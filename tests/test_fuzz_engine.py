@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
@@ -41,15 +41,13 @@ from tests.fuzzing import (
     NASTY_RESPONSE_LINES,
     Asked,
     Told,
+    fuzz,
     requests,
     responses,
     spoilt,
 )
 from tests.oracles import Reading, read_requests, read_response, take_response
 from tests.strategies import cut, cuts
-
-#: Each example gives everything back itself (`open_fuzzed`), so one directory serves them all.
-fuzz = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 #: Whether the visitor is watched while the application thinks: at once, or never.
 watch_delays = st.sampled_from([0.0, float("inf")])

@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
@@ -25,6 +25,7 @@ from conductor_trio.config import Limits
 from tests.conftest import open_descriptors
 from tests.doubles.origin import OriginConnection, answering, open_origin
 from tests.engine import OK, PATIENCE, Engine, Incomplete, Message, Visitor, open_engine, take_lines, take_message
+from tests.fuzzing import fuzz
 from tests.oracles import take_response
 
 VISITORS = 3
@@ -503,7 +504,7 @@ others = (
 Step = tuple[Any, ...]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@fuzz
 @given(
     before=st.lists(sends | sends | others, min_size=1, max_size=25), after=st.lists(sends | others, max_size=6)
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import os
+import pwd
 import shutil
 import socket
 import stat
@@ -27,7 +27,7 @@ from tests.session_bench import LIMITS, PATIENCE, TOKEN_HASH, Bench, Client, ope
 from tests.strategies import cut, cuts
 from tests.users import BOB, acting_as, real_person
 
-USER = getpass.getuser()
+USER = pwd.getpwuid(os.geteuid()).pw_name
 LABEL = user_label(USER)
 
 

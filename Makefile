@@ -42,9 +42,12 @@ format: venv ## write the code as `make check` wants it
 	@$(BIN)/ruff format $(CODE)
 	@$(BIN)/ruff check --fix $(CODE)
 
+FUZZ_MINUTES ?= 10
+
 .PHONY: fuzz
-fuzz: venv ## look for counterexamples much longer than the tests do
-	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m hypothesis
+fuzz: system venv ## look for counterexamples much longer than the tests do (FUZZ_MINUTES=10), in whole rounds
+	@end=$$(($$(date +%s) + $(FUZZ_MINUTES) * 60)); \
+	while [ $$(date +%s) -lt $$end ]; do HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m hypothesis; done
 
 .PHONY: bench
 bench: system venv ## measure the gateway beside its peers (BENCH='--help': which parts, rounds, seconds)

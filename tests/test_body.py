@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import h11
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from conductor_trio.errors import RemoteProtocolError
@@ -98,15 +98,17 @@ def test_any_cut_of_a_chunked_body_gives_the_same(
 @given(
     chunked_bodies(),
     st.integers(0),
-    st.sampled_from([b"", b"\r", b"\n", b" ", b"0", b"\x00", b";", b"\r\n"]),
+    st.integers(0, 2),
+    st.sampled_from([b"", b"\r", b"\n", b" ", b"0", b"\x00", b";", b"\r\n", b"AB", b"\n\r"]),
     cuts,
 )
+@example((b"1\r\nx\r\n0\r\n\r\n", b"x"), 4, 2, b"AB", [])
 def test_what_is_accepted_of_a_spoiled_body_h11_reads_alike(
-    written: tuple[bytes, bytes], place: int, spoil: bytes, sizes: list[int]
+    written: tuple[bytes, bytes], place: int, count: int, spoil: bytes, sizes: list[int]
 ) -> None:
     data, _ = written
     place %= len(data)
-    data = data[:place] + spoil + data[place + (len(spoil) != 1) :]
+    data = data[:place] + spoil + data[place + count :]
     try:
         payload, trailers, rest = read(CHUNKED_BODY, cut(data, sizes))
     except RemoteProtocolError:

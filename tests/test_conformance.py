@@ -409,6 +409,8 @@ BODIES = [
             b"1\nx\r\n0\r\n\r\n",
             b"1\r\nx\n0\r\n\r\n",
             b"1\r\nxy\r\n0\r\n\r\n",
+            b"1\r\nxyz0\r\n\r\n",
+            b"1\r\nx\n\r0\r\n\r\n",
             b"1;a\nb\r\nx\r\n0\r\n\r\n",
             b"1;a\rb\r\nx\r\n0\r\n\r\n",
             b"1;\x00\r\nx\r\n0\r\n\r\n",

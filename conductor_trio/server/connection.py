@@ -109,8 +109,10 @@ class VisitorConnection:
 
     async def _say_why_cancelled(self) -> Outcome:
         if self._exchange is not None:
-            if self._exchange.has_begun or self._exchange.is_aborted:
+            if self._exchange.is_aborted:
                 return Outcome.ABORT
+            if self._exchange.has_begun:
+                return self._exchange.cut_outcome
             answer = replies.broken(502, "The session ended before the application answered.")
             await self._answer(answer, self._exchange.request, keep_alive=False)
             await _linger(self.stream, self.gateway.limits)

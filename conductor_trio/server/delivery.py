@@ -58,6 +58,11 @@ class ResponsePump:
         return self.has_switched or self._delivery is not None
 
     @property
+    def shows_its_end(self) -> bool:
+        """Whether the visitor can tell a whole response from one that is cut by a mere close."""
+        return self._delivery is not None and self._delivery.shows_its_end
+
+    @property
     def keeps_visitor(self) -> bool:
         """Whether the visitor was told that the connection stays."""
         return self._delivery is not None and self._delivery.keep_alive

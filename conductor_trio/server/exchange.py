@@ -95,6 +95,15 @@ class Exchange:
         return self._response is not None and self._response.has_begun
 
     @property
+    def cut_outcome(self) -> Outcome:
+        """How to end the visitor's connection in the middle of a response, so that this can be seen.
+
+        A reset may destroy what was sent before, so it is for where nothing else shows the cut.
+        """
+        is_shown = self._response is not None and self._response.shows_its_end
+        return Outcome.CLOSE if is_shown else Outcome.ABORT
+
+    @property
     def is_aborted(self) -> bool:
         """Whether the visitor has gone, and reads no answer."""
         return self._watch.has_aborted
@@ -113,8 +122,10 @@ class Exchange:
         self._route.enter(self._scope)
         try:
             return await self._run_upstream(first)
-        except (VisitorGone, ResponseCut):
+        except VisitorGone:
             return Outcome.ABORT
+        except ResponseCut:
+            return self.cut_outcome
         finally:
             self._route.leave(self._scope)
 

@@ -155,10 +155,14 @@ def _trusted_forwarding(head: RequestHead, peer: Peer, host: bytes) -> Fields:
 
 @attrs.frozen(kw_only=True)
 class Delivery:
-    """How a response goes to its visitor: whether its body is chunked anew, and whether the connection stays."""
+    """How a response goes to its visitor: whether its body is chunked anew, and whether the connection stays.
+
+    `shows_its_end` is False where the body ends with the connection, so that a cut needs a reset to be seen.
+    """
 
     chunked: bool
     keep_alive: bool
+    shows_its_end: bool = True
 
 
 def plan_delivery(request: RequestHead, response: ResponseHead, *, may_keep: bool) -> Delivery:
@@ -172,7 +176,7 @@ def plan_delivery(request: RequestHead, response: ResponseHead, *, may_keep: boo
         return Delivery(chunked=False, keep_alive=keep_alive)
     if request.is_http11:
         return Delivery(chunked=True, keep_alive=keep_alive)
-    return Delivery(chunked=False, keep_alive=False)
+    return Delivery(chunked=False, keep_alive=False, shows_its_end=False)
 
 
 def format_response_head(

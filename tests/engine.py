@@ -453,7 +453,7 @@ async def open_engine(
         async with open_origin(path, handler) as origin, trio.open_nursery() as background:
             background.start_soon(route.pool.run_expiry)
             background.start_soon(gateway.run)
-            with trio.fail_after(patience), socket.create_server(("127.0.0.1", 0)) as listener:
+            with trio.fail_after(patience), socket.create_server(("127.0.0.1", 0)) as listener:  # noqa: ASYNC100
                 async with trio.open_nursery() as nursery:
                     with gateway.routes.registered(route):
                         yield Engine(gateway, route, origin, nursery, listener, visitors)

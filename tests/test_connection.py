@@ -413,7 +413,7 @@ async def test_a_visitor_may_leave_at_any_point(how: str, sent: bytes, short_tmp
                     with contextlib.suppress(trio.BrokenResourceError):
                         await visitor.receive_to_end()
         with trio.fail_after(2):
-            while engine.gateway.visitors:
+            while engine.gateway.visitors:  # noqa: ASYNC110
                 await trio.lowlevel.checkpoint()
 
 

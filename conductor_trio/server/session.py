@@ -190,18 +190,20 @@ class SessionHost:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(end_with_channel)
-            while _is_unchanged(directory, relay):
+            while (change := _change_of(directory, relay)) is None:
                 await watch.wait_changed()
-            self._gateway.log.warning("relay_socket_changed", path=directory.relay_path)
+            # At the end of a client that listens itself, this is how the end shows first.
+            self._gateway.log.info("relay_socket_changed", change=change)
             nursery.cancel_scope.cancel()
 
 
-def _is_unchanged(directory: SessionDirectory, relay: os.stat_result) -> bool:
+def _change_of(directory: SessionDirectory, relay: os.stat_result) -> str | None:
+    """Return how the relay socket differs from the one that was checked, None where it does not."""
     try:
         found = directory.check_relay(relay.st_uid)
-    except RegistrationRefused:
-        return False
-    return os.path.samestat(found, relay)
+    except RegistrationRefused as error:
+        return str(error)
+    return None if os.path.samestat(found, relay) else f"{directory.relay_path} is another socket now"
 
 
 def _peer_uid(sock: socket.socket) -> int:

@@ -155,6 +155,11 @@ class Bench:
         with server_end, contextlib.closing(Client(client_end)) as client:
             yield server_end, client
 
+    async def wait_lookups_ended(self) -> None:
+        """Wait for the threads, abandoned ones too, that look up a user's name, in a file that they open."""
+        while self.host._lookups.borrowed_tokens:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+
     def assert_idle(self) -> None:
         """Check that no session is, and that none has left anything."""
         assert self.session_directories == []

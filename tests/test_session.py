@@ -500,6 +500,7 @@ async def test_stopped_at_any_step_a_session_leaves_nothing(bench: Bench, hang_u
     with trio.fail_after(3 * PATIENCE):
         while not await run_stopped(bench, steps, hang_up=hang_up):
             bench.assert_idle()
+            await bench.wait_lookups_ended()
             assert open_descriptors() == descriptors
             steps += 1
     assert steps > 10  # it did stop on the way

@@ -48,6 +48,7 @@ class Limits:
     # Applications.
     connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
     watch_delay: float = 0.05  # silence of the application after which the visitor is watched for an abort
+    lost_link_delay: float = 0.01  # sshd that dies closes a relayed connection and the control channel
     max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests
     upstream_idle_timeout: float = 4.0  # below the 5 s after which Node.js and uvicorn close a kept connection
     read_size: int = 64 * KIB  # one recv() of what is looked at

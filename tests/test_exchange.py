@@ -292,6 +292,28 @@ async def test_a_response_that_ends_by_a_reset_looks_cut(version: bytes, short_t
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+async def test_a_response_that_ends_with_the_session_looks_cut(version: bytes, short_tmp: Path) -> None:
+    lose_link = trio.Event()
+
+    async def handle(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        await connection.send_all(b"HTTP/1.1 200 OK\r\n\r\nabc")
+        await lose_link.wait()
+
+    # The word of it comes later than the end of the relayed connection, but within the delay.
+    async with open_engine(short_tmp, handle, limits=Limits(lost_link_delay=60)) as engine:
+        visitor = engine.connect()
+        await visitor.send(request(b"GET / " + version))
+        visitor.unread = await visitor.receive_until(b"abc")
+        lose_link.set()
+        await wait_all_tasks_blocked()
+        engine.route.close()
+        with pytest.raises(Truncated) as caught:
+            await visitor.receive_response()
+        assert caught.value.body == b"abc"
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
 async def test_a_response_that_ends_with_its_connection_is_whole(version: bytes, short_tmp: Path) -> None:
     async def handle(connection: OriginConnection) -> None:
         await connection.receive_head()

@@ -191,6 +191,7 @@ class Connection:
         """Return the control channel, greeted, which `stack` closes; a server just starting is waited for."""
         limits = self._settings.limits
         deadline = trio.current_time() + limits.server_start_timeout
+        pause = limits.redial_pause
         while True:
             with contextlib.ExitStack() as attempt:
                 try:
@@ -203,7 +204,8 @@ class Connection:
                 else:
                     stack.push(attempt.pop_all())
                     return channel, banner
-            await trio.sleep(limits.redial_pause)
+            await trio.sleep(pause)
+            pause *= 2
 
     async def _wait_ready(self, channel: ControlChannel) -> None:
         """Wait until the application listens; raises `TransportError` where the server goes first."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import trio
+
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, Stream
@@ -110,6 +112,9 @@ class ResponsePump:
             await self._send_from(buffer[:count])
         else:
             self.reader.receive_eof()
+            # Nothing but this end ends the body, and a lost link would look the same; but then word of it is
+            # coming, and the session's end cancels us.
+            await trio.sleep(self._gateway.limits.lost_link_delay)
 
     async def _send(self, out: list[bytes]) -> None:
         """Send and forget what has gathered."""

@@ -44,6 +44,7 @@ class Asked:
 METHODS = st.sampled_from([b"GET", b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PROPFIND", b"m-!#~"])
 SAFE = (b"GET", b"HEAD", b"OPTIONS")
 ABSENT_HOST = b"none-alice.test"
+HOSTS = [HOST, HOST, HOST.upper(), HOST + b".", HOST + b":8080", ABSENT_HOST]
 
 _text = st.text([chr(code) for code in (9, *range(32, 127), *range(128, 256))], max_size=20)
 values = _text.map(lambda text: text.encode("latin-1").strip(b" \t"))
@@ -64,7 +65,7 @@ bodies = st.binary(max_size=40) | st.sampled_from([b"0\r\n\r\n", b"GET / HTTP/1.
 CREDENTIALS = [
     (COOKIE, ()),
     (b"cookie:  a=b;authorization=%b ; c=\xff\r\n" % TOKEN, (b"cookie: a=b; c=\xff",)),
-    (b"Cookie: a=b\r\n" + COOKIE, (b"Cookie: a=b",)),
+    (b"Cookie: a=b\r\nCookie: c=d; authorization=%b\r\n" % TOKEN, (b"Cookie: a=b", b"Cookie: c=d")),
     (b"Authorization: Bearer %b\r\n" % TOKEN, ()),
     (COOKIE + b"Authorization: Basic YTpi\r\n", (b"Authorization: Basic YTpi",)),
     (b"Cookie: authorization=wrong\r\n", None),
@@ -156,19 +157,19 @@ def _forwarding(host: bytes) -> list[bytes]:
 
 
 @st.composite
-def requests(draw: st.DrawFn, number: int) -> Asked:
-    """Draw a valid request; its field X-Id has that number."""
+def requests(draw: st.DrawFn, number: int, *, is_welcome: bool = False) -> Asked:
+    """Draw a valid request; its field X-Id has that number. One that is welcome goes on to the application."""
     method = draw(METHODS)
     is_http11 = draw(st.sampled_from([True, True, True, False]))
-    host = draw(st.sampled_from([HOST, HOST, HOST.upper(), HOST + b".", HOST + b":8080", ABSENT_HOST]))
+    host = draw(st.sampled_from(HOSTS[: -1 if is_welcome else None]))
     target = draw(_targets).encode()
     asked_target = draw(st.sampled_from([b"", b"", b"http://" + host.lower()])) + target
-    credentials, passed_credentials = draw(st.sampled_from(CREDENTIALS))
+    credentials, passed_credentials = draw(st.sampled_from(CREDENTIALS[: -2 if is_welcome else None]))
     options = draw(st.lists(st.sampled_from(list(_OPTIONS)), max_size=2, unique=True))
     fields, passed = _draw_fields(draw, _ENDING)
     payload = _draw_payload(draw, may_chunk=is_http11)
     upgrades = b"Upgrade" in options and is_http11 and not payload.written
-    is_foreign = draw(st.sampled_from([False, False, False, True]))
+    is_foreign = not is_welcome and draw(st.sampled_from([False, False, False, True]))
 
     lines = [b"Host:" + draw(_padding) + host + draw(_padding) + b"\r\n", b"X-Id: %d\r\n" % number]
     lines += [credentials, fields, payload.field, (_FOREIGN + b"\r\n") * is_foreign]
@@ -330,7 +331,7 @@ _SPOILERS = [
     b":",
     b",",
 ]
-_SPOILERS += [b"\r\n ", b"\n\t", b";", b"0", b"-", b"+", b"_", b"chunked", b"\r\n0\r\n\r\n"]
+_SPOILERS += [b"xy", b"\r\n ", b"\n\t", b";", b"0", b"-", b"+", b"_", b"chunked", b"\r\n0\r\n\r\n"]
 
 #: Lines that make a request ambiguous, and those that only look so.
 NASTY_REQUEST_LINES = [
@@ -370,34 +371,62 @@ NASTY_RESPONSE_LINES = [
 ]
 
 
+#: A chunk's size, or a Content-Length.
+_SIZE = re.compile(rb"(?m)^[0-9A-Fa-f]{1,4}(?=[;\r])|(?<=-Length:)[0-9]+")
+
+
+_MUTATIONS = ["insert", "overwrite", "resize", "resize", "cut out", "LF", "nasty", "nasty", "drop", "duplicate"]
+_MUTATIONS += ["swap", "case"]
+
+
 @st.composite
 def spoilt(draw: st.DrawFn, message: bytes, nasty: list[bytes]) -> bytes:
-    """Draw what becomes of a message by a few mutations at its joints."""
+    """Draw what becomes of a message by a few mutations, most of them at its joints."""
     for _ in range(draw(st.integers(0, 3))):
-        joints = [match.end() for match in re.finditer(rb"\r\n|[:;,=] ?|^[^ ]* |HTTP/1", message)] or [0]
-        at = draw(st.sampled_from(joints) | st.integers(0, len(message)))
-        lines = message.splitlines(keepends=True) or [b""]
-        line = draw(st.integers(0, len(lines) - 1))
-        match draw(st.sampled_from(["insert", "nasty", "drop", "duplicate", "swap", "case", "cut out", "end"])):
-            case "insert":
-                message = message[:at] + draw(st.sampled_from(_SPOILERS)) + message[at:]
-                continue
-            case "cut out":
-                message = message[:at] + message[at + draw(st.integers(1, 3)) :]
-                continue
-            case "end":
-                message = message[:at].removesuffix(b"\r\n") + b"\n" + message[at:]
-                continue
-            case "nasty":
-                lines.insert(line + 1, draw(st.sampled_from(nasty)))
-            case "drop":
-                del lines[line]
-            case "duplicate":
-                lines.insert(draw(st.integers(0, len(lines))), lines[line])
-            case "swap":
-                other = draw(st.integers(0, len(lines) - 1))
-                lines[line], lines[other] = lines[other], lines[line]
-            case "case":
-                lines[line] = lines[line].swapcase()
-        message = b"".join(lines)
+        mutation = draw(st.sampled_from(_MUTATIONS))
+        if mutation in ("nasty", "drop", "duplicate", "swap", "case"):
+            message = _mutate_lines(draw, message, mutation, nasty)
+        elif mutation == "resize":
+            sizes = list(_SIZE.finditer(message))
+            if sizes:
+                size = draw(st.sampled_from(sizes))
+                other = b"%x" % max(0, int(size[0], 16) + draw(st.sampled_from([-1, 1, 2])))
+                message = message[: size.start()] + other + message[size.end() :]
+        else:
+            message = _mutate_bytes(draw, message, mutation)
     return message
+
+
+def _mutate_bytes(draw: st.DrawFn, message: bytes, mutation: str) -> bytes:
+    found = list(re.finditer(rb"\r\n|[:;,=] ?|^[^ ]* |HTTP/1", message))
+    joints = [match.end() for match in found] + [match.start() for match in found] or [0]
+    at = draw(st.sampled_from(joints) | st.integers(0, len(message)))
+    piece = draw(st.sampled_from(_SPOILERS))
+    match mutation:
+        case "insert":
+            return message[:at] + piece + message[at:]
+        case "overwrite":
+            return message[:at] + piece + message[at + len(piece) :]
+        case "cut out":
+            return message[:at] + message[at + draw(st.integers(1, 3)) :]
+        case _:  # LF as a line end
+            return message[:at].removesuffix(b"\r\n") + b"\n" + message[at:]
+
+
+def _mutate_lines(draw: st.DrawFn, message: bytes, mutation: str, nasty: list[bytes]) -> bytes:
+    lines = message.splitlines(keepends=True) or [b""]
+    head = message.partition(b"\r\n\r\n")[0].count(b"\n")
+    line = draw(st.integers(0, head) | st.integers(0, len(lines) - 1))
+    match mutation:
+        case "nasty":
+            lines.insert(line + 1, draw(st.sampled_from(nasty)))
+        case "drop":
+            del lines[line]
+        case "duplicate":
+            lines.insert(draw(st.integers(0, len(lines))), lines[line])
+        case "swap":
+            other = draw(st.integers(0, len(lines) - 1))
+            lines[line], lines[other] = lines[other], lines[line]
+        case _:  # other capitals
+            lines[line] = lines[line].swapcase()
+    return b"".join(lines)

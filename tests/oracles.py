@@ -71,11 +71,15 @@ def take_response(data: bytes, method: bytes, *, is_http11: bool = True) -> tupl
 
 @attrs.frozen(kw_only=True)
 class Reading:
-    """A message as h11 reads it: its start (method and target, or status), its body, and whether that ended."""
+    """A message as h11 reads it: its start (method and target, or status), its body, and whether that ended.
+
+    `is_sure` is false where h11 had to choose what to believe.
+    """
 
     start: tuple[bytes, bytes] | int
     body: bytes
     is_complete: bool
+    is_sure: bool = True
 
 
 def _parser(role: type[h11.SERVER] | type[h11.CLIENT]) -> h11.Connection:
@@ -108,7 +112,9 @@ def read_requests(data: bytes) -> list[Reading]:
             return readings
         body, is_complete = _read_body(parser)
         start = (bytes(event.method), bytes(event.target))
-        readings.append(Reading(start=start, body=body, is_complete=is_complete))
+        names = [bytes(name) for name, _ in event.headers]
+        is_sure = names.count(b"host") <= 1 and not {b"content-length", b"transfer-encoding"} <= set(names)
+        readings.append(Reading(start=start, body=body, is_complete=is_complete, is_sure=is_sure))
         if not is_complete:
             return readings
         data = parser.trailing_data[0]

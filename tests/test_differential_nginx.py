@@ -300,7 +300,12 @@ valid_requests = (
 
 def in_head(pattern: bytes, replacement: bytes) -> Callable[[bytes], bytes]:
     """Return a mistake: the first match in the head replaced."""
-    return lambda raw: re.sub(pattern, replacement, raw, count=1)
+
+    def spoil(raw: bytes) -> bytes:
+        head, end, body = raw.partition(b"\r\n\r\n")
+        return re.sub(pattern, replacement, head + b"\r\n", count=1).removesuffix(b"\r\n") + end + body
+
+    return spoil
 
 
 #: One mistake each, on which all must agree; applied where they can be.
@@ -318,7 +323,7 @@ MISTAKES: dict[str, Callable[[bytes], bytes]] = {
     "a coding with a length": in_head(rb"(?i)\r\ncontent-length:", rb"\r\nTransfer-Encoding: chunked\g<0>"),
     "another coding": in_head(rb"(?i)\r\n(transfer-encoding: *)chunked", rb"\r\n\1gzip"),
     "a coding twice": in_head(rb"(?i)\r\ntransfer-encoding:[^\r]*", rb"\g<0>\g<0>"),
-    "no chunk size": in_head(rb"(?i)(\r\ntransfer-encoding:(?s:.*?)\r\n\r\n)", rb"\1x"),
+    "no chunk size": lambda raw: re.sub(rb"(?i)(\r\ntransfer-encoding:(?s:.*?)\r\n\r\n)", rb"\1x", raw, count=1),
     "another major version": in_head(rb" HTTP/1", b" HTTP/2"),
     "a version without a number": in_head(rb" HTTP/1\.", b" HTTP/"),
     "no slash": in_head(rb" /", b" "),

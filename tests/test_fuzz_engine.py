@@ -322,12 +322,15 @@ def check_spoilt(data: bytes, transcript: Transcript, messages: list[Message]) -
             if method == b"HEAD" and rest and not is_kept:
                 rest = b""  # the answer to what could not be read as a request of any method
             continue
-        assert reading is not None and reading.is_complete and isinstance(reading.start, tuple)
+        assert reading is not None and reading.is_sure and isinstance(reading.start, tuple)
         numbers.append(int(response.values(b"x-number")[0]))
         message = messages[numbers[-1]]
         method, target = reading.start
         assert message.line == b"%b %b HTTP/1.1" % (method, origin_form(target))
         assert message.body == reading.body
+        if not reading.is_complete:
+            assert message.values(b"transfer-encoding"), reading
+            return  # h11 takes framing fields among the trailers for the message's; from here on it reads nothing
     assert rest == b""
     assert numbers == list(range(len(messages))), "a request reached the application, and its answer nobody"
 
@@ -345,17 +348,29 @@ def check_no_token(messages: list[Message]) -> None:
 
 @st.composite
 def spoilt_pipelines(draw: st.DrawFn) -> bytes:
-    whole = [draw(requests(number)).raw for number in range(draw(st.integers(1, 3)))]
+    whole = [draw(requests(number, is_welcome=True)).raw for number in range(draw(st.integers(1, 3)))]
     which = draw(st.integers(0, len(whole) - 1))
     whole[which] = draw(spoilt(whole[which], NASTY_REQUEST_LINES))
     return b"".join(whole)
 
 
+#: Short ones, so that most mutations hit what matters.
+PLAIN_REQUESTS = [
+    request(),
+    request(b"POST / HTTP/1.1", b"Content-Length: 5\r\n", b"hello"),
+    request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\n"),
+    request(b"GET http://app-alice.test/ HTTP/1.0", b"Connection: keep-alive\r\n"),
+]
+spoilt_plain_requests = st.tuples(
+    st.sampled_from(PLAIN_REQUESTS).flatmap(lambda raw: spoilt(raw, NASTY_REQUEST_LINES)),
+    st.sampled_from([b"", request(b"GET /next HTTP/1.1")]),
+).map(b"".join)
 noise = st.binary(max_size=200)
+spoilt_requests = st.one_of(*[spoilt_plain_requests] * 5, *[spoilt_pipelines()] * 4, noise)
 
 
 @fuzz
-@given(data=spoilt_pipelines() | noise, sizes=cuts, watch_delay=watch_delays, unix=st.booleans())
+@given(data=spoilt_requests, sizes=cuts, watch_delay=watch_delays, unix=st.booleans())
 async def test_spoilt_requests_are_one_message_or_none(
     data: bytes, sizes: list[int], watch_delay: float, unix: bool, short_tmp: Path
 ) -> None:
@@ -424,7 +439,7 @@ def spoilt_responses(draw: st.DrawFn, method: bytes) -> bytes:
 async def test_spoilt_responses_are_one_response_or_none(
     data: st.DataObject, sizes: list[int], watch_delay: float, method: bytes, short_tmp: Path
 ) -> None:
-    answer = data.draw(spoilt_responses(method) | noise)
+    answer = data.draw(st.one_of(*[spoilt_responses(method)] * 9, noise))
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if data.draw(st.booleans()) else b""
     async with open_fuzzed(short_tmp, answering_with(cut(answer, sizes)), watch_delay) as engine:
         sent = request(method + b" / HTTP/1.1", upgrade) + request(b"OPTIONS * HTTP/1.1")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -181,3 +184,21 @@ def test_interim_responses() -> None:
     assert respond(line=b"HTTP/1.1 199 X").is_interim
     assert not respond(line=b"HTTP/1.1 101 Switching").is_interim
     assert not respond(line=b"HTTP/1.1 200 OK").is_interim
+
+
+_NAMES = st.from_regex(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+", fullmatch=True).filter(
+    lambda name: not re.fullmatch(rb"(?i)host|content-length|transfer-encoding|expect|authorization|cookie", name)
+)
+_VALUES = st.from_regex(rb"[\t\x20-\x7e\x80-\xff]*", fullmatch=True)
+
+
+@given(st.lists(st.tuples(_NAMES, _VALUES), max_size=8))
+def test_without_framing_h11_takes_what_we_take(fields: list[tuple[bytes, bytes]]) -> None:
+    lines = b"".join(b"%b:%b\r\n" % field for field in fields)
+    ours = parse(lines)
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(b"GET / HTTP/1.1\r\n" + HOST + lines + b"\r\n")
+    theirs = connection.next_event()
+    assert isinstance(theirs, h11.Request)
+    assert [(field.name, field.value) for field in ours.fields] == theirs.headers.raw_items()
+    assert ours.body is NO_BODY

@@ -87,7 +87,8 @@ def parse_settings(argv: Sequence[str] | None) -> ServerSettings:
         raise ConfigError(f"port {port} is no TCP port (1 to 65535)")
     if not args.grace >= 0:
         raise ConfigError("--grace is a number of seconds, 0 or more")
-    default_pattern = "{key}-{user}.localhost" + ("" if args.socket is not None else f":{port}")
+    # Port 0 is one of the kernel's choice, which no URL can name before it is bound.
+    default_pattern = "{key}-{user}.localhost" + (f":{port}" if args.socket is None and port else "")
     return ServerSettings(
         runtime_dir=os.path.abspath(args.runtime_dir),
         patterns=tuple(args.patterns) or (default_pattern,),

@@ -1,7 +1,8 @@
 """Request heads: everything that routing, authorisation and forwarding need, read once.
 
-They come from strangers. The fields must be in the strict grammar of `fields`, since h11 lets pass bare LF, folded
-lines and control characters, and then pass h11 with all its rules for a request.
+They come from strangers. Fields must be in the strict grammar of `fields`, without what h11 lets pass: bare LF,
+folded lines, control characters. Where there is framing, h11 judges it; a head without any, in that grammar, it
+always takes, so that it is not asked, and a property test holds it to that.
 """
 
 from __future__ import annotations
@@ -142,8 +143,6 @@ def parse_request_head(head: bytes, *, max_fields: int) -> RequestHead:
 def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
     """Read the fields of a request and the empty line after them, and draw from them what decisions need."""
     came = parse_field_block(block[:-2], max_fields=max_fields)
-    head = _NEUTRAL_REQUEST_LINE + block
-    _check_with_h11(head)
     fields: list[Field] = []
     tokens: list[bytes] = []
     seen: dict[bytes, list[bytes]] = {}
@@ -159,6 +158,9 @@ def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
             seen.setdefault(field.lower, []).append(field.value)
         fields.append(field)
 
+    head = _NEUTRAL_REQUEST_LINE + block
+    if b"transfer-encoding" in seen or b"content-length" in seen:
+        _check_with_h11(head)
     hosts = seen.get(b"host", [])
     if len(hosts) > 1:
         raise RemoteProtocolError("exactly one Host is needed")
@@ -195,8 +197,8 @@ def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
 
 
 #: The same, for fields that came before: a browser repeats its fields to the byte from request to request. It is a
-#: pure function, so what is remembered cannot differ from what would be read; measured, it saves a third of an
-#: exchange's time. The memory is bounded by `_MAX_REMEMBERED`.
+#: pure function, so what is remembered cannot differ from what would be read; measured, it saves 14 µs of an
+#: exchange's 75. The memory is bounded by `_MAX_REMEMBERED`.
 _parse_request_fields_again = functools.lru_cache(maxsize=512)(_parse_request_fields)
 
 

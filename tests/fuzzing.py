@@ -224,6 +224,7 @@ class Told:
     interim: tuple[tuple[int, tuple[bytes, ...]], ...] = ()
     length: int | None = None
     closes: bool = False
+    says_last: bool = False  # that it will read no further request from this connection
     is_broken: bool = False
     is_cut: bool = False
 
@@ -304,6 +305,7 @@ def responses(draw: st.DrawFn, method: bytes) -> Told:
         fields=tuple(passed),
         interim=tuple((number, tuple(lines)) for number, lines, _ in interim),
         length=payload.length,
+        says_last=b"close" in option or (not is_http11 and b"Keep" not in option),
     )
     if method == b"HEAD" or status in (204, 304):
         return _draw_delivery(draw, told, heads, b"", by_close=False)

@@ -10,6 +10,7 @@ order, and from the application that was asked; each request reaches that applic
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,8 @@ class App:
     held: dict[str, trio.Event] = attrs.field(factory=dict)
     idle: set[OriginConnection] = attrs.field(factory=set)
     busy: set[OriginConnection] = attrs.field(factory=set)
+    #: Bytes of a body that come, or may come, after its request was answered.
+    owed: dict[OriginConnection, int] = attrs.field(factory=dict)
     tokens: list[bytes] = attrs.field(factory=list)
     route: contextlib.ExitStack | None = None
 
@@ -69,22 +72,28 @@ class App:
         """Return the next request, whole unless it is to be refused; None where there is none."""
         self.idle.add(connection)
         while True:
+            skipped = connection._take(min(self.owed.get(connection, 0), len(connection.unread)))
+            self.owed[connection] = self.owed.get(connection, 0) - len(skipped)
             try:
-                message, rest = take_message(bytes(connection.unread))
+                message, rest = self._take_request(connection, bytes(connection.unread))
             except Incomplete:
-                if b"/refuse " in connection.unread and b"\r\n\r\n" in connection.unread:
-                    (line, *fields), _ = take_lines(bytes(connection.unread))
-                    message, rest = Message(line=line, fields=tuple(fields)), b""
-                else:
-                    self._sort(connection)
-                    if not await connection._receive_more():
-                        return None
-                    continue
+                self._sort(connection)
+                if not await connection._receive_more():
+                    return None
+                continue
             connection.unread[:] = rest
             self._sort(connection, is_busy=True)
             assert message.values(b"host") == [self.host.encode()]
             assert message.line.split(b" ")[1].startswith(b"/%b/" % self.name.encode())
             return message
+
+    def _take_request(self, connection: OriginConnection, data: bytes) -> tuple[Message, bytes]:
+        """Return the next request and what follows; for one that is answered early, the head is enough."""
+        if not re.match(rb"[A-Z]+ [^ ]*/(?:early|refuse) ", data):
+            return take_message(data)
+        (line, *fields), rest = take_lines(data)
+        self.owed[connection] = PIECES * len(PIECE)
+        return Message(line=line, fields=tuple(fields)), rest
 
     def _sort(self, connection: OriginConnection, *, is_busy: bool = False) -> None:
         (self.busy if is_busy or connection.unread else self.idle).add(connection)
@@ -96,7 +105,7 @@ class App:
         body = label.encode() + message.body
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(body)
         match label.rpartition("/")[2]:
-            case "whole" | "upload":
+            case "whole" | "upload" | "early":
                 await connection.send_all(head + b"\r\n" + body)
             case "chunked":
                 chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
@@ -123,7 +132,7 @@ class App:
                 return False
             case "switch":
                 switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
-                await connection.send_all(switch)
+                await connection.send_all(switch + PIECE)
                 while await connection._receive_more():
                     await connection.send_all(connection._take(len(connection.unread)))
                 return False
@@ -171,7 +180,7 @@ class Sent:
     @property
     def has_body(self) -> bool:
         """Whether it is an upload."""
-        return self.manner in ("upload", "refuse")
+        return self.manner in ("upload", "early", "refuse")
 
 
 @attrs.frozen(kw_only=True)
@@ -292,6 +301,8 @@ class World:
                 guest.current = sent
             case "upload":
                 self.answer(guest, Expected(status=200, body=body + PIECE * PIECES, is_last=ends))
+            case "early":
+                self.answer(guest, Expected(status=200, body=body, is_last=ends or bool(sent.pieces_left)))
             case "refuse":
                 self.answer(guest, Expected(status=413, body=body, is_last=ends or bool(sent.pieces_left)))
             case "gone":
@@ -300,7 +311,7 @@ class World:
                 self.answer(guest, Expected(status=200, body=body[:4], is_cut=True))
             case "switch":
                 self.answer(guest, Expected(status=101))
-                guest.tunnel = sent.app
+                guest.tunnel, guest.echo = sent.app, PIECE
             case _:
                 self.answer(guest, Expected(status=200, body=body, is_last=ends))
 

@@ -19,7 +19,7 @@ from tests.strategies import cut, cuts
 #: For what goes through the whole engine. Each example gives back itself what it opened, so a fixture's directory
 #: may serve them all.
 fuzz = settings(
-    max_examples=3 * settings().max_examples,
+    max_examples=max(300, settings().max_examples),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 

@@ -52,7 +52,7 @@ class Limits:
     max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests
     upstream_idle_timeout: float = 4.0  # below the 5 s after which Node.js and uvicorn close a kept connection
     read_size: int = 64 * KIB  # one recv() of what is looked at
-    splice_size: int = 256 * KIB  # and of what is only passed on: more than a UNIX socket holds (212,992 bytes)
+    splice_size: int = 192 * KIB  # and of what is only passed on: what a UNIX socket takes at once
 
     # Failed tokens, for each peer and route: that many at once, then one answer in each interval.
     max_token_failures: int = 10
@@ -113,6 +113,6 @@ class ClientLimits:
     login_timeout: float = 300.0
     connect_timeout: int = 30  # ssh's ConnectTimeout for an address that does not answer
     output_stall_timeout: float = 10.0  # at the end, for a reader of our output that does not read
-    splice_size: int = 256 * KIB  # the buffer of the local transport: more than a UNIX socket holds
+    splice_size: int = 192 * KIB  # the buffer of the local transport: what a UNIX socket takes at once
     max_output_backlog: int = 1 * MIB  # of the application's output not yet written; then the application waits
     read_size: int = 64 * KIB

@@ -418,7 +418,7 @@ def _mutate_bytes(draw: st.DrawFn, message: bytes, mutation: str) -> bytes:
 def _mutate_lines(draw: st.DrawFn, message: bytes, mutation: str, nasty: list[bytes]) -> bytes:
     lines = message.splitlines(keepends=True) or [b""]
     head = message.partition(b"\r\n\r\n")[0].count(b"\n")
-    line = draw(st.integers(0, head) | st.integers(0, len(lines) - 1))
+    line = min(draw(st.integers(0, head) | st.integers(0, len(lines) - 1)), len(lines) - 1)
     match mutation:
         case "nasty":
             lines.insert(line + 1, draw(st.sampled_from(nasty)))

@@ -46,9 +46,7 @@ def _make_parser() -> argparse.ArgumentParser:
         help="host names to give, such as {key}-{user}.apps.example.org; may be given several times "
         "(default {key}-{user}.localhost:PORT)",
     )
-    add("--ssl-cert-file", metavar="F", help="certificate (chain) for TLS")
-    add("--ssl-key-file", metavar="F", help="its private key")
-    add("--ssl-allowed-clients", metavar="F", help="CA file: let in only visitors whose certificate it verifies")
+    _add_tls_options(parser)
     add(
         "--trusted-proxy",
         dest="trusted_proxies",
@@ -75,6 +73,13 @@ def _make_parser() -> argparse.ArgumentParser:
     add("-v", "--verbose", action="store_true", help="log more, as JSON")
     add("-V", "--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+def _add_tls_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--ssl-cert-file", metavar="F", help="certificate (chain) for TLS")
+    add("--ssl-key-file", metavar="F", help="its private key")
+    add("--ssl-allowed-clients", metavar="F", help="CA file: let in only visitors whose certificate it verifies")
 
 
 def parse_settings(argv: Sequence[str] | None) -> ServerSettings:

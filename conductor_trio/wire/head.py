@@ -143,21 +143,7 @@ def parse_request_head(head: bytes, *, max_fields: int) -> RequestHead:
 def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
     """Read the fields of a request and the empty line after them, and draw from them what decisions need."""
     came = parse_field_block(block[:-2], max_fields=max_fields)
-    fields: list[Field] = []
-    tokens: list[bytes] = []
-    seen: dict[bytes, list[bytes]] = {}
-    for field in came:
-        if field.lower == b"cookie":
-            value, found = cut_cookie(field.value)
-            if found:
-                tokens += found
-                if not value:
-                    continue
-                field = Field(field.name, field.lower, value)
-        elif field.lower in _UNDERSTOOD:
-            seen.setdefault(field.lower, []).append(field.value)
-        fields.append(field)
-
+    fields, tokens, seen = _sort_fields(came)
     head = _NEUTRAL_REQUEST_LINE + block
     if b"transfer-encoding" in seen or b"content-length" in seen:
         _check_with_h11(head)
@@ -194,6 +180,25 @@ def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
         origin=b", ".join(origins) if origins else None,
         accept=b",".join(seen.get(b"accept", [])).lower(),
     )
+
+
+def _sort_fields(came: Fields) -> tuple[list[Field], list[bytes], dict[bytes, list[bytes]]]:
+    """Return the fields without our cookie, that cookie's values, and the values of fields in `_UNDERSTOOD`."""
+    fields: list[Field] = []
+    tokens: list[bytes] = []
+    seen: dict[bytes, list[bytes]] = {}
+    for field in came:
+        if field.lower == b"cookie":
+            value, found = cut_cookie(field.value)
+            if found:
+                tokens += found
+                if not value:
+                    continue
+                field = Field(field.name, field.lower, value)
+        elif field.lower in _UNDERSTOOD:
+            seen.setdefault(field.lower, []).append(field.value)
+        fields.append(field)
+    return fields, tokens, seen
 
 
 #: The same, for fields that came before: a browser repeats its fields to the byte from request to request. It is a

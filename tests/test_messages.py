@@ -295,7 +295,7 @@ def test_what_is_accepted_of_spoiled_responses_h11_reads_alike(
 @given(names)
 def test_a_head_of_any_size_costs_little_byte_by_byte(name: bytes) -> None:
     reader = RequestReader(LIMITS)
-    head = b"GET / HTTP/1.1\r\nHost: x\r\n" + name + b": y\r\n\r\n"
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nX-" + name + b": y\r\n\r\n"
     assert read(reader, cut(head, [1] * len(head)))[1] is None
 
 

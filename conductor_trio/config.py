@@ -42,13 +42,24 @@ class Limits:
     send_stall_timeout: float = 300.0  # a visitor or an application that does not read
     linger_timeout: float = 5.0  # how long a refused visitor's bytes are read away, as nginx's lingering_timeout
     max_linger: int = 16 * MIB  # and how many bytes
-    max_visitors: int = 8192  # connections at once
-    grace_timeout: float = 10.0  # running requests at shutdown
+    max_visitors: int = 16384  # connections at once
+    grace_timeout: float = 10.0  # running requests and tunnels at shutdown
+    drain_idle_timeout: float = 1.0  # for one more request on a kept connection before it is closed at shutdown
+
+    # Sessions whose link was lost, and whose client is expected back.
+    lost_timeout: float = 60.0  # how long their names are kept
+    hold_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor
+    max_held_per_route: int = 256  # a browser has six connections, so that is a class of forty
+    max_held: int = 4096
+    max_held_bytes: int = 32 * MIB  # heads and what came with them, of all requests that wait
+    ended_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
+    max_ended: int = 10_000
 
     # Applications.
     connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
     watch_delay: float = 0.05  # silence of the application after which the visitor is watched for an abort
     lost_link_delay: float = 0.01  # sshd that dies closes a relayed connection and the control channel
+    max_route_connections: int = 4096  # exchanges and tunnels at once; one application cannot take all of ours
     max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests
     upstream_idle_timeout: float = 4.0  # below the 5 s after which Node.js and uvicorn close a kept connection
     read_size: int = 64 * KIB  # one recv() of what is looked at
@@ -64,8 +75,16 @@ class Limits:
     control_send_timeout: float = 15.0  # a reply that is not read
     user_lookup_timeout: float = 5.0  # a directory service can hang for seconds
     max_control_lines: int = 16  # further lines after the registration, which the protocol does not have
-    max_sessions_per_user: int = 64  # a class of demonstrations from one account, but no flood
-    max_sessions: int = 4096
+    # A class of demonstrations may come from one account; what a user cannot do is to fill the gateway alone.
+    max_sessions_per_user: int = 1024
+    max_sessions: int = 8192
+    max_new_sessions: int = 1200  # a minute and user, at about 2 ms each: a flood takes 4 % of the processor
+    ping_interval: float = 10.0  # to clients that answer
+    ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s
+    watch_pause: float = (
+        0.05  # between two looks at a directory that changes; doubled up to the next while it does
+    )
+    max_watch_pause: float = 1.0
 
 
 @attrs.frozen(kw_only=True)
@@ -102,16 +121,21 @@ class ClientLimits:
     # Pauses between looks whether the application listens; growing, since most are ready soon or late.
     probe_pause: float = 0.01
     max_probe_pause: float = 0.2
+    # Pauses between dials grow by a quarter: an outage is over for us after about a quarter more than it lasted.
     redial_pause: float = 0.2
+    redial_growth: float = 1.25
     max_redial_pause: float = 30.0
-    ssh_alive_interval: int = 10  # ServerAliveInterval; with the count below a dead link shows within 30 s
+    max_reopen_pause: float = 1.5  # while SSH stands and only the server is away, which costs nobody a login
+    ping_timeout: float = 28.0  # of silence of a server that pings, and the link is dead: within 30 s
+    leave_timeout: float = 1.0  # for the server to take notice that we end on purpose
+    ssh_alive_interval: int = 8  # ServerAliveInterval; with the count below a dead link shows within 25 s
     ssh_alive_count: int = 2
     ssh_command_timeout: float = 30.0  # one command over the connection that already stands
     server_start_timeout: float = 3.0  # for a control socket that is not there yet; the original waits as long
     control_timeout: float = 30.0  # banner and reply of a server that accepts and then says nothing
     # sshd's LoginGraceTime is 120 s; with a jump host and a slow second factor it can be twice that.
     login_timeout: float = 300.0
-    connect_timeout: int = 30  # ssh's ConnectTimeout for an address that does not answer
+    connect_timeout: int = 15  # ssh's ConnectTimeout: an address that does not answer, and the handshake
     output_stall_timeout: float = 10.0  # at the end, for a reader of our output that does not read
     splice_size: int = 192 * KIB  # the buffer of the local transport: what a UNIX socket takes at once
     max_output_backlog: int = 1 * MIB  # of the application's output not yet written; then the application waits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,13 +15,18 @@ from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
 from conductor_trio.wire import report
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.control import (
+    RESUME,
     Accepted,
+    Event,
     Refused,
     Registration,
+    Takeover,
     format_banner,
+    format_event,
     format_registration,
     format_reply,
     parse_banner,
+    parse_event,
     parse_registration,
     parse_reply,
 )
@@ -83,7 +89,8 @@ def strict_json(line: bytes) -> object:
 
 
 def test_the_contract_to_the_letter() -> None:
-    assert format_banner("/run/c/sockets/a-1") == b'{"directory": "/run/c/sockets/a-1", "status": "ok"}\n'
+    greeting = {"directory": "/run/c/sockets/a-1", "status": "ok", "extensions": ["resume"]}
+    assert format_banner("/run/c/sockets/a-1") == json.dumps(greeting).encode() + b"\n"
     assert json.loads(format_registration(Registration(auth=DIGEST, key=None))) == {"auth": DIGEST}
     assert json.loads(format_registration(Registration(auth=DIGEST, key="k"))) == {"auth": DIGEST, "key": "k"}
     assert json.loads(format_reply(Accepted(urls=("a", "b")))) == {"status": "ok", "urls": ["a", "b"]}
@@ -98,6 +105,12 @@ def test_the_contract_to_the_letter() -> None:
         ({"auth": DIGEST, "key": ""}, Registration(auth=DIGEST, key=None)),
         ({"auth": DIGEST.upper(), "key": "Lab"}, Registration(auth=DIGEST, key="lab")),
         ({"auth": DIGEST, "key": "k", "later": [1]}, Registration(auth=DIGEST, key="k")),
+        (
+            {"auth": DIGEST, "extensions": ["resume", "later"], "takeover": "any"},
+            Registration(auth=DIGEST, key=None, extensions=frozenset({RESUME}), takeover=Takeover.ANY),
+        ),
+        ({"auth": DIGEST, "extensions": "resume"}, Registration(auth=DIGEST, key=None)),
+        ({"auth": DIGEST, "extensions": [["resume"], None]}, Registration(auth=DIGEST, key=None)),
     ],
 )
 def test_registrations(line: dict[str, object], registration: Registration) -> None:
@@ -158,15 +171,40 @@ def test_banners_read_back(directory: str) -> None:
     line = format_banner(directory)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_banner(line[:-1]).directory == directory
-    assert parse_banner(line[:-1]).raw == {"directory": directory, "status": "ok"}
+    assert parse_banner(line[:-1]).extensions == {RESUME}
+    assert parse_banner(line[:-1]).raw == json.loads(line)
 
 
-@given(st.binary(), st.none() | st.from_regex(r"[a-z0-9-]{1,20}", fullmatch=True))
-def test_registrations_read_back(token: bytes, key: str | None) -> None:
+@given(
+    st.binary(),
+    st.none() | st.from_regex(r"[a-z0-9-]{1,20}", fullmatch=True),
+    st.none() | st.sampled_from(Takeover),
+)
+def test_registrations_read_back(token: bytes, key: str | None, takeover: Takeover | None) -> None:
     registration = Registration(auth=hash_token(token), key=key)
+    if takeover is not None:
+        registration = attrs.evolve(registration, extensions=frozenset({RESUME}), takeover=takeover)
     line = format_registration(registration)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_registration(line[:-1]) == registration
+
+
+@pytest.mark.parametrize("takeover", ["all", "", None, 1, [], {}])
+def test_an_unknown_takeover_is_refused(takeover: object) -> None:
+    with pytest.raises(RegistrationRefused, match="takeover"):
+        parse_registration(json.dumps({"auth": DIGEST, "takeover": takeover}).encode())
+
+
+@pytest.mark.parametrize("event", Event)
+def test_events_read_back(event: Event) -> None:
+    line = format_event(event)
+    assert line.endswith(b"\n") and line.count(b"\n") == 1
+    assert parse_event(line[:-1]) is event
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"event": "later"}', b'{"event": []}', b"\xff", b"ping"])
+def test_what_is_no_event_that_we_know_is_none(line: bytes) -> None:
+    assert parse_event(line) is None
 
 
 @given(st.lists(st.from_regex(r"[!-~]{1,30}", fullmatch=True), max_size=4))

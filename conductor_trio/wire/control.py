@@ -7,11 +7,18 @@ r"""The control channel's messages, for both ends: one JSON object a line, UTF-8
     server → client   {"status": "ok", "urls": ["<host>", …]}  or  {"status": "error", "reason": "<text>"}
                      and, additive, the key in force: "key": "<key>"
 
-Fields that are not named here are ignored by either end, so that the channel can grow.
+Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
+announced in the greeting, ``"extensions": ["resume"]``, and used by a client only then, and by the server only with a
+client whose registration says the same. With `resume`:
+
+- The registration may say whether it takes a name over that is in use: `Takeover`.
+- Both ends send events, ``{"event": "<name>"}``, after the registration: `Event`.
+- A channel that ends without `LEAVE` was lost: the server keeps the name for a while, and holds requests for it.
 """
 
 from __future__ import annotations
 
+import enum
 import json
 import math
 import re
@@ -23,6 +30,27 @@ from conductor_trio.wire.auth import is_token_hash
 
 JSONObject = dict[str, object]
 
+#: The extension that makes a lost link expendable; see above.
+RESUME = "resume"
+
+
+class Takeover(enum.Enum):
+    """Whether a registration ends an older session of the same user that has the same name."""
+
+    OWN = "own"  #: one with the same token hash, which is the client's own: the link was lost; the default
+    ANY = "any"  #: any
+    NEVER = "never"  #: none; a client says so that has been replaced, lest two of them take turns
+
+
+class Event(enum.Enum):
+    """What is said on a channel after the registration."""
+
+    LEAVE = "leave"  #: from the client: it ends on purpose, and so does the name
+    PONG = "pong"  #: from the client: the answer to PING
+    PING = "ping"  #: from the server, every few seconds: either end knows by the silence that the link is dead
+    MOVE = "move"  #: from the server: register again, on another channel; this one is served to its end
+    REPLACED = "replaced"  #: from the server: another session has taken the name; this channel ends
+
 
 @attrs.frozen(kw_only=True)
 class Banner:
@@ -30,14 +58,20 @@ class Banner:
 
     directory: str
     raw: JSONObject
+    extensions: frozenset[str] = frozenset()
 
 
 @attrs.frozen(kw_only=True)
 class Registration:
-    """What a client asks for: the hash of its token (lower-case hex), and the key that it wants, if any."""
+    """What a client asks for: the hash of its token (lower-case hex), and the key that it wants, if any.
+
+    `extensions` are those that it speaks; `takeover` is only said with `RESUME` among them.
+    """
 
     auth: str
     key: str | None
+    extensions: frozenset[str] = frozenset()
+    takeover: Takeover = Takeover.OWN
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +121,7 @@ def _parse_object(line: bytes) -> JSONObject:
 
 def format_banner(directory: str) -> bytes:
     """Write the server's greeting."""
-    return _format_line({"directory": directory, "status": "ok"})
+    return _format_line({"directory": directory, "status": "ok", "extensions": [RESUME]})
 
 
 def parse_banner(line: bytes) -> Banner:
@@ -96,7 +130,7 @@ def parse_banner(line: bytes) -> Banner:
     directory = message.get("directory")
     if not isinstance(directory, str) or not directory.startswith("/") or not _is_path(directory):
         raise RemoteProtocolError("the server's greeting names no absolute directory")
-    return Banner(directory=directory, raw=message)
+    return Banner(directory=directory, raw=message, extensions=_parse_extensions(message))
 
 
 def format_registration(registration: Registration) -> bytes:
@@ -104,6 +138,10 @@ def format_registration(registration: Registration) -> bytes:
     message: JSONObject = {"auth": registration.auth}
     if registration.key is not None:
         message["key"] = registration.key
+    if registration.extensions:
+        message["extensions"] = sorted(registration.extensions)
+    if RESUME in registration.extensions:
+        message["takeover"] = registration.takeover.value
     return _format_line(message)
 
 
@@ -123,8 +161,17 @@ def parse_registration(line: bytes) -> Registration:
     key = message.get("key")
     if key is not None and not isinstance(key, str):
         raise RegistrationRefused("key is not a string")
-    # The original's client leaves an empty key out; one that sends it means the same.
-    return Registration(auth=auth.lower(), key=key.lower() if key else None)
+    try:
+        takeover = Takeover(message.get("takeover", Takeover.OWN.value))
+    except ValueError:
+        raise RegistrationRefused("takeover is none of own, any and never") from None
+    return Registration(
+        auth=auth.lower(),
+        # The original's client leaves an empty key out; one that sends it means the same.
+        key=key.lower() if key else None,
+        extensions=_parse_extensions(message),
+        takeover=takeover,
+    )
 
 
 def format_reply(reply: Reply) -> bytes:
@@ -145,6 +192,25 @@ def parse_reply(line: bytes) -> Accepted:
         raise RemoteProtocolError("the server's answer holds no list of host names")
     key = message.get("key")
     return Accepted(urls=tuple(urls), key=key if isinstance(key, str) else None)
+
+
+def format_event(event: Event) -> bytes:
+    """Write an event."""
+    return _format_line({"event": event.value})
+
+
+def parse_event(line: bytes) -> Event | None:
+    """Read an event; None for anything else, among it what later versions may say."""
+    try:
+        return Event(_parse_object(line).get("event"))
+    except ValueError:
+        return None
+
+
+def _parse_extensions(message: JSONObject) -> frozenset[str]:
+    """Return the extensions that the other end speaks and we do; what is no list of words announces none."""
+    told = message.get("extensions")
+    return frozenset({RESUME} & {word for word in told if isinstance(word, str)} if isinstance(told, list) else ())
 
 
 def _is_path(text: str) -> bool:

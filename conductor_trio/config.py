@@ -54,6 +54,7 @@ class Limits:
     max_held_bytes: int = 32 * MIB  # heads and what came with them, of all requests that wait
     ended_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
     max_ended: int = 10_000
+    max_ended_per_user: int = 200
 
     # Applications.
     connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it

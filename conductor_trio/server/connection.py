@@ -14,8 +14,9 @@ from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST, linger, splice
 from conductor_trio.net.streams import SocketStream, Stream, TlsStream
 from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed, Tunnel
+from conductor_trio.server.abort import VisitorWatch
 from conductor_trio.server.gateway import Gateway
-from conductor_trio.server.routes import Route
+from conductor_trio.server.routes import EndedRoute, KnownRoute, LostRoute, Route
 from conductor_trio.wire import replies
 from conductor_trio.wire.body import EndOfMessage
 from conductor_trio.wire.decide import Answer, AnswerOptions, Forward, ShowCounters, decide
@@ -23,6 +24,10 @@ from conductor_trio.wire.forward import Peer
 from conductor_trio.wire.head import RequestHead
 from conductor_trio.wire.messages import RequestReader
 from conductor_trio.wire.replies import Document, Reply
+
+
+# A link that is lost again and again is not to keep a visitor for ever.
+_MAX_REPEATS = 3
 
 
 async def serve_visitor(sock: socket.socket, gateway: Gateway, tls: ssl.SSLContext | None) -> None:
@@ -77,6 +82,7 @@ def _peer_of(sock: socket.socket, gateway: Gateway, *, is_https: bool) -> Peer:
 
 async def _turn_away(stream: Stream, gateway: Gateway) -> None:
     answer = replies.broken(503, "The gateway has too many visitors at this moment.")
+    gateway.counters.limited += 1
     gateway.counters.count_answer(answer.status)
     await stream.send_all(replies.format_answer(answer, None, keep_alive=False, date=gateway.date()))
 
@@ -94,20 +100,45 @@ class VisitorConnection:
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _exchange: Exchange | None = attrs.field(default=None, init=False)
     _is_tunnel: bool = attrs.field(default=False, init=False)
+    _hold: VisitorWatch | None = attrs.field(default=None, init=False)
+    _repeats: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.requests = RequestReader(self.gateway.limits)
 
     async def run(self) -> Outcome:
         """Serve requests until the connection is to be closed; returns how: `CLOSE` or `ABORT`."""
+        interrupted: RequestHead | None = None
+        while True:
+            with self._scope:
+                return await self._serve_all(interrupted)
+            interrupted = self._interrupted_request()
+            if interrupted is None:
+                return await self._say_why_cancelled()
+            self._scope = trio.CancelScope()
+
+    async def _serve_all(self, interrupted: RequestHead | None) -> Outcome:
+        """Serve the request whose link was lost, if any, and all that follow."""
         outcome = Outcome.KEEP
-        with self._scope:
-            while outcome is Outcome.KEEP:
-                result = await self._serve_next()
-                outcome = await self._carry(result) if isinstance(result, Tunnel) else result
-        return await self._say_why_cancelled() if self._scope.cancelled_caught else outcome
+        while outcome is Outcome.KEEP:
+            result = await self._serve_next(interrupted)
+            interrupted = None
+            outcome = await self._carry(result) if isinstance(result, Tunnel) else result
+        return outcome
+
+    def _interrupted_request(self) -> RequestHead | None:
+        """Return the request of an exchange that ended with its session, if it may go on with the next one."""
+        exchange = self._exchange
+        if exchange is None or exchange.route.is_open or exchange.is_aborted or not exchange.may_repeat:
+            return None
+        if self._repeats >= _MAX_REPEATS or isinstance(self._find_route(exchange.request), EndedRoute | None):
+            return None
+        self._repeats += 1
+        return exchange.request
 
     async def _say_why_cancelled(self) -> Outcome:
+        if self._hold is not None and self._hold.has_aborted:
+            return Outcome.ABORT
         if self._exchange is not None:
             if self._exchange.is_aborted:
                 return Outcome.ABORT
@@ -120,18 +151,21 @@ class VisitorConnection:
             return await self._refuse(408)
         return Outcome.CLOSE
 
-    async def _serve_next(self) -> Outcome | Tunnel:
+    async def _serve_next(self, interrupted: RequestHead | None) -> Outcome | Tunnel:
         counters = self.gateway.counters
-        try:
-            request = await self._next_request()
-        except RemoteProtocolError as error:
-            return await self._refuse(error.status)
+        request = interrupted
         if request is None:
-            return Outcome.CLOSE
-        counters.requestTotal += 1
+            try:
+                request = await self._next_request()
+            except RemoteProtocolError as error:
+                return await self._refuse(error.status)
+            if request is None:
+                return Outcome.CLOSE
+            counters.requestTotal += 1
+            self._repeats = 0
         counters.requestActive += 1
         try:
-            return await self._serve(request)
+            return await self._serve(request, is_complete=interrupted is not None)
         finally:
             counters.requestActive -= 1
 
@@ -176,36 +210,74 @@ class VisitorConnection:
             event = self.requests.next_event()
             if event is not None:
                 assert isinstance(event, RequestHead)
-                if has_deadline:
+                if has_deadline or self.gateway.is_draining:
                     self._scope.deadline = float("inf")
                 return event
 
-    async def _serve(self, request: RequestHead) -> Outcome | Tunnel:
-        gateway = self.gateway
-        route = gateway.routes.find(request.authority.host) if request.authority else None
-        token_hash = route.token_hash if route else None
-        decision = decide(request, token_hash, gateway.policy, https=self.peer.uses_https(request))
-        match decision:
-            case Forward(drop_authorization=drop_authorization):
-                assert route is not None
-                return await self._forward(request, route, drop_authorization=drop_authorization)
-            case ShowCounters():
-                values = attrs.asdict(gateway.counters) | {"routesTotal": len(gateway.routes)}
-                return await self._answer_and_go_on(replies.counters(values), request)
-            case AnswerOptions():
-                return await self._answer_and_go_on(replies.OPTIONS_ANSWER, request)
-            case Answer(reply=reply, failed_token=failed_token):
-                if failed_token:
-                    await self._slow_down(request, route)
-                return await self._answer_and_go_on(reply, request)
+    def _find_route(self, request: RequestHead) -> KnownRoute | None:
+        return self.gateway.routes.find(request.authority.host) if request.authority else None
 
-    async def _slow_down(self, request: RequestHead, route: Route | None) -> None:
-        key = (self.peer.visitor_address(request), route and route.hosts)
-        wait = self.gateway.throttle.count_failure(key, trio.current_time())
+    async def _serve(self, request: RequestHead, *, is_complete: bool) -> Outcome | Tunnel:
+        """Decide what becomes of a request, again when a session that it waited for is back.
+
+        `is_complete` tells that its end has been read.
+        """
+        gateway = self.gateway
+        while True:
+            route = self._find_route(request)
+            token_hash = route.token_hash if route else None
+            decision = decide(request, token_hash, gateway.policy, https=self.peer.uses_https(request))
+            answer: Reply | Document
+            match decision:
+                case Forward(drop_authorization=drop_authorization):
+                    assert isinstance(route, Route | LostRoute)
+                    if isinstance(route, LostRoute):
+                        if await self._hold_back(request, route):
+                            continue
+                        answer = replies.lost(route.since)
+                    elif route.connections >= gateway.limits.max_route_connections:
+                        gateway.counters.limited += 1
+                        answer = replies.broken(503, "This application has too many connections at this moment.")
+                    else:
+                        return await self._forward(
+                            request, route, drop_authorization=drop_authorization, is_complete=is_complete
+                        )
+                case ShowCounters():
+                    answer = replies.counters(gateway.status())
+                case AnswerOptions():
+                    answer = replies.OPTIONS_ANSWER
+                case Answer(reply=reply, failed_token=failed_token):
+                    if failed_token:
+                        await self._slow_down(request, route)
+                    answer = reply
+                    if reply is replies.NO_ROUTE and isinstance(route, EndedRoute):
+                        answer = replies.ended(route.since)
+            return await self._answer_and_go_on(answer, request, is_complete=is_complete)
+
+    async def _hold_back(self, request: RequestHead, lost: LostRoute) -> bool:
+        """Wait until it is settled whether the session comes back; False where that takes too long."""
+        size = len(self.requests.trailing_data) + request.size
+        if (
+            not request.body.is_empty
+        ):  # it stays with the visitor, and so nothing is read that would tell of an abort
+            return await self.gateway.held.wait(lost, size)
+        self._hold = self.gateway.aborts.watch(self.stream, self.requests, self._scope)
+        async with self._hold:
+            is_settled = await self.gateway.held.wait(lost, size)
+        self._hold = None
+        return is_settled
+
+    async def _slow_down(self, request: RequestHead, route: KnownRoute | None) -> None:
+        hosts = route.hosts if isinstance(route, Route | LostRoute) else None
+        wait = self.gateway.throttle.count_failure(
+            (self.peer.visitor_address(request), hosts), trio.current_time()
+        )
         if wait:
             await trio.sleep(wait)
 
-    async def _forward(self, request: RequestHead, route: Route, *, drop_authorization: bool) -> Outcome | Tunnel:
+    async def _forward(
+        self, request: RequestHead, route: Route, *, drop_authorization: bool, is_complete: bool
+    ) -> Outcome | Tunnel:
         exchange = self._exchange = Exchange(
             gateway=self.gateway,
             route=route,
@@ -214,11 +286,15 @@ class VisitorConnection:
             requests=self.requests,
             request=request,
             scope=self._scope,
+            request_complete=is_complete,
         )
         outcome: Outcome | Tunnel
         try:
             outcome = await exchange.run(drop_authorization=drop_authorization)
         except UpstreamUnavailable as error:
+            if exchange.may_repeat:
+                # Of a link that is lost, the session hears in this moment, too, which cancels this.
+                await trio.sleep(self.gateway.limits.lost_link_delay)
             self.gateway.log.debug("upstream_unavailable", host=route.hosts[:1], error=str(error))
             answer = replies.broken(error.status, _upstream_text(error))
             keep = exchange.request_complete and request.keep_alive and not self.gateway.is_draining
@@ -236,6 +312,7 @@ class VisitorConnection:
         """Carry the new protocol's bytes both ways, those that came early first, until its end."""
         self._is_tunnel = True
         self.gateway.counters.requestActive += 1
+        self.gateway.tunnels += 1
         tunnel.route.enter(self._scope)
         try:
             with contextlib.suppress(*STREAM_LOST):
@@ -247,19 +324,23 @@ class VisitorConnection:
         finally:
             tunnel.route.leave(self._scope)
             self.gateway.counters.requestActive -= 1
+            self.gateway.tunnels -= 1
             tunnel.upstream.close()
         return Outcome.CLOSE
 
-    async def _answer_and_go_on(self, answer: Reply | Document, request: RequestHead) -> Outcome:
+    async def _answer_and_go_on(
+        self, answer: Reply | Document, request: RequestHead, *, is_complete: bool
+    ) -> Outcome:
         """Answer a request without its body having been read; go on only if there is none."""
-        event = self.requests.next_event() if request.body.is_empty else None
-        keep_alive = isinstance(event, EndOfMessage) and request.keep_alive and not self.gateway.is_draining
+        if not is_complete and request.body.is_empty:
+            is_complete = isinstance(self.requests.next_event(), EndOfMessage)
+        keep_alive = is_complete and request.keep_alive and not self.gateway.is_draining
         await self._answer(answer, request, keep_alive=keep_alive)
         if keep_alive:
             # The answer may have cost no wait; a flood of such requests must not hold up the others.
             await trio.lowlevel.checkpoint()
             return Outcome.KEEP
-        if event is None:
+        if not is_complete:
             await _linger(self.stream, self.gateway.limits)
         return Outcome.CLOSE
 

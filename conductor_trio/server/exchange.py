@@ -60,7 +60,8 @@ class RequestFailed(Exception):
 class Exchange:
     """One exchange; `requests` is the visitor's reader, which has just given `request`.
 
-    `scope` is the visitor's connection's: it is cancelled when the visitor aborts or the route's session ends, and
+    `request_complete` is given where it is not the first exchange of this request. `scope` is the visitor's
+    connection's: it is cancelled when the visitor aborts or the route's session ends, and
     then `has_begun` tells what may still be said.
     """
 
@@ -74,19 +75,21 @@ class Exchange:
         requests: RequestReader,
         request: RequestHead,
         scope: trio.CancelScope,
+        request_complete: bool,
     ) -> None:
         self._gateway = gateway
         self._limits = gateway.limits
-        self._route = route
+        self.route = route
         self._peer = peer
         self._visitor = visitor
         self._requests = requests
         self.request = request
         self._scope = scope
         self._watch = gateway.aborts.watch(visitor, requests, scope)
-        self.request_complete = False
+        self.request_complete = request_complete
         self._response: ResponsePump | None = None
         self._upstream_reads = True
+        self._was_sent = False
         self._failure: Exception | None = None  # of the task beside the response
 
     @property
@@ -104,6 +107,12 @@ class Exchange:
         return Outcome.CLOSE if is_shown else Outcome.ABORT
 
     @property
+    def may_repeat(self) -> bool:
+        """Whether to carry it out once more on another link does no harm, and the visitor cannot tell."""
+        is_harmless = self.request.is_repeatable or (self.request.body.is_empty and not self._was_sent)
+        return is_harmless and not self.has_begun
+
+    @property
     def is_aborted(self) -> bool:
         """Whether the visitor has gone, and reads no answer."""
         return self._watch.has_aborted
@@ -119,7 +128,7 @@ class Exchange:
             first = head + self._available_body()
         except RemoteProtocolError as error:
             raise RequestFailed(error.status) from error
-        self._route.enter(self._scope)
+        self.route.enter(self._scope)
         try:
             return await self._run_upstream(first)
         except VisitorGone:
@@ -127,11 +136,11 @@ class Exchange:
         except ResponseCut:
             return self.cut_outcome
         finally:
-            self._route.leave(self._scope)
+            self.route.leave(self._scope)
 
     async def _run_upstream(self, first: bytes) -> Outcome | Tunnel:
         """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""
-        if self.request.is_repeatable and (kept := self._route.pool.take_idle()) is not None:
+        if self.request.is_repeatable and (kept := self.route.pool.take_idle()) is not None:
             response = self._make_pump(kept)
             try:
                 return await self._run_on(response, first)
@@ -139,7 +148,7 @@ class Exchange:
                 # The application closed the connection just as it was used again (RFC 9112 section 9.3.1).
                 if response.reader.has_begun:
                     raise
-        return await self._run_on(self._make_pump(await self._route.pool.open()), first)
+        return await self._run_on(self._make_pump(await self.route.pool.open()), first)
 
     def _make_pump(self, upstream: SocketStream) -> ResponsePump:
         self._upstream_reads = True
@@ -182,14 +191,14 @@ class Exchange:
             if response.has_switched:
                 is_ours = False
                 return Tunnel(
-                    route=self._route,
+                    route=self.route,
                     upstream=upstream,
                     from_visitor=self._requests.trailing_data,
                     from_application=response.reader.trailing_data,
                 )
             if response.leaves_upstream_clean and self._upstream_reads and self.request_complete:
                 is_ours = False
-                self._route.pool.give_back(upstream)
+                self.route.pool.give_back(upstream)
             return Outcome.KEEP if response.keeps_visitor else Outcome.CLOSE
         finally:
             if is_ours:
@@ -198,6 +207,7 @@ class Exchange:
     async def _send_to_application(self, upstream: SocketStream, data: bytes | memoryview) -> None:
         """Send while the application takes it; one that stops reading may still have an answer to give."""
         if data and self._upstream_reads:
+            self._was_sent = True
             self._upstream_reads = False  # until all is sent: a response that is complete cancels this half-way
             try:
                 await upstream.send_from(memoryview(data))

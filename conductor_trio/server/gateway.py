@@ -12,6 +12,7 @@ import trio
 from conductor_trio.config import Limits, ServerSettings
 from conductor_trio.log import Logger
 from conductor_trio.server.abort import AbortWatcher
+from conductor_trio.server.held import HeldRequests
 from conductor_trio.server.routes import RouteTable
 from conductor_trio.server.throttle import TokenThrottle
 from conductor_trio.wire.decide import Policy
@@ -29,6 +30,7 @@ class Counters:
     unauthorized: int = 0
     noroute: int = 0
     broken: int = 0
+    limited: int = 0  #: requests and registrations refused because there are too many
     internalErrors: int = 0  # noqa: N815
 
     def count_answer(self, status: int) -> None:
@@ -36,7 +38,7 @@ class Counters:
         match status:
             case 403:
                 self.unauthorized += 1
-            case 404:
+            case 404 | 410:
                 self.noroute += 1
             case 502 | 503 | 504:
                 self.broken += 1
@@ -54,9 +56,12 @@ class Gateway:
     throttle: TokenThrottle
     aborts: AbortWatcher
     counters: Counters = attrs.field(factory=Counters)
-    routes: RouteTable = attrs.field(factory=RouteTable)
+    routes: RouteTable = attrs.field(init=False)
+    held: HeldRequests = attrs.field(init=False)
     visitors: int = 0
+    tunnels: int = 0
     is_draining: bool = False
+    draining: trio.Event = attrs.field(factory=trio.Event)  #: set with `is_draining`, which costs less to ask
     _idle: dict[trio.CancelScope, float] = attrs.field(factory=dict, init=False)
     #: For bytes that go from one socket to another between two waits; what cannot go on at once is copied out.
     buffer: memoryview = attrs.field(init=False)
@@ -64,6 +69,8 @@ class Gateway:
 
     def __attrs_post_init__(self) -> None:
         self.buffer = memoryview(bytearray(self.limits.splice_size))
+        self.routes = RouteTable(self.limits)
+        self.held = HeldRequests(self.limits)
 
     @classmethod
     def from_settings(cls, settings: ServerSettings, log: Logger) -> Gateway:
@@ -87,6 +94,19 @@ class Gateway:
         """The limits in force."""
         return self.settings.limits
 
+    @property
+    def exchanges(self) -> int:
+        """How many requests are being served, tunnels apart."""
+        return self.counters.requestActive - self.tunnels
+
+    def status(self) -> dict[str, int]:
+        """Return what ``/_conductor/status`` shows."""
+        return attrs.asdict(self.counters) | {
+            "routesTotal": len(self.routes),
+            "routesLost": self.routes.lost,
+            "requestsHeld": self.held.total,
+        }
+
     def is_trusted(self, address: str) -> bool:
         """Whether a peer's address is one of the front proxies'."""
         if not self.trusted:
@@ -102,10 +122,10 @@ class Gateway:
         return self._date[1]
 
     def begin_idle(self, scope: trio.CancelScope) -> None:
-        """Have a connection's scope cancelled when it waits too long for a request, or when draining begins."""
+        """Have a connection's scope cancelled when it waits too long for a request, less long when draining."""
         self._idle[scope] = trio.current_time()
         if self.is_draining:
-            scope.cancel()
+            scope.deadline = trio.current_time() + self.limits.drain_idle_timeout
 
     def end_idle(self, scope: trio.CancelScope) -> None:
         """Leave a connection's scope alone: a request has come."""
@@ -115,6 +135,7 @@ class Gateway:
         """Look after all connections, for ever."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.aborts.run)
+            nursery.start_soon(self.routes.run_expiry)
             nursery.start_soon(self._run_idle_expiry)
 
     async def _run_idle_expiry(self) -> None:
@@ -132,7 +153,11 @@ class Gateway:
                 scope.cancel()
 
     def begin_drain(self) -> None:
-        """Let no connection wait for another request; answers say that they are the last."""
+        """Let no connection wait long for another request; answers say that they are the last.
+
+        A request may be on its way on a kept connection, so that closing it at once would lose it.
+        """
         self.is_draining = True
+        self.draining.set()
         for scope in self._idle:
-            scope.cancel()
+            scope.deadline = trio.current_time() + self.limits.drain_idle_timeout

@@ -102,6 +102,11 @@ class RequestHead:
         """Whether sending it twice does no harm: a safe method, no body, no upgrade."""
         return self.method in SAFE_METHODS and self.body.is_empty and not self.upgrades
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return len(self.target) + sum(len(field.name) + len(field.value) for field in self.told.fields)
+
     def values(self, lower: bytes) -> list[bytes]:
         """Return the values of all fields of that name, in order."""
         return [field.value for field in self.told.fields if field.lower == lower]

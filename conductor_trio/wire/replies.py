@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import attrs
@@ -12,23 +13,26 @@ from conductor_trio.wire.head import RequestHead
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
+<title>{title}</title>{reload}
 <style>:root{{color-scheme:light dark}}body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;\
 margin:15vh auto;padding:0 1.5rem}}h1{{font-size:1.4rem}}small{{opacity:.7}}</style></head>
 <body><main><h1>{title}</h1><p>{text}</p><small>{code} · conductor-trio</small></main></body></html>
 """
+
+_RELOAD_PAUSE = 3  # seconds; a request is held for longer, so a browser asks a few times a minute
 
 _PAGE_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """An answer: a status, a line that names it, and a sentence that says what to do."""
+    """An answer: a status, a line that names it, and what is so and what to do, in a sentence or two."""
 
     status: int
     title: str
     text: str
     fields: tuple[tuple[bytes, bytes], ...] = ()
+    reload: int | None = None  #: after how many seconds a browser is to ask again by itself
 
 
 @attrs.frozen(kw_only=True)
@@ -103,6 +107,33 @@ def broken(status: int, text: str) -> Reply:
     return Reply(status=status, title=titles.get(status, HTTPStatus(status).phrase), text=text, fields=retry)
 
 
+def lost(since: float) -> Reply:
+    """Return the answer for a session whose link was lost at `since` (Unix time) and is expected back."""
+    return Reply(
+        status=503,
+        title="The link to the application is lost",
+        text=f"The application's computer has not been connected to this gateway since {_format_time(since)}. "
+        "The application itself may well be running; the link is being made again. This page tries again by itself.",
+        fields=((b"Retry-After", b"%d" % _RELOAD_PAUSE),),
+        reload=_RELOAD_PAUSE,
+    )
+
+
+def ended(since: float) -> Reply:
+    """Return the answer for a session that ended at `since` (Unix time)."""
+    return Reply(
+        status=410,
+        title="The application has ended",
+        text=f"The session that had this address ended at {_format_time(since)}. Its owner may start it again; it "
+        "may then need a new login link.",
+    )
+
+
+def _format_time(unix_time: float) -> str:
+    """Return a time for people anywhere."""
+    return f"{datetime.fromtimestamp(unix_time, UTC):%H:%M:%S UTC on %d %B %Y}"
+
+
 def redirect(where: str, set_cookie: str) -> Reply:
     """Return the answer to a right login link."""
     return Reply(
@@ -159,7 +190,7 @@ def _rendered(reply: Reply, accept: bytes) -> Document:
         return Document(
             status=reply.status,
             content_type=b"text/html; charset=utf-8",
-            body=_PAGE.format(title=reply.title, text=reply.text, code=code).encode(),
+            body=_PAGE.format(title=reply.title, text=reply.text, code=code, reload=_reload(reply)).encode(),
             fields=(*reply.fields, (b"Content-Security-Policy", _PAGE_POLICY)),
         )
     if b"json" in accept:
@@ -167,3 +198,7 @@ def _rendered(reply: Reply, accept: bytes) -> Document:
         return Document(status=reply.status, content_type=b"application/json", body=body, fields=reply.fields)
     text = f"{code}: {reply.title}. {reply.text}\n".encode()
     return Document(status=reply.status, content_type=b"text/plain; charset=utf-8", body=text, fields=reply.fields)
+
+
+def _reload(reply: Reply) -> str:
+    return "" if reply.reload is None else f'\n<meta http-equiv="refresh" content="{reply.reload}">'

@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from scripts.bench.capacity import measure_capacity
 from scripts.bench.chain import measure_chain
 from scripts.bench.chart import draw_chart
+from scripts.bench.fairness import measure_fairness
 from scripts.bench.machine import (
     REPOSITORY,
     BenchError,
@@ -51,6 +53,8 @@ PARTS: Mapping[str, Callable[[Bench], None]] = {
     "memory": measure_memory,
     "chain": measure_chain,
     "startup": measure_startup,
+    "capacity": measure_capacity,
+    "fairness": measure_fairness,
 }
 RESULTS = REPOSITORY / "bench-results"
 
@@ -75,6 +79,8 @@ def make_parser() -> argparse.ArgumentParser:
         help="of a download or upload (default %(default)s)",
     )
     add("--idle", type=positive, default=1000, metavar="N", help="idle WebSockets (default %(default)s)")
+    add("--sessions", type=positive, default=1000, metavar="N", help="at once, capacity (default %(default)s)")
+    add("--websockets", type=positive, default=4000, metavar="N", help="at once, capacity (default %(default)s)")
     add(
         "--original",
         metavar="COMMAND",
@@ -154,6 +160,8 @@ def run(args: argparse.Namespace) -> None:
             seconds=args.seconds,
             volume=args.volume * MIB,
             idle=args.idle,
+            sessions=args.sessions,
+            websockets=args.websockets,
             original=args.original,
             report=report,
             note=note,

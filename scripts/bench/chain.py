@@ -80,9 +80,9 @@ def _open_chain(name: str, site: Site, command: Callable[[Site], list[str]], ssh
     application: list[str | Path] = [sys.executable, "-IS", "-c", _LINK, site.upstream, local_socket]
     with (
         open_gateway(name, site, command(site)) as gateway,
-        open_client(site, sshd, local_socket, application) as host,
+        open_client(site, sshd, local_socket, application) as client,
     ):
-        yield Peer(name=name, address=site.port, host=host, pid=gateway.pid)
+        yield Peer(name=name, address=site.port, host=client.host, pid=gateway.pid)
 
 
 @contextlib.contextmanager

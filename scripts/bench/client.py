@@ -10,18 +10,29 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import attrs
+
 from scripts.bench.machine import PATIENCE, BenchError, open_process
-from scripts.bench.peers import KEY, TOKEN, Site, control_socket, own_program
+from scripts.bench.peers import KEY, Site, control_socket, own_program
+from scripts.bench.sessions import TOKEN
 from scripts.private_sshd import PrivateSshd
 
 _READ_SIZE = 65536
 
 
+@attrs.frozen(kw_only=True)
+class Client:
+    """A running client, and the host name that it was given."""
+
+    pid: int
+    host: str
+
+
 @contextlib.contextmanager
 def open_client(
     site: Site, sshd: PrivateSshd | None, local_socket: Path, application: Sequence[str | Path]
-) -> Iterator[str]:
-    """Offer an application at the gateway of that site, over SSH where `sshd` is given; gives its host name."""
+) -> Iterator[Client]:
+    """Offer an application at the gateway of that site, over SSH where `sshd` is given."""
     way = f"localhost:{sshd.port}" if sshd else ""
     command: list[str | Path] = [
         own_program("conductor-trio"),
@@ -36,7 +47,7 @@ def open_client(
         environment = sshd.me.environment(environment)
     log = site.directory / "client"
     with open_process([*command, *application], log, environment, subprocess.PIPE) as client:
-        yield _wait_live(client, log)
+        yield Client(pid=client.pid, host=_wait_live(client, log))
 
 
 def _wait_live(client: subprocess.Popen[bytes], log: Path) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 import attrs
 
 from scripts.bench.machine import LOOPBACK, PATIENCE, BenchError, cpu_seconds, find_program
-from scripts.bench.peers import TOKEN, Peer
+from scripts.bench.peers import Peer
+from scripts.bench.sessions import TOKEN
 
 CONNECTIONS = 32
 _SCRIPT = Path(__file__).with_name("load.lua")
@@ -74,6 +75,26 @@ def parse_outcome(output: str, cpu: float) -> Outcome:
     return outcome
 
 
+def load_command(
+    peer: Peer,
+    seconds: int,
+    *,
+    mode: Sequence[str] = ("same",),
+    headers: Sequence[str] = (),
+    tls: bool = False,
+    connections: int = CONNECTIONS,
+    target: str = "/api/status",
+) -> list[str]:
+    """Return the command of such a load; raises `BenchError` without wrk."""
+    wrk = find_program("wrk")
+    if wrk is None:
+        raise BenchError("there is no wrk here (Debian: wrk)")
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(_SCRIPT)]
+    for field in [*browser_headers(peer.host), *headers]:
+        command += ["-H", field]
+    return [*command, f"{'https' if tls else 'http'}://{LOOPBACK}:{peer.address}{target}", "--", *mode]
+
+
 def run_load(
     peer: Peer,
     seconds: int,
@@ -83,13 +104,7 @@ def run_load(
     tls: bool = False,
 ) -> Outcome:
     """Load the peer for that long; raises `BenchError`."""
-    wrk = find_program("wrk")
-    if wrk is None:
-        raise BenchError("there is no wrk here (Debian: wrk)")
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(_SCRIPT)]
-    for field in [*browser_headers(peer.host), *headers]:
-        command += ["-H", field]
-    command += [f"{'https' if tls else 'http'}://{LOOPBACK}:{peer.address}/api/status", "--", *mode]
+    command = load_command(peer, seconds, mode=mode, headers=headers, tls=tls)
     before = cpu_seconds(peer.pid) if peer.pid else 0.0
     try:
         done = subprocess.run(

@@ -140,11 +140,15 @@ def parse_cpu_ticks(stat: str) -> int:
 
 def resident_bytes(pid: int) -> int:
     """Return the resident memory of the process and those below it; what they share counts for each."""
-    total = 0
-    for member in [pid, *descendants(pid)]:
-        with contextlib.suppress(OSError):
-            total += int(Path(f"/proc/{member}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return total
+    return sum(map(own_resident_bytes, [pid, *descendants(pid)]))
+
+
+def own_resident_bytes(pid: int) -> int:
+    """Return the resident memory of the process alone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # it has ended meanwhile
+        return 0
 
 
 def allow_many_files() -> None:

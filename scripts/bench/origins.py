@@ -1,4 +1,4 @@
-"""The applications behind the proxies: nginx for pages and downloads, another for WebSockets and uploads."""
+"""The applications behind the proxies: nginx for pages and downloads, another for the rest."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Origins:
     pages_port: int  # the same application
     websocket: Path
     upload: Path
+    slow: Path  # seconds until it answers
 
 
 @contextlib.contextmanager
@@ -60,6 +61,7 @@ def open_origins(directory: Path, download_size: int) -> Iterator[Origins]:
         pages_port=free_port(),
         websocket=directory / "ws.sock",
         upload=directory / "up.sock",
+        slow=directory / "slow.sock",
     )
     values = {"directory": directory, "socket": origins.pages, "loopback": LOOPBACK, "port": origins.pages_port}
     values |= {"page": PAGE, "download": DOWNLOAD_PATH, "file": file}
@@ -67,12 +69,17 @@ def open_origins(directory: Path, download_size: int) -> Iterator[Origins]:
     if program is None:
         raise BenchError("there is no nginx here, which is the application behind all proxies (make system)")
     pages = [program, *nginx_command(directory, nginx_head(directory) + _HTTP % values)[1:]]
-    streams = [sys.executable, "-m", "scripts.bench.streams", str(origins.websocket), str(origins.upload)]
+    streams = [
+        sys.executable,
+        "-m",
+        "scripts.bench.streams",
+        *map(str, (origins.websocket, origins.upload, origins.slow)),
+    ]
     pages_log, streams_log = directory / "pages.log", directory / "streams.log"
     with open_process(pages, pages_log) as nginx, open_process(streams, streams_log) as other:
         wait_until(lambda: is_listening(origins.pages), nginx, pages_log, "the application")
-        for path in (origins.websocket, origins.upload):
+        for path in (origins.websocket, origins.upload, origins.slow):
             wait_until(lambda: is_listening(path), other, streams_log, "the application for streams")  # noqa: B023
-        for path in (origins.pages, origins.websocket, origins.upload):
+        for path in (origins.pages, origins.websocket, origins.upload, origins.slow):
             path.chmod(0o660)  # as a relay socket has to be
         yield origins

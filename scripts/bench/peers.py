@@ -6,10 +6,8 @@ Caddy uses all cores, as it cannot be told otherwise without slowing it down in 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,20 +17,18 @@ from urllib.parse import quote
 
 import attrs
 
-from conductor_trio.wire.auth import hash_token
 from scripts.bench.machine import (
     LOOPBACK,
     BenchError,
-    connect,
     find_program,
     free_port,
     is_listening,
     open_process,
     wait_until,
 )
+from scripts.bench.sessions import TOKEN, LocalSession
 
 KEY = "bench"
-TOKEN = "bench-token-0123456789abcdefghijk"  # as long as one that the client makes up
 PATTERN = "{key}-{user}.localhost"
 HOST = f"{KEY}-peer.localhost"  # what is sent to those who have no host names of their own
 
@@ -280,34 +276,13 @@ def original_command(template: str, site: Site) -> list[str]:
 
 
 @contextlib.contextmanager
-def registered(site: Site) -> Iterator[str]:
-    """Have the gateway of that site send visitors straight to the application; gives its host name."""
-    with connect(control_socket(site)) as channel, channel.makefile("rb") as replies:
-        banner = _reply(replies.readline())
-        # One more name of the application's own socket: nothing of ours stands between it and the gateway.
-        os.link(site.upstream, os.path.join(str(banner["directory"]), "socket"))
-        channel.sendall(json.dumps({"auth": hash_token(TOKEN.encode()), "key": KEY}).encode() + b"\n")
-        match _reply(replies.readline()):
-            case {"urls": [str(host), *_]}:
-                yield host
-            case reply:
-                raise BenchError(f"the gateway replied {reply}")
-        with contextlib.suppress(OSError):
-            channel.shutdown(socket.SHUT_RDWR)
-
-
-def _reply(line: bytes) -> dict[str, object]:
-    reply: dict[str, object] = json.loads(line or b"{}")
-    if reply.get("status") != "ok":
-        raise BenchError(f"the gateway refused the application: {reply.get('reason', 'it closed')}")
-    return reply
-
-
-@contextlib.contextmanager
 def open_registered(name: str, site: Site, command: Sequence[str]) -> Iterator[Peer]:
     """Run a gateway with the application registered at it."""
-    with open_gateway(name, site, command) as process, registered(site) as host:
-        yield Peer(name=name, address=site.port, host=host, pid=process.pid)
+    with (
+        open_gateway(name, site, command) as process,
+        LocalSession(control_socket(site), site.upstream, KEY) as session,
+    ):
+        yield Peer(name=name, address=site.port, host=session.host, pid=process.pid)
 
 
 OURS = Kind(

@@ -52,6 +52,17 @@ def _volume(name: str, title: str) -> tuple[Measure, Measure]:
     )
 
 
+def _quiet(heat: str, title: str) -> tuple[Measure, ...]:
+    of = f"quiet routes beside {title}" if title else "nine quiet routes alone"
+    figures = (
+        Measure(name=f"fairness-{heat}-p50", title=f"{of}: latency, median", unit="ms", digits=2),
+        Measure(name=f"fairness-{heat}-p99", title="latency, 99 %", unit="ms", digits=2, of=of),
+    )
+    ratio = Measure(name=f"fairness-{heat}-ratio", title="median, times that alone", unit="×", digits=2, of=of)
+    return (*figures, ratio) if title else figures
+
+
+_NONE, _ALL = "200 requests/s, nothing else", "200 requests/s beside all sessions and WebSockets"
 _HALF = "half of its own maximum"
 
 MEASURES = (
@@ -69,6 +80,23 @@ MEASURES = (
     *_rate("chain", "whole chain over SSH"),
     *_volume("chain-download", "whole chain over SSH, download"),
     *_volume("chain-upload", "whole chain over SSH, upload"),
+    Measure(name="registration-first", title="registration of the first sessions", unit="ms", digits=2),
+    Measure(name="registration-last", title="registration of the thousandth session", unit="ms", digits=2),
+    Measure(name="session-memory", title="memory of a session", unit="KiB", digits=1),
+    Measure(
+        name="capacity-websocket-memory", title="memory of one of 4,000 idle WebSockets", unit="KiB", digits=1
+    ),
+    Measure(name="capacity-none-p50", title=f"{_NONE}: latency, median", unit="ms", digits=2),
+    Measure(name="capacity-none-p99", title="latency, 99 %", unit="ms", digits=2, of=_NONE),
+    Measure(name="capacity-all-p50", title=f"{_ALL}: latency, median", unit="ms", digits=2),
+    Measure(name="capacity-all-p99", title="latency, 99 %", unit="ms", digits=2, of=_ALL),
+    Measure(name="client-memory", title="memory of a client process", unit="MiB", digits=1),
+    Measure(name="client-ssh-memory", title="memory of its ssh", unit="MiB", digits=1),
+    *_quiet("alone", ""),
+    *_quiet("flood", "a flooded one"),
+    *_quiet("downloads", "one with downloads"),
+    *_quiet("pending", "one with 500 requests pending"),
+    *_quiet("unread", "one with slow readers"),
     Measure(name="help", title="conductor-trio --help", unit="ms"),
     Measure(name="launch-local", title="launch to live, on one host", unit="ms"),
     Measure(name="launch-ssh", title="launch to live, over SSH", unit="ms"),

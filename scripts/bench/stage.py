@@ -25,7 +25,9 @@ class Bench:
     rounds: int
     seconds: int
     volume: int  # bytes of a download or an upload
-    idle: int  # WebSockets
+    idle: int  # WebSockets of which the cost of one is taken
+    sessions: int  # at once, for the capacity
+    websockets: int  # at once, spread over those
     original: str | None
     report: Callable[[Sample], None]
     note: Callable[[str], None]

@@ -17,7 +17,7 @@ from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
 _RUNS = 10
 
 # An application that is ready as soon as a program can be.
-_QUICK = """
+QUICK_APPLICATION = """
 import signal, socket, sys
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
@@ -47,7 +47,7 @@ def _measure_launches(bench: Bench, name: str, sshd: PrivateSshd | None) -> None
     directory = bench.make_directory()
     local_socket = directory / "app"
     site = Site(directory=directory, upstream=local_socket)
-    application: list[str | Path] = [sys.executable, "-IS", "-c", _QUICK, local_socket]
+    application: list[str | Path] = [sys.executable, "-IS", "-c", QUICK_APPLICATION, local_socket]
     with open_gateway(OURS.name, site, ours_command(site)):
         for _ in range(_RUNS):
             begin = time.perf_counter()

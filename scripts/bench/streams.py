@@ -1,14 +1,16 @@
-"""An application that echoes WebSocket messages on one UNIX socket and reads uploads on another.
+"""An application that echoes WebSocket messages on one UNIX socket, reads uploads on another, is slow on a third.
 
 ::
 
-    python -m scripts.bench.streams WEBSOCKET UPLOAD
+    python -m scripts.bench.streams WEBSOCKET UPLOAD SLOW
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
+from collections.abc import Sequence
 
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, wrap_server_stream
@@ -17,6 +19,7 @@ from conductor_trio.net.listeners import open_unix_listener
 
 _READ_SIZE = 1024 * 1024
 _MODE = 0o660
+_THINKING_TIME = 2.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 
@@ -58,17 +61,30 @@ async def swallow(stream: trio.SocketStream) -> None:
         await stream.aclose()
 
 
+async def ponder(stream: trio.SocketStream) -> None:
+    """Answer each request late; one comes in one piece, and the next after the answer."""
+    try:
+        while await stream.receive_some(_READ_SIZE):
+            await trio.sleep(_THINKING_TIME)
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    except (trio.BrokenResourceError, OSError):
+        pass
+    finally:
+        await stream.aclose()
+
+
 def _stream_listener(sock: object) -> trio.SocketListener:
     return trio.SocketListener(trio.socket.from_stdlib_socket(sock))  # type: ignore[arg-type]
 
 
-async def serve(websocket: str, upload: str) -> None:
-    """Serve both until cancelled."""
-    with open_unix_listener(websocket, _MODE) as messages, open_unix_listener(upload, _MODE) as bodies:
+async def serve(paths: Sequence[str]) -> None:
+    """Serve all until cancelled."""
+    with contextlib.ExitStack() as stack:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.serve_listeners, echo, [_stream_listener(messages)])
-            nursery.start_soon(trio.serve_listeners, swallow, [_stream_listener(bodies)])
+            for path, handler in zip(paths, (echo, swallow, ponder), strict=True):
+                listener = stack.enter_context(open_unix_listener(path, _MODE))
+                nursery.start_soon(trio.serve_listeners, handler, [_stream_listener(listener)])
 
 
 if __name__ == "__main__":
-    trio.run(serve, sys.argv[1], sys.argv[2])
+    trio.run(serve, sys.argv[1:])

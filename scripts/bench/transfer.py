@@ -47,7 +47,7 @@ def download(name: str, peer: Peer, volume: int) -> Mapping[str, float]:
     with _measured(name, peer, volume) as figures, connect(peer.address) as sock:
         begin = time.monotonic()
         sock.sendall(_head(peer, "GET"))
-        length, received = _read_head(sock)
+        length, received = read_head(sock)
         if length != volume:
             raise BenchError(f"a download of {length} bytes where {volume} were asked for")
         block = memoryview(bytearray(_BLOCK))
@@ -70,7 +70,7 @@ def upload(name: str, peer: Peer, volume: int) -> Mapping[str, float]:
             size = sock.send(block[: min(left, _BLOCK)])
             left -= size
             _check_time(begin)
-        _read_head(sock)
+        read_head(sock)
     return figures
 
 
@@ -92,7 +92,7 @@ def _head(peer: Peer, method: str, *fields: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _read_head(sock: socket.socket) -> tuple[int, int]:
+def read_head(sock: socket.socket) -> tuple[int, int]:
     """Return the length that an answer announces, and how much of its body has come already."""
     head = b""
     while b"\r\n\r\n" not in head:

@@ -1,0 +1,103 @@
+"""Fairness: how long the requests of nine quiet routes take, alone and beside one that is hot."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import attrs
+
+from scripts.bench.load import CONNECTIONS, load_command
+from scripts.bench.machine import BenchError, open_process
+from scripts.bench.origins import DOWNLOAD_PATH, open_origins
+from scripts.bench.peers import OURS, Peer, Site, control_socket, open_gateway, ours_command
+from scripts.bench.results import Sample
+from scripts.bench.sessions import LocalSession, open_sessions
+from scripts.bench.stage import Bench
+from scripts.bench.steady import measure_steady
+
+QUIET_ROUTES = 9
+QUIET_RATE = 20.0  # requests a second of each
+_WARM_UP = 1.0  # seconds until a load is under way
+_DOWNLOADS = 8
+_PENDING = 500
+_SLOW_READERS = 64
+_DOWNLOAD_SIZE = 64 * 1024 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class _Stage:
+    gateway: Peer
+    quiet: list[str]
+    hot: str  # the host of a route whose application has pages and downloads
+    pending: str  # and of one that answers late
+    directory: Path
+
+
+def measure_fairness(bench: Bench) -> None:
+    """Report the quiet routes' latency beside each kind of hot route, and how many times that alone it is."""
+    heats: Mapping[str, Callable[[_Stage], list[str]]] = {
+        "flood": lambda stage: _wrk(stage, stage.hot, CONNECTIONS),
+        "downloads": lambda stage: _wrk(stage, stage.hot, _DOWNLOADS, DOWNLOAD_PATH),
+        "pending": lambda stage: _wrk(stage, stage.pending, _PENDING),
+        "unread": _slow_readers,
+    }
+    with _open_stage(bench) as stage:
+        for _ in range(bench.rounds):
+            alone = _measure(bench, stage, "alone")
+            for heat, command in heats.items():
+                with open_process(command(stage), stage.directory / heat) as load:
+                    time.sleep(_WARM_UP)
+                    beside = _measure(bench, stage, heat)
+                    if load.poll() is not None:
+                        said = (stage.directory / heat).read_text(errors="replace")[-200:]
+                        raise BenchError(f"the load of the hot route ended: {said}")
+                _report(bench, f"fairness-{heat}-ratio", beside / alone)
+
+
+def _measure(bench: Bench, stage: _Stage, name: str) -> float:
+    found = measure_steady(stage.gateway, stage.quiet, rate=QUIET_RATE, seconds=bench.seconds)
+    _report(bench, f"fairness-{name}-p50", found.p50 * 1e3)
+    _report(bench, f"fairness-{name}-p99", found.p99 * 1e3)
+    return found.p50
+
+
+def _report(bench: Bench, measure: str, value: float) -> None:
+    bench.report(Sample(measure=measure, peer=OURS.name, value=value))
+
+
+@contextlib.contextmanager
+def _open_stage(bench: Bench) -> Iterator[_Stage]:
+    """Run a gateway with all routes; the hot ones share no application with the quiet ones."""
+    site = Site(directory=bench.make_directory(), upstream=bench.origins.pages)
+    control = control_socket(site)
+    with (
+        open_origins(bench.make_directory(), _DOWNLOAD_SIZE) as hot,
+        open_gateway(OURS.name, site, ours_command(site)) as gateway,
+        LocalSession(control, hot.pages, "hot") as flooded,
+        LocalSession(control, hot.slow, "late") as pending,
+        contextlib.ExitStack() as stack,
+    ):
+        keys = [f"quiet{number}" for number in range(QUIET_ROUTES)]
+        quiet = open_sessions(stack, control, site.upstream, keys)
+        yield _Stage(
+            gateway=Peer(name=OURS.name, address=site.port, host=flooded.host, pid=gateway.pid),
+            quiet=[session.host for session in quiet],
+            hot=flooded.host,
+            pending=pending.host,
+            directory=site.directory,
+        )
+
+
+def _wrk(stage: _Stage, host: str, connections: int, target: str = "/api/status") -> list[str]:
+    """Return the command of a load without end."""
+    peer = attrs.evolve(stage.gateway, host=host)
+    return load_command(peer, 3600, connections=connections, target=target)
+
+
+def _slow_readers(stage: _Stage) -> list[str]:
+    arguments = [str(stage.gateway.address), stage.hot, DOWNLOAD_PATH, str(_SLOW_READERS)]
+    return [sys.executable, "-m", "scripts.bench.slow_readers", *arguments]

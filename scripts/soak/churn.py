@@ -1,0 +1,131 @@
+"""Sessions that come and go in every way.
+
+::
+
+    python -m scripts.soak.churn CONTROL APPLICATION PORT SESSIONS SEED
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.bench.load import browser_headers
+from scripts.bench.machine import BenchError, connect
+from scripts.bench.sessions import LocalSession
+
+_SLOTS = 8  # sessions at once
+_PER_MINUTE = 500  # two of these stay below what the gateway allows one user
+_READ_SIZE = 65536
+_TARGETS = ("/late", "/large", "/pieces", "/echo")
+
+
+class Slot:
+    """A key, and now and then a session that has it."""
+
+    def __init__(self, key: str, control: Path, application: Path, port: int, dice: random.Random) -> None:
+        self._key = key
+        self._control = control
+        self._application = application
+        self._port = port
+        self._dice = dice
+        self._session: LocalSession | None = None
+        self._is_missed = False  # the gateway waits for it to come back
+
+    def turn(self) -> bool:
+        """Open a session where there is none, and end the one that there is; returns whether one was opened."""
+        if self._session is None:
+            if self._dice.random() < 0.1:
+                self._begin_and_leave()
+            else:
+                self.open()
+            return True
+        with self._visited(self._session):
+            self._end(self._session)
+        self._session = None
+        return False
+
+    def open(self) -> None:
+        """Have a session."""
+        speaks_resume = self._is_missed or self._dice.random() < 0.7
+        self._session = LocalSession(self._control, self._application, self._key, speaks_resume=speaks_resume)
+        self._is_missed = speaks_resume
+
+    def finish(self) -> None:
+        """Have no session, and be missed by nobody."""
+        if self._session is None and self._is_missed:
+            self.open()
+        if self._session is not None:
+            self._session.leave()
+
+    def _begin_and_leave(self) -> None:
+        """Go no further than a part of the registration."""
+        with connect(self._control) as channel:
+            if self._dice.random() < 0.7:
+                channel.recv(_READ_SIZE)
+            channel.sendall(self._dice.choice([b"", b'{"auth": "', b"what?\n", b'{"auth": 1}\n', b"\n\n"]))
+
+    def _end(self, session: LocalSession) -> None:
+        match self._dice.choice(["leave", "end", "cut", "swap", "unlink"]):
+            case "leave":
+                session.leave()
+                self._is_missed = False
+            case "end":
+                session.end()
+            case "cut":
+                session.cut()
+            case "swap":
+                session.swap_relay()
+            case "unlink":
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(session.relay)
+                session.end()
+
+    @contextlib.contextmanager
+    def _visited(self, session: LocalSession) -> Iterator[None]:
+        """Have up to three visitors in the middle of something; the session's end is theirs, too."""
+        with contextlib.ExitStack() as stack:
+            visitors = [stack.enter_context(connect(self._port)) for _ in range(self._dice.randrange(4))]
+            for visitor in visitors:
+                target = self._dice.choice(_TARGETS)
+                upgrade = ["Upgrade: websocket", "Connection: Upgrade"] if target == "/echo" else []
+                lines = [f"GET {target} HTTP/1.1", *browser_headers(session.host), *upgrade, "", ""]
+                visitor.sendall("\r\n".join(lines).encode())
+            yield
+            for visitor in visitors:
+                _read_to_end(visitor)
+
+
+def _read_to_end(visitor: socket.socket) -> None:
+    """Read until the gateway ends the connection, which it would keep after an answer unless we say no more."""
+    with contextlib.suppress(OSError):
+        visitor.shutdown(socket.SHUT_WR)
+        while visitor.recv(_READ_SIZE):
+            pass
+
+
+def churn(control: Path, application: Path, port: int, count: int, seed: int) -> None:
+    """Open that many sessions, not too many a minute, and end all of them."""
+    dice = random.Random(seed)
+    slots = [Slot(f"s{seed}x{number}", control, application, port, dice) for number in range(_SLOTS)]
+    begin = time.monotonic()
+    opened = 0
+    while opened < count:
+        for slot in slots:
+            opened += slot.turn()
+        time.sleep(max(0.0, begin + (opened - _SLOTS) * 60 / _PER_MINUTE - time.monotonic()))
+    for slot in slots:
+        slot.finish()
+
+
+if __name__ == "__main__":
+    try:
+        churn(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:6]))
+    except (BenchError, OSError) as error:
+        sys.exit(f"a session: {error}")

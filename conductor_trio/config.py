@@ -46,6 +46,12 @@ class Limits:
     grace_timeout: float = 10.0  # running requests and tunnels at shutdown
     drain_idle_timeout: float = 1.0  # for one more request on a kept connection before it is closed at shutdown
 
+    handover_timeout: float = 10.0  # for each step that a predecessor or a successor has to take
+    upgrade_timeout: float = 60.0  # from SIGHUP until the successor asks for our listeners: a cold, busy disk
+    successor_pause: float = 0.5  # that a visitor waits for our successor before what is left is cut
+    state_pause: float = 0.2  # between two writes of what a successor has to know
+    state_timeout: float = 2.0  # a disk that hangs
+
     # Sessions whose link was lost, and whose client is expected back.
     lost_timeout: float = 60.0  # how long their names are kept
     hold_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor
@@ -110,6 +116,7 @@ class ServerSettings:
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     verbose: bool = False
+    take_over: bool = False
     limits: Limits = attrs.field(factory=Limits)
 
 

@@ -20,10 +20,11 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conductor_trio.server.routes import Route
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.hosts import user_label
 from tests.conftest import open_descriptors
-from tests.session_bench import LIMITS, PATIENCE, TOKEN_HASH, Bench, Client, open_bench
+from tests.session_bench import LIMITS, OTHER_HASH, PATIENCE, TOKEN_HASH, Bench, Client, open_bench
 from tests.strategies import cut, cuts
 from tests.users import BOB, acting_as, real_person
 
@@ -50,7 +51,7 @@ async def wait_idle(bench: Bench) -> None:
 async def test_a_session_as_the_original_client_has_it(bench: Bench) -> None:
     with bench.connect() as client:
         banner = await client.greet()
-        assert banner == {"directory": str(client.directory), "status": "ok"}
+        assert banner == {"directory": str(client.directory), "status": "ok", "extensions": ["resume"]}
         assert client.directory.parent == bench.runtime_dir / "sockets"
         assert client.directory.name.startswith(f"{USER}-")
         assert stat.S_IMODE(client.directory.parent.stat().st_mode) == 0o771
@@ -331,6 +332,8 @@ async def test_what_more_a_client_leaves_in_its_directory_stays(
     await trio.testing.wait_all_tasks_blocked()
     assert client.directory.exists()
     assert len(bench.gateway.routes) == 0
+    # It counts as a session, lest a user fill the disk with them.
+    assert bench.host._quotas._by_uid.pop(os.geteuid()) == 1
     shutil.rmtree(client.directory)
 
 
@@ -352,7 +355,7 @@ async def test_a_name_is_taken_until_its_session_ends(bench: Bench) -> None:
         second.listen()
         with bench.connect() as first:
             await first.go_live(key="app")
-            answer = await second.register(key="app")
+            answer = await second.register(key="app", auth=OTHER_HASH)
             assert answer["status"] == "error"
             assert "name taken" in answer["reason"] and "another key" in answer["reason"]
             assert len(bench.gateway.routes) == 1
@@ -420,7 +423,7 @@ async def test_a_relay_socket_that_is_no_longer_what_was_checked(
     with bench.connect() as client:
         await client.go_live(key="app")
         route = bench.gateway.routes.find(f"app-{LABEL}.apps.test")
-        assert route is not None
+        assert isinstance(route, Route)
         try:
             change(client.relay)
         except PermissionError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,15 +10,18 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from inotify_simple import flags
 
+from conductor_trio.config import Limits
 from conductor_trio.server.watch import DirectoryWatcher, Watch
 
 PATIENCE = 10.0
+LIMITS = Limits(watch_pause=0, max_watch_pause=0)
 
 
 @pytest.fixture
 async def watcher() -> AsyncIterator[DirectoryWatcher]:
-    with DirectoryWatcher() as watcher:
+    with DirectoryWatcher(LIMITS) as watcher:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
             yield watcher
@@ -53,6 +57,7 @@ async def test_each_change_of_a_name_or_a_mode_is_told(watcher: DirectoryWatcher
         ):
             change()
             assert await tells(watch)
+            assert await tells(watch)  # something may have followed, which nobody would have told
             assert not await tells(watch)
 
 
@@ -63,7 +68,27 @@ async def test_what_was_told_while_nobody_waited_is_not_lost(watcher: DirectoryW
         await trio.testing.wait_all_tasks_blocked()
         with trio.fail_after(PATIENCE):
             await watch.wait_changed()
+        assert await tells(watch)
         assert not await tells(watch)
+
+
+async def test_a_flood_of_changes_is_looked_at_less_and_less(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    limits = Limits(watch_pause=1, max_watch_pause=4)
+    times = []
+    with DirectoryWatcher(limits) as watcher, watcher.watch(str(tmp_path)) as watch:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watcher.run)
+            for number in range(6):
+                for name in range(100):
+                    (tmp_path / f"{number}-{name}").touch()
+                await watch.wait_changed()  # told
+                await watch.wait_changed()  # and looked at again
+                times.append(trio.current_time())
+            nursery.cancel_scope.cancel()
+    pauses = [after - before for before, after in itertools.pairwise(times)]
+    assert pauses == [4, 4, 4, 4, 4]
 
 
 async def test_each_directory_hears_of_its_own(watcher: DirectoryWatcher, tmp_path: Path) -> None:
@@ -105,7 +130,7 @@ async def test_a_watch_that_was_left_says_nothing_more(watcher: DirectoryWatcher
 def test_what_is_no_directory_cannot_be_watched(tmp_path: Path, make: object) -> None:
     assert callable(make)
     make(tmp_path / "x")
-    with DirectoryWatcher() as watcher, pytest.raises(OSError), watcher.watch(os.fspath(tmp_path / "x")):
+    with DirectoryWatcher(LIMITS) as watcher, pytest.raises(OSError), watcher.watch(os.fspath(tmp_path / "x")):
         pass
 
 
@@ -114,10 +139,23 @@ async def test_when_the_kernel_lost_something_everybody_looks(watcher: Directory
     busy, quiet = tmp_path / "busy", tmp_path / "quiet"
     busy.mkdir()
     quiet.mkdir()
-    with watcher.watch(str(busy)), watcher.watch(str(quiet)) as quiets:
+    # A watch of ours tells one change only, so it takes thousands of sessions to fill the queue; or this.
+    watcher._inotify.add_watch(busy, flags.CREATE | flags.DELETE)
+    with watcher.watch(str(quiet)) as quiets:
         # Nothing is read meanwhile, as nothing is awaited. Two names in turn, since like events are told once.
         for _ in range(limit // 4 + 1):
             for name in ("a", "b"):
                 os.close(os.open(busy / name, os.O_CREAT))
                 os.unlink(busy / name)
         assert await tells(quiets)
+
+
+async def test_a_directory_that_cannot_be_watched_again_is_looked_at_now_and_then(
+    watcher: DirectoryWatcher, tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    with watcher.watch(str(place)) as watch:
+        place.rmdir()
+        for _ in range(3):
+            assert await tells(watch)

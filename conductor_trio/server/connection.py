@@ -13,8 +13,8 @@ from conductor_trio.config import Limits
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST, linger, splice
 from conductor_trio.net.streams import SocketStream, Stream, TlsStream
-from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed, Tunnel
 from conductor_trio.server.abort import VisitorWatch
+from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed, Tunnel
 from conductor_trio.server.gateway import Gateway
 from conductor_trio.server.routes import EndedRoute, KnownRoute, LostRoute, Route
 from conductor_trio.wire import replies
@@ -24,7 +24,6 @@ from conductor_trio.wire.forward import Peer
 from conductor_trio.wire.head import RequestHead
 from conductor_trio.wire.messages import RequestReader
 from conductor_trio.wire.replies import Document, Reply
-
 
 # A link that is lost again and again is not to keep a visitor for ever.
 _MAX_REPEATS = 3
@@ -293,8 +292,7 @@ class VisitorConnection:
             outcome = await exchange.run(drop_authorization=drop_authorization)
         except UpstreamUnavailable as error:
             if exchange.may_repeat:
-                # Of a link that is lost, the session hears in this moment, too, which cancels this.
-                await trio.sleep(self.gateway.limits.lost_link_delay)
+                await self._wait_for_loss(route)
             self.gateway.log.debug("upstream_unavailable", host=route.hosts[:1], error=str(error))
             answer = replies.broken(error.status, _upstream_text(error))
             keep = exchange.request_complete and request.keep_alive and not self.gateway.is_draining
@@ -307,6 +305,14 @@ class VisitorConnection:
         if outcome is Outcome.CLOSE and not exchange.request_complete:
             await _linger(self.stream, self.gateway.limits)
         return outcome
+
+    async def _wait_for_loss(self, route: Route) -> None:
+        """Give the session a moment to hear that its link is lost, too; then this is cancelled."""
+        route.enter(self._scope)
+        try:
+            await trio.sleep(self.gateway.limits.lost_link_delay)
+        finally:
+            route.leave(self._scope)
 
     async def _carry(self, tunnel: Tunnel) -> Outcome:
         """Carry the new protocol's bytes both ways, those that came early first, until its end."""

@@ -12,6 +12,7 @@ import trio
 from conductor_trio.config import Limits, ServerSettings
 from conductor_trio.log import Logger
 from conductor_trio.server.abort import AbortWatcher
+from conductor_trio.server.channel import LinkMonitor
 from conductor_trio.server.held import HeldRequests
 from conductor_trio.server.routes import RouteTable
 from conductor_trio.server.throttle import TokenThrottle
@@ -30,7 +31,8 @@ class Counters:
     unauthorized: int = 0
     noroute: int = 0
     broken: int = 0
-    limited: int = 0  #: requests and registrations refused because there are too many
+    limited: int = 0  #: requests refused because there are too many
+    refused: int = 0  #: registrations
     internalErrors: int = 0  # noqa: N815
 
     def count_answer(self, status: int) -> None:
@@ -58,6 +60,7 @@ class Gateway:
     counters: Counters = attrs.field(factory=Counters)
     routes: RouteTable = attrs.field(init=False)
     held: HeldRequests = attrs.field(init=False)
+    links: LinkMonitor = attrs.field(init=False)
     visitors: int = 0
     tunnels: int = 0
     is_draining: bool = False
@@ -71,6 +74,7 @@ class Gateway:
         self.buffer = memoryview(bytearray(self.limits.splice_size))
         self.routes = RouteTable(self.limits)
         self.held = HeldRequests(self.limits)
+        self.links = LinkMonitor(self.limits, self.draining)
 
     @classmethod
     def from_settings(cls, settings: ServerSettings, log: Logger) -> Gateway:
@@ -136,6 +140,7 @@ class Gateway:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.aborts.run)
             nursery.start_soon(self.routes.run_expiry)
+            nursery.start_soon(self.links.run)
             nursery.start_soon(self._run_idle_expiry)
 
     async def _run_idle_expiry(self) -> None:

@@ -8,42 +8,35 @@ import pwd
 import secrets
 import socket
 import struct
-from collections import Counter
-from collections.abc import Iterator
 
 import attrs
 import trio
 
-from conductor_trio.config import MAX_CONTROL_LINE
-from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, UpstreamUnavailable
+from conductor_trio.errors import RegistrationRefused, UpstreamUnavailable
 from conductor_trio.log import Logger
-from conductor_trio.net.relay import STREAM_LOST, linger
+from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, connect_unix
+from conductor_trio.server.channel import ChannelEnded, ControlChannel
 from conductor_trio.server.directory import SessionDirectory, open_session_directory
 from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.quotas import Admission, SessionQuotas
 from conductor_trio.server.routes import Route
 from conductor_trio.server.upstream import UpstreamPool
 from conductor_trio.server.watch import DirectoryWatcher, Watch
 from conductor_trio.wire.auth import EMPTY_TOKEN_HASH
 from conductor_trio.wire.control import (
+    RESUME,
     Accepted,
-    Refused,
+    Event,
     Registration,
     format_banner,
     format_reply,
     parse_registration,
 )
 from conductor_trio.wire.hosts import check_key, user_label
-from conductor_trio.wire.lines import LineReader
 
 _KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is mistaken for something else
 _KEY_LENGTH = 8  # 40 bits: no secret, but it should not collide
-
-_FAREWELL_TIMEOUT = 1.0  # for a refused client to read why, and to stop sending
-
-
-class _ChannelEnded(Exception):
-    """The client closed the control channel, or broke it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -61,7 +54,7 @@ class SessionHost:
         self._gateway = gateway
         self._sockets = sockets
         self._watcher = watcher
-        self._by_uid: Counter[int] = Counter()
+        self._quotas = SessionQuotas(gateway.limits)
         # Apart from the other threads: a directory service that hangs must not hold up anything else.
         self._lookups = trio.CapacityLimiter(8)
 
@@ -72,40 +65,24 @@ class SessionHost:
         try:
             log = self._gateway.log.bind(session=secrets.token_hex(4))
             uid = _peer_uid(sock)
-            channel = ControlChannel(stream, self._gateway)
+            channel = ControlChannel(stream, limits)
             try:
-                with self._admitted(uid):
+                with self._quotas.admitted(uid) as admission:
                     owner = Owner(uid=uid, user=await self._look_up(uid))
-                    await self._run_session(channel, owner, log.bind(user=owner.user))
+                    await self._run_session(channel, owner, admission, log.bind(user=owner.user))
             except RegistrationRefused as error:
+                self._gateway.counters.refused += 1
                 log.info("refused", uid=uid, reason=str(error))
                 await channel.refuse(str(error))
         except STREAM_LOST:
             self._gateway.log.debug("control_channel_lost")
-        except _ChannelEnded:
+        except ChannelEnded:
             pass
         except Exception:  # the one place for a session: whatever it is, the others go on
             self._gateway.counters.internalErrors += 1
             self._gateway.log.exception("session_failed")
         finally:
             stream.close()
-
-    @contextlib.contextmanager
-    def _admitted(self, uid: int) -> Iterator[None]:
-        limits = self._gateway.limits
-        if self._by_uid[uid] >= limits.max_sessions_per_user:
-            raise RegistrationRefused(
-                f"you have {limits.max_sessions_per_user} sessions here, the most for one user; end one first"
-            )
-        if self._by_uid.total() >= limits.max_sessions:
-            raise RegistrationRefused("the gateway has no room for another session; try again later")
-        self._by_uid[uid] += 1
-        try:
-            yield
-        finally:
-            self._by_uid[uid] -= 1
-            if not self._by_uid[uid]:
-                del self._by_uid[uid]
 
     async def _look_up(self, uid: int) -> str:
         """Return the user's name; in a thread, since a directory service can take seconds or hang."""
@@ -119,30 +96,48 @@ class SessionHost:
             return entry.pw_name
         raise RegistrationRefused("the gateway could not look up your user name in time; try again")
 
-    async def _run_session(self, channel: ControlChannel, owner: Owner, log: Logger) -> None:
+    async def _run_session(self, channel: ControlChannel, owner: Owner, admission: Admission, log: Logger) -> None:
         with contextlib.ExitStack() as stack:
             try:
                 directory = stack.enter_context(open_session_directory(self._sockets, owner.user, log))
-                watch = stack.enter_context(self._watcher.watch(directory.path))
             except OSError as error:
                 log.error("no_directory", error=error.strerror)
                 raise RegistrationRefused(
                     f"the gateway could not make a directory for the session: {error.strerror}"
                 ) from error
-            await channel.send(format_banner(directory.path))
-            registration = parse_registration(await channel.receive_line())
-            directory.close_to_others()
+            try:
+                await self._run_in_directory(channel, owner, directory, log)
+            finally:
+                stack.close()
+                admission.is_kept = directory.is_left
+
+    async def _run_in_directory(
+        self, channel: ControlChannel, owner: Owner, directory: SessionDirectory, log: Logger
+    ) -> None:
+        await channel.send(format_banner(directory.path))
+        registration = parse_registration(await channel.receive_line())
+        directory.close_to_others()
+        with contextlib.ExitStack() as stack:
+            # Only now: until here, anybody could make things change in there.
+            try:
+                watch = stack.enter_context(self._watcher.watch(directory.path))
+            except OSError as error:
+                log.error("no_watch", error=error.strerror)
+                raise RegistrationRefused(
+                    f"the gateway cannot watch the session's directory: {error.strerror}"
+                ) from error
             relay = directory.check_relay(owner.uid)
             await self._check_connects(directory)
             route = self._make_route(registration, owner, directory)
-            stack.enter_context(self._gateway.routes.registered(route))
+            stack.enter_context(self._gateway.routes.registered(route, registration.takeover))
             urls = tuple(p.format_url_host(route.key, user_label(owner.user)) for p in self._gateway.patterns)
             await channel.send(format_reply(Accepted(urls=urls, key=route.key)))
             log.info("live", key=route.key, hosts=route.hosts)
             try:
-                await self._run_registered(channel, route, directory, watch, relay)
+                resumes = RESUME in registration.extensions
+                await self._run_registered(channel, route, directory, watch, relay, resumes=resumes)
             finally:
-                log.info("ended", key=route.key)
+                log.info("ended", key=route.key, is_expected_back=route.is_expected_back)
 
     async def _check_connects(self, directory: SessionDirectory) -> None:
         try:
@@ -179,22 +174,35 @@ class SessionHost:
         directory: SessionDirectory,
         watch: Watch,
         relay: os.stat_result,
+        *,
+        resumes: bool,
     ) -> None:
-        """Keep the session until its channel ends or its relay socket is no longer what was checked."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(route.pool.run_expiry)
+        """Keep the session until its channel ends, its relay socket is not what was checked, or its name goes.
 
-            async def end_with_channel() -> None:
-                with contextlib.suppress(_ChannelEnded, *STREAM_LOST):
-                    await channel.wait_end()
-                nursery.cancel_scope.cancel()
+        `resumes` tells that its client speaks `RESUME`.
+        """
+        route.is_expected_back = resumes
+        with contextlib.ExitStack() as stack:
+            if resumes:
+                stack.enter_context(self._gateway.links.watching(channel, route.session))
+            with route.session:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(route.pool.run_expiry)
+                    nursery.start_soon(_end_with_channel, channel, route)
+                    while (change := _change_of(directory, relay)) is None:
+                        await watch.wait_changed()
+                    # At the end of a client that listens itself, this is how the end shows first.
+                    self._gateway.log.info("relay_socket_changed", change=change)
+                    route.session.cancel()
+        if resumes and route.is_replaced:
+            channel.say(Event.REPLACED)
 
-            nursery.start_soon(end_with_channel)
-            while (change := _change_of(directory, relay)) is None:
-                await watch.wait_changed()
-            # At the end of a client that listens itself, this is how the end shows first.
-            self._gateway.log.info("relay_socket_changed", change=change)
-            nursery.cancel_scope.cancel()
+
+async def _end_with_channel(channel: ControlChannel, route: Route) -> None:
+    """End the session when its channel ends."""
+    is_lost = await channel.wait_end()
+    route.is_expected_back &= is_lost
+    route.session.cancel()
 
 
 def _change_of(directory: SessionDirectory, relay: os.stat_result) -> str | None:
@@ -211,58 +219,3 @@ def _peer_uid(sock: socket.socket) -> int:
     layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
     _, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
     return int(uid)
-
-
-class ControlChannel:
-    """The server's end of a control channel: lines in under deadlines, lines out."""
-
-    def __init__(self, stream: SocketStream, gateway: Gateway) -> None:
-        self._stream = stream
-        self._limits = gateway.limits
-        self._lines = LineReader(MAX_CONTROL_LINE)
-
-    async def send(self, line: bytes) -> None:
-        """Send a line; a client that does not read ends the channel."""
-        await self._stream.send_all(line)
-
-    async def receive_line(self) -> bytes:
-        """Return the next line: waited for without end, but once begun it must come in time.
-
-        Raises `RegistrationRefused` for one that is too long or too late, `_ChannelEnded` at the end.
-        """
-        with trio.CancelScope() as scope:
-            while True:
-                try:
-                    line = self._lines.next_event()
-                except RemoteProtocolError:
-                    raise RegistrationRefused(
-                        f"the line is longer than {MAX_CONTROL_LINE} bytes; send one JSON object and a newline"
-                    ) from None
-                if line is not None:
-                    return line
-                if self._lines.has_partial_line and scope.deadline == float("inf"):
-                    scope.deadline = trio.current_time() + self._limits.control_line_timeout
-                data = await self._stream.receive_some(self._limits.read_size)
-                if not data:
-                    raise _ChannelEnded
-                self._lines.receive_data(data)
-        raise RegistrationRefused("half a line and then nothing; send one JSON object and a newline")
-
-    async def wait_end(self) -> None:
-        """Wait for the channel's end; lines that the protocol does not have are answered, up to a number."""
-        try:
-            for _ in range(self._limits.max_control_lines):
-                await self.receive_line()
-                await self.send(format_reply(Refused(reason="already registered; open another control channel")))
-        except RegistrationRefused:
-            pass
-
-    async def refuse(self, reason: str) -> None:
-        """Say why not, and give the client a moment to read it and to stop sending."""
-        await self.send(format_reply(Refused(reason=reason)))
-        await linger(
-            self._stream,
-            linger_timeout=_FAREWELL_TIMEOUT,
-            max_bytes=self._limits.max_linger,
-            read_size=self._limits.read_size,
-        )

@@ -8,8 +8,8 @@ r"""The control channel's messages, for both ends: one JSON object a line, UTF-8
                      and, additive, the key in force: "key": "<key>"
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
-announced in the greeting, ``"extensions": ["resume"]``, and used by a client only then, and by the server only with a
-client whose registration says the same. With `resume`:
+announced in the greeting, ``"extensions": ["resume"]``, and used by a client only then, and by the server only
+with a client whose registration says the same. With `resume`:
 
 - The registration may say whether it takes a name over that is in use: `Takeover`.
 - Both ends send events, ``{"event": "<name>"}``, after the registration: `Event`.

@@ -113,7 +113,8 @@ def lost(since: float) -> Reply:
         status=503,
         title="The link to the application is lost",
         text=f"The application's computer has not been connected to this gateway since {_format_time(since)}. "
-        "The application itself may well be running; the link is being made again. This page tries again by itself.",
+        "The application itself may well be running; the link is being made again. This page tries again by "
+        "itself.",
         fields=((b"Retry-After", b"%d" % _RELOAD_PAUSE),),
         reload=_RELOAD_PAUSE,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 import trio
@@ -116,8 +116,9 @@ KnownRoute = Route | LostRoute | EndedRoute
 class RouteTable:
     """All routes by host name."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float] = trio.current_time) -> None:
         self._limits = limits
+        self._clock = clock
         self._by_host: dict[str, Route | LostRoute] = {}
         self._total = 0
         self._lost: dict[LostRoute, None] = {}  # in the order of their times, as the next two
@@ -182,14 +183,14 @@ class RouteTable:
             del self._lost[holder]
 
     def _add_lost(self, user: str | None, hosts: tuple[str, ...], token_hash: str, since: float) -> None:
-        expires = trio.current_time() + self._limits.lost_timeout
+        expires = self._clock() + self._limits.lost_timeout
         lost = LostRoute(user=user, hosts=hosts, token_hash=token_hash, since=since, expires=expires)
         for host in hosts:
             self._by_host[host] = lost
         self._lost[lost] = None
 
     def _add_ended(self, user: str | None, hosts: tuple[str, ...], since: float) -> None:
-        expires = trio.current_time() + self._limits.ended_timeout
+        expires = self._clock() + self._limits.ended_timeout
         ended = EndedRoute(user=user, since=since, expires=expires)
         for host in hosts:
             self._ended[host] = ended
@@ -213,10 +214,11 @@ class RouteTable:
         """Give up sessions that have not come back, and forget those that ended long ago, for ever."""
         while True:
             await trio.sleep(_EXPIRY_INTERVAL)
-            self.expire(trio.current_time())
+            self.expire()
 
-    def expire(self, now: float) -> None:
-        """Do what is due at trio's time `now`."""
+    def expire(self) -> None:
+        """Do what is due."""
+        now = self._clock()
         while self._lost and (lost := next(iter(self._lost))).expires <= now:
             self._remove(lost)
             self._add_ended(lost.user, lost.hosts, lost.since)

@@ -25,14 +25,15 @@ import trio
 from conductor_trio.config import Limits, ServerSettings
 from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
-from conductor_trio.server.directory import open_runtime_directory
 from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.runtime import open_runtime_directory
 from conductor_trio.server.session import SessionHost
 from conductor_trio.server.watch import DirectoryWatcher
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.lines import LineReader
 
 TOKEN_HASH = hash_token(b"token")
+OTHER_HASH = hash_token(b"other")
 #: How long a message may take before the test has failed; longer than each of the deadlines tested.
 PATIENCE = 30.0
 
@@ -165,7 +166,7 @@ class Bench:
         assert self.session_directories == []
         assert len(self.gateway.routes) == 0
         assert not self.watcher._watches
-        assert not self.host._by_uid
+        assert not self.host._quotas._by_uid
 
 
 @asynccontextmanager
@@ -179,13 +180,14 @@ async def open_bench(
     # What a test awaits, under deadlines of its own, goes on when it has stopped the server.
     shield = trio.CancelScope(shield=True)
     with (
-        DirectoryWatcher() as watcher,
-        open_runtime_directory(str(runtime_dir), log) as sockets,
+        DirectoryWatcher(limits) as watcher,
+        open_runtime_directory(str(runtime_dir), log) as runtime,
         open_unix_listener(os.fspath(runtime_dir / "client"), 0o777) as listener,
     ):
-        host = SessionHost(gateway, sockets, watcher)
+        host = SessionHost(gateway, runtime.sockets, watcher)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
+            nursery.start_soon(gateway.run)
             accept = partial(serve_connections, on_shortage=_give_up)
             # Whoever connects before it accepts waits in the backlog.
             nursery.start_soon(accept, listener, host.serve, nursery)

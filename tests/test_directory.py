@@ -12,7 +12,8 @@ import pytest
 from conductor_trio.config import MAX_SOCKET_PATH
 from conductor_trio.errors import StartError
 from conductor_trio.log import get_logger
-from conductor_trio.server.directory import SessionDirectory, open_runtime_directory, open_session_directory
+from conductor_trio.server.directory import SessionDirectory, open_session_directory
+from conductor_trio.server.runtime import open_runtime_directory
 
 LOG = get_logger()
 
@@ -34,10 +35,10 @@ def bind_and_leave(path: Path) -> None:
 def test_what_is_made_has_its_mode_and_goes(short_tmp: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        with open_runtime_directory(str(short_tmp / "run"), LOG) as sockets:
+        with open_runtime_directory(str(short_tmp / "run"), LOG) as runtime:
             assert mode_of(short_tmp / "run") == 0o755
-            assert mode_of(sockets) == 0o771
-            with open_session_directory(sockets, "alice", LOG) as directory:
+            assert mode_of(runtime.sockets) == 0o771
+            with open_session_directory(runtime.sockets, "alice", LOG) as directory:
                 assert mode_of(directory.path) == 0o3777
                 directory.close_to_others()
                 assert mode_of(directory.path) == 0o770
@@ -58,7 +59,10 @@ def test_what_was_there_before_stays(short_tmp: Path) -> None:
 
 def test_only_one_server_holds_it(short_tmp: Path) -> None:
     run = str(short_tmp / "run")
-    with open_runtime_directory(run, LOG) as sockets, open_session_directory(sockets, "alice", LOG) as directory:
+    with (
+        open_runtime_directory(run, LOG) as runtime,
+        open_session_directory(runtime.sockets, "alice", LOG) as directory,
+    ):
         with pytest.raises(StartError, match="another server is running on it"), open_runtime_directory(run, LOG):
             pass
         assert os.path.isdir(directory.path)

@@ -153,7 +153,7 @@ def test_it_is_unlinked_whatever_ends_the_block(short_tmp: Path) -> None:
 
 def test_tcp_listens_where_it_says() -> None:
     with open_tcp_listeners("127.0.0.1", 0) as (listener,):
-        address = listener.getsockname()
+        address = listener.sock.getsockname()
         assert address[0] == "127.0.0.1"
         socket.create_connection(address).close()
     with pytest.raises(ConnectionRefusedError):
@@ -162,13 +162,13 @@ def test_tcp_listens_where_it_says() -> None:
 
 def test_tcp_listens_on_every_address_of_a_name() -> None:
     with open_tcp_listeners("localhost", 0) as listeners:
-        assert "127.0.0.1" in {listener.getsockname()[0] for listener in listeners}
+        assert "127.0.0.1" in {listener.sock.getsockname()[0] for listener in listeners}
 
 
 def test_a_port_whose_former_connections_linger_can_be_had_again() -> None:
     with open_tcp_listeners("127.0.0.1", 0) as (listener,):
-        address = listener.getsockname()
-        with socket.create_connection(address), listener.accept()[0] as ours:
+        address = listener.sock.getsockname()
+        with socket.create_connection(address), listener.sock.accept()[0] as ours:
             ours.shutdown(socket.SHUT_WR)  # we end first, so the time to wait is ours
     with open_tcp_listeners("127.0.0.1", address[1]):
         pass
@@ -176,7 +176,7 @@ def test_a_port_whose_former_connections_linger_can_be_had_again() -> None:
 
 def test_a_port_in_use_is_one_line_and_leaves_nothing() -> None:
     with open_tcp_listeners("127.0.0.1", 0) as (listener,):
-        port = listener.getsockname()[1]
+        port = listener.sock.getsockname()[1]
         with pytest.raises(StartError) as error, open_tcp_listeners("127.0.0.1", port):
             pass
         assert str(error.value) == f"cannot listen on 127.0.0.1 port {port}: Address already in use"

@@ -25,8 +25,8 @@ Pair = tuple[SocketStream, SocketStream]
 
 def tcp_sockets() -> tuple[socket.socket, socket.socket]:
     with open_tcp_listeners("127.0.0.1", 0) as listeners:
-        one = socket.create_connection(listeners[0].getsockname())
-        other, _ = listeners[0].accept()
+        one = socket.create_connection(listeners[0].sock.getsockname())
+        other, _ = listeners[0].sock.accept()
     return one, other
 
 

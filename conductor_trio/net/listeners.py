@@ -7,8 +7,10 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
 
+import attrs
 import trio
 
 from conductor_trio.config import MAX_SOCKET_PATH
@@ -23,37 +25,114 @@ _RESOURCE_PAUSE = 0.1
 # Connections taken before other tasks have their turn: about a millisecond's worth.
 _MAX_ACCEPTS = 64
 
+TcpAddress = tuple[Any, ...]  # as getaddrinfo() gives it
 Handler = Callable[[socket.socket], Awaitable[None]]
 
 
+@attrs.define(eq=False, kw_only=True)
+class Listener:
+    """A listening socket, and who looks after its path, if it has one."""
+
+    sock: socket.socket
+    is_inherited: bool = False  #: from our parent, which keeps it open and will give it to our successor, too
+    is_ours: bool = True  #: its path is ours to remove
+    _file: os.stat_result | None = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._file = None if (path := self.path) is None else _status(path)
+
+    @property
+    def path(self) -> str | None:
+        """The path of a UNIX socket that has one."""
+        name = self.sock.getsockname() if self.sock.family == socket.AF_UNIX else None
+        return name if isinstance(name, str) and name else None  # an abstract name comes as bytes
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether its path, if it has one, is still that of a socket."""
+        return self.path is None or self._file is not None
+
+    def close(self) -> None:
+        """Accept no more; the path goes, too, where it is ours and still that of the same socket."""
+        path = self.path if self.is_ours and not self.is_inherited and self.sock.fileno() >= 0 else None
+        self.sock.close()
+        if path is not None and self._file is not None:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.lstat(path), self._file):
+                    os.unlink(path)
+
+
+def _status(path: str) -> os.stat_result | None:
+    """Return the status of the socket at a path, None where there is none."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found if stat.S_ISSOCK(found.st_mode) else None
+
+
+def tcp_addresses(host: str, port: int) -> list[tuple[int, TcpAddress]]:
+    """Return the family and address of every address of `host`, "" for all; raises `StartError`."""
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise _cannot_listen(host, port, error) from error
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def listen_tcp(family: int, address: TcpAddress) -> Listener:
+    """Listen on an address; raises OSError."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return Listener(sock=sock)
+
+
 @contextlib.contextmanager
-def open_tcp_listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
-    """Listen on every address of `host`; raises `StartError`. Closed on leaving."""
+def open_tcp_listeners(host: str, port: int, held: Iterable[Listener] = ()) -> Iterator[list[Listener]]:
+    """Listen on every address of `host`, with those of `held` that do so already; raises `StartError`.
+
+    What is listened on newly is closed on leaving.
+    """
+    addresses = tcp_addresses(host, port)
     with contextlib.ExitStack() as stack:
-        try:
-            found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
-            listeners = []
-            for family, address in addresses:
+        listeners = []
+        for family, address in addresses:
+            listener = next((one for one in held if _listens_on(one.sock, family, address)), None)
+            if listener is None:
                 try:
-                    sock = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    if family == socket.AF_INET6:
-                        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                    sock.bind(address)
-                except OSError as error:
+                    listener = listen_tcp(family, address)
+                except (OSError, OverflowError) as error:
                     # A host without IPv6 still names ::1 for localhost, and a kernel without it :: for any.
-                    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(addresses) > 1:
+                    unusable = getattr(error, "errno", None) in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+                    if unusable and len(addresses) > 1:
                         continue
-                    raise
-                sock.listen(BACKLOG)
-                listeners.append(sock)
-        except (OSError, OverflowError, UnicodeError) as error:
-            what = getattr(error, "strerror", None) or str(error)
-            raise StartError(f"cannot listen on {host or '*'} port {port}: {what}") from error
+                    raise _cannot_listen(host, port, error) from error
+                stack.callback(listener.close)
+            listeners.append(listener)
         if not listeners:
             raise StartError(f"cannot listen on {host} port {port}: no usable address")
         yield listeners
+
+
+def _listens_on(sock: socket.socket, family: int, address: TcpAddress) -> bool:
+    """Whether a socket listens on an address; on any port where that is 0."""
+    if sock.family != family:
+        return False
+    host, port = sock.getsockname()[:2]
+    return host == address[0] and address[1] in (0, port)
+
+
+def _cannot_listen(host: str, port: int, error: Exception) -> StartError:
+    what = getattr(error, "strerror", None) or str(error)
+    return StartError(f"cannot listen on {host or '*'} port {port}: {what}")
 
 
 @contextlib.contextmanager
@@ -62,24 +141,30 @@ def open_unix_listener(path: str, mode: int) -> Iterator[socket.socket]:
 
     A socket that nobody listens on is replaced; one in use, and anything that is no socket, is left alone.
     """
+    with contextlib.closing(listen_unix(path, mode)) as listener:
+        yield listener.sock
+
+
+def listen_unix(path: str, mode: int) -> Listener:
+    """Listen on a UNIX socket as `open_unix_listener` does."""
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise StartError(f"cannot listen on {path}: the path is longer than {MAX_SOCKET_PATH} bytes")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        try:
-            _remove_stale(path)
-            sock.bind(path)
-            ours = os.lstat(path)
-        except OSError as error:
-            raise StartError(f"cannot listen on {path}: {error.strerror}") from error
-        try:
-            # Nobody can connect between bind() and listen(), so the mode is in force from the first moment.
-            os.chmod(path, mode)
-            sock.listen(BACKLOG)
-            yield sock
-        finally:
-            with contextlib.suppress(OSError):
-                if os.path.samestat(os.lstat(path), ours):
-                    os.unlink(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        sock.bind(path)
+    except OSError as error:
+        sock.close()
+        raise StartError(f"cannot listen on {path}: {error.strerror}") from error
+    listener = Listener(sock=sock)
+    try:
+        # Nobody can connect between bind() and listen(), so the mode is in force from the first moment.
+        os.chmod(path, mode)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(f"cannot listen on {path}: {error.strerror}") from error
+    return listener
 
 
 def _remove_stale(path: str) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import os
+import resource
 import sys
 from collections.abc import Sequence
 
 import attrs
-import trio
 
-from conductor_trio import __version__, log
+from conductor_trio import __version__
 from conductor_trio.config import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, Limits, ServerSettings, TlsSettings
 from conductor_trio.errors import ConfigError, StartError
-from conductor_trio.server.daemon import run_server
 
 PROGRAM = "conductor-trio-server"
 
@@ -70,9 +70,53 @@ def _make_parser() -> argparse.ArgumentParser:
         default=Limits().grace_timeout,
         help="how long running requests may go on at the end (default %(default)g)",
     )
+    add(
+        "--take-over",
+        action="store_true",
+        help="take the place of the server that runs on RUNTIME_DIR, if one does, without a pause",
+    )
+    _add_quota_options(parser)
     add("-v", "--verbose", action="store_true", help="log more, as JSON")
     add("-V", "--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+#: Options, the fields of `Limits` that they set, the least that makes sense, and what they count.
+_QUOTAS = (
+    ("--max-sessions", "max_sessions", 1, "sessions at once"),
+    ("--max-user-sessions", "max_sessions_per_user", 1, "sessions of one user at once"),
+    ("--max-user-new-sessions", "max_new_sessions", 1, "new sessions of one user within a minute"),
+    ("--max-visitors", "max_visitors", 1, "visitors' connections at once"),
+    ("--max-route-connections", "max_route_connections", 1, "requests and tunnels of one session at once"),
+    ("--max-route-held", "max_held_per_route", 0, "requests that wait for one session whose link was lost"),
+)
+
+
+def _add_quota_options(parser: argparse.ArgumentParser) -> None:
+    quotas = parser.add_argument_group("quotas")
+    for option, field, _, what in _QUOTAS:
+        default = getattr(Limits(), field)
+        quotas.add_argument(
+            option, dest=field, type=int, metavar="N", default=default, help=f"{what} (default %(default)d)"
+        )
+    quotas.add_argument(
+        "--lost-timeout",
+        type=float,
+        metavar="SECONDS",
+        default=Limits().lost_timeout,
+        help="how long the name of a session is kept whose link was lost (default %(default)g)",
+    )
+
+
+def _limits(args: argparse.Namespace) -> Limits:
+    for option, seconds in (("--grace", args.grace), ("--lost-timeout", args.lost_timeout)):
+        if not seconds >= 0:
+            raise ConfigError(f"{option} is a number of seconds, 0 or more")
+    quotas = {field: getattr(args, field) for _, field, _, _ in _QUOTAS}
+    for option, field, least, what in _QUOTAS:
+        if quotas[field] < least:
+            raise ConfigError(f"{option} is how many {what} there may be, {least} or more")
+    return attrs.evolve(Limits(), grace_timeout=args.grace, lost_timeout=args.lost_timeout, **quotas)
 
 
 def _add_tls_options(parser: argparse.ArgumentParser) -> None:
@@ -90,8 +134,6 @@ def parse_settings(argv: Sequence[str] | None) -> ServerSettings:
     port = DEFAULT_PORT if args.port is None else args.port
     if not 0 <= port < 65536:
         raise ConfigError(f"port {port} is no TCP port (1 to 65535)")
-    if not args.grace >= 0:
-        raise ConfigError("--grace is a number of seconds, 0 or more")
     # Port 0 is one of the kernel's choice, which no URL can name before it is bound.
     default_pattern = "{key}-{user}.localhost" + (f":{port}" if args.socket is None and port else "")
     return ServerSettings(
@@ -104,7 +146,8 @@ def parse_settings(argv: Sequence[str] | None) -> ServerSettings:
         trusted_proxies=tuple(_network(text) for text in args.trusted_proxies),
         allowed_origins=tuple(args.allowed_origins),
         verbose=args.verbose,
-        limits=attrs.evolve(Limits(), grace_timeout=args.grace),
+        take_over=args.take_over,
+        limits=_limits(args),
     )
 
 
@@ -133,6 +176,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the server; returns the exit status: 0 ended as asked, 1 could not start, 2 wrong usage."""
     try:
         settings = parse_settings(argv)
+        # Imported only now, where Ctrl-C is ours to handle: it takes a quarter of a second.
+        import trio
+
+        from conductor_trio import log
+        from conductor_trio.server.daemon import run_server
+
+        _allow_many_files()
         log.configure(verbose=settings.verbose)
         trio.run(run_server, settings, log.get_logger())
     except ConfigError as error:
@@ -144,3 +194,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # before the signals were ours
         return 0
     return 0
+
+
+def _allow_many_files() -> None:
+    """Open as many files as we may: the usual soft limit, 1024, is for programs that use select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a sandbox forbids it, and has set the limit that it wants
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -6,80 +6,209 @@ import contextlib
 import functools
 import os
 import signal
-import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 
+import attrs
 import trio
 
-from conductor_trio.config import ServerSettings, TlsSettings
+from conductor_trio.config import Limits, ServerSettings, TlsSettings
 from conductor_trio.errors import ConfigError, StartError
 from conductor_trio.log import Logger
-from conductor_trio.net.listeners import open_tcp_listeners, open_unix_listener, serve_connections
+from conductor_trio.net.inherited import open_inherited_listeners
+from conductor_trio.net.listeners import Handler, Listener, serve_connections
 from conductor_trio.server.connection import serve_visitor
-from conductor_trio.server.directory import CONTROL_NAME, open_runtime_directory
 from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.handover import HandoverHost, Predecessor, Successor, open_predecessor, run_upgrade
+from conductor_trio.server.listening import Listeners, open_listeners
+from conductor_trio.server.notify import notify
+from conductor_trio.server.runtime import RuntimeDirectory, handover_path, open_runtime_directory
 from conductor_trio.server.session import SessionHost
+from conductor_trio.server.state import StateFile, current_state
 from conductor_trio.server.watch import DirectoryWatcher
 
-_PUBLIC_SOCKET_MODE = 0o660  # for a front proxy in our group: the server command's contract
-_CONTROL_SOCKET_MODE = 0o777  # for every user; who they are, the kernel tells
+_POLL_PAUSE = 0.02  # between two looks at what nothing announces
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 async def run_server(settings: ServerSettings, log: Logger) -> None:
-    """Serve until SIGTERM or SIGINT; raises `ConfigError` or `StartError` before anything is left behind.
+    """Serve until SIGTERM or SIGINT, or until a successor does; raises `ConfigError` or `StartError` before that.
 
-    On the first signal: accept no more, let running exchanges finish for the grace period, end the sessions,
-    remove what was made. On a second one: the same without the grace period.
+    On the first signal: accept no more, tell the clients, let running exchanges finish for the grace period, end
+    the sessions, remove what was made. On a second one: the same without the grace period. On SIGHUP: start a
+    successor.
     """
     gateway = Gateway.from_settings(settings, log)
     tls = make_tls_context(settings.tls) if settings.tls else None
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
-        signals = stack.enter_context(trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT))
-        watcher = stack.enter_context(_open_watcher())
-        sockets = stack.enter_context(open_runtime_directory(settings.runtime_dir, log))
-        listening = stack.enter_context(contextlib.ExitStack())
-        public = listening.enter_context(_open_public_listeners(settings))
-        control = listening.enter_context(
-            open_unix_listener(os.path.join(settings.runtime_dir, CONTROL_NAME), _CONTROL_SOCKET_MODE)
+        signals = stack.enter_context(trio.open_signal_receiver(*_ENDING, signal.SIGHUP))
+        watcher = stack.enter_context(_open_watcher(settings.limits))
+        inherited = stack.enter_context(open_inherited_listeners(os.environ))
+        predecessor = None
+        if settings.take_over:
+            path = handover_path(settings.runtime_dir)
+            predecessor = await stack.enter_async_context(open_predecessor(path, settings.limits))
+        place = None if predecessor is None else predecessor.place
+        runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, log, place=place))
+        handed = () if predecessor is None else predecessor.listeners
+        listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
+        state = StateFile(runtime.state, log)
+        expected = state.read() if predecessor is None else await predecessor.take()
+        if expected is not None:
+            gateway.routes.restore(expected.routes, expected.since)
+        server = _Server(
+            gateway=gateway, runtime=runtime, listeners=listeners, state=state, watcher=watcher, signals=signals
         )
-        host = SessionHost(gateway, sockets, watcher)
-        serve = functools.partial(serve_visitor, gateway=gateway, tls=tls)
-        accept = functools.partial(serve_connections, on_shortage=functools.partial(_log_shortage, log))
-        grace = trio.CancelScope()
+        await server.run(functools.partial(serve_visitor, gateway=gateway, tls=tls), predecessor)
 
+
+@attrs.define(eq=False, kw_only=True)
+class _Server:
+    """What has been opened, and what is done with it."""
+
+    gateway: Gateway
+    runtime: RuntimeDirectory
+    listeners: Listeners
+    state: StateFile
+    watcher: DirectoryWatcher
+    signals: AsyncIterator[int]
+    _is_handed: bool = attrs.field(default=False, init=False)  # a successor accepts
+    _upgrade: trio.CancelScope | None = attrs.field(default=None, init=False)
+
+    async def run(self, serve_visitor: Handler, predecessor: Predecessor | None) -> None:
+        """Serve to the end; the predecessor hears as soon as we accept."""
+        gateway, limits = self.gateway, self.gateway.limits
+        host = SessionHost(gateway, self.runtime.sockets, self.watcher)
+        grace = trio.CancelScope()
+        _log_start(gateway.log, gateway.settings, self.listeners)
+        notify(f"MAINPID={os.getpid()}", "READY=1")
         async with trio.open_nursery() as sessions:
-            sessions.start_soon(watcher.run)
+            sessions.start_soon(self.watcher.run)
             sessions.start_soon(gateway.run)
             with grace:
                 async with trio.open_nursery() as visitors:
-                    async with trio.open_nursery() as accepting:
-                        for listener in public:
-                            accepting.start_soon(accept, listener, serve, visitors)
-                        accepting.start_soon(accept, control, host.serve, sessions)
-                        _log_start(log, settings, public)
-                        await anext(signals)
-                        accepting.cancel_scope.cancel()
-                    log.info("stopping", visitors=gateway.visitors, sessions=len(gateway.routes))
-                    listening.close()
+                    while True:
+                        async with trio.open_nursery() as accepting:
+                            self._start_accepting(accepting, visitors, serve_visitor, sessions, host.serve)
+                            if predecessor is not None:
+                                await predecessor.confirm()
+                                self.listeners.own()
+                                predecessor = None
+                            successor = await self._wait_for_end(sessions)
+                            accepting.cancel_scope.cancel()
+                        if successor is None or await self._hand_over(successor):
+                            break
+                    await self._stop_accepting()
+                    grace.deadline = trio.current_time() + limits.grace_timeout
                     gateway.begin_drain()
-                    grace.deadline = trio.current_time() + settings.limits.grace_timeout
-                    sessions.start_soon(_hurry, signals, grace)
+                    sessions.start_soon(self._hurry, grace)
+                    if self._is_handed:
+                        # For the clients to register over there before they lose us.
+                        visitors.start_soon(trio.sleep, limits.drain_idle_timeout)
+                    elif self.listeners.inherited:
+                        sessions.start_soon(self._make_way, grace)
             sessions.cancel_scope.cancel()
-    log.info("stopped")
+        gateway.log.info("stopped")
 
+    def _start_accepting(
+        self,
+        accepting: trio.Nursery,
+        visitors: trio.Nursery,
+        serve_visitor: Handler,
+        sessions: trio.Nursery,
+        serve_client: Handler,
+    ) -> None:
+        log = self.gateway.log
+        accept = functools.partial(serve_connections, on_shortage=functools.partial(_log_shortage, log))
+        for listener in self.listeners.public:
+            accepting.start_soon(accept, listener.sock, serve_visitor, visitors)
+        accepting.start_soon(accept, self.listeners.control.sock, serve_client, sessions)
+        accepting.start_soon(self.state.keep, self.gateway.routes, self.gateway.limits)
 
-async def _hurry(signals: AsyncIterator[int], grace: trio.CancelScope) -> None:
-    """End the grace period at a second signal."""
-    await anext(signals)
-    grace.cancel()
+    async def _wait_for_end(self, sessions: trio.Nursery) -> Successor | None:
+        """Return a server that is ready to take our place, None once a signal tells us to end."""
+        host = HandoverHost(self.listeners, self.runtime.place, self.gateway.limits, self.gateway.log)
+        successor: Successor | None = None
+        async with trio.open_nursery() as nursery:
+
+            async def await_successor() -> None:
+                nonlocal successor
+                successor = await host.wait_successor()
+                # Requests that wait for a session can only go on here.
+                with trio.move_on_after(self.gateway.limits.handover_timeout / 2):
+                    while self.gateway.held.total:  # noqa: ASYNC110
+                        await trio.sleep(_POLL_PAUSE)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(await_successor)
+            async for number in self.signals:
+                # The end of a terminal that it was started at is the server's.
+                if number == signal.SIGHUP and not os.isatty(0):
+                    if self._upgrade is None:
+                        sessions.start_soon(self._run_upgrade)
+                    continue
+                nursery.cancel_scope.cancel()
+                break
+        return successor
+
+    async def _run_upgrade(self) -> None:
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        with trio.CancelScope() as self._upgrade:
+            await run_upgrade(self.gateway.limits, self.gateway.log, lambda: self._is_handed)
+        self._upgrade = None
+        if not self._is_handed:
+            notify("READY=1")
+
+    async def _hand_over(self, successor: Successor) -> bool:
+        """Return whether a successor accepts now, in our place."""
+        with contextlib.closing(successor):
+            self._is_handed = await successor.hand_over(current_state(self.gateway.routes))
+        if not self._is_handed:
+            self.gateway.log.error("handover_failed", error="the successor ended, or did not answer in time")
+        return self._is_handed
+
+    async def _stop_accepting(self) -> None:
+        gateway = self.gateway
+        event = "handed_over" if self._is_handed else "stopping"
+        gateway.log.info(event, visitors=gateway.visitors, sessions=len(gateway.routes))
+        if self._upgrade is not None:
+            self._upgrade.cancel()
+        if self._is_handed:
+            self.listeners.disown()
+        else:
+            notify("STOPPING=1")
+            await self.state.write(gateway.routes, gateway.limits)
+        self.listeners.close()
+        self.runtime.leave_place()
+
+    async def _make_way(self, grace: trio.CancelScope) -> None:
+        """End the grace period when someone waits for our successor, which may only come when we have ended."""
+        async with trio.open_nursery() as nursery:
+
+            async def wait_for_anybody(listener: Listener) -> None:
+                await trio.lowlevel.wait_readable(listener.sock)
+                nursery.cancel_scope.cancel()
+
+            for listener in self.listeners.inherited:
+                nursery.start_soon(wait_for_anybody, listener)
+        await trio.sleep(self.gateway.limits.successor_pause)
+        while self.gateway.exchanges > self.gateway.held.total:  # noqa: ASYNC110
+            await trio.sleep(_POLL_PAUSE)
+        grace.cancel()
+
+    async def _hurry(self, grace: trio.CancelScope) -> None:
+        """End the grace period at a second signal."""
+        async for number in self.signals:
+            if number in _ENDING:
+                grace.cancel()
 
 
 @contextlib.contextmanager
-def _open_watcher() -> Iterator[DirectoryWatcher]:
+def _open_watcher(limits: Limits) -> Iterator[DirectoryWatcher]:
     try:
-        watcher = DirectoryWatcher()
+        watcher = DirectoryWatcher(limits)
     except OSError as error:
         raise StartError(
             f"no inotify descriptor left ({error.strerror}); raise fs.inotify.max_user_instances"
@@ -88,19 +217,8 @@ def _open_watcher() -> Iterator[DirectoryWatcher]:
         yield watcher
 
 
-@contextlib.contextmanager
-def _open_public_listeners(settings: ServerSettings) -> Iterator[list[socket.socket]]:
-    if settings.socket is not None:
-        with open_unix_listener(settings.socket, _PUBLIC_SOCKET_MODE) as listener:
-            yield [listener]
-    else:
-        assert settings.port is not None
-        with open_tcp_listeners(settings.host, settings.port) as listeners:
-            yield listeners
-
-
-def _log_start(log: Logger, settings: ServerSettings, public: list[socket.socket]) -> None:
-    addresses = [settings.socket] if settings.socket else [sock.getsockname()[:2] for sock in public]
+def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> None:
+    addresses = [listener.path or listener.sock.getsockname()[:2] for listener in listeners.public]
     log.info(
         "listening",
         addresses=addresses,

@@ -1,0 +1,298 @@
+r"""From one server to the next, on ``<runtime>/handover``: the listeners, the place, and which routes to expect.
+
+::
+
+    successor connects
+    predecessor → successor    {"handover": 1, "listeners": [{"role": "public", "inherited": false}, …]}
+                               and with it the descriptors (SCM_RIGHTS) of the place and of the listeners
+    successor → predecessor    {"ready": true}      everything that can fail is done
+    predecessor → successor    its state; from here on it does not accept
+    successor → predecessor    {"taken": true}      the successor accepts, and what has a path is its own
+
+Until the last line the predecessor goes on if anything fails, a successor that it has told its state killed first,
+lest both accept. Each step has a deadline.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import attrs
+import trio
+
+from conductor_trio.config import Limits
+from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
+from conductor_trio.log import Logger
+from conductor_trio.net.listeners import Listener
+from conductor_trio.net.process import end_process
+from conductor_trio.server.listening import Handed, Listeners, Role
+from conductor_trio.server.state import MAX_STATE, SavedState, format_state, parse_state
+from conductor_trio.wire.lines import LineReader
+
+TAKE_OVER_OPTION = "--take-over"
+
+_VERSION = 1
+_MAX_DESCRIPTORS = 253  # SCM_MAX_FD
+_READ_SIZE = 65536
+_TERM_TIMEOUT = 3.0
+
+_FAILURES = (OSError, trio.BrokenResourceError, trio.TooSlowError, RemoteProtocolError)
+
+
+class _HandoverEnded(ConductorError):
+    """The other server closed the connection."""
+
+
+class _Channel:
+    """A connection between two servers: lines, and descriptors with the first of them."""
+
+    def __init__(self, sock: socket.socket, limits: Limits) -> None:
+        self._sock = trio.socket.from_stdlib_socket(sock)
+        self._limits = limits
+        self._lines = LineReader(MAX_STATE)
+        self.descriptors = array.array("i")
+
+    async def send(self, line: bytes, descriptors: array.array[int] | None = None) -> None:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)] if descriptors else []
+        with trio.fail_after(self._limits.handover_timeout):
+            sent = await self._sock.sendmsg([line], rights)
+            while sent < len(line):
+                sent += await self._sock.send(line[sent:])
+
+    async def say(self, **message: object) -> None:
+        await self.send(json.dumps(message).encode() + b"\n")
+
+    async def hear(self, word: str) -> None:
+        """Wait for that one word."""
+        line = await self.receive_line()
+        if line != json.dumps({word: True}).encode():
+            raise RemoteProtocolError(f"{word} was expected")
+
+    async def receive_line(self) -> bytes:
+        size = socket.CMSG_SPACE(_MAX_DESCRIPTORS * self.descriptors.itemsize)
+        with trio.fail_after(self._limits.handover_timeout):
+            while (line := self._lines.next_event()) is None:
+                data, rights, _, _ = await self._sock.recvmsg(_READ_SIZE, size, socket.MSG_CMSG_CLOEXEC)
+                for level, kind, content in rights:
+                    if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                        self.descriptors.frombytes(content)
+                if not data:
+                    raise _HandoverEnded("the other server closed the connection")
+                self._lines.receive_data(data)
+        return line
+
+    def close(self) -> None:
+        self._sock.close()
+        while self.descriptors:
+            os.close(self.descriptors.pop())
+
+
+# The predecessor's side.
+
+
+class Successor:
+    """A server that is ready to take our place; whoever has it closes it."""
+
+    def __init__(self, channel: _Channel, pidfd: int) -> None:
+        self._channel = channel
+        self._pidfd = pidfd
+
+    async def hand_over(self, state: SavedState) -> bool:
+        """Return whether it accepts from now on; if not, it has ended."""
+        with contextlib.suppress(_HandoverEnded, *_FAILURES):
+            await self._channel.send(format_state(state))
+            await self._channel.hear("taken")
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        return False
+
+    def close(self) -> None:
+        """Forget it."""
+        self._channel.close()
+        os.close(self._pidfd)
+
+
+class HandoverHost:
+    """Lends our listeners to whoever asks as the same user, until one is ready to take our place."""
+
+    def __init__(self, listeners: Listeners, place: int, limits: Limits, log: Logger) -> None:
+        self._listeners = listeners
+        self._place = place
+        self._limits = limits
+        self._log = log
+
+    async def wait_successor(self) -> Successor:
+        """Return the first server that is ready."""
+        listener = self._listeners.handover.sock
+        listener.setblocking(False)
+        while True:
+            await trio.lowlevel.wait_readable(listener)
+            try:
+                sock, _ = listener.accept()
+            except BlockingIOError:
+                continue
+            except OSError as error:  # out of descriptors, for one
+                self._log.warning("handover_failed", error=error.strerror)
+                await trio.sleep(self._limits.successor_pause)
+                continue
+            with contextlib.ExitStack() as stack:
+                channel = _Channel(sock, self._limits)
+                stack.callback(channel.close)
+                try:
+                    pidfd = _open_peer(sock)
+                    stack.callback(os.close, pidfd)
+                    await self._lend(channel)
+                except _HandoverEnded:
+                    self._log.warning("handover_failed", error="the successor gave up")
+                except _FAILURES as error:
+                    self._log.warning("handover_failed", error=str(error) or type(error).__name__)
+                else:
+                    stack.pop_all()
+                    return Successor(channel, pidfd)
+
+    async def _lend(self, channel: _Channel) -> None:
+        lent = self._listeners.by_role
+        descriptors = array.array("i", [self._place, *(listener.sock.fileno() for _, listener in lent)])
+        described = [{"role": role.value, "inherited": listener.is_inherited} for role, listener in lent]
+        await channel.send(
+            json.dumps({"handover": _VERSION, "listeners": described}).encode() + b"\n", descriptors
+        )
+        await channel.hear("ready")
+
+
+def _open_peer(sock: socket.socket) -> int:
+    """Return a pidfd of who called connect(); raises PermissionError where that is another user."""
+    layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
+    pid, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
+    if uid != os.geteuid():
+        raise PermissionError(errno.EACCES, f"the user with the id {uid} may not take over")
+    return os.pidfd_open(pid)
+
+
+async def run_upgrade(limits: Limits, log: Logger, is_handed: Callable[[], bool]) -> None:
+    """Start a successor with our own command line, which asks for our listeners; ended unless it got them.
+
+    Says in one log entry why it did not come to that; its own words have gone to our standard error.
+    """
+    command = [sys.executable, *sys.orig_argv[1:]]
+    if TAKE_OVER_OPTION not in command:
+        command.append(TAKE_OVER_OPTION)
+    try:
+        process = await trio.lowlevel.open_process(command)
+    except OSError as error:
+        log.error("upgrade_failed", error=error.strerror)
+        return
+    try:
+        with trio.move_on_after(limits.upgrade_timeout):
+            status = await process.wait()
+            log.error("upgrade_failed", error=f"the new server ended with status {status}")
+            return
+        log.error("upgrade_failed", error="the new server does not start in time")
+    finally:
+        if not is_handed():
+            await end_process(process, term_timeout=_TERM_TIMEOUT)
+
+
+# The successor's side.
+
+
+@attrs.define(eq=False)
+class Predecessor:
+    """The running server, which lends us its listeners, none of whose paths are ours yet."""
+
+    place: int
+    listeners: list[Handed]
+    _channel: _Channel
+
+    async def take(self) -> SavedState:
+        """Return which routes to expect; from now on it does not accept. Raises `StartError`."""
+        try:
+            await self._channel.say(ready=True)
+            return parse_state(await self._channel.receive_line())
+        except (_HandoverEnded, ValueError, *_FAILURES) as error:
+            raise _failed(error) from error
+
+    async def confirm(self) -> None:
+        """Tell it that we accept; whether it hears that or has ended makes no difference."""
+        with contextlib.closing(self._channel), contextlib.suppress(*_FAILURES):
+            await self._channel.say(taken=True)
+
+
+@contextlib.asynccontextmanager
+async def open_predecessor(path: str, limits: Limits) -> AsyncIterator[Predecessor | None]:
+    """Give the server whose hand-over socket is at `path`, None where none runs; raises `StartError`.
+
+    What it lent is closed on leaving.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            channel = await _connect(path, limits)
+            if channel is not None:
+                stack.callback(channel.close)
+                line = await channel.receive_line()
+                predecessor = stack.enter_context(_borrowed(line, channel))
+            else:
+                predecessor = None
+        except (_HandoverEnded, ConnectionResetError, trio.BrokenResourceError):
+            predecessor = None  # it was about to end
+        except (ValueError, *_FAILURES) as error:
+            raise _failed(error) from error
+        yield predecessor
+
+
+async def _connect(path: str, limits: Limits) -> _Channel | None:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.connect(path)  # at once, or never, for a UNIX socket
+    except (FileNotFoundError, ConnectionRefusedError):
+        sock.close()
+        return None
+    except BaseException:
+        sock.close()
+        raise
+    return _Channel(sock, limits)
+
+
+@contextlib.contextmanager
+def _borrowed(line: bytes, channel: _Channel) -> Iterator[Predecessor]:
+    """Give what a predecessor lends; raises ValueError where its words are none of this version."""
+    with contextlib.ExitStack() as stack:
+        place, *lent = channel.descriptors
+        handed = []
+        for (role, is_inherited), descriptor in zip(_parse_offer(line), lent, strict=True):
+            sock = socket.socket(fileno=os.dup(descriptor))
+            listener = Listener(sock=sock, is_inherited=is_inherited, is_ours=False)
+            stack.callback(listener.close)
+            handed.append((role, listener))
+        yield Predecessor(place, handed, channel)
+
+
+def _parse_offer(line: bytes) -> list[tuple[Role, bool]]:
+    """Return whom each listener is for, and whether it was inherited."""
+    offered = []
+    match json.loads(line):
+        case {"handover": 1, "listeners": list() as listeners}:
+            for listener in listeners:
+                match listener:
+                    case {"role": str() as role, "inherited": bool() as is_inherited}:
+                        offered.append((Role(role), is_inherited))
+                    case _:
+                        raise ValueError("it offers something unknown; stop it first")
+            return offered
+    raise ValueError("it is of another version; stop it first")
+
+
+def _failed(error: BaseException) -> StartError:
+    if isinstance(error, trio.TooSlowError):
+        return StartError("cannot take over: the running server does not answer in time")
+    return StartError(f"cannot take over from the running server: {getattr(error, 'strerror', None) or error}")

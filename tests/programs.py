@@ -123,8 +123,12 @@ async def open_program(
     person: Person | None = None,
     environment: Mapping[str, str] | None = None,
     cwd: str | Path = "/",
+    descriptors: Sequence[int] = (),
 ) -> AsyncIterator[Program]:
-    """Run a program as that person; asked to end on leaving, if it has not ended yet, and reaped."""
+    """Run a program as that person; asked to end on leaving, if it has not ended yet, and reaped.
+
+    It inherits `descriptors`.
+    """
     process = await trio.lowlevel.open_process(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
@@ -133,6 +137,7 @@ async def open_program(
         env=dict(os.environ if environment is None else environment),
         cwd=str(cwd),
         start_new_session=True,
+        pass_fds=descriptors,
         user=None if person is None else person.uid,
         group=None if person is None else person.gid,
         extra_groups=None if person is None else [],

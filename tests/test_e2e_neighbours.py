@@ -18,7 +18,7 @@ import pytest
 from conductor_trio.wire.auth import hash_token
 from scripts.private_sshd import PrivateSshd, descendants
 from tests.chain import Chain, open_chain, open_sshd
-from tests.programs import PATIENCE, Program, ask, wait_until
+from tests.programs import PATIENCE, Program, ask, open_program, wait_until
 from tests.users import Person, acting_as
 
 pytestmark = pytest.mark.e2e
@@ -270,6 +270,47 @@ async def test_bob_cannot_take_alices_name_even_when_it_is_free(chain: Chain) ->
     with Channel(chain, chain.bob) as bobs:
         bobs.listen()
         assert bobs.register()["urls"] == ["app-ct-bob.localhost"]
+
+
+# Runs as Bob: changes the modes of two files, in turn, so that no two changes in a row look the same, until ended.
+FLOOD = """
+import os, sys
+files = [int(number) for number in sys.argv[1:]]
+os.fchmod(files[0], 0o600)
+print("flooding", flush=True)
+while True:
+    for mode in (0o640, 0o600):
+        for file in files:
+            os.fchmod(file, mode)
+"""
+
+
+async def test_bob_cannot_stall_the_server_with_his_directory(chain: Chain, alices: Program) -> None:
+    with Channel(chain, chain.bob) as bobs, contextlib.ExitStack() as stack:
+        with acting_as(chain.bob):
+            for number in range(3000):
+                (bobs.directory / f"file-{number}").touch()
+            (bobs.directory / "link").symlink_to("/etc/passwd")
+            (bobs.directory / "loop").symlink_to(".")
+            (bobs.directory / "closed").mkdir(mode=0o000)
+            # He is not let in any more when he has registered, but what he has open is his.
+            files = [os.open(bobs.directory / name, os.O_CREAT | os.O_RDONLY) for name in ("one", "two")]
+        for file in files:
+            stack.callback(os.close, file)
+        left = bobs.directory
+        bobs.listen()
+        assert bobs.register()["status"] == "ok"
+        command = [chain.python, "-c", FLOOD, *(str(file) for file in files)]
+        async with open_program(command, person=chain.bob, descriptors=files) as flood:
+            await flood.out.wait_line(lambda line: line == "flooding")
+            for _ in range(50):
+                assert (await ask(chain.server.port, HOST, "/", token=TOKEN)).status == 200
+            assert flood.process.returncode is None
+            routes = json.loads((await ask(chain.server.port, HOST, "/_conductor/status")).body)["routesTotal"]
+            assert routes == 2
+    await chain.server.program.wait_logged("directory_left")
+    assert len(list(left.iterdir())) == 3005  # all but the relay socket is his, and stays
+    shutil.rmtree(left)
 
 
 async def test_what_bob_hides_in_his_directory_harms_nobody(chain: Chain) -> None:

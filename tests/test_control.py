@@ -16,6 +16,7 @@ from conductor_trio.wire import report
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.control import (
     RESUME,
+    STARTING,
     Accepted,
     Event,
     Refused,
@@ -89,7 +90,7 @@ def strict_json(line: bytes) -> object:
 
 
 def test_the_contract_to_the_letter() -> None:
-    greeting = {"directory": "/run/c/sockets/a-1", "status": "ok", "extensions": ["resume"]}
+    greeting = {"directory": "/run/c/sockets/a-1", "status": "ok", "extensions": ["resume", "starting"]}
     assert format_banner("/run/c/sockets/a-1") == json.dumps(greeting).encode() + b"\n"
     assert json.loads(format_registration(Registration(auth=DIGEST, key=None))) == {"auth": DIGEST}
     assert json.loads(format_registration(Registration(auth=DIGEST, key="k"))) == {"auth": DIGEST, "key": "k"}
@@ -108,6 +109,10 @@ def test_the_contract_to_the_letter() -> None:
         (
             {"auth": DIGEST, "extensions": ["resume", "later"], "takeover": "any"},
             Registration(auth=DIGEST, key=None, extensions=frozenset({RESUME}), takeover=Takeover.ANY),
+        ),
+        (
+            {"auth": DIGEST, "extensions": ["starting"], "starting": True},
+            Registration(auth=DIGEST, key=None, extensions=frozenset({STARTING}), is_starting=True),
         ),
         ({"auth": DIGEST, "extensions": "resume"}, Registration(auth=DIGEST, key=None)),
         ({"auth": DIGEST, "extensions": [["resume"], None]}, Registration(auth=DIGEST, key=None)),
@@ -171,7 +176,7 @@ def test_banners_read_back(directory: str) -> None:
     line = format_banner(directory)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_banner(line[:-1]).directory == directory
-    assert parse_banner(line[:-1]).extensions == {RESUME}
+    assert parse_banner(line[:-1]).extensions == {RESUME, STARTING}
     assert parse_banner(line[:-1]).raw == json.loads(line)
 
 

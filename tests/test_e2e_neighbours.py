@@ -300,7 +300,7 @@ async def test_bob_cannot_stall_the_server_with_his_directory(chain: Chain, alic
         left = bobs.directory
         bobs.listen()
         assert bobs.register()["status"] == "ok"
-        command = [chain.python, "-c", FLOOD, *(str(file) for file in files)]
+        command: list[str | Path] = [chain.python, "-c", FLOOD, *map(str, files)]
         async with open_program(command, person=chain.bob, descriptors=files) as flood:
             await flood.out.wait_line(lambda line: line == "flooding")
             for _ in range(50):

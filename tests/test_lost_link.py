@@ -366,6 +366,28 @@ async def test_a_request_that_finds_nobody_at_the_relay_socket_waits_for_the_ses
     assert len(application.messages) == 1
 
 
+# An application that is not there yet.
+
+
+async def test_a_page_says_that_the_application_is_starting_and_becomes_it(short_tmp: Path) -> None:
+    application = Application(OK)
+    async with open_stage(short_tmp, application) as stage:
+        visitor = stage.engine.connect()
+        with stage.session() as route:
+            route.starting_since = 0.0
+            await visitor.send(ask(fields=b"Accept: text/html\r\n"))
+            response = await visitor.receive_response()
+            assert response.status == 503 and response.values(b"retry-after") == [b"2"]
+            assert b"starting" in response.body and b"00:00:00 UTC" in response.body
+            assert b'<meta http-equiv="refresh" content="2">' in response.body
+            await visitor.send(ask(b"POST / HTTP/1.1", b"Content-Length: 0\r\n"))
+            assert (await visitor.receive_response(b"POST")).status == 503
+            route.starting_since = None
+            await visitor.send(ask())
+            assert (await visitor.receive_response()).body == b"ok"
+    assert len(application.messages) == 1
+
+
 # A gateway that was started again.
 
 

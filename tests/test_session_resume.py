@@ -211,6 +211,21 @@ async def test_all_are_told_to_move_and_served_on(bench: Bench) -> None:
         assert bench.gateway.routes.find(f"b-{LABEL}.apps.test") is not None
 
 
+# An application that is still starting.
+
+
+async def test_a_name_may_be_there_before_its_application(bench: Bench) -> None:
+    with bench.connect() as client:
+        await client.go_live(key="app", extensions=["starting"], starting=True)
+        route = bench.gateway.routes.find(HOST)
+        assert isinstance(route, Route)
+        assert route.starting_since is not None
+        await say(client, "ready")
+        with trio.fail_after(PATIENCE):
+            while route.starting_since is not None:  # noqa: ASYNC110
+                await trio.sleep(0.001)
+
+
 # How many.
 
 

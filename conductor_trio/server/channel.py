@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import trio
 
@@ -68,10 +68,11 @@ class ControlChannel:
                 self._lines.receive_data(data)
         raise RegistrationRefused("half a line and then nothing; send one JSON object and a newline")
 
-    async def wait_end(self) -> bool:
+    async def wait_end(self, on_ready: Callable[[], None]) -> bool:
         """Wait for the channel's end, and return whether the client's link was lost; otherwise it left.
 
-        Lines that the protocol does not have are answered, up to a number.
+        `on_ready` is called when the client says that its application listens. Lines that the protocol does not
+        have are answered, up to a number.
         """
         unknown = 0
         try:
@@ -79,6 +80,8 @@ class ControlChannel:
                 match parse_event(await self.receive_line()):
                     case Event.PONG:
                         pass
+                    case Event.READY:
+                        on_ready()
                     case Event.LEAVE:
                         return False
                     case _:

@@ -234,6 +234,8 @@ class VisitorConnection:
                         if await self._hold_back(request, route):
                             continue
                         answer = replies.lost(route.since)
+                    elif route.starting_since is not None:
+                        answer = replies.starting(route.starting_since)
                     elif route.connections >= gateway.limits.max_route_connections:
                         gateway.counters.limited += 1
                         answer = replies.broken(503, "This application has too many connections at this moment.")

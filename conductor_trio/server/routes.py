@@ -47,6 +47,8 @@ class Route:
     #: Whether, when the session ends now, the client is expected back.
     is_expected_back: bool = False
     is_replaced: bool = False
+    #: Since when (Unix time) the application is starting, while it does.
+    starting_since: float | None = None
     is_open: bool = True
     _scopes: set[trio.CancelScope] = attrs.field(factory=set, init=False)
 

@@ -8,6 +8,7 @@ import pwd
 import secrets
 import socket
 import struct
+import time
 
 import attrs
 import trio
@@ -161,6 +162,7 @@ class SessionHost:
         return Route(
             user=owner.user,
             key=key,
+            starting_since=time.time() if registration.is_starting else None,
             # Patterns that differ in their port only give one host.
             hosts=tuple(dict.fromkeys(pattern.format_host(key, label) for pattern in patterns)),
             token_hash=registration.auth,
@@ -188,7 +190,7 @@ class SessionHost:
             with route.session:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(route.pool.run_expiry)
-                    nursery.start_soon(_end_with_channel, channel, route)
+                    nursery.start_soon(_serve_channel, channel, route)
                     while (change := _change_of(directory, relay)) is None:
                         await watch.wait_changed()
                     # At the end of a client that listens itself, this is how the end shows first.
@@ -198,9 +200,13 @@ class SessionHost:
             channel.say(Event.REPLACED)
 
 
-async def _end_with_channel(channel: ControlChannel, route: Route) -> None:
-    """End the session when its channel ends."""
-    is_lost = await channel.wait_end()
+async def _serve_channel(channel: ControlChannel, route: Route) -> None:
+    """Take the client's events, and end the session when its channel ends."""
+
+    def begin() -> None:
+        route.starting_since = None
+
+    is_lost = await channel.wait_end(begin)
     route.is_expected_back &= is_lost
     route.session.cancel()
 

@@ -8,12 +8,15 @@ r"""The control channel's messages, for both ends: one JSON object a line, UTF-8
                      and, additive, the key in force: "key": "<key>"
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
-announced in the greeting, ``"extensions": ["resume"]``, and used by a client only then, and by the server only
-with a client whose registration says the same. With `resume`:
+announced in the greeting, ``"extensions": ["resume", "starting"]``, and used by a client only then, and by the
+server only with a client whose registration says the same. With `resume`:
 
 - The registration may say whether it takes a name over that is in use: `Takeover`.
 - Both ends send events, ``{"event": "<name>"}``, after the registration: `Event`.
 - A channel that ends without `LEAVE` was lost: the server keeps the name for a while, and holds requests for it.
+
+With `starting`, a client registers before its application listens, ``"starting": true``, so that it knows its URLs
+and visitors see what they wait for; `READY` ends that.
 """
 
 from __future__ import annotations
@@ -33,6 +36,11 @@ JSONObject = dict[str, object]
 #: The extension that makes a lost link expendable; see above.
 RESUME = "resume"
 
+#: The extension by which a name is there before its application; see above.
+STARTING = "starting"
+
+_EXTENSIONS = frozenset({RESUME, STARTING})
+
 
 class Takeover(enum.Enum):
     """Whether a registration ends an older session of the same user that has the same name."""
@@ -46,6 +54,7 @@ class Event(enum.Enum):
     """What is said on a channel after the registration."""
 
     LEAVE = "leave"  #: from the client: it ends on purpose, and so does the name
+    READY = "ready"  #: from the client: the application listens
     PONG = "pong"  #: from the client: the answer to PING
     PING = "ping"  #: from the server, every few seconds: either end knows by the silence that the link is dead
     MOVE = "move"  #: from the server: register again, on another channel; this one is served to its end
@@ -65,13 +74,15 @@ class Banner:
 class Registration:
     """What a client asks for: the hash of its token (lower-case hex), and the key that it wants, if any.
 
-    `extensions` are those that it speaks; `takeover` is only said with `RESUME` among them.
+    `extensions` are those that it speaks; `takeover` is only said with `RESUME` among them, `is_starting` with
+    `STARTING`.
     """
 
     auth: str
     key: str | None
     extensions: frozenset[str] = frozenset()
     takeover: Takeover = Takeover.OWN
+    is_starting: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -121,7 +132,7 @@ def _parse_object(line: bytes) -> JSONObject:
 
 def format_banner(directory: str) -> bytes:
     """Write the server's greeting."""
-    return _format_line({"directory": directory, "status": "ok", "extensions": [RESUME]})
+    return _format_line({"directory": directory, "status": "ok", "extensions": sorted(_EXTENSIONS)})
 
 
 def parse_banner(line: bytes) -> Banner:
@@ -142,6 +153,8 @@ def format_registration(registration: Registration) -> bytes:
         message["extensions"] = sorted(registration.extensions)
     if RESUME in registration.extensions:
         message["takeover"] = registration.takeover.value
+    if STARTING in registration.extensions:
+        message["starting"] = registration.is_starting
     return _format_line(message)
 
 
@@ -171,6 +184,7 @@ def parse_registration(line: bytes) -> Registration:
         key=key.lower() if key else None,
         extensions=_parse_extensions(message),
         takeover=takeover,
+        is_starting=message.get("starting") is True,
     )
 
 
@@ -210,7 +224,8 @@ def parse_event(line: bytes) -> Event | None:
 def _parse_extensions(message: JSONObject) -> frozenset[str]:
     """Return the extensions that the other end speaks and we do; what is no list of words announces none."""
     told = message.get("extensions")
-    return frozenset({RESUME} & {word for word in told if isinstance(word, str)} if isinstance(told, list) else ())
+    words = {word for word in told if isinstance(word, str)} if isinstance(told, list) else set()
+    return _EXTENSIONS & words
 
 
 def _is_path(text: str) -> bool:

@@ -19,6 +19,7 @@ margin:15vh auto;padding:0 1.5rem}}h1{{font-size:1.4rem}}small{{opacity:.7}}</st
 <body><main><h1>{title}</h1><p>{text}</p><small>{code} · conductor-trio</small></main></body></html>
 """
 
+_STARTING_PAUSE = 2  # seconds; most applications take a few
 _RELOAD_PAUSE = 3  # seconds; a request is held for longer, so a browser asks a few times a minute
 
 _PAGE_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
@@ -105,6 +106,18 @@ def broken(status: int, text: str) -> Reply:
     retry = ((b"Retry-After", b"2"),) if status == 503 else ()
     titles = {502: "The application does not answer", 503: "The application is not available now"}
     return Reply(status=status, title=titles.get(status, HTTPStatus(status).phrase), text=text, fields=retry)
+
+
+def starting(since: float) -> Reply:
+    """Return the answer for an application that has been starting since then (Unix time)."""
+    return Reply(
+        status=503,
+        title="The application is starting",
+        text=f"It was started at {_format_time(since)}, and does not answer yet. This page becomes the "
+        "application by itself.",
+        fields=((b"Retry-After", b"%d" % _STARTING_PAUSE),),
+        reload=_STARTING_PAUSE,
+    )
 
 
 def lost(since: float) -> Reply:

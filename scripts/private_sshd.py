@@ -92,6 +92,12 @@ class PrivateSshd:
         return next(user for user in self.users if user.name == name)
 
     @property
+    def pid(self) -> int:
+        """The process that listens."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """What the server has logged so far."""
         return "".join(self._log)
@@ -129,6 +135,13 @@ class PrivateSshd:
         process.wait()
         assert self._reader is not None
         self._reader.join(_END_TIMEOUT)
+
+    def crash(self) -> None:
+        """End the server alone, as a crash of it does: its sessions go on, and `start` listens again."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
 
     def drop_sessions(self) -> None:
         """End every session at once, without a farewell; the server goes on accepting."""

@@ -2,6 +2,7 @@
 
 ====================  =====================================================================
 ``GET /``             the process id
+``GET /kept``         the same, on a connection that is kept
 ``GET /ws``           a WebSocket that sends back what comes; ``close <code>`` closes with that code
 ``GET /events``       an event at once, and one more for each ``POST /poke``
 ``GET /download``     `DOWNLOAD_SIZE` bytes of `download_chunks`, chunked
@@ -43,31 +44,38 @@ class Application:
         self._poked = trio.lowlevel.ParkingLot()
 
     async def serve(self, stream: trio.SocketStream) -> None:
-        """Serve one request; a visitor who goes is nobody else's business."""
+        """Serve a connection; a visitor who goes is nobody else's business."""
         async with stream:
             try:
-                await self._serve(stream)
+                while await self._serve(stream):
+                    pass
             except* (trio.BrokenResourceError, ConnectionClosed):
                 pass
 
-    async def _serve(self, stream: trio.SocketStream) -> None:
+    async def _serve(self, stream: trio.SocketStream) -> bool:
+        """Serve one request; return whether there may be another."""
         http = h11.Connection(h11.SERVER)
         received = bytearray()
         while not isinstance(request := http.next_event(), h11.Request):
             if isinstance(request, h11.ConnectionClosed):
-                return
+                return False
             chunk = bytes(await stream.receive_some())
             received += chunk
             http.receive_data(chunk)
 
-        async def answer(*pieces: bytes) -> None:
+        async def answer(*pieces: bytes, then: bytes = b"close") -> None:
             length = sum(map(len, pieces))
-            await stream.send_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % length)
+            await stream.send_all(
+                b"HTTP/1.1 200 OK\r\nConnection: %b\r\nContent-Length: %d\r\n\r\n" % (then, length)
+            )
             await stream.send_all(b"".join(pieces))
 
         match request.method, request.target:
             case b"GET", b"/":
                 await answer(str(os.getpid()).encode())
+            case b"GET", b"/kept":
+                await answer(str(os.getpid()).encode(), then=b"keep-alive")
+                return True
             case b"GET", b"/headers":
                 fields = [[name.decode(), value.decode()] for name, value in request.headers.raw_items()]
                 await answer(json.dumps(fields).encode())
@@ -96,6 +104,7 @@ class Application:
                 await answer(digest.hexdigest().encode())
             case _:
                 await stream.send_all(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        return False
 
     async def _serve_websocket(self, stream: trio.abc.Stream) -> None:
         async with trio.open_nursery() as nursery:

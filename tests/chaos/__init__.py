@@ -1,0 +1,13 @@
+"""Chaos: each hop of the real chain is killed, stopped and cut under load, and what has to hold then is checked.
+
+A real sshd, the server as a user of its own, two researchers with two sessions each (the *residents*), and
+visitors who ask for all of them. For each trial a further session (the *subject*) is brought to some phase of its
+life, a hop is struck, and then:
+
+- the application still runs, unless it was the one killed, or its client, which takes it along;
+- the owner is live again within 2 s of the hop being back (30 s after a silent cut), under the same URL and token;
+- no request to a session fails that did not go through that hop;
+- within 5 s processes, descriptors, threads, memory, directories, sockets and routes are what they were before.
+
+``python -m tests.chaos`` goes on for minutes, `tests.test_chaos` is the short form.
+"""

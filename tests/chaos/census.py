@@ -1,0 +1,88 @@
+"""What there is at a moment without visitors, and how it differs from what there was before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from tests.chaos.processes import Usage, usage_by_name
+from tests.chaos.world import World
+from tests.programs import ask
+
+#: For everything to be as before, in seconds. Kept connections to an application take 4 of them (`Limits`).
+SETTLE_TIMEOUT = 5.0
+_PAUSE = 0.1
+
+# Trio keeps a thread that has nothing to do for 10 s; these look up names, or start processes.
+_SPARE_THREADS = 8
+# What an allocator keeps; a process that leaks exceeds it in a few of the many trials.
+_SPARE_MEMORY = 8 * 1024 * 1024
+
+_MIB = 1024 * 1024
+
+# The server's counters of what is now, and not of what has been.
+_GAUGES = ("requestActive", "routesTotal", "routesLost", "internalErrors")
+
+
+@attrs.frozen(kw_only=True)
+class Census:
+    """Counts: `usage` by the names of the processes, `things` by what they are."""
+
+    usage: dict[str, Usage]
+    things: dict[str, int]
+
+    def excess_over(self, before: Census) -> list[str]:
+        """Return what there is more of than before, and which of the things there is less of."""
+        found = []
+        for name, usage in self.usage.items():
+            had = before.usage.get(name, Usage())
+            for what, count, most in (
+                ("processes", usage.processes, had.processes),
+                ("descriptors", usage.descriptors, had.descriptors),
+                ("threads", usage.threads, had.threads + _SPARE_THREADS * had.processes),
+                ("MiB", usage.memory // _MIB, (had.memory + _SPARE_MEMORY * had.processes) // _MIB),
+            ):
+                if count > most:
+                    found.append(f"{name}: {count} {what}, not {most}")
+        for what, count in self.things.items():
+            if count != before.things[what]:
+                found.append(f"{what}: {count}, not {before.things[what]}")
+        return found
+
+
+async def take_census(world: World) -> Census:
+    """Count everything."""
+    answer = await ask(world.gateway.port, "chaos.localhost", "/_conductor/status")
+    counters: dict[str, Any] = json.loads(answer.body)
+    runtime_dir = world.gateway.runtime_dir
+    homes = [world.chain.home(resident.person) for resident in world.residents]
+    return Census(
+        usage=usage_by_name(),
+        things={
+            **{name: counters[name] for name in _GAUGES if name in counters},
+            "session directories": len(world.chain.server.session_directories),
+            "relay sockets": _listening_below(runtime_dir),
+            "files at home": sum(len(list(home.iterdir())) for home in set(homes)),
+        },
+    )
+
+
+async def wait_settled(world: World, before: Census) -> list[str]:
+    """Wait until everything is as before, and return what is not within the time that it has."""
+    deadline = trio.current_time() + SETTLE_TIMEOUT
+    while excess := (await take_census(world)).excess_over(before):
+        if trio.current_time() >= deadline:
+            return excess
+        await trio.sleep(_PAUSE)
+    return []
+
+
+def _listening_below(directory: Path) -> int:
+    """Return how many UNIX sockets listen below a directory."""
+    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    accepts_connections = "00010000"  # __SO_ACCEPTCON, <linux/net.h>
+    return sum(row[3] == accepts_connections and row[-1].startswith(f"{directory}/sockets/") for row in rows)

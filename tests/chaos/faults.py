@@ -1,0 +1,197 @@
+"""What is done to which hop, and what may come of it."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from random import Random
+
+import attrs
+import trio
+
+from tests.chaos.processes import descriptors_of, find_all, kill, peers_of, stopped, wait_found
+from tests.chaos.session import ClientEnded, Session
+from tests.chaos.world import World
+from tests.programs import wait_until
+
+#: For the owner to be live again once the hop is back, and over a link that was cut silently.
+LIVE_TIMEOUT, LIVE_TIMEOUT_AFTER_CUT = 2.0, 30.0
+#: For a silent cut to be noticed.
+NOTICE_TIMEOUT = 30.0
+
+_SPARE_DESCRIPTORS, _IDLE_CONNECTIONS = 10, 40
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One way to strike: `strike` returns once the hop is back; it may raise `Breach`."""
+
+    hop: str
+    act: str
+    strike: Callable[[World, Session, Random], Awaitable[None]]
+    #: Whether every session goes through the hop, or only the subject.
+    is_shared: bool = False
+    #: Whether the link of those who go through it is lost; the rest of a link must be kept.
+    loses_link: bool = False
+    #: Whether their requests may fail; otherwise they may only have to wait.
+    loses_requests: bool = False
+    #: Whether the subject's client and application end.
+    ends_session: bool = False
+    over_link: bool = False
+    live_timeout: float = LIVE_TIMEOUT
+
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
+        return f"{self.act}-{self.hop}"
+
+
+class Breach(Exception):
+    """Something did not hold; str() says what."""
+
+
+async def _kill_ssh(world: World, subject: Session, rng: Random) -> None:
+    await kill(await wait_found(subject.find_ssh))
+
+
+async def _find_sshd_session(subject: Session) -> list[int]:
+    """Return sshd's processes for the subject's connection: the privileged one, and below it the user's."""
+
+    def find() -> list[int]:
+        return [sshd for ssh in subject.find_ssh() for sshd in peers_of(ssh)]
+
+    return await wait_found(find)
+
+
+async def _kill_sshd_session(world: World, subject: Session, rng: Random) -> None:
+    pids = await _find_sshd_session(subject)
+    await kill(rng.choice([pids, pids[-1:]]))
+
+
+async def _kill_sshd_listener(world: World, subject: Session, rng: Random) -> None:
+    world.chain.sshd.crash()
+    await _start_sshd_again(world, rng)
+
+
+async def _kill_sshd(world: World, subject: Session, rng: Random) -> None:
+    await trio.to_thread.run_sync(world.chain.sshd.stop)
+    await kill(find_all("sshd"))  # sessions that have outlived their listener
+    await _start_sshd_again(world, rng)
+
+
+async def _start_sshd_again(world: World, rng: Random) -> None:
+    await trio.sleep(rng.uniform(0, 1))
+    await trio.to_thread.run_sync(world.chain.sshd.start)
+
+
+async def _kill_application(world: World, subject: Session, rng: Random) -> None:
+    await kill([subject.application])
+
+
+async def _kill_client(world: World, subject: Session, rng: Random) -> None:
+    await kill([subject.pid])
+
+
+async def _kill_server(world: World, subject: Session, rng: Random) -> None:
+    await world.gateway.end(signal.SIGKILL)
+    await trio.sleep(rng.uniform(0, 1))
+    await world.gateway.start()
+
+
+async def _stop(pids: list[int], rng: Random) -> None:
+    async with stopped(pids):
+        await trio.sleep(rng.uniform(1.5, 3.5))
+
+
+async def _stop_ssh(world: World, subject: Session, rng: Random) -> None:
+    await _stop(await wait_found(subject.find_ssh), rng)
+
+
+async def _stop_sshd_session(world: World, subject: Session, rng: Random) -> None:
+    await _stop(await _find_sshd_session(subject), rng)
+
+
+async def _stop_sshd(world: World, subject: Session, rng: Random) -> None:
+    await _stop(find_all("sshd"), rng)
+
+
+async def _stop_application(world: World, subject: Session, rng: Random) -> None:
+    await _stop([subject.application], rng)
+
+
+async def _stop_client(world: World, subject: Session, rng: Random) -> None:
+    await _stop([subject.pid], rng)
+
+
+async def _stop_server(world: World, subject: Session, rng: Random) -> None:
+    await _stop([world.gateway.pid], rng)
+
+
+async def _fill_server(world: World, subject: Session, rng: Random) -> None:
+    """Leave the server no descriptor: visitors connect and say nothing, while it may have few more than now."""
+    pid = world.gateway.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    most = len(descriptors_of(pid)) + _SPARE_DESCRIPTORS
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, before[1]))
+    try:
+        async with AsyncExitStack() as idle:
+            for _ in range(_IDLE_CONNECTIONS):
+                await idle.enter_async_context(await trio.open_tcp_stream("127.0.0.1", world.gateway.port))
+            await wait_until(lambda: len(descriptors_of(pid)) >= most)
+            await trio.sleep(rng.uniform(1, 2))
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+async def _cut_link(world: World, subject: Session, rng: Random) -> None:
+    """Cut it until after the client has noticed, and has dialled again in vain."""
+    assert world.link is not None
+    begin, mark = trio.current_time(), subject.mark
+    world.link.cut()
+    try:
+        try:
+            with trio.fail_after(NOTICE_TIMEOUT):
+                await subject.wait_state("dead", mark)
+        except (trio.TooSlowError, ClientEnded):
+            raise Breach(f"a silent cut was not noticed within {NOTICE_TIMEOUT:g} s") from None
+        # Longer than anything that is to notice, sshd among it.
+        await trio.sleep_until(begin + NOTICE_TIMEOUT + rng.uniform(1, 5))
+    finally:
+        world.link.mend()
+
+
+def _killing(hop: str, strike: Callable[[World, Session, Random], Awaitable[None]], **what: bool) -> Fault:
+    return Fault(hop=hop, act="kill", strike=strike, loses_requests=True, **what)
+
+
+def _stopping(hop: str, strike: Callable[[World, Session, Random], Awaitable[None]], **what: bool) -> Fault:
+    return Fault(hop=hop, act="stop", strike=strike, **what)
+
+
+FAULTS = (
+    _killing("ssh", _kill_ssh, loses_link=True),
+    _killing("sshd-session", _kill_sshd_session, loses_link=True),
+    Fault(hop="sshd-listener", act="kill", strike=_kill_sshd_listener),
+    _killing("sshd", _kill_sshd, loses_link=True, is_shared=True),
+    _killing("application", _kill_application, ends_session=True),
+    _killing("client", _kill_client, ends_session=True),
+    _killing("server", _kill_server, loses_link=True, is_shared=True),
+    _stopping("ssh", _stop_ssh),
+    _stopping("sshd-session", _stop_sshd_session),
+    _stopping("sshd", _stop_sshd, is_shared=True),
+    _stopping("application", _stop_application),
+    _stopping("client", _stop_client),
+    _stopping("server", _stop_server, is_shared=True),
+    Fault(hop="server", act="fill", strike=_fill_server, is_shared=True, loses_requests=True),
+    Fault(
+        hop="link",
+        act="cut",
+        strike=_cut_link,
+        loses_link=True,
+        loses_requests=True,
+        over_link=True,
+        live_timeout=LIVE_TIMEOUT_AFTER_CUT,
+    ),
+)

@@ -24,7 +24,7 @@ from conductor_trio.config import ClientLimits
 from conductor_trio.errors import ApplicationError, RegistrationRefused, RemoteProtocolError, TransportError
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.control import Registration
-from tests.doubles.client_command import UPPERCASE_APPLICATION, python, shell
+from tests.doubles.client_command import UPPERCASE_APPLICATION, python
 from tests.doubles.control_server import ControlServer, open_control_server
 from tests.doubles.streams import memory_stream_pair
 
@@ -216,31 +216,3 @@ async def test_a_server_that_says_nothing_is_given_up(
     with pytest.raises(TransportError, match="never greets"):
         await ControlChannel(ours, LIMITS).receive_banner()
     assert trio.current_time() - started == pytest.approx(LIMITS.control_timeout)
-
-
-async def test_pauses_between_dials_grow(
-    short_tmp: Path, output: Output, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """From the first loss on, an unreachable server is dialled less and less often, and for ever."""
-    autojump_clock.autojump_threshold = float("inf")
-    autojump_clock.rate = 1  # where processes begin and end, time passes as it does for them
-    limits = ClientLimits()
-    settings = make_settings(short_tmp, *shell("sleep 1000"), limits=limits)
-    async with (
-        open_guardian(limits) as guardian,
-        open_application(settings, output, guardian, trio.Event()) as application,
-        trio.open_nursery() as nursery,
-    ):
-        application.ready.set()
-        async with open_control_server(short_tmp) as server:
-            connection = run.Connection(settings, output, guardian, application)
-            nursery.start_soon(connection.keep_up)
-            await server.next_session()
-            await trio.testing.wait_all_tasks_blocked(0.05)
-        autojump_clock.autojump_threshold = 0
-        await trio.sleep(3600)
-        autojump_clock.autojump_threshold = float("inf")
-        dials = sum("dialling again" in record.message for record in caplog.records)
-        # 0.1 to 0.2 s first, doubled until it is 15 to 30 s.
-        assert 3600 / 30 <= dials <= 3600 / 15 + 10
-        nursery.cancel_scope.cancel()

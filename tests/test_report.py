@@ -31,6 +31,11 @@ BANNER = Banner(directory="/d", raw={"directory": "/d", "status": "ok", "more": 
             {"state": "live", "config": {"auth": "tok", "key": "", "urls": ["a"]}},
         ),
         (report.data("stderr", "é\n"), {"state": "data", "kind": "stderr", "data": "é\n"}),
+        (report.dead("lost"), {"state": "dead", "reason": "lost"}),
+        (
+            report.reconnecting(0.15049, "lost", 2),
+            {"state": "reconnecting", "in": 0.15, "reason": "lost", "attempt": 2},
+        ),
         (report.failed("why"), {"state": "failed", "reason": "why"}),
         (report.exit_(-15), {"state": "exit", "status": -15}),
     ],
@@ -39,10 +44,6 @@ def test_events_are_the_contracts(event: bytes, expected: object) -> None:
     assert json.loads(event) == expected
     assert event.endswith(b"\n")
     assert event.count(b"\n") == 1
-
-
-def test_dead_has_its_state() -> None:
-    assert json.loads(report.dead("lost"))["state"] == "dead"
 
 
 @given(st.text())

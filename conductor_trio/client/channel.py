@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import trio
 
+from conductor_trio.client.transport import LinkSilent, ServerAway
 from conductor_trio.config import MAX_CONTROL_LINE, ClientLimits
-from conductor_trio.errors import TransportError
+from conductor_trio.errors import ConductorError
+from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import Stream
 from conductor_trio.wire import control
 from conductor_trio.wire.lines import LineReader
 
 
 class ControlChannel:
-    """Greeting, registration, and then silence until it closes: the server takes a further line as an error."""
+    """Greeting, registration, and then events until it closes, where both ends know of them."""
 
     def __init__(self, stream: Stream, limits: ClientLimits) -> None:
         self._stream = stream
         self._limits = limits
         self._lines = LineReader(MAX_CONTROL_LINE)
+        self._has_events = False
+        self._is_pinged = False
 
     async def receive_banner(self) -> control.Banner:
         """Wait for the greeting; raises `TransportError`, `RegistrationRefused` or `RemoteProtocolError`."""
@@ -27,11 +32,43 @@ class ControlChannel:
 
     async def register(self, registration: control.Registration) -> control.Accepted:
         """Register and wait for the answer; raises as `receive_banner` does."""
+        self._has_events = control.RESUME in registration.extensions
         try:
             await self._stream.send_all(control.format_registration(registration))
         except trio.BrokenResourceError as error:
-            raise TransportError("the server has closed the control channel") from error
+            raise ServerAway("the server has closed the control channel") from error
         return control.parse_reply(await self._receive_line("answers the registration"))
+
+    async def next_event(self) -> control.Event | None:
+        """Wait for an event that is not about the channel itself; None at the end.
+
+        Raises `LinkSilent` where a server that pings has stopped to, and `RemoteProtocolError`.
+        """
+        if not self._has_events:
+            await self.wait_closed()
+            return None
+        while (line := await self._next_line()) is not None:
+            event = control.parse_event(line)
+            if event is control.Event.PING:
+                self._is_pinged = True
+                await self._send(control.Event.PONG)
+            elif event is not None:
+                return event
+        return None
+
+    async def wait_end(self) -> None:
+        """Return once the channel has closed or its link is dead; pings are answered meanwhile, events ignored."""
+        with contextlib.suppress(ConductorError):
+            while await self.next_event() is not None:
+                pass
+
+    async def leave(self) -> None:
+        """The server knows that we end on purpose, unless it hangs: `leave_timeout`, cancelled or not."""
+        if not self._has_events:
+            return
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.leave_timeout):
+            await self._send(control.Event.LEAVE)
+            await self.wait_closed()
 
     async def wait_closed(self) -> None:
         """Return once the server, or whoever carries the channel, has closed it; what it says is ignored."""
@@ -39,14 +76,30 @@ class ControlChannel:
         while await self._receive_some(math.inf):
             pass
 
+    async def _send(self, event: control.Event) -> None:
+        with contextlib.suppress(*STREAM_LOST):  # the next read tells
+            await self._stream.send_all(control.format_event(event))
+
+    async def _next_line(self) -> bytes | None:
+        while (line := self._lines.next_event()) is None:
+            # A server that does not ping may be silent for weeks.
+            timeout = self._limits.ping_timeout if self._is_pinged else math.inf
+            data = await self._receive_some(trio.current_time() + timeout)
+            if data is None:
+                raise LinkSilent(f"the link is dead: nothing has come from the server for {timeout:g} s")
+            if not data:
+                return None
+            self._lines.receive_data(data)
+        return line
+
     async def _receive_line(self, does_what: str) -> bytes:
         deadline = trio.current_time() + self._limits.control_timeout
         while (line := self._lines.next_event()) is None:
             data = await self._receive_some(deadline)
             if data is None:
-                raise TransportError(f"the server accepts us, but never {does_what}")
+                raise LinkSilent(f"the server accepts us, but never {does_what}")
             if not data:
-                raise TransportError("the server, or SSH, closed the control channel at once")
+                raise ServerAway("the server, or SSH, closed the control channel at once")
             self._lines.receive_data(data)
         return line
 

@@ -81,7 +81,12 @@ def _build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("-k", "--key", metavar="KEY", help="name in the address; the server's choice if not given")
-    parser.add_argument("-r", "--replace", action="store_true", help="end whoever listens on LOCAL_SOCKET first")
+    parser.add_argument(
+        "-r",
+        "--replace",
+        action="store_true",
+        help="end whoever listens on LOCAL_SOCKET first, and take KEY over from another session of yours",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument(

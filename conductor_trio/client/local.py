@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import trio
 
 from conductor_trio.client.settings import ClientSettings
-from conductor_trio.client.transport import Transport
+from conductor_trio.client.transport import ServerAway, Transport
 from conductor_trio.errors import StartError, TransportError, UpstreamUnavailable
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.relay import splice
@@ -35,7 +35,7 @@ class LocalTransport(Transport):
         try:
             return await connect_unix(self._path, connect_timeout=_CONNECT_TIMEOUT)
         except UpstreamUnavailable as error:
-            raise TransportError(
+            raise ServerAway(
                 f"there is no conductor-trio-server at {self._path} on this host: {error}; is it running?"
             ) from error
 

@@ -1,4 +1,4 @@
-"""A shell on the server's host that opens the relay socket to the server's group.
+"""A shell on the server's host that opens a relay socket to the server's group.
 
 sshd makes it 0600 unless its StreamLocalBindMask says otherwise; the control channel's contract wants 0660.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import trio
 
 from conductor_trio.client.sshlog import SshLog
+from conductor_trio.config import ClientLimits
 from conductor_trio.net.process import end_process, open_pipe
 
 # The path arrives as data, so that nothing in what the server named is read by a shell, and so that the login,
@@ -21,28 +22,42 @@ _COMMAND = """exec /bin/sh -c 'IFS= read -r path && exec chmod 660 "$path"'"""
 
 
 class ModeSetter:
-    """The shell, waiting for the path."""
+    """The shell, waiting for the path of one socket."""
 
     def __init__(self, process: trio.Process, log: SshLog, timeout: float) -> None:
         self._process = process
         self._log = log
         self._timeout = timeout
+        #: Set once it is of no further use.
+        self.done = trio.Event()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it can still be used."""
+        return not self.done.is_set() and self._process.poll() is None
 
     async def set_mode(self, path: str) -> str | None:
-        """Set the mode of the socket; return what went wrong, or None."""
+        """Set the mode of the socket; return what went wrong, or None. Once only."""
         assert self._process.stdin is not None
-        with trio.move_on_after(self._timeout):
-            with contextlib.suppress(trio.BrokenResourceError):  # then it has ended, and says why
-                await self._process.stdin.send_all(path.encode("utf-8", "surrogateescape") + b"\n")
-            status = await self._process.wait()
-            self._log.read_available()
-            return None if status == 0 else (self._log.last_line or f"exit status {status}")
-        return f"no end within {self._timeout:g} s"
+        try:
+            with trio.move_on_after(self._timeout):
+                with contextlib.suppress(trio.BrokenResourceError):  # then it has ended, and says why
+                    await self._process.stdin.send_all(path.encode("utf-8", "surrogateescape") + b"\n")
+                status = await self._process.wait()
+                self._log.read_available()
+                return None if status == 0 else (self._log.last_line or f"exit status {status}")
+            return f"no end within {self._timeout:g} s"
+        finally:
+            self.done.set()
 
 
-@contextlib.asynccontextmanager
-async def open_mode_setter(ssh: Sequence[str], host: str, timeout: float) -> AsyncIterator[ModeSetter]:
-    """Start the shell by `ssh`, a command over a connection that stands; it is gone on leaving. Raises OSError."""
+async def run_mode_setter(
+    ssh: Sequence[str], host: str, limits: ClientLimits, *, task_status: trio.TaskStatus[ModeSetter]
+) -> None:
+    """Run the shell by `ssh`, a command over a connection that stands, until it has done its work.
+
+    Raises OSError.
+    """
     with open_pipe() as (stderr, stderr_end):
         with os.fdopen(stderr_end, "wb") as pipe:
             process = await trio.lowlevel.open_process(
@@ -54,7 +69,9 @@ async def open_mode_setter(ssh: Sequence[str], host: str, timeout: float) -> Asy
             )
         assert process.stdin is not None
         try:
-            yield ModeSetter(process, SshLog(stderr), timeout)
+            setter = ModeSetter(process, SshLog(stderr), limits.ssh_command_timeout)
+            task_status.started(setter)
+            await setter.done.wait()
         finally:
             await end_process(process, term_timeout=1)  # noqa: ASYNC102
             await trio.aclose_forcefully(process.stdin)

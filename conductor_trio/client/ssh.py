@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Iterator
 import trio
 
 from conductor_trio.client.guardian import Guardian
-from conductor_trio.client.modesetter import ModeSetter, open_mode_setter
+from conductor_trio.client.modesetter import ModeSetter, run_mode_setter
 from conductor_trio.client.reasons import explain, explain_channel_refused, is_channel_refused
 from conductor_trio.client.settings import ClientSettings, ServerAddress
 from conductor_trio.client.sshlog import SshLog
@@ -49,16 +49,24 @@ _END_TIMEOUT = 1.0  # ssh ends at once upon SIGTERM, unless it hangs
 class SshTransport(Transport):
     """The way to a server on another host; ends when the control master does."""
 
-    def __init__(self, settings: ClientSettings, directory: str, process: trio.Process, log: SshLog) -> None:
+    def __init__(
+        self,
+        settings: ClientSettings,
+        directory: str,
+        process: trio.Process,
+        log: SshLog,
+        nursery: trio.Nursery,
+    ) -> None:
         self._address = settings.server
         self._limits = settings.limits
         self._directory = directory
         self._process = process
         self._ssh_log = log
+        self._nursery = nursery
         self._remark = ""
-        #: Runs ssh over the connection that stands: needs no configuration for that, and must not make another.
-        self.command = ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", _control(directory), "-T"]
-        self.mode_setter: ModeSetter | None = None
+        # Runs ssh over the connection that stands: needs no configuration for that, and must not make another.
+        self._command = ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", _control(directory), "-T"]
+        self._mode_setter: ModeSetter | None = None
 
     async def watch(self) -> None:
         """Raise `TransportError` when ssh ends."""
@@ -85,38 +93,45 @@ class SshTransport(Transport):
         except UpstreamUnavailable as error:
             raise TransportError(f"ssh does not forward to the control socket: {error}") from error
 
+    async def prepare_relay(self) -> None:
+        """Have a shell wait over there for the path of the next relay socket; raises OSError."""
+        if (waiting := self._mode_setter) is not None:
+            if waiting.is_waiting:
+                return
+            waiting.done.set()
+        self._mode_setter = await self._nursery.start(
+            run_mode_setter, self._command, _host(self._address), self._limits
+        )
+
     @contextlib.asynccontextmanager
     async def open_relay(self, path: str) -> AsyncIterator[None]:
         """Within, connections to `path` over there go to the application; raises `TransportError`."""
-        if said := await self._listen(path):
+        if said := await self._change_forward("forward", path):
             raise TransportError(
                 f"the SSH server of {self._place} does not listen for us in the session's directory; "
                 f"AllowStreamLocalForwarding must be yes in its sshd_config ({said})"
             )
-        assert self.mode_setter is not None
-        if said := await self.mode_setter.set_mode(path):
-            # sshd may have made it so already; otherwise the server will refuse the registration.
-            self._remark = f" (`chmod 660` of the relay socket failed at {self._place}: {said})"
-            _log.warning("going on%s", self._remark)
-        yield  # the end of the connection is the end of the forward
+        try:
+            await self._open_to_server(path)
+            yield
+        finally:
+            # Nobody waits for it: the next relay may be wanted meanwhile, and the end of ssh ends it, too.
+            self._nursery.start_soon(self._stop_listening, path)
 
-    async def explain(self, error: ConductorError) -> ConductorError:
-        """Return the error that tells the user most about what happened, given what ssh said."""
+    async def explain(self, error: ConductorError, *, thorough: bool) -> str:
+        """Return what tells the user most about a failure, given what ssh said."""
         if isinstance(error, RegistrationRefused):
-            return RegistrationRefused(f"{error}{self._remark}")
+            return f"{error}{self._remark}"
         if not isinstance(error, TransportError):
-            return error
+            return str(error)
         self._ssh_log.read_available()
         if not is_channel_refused(self._ssh_log.lines):
             with trio.move_on_after(_LAST_WORDS_TIMEOUT):
                 await self._process.wait()
-            return self._explain_end(error)
-        if self._process.poll() is None:
-            there = await self._is_socket(self._address.path)
-            return TransportError(
-                explain_channel_refused(place=self._place, path=self._address.path, is_socket=there)
-            )
-        return error
+        elif self._process.poll() is None:
+            there = await self._is_socket(self._address.path) if thorough else None
+            return explain_channel_refused(place=self._place, path=self._address.path, is_socket=there)
+        return str(self._explain_end(error))
 
     def _explain_end(self, error: TransportError) -> TransportError:
         """Return why ssh has ended, or `error` if it has not."""
@@ -137,11 +152,29 @@ class SshTransport(Transport):
     def _place(self) -> str:
         return format_place(self._address)
 
-    async def _listen(self, path: str) -> str | None:
-        """Have the SSH server listen at the path on behalf of the application; return what went wrong, or None."""
-        forward = ["-O", "forward", "-R", f"{_in_forward(path)}:{self._directory}/a", "--", _host(self._address)]
+    async def _change_forward(self, command: str, path: str) -> str | None:
+        """`forward`: the SSH server listens at the path on behalf of the application; `cancel`: no longer.
+
+        Returns what went wrong, or None.
+        """
+        forward = ["-O", command, "-R", f"{_in_forward(path)}:{self._directory}/a", "--", _host(self._address)]
         status, said = await self._run_ssh(forward)
         return None if status == 0 else (said or f"exit status {status}")
+
+    async def _stop_listening(self, path: str) -> None:
+        if said := await self._change_forward("cancel", path):
+            _log.debug("a forward that is no longer wanted stays: %s", said)
+
+    async def _open_to_server(self, path: str) -> None:
+        """The relay socket is of the mode that the server wants, or the reason why not is in `_remark`."""
+        await self.prepare_relay()
+        assert self._mode_setter is not None
+        setter, self._mode_setter = self._mode_setter, None
+        self._remark = ""
+        if said := await setter.set_mode(path):
+            # sshd may have made it so already; otherwise the server will refuse the registration.
+            self._remark = f" (`chmod 660` of the relay socket failed at {self._place}: {said})"
+            _log.warning("going on%s", self._remark)
 
     async def _is_socket(self, path: str) -> bool:
         """Whether a socket of that name is over there, as far as the user may see."""
@@ -152,7 +185,7 @@ class SshTransport(Transport):
         """Run ssh over the connection that stands; return its status and what it said."""
         with trio.move_on_after(self._limits.ssh_command_timeout):
             result = await trio.run_process(
-                [*self.command, *arguments],
+                [*self._command, *arguments],
                 stdin=stdin,
                 capture_stdout=True,
                 capture_stderr=True,
@@ -191,15 +224,13 @@ async def open_ssh(settings: ClientSettings, guardian: Guardian) -> AsyncIterato
             )
         stack.enter_context(guardian.watching("ssh", process.pid))
         log = SshLog(stderr)
-        transport = SshTransport(settings, directory, process, log)
         try:
             async with trio.open_nursery() as nursery:
+                transport = SshTransport(settings, directory, process, log, nursery)
                 nursery.start_soon(log.run)
                 nursery.start_soon(transport.watch)
                 await transport.wait_up(stdout)
-                host, timeout = _host(settings.server), settings.limits.ssh_command_timeout
-                async with open_mode_setter(transport.command, host, timeout) as transport.mode_setter:
-                    yield transport
+                yield transport
                 nursery.cancel_scope.cancel()
         finally:
             await end_process(process, term_timeout=_END_TIMEOUT)  # noqa: ASYNC102

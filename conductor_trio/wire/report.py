@@ -1,7 +1,8 @@
 """The client's events: one JSON object a line on its standard output.
 
 The contract's states are ``execute``, ``connect``, ``controlConnect``, ``live``, ``data``, ``dead``, ``failed``
-and ``exit``. Programs read them, so none changes its meaning; fields and states may be added.
+and ``exit``; ``reconnecting`` is ours. Programs read them, so none changes its meaning; fields and states may be
+added.
 """
 
 from __future__ import annotations
@@ -45,8 +46,13 @@ def data(kind: str, text: str) -> bytes:
 
 
 def dead(reason: str) -> bytes:
-    """The control channel was lost; the client dials again."""
+    """The control channel was lost; the client will have another."""
     return _event("dead", reason=reason)
+
+
+def reconnecting(seconds: float, reason: str, attempt: int) -> bytes:
+    """There is no connection for that reason; after so many seconds comes that attempt of this outage, from 1."""
+    return _event("reconnecting", **{"in": round(seconds, 3), "reason": reason, "attempt": attempt})
 
 
 def failed(reason: str) -> bytes:

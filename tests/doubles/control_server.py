@@ -1,4 +1,4 @@
-"""A control server that speaks the original's part of the control channel, and does as the test says."""
+"""A control server that does as the test says; it speaks the original part of the channel, or all of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import trio
@@ -20,8 +21,26 @@ class Session:
 
     directory: Path
     stream: SocketStream
-    registration: dict[str, str] = attrs.field(factory=dict)
+    registration: dict[str, Any] = attrs.field(factory=dict)
     relay_mode: int = 0
+    said: list[str] = attrs.field(factory=list)  # events of the client's
+    heard: trio.Event = attrs.field(factory=trio.Event)  # set, and replaced, when `said` grows
+    ended: trio.Event = attrs.field(factory=trio.Event)  # the connection is closed, and the directory gone
+
+    async def say(self, event: str) -> None:
+        """Send an event."""
+        await self.stream.send_all(json.dumps({"event": event}).encode() + b"\n")
+
+    async def wait_said(self, event: str) -> None:
+        """Wait for an event of the client's."""
+        with trio.fail_after(20):
+            while event not in self.said:
+                await self.heard.wait()
+
+    async def wait_ended(self) -> None:
+        """Wait until either side has closed the connection, and the directory is gone."""
+        with trio.fail_after(20):
+            await self.ended.wait()
 
     async def ask(self, message: bytes) -> bytes:
         """Send bytes through the relay socket and return what the application answers until its end."""
@@ -38,7 +57,8 @@ class Session:
 class ControlServer:
     """Listens on `path`; every session that has registered comes out of `registered`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, resumes: bool = False) -> None:
+        self._resumes = resumes
         self.path = directory / "client"
         self._directory = directory
         self._count = 0
@@ -65,7 +85,9 @@ class ControlServer:
         session.directory.mkdir()
         self.sessions.append(session)
         with contextlib.closing(stream), contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            greeting = {"directory": str(session.directory), "status": "ok"}
+            greeting: dict[str, object] = {"directory": str(session.directory), "status": "ok"}
+            if self._resumes:
+                greeting["extensions"] = ["resume"]
             await stream.send_all(json.dumps(greeting).encode() + b"\n")
             line = b""
             while not line.endswith(b"\n"):
@@ -75,12 +97,21 @@ class ControlServer:
             else:
                 await self._answer(session, json.loads(line))
                 # Like the original: any further line, and the end, closes the channel.
-                await stream.receive_some(4096)
+                while (more := await stream.receive_some(4096)) and self._resumes and self._take_in(session, more):
+                    pass
         self.sessions.remove(session)
         (session.directory / "socket").unlink(missing_ok=True)
         session.directory.rmdir()
+        session.ended.set()
 
-    async def _answer(self, session: Session, registration: dict[str, str]) -> None:
+    def _take_in(self, session: Session, lines: bytes) -> bool:
+        """Note events, which come whole, since they are short; False once the client leaves."""
+        session.said += [json.loads(line)["event"] for line in lines.splitlines()]
+        session.heard.set()
+        session.heard = trio.Event()
+        return "leave" not in session.said
+
+    async def _answer(self, session: Session, registration: dict[str, Any]) -> None:
         session.registration = registration
         session.relay_mode = (session.directory / "socket").lstat().st_mode
         reply: dict[str, object]
@@ -96,9 +127,12 @@ class ControlServer:
 
 
 @contextlib.asynccontextmanager
-async def open_control_server(directory: Path) -> AsyncIterator[ControlServer]:
-    """Run the server in a directory; on leaving, every session has ended and the socket is gone."""
-    server = ControlServer(directory)
+async def open_control_server(directory: Path, *, resumes: bool = False) -> AsyncIterator[ControlServer]:
+    """Run the server in a directory; on leaving, every session has ended and the socket is gone.
+
+    With `resumes` it announces that extension; its events are up to the test.
+    """
+    server = ControlServer(directory, resumes=resumes)
     with trio.socket.socket(socket.AF_UNIX) as sock:
         await sock.bind(str(server.path))
         server.path.chmod(0o777)

@@ -1,0 +1,224 @@
+"""The connection to the server: dialled, registered, and brought back whenever it is lost.
+
+Two levels. A transport stands (SSH, or nothing on the server's own host), and over it control channels follow one
+another: where only the channel is lost, or where the server asks us to move, the next one takes the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import trio
+
+from conductor_trio.client.channel import ControlChannel
+from conductor_trio.client.output import Output
+from conductor_trio.client.pauses import Pauses
+from conductor_trio.client.settings import ClientSettings
+from conductor_trio.client.transport import LinkSilent, ServerAway, Transport
+from conductor_trio.config import RELAY_NAME
+from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError
+from conductor_trio.wire import report
+from conductor_trio.wire.auth import hash_token
+from conductor_trio.wire.control import RESUME, Accepted, Banner, Event, Registration, Takeover
+
+_log = logging.getLogger(__name__)
+
+# In a row, of what is neither the server's absence nor its word: then the transport may be to blame.
+_MAX_FAILURES = 2
+
+
+class _Hopeless(ConductorError):
+    """Another try would most likely end the same."""
+
+
+class Connection:
+    """The connection to the server, kept up for as long as the application lives.
+
+    `ready` is set once the application listens. `is_ending` is asked at our cancellation: whether the client ends
+    on purpose, of which the server is told.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        output: Output,
+        open_transport: Callable[[], AbstractAsyncContextManager[Transport]],
+        ready: trio.Event,
+        is_ending: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._limits = settings.limits
+        self._output = output
+        self._open_transport = open_transport
+        self._ready = ready
+        self._is_ending = is_ending
+        self._key = settings.key
+        self._takeover = Takeover.ANY if settings.replace else Takeover.OWN
+        self._was_greeted = False
+        self._was_live = False
+        self._attempt = 0  # in this outage; 0 outside of one
+        self._dial_pauses = Pauses(settings.limits)
+
+    async def keep_up(self) -> str:
+        """Keep the application reachable; returns, with the reason, only where the first dial fails."""
+        while True:
+            error = await self._dial()
+            if not self._was_live and (not self._was_greeted or isinstance(error, _Hopeless)):
+                return str(error)
+            await self._pause(str(error), self._dial_pauses.take(self._limits.max_redial_pause))
+
+    async def _dial(self) -> BaseException:
+        """Connect, and serve for as long as the transport is any good; return why it no longer is."""
+        error: BaseException
+        try:
+            async with self._open_transport() as transport:
+                server = self._settings.server
+                self._output.send(report.connect(server.user, server.host, server.port))
+                await self._serve_channels(transport)
+        except* ConductorError as group:
+            error = _first(group)
+        except* OSError as group:
+            error = _Hopeless(_format_shortage(_first(group)))
+        except* Exception as group:
+            # A bug in dialling is not to cost the application its hours of work.
+            error = _Hopeless(f"this is a bug, please report it: {_first(group)!r}")
+            _log.debug("traceback", exc_info=group)
+        return error
+
+    async def _pause(self, reason: str, seconds: float) -> None:
+        """Tell why there is no connection and when the next try is, and wait for that."""
+        if self._attempt == 0:
+            _log.warning("not connected: %s", reason)
+            self._output.send(report.dead(reason))
+        self._attempt += 1
+        _log.debug("attempt %d in %.1f s: %s", self._attempt, seconds, reason)
+        self._output.send(report.reconnecting(seconds, reason, self._attempt))
+        await trio.sleep(seconds)
+
+    async def _serve_channels(self, transport: Transport) -> None:
+        """Serve one channel after the other; ends with the error for which the transport is to be dialled anew."""
+        pauses = Pauses(self._limits)
+        start_deadline = trio.current_time() + self._limits.server_start_timeout
+        failures = 0
+        async with trio.open_nursery() as retired:
+            while True:
+                error = await self._serve_channel(transport, retired)
+                if error is None:
+                    continue
+                is_away = isinstance(error, ServerAway)
+                if is_away and not self._was_greeted and trio.current_time() < start_deadline:
+                    await trio.sleep(pauses.take(self._limits.max_reopen_pause))
+                    continue
+                reason = await transport.explain(error, thorough=not self._was_greeted)
+                if not self._was_live and not (is_away and self._was_greeted):
+                    raise _Hopeless(reason)
+                if self._attempt == 0:
+                    pauses.reset()
+                    failures = 0
+                failures = 0 if is_away or isinstance(error, RegistrationRefused) else failures + 1
+                if failures == _MAX_FAILURES or isinstance(error, LinkSilent):
+                    raise TransportError(reason) from error
+                limits = self._limits
+                await self._pause(
+                    reason, pauses.take(limits.max_reopen_pause if is_away else limits.max_redial_pause)
+                )
+                transport.forget_warnings()
+
+    async def _serve_channel(self, transport: Transport, retired: trio.Nursery) -> ConductorError | None:
+        """Serve a channel until it ends, and return why; None once it is to be followed by another.
+
+        Then it is still served, in `retired`, until the server closes it.
+        """
+        error: ConductorError | None = None
+        try:
+            await retired.start(self._run_channel, transport)
+        except* ConductorError as group:
+            first = _first(group)
+            assert isinstance(first, ConductorError)
+            error = first
+        except* OSError as group:
+            error = TransportError(_format_shortage(_first(group)))
+        return error
+
+    async def _run_channel(self, transport: Transport, *, task_status: trio.TaskStatus[None]) -> None:
+        """Serve a channel until the server closes it; counts as started once it is to be followed by another."""
+        await transport.prepare_relay()
+        with contextlib.closing(await transport.connect_control()) as stream:
+            channel = ControlChannel(stream, self._limits)
+            banner = await channel.receive_banner()
+            self._was_greeted = True
+            self._output.send(report.control_connect(self._settings.server.path, banner))
+            try:
+                async with transport.open_relay(os.path.join(banner.directory, RELAY_NAME)):
+                    await self._wait_ready(channel)
+                    try:
+                        await self._be_live(channel, banner, transport)
+                        task_status.started()
+                        await channel.wait_end()
+                    finally:
+                        if self._is_ending():
+                            await channel.leave()  # noqa: ASYNC102
+            except TransportError as error:
+                if stream.has_hung_up():  # and with the server went the directory, in which no socket can be made
+                    raise ServerAway("the server closed the control channel") from error
+                raise
+
+    async def _wait_ready(self, channel: ControlChannel) -> None:
+        """Wait until the application listens; raises `ServerAway` where the server goes first."""
+        async with trio.open_nursery() as nursery:
+
+            async def give_up() -> None:
+                await channel.wait_closed()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(give_up)
+            await self._ready.wait()
+            nursery.cancel_scope.cancel()
+        if not self._ready.is_set():
+            raise ServerAway("the server closed the control channel before the application listened")
+
+    async def _be_live(self, channel: ControlChannel, banner: Banner, transport: Transport) -> None:
+        """Register, and return when the server asks to move; raises `ConductorError` where it ends otherwise."""
+        self._go_live(await channel.register(self._make_registration(banner)))
+        transport.forget_warnings()
+        while (event := await channel.next_event()) is not Event.MOVE:
+            if event is None:
+                raise ServerAway("the server closed the control channel")
+            if event is Event.REPLACED:
+                # Two that take a name from each other would do so for ever.
+                self._takeover = Takeover.NEVER
+                raise RegistrationRefused("another session of yours, with the same token, has taken the name")
+
+    def _make_registration(self, banner: Banner) -> Registration:
+        return Registration(
+            auth=hash_token(self._settings.token.encode()),
+            key=self._key,
+            extensions=banner.extensions & {RESUME},
+            takeover=self._takeover,
+        )
+
+    def _go_live(self, accepted: Accepted) -> None:
+        # A key that the server chose keeps the address the same after the next dial.
+        self._key = self._key or accepted.key
+        if self._takeover is Takeover.ANY:
+            self._takeover = Takeover.OWN
+        self._was_live = True
+        self._attempt = 0
+        self._dial_pauses.reset()
+        self._output.send(report.live(self._settings.token, self._key, accepted.urls))
+
+
+def _format_shortage(error: BaseException) -> str:
+    return f"this host is short of something: {error}"
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first of the exceptions in nested groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

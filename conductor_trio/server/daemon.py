@@ -221,6 +221,7 @@ def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> N
     addresses = [listener.path or listener.sock.getsockname()[:2] for listener in listeners.public]
     log.info(
         "listening",
+        pid=os.getpid(),
         addresses=addresses,
         tls=settings.tls is not None,
         runtime_dir=settings.runtime_dir,

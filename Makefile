@@ -54,6 +54,10 @@ bench: system venv ## measure the gateway beside its peers (BENCH='--help': whic
 	@sh scripts/system.sh $(PYTHON) bench
 	@$(BIN)/python -m scripts.bench $(BENCH)
 
+.PHONY: soak
+soak: venv ## a million requests and 5,000 sessions, and nothing left of them (SOAK_REQUESTS=, SOAK_SESSIONS=)
+	@$(BIN)/python -m scripts.soak $(SOAK)
+
 .PHONY: venv
 venv: $(VENV)/.dev ## the virtual environment, for development
 

@@ -82,7 +82,8 @@ class Soak:
         yield "impatient", [port, host, aborted, seed]
         for index in range(_CHURNERS):
             place = [control_socket(self.site), self.site.upstream, port]
-            yield f"churn-{index}", [*place, self.sessions // _CHURNERS, seed + index]
+            # The same names in each round: what the server remembers of a name, it remembers from the warm-up.
+            yield f"churn-{index}", [*place, self.sessions // _CHURNERS, seed + index, f"worker{index}x"]
 
     def rest(self, descriptors: int) -> Vitals:
         """Return what the server holds once nothing goes on, or still does so after a while."""

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m scripts.soak.churn CONTROL APPLICATION PORT SESSIONS SEED
+    python -m scripts.soak.churn CONTROL APPLICATION PORT SESSIONS SEED PREFIX
 """
 
 from __future__ import annotations
@@ -110,10 +110,10 @@ def _read_to_end(visitor: socket.socket) -> None:
             pass
 
 
-def churn(control: Path, application: Path, port: int, count: int, seed: int) -> None:
-    """Open that many sessions, not too many a minute, and end all of them."""
+def churn(control: Path, application: Path, port: int, count: int, seed: int, prefix: str) -> None:
+    """Open that many sessions, not too many a minute, and end all of them; their keys begin with `prefix`."""
     dice = random.Random(seed)
-    slots = [Slot(f"s{seed}x{number}", control, application, port, dice) for number in range(_SLOTS)]
+    slots = [Slot(f"{prefix}{number}", control, application, port, dice) for number in range(_SLOTS)]
     begin = time.monotonic()
     opened = 0
     while opened < count:
@@ -125,7 +125,8 @@ def churn(control: Path, application: Path, port: int, count: int, seed: int) ->
 
 
 if __name__ == "__main__":
+    control, application, port, sessions, seed, prefix = sys.argv[1:]
     try:
-        churn(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:6]))
+        churn(Path(control), Path(application), int(port), int(sessions), int(seed), prefix)
     except (BenchError, OSError) as error:
         sys.exit(f"a session: {error}")

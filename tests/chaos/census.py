@@ -74,11 +74,18 @@ async def take_census(world: World) -> Census:
 async def wait_settled(world: World, before: Census) -> list[str]:
     """Wait until everything is as before, and return what is not within the time that it has."""
     deadline = trio.current_time() + SETTLE_TIMEOUT
-    while excess := (await take_census(world)).excess_over(before):
+    while excess := await _find_excess(world, before):
         if trio.current_time() >= deadline:
-            return excess
+            break
         await trio.sleep(_PAUSE)
-    return []
+    return excess
+
+
+async def _find_excess(world: World, before: Census) -> list[str]:
+    try:
+        return (await take_census(world)).excess_over(before)
+    except (OSError, trio.BrokenResourceError) as error:
+        return [f"the server does not tell its counters: {error}"]
 
 
 def _listening_below(directory: Path) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from random import Random
 
 import attrs
@@ -14,7 +14,7 @@ import trio
 from tests.chaos.processes import descriptors_of, find_all, kill, peers_of, stopped, wait_found
 from tests.chaos.session import ClientEnded, Session
 from tests.chaos.world import World
-from tests.programs import wait_until
+from tests.programs import PATIENCE, run_program, wait_until
 
 #: For the owner to be live again once the hop is back, and over a link that was cut silently.
 LIVE_TIMEOUT, LIVE_TIMEOUT_AFTER_CUT = 2.0, 30.0
@@ -132,9 +132,9 @@ async def _stop_server(world: World, subject: Session, rng: Random) -> None:
 async def _fill_server(world: World, subject: Session, rng: Random) -> None:
     """Leave the server no descriptor: visitors connect and say nothing, while it may have few more than now."""
     pid = world.gateway.pid
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    before = _descriptor_limit(pid)
     most = len(descriptors_of(pid)) + _SPARE_DESCRIPTORS
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, before[1]))
+    await _limit_descriptors(world, most)
     try:
         async with AsyncExitStack() as idle:
             for _ in range(_IDLE_CONNECTIONS):
@@ -142,7 +142,21 @@ async def _fill_server(world: World, subject: Session, rng: Random) -> None:
             await wait_until(lambda: len(descriptors_of(pid)) >= most)
             await trio.sleep(rng.uniform(1, 2))
     finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        with trio.move_on_after(PATIENCE, shield=True):
+            await _limit_descriptors(world, before)
+
+
+def _descriptor_limit(pid: int) -> str:
+    limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    [soft] = [line.split()[3] for line in limits if line.startswith("Max open files")]
+    return soft
+
+
+async def _limit_descriptors(world: World, most: int | str) -> None:
+    """Let the server have that many descriptors: its own user does, since root in a container often may not."""
+    command = ["prlimit", f"--pid={world.gateway.pid}", f"--nofile={most}:"]
+    done = await run_program(command, person=world.gateway.person)
+    assert done.process.returncode == 0, done.err.text
 
 
 async def _cut_link(world: World, subject: Session, rng: Random) -> None:

@@ -79,7 +79,7 @@ async def run_trial(world: World, fault: Fault, phase: Phase, name: str, before:
             await trial.end()
     except* Breach as group:
         result.breaches += [str(breach) for breach in _leaves(group)]
-    except* (ClientEnded, trio.TooSlowError, AssertionError) as group:
+    except* (ClientEnded, trio.TooSlowError, AssertionError, OSError) as group:
         result.breaches += [f"{type(error).__name__}: {error}" for error in _leaves(group)]
     result.breaches += await wait_settled(world, before)
     if result.breaches:

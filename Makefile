@@ -58,6 +58,12 @@ bench: system venv ## measure the gateway beside its peers (BENCH='--help': whic
 soak: venv ## a million requests and 5,000 sessions, and nothing left of them (SOAK_REQUESTS=, SOAK_SESSIONS=)
 	@$(BIN)/python -m scripts.soak $(SOAK)
 
+CHAOS_MINUTES ?= 10
+
+.PHONY: chaos
+chaos: system venv ## kill, stop and cut every hop of a real chain under load (CHAOS_MINUTES=10, CHAOS='--seed 7')
+	@$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(CHAOS)
+
 .PHONY: venv
 venv: $(VENV)/.dev ## the virtual environment, for development
 

@@ -8,7 +8,7 @@ from random import Random
 
 import trio
 
-from tests.chaos.census import SETTLE_TIMEOUT, Census, take_census
+from tests.chaos.census import SETTLE_TIMEOUT, Census, take_census, wait_settled
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.link import Link
 from tests.chaos.trial import Phase, Result, run_trial
@@ -44,12 +44,22 @@ async def run_trials(
     rng: Random,
     report: Callable[[Result], None],
     link: Link | None = None,
+    *,
+    settles_each: bool = True,
 ) -> None:
-    """Run the trials one after the other, reporting each, in a world in `directory` that is there for so long."""
+    """Run the trials one after the other, reporting each, in a world in `directory` that is there for so long.
+
+    What is left is looked for after each of them, or only after the last and then reported on its own.
+    """
     async with open_world(directory, link) as world:
         before = await _take_baseline(world, rng)
         for index, (fault, phase) in enumerate(cards):
-            report(await run_trial(world, fault, phase, f"s{index}", before, rng))
+            result = await run_trial(world, fault, phase, f"s{index}", rng)
+            if settles_each:
+                result.breaches += await wait_settled(world, before)
+            report(result)
+        if not settles_each:
+            report(Result(fault="none", phase="after all", breaches=await wait_settled(world, before)))
 
 
 async def _take_baseline(world: World, rng: Random) -> Census:

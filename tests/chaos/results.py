@@ -19,7 +19,7 @@ def format_heading() -> str:
 
 
 def format_result(result: Result) -> str:
-    """Return a trial's line, and one below it for each breach."""
+    """Return a trial's line, and where something did not hold, what, and what was said."""
     line = _COLUMNS.format(
         result.fault,
         result.phase,
@@ -28,6 +28,8 @@ def format_result(result: Result) -> str:
         f"{result.failed_of_affected}/{result.asked_of_affected}",
         f"{result.failed_of_others}/{result.asked_of_others}",
     )
+    if not result.breaches:
+        return line
     breaches = [f"    BREACH: {breach}" for breach in result.breaches]
     return "\n".join([line, *breaches, *(f"    | {said}" for said in result.log)])
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
-import attrs
 import pytest
 import trio
 
@@ -21,59 +19,10 @@ from conductor_trio.config import ClientLimits
 from conductor_trio.errors import TransportError
 from conductor_trio.net.process import open_pipe
 from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
-from tests.doubles.client_command import UPPERCASE_APPLICATION, RunningClient, open_client
-from tests.doubles.control_server import ControlServer, open_control_server
+from tests.doubles.control_server import open_control_server
+from tests.doubles.ssh_gateway import SshGateway, masters_in
 
 e2e = pytest.mark.e2e
-
-
-@attrs.frozen
-class Gateway:
-    """A control server behind an sshd, and how to get there."""
-
-    server: ControlServer
-    sshd: PrivateSshd
-    directory: Path
-
-    @property
-    def local(self) -> Path:
-        return self.directory / "app.sock"
-
-    @contextlib.asynccontextmanager
-    async def open_client(
-        self, host: str = "gateway", *, path: str | None = None, configuration: Sequence[str] = ()
-    ) -> AsyncIterator[RunningClient]:
-        """Run the client against this gateway, with lines that ssh reads before its other configuration."""
-        programs = self.directory / "bin"
-        programs.mkdir()
-        config = programs / "config"
-        config.write_text("\n".join([*configuration, f"Include {self.sshd.me.ssh_config}", ""]))
-        wrapper = programs / "ssh"
-        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {config} "$@"\n')
-        wrapper.chmod(0o755)
-        temporary = self.directory / "t"
-        temporary.mkdir()
-        environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(temporary)}
-        address = f"{host}{self.server.path if path is None else path}"
-        command = [*UPPERCASE_APPLICATION, str(self.local)]
-        async with open_client("-k", "lab", address, self.local, "--", command, environment=environment) as client:
-            yield client
-        with trio.fail_after(20):
-            while list(temporary.iterdir()) or masters_in(temporary):  # noqa: ASYNC110
-                await trio.sleep(0.01)
-        shutil.rmtree(programs)
-        temporary.rmdir()
-
-
-def masters_in(directory: Path) -> list[int]:
-    """Return the ssh processes whose control socket is below a directory."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            if any(word.startswith(os.fsencode(directory)) and word.endswith(b"/m") for word in words):
-                found.append(int(entry.name))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +35,13 @@ def sshd() -> Iterator[PrivateSshd]:
 
 
 @pytest.fixture
-async def gateway(sshd: PrivateSshd, short_tmp: Path) -> AsyncIterator[Gateway]:
+async def gateway(sshd: PrivateSshd, short_tmp: Path) -> AsyncIterator[SshGateway]:
     async with open_control_server(short_tmp) as server:
-        yield Gateway(server, sshd, short_tmp)
+        yield SshGateway(server, sshd, short_tmp)
 
 
 @e2e
-async def test_the_way_to_live_and_back(gateway: Gateway) -> None:
+async def test_the_way_to_live_and_back(gateway: SshGateway) -> None:
     async with gateway.open_client() as client:
         session = await gateway.server.next_session()
         await client.wait_for("live")
@@ -107,7 +56,7 @@ async def test_the_way_to_live_and_back(gateway: Gateway) -> None:
 
 
 @e2e
-async def test_user_and_port_are_passed_on(gateway: Gateway) -> None:
+async def test_user_and_port_are_passed_on(gateway: SshGateway) -> None:
     user, port = gateway.sshd.me.name, gateway.sshd.port
     async with gateway.open_client(f"{user}@localhost:{port}") as client:
         assert await client.wait_for("connect") == {
@@ -120,7 +69,7 @@ async def test_user_and_port_are_passed_on(gateway: Gateway) -> None:
 
 
 @e2e
-async def test_the_users_configuration_does_not_get_in_the_way(gateway: Gateway) -> None:
+async def test_the_users_configuration_does_not_get_in_the_way(gateway: SshGateway) -> None:
     configuration = [
         "RemoteCommand false",
         "LocalCommand false",
@@ -143,7 +92,7 @@ async def test_odd_characters_in_paths(sshd: PrivateSshd, short_tmp: Path) -> No
     odd = short_tmp / "a b:c\\d'e"
     odd.mkdir()
     async with open_control_server(odd) as server:
-        gateway = Gateway(server, sshd, short_tmp)
+        gateway = SshGateway(server, sshd, short_tmp)
         async with gateway.open_client() as client:
             session = await server.next_session()
             assert stat.S_IMODE(session.relay_mode) == 0o660
@@ -152,7 +101,7 @@ async def test_odd_characters_in_paths(sshd: PrivateSshd, short_tmp: Path) -> No
 
 
 @e2e
-async def test_a_lost_link_is_dialled_again(gateway: Gateway) -> None:
+async def test_a_lost_link_is_dialled_again(gateway: SshGateway) -> None:
     async with gateway.open_client() as client:
         await client.wait_for("live")
         gateway.sshd.drop_sessions()
@@ -176,7 +125,7 @@ async def test_a_gateway_that_goes_away_and_comes_back(short_tmp: Path) -> None:
     with open_private_sshd() as sshd:
         async with (
             open_control_server(short_tmp) as server,
-            Gateway(server, sshd, short_tmp).open_client() as client,
+            SshGateway(server, sshd, short_tmp).open_client() as client,
         ):
             await client.wait_for("live")
             sshd.stop()
@@ -187,7 +136,7 @@ async def test_a_gateway_that_goes_away_and_comes_back(short_tmp: Path) -> None:
 
 
 @e2e
-async def test_kill_9_leaves_no_ssh(gateway: Gateway) -> None:
+async def test_kill_9_leaves_no_ssh(gateway: SshGateway) -> None:
     async with gateway.open_client() as client:
         await client.wait_for("live")
         assert masters_in(gateway.directory)
@@ -211,7 +160,7 @@ async def test_kill_9_leaves_no_ssh(gateway: Gateway) -> None:
     ],
 )
 async def test_reasons_of_a_failed_dial(
-    gateway: Gateway, host: str, configuration: list[str], says: str, tmp_path: Path
+    gateway: SshGateway, host: str, configuration: list[str], says: str, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     await trio.run_process(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)])
@@ -223,7 +172,7 @@ async def test_reasons_of_a_failed_dial(
 
 
 async def assert_fails(
-    gateway: Gateway,
+    gateway: SshGateway,
     says: str,
     *,
     host: str = "gateway",
@@ -240,13 +189,13 @@ async def assert_fails(
 
 
 @e2e
-async def test_no_control_socket_there(gateway: Gateway) -> None:
+async def test_no_control_socket_there(gateway: SshGateway) -> None:
     await assert_fails(gateway, "there is no control socket /no/where at gateway", path="/no/where")
 
 
 @e2e
 @pytest.mark.parametrize("character", ["%", "$"])
-async def test_paths_that_ssh_would_misread_are_refused(gateway: Gateway, character: str) -> None:
+async def test_paths_that_ssh_would_misread_are_refused(gateway: SshGateway, character: str) -> None:
     await assert_fails(gateway, "SSH cannot forward", path=f"/run/{character}h")
 
 
@@ -255,7 +204,7 @@ async def test_paths_that_ssh_would_misread_are_refused(gateway: Gateway, charac
 async def test_forwarding_that_sshd_forbids(allowed: str, short_tmp: Path) -> None:
     with open_private_sshd(extra_config=[f"AllowStreamLocalForwarding {allowed}"]) as sshd:
         async with open_control_server(short_tmp) as server:
-            await assert_fails(Gateway(server, sshd, short_tmp), "AllowStreamLocalForwarding")
+            await assert_fails(SshGateway(server, sshd, short_tmp), "AllowStreamLocalForwarding")
 
 
 @e2e
@@ -263,7 +212,7 @@ async def test_no_shell_over_there(short_tmp: Path) -> None:
     """The bind mask of sshd does what the shell cannot; and without either, the refusal says both."""
     with open_private_sshd(bind_mask="0117", extra_config=["MaxSessions 0"]) as sshd:
         async with open_control_server(short_tmp) as server:
-            gateway = Gateway(server, sshd, short_tmp)
+            gateway = SshGateway(server, sshd, short_tmp)
             async with gateway.open_client() as client:
                 await client.wait_for("live")
                 assert stat.S_IMODE((await server.next_session()).relay_mode) == 0o660

@@ -125,12 +125,12 @@ class SshTransport(Transport):
         if not isinstance(error, TransportError):
             return str(error)
         self._ssh_log.read_available()
-        if not is_channel_refused(self._ssh_log.lines):
-            with trio.move_on_after(_LAST_WORDS_TIMEOUT):
-                await self._process.wait()
-        elif self._process.poll() is None:
+        if is_channel_refused(self._ssh_log.lines) and self._process.poll() is None:
             there = await self._is_socket(self._address.path) if thorough else None
             return explain_channel_refused(place=self._place, path=self._address.path, is_socket=there)
+        with trio.move_on_after(_LAST_WORDS_TIMEOUT):
+            await self._process.wait()
+            await trio.sleep_forever()  # `watch` tells why it has ended
         return str(self._explain_end(error))
 
     def _explain_end(self, error: TransportError) -> TransportError:

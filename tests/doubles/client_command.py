@@ -82,6 +82,11 @@ class RunningClient:
         with trio.fail_after(20):
             return await self.process.wait()
 
+    @property
+    def states(self) -> list[str]:
+        """The states of all events so far."""
+        return [event["state"] for event in self.events]
+
     def all(self, state: str) -> list[Event]:
         """Return the events of that state so far."""
         return [event for event in self.events if event["state"] == state]

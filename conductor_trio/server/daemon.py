@@ -20,12 +20,13 @@ from conductor_trio.net.inherited import open_inherited_listeners
 from conductor_trio.net.listeners import Handler, Listener, serve_connections
 from conductor_trio.server.connection import serve_visitor
 from conductor_trio.server.gateway import Gateway
-from conductor_trio.server.handover import HandoverHost, Predecessor, Successor, open_predecessor, run_upgrade
+from conductor_trio.server.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.listening import Listeners, open_listeners
 from conductor_trio.server.notify import notify
 from conductor_trio.server.runtime import RuntimeDirectory, handover_path, open_runtime_directory
 from conductor_trio.server.session import SessionHost
 from conductor_trio.server.state import StateFile, current_state
+from conductor_trio.server.upgrade import run_upgrade
 from conductor_trio.server.watch import DirectoryWatcher
 
 _POLL_PAUSE = 0.02  # between two looks at what nothing announces

@@ -23,8 +23,7 @@ import os
 import signal
 import socket
 import struct
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import attrs
 import trio
@@ -33,17 +32,13 @@ from conductor_trio.config import Limits
 from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener
-from conductor_trio.net.process import end_process
 from conductor_trio.server.listening import Handed, Listeners, Role
 from conductor_trio.server.state import MAX_STATE, SavedState, format_state, parse_state
 from conductor_trio.wire.lines import LineReader
 
-TAKE_OVER_OPTION = "--take-over"
-
 _VERSION = 1
 _MAX_DESCRIPTORS = 253  # SCM_MAX_FD
 _READ_SIZE = 65536
-_TERM_TIMEOUT = 3.0
 
 _FAILURES = (OSError, trio.BrokenResourceError, trio.TooSlowError, RemoteProtocolError)
 
@@ -177,30 +172,6 @@ def _open_peer(sock: socket.socket) -> int:
     if uid != os.geteuid():
         raise PermissionError(errno.EACCES, f"the user with the id {uid} may not take over")
     return os.pidfd_open(pid)
-
-
-async def run_upgrade(limits: Limits, log: Logger, is_handed: Callable[[], bool]) -> None:
-    """Start a successor with our own command line, which asks for our listeners; ended unless it got them.
-
-    Says in one log entry why it did not come to that; its own words have gone to our standard error.
-    """
-    command = [sys.executable, *sys.orig_argv[1:]]
-    if TAKE_OVER_OPTION not in command:
-        command.append(TAKE_OVER_OPTION)
-    try:
-        process = await trio.lowlevel.open_process(command)
-    except OSError as error:
-        log.error("upgrade_failed", error=error.strerror)
-        return
-    try:
-        with trio.move_on_after(limits.upgrade_timeout):
-            status = await process.wait()
-            log.error("upgrade_failed", error=f"the new server ended with status {status}")
-            return
-        log.error("upgrade_failed", error="the new server does not start in time")
-    finally:
-        if not is_handed():
-            await end_process(process, term_timeout=_TERM_TIMEOUT)
 
 
 # The successor's side.

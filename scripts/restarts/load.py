@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ import attrs
 import trio
 
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
+from scripts.restarts.gateway import LOOPBACK
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n"
 _HEAD_END = b"\r\n\r\n"
@@ -42,8 +44,8 @@ class Tally:
 class Visitor:
     """Asks one application; every other request comes over a connection that is kept, as a browser's."""
 
-    def __init__(self, port: int, host: str, token: str, tally: Tally) -> None:
-        self._port = port
+    def __init__(self, address: int | Path, host: str, token: str, tally: Tally) -> None:
+        self._address = address
         self._head = f"GET /page HTTP/1.1\r\nHost: {host}\r\nCookie: authorization={token}\r\n".encode()
         self._tally = tally
         self._kept: list[trio.SocketStream] = []
@@ -66,19 +68,27 @@ class Visitor:
             await stream.aclose()
 
     async def _ask_alone(self) -> None:
-        async with await trio.open_tcp_stream("127.0.0.1", self._port) as stream:
+        async with await self._connect() as stream:
             await self._exchange(stream, b"Connection: close\r\n")
 
     async def _ask_kept(self) -> None:
         while self._kept:
             stream = self._kept.pop()
+            if _is_closed(stream):
+                await stream.aclose()
+                continue
             try:
                 await self._exchange_and_keep(stream)
             except _Silence:
                 self._tally.repeated += 1
             else:
                 return
-        await self._exchange_and_keep(await trio.open_tcp_stream("127.0.0.1", self._port))
+        await self._exchange_and_keep(await self._connect())
+
+    async def _connect(self) -> trio.SocketStream:
+        if isinstance(self._address, int):
+            return await trio.open_tcp_stream(LOOPBACK, self._address)
+        return await trio.open_unix_socket(str(self._address))
 
     async def _exchange_and_keep(self, stream: trio.SocketStream) -> None:
         try:
@@ -109,6 +119,13 @@ class Visitor:
         if not head.startswith(b"HTTP/1.1 200 ") or body != b"hello\n":
             raise _Failed(head.partition(b"\r\n")[0].decode(errors="replace"))
         return b"\r\nconnection: close" not in head.lower()
+
+
+def _is_closed(stream: trio.SocketStream) -> bool:
+    """Whether the server has closed a connection on which nothing is under way."""
+    poll = select.poll()
+    poll.register(stream.socket.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class _Silence(_Failed):

@@ -99,7 +99,7 @@ async def test_a_server_that_comes_back_is_reached_over_the_same_ssh(sshd: Priva
         await client.wait_for("dead")
         while (await client.wait_for("reconnecting"))["attempt"] < 5:
             pass
-        assert "does not answer at gateway" in client.events[-1]["reason"]
+        assert "does not answer at" in client.events[-1]["reason"]
         started = trio.current_time()
         async with open_control_server(short_tmp, resumes=True) as server:
             await client.wait_for("live")

@@ -15,6 +15,8 @@ from conductor_trio.net.streams import Stream
 from conductor_trio.wire import control
 from conductor_trio.wire.lines import LineReader
 
+_CLOSING_TIMEOUT = 0.1  # for the news to come through SSH
+
 
 class ControlChannel:
     """Greeting, registration, and then events until it closes, where both ends know of them."""
@@ -75,6 +77,13 @@ class ControlChannel:
         # No deadline: silence is all that is expected here, for weeks.
         while await self._receive_some(math.inf):
             pass
+
+    async def closes_soon(self) -> bool:
+        """Whether the channel is closed, or will be before long."""
+        with trio.move_on_after(_CLOSING_TIMEOUT):
+            await self.wait_closed()
+            return True
+        return False
 
     async def _send(self, event: control.Event) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the next read tells

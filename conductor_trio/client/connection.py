@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 # In a row, of what is neither the server's absence nor its word: then the transport may be to blame.
 _MAX_FAILURES = 2
 
+_CLOSED = "the server closed the control channel"
+
 
 class _Hopeless(ConductorError):
     """Another try would most likely end the same."""
@@ -162,9 +164,11 @@ class Connection:
                     finally:
                         if self._is_ending():
                             await channel.leave()  # noqa: ASYNC102
+            except (ServerAway, LinkSilent):
+                raise
             except TransportError as error:
-                if stream.has_hung_up():  # and with the server went the directory, in which no socket can be made
-                    raise ServerAway("the server closed the control channel") from error
+                if await channel.closes_soon():  # noqa: ASYNC120  # and with the server goes the directory, in which to listen
+                    raise ServerAway(_CLOSED) from error
                 raise
 
     async def _wait_ready(self, channel: ControlChannel) -> None:
@@ -187,11 +191,11 @@ class Connection:
         transport.forget_warnings()
         while (event := await channel.next_event()) is not Event.MOVE:
             if event is None:
-                raise ServerAway("the server closed the control channel")
+                raise ServerAway(_CLOSED)
             if event is Event.REPLACED:
                 # Two that take a name from each other would do so for ever.
                 self._takeover = Takeover.NEVER
-                raise RegistrationRefused("another session of yours, with the same token, has taken the name")
+                raise RegistrationRefused("another session of yours has taken the name")
 
     def _make_registration(self, banner: Banner) -> Registration:
         return Registration(

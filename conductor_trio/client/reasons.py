@@ -66,7 +66,7 @@ def is_channel_refused(lines: Sequence[str]) -> bool:
 def explain_channel_refused(*, place: str, path: str, is_socket: bool | None) -> str:
     """Return why the control socket cannot be reached; whether there is one is None where nobody looked."""
     if is_socket is None:
-        return f"conductor-trio-server does not answer at {place}{path}"
+        return f"conductor-trio-server does not answer at {path} on {place}"
     if is_socket:
         return (
             f"the SSH server of {place} does not connect to the control socket {path}, which is there; either "

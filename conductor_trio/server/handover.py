@@ -31,7 +31,7 @@ import trio
 from conductor_trio.config import Limits
 from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
 from conductor_trio.log import Logger
-from conductor_trio.net.listeners import Listener
+from conductor_trio.net.listeners import Listener, serve_connections
 from conductor_trio.server.listening import Handed, Listeners, Role
 from conductor_trio.server.state import MAX_STATE, SavedState, format_state, parse_state
 from conductor_trio.wire.lines import LineReader
@@ -128,32 +128,43 @@ class HandoverHost:
 
     async def wait_successor(self) -> Successor:
         """Return the first server that is ready."""
-        listener = self._listeners.handover.sock
-        listener.setblocking(False)
-        while True:
-            await trio.lowlevel.wait_readable(listener)
-            try:
-                sock, _ = listener.accept()
-            except BlockingIOError:
-                continue
-            except OSError as error:  # out of descriptors, for one
-                self._log.warning("handover_failed", error=error.strerror)
-                await trio.sleep(self._limits.successor_pause)
-                continue
-            with contextlib.ExitStack() as stack:
-                channel = _Channel(sock, self._limits)
-                stack.callback(channel.close)
-                try:
-                    pidfd = _open_peer(sock)
-                    stack.callback(os.close, pidfd)
-                    await self._lend(channel)
-                except _HandoverEnded:
-                    self._log.warning("handover_failed", error="the successor gave up")
-                except _FAILURES as error:
-                    self._log.warning("handover_failed", error=str(error) or type(error).__name__)
-                else:
-                    stack.pop_all()
-                    return Successor(channel, pidfd)
+        ready: list[Successor] = []
+        try:
+            async with trio.open_nursery() as nursery:
+
+                async def lend(sock: socket.socket) -> None:
+                    with contextlib.ExitStack() as stack:
+                        if (successor := await self._lend_to(sock, stack)) is not None:
+                            stack.pop_all()
+                            ready.append(successor)
+                            nursery.cancel_scope.cancel()
+
+                handover = self._listeners.handover.sock
+                await serve_connections(handover, lend, nursery, on_shortage=self._note_failure)
+        except BaseException:
+            for successor in ready:
+                successor.close()
+            raise
+        first, *others = ready  # several at the same moment
+        for successor in others:
+            successor.close()
+        return first
+
+    async def _lend_to(self, sock: socket.socket, stack: contextlib.ExitStack) -> Successor | None:
+        """Return the server at the other end once it is ready; None where it never will be."""
+        channel = _Channel(sock, self._limits)
+        stack.callback(channel.close)
+        try:
+            pidfd = _open_peer(sock)
+            stack.callback(os.close, pidfd)
+            await self._lend(channel)
+        except (_HandoverEnded, *_FAILURES) as error:
+            self._note_failure(error)
+            return None
+        return Successor(channel, pidfd)
+
+    def _note_failure(self, error: BaseException) -> None:
+        self._log.warning("handover_failed", error=_words(error))
 
     async def _lend(self, channel: _Channel) -> None:
         lent = self._listeners.by_role
@@ -264,6 +275,10 @@ def _parse_offer(line: bytes) -> list[tuple[Role, bool]]:
 
 
 def _failed(error: BaseException) -> StartError:
+    return StartError(f"cannot take over from the running server: {_words(error)}")
+
+
+def _words(error: BaseException) -> str:
     if isinstance(error, trio.TooSlowError):
-        return StartError("cannot take over: the running server does not answer in time")
-    return StartError(f"cannot take over from the running server: {getattr(error, 'strerror', None) or error}")
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error)

@@ -47,6 +47,15 @@ class GatewayError(Exception):
     """The server does not start; str() is a line for people."""
 
 
+def inheriting(descriptors: Sequence[int], command: Sequence[str | Path]) -> list[str]:
+    """Return a command that becomes `command`, which finds these listeners as sd_listen_fds(3) says.
+
+    They are numbers above the targets', inherited by the command.
+    """
+    numbers = [str(len(descriptors)), *map(str, descriptors)]
+    return [sys.executable, "-ISc", _INHERIT, *numbers, *map(str, command)]
+
+
 def own_program(name: str) -> str:
     """Return the path of one of our programs, installed beside this interpreter."""
     return str(Path(sys.executable).with_name(name))
@@ -97,7 +106,7 @@ class Gateway:
         command = [own_program("conductor-trio-server"), "-p", "0", "-r", str(self.runtime), "-d", pattern]
         descriptors = [listener.fileno() for listener in self._listeners]
         if descriptors:
-            command = [sys.executable, "-ISc", _INHERIT, str(len(descriptors)), *map(str, descriptors), *command]
+            command = inheriting(descriptors, command)
         started = len(self._listening)
         await trio.lowlevel.open_process(
             command, stdin=subprocess.DEVNULL, stderr=self._stderr, pass_fds=descriptors, start_new_session=True
@@ -174,5 +183,9 @@ def _listen(runtime: Path, stack: contextlib.ExitStack) -> Iterator[socket.socke
     (runtime / "client").chmod(0o777)
     control.listen(BACKLOG)
     for listener in (public, control):
-        # Where its number is no target's.
-        yield stack.enter_context(socket.socket(fileno=fcntl.fcntl(listener, fcntl.F_DUPFD_CLOEXEC, _HIGH)))
+        yield stack.enter_context(socket.socket(fileno=lifted(listener)))
+
+
+def lifted(sock: socket.socket) -> int:
+    """Return another descriptor of a socket, above those at which `inheriting` puts them; the caller closes it."""
+    return fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, _HIGH)

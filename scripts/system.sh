@@ -18,6 +18,7 @@ without chromium chromium 'tests in a browser are left out'
 without curl curl 'tests with curl are left out'
 without openssl openssl 'tests with certificates are left out'
 without nginx nginx-light 'tests behind a front proxy are left out'
+without groff groff-base 'manual pages are not checked'
 command -v "$python" >/dev/null || { missing="$missing python3 python3-venv"; echo "system: no $python"; }
 "$python" -c 'import ensurepip' 2>/dev/null || { missing="$missing python3-venv"; echo 'system: no virtual environments'; }
 if [ "$purpose" = bench ]; then

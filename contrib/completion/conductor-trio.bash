@@ -1,0 +1,69 @@
+# Completion of conductor-trio and conductor-trio-server for bash. Source it from ~/.bashrc, or put it where
+# bash-completion looks: ~/.local/share/bash-completion/completions/conductor-trio
+
+_conductor_trio_offer() {
+    mapfile -t COMPREPLY < <(compgen "$@" -- "$cur")
+}
+
+_conductor_trio_offer_hosts() {
+    if declare -F _known_hosts_real >/dev/null; then # of bash-completion
+        _known_hosts_real -- "$cur"
+    else
+        _conductor_trio_offer -A hostname
+    fi
+}
+
+_conductor_trio() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word index places=0 first=
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        word=${COMP_WORDS[index]}
+        case $word in
+        --) # the command and its arguments
+            if declare -F _command_offset >/dev/null; then
+                _command_offset $((index + 1))
+            else
+                _conductor_trio_offer -c -f
+            fi
+            return
+            ;;
+        -k | --key | --tcp) ((index++)) ;;
+        -*) ;;
+        *)
+            : "${first:=$word}"
+            ((++places))
+            ;;
+        esac
+    done
+    case $prev in
+    -k | --key | --tcp) return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        _conductor_trio_offer -W '-k --key -r --replace -v --verbose -V --version -h --help --json --open --qr
+            --tcp --tcp-shared --no-recipe'
+    elif [[ $first == run || $first == recipes ]] && ((places == 1)); then
+        _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)"
+    elif ((places == 0)); then
+        _conductor_trio_offer_hosts
+        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W 'run recipes' -- "$cur")
+    else
+        _conductor_trio_offer -f
+    fi
+}
+
+_conductor_trio_server() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    case $prev in
+    -s | --sock | --socket | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients) _conductor_trio_offer -f ;;
+    -r | --runtime-dir) _conductor_trio_offer -d ;;
+    -p | --port | -d | --domain | --host | --trusted-proxy | --allow-origin | --grace | --lost-timeout | --max-*) ;;
+    *)
+        _conductor_trio_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file
+            --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over --max-sessions
+            --max-user-sessions --max-user-new-sessions --max-visitors --max-route-connections --max-route-held
+            --lost-timeout -v --verbose -V --version -h --help'
+        ;;
+    esac
+}
+
+complete -F _conductor_trio conductor-trio
+complete -F _conductor_trio_server conductor-trio-server

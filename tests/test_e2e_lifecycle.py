@@ -14,7 +14,7 @@ import trio
 
 from scripts.private_sshd import PrivateSshd, descendants
 from tests.chain import Chain, open_chain, open_sshd
-from tests.programs import Program, ask, open_server, wait_gone, wait_until
+from tests.programs import PATIENCE, Program, ask, open_server, wait_gone, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -49,13 +49,15 @@ async def assert_live(port: int, client: Program) -> None:
 
 
 async def assert_nothing_left(chain: Chain, processes: list[int]) -> None:
-    """Check that none of these processes, no socket, no directory and no route remains."""
+    """Check that none of these processes, no socket, no directory and no route remains, only the memory of it."""
     for pid in processes:
         await wait_gone(pid)
     await wait_until(lambda: not list(chain.home(chain.alice).iterdir()))
     await wait_until(lambda: not chain.server.session_directories)
     await wait_until(lambda: str(chain.directory) + "/ct-alice" not in Path("/proc/net/unix").read_text())
-    assert (await ask(chain.server.port, HOST, "/", token=TOKEN)).status == 404
+    with trio.fail_after(PATIENCE):
+        while (await ask(chain.server.port, HOST, "/", token=TOKEN)).status != 410:  # noqa: ASYNC110
+            await trio.sleep(0.1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -69,14 +71,16 @@ async def test_a_client_that_is_asked_to_end_leaves_nothing(chain: Chain, number
     await assert_nothing_left(chain, processes)
 
 
-async def test_a_client_that_is_killed_leaves_nothing(chain: Chain) -> None:
-    before = set(descendants(os.getpid()))
-    async with open_live_client(chain) as client:
-        # Its own, and sshd's for its session.
-        processes = [pid for pid in descendants(os.getpid()) if pid not in before]
-        assert len(processes) >= 5
-        await client.end(signal.SIGKILL)
-        await assert_nothing_left(chain, processes)
+async def test_a_client_that_is_killed_leaves_nothing(short_tmp: Path, sshd: PrivateSshd) -> None:
+    # It has not said that it ends, so that it is expected back for a while.
+    async with open_chain(short_tmp, sshd, "--lost-timeout", "1") as chain:
+        before = set(descendants(os.getpid()))
+        async with open_live_client(chain) as client:
+            # Its own, and sshd's for its session.
+            processes = [pid for pid in descendants(os.getpid()) if pid not in before]
+            assert len(processes) >= 5
+            await client.end(signal.SIGKILL)
+            await assert_nothing_left(chain, processes)
 
 
 async def test_an_application_that_ends_ends_all_and_its_status_is_the_clients(chain: Chain) -> None:
@@ -135,7 +139,7 @@ async def test_a_lost_connection_takes_its_visitors_along(chain: Chain) -> None:
 async def test_a_server_that_is_restarted_gets_its_clients_back(chain: Chain) -> None:
     async with open_live_client(chain) as client:
         assert await chain.server.program.end() == 0
-        assert not chain.server.runtime_dir.exists()
+        assert [path.name for path in chain.server.runtime_dir.iterdir()] == ["state.json"]
         await client.wait_state("dead")
         async with open_server(chain.server.runtime_dir, person=chain.gateway, python=chain.python) as server:
             await client.wait_state("live")
@@ -167,7 +171,7 @@ async def test_two_sessions_of_one_user_stand_beside_each_other(chain: Chain) ->
 
 async def test_a_name_that_is_taken_is_refused_and_free_again_afterwards(chain: Chain) -> None:
     async with open_live_client(chain) as client:
-        async with chain.open_client(chain.alice, name="second", token=TOKEN) as other:
+        async with chain.open_client(chain.alice, name="second", token="another") as other:
             failed = await other.wait_state("failed")
             assert "name taken" in failed["reason"] and "another key" in failed["reason"]
             assert await other.wait_ended() == 1
@@ -175,3 +179,16 @@ async def test_a_name_that_is_taken_is_refused_and_free_again_afterwards(chain: 
         await client.end()
     async with open_live_client(chain, name="second") as other:
         await assert_live(chain.server.port, other)
+
+
+@pytest.mark.parametrize(("token", "options"), [(TOKEN, ()), ("another", ("-r",))])
+async def test_a_name_that_is_taken_over_comes_back(chain: Chain, token: str, options: tuple[str, ...]) -> None:
+    async with open_live_client(chain) as client:
+        async with chain.open_client(chain.alice, name="second", token=token, options=options) as other:
+            await other.wait_state("live")
+            assert "another session" in (await client.wait_state("dead"))["reason"]
+            answer = await ask(chain.server.port, HOST, "/", token=token)
+            assert int(answer.body) == other.events[0]["pid"]
+            assert await other.end() == 0
+        await client.wait_state("live")
+        await assert_live(chain.server.port, client)

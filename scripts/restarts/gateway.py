@@ -64,8 +64,11 @@ def own_program(name: str) -> str:
 class Gateway:
     """One server after the other; `open_gateway` starts the first and ends the last."""
 
-    def __init__(self, runtime: Path, listeners: Sequence[socket.socket], stderr: int) -> None:
+    def __init__(
+        self, runtime: Path, listeners: Sequence[socket.socket], stderr: int, nursery: trio.Nursery
+    ) -> None:
         self.runtime = runtime
+        self._nursery = nursery
         self._listeners = listeners
         self._stderr = stderr
         self._log: list[dict[str, Any]] = []
@@ -108,9 +111,10 @@ class Gateway:
         if descriptors:
             command = inheriting(descriptors, command)
         started = len(self._listening)
-        await trio.lowlevel.open_process(
+        process = await trio.lowlevel.open_process(
             command, stdin=subprocess.DEVNULL, stderr=self._stderr, pass_fds=descriptors, start_new_session=True
         )
+        self._nursery.start_soon(process.wait)
         await self._wait_listening(started)
 
     async def restart(self) -> None:
@@ -162,8 +166,8 @@ async def open_gateway(directory: Path, how: How) -> AsyncIterator[Gateway]:
         listeners = list(_listen(runtime, stack)) if how is How.INHERITED else []
         reading_end, writing_end = os.pipe()
         stack.callback(os.close, writing_end)
-        gateway = Gateway(runtime, listeners, writing_end)
         async with trio.lowlevel.FdStream(reading_end) as stream, trio.open_nursery() as nursery:
+            gateway = Gateway(runtime, listeners, writing_end, nursery)
             nursery.start_soon(gateway.read_log, stream)
             await gateway.start()
             try:

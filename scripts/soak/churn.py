@@ -13,7 +13,6 @@ import random
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.bench.load import browser_headers
@@ -37,32 +36,32 @@ class Slot:
         self._dice = dice
         self._session: LocalSession | None = None
         self._is_missed = False  # the gateway waits for it to come back
+        self._visitors: list[socket.socket] = []
 
-    def turn(self) -> bool:
-        """Open a session where there is none, and end the one that there is; returns whether one was opened."""
-        if self._session is None:
-            if self._dice.random() < 0.1:
-                self._begin_and_leave()
-            else:
-                self.open()
-            return True
-        with self._visited(self._session):
-            self._end(self._session)
-        self._session = None
-        return False
-
-    def open(self) -> None:
-        """Have a session."""
-        speaks_resume = self._is_missed or self._dice.random() < 0.7
-        self._session = LocalSession(self._control, self._application, self._key, speaks_resume=speaks_resume)
-        self._is_missed = speaks_resume
+    def turn(self) -> int:
+        """Open a session where there is none, and end the one that there is; returns how many were opened."""
+        if self._session is not None:
+            self._send_visitors(self._session.host)
+            return self._end(self._session)
+        if self._dice.random() < 0.1:
+            self._begin_and_leave()
+        else:
+            self._open()
+            self._dismiss_visitors()
+        return 1
 
     def finish(self) -> None:
         """Have no session, and be missed by nobody."""
         if self._session is None and self._is_missed:
-            self.open()
+            self._open()
         if self._session is not None:
             self._session.leave()
+        self._dismiss_visitors()
+
+    def _open(self) -> None:
+        speaks_resume = self._is_missed or self._dice.random() < 0.7
+        self._session = LocalSession(self._control, self._application, self._key, speaks_resume=speaks_resume)
+        self._is_missed = speaks_resume
 
     def _begin_and_leave(self) -> None:
         """Go no further than a part of the registration."""
@@ -71,8 +70,10 @@ class Slot:
                 channel.recv(_READ_SIZE)
             channel.sendall(self._dice.choice([b"", b'{"auth": "', b"what?\n", b'{"auth": 1}\n', b"\n\n"]))
 
-    def _end(self, session: LocalSession) -> None:
-        match self._dice.choice(["leave", "end", "cut", "swap", "unlink"]):
+    def _end(self, session: LocalSession) -> int:
+        """End the session in one of many ways; returns how many were opened for that."""
+        self._session = None
+        match self._dice.choice(["leave", "end", "cut", "swap", "unlink", "replace"]):
             case "leave":
                 session.leave()
                 self._is_missed = False
@@ -86,28 +87,26 @@ class Slot:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(session.relay)
                 session.end()
+            case "replace":
+                self._open()
+                session.end()
+                return 1
+        return 0
 
-    @contextlib.contextmanager
-    def _visited(self, session: LocalSession) -> Iterator[None]:
-        """Have up to three visitors in the middle of something; the session's end is theirs, too."""
-        with contextlib.ExitStack() as stack:
-            visitors = [stack.enter_context(connect(self._port)) for _ in range(self._dice.randrange(4))]
-            for visitor in visitors:
-                target = self._dice.choice(_TARGETS)
-                upgrade = ["Upgrade: websocket", "Connection: Upgrade"] if target == "/echo" else []
-                lines = [f"GET {target} HTTP/1.1", *browser_headers(session.host), *upgrade, "", ""]
-                visitor.sendall("\r\n".join(lines).encode())
-            yield
-            for visitor in visitors:
-                _read_to_end(visitor)
+    def _send_visitors(self, host: str) -> None:
+        """Have up to three visitors in the middle of something when the session ends."""
+        for _ in range(self._dice.randrange(4)):
+            visitor = connect(self._port)
+            self._visitors.append(visitor)
+            target = self._dice.choice(_TARGETS)
+            upgrade = ["Upgrade: websocket", "Connection: Upgrade"] if target == "/echo" else []
+            lines = [f"GET {target} HTTP/1.1", *browser_headers(host), *upgrade, "", ""]
+            visitor.sendall("\r\n".join(lines).encode())
 
-
-def _read_to_end(visitor: socket.socket) -> None:
-    """Read until the gateway ends the connection, which it would keep after an answer unless we say no more."""
-    with contextlib.suppress(OSError):
-        visitor.shutdown(socket.SHUT_WR)
-        while visitor.recv(_READ_SIZE):
-            pass
+    def _dismiss_visitors(self) -> None:
+        """Let the visitors go, who may have been held until the session came back."""
+        while self._visitors:
+            self._visitors.pop().close()
 
 
 def churn(control: Path, application: Path, port: int, count: int, seed: int, prefix: str) -> None:

@@ -172,7 +172,7 @@ async def test_kept_connections_end_with_their_route(short_tmp: Path) -> None:
             await other.connections[0].ended.wait()
         # The visitor's connection goes on, and finds the route gone.
         await visitor.send(request(host=b"lab-bob.test", auth=b"Cookie: authorization=bobs\r\n"))
-        assert (await visitor.receive_response()).status == 404
+        assert (await visitor.receive_response()).status == 410
         await visitor.send(request())
         assert (await visitor.receive_response()).status == 200
         assert not engine.origin.connections[0].ended.is_set()

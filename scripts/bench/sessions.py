@@ -24,7 +24,8 @@ class LocalSession:
     """A session of this host's gateway, live as soon as it is made; raises `BenchError`.
 
     Its relay socket is one more name of the application's own: nothing of ours stands between it and the gateway.
-    With `speaks_resume` a session that merely ends counts as lost.
+    With `speaks_resume` a session that merely ends counts as lost, and so does one that lives long enough for its
+    silence to be noticed: nobody answers the pings.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ class Soak:
         """Do a round's work; returns what the server held meanwhile. Raises `BenchError` if it fails."""
         seen = []
         with (
-            LocalSession(control_socket(self.site), self.site.upstream, "steady", speaks_resume=True) as session,
+            LocalSession(control_socket(self.site), self.site.upstream, "steady") as session,
             contextlib.ExitStack() as stack,
         ):
             workers = []
@@ -71,7 +71,6 @@ class Soak:
                 if worker.returncode:
                     said = log.read_text(errors="replace")[-_TOLD:].strip()
                     raise BenchError(f"round {number}, {log.name} (status {worker.returncode}): {said}")
-            session.leave()
         return seen
 
     def _workers(self, number: int, host: str) -> Iterator[tuple[str, list[object]]]:

@@ -316,10 +316,8 @@ async def test_inherited_listeners_serve_and_stay(manager: Manager) -> None:
             [address] = entries(server.program, "listening")[0]["addresses"]
             assert address == ["127.0.0.1", manager.port]
             assert (await ask(manager.port, HOST, "/", token=TOKEN)).status == 200
-            environment = Path(f"/proc/{server.program.process.pid}/fd")
-            assert server.program.process.poll() is None and environment.exists()
             assert await server.program.end() == 0
-        assert (manager.runtime_dir / "client").stat() == before
+        assert os.path.samestat((manager.runtime_dir / "client").stat(), before)
         socket.create_connection(("127.0.0.1", manager.port)).close()
 
 

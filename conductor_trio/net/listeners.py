@@ -36,16 +36,13 @@ class Listener:
     sock: socket.socket
     is_inherited: bool = False  #: from our parent, which keeps it open and will give it to our successor, too
     is_ours: bool = True  #: its path is ours to remove
+    path: str | None = attrs.field(init=False)  #: of a UNIX socket that has one
     _file: os.stat_result | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._file = None if (path := self.path) is None else _status(path)
-
-    @property
-    def path(self) -> str | None:
-        """The path of a UNIX socket that has one."""
         name = self.sock.getsockname() if self.sock.family == socket.AF_UNIX else None
-        return name if isinstance(name, str) and name else None  # an abstract name comes as bytes
+        self.path = name if isinstance(name, str) and name else None  # an abstract name comes as bytes
+        self._file = None if self.path is None else _status(self.path)
 
     @property
     def is_reachable(self) -> bool:
@@ -54,12 +51,12 @@ class Listener:
 
     def close(self) -> None:
         """Accept no more; the path goes, too, where it is ours and still that of the same socket."""
-        path = self.path if self.is_ours and not self.is_inherited and self.sock.fileno() >= 0 else None
         self.sock.close()
-        if path is not None and self._file is not None:
+        if self.path is not None and self._file is not None and self.is_ours and not self.is_inherited:
             with contextlib.suppress(OSError):
-                if os.path.samestat(os.lstat(path), self._file):
-                    os.unlink(path)
+                if os.path.samestat(os.lstat(self.path), self._file):
+                    os.unlink(self.path)
+                self._file = None  # whoever has the path next is not ours
 
 
 def _status(path: str) -> os.stat_result | None:

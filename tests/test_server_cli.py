@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -56,6 +57,24 @@ def test_each_option_is_taken() -> None:
     assert settings.allowed_origins == ("https://p",)
     assert settings.verbose
     assert settings.limits.grace_timeout == 0
+    assert not settings.take_over
+
+
+def test_each_quota_is_taken() -> None:
+    options = [
+        "--max-sessions",
+        "--max-user-sessions",
+        "--max-user-new-sessions",
+        "--max-visitors",
+        "--max-route-connections",
+        "--max-route-held",
+        "--lost-timeout",
+    ]
+    limits = parse_settings([f"{option}={number}" for number, option in enumerate(options, 1)]).limits
+    assert (limits.max_sessions, limits.max_sessions_per_user, limits.max_new_sessions) == (1, 2, 3)
+    assert (limits.max_visitors, limits.max_route_connections, limits.max_held_per_route) == (4, 5, 6)
+    assert limits.lost_timeout == 7
+    assert parse_settings(["--max-route-held=0", "--take-over"]).take_over
 
 
 @pytest.mark.parametrize("option", ["-s", "--sock", "--socket"])
@@ -74,6 +93,13 @@ def test_a_unix_socket_instead_of_a_port(option: str) -> None:
         (["-p", "-1"], "no TCP port"),
         (["--grace", "-1"], "--grace"),
         (["--grace", "nan"], "--grace"),
+        (["--lost-timeout", "-1"], "--lost-timeout"),
+        (["--max-sessions", "0"], "--max-sessions"),
+        (["--max-user-sessions", "0"], "--max-user-sessions"),
+        (["--max-user-new-sessions", "0"], "--max-user-new-sessions"),
+        (["--max-visitors", "0"], "--max-visitors"),
+        (["--max-route-connections", "-1"], "--max-route-connections"),
+        (["--max-route-held", "-1"], "--max-route-held"),
         (["--trusted-proxy", "10.0.0.1/8"], "--trusted-proxy"),
         (TLS[:2], "--ssl-cert-file needs --ssl-key-file"),
         (TLS[2:], "--ssl-key-file needs --ssl-cert-file"),
@@ -115,6 +141,34 @@ def test_version_and_help() -> None:
     shown = run_server("--help").stdout
     for option in ("-p", "-s", "-r", "-d", "-v", "--ssl-cert-file", "--ssl-key-file", "--ssl-allowed-clients"):
         assert option in shown
+
+
+def test_ctrl_c_while_it_starts_is_no_traceback(short_tmp: Path) -> None:
+    # A module that stands in the way of what is slow to import, for as long as a person needs.
+    (short_tmp / "trio.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    command = [str(OWN_PYTHON), "-c", "import sys; from conductor_trio.server.cli import main; sys.exit(main([]))"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PYTHONPATH": str(short_tmp)}
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == 0
+
+
+def test_as_many_files_as_allowed_may_be_open(short_tmp: Path) -> None:
+    (short_tmp / "trio.py").write_text("import resource\nprint(resource.getrlimit(resource.RLIMIT_NOFILE))\n")
+    code = "from conductor_trio.server import cli; cli._allow_many_files(); import trio"
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'ulimit -Sn 50; ulimit -Hn 77; exec "$@"', "sh", str(OWN_PYTHON), "-c", code],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(short_tmp)},
+        timeout=20,
+        check=True,
+    )
+    assert done.stdout == "(77, 77)\n"
 
 
 # Certificates.

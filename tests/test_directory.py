@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import socket
 import stat
@@ -169,3 +171,53 @@ def test_the_check_gives_what_the_socket_is(short_tmp: Path) -> None:
     found = directory.check_relay(os.geteuid())
     assert os.path.samestat(found, os.lstat(directory.relay_path))
     os.unlink(directory.relay_path)
+
+
+# Several servers.
+
+
+def test_one_that_has_left_its_place_keeps_its_sessions(short_tmp: Path) -> None:
+    run = str(short_tmp / "run")
+    with open_runtime_directory(run, LOG) as old, open_session_directory(old.sockets, "alice", LOG) as directory:
+        old.leave_place()
+        with open_runtime_directory(run, LOG) as new:
+            assert os.path.isdir(directory.path)
+            assert old.sockets == new.sockets
+        with open_runtime_directory(run, LOG):
+            assert os.path.isdir(directory.path)
+    assert list(short_tmp.iterdir()) == []
+
+
+def test_nobody_comes_between_two_servers(short_tmp: Path) -> None:
+    run = str(short_tmp / "run")
+    with open_runtime_directory(run, LOG) as old:
+        with open_runtime_directory(run, LOG, place=old.place):
+            old.leave_place()
+            with pytest.raises(StartError, match="another server"), open_runtime_directory(run, LOG):
+                pass
+        assert os.path.isdir(old.sockets)  # its maker is still there
+    assert list(short_tmp.iterdir()) == []
+
+
+def test_the_directories_stay_while_another_server_accepts(short_tmp: Path) -> None:
+    run = str(short_tmp / "run")
+    with contextlib.ExitStack() as old_one, contextlib.ExitStack() as new_one:
+        old = old_one.enter_context(open_runtime_directory(run, LOG))
+        new = new_one.enter_context(open_runtime_directory(run, LOG, place=old.place))
+        old.leave_place()
+        old_one.close()
+        assert os.path.isdir(new.sockets)
+
+
+def test_another_user_s_lock_only_hinders_sweeping(short_tmp: Path) -> None:
+    left = short_tmp / "run" / "sockets" / "alice-abc"
+    left.mkdir(parents=True)
+    theirs = os.open(short_tmp / "run", os.O_RDONLY)
+    try:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with open_runtime_directory(str(short_tmp / "run"), LOG):
+            assert left.exists()
+    finally:
+        os.close(theirs)
+    with open_runtime_directory(str(short_tmp / "run"), LOG):
+        assert not left.exists()

@@ -96,16 +96,23 @@ async def test_a_server_that_comes_back_is_reached_over_the_same_ssh(sshd: Priva
             client = await stack.enter_async_context(gateway.open_client())
             await client.wait_for("live")
             before = ssh_of(client.process.pid)
+            await wait_until(lambda: len(descendants(client.process.pid)) == 3)
+            standing = set(descendants(client.process.pid))
         await client.wait_for("dead")
         while (await client.wait_for("reconnecting"))["attempt"] < 5:
             pass
         assert "does not answer at" in client.events[-1]["reason"]
+        # The shell that waits over there for the next relay socket is not waited for if it has gone.
+        await wait_until(lambda: len(descendants(client.process.pid)) == 4)
+        (waiting,) = set(descendants(client.process.pid)) - standing
+        os.kill(waiting, signal.SIGKILL)
         started = trio.current_time()
         async with open_control_server(short_tmp, resumes=True) as server:
             await client.wait_for("live")
             assert trio.current_time() - started < 2
             assert await (await server.next_session()).ask(b"x") == b"X"
             assert ssh_of(client.process.pid) == before
+            await wait_until(lambda: set(descendants(client.process.pid)) == standing)
             assert client.states.count("connect") == client.states.count("dead") == 1
             client.process.send_signal(signal.SIGTERM)
             assert await client.finish() == 0

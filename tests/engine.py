@@ -28,11 +28,12 @@ import trio
 from conductor_trio.config import Limits, ServerSettings
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream
-from conductor_trio.server.connection import VisitorConnection, serve_visitor
+from conductor_trio.server.connection import VisitorConnection
 from conductor_trio.server.exchange import Outcome
 from conductor_trio.server.gateway import Gateway
 from conductor_trio.server.routes import Route
 from conductor_trio.server.upstream import UpstreamPool
+from conductor_trio.server.visitor import serve_visitor
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.forward import Peer
 from tests.doubles.origin import Origin, OriginConnection, OriginHandler, open_origin

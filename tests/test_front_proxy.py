@@ -25,7 +25,7 @@ import trustme
 from conductor_trio.config import Limits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.streams import SocketStream
-from conductor_trio.server.connection import serve_visitor
+from conductor_trio.server.visitor import serve_visitor
 from tests.chain_app import download_chunks
 from tests.doubles.origin import OriginConnection, OriginHandler, open_origin
 from tests.engine import Application, Engine, Truncated, Visitor, open_engine

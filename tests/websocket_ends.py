@@ -35,7 +35,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from conductor_trio.net.streams import SocketStream
-from conductor_trio.server.connection import serve_visitor
+from conductor_trio.server.visitor import serve_visitor
 from tests.doubles.origin import OriginConnection
 from tests.engine import HOST, TOKEN, Engine, Visitor
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import ssl
 
 import attrs
 import trio
@@ -12,7 +10,7 @@ import trio
 from conductor_trio.config import Limits
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST, linger, splice
-from conductor_trio.net.streams import SocketStream, Stream, TlsStream
+from conductor_trio.net.streams import Stream
 from conductor_trio.server.abort import VisitorWatch
 from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed, Tunnel
 from conductor_trio.server.gateway import Gateway
@@ -27,63 +25,6 @@ from conductor_trio.wire.replies import Document, Reply
 
 # A link that is lost again and again is not to keep a visitor for ever.
 _MAX_REPEATS = 3
-
-
-async def serve_visitor(sock: socket.socket, gateway: Gateway, tls: ssl.SSLContext | None) -> None:
-    """Serve a connection that was just accepted, to its end; nothing that happens in it gets out."""
-    raw = SocketStream(sock, send_timeout=gateway.limits.send_stall_timeout)
-    gateway.visitors += 1
-    try:
-        peer = _peer_of(sock, gateway, is_https=tls is not None)
-        if gateway.visitors > gateway.limits.max_visitors:
-            if tls is None:
-                await _turn_away(raw, gateway)
-            return
-        stream = raw if tls is None else await _shake_hands(raw, tls, gateway)
-        outcome = await VisitorConnection(stream, peer, gateway).run()
-        if outcome is Outcome.ABORT:
-            raw.reset()
-        else:
-            await stream.aclose()
-    except STREAM_LOST as error:
-        gateway.log.debug("visitor_lost", error=type(error).__name__)
-    except Exception:  # the one place for a connection: whatever it is, the others go on
-        gateway.counters.internalErrors += 1
-        gateway.log.exception("visitor_failed")
-    finally:
-        gateway.visitors -= 1
-        raw.close()
-
-
-async def _shake_hands(raw: SocketStream, tls: ssl.SSLContext, gateway: Gateway) -> TlsStream:
-    stream = TlsStream(raw, tls)
-    failure: trio.BrokenResourceError | None = None
-    with trio.fail_after(gateway.limits.tls_handshake_timeout):
-        try:
-            await stream.handshake()
-        except trio.BrokenResourceError as error:
-            failure = error
-    if failure is not None:
-        await _linger(raw, gateway.limits)
-        raise failure
-    return stream
-
-
-def _peer_of(sock: socket.socket, gateway: Gateway, *, is_https: bool) -> Peer:
-    if sock.family == socket.AF_UNIX:
-        return Peer(address=None, is_https=is_https, is_trusted=True)
-    try:
-        address = sock.getpeername()[0].partition("%")[0]
-    except OSError:  # reset before we looked
-        raise trio.BrokenResourceError("the visitor is gone") from None
-    return Peer(address=address, is_https=is_https, is_trusted=gateway.is_trusted(address))
-
-
-async def _turn_away(stream: Stream, gateway: Gateway) -> None:
-    answer = replies.broken(503, "The gateway has too many visitors at this moment.")
-    gateway.counters.limited += 1
-    gateway.counters.count_answer(answer.status)
-    await stream.send_all(replies.format_answer(answer, None, keep_alive=False, date=gateway.date()))
 
 
 @attrs.define(eq=False)
@@ -145,7 +86,7 @@ class VisitorConnection:
                 return self._exchange.cut_outcome
             answer = replies.broken(502, "The session ended before the application answered.")
             await self._answer(answer, self._exchange.request, keep_alive=False)
-            await _linger(self.stream, self.gateway.limits)
+            await linger_visitor(self.stream, self.gateway.limits)
         elif not self._is_tunnel and not self.requests.is_between_messages:
             return await self._refuse(408)
         return Outcome.CLOSE
@@ -172,7 +113,7 @@ class VisitorConnection:
         """Answer a request that could not be read."""
         self.gateway.counters.requestTotal += 1
         await self._answer(replies.bad_request(status), None, keep_alive=False)
-        await _linger(self.stream, self.gateway.limits)
+        await linger_visitor(self.stream, self.gateway.limits)
         return Outcome.CLOSE
 
     async def _next_request(self) -> RequestHead | None:
@@ -305,7 +246,7 @@ class VisitorConnection:
             outcome = Outcome.CLOSE
         self._exchange = None
         if outcome is Outcome.CLOSE and not exchange.request_complete:
-            await _linger(self.stream, self.gateway.limits)
+            await linger_visitor(self.stream, self.gateway.limits)
         return outcome
 
     async def _wait_for_loss(self, route: Route) -> None:
@@ -349,7 +290,7 @@ class VisitorConnection:
             await trio.lowlevel.checkpoint()
             return Outcome.KEEP
         if not is_complete:
-            await _linger(self.stream, self.gateway.limits)
+            await linger_visitor(self.stream, self.gateway.limits)
         return Outcome.CLOSE
 
     async def _answer(self, answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool) -> None:
@@ -359,7 +300,8 @@ class VisitorConnection:
         )
 
 
-async def _linger(stream: Stream, limits: Limits) -> None:
+async def linger_visitor(stream: Stream, limits: Limits) -> None:
+    """End our direction, and read away for a while what the visitor still sends."""
     await linger(
         stream,
         linger_timeout=limits.linger_timeout,

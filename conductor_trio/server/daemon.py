@@ -18,7 +18,6 @@ from conductor_trio.errors import ConfigError, StartError
 from conductor_trio.log import Logger
 from conductor_trio.net.inherited import open_inherited_listeners
 from conductor_trio.net.listeners import Handler, Listener, serve_connections
-from conductor_trio.server.connection import serve_visitor
 from conductor_trio.server.gateway import Gateway
 from conductor_trio.server.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.listening import Listeners, open_listeners
@@ -27,6 +26,7 @@ from conductor_trio.server.runtime import RuntimeDirectory, handover_path, open_
 from conductor_trio.server.session import SessionHost
 from conductor_trio.server.state import StateFile, current_state
 from conductor_trio.server.upgrade import run_upgrade
+from conductor_trio.server.visitor import serve_visitor
 from conductor_trio.server.watch import DirectoryWatcher
 
 _POLL_PAUSE = 0.02  # between two looks at what nothing announces

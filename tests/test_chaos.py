@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import attrs
 import pytest
 
 from tests.chaos.deck import all_cards, run_trials
@@ -25,10 +26,17 @@ CARDS = {
     "fill-server": "loaded",
 }
 
+# The machines of continuous integration are shared; `make chaos` holds everybody to the time itself.
+PATIENCE_FACTOR = 3
+
 
 async def test_nothing_else_suffers_and_nothing_is_left(short_tmp: Path) -> None:
     results: list[Result] = []
-    cards = [card for card in all_cards() if CARDS.get(card[0].name) == card[1].value]
+    cards = [
+        (attrs.evolve(fault, live_timeout=fault.live_timeout * PATIENCE_FACTOR), phase)
+        for fault, phase in all_cards()
+        if CARDS.get(fault.name) == phase.value
+    ]
     assert len(cards) == len(CARDS)
     await run_trials(short_tmp, cards, Random(1), results.append, settles_each=False)
     table = "\n".join(format_result(result) for result in results)

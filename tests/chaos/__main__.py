@@ -11,13 +11,14 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from random import Random
 
 import trio
 
+from scripts.bench.__main__ import chosen
 from scripts.private_sshd import SshdError
 from tests.chaos.deck import all_cards, run_trials, shuffled_for_ever
 from tests.chaos.faults import FAULTS
@@ -43,17 +44,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def chosen(known: Sequence[str], text: str) -> list[str]:
-    """Return the names in a list with commas; for argparse."""
-    names = [name for name in text.split(",") if name]
-    if unknown := [name for name in names if name not in known]:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)} not known; there are: {', '.join(known)}")
-    return names
-
-
-def run(args: argparse.Namespace) -> list[Result]:
-    """Run the trials, print them, and return their results."""
-    results: list[Result] = []
+def run(args: argparse.Namespace, results: list[Result]) -> bool:
+    """Run the trials, print them and add them to `results`; return whether a signal has cut them short."""
 
     def report(result: Result) -> None:
         results.append(result)
@@ -77,30 +69,41 @@ def run(args: argparse.Namespace) -> list[Result]:
         rng = Random(args.seed)
         end = time.monotonic() + args.minutes * 60
         in_time = itertools.takewhile(lambda _: time.monotonic() < end, shuffled_for_ever(cards, rng))
-        trio.run(run_trials, directory, in_time, rng, report, link)
-    return results
+        return trio.run(until_asked, partial(run_trials, directory, in_time, rng, report, link))
+
+
+async def until_asked(act: Callable[[], Awaitable[None]]) -> bool:
+    """Do something to its end, or until a signal asks us to end; return whether one has."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                await anext(signals)
+                asked.cancel()
+
+            nursery.start_soon(watch)
+            with trio.CancelScope() as asked:
+                await act()
+            nursery.cancel_scope.cancel()
+    return asked.cancelled_caught
 
 
 def main() -> int:
-    """Return 0 where all held, 1 where something did not, 2 for a wrong command line."""
+    """Return 0 where all held, 1 where something did not or we were cut short, 2 for a wrong command line."""
     args = make_parser().parse_args()
     if os.geteuid() != 0:
         print("chaos: needs root, to act as several users", file=sys.stderr)
         return 1
-    # Whoever ends us ends everything that we started.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    results: list[Result] = []
     try:
-        results = run(args)
+        was_cut_short = run(args, results)
     except SshdError as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
     print(f"\n{format_summary(results)}")
     if args.json is not None:
         args.json.write_text(format_json(results, args.seed))
-    return 1 if any(result.breaches for result in results) else 0
+    return 1 if was_cut_short or any(result.breaches for result in results) else 0
 
 
 if __name__ == "__main__":

@@ -23,19 +23,22 @@ NOTICE_TIMEOUT = 30.0
 
 _SPARE_DESCRIPTORS, _IDLE_CONNECTIONS = 10, 40
 
+Find = Callable[[World, Session], Awaitable[list[int]]]
+Strike = Callable[[World, Session, Random], Awaitable[None]]
+
 
 @attrs.frozen(kw_only=True)
 class Fault:
     """One way to strike: `strike` returns once the hop is back; it may raise `Breach`."""
 
-    hop: str
     act: str
-    strike: Callable[[World, Session, Random], Awaitable[None]]
+    hop: str
+    strike: Strike
     #: Whether every session goes through the hop, or only the subject.
     is_shared: bool = False
     #: Whether the link of those who go through it is lost; the rest of a link must be kept.
     loses_link: bool = False
-    #: Whether their requests may fail; otherwise they may only have to wait.
+    #: Whether their requests may fail; otherwise they only wait. A WebSocket ends with its link, in any case.
     loses_requests: bool = False
     #: Whether the subject's client and application end.
     ends_session: bool = False
@@ -52,21 +55,54 @@ class Breach(Exception):
     """Something did not hold; str() says what."""
 
 
-async def _kill_ssh(world: World, subject: Session, rng: Random) -> None:
-    await kill(await wait_found(subject.find_ssh))
+# The hops, as the processes that they are made of.
 
 
-async def _find_sshd_session(subject: Session) -> list[int]:
+async def _ssh(world: World, subject: Session) -> list[int]:
+    return await wait_found(subject.find_ssh)
+
+
+async def _sshd_session(world: World, subject: Session) -> list[int]:
     """Return sshd's processes for the subject's connection: the privileged one, and below it the user's."""
+    return await wait_found(lambda: [sshd for ssh in subject.find_ssh() for sshd in peers_of(ssh)])
 
-    def find() -> list[int]:
-        return [sshd for ssh in subject.find_ssh() for sshd in peers_of(ssh)]
 
-    return await wait_found(find)
+async def _sshd(world: World, subject: Session) -> list[int]:
+    return find_all("sshd")
+
+
+async def _application(world: World, subject: Session) -> list[int]:
+    return [subject.application]
+
+
+async def _client(world: World, subject: Session) -> list[int]:
+    return [subject.pid]
+
+
+async def _server(world: World, subject: Session) -> list[int]:
+    return [world.gateway.pid]
+
+
+# What is done to them.
+
+
+def _killing(find: Find) -> Strike:
+    async def strike(world: World, subject: Session, rng: Random) -> None:
+        await kill(await find(world, subject))
+
+    return strike
+
+
+def _stopping(find: Find) -> Strike:
+    async def strike(world: World, subject: Session, rng: Random) -> None:
+        async with stopped(await find(world, subject)):
+            await trio.sleep(rng.uniform(1.5, 3.5))
+
+    return strike
 
 
 async def _kill_sshd_session(world: World, subject: Session, rng: Random) -> None:
-    pids = await _find_sshd_session(subject)
+    pids = await _sshd_session(world, subject)
     await kill(rng.choice([pids, pids[-1:]]))
 
 
@@ -86,47 +122,10 @@ async def _start_sshd_again(world: World, rng: Random) -> None:
     await trio.to_thread.run_sync(world.chain.sshd.start)
 
 
-async def _kill_application(world: World, subject: Session, rng: Random) -> None:
-    await kill([subject.application])
-
-
-async def _kill_client(world: World, subject: Session, rng: Random) -> None:
-    await kill([subject.pid])
-
-
 async def _kill_server(world: World, subject: Session, rng: Random) -> None:
     await world.gateway.end(signal.SIGKILL)
     await trio.sleep(rng.uniform(0, 1))
     await world.gateway.start()
-
-
-async def _stop(pids: list[int], rng: Random) -> None:
-    async with stopped(pids):
-        await trio.sleep(rng.uniform(1.5, 3.5))
-
-
-async def _stop_ssh(world: World, subject: Session, rng: Random) -> None:
-    await _stop(await wait_found(subject.find_ssh), rng)
-
-
-async def _stop_sshd_session(world: World, subject: Session, rng: Random) -> None:
-    await _stop(await _find_sshd_session(subject), rng)
-
-
-async def _stop_sshd(world: World, subject: Session, rng: Random) -> None:
-    await _stop(find_all("sshd"), rng)
-
-
-async def _stop_application(world: World, subject: Session, rng: Random) -> None:
-    await _stop([subject.application], rng)
-
-
-async def _stop_client(world: World, subject: Session, rng: Random) -> None:
-    await _stop([subject.pid], rng)
-
-
-async def _stop_server(world: World, subject: Session, rng: Random) -> None:
-    await _stop([world.gateway.pid], rng)
 
 
 async def _fill_server(world: World, subject: Session, rng: Random) -> None:
@@ -176,36 +175,28 @@ async def _cut_link(world: World, subject: Session, rng: Random) -> None:
         world.link.mend()
 
 
-def _killing(hop: str, strike: Callable[[World, Session, Random], Awaitable[None]], **what: bool) -> Fault:
-    return Fault(hop=hop, act="kill", strike=strike, loses_requests=True, **what)
-
-
-def _stopping(hop: str, strike: Callable[[World, Session, Random], Awaitable[None]], **what: bool) -> Fault:
-    return Fault(hop=hop, act="stop", strike=strike, **what)
-
-
 FAULTS = (
-    _killing("ssh", _kill_ssh, loses_link=True),
-    _killing("sshd-session", _kill_sshd_session, loses_link=True),
-    Fault(hop="sshd-listener", act="kill", strike=_kill_sshd_listener),
-    _killing("sshd", _kill_sshd, loses_link=True, is_shared=True),
-    _killing("application", _kill_application, ends_session=True),
-    _killing("client", _kill_client, ends_session=True),
-    _killing("server", _kill_server, loses_link=True, is_shared=True),
-    _stopping("ssh", _stop_ssh),
-    _stopping("sshd-session", _stop_sshd_session),
-    _stopping("sshd", _stop_sshd, is_shared=True),
-    _stopping("application", _stop_application),
-    _stopping("client", _stop_client),
-    _stopping("server", _stop_server, is_shared=True),
-    Fault(hop="server", act="fill", strike=_fill_server, is_shared=True, loses_requests=True),
+    Fault(act="kill", hop="ssh", strike=_killing(_ssh), loses_link=True),
+    Fault(act="kill", hop="sshd-session", strike=_kill_sshd_session, loses_link=True),
+    Fault(act="kill", hop="sshd-listener", strike=_kill_sshd_listener),
+    Fault(act="kill", hop="sshd", strike=_kill_sshd, is_shared=True, loses_link=True),
+    Fault(act="kill", hop="application", strike=_killing(_application), ends_session=True, loses_requests=True),
+    Fault(act="kill", hop="client", strike=_killing(_client), ends_session=True, loses_requests=True),
+    Fault(act="kill", hop="server", strike=_kill_server, is_shared=True, loses_link=True, loses_requests=True),
+    Fault(act="stop", hop="ssh", strike=_stopping(_ssh)),
+    Fault(act="stop", hop="sshd-session", strike=_stopping(_sshd_session)),
+    Fault(act="stop", hop="sshd", strike=_stopping(_sshd), is_shared=True),
+    Fault(act="stop", hop="application", strike=_stopping(_application)),
+    Fault(act="stop", hop="client", strike=_stopping(_client)),
+    Fault(act="stop", hop="server", strike=_stopping(_server), is_shared=True),
+    Fault(act="fill", hop="server", strike=_fill_server, is_shared=True, loses_requests=True),
     Fault(
-        hop="link",
         act="cut",
+        hop="link",
         strike=_cut_link,
+        over_link=True,
         loses_link=True,
         loses_requests=True,
-        over_link=True,
         live_timeout=LIVE_TIMEOUT_AFTER_CUT,
     ),
 )

@@ -46,6 +46,7 @@ class Failure:
 
     begin: float
     what: str
+    on_websocket: bool
 
 
 @attrs.define(eq=False)
@@ -78,7 +79,7 @@ class Visitor:
         try:
             await act()
         except* _FAILURES as group:
-            self.failures.append(Failure(begin=begin, what=_describe(group)))
+            self.failures.append(Failure(begin=begin, what=_describe(group), on_websocket=act == self._echo))
 
     async def _ask_once(self) -> None:
         self.asked += 1

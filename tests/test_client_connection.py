@@ -149,6 +149,27 @@ async def test_a_lost_channel_is_opened_again_over_the_same_transport(
     assert gateway.relays == {f"{again.directory}/socket"}
 
 
+async def test_a_long_outage_is_a_short_log(
+    gateway: Gateway,
+    live: tuple[Side, Channel],
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    side, channel = live
+    for _ in range(2):
+        gateway.is_away = True
+        channel.close()
+        await trio.sleep(12 * 3600)
+        gateway.is_away = False
+        channel, _ = await gateway.accept()
+        await side.output.wait_for("live")
+        says = [record.message.partition(";")[0] for record in caplog.records]
+        reasons = ["the server closed the control channel", "no server there"]
+        assert says == [*(f"not connected: {reason}" for reason in reasons), "connected again"]
+        caplog.clear()
+
+
 async def test_pauses_while_only_the_server_is_away(
     gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:

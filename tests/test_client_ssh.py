@@ -263,3 +263,13 @@ def test_a_log_is_bounded_and_tame(caplog: pytest.LogCaptureFixture) -> None:
     assert len(log.lines[2]) <= 4096
     assert log.last_line == "last"
     assert "\x1b" not in caplog.text
+
+
+def test_a_log_says_once_what_it_says_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with open_pipe() as (reading, writing), os.fdopen(writing, "wb", buffering=0) as pipe:
+        log = SshLog(reading)
+        pipe.write(b"refused\n" * 3 + b"other\nrefused\n")
+        log.read_available()
+    assert [record.message for record in caplog.records] == ["ssh: refused", "ssh: other", "ssh: refused"]
+    assert len(log.lines) == 5

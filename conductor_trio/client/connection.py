@@ -63,6 +63,7 @@ class Connection:
         self._was_greeted = False
         self._was_live = False
         self._attempt = 0  # in this outage; 0 outside of one
+        self._logged_reason = ""
         self._dial_pauses = Pauses(settings.limits)
 
     async def keep_up(self) -> str:
@@ -94,10 +95,12 @@ class Connection:
     async def _pause(self, reason: str, seconds: float) -> None:
         """Tell why there is no connection and when the next try is, and wait for that."""
         if self._attempt == 0:
-            _log.warning("not connected: %s", reason)
             self._output.send(report.dead(reason))
         self._attempt += 1
-        _log.debug("attempt %d in %.1f s: %s", self._attempt, seconds, reason)
+        # An outage can last for a night.
+        level = logging.DEBUG if reason == self._logged_reason else logging.WARNING
+        _log.log(level, "not connected: %s; trying again in %.1f s", reason, seconds)
+        self._logged_reason = reason
         self._output.send(report.reconnecting(seconds, reason, self._attempt))
         await trio.sleep(seconds)
 
@@ -120,7 +123,6 @@ class Connection:
                     raise _Hopeless(reason)
                 if self._attempt == 0:
                     pauses.reset()
-                    failures = 0
                 failures = 0 if is_away or isinstance(error, RegistrationRefused) else failures + 1
                 if failures == _MAX_FAILURES or isinstance(error, LinkSilent):
                     raise TransportError(reason) from error
@@ -210,8 +212,11 @@ class Connection:
         self._key = self._key or accepted.key
         if self._takeover is Takeover.ANY:
             self._takeover = Takeover.OWN
+        if self._attempt:
+            _log.info("connected again")
+            self._attempt = 0
+            self._logged_reason = ""
         self._was_live = True
-        self._attempt = 0
         self._dial_pauses.reset()
         self._output.send(report.live(self._settings.token, self._key, accepted.urls))
 

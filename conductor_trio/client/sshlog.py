@@ -16,11 +16,12 @@ _MAX_LINE = 4096
 
 
 class SshLog:
-    """The reading end of a pipe: each line is logged, and the last of them are kept to explain a failure."""
+    """The reading end of a pipe: what it says is logged, once in a row, and kept to explain a failure."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._partial = b""
+        self._logged = ""
         self.lines: deque[str] = deque(maxlen=_MAX_LINES)
 
     @property
@@ -51,5 +52,7 @@ class SshLog:
         # It may hold what the other end made up, which is not to move the cursor of the user's terminal.
         text = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", line[:_MAX_LINE].decode("utf-8", "replace")).strip()
         if text:
-            _log.info("ssh: %s", text)
+            # It says the same each time that we try to reach a server that is away.
+            _log.log(logging.DEBUG if text == self._logged else logging.INFO, "ssh: %s", text)
+            self._logged = text
             self.lines.append(text)

@@ -15,6 +15,7 @@ from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
 from conductor_trio.wire import report
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.control import (
+    OWNER_COMMANDS,
     RESUME,
     STARTING,
     Accepted,
@@ -90,7 +91,7 @@ def strict_json(line: bytes) -> object:
 
 
 def test_the_contract_to_the_letter() -> None:
-    greeting = {"directory": "/run/c/sockets/a-1", "status": "ok", "extensions": ["resume", "starting"]}
+    greeting = {"directory": "/run/c/sockets/a-1", "status": "ok", "extensions": ["owner", "resume", "starting"]}
     assert format_banner("/run/c/sockets/a-1") == json.dumps(greeting).encode() + b"\n"
     assert json.loads(format_registration(Registration(auth=DIGEST, key=None))) == {"auth": DIGEST}
     assert json.loads(format_registration(Registration(auth=DIGEST, key="k"))) == {"auth": DIGEST, "key": "k"}
@@ -114,6 +115,11 @@ def test_the_contract_to_the_letter() -> None:
             {"auth": DIGEST, "extensions": ["starting"], "starting": True},
             Registration(auth=DIGEST, key=None, extensions=frozenset({STARTING}), is_starting=True),
         ),
+        (
+            {"auth": DIGEST, "extensions": ["owner"], "node": "node-7.cluster"},
+            Registration(auth=DIGEST, key=None, extensions=frozenset({OWNER_COMMANDS}), node="node-7.cluster"),
+        ),
+        *(({"auth": DIGEST, "node": node}, Registration(auth=DIGEST, key=None)) for node in ("a b", "x" * 65, 7)),
         ({"auth": DIGEST, "extensions": "resume"}, Registration(auth=DIGEST, key=None)),
         ({"auth": DIGEST, "extensions": [["resume"], None]}, Registration(auth=DIGEST, key=None)),
     ],
@@ -176,7 +182,7 @@ def test_banners_read_back(directory: str) -> None:
     line = format_banner(directory)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_banner(line[:-1]).directory == directory
-    assert parse_banner(line[:-1]).extensions == {RESUME, STARTING}
+    assert parse_banner(line[:-1]).extensions == {OWNER_COMMANDS, RESUME, STARTING}
     assert parse_banner(line[:-1]).raw == json.loads(line)
 
 

@@ -9,12 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conductor_trio.wire import replies
+from conductor_trio.wire.access import Access
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.decide import Answer, AnswerOptions, Decision, Forward, Policy, ShowCounters, decide
 from conductor_trio.wire.head import parse_request_head
 
 TOKEN = b"t0ken"
 HASH = hash_token(TOKEN)
+NOW = 1_000_000.0
 COOKIE = b"Cookie: authorization=t0ken\r\n"
 PORTAL = Policy(allowed_origins=frozenset([b"https://portal.test"]))
 
@@ -28,7 +30,8 @@ def decided(
     https: bool = False,
 ) -> Decision:
     head = method + b" " + target + b" HTTP/1.1\r\nHost: x.test\r\n" + fields + b"\r\n"
-    return decide(parse_request_head(head, max_fields=100), route, PORTAL, https=https)
+    access = None if route is None else Access(owner=route)
+    return decide(parse_request_head(head, max_fields=100), access, PORTAL, https=https, now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ class Routes(RuleBasedStateMachine):
                     assert isinstance(found, Route) and found.user == user and found.is_open
                 elif name in self.lost:
                     assert isinstance(found, LostRoute)
-                    assert found.token_hash == self.lost[name].token_hash
+                    assert found.access.owner == self.lost[name].token_hash
                     assert not found.settled.is_set()
                 else:
                     assert found is None or (isinstance(found, EndedRoute) and found.expires > self.now)

@@ -51,7 +51,11 @@ async def wait_idle(bench: Bench) -> None:
 async def test_a_session_as_the_original_client_has_it(bench: Bench) -> None:
     with bench.connect() as client:
         banner = await client.greet()
-        assert banner == {"directory": str(client.directory), "status": "ok", "extensions": ["resume", "starting"]}
+        assert banner == {
+            "directory": str(client.directory),
+            "status": "ok",
+            "extensions": ["owner", "resume", "starting"],
+        }
         assert client.directory.parent == bench.runtime_dir / "sockets"
         assert client.directory.name.startswith(f"{USER}-")
         assert stat.S_IMODE(client.directory.parent.stat().st_mode) == 0o771

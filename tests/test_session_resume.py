@@ -31,6 +31,11 @@ async def say(client: Client, event: str) -> None:
     await client.send(json.dumps({"event": event}).encode() + b"\n")
 
 
+def ping(idle: float) -> dict[str, object]:
+    """Return what a client hears when nothing has gone through for so many seconds."""
+    return {"event": "ping", "idle": idle, "visitors": 0}
+
+
 async def wait_until(bench: Bench, kind: type[Route | LostRoute | EndedRoute]) -> None:
     """Wait until that is what is known of the name."""
     with trio.fail_after(PATIENCE):
@@ -165,16 +170,19 @@ async def test_a_client_that_answers_is_kept_and_one_that_does_not_is_lost(
     async with open_bench(runtime_dir) as bench:
         with bench.connect() as client:
             await client.go_live(**RESUMES)
+            idle = LIMITS.ping_interval
             for _ in range(10):
                 mock_clock.jump(LIMITS.ping_interval)
-                assert await client.receive() == {"event": "ping"}
+                assert await client.receive() == ping(idle)
+                idle += LIMITS.ping_interval
                 await say(client, "pong")
                 await trio.testing.wait_all_tasks_blocked(0.05)
             silence = 0.0
             while silence <= LIMITS.ping_timeout:
                 mock_clock.jump(LIMITS.ping_interval)
                 silence += LIMITS.ping_interval
-                assert await client.receive() == ({"event": "ping"} if silence < LIMITS.ping_timeout else None)
+                assert await client.receive() == (ping(idle) if silence < LIMITS.ping_timeout else None)
+                idle += LIMITS.ping_interval
             assert silence <= 30
             await wait_until(bench, LostRoute)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import trio
 
@@ -24,18 +25,30 @@ async def linger(stream: Stream, *, linger_timeout: float, max_bytes: int, read_
             max_bytes -= len(data)
 
 
-async def splice(one: Stream, other: Stream, buffer: memoryview) -> None:
+def _ignore(_: int) -> None:
+    pass
+
+
+async def splice(
+    one: Stream,
+    other: Stream,
+    buffer: memoryview,
+    count_to_one: Callable[[int], None] = _ignore,
+    count_to_other: Callable[[int], None] = _ignore,
+) -> None:
     """Copy both ways until both sides have ended; an end in one direction leaves the other open.
 
     All splices can share one buffer (see `Stream.receive_into`): an idle one holds no memory. Only as much is
     read as the other side has taken, so a slow reader slows its writer. A side that breaks, or that cannot end one
     direction only, ends both, once what it had still sent is read. Both streams are left to their owner to close.
+    `count_to_one` and `count_to_other` are told how many bytes go there.
     """
     async with trio.open_nursery() as nursery:
 
-        async def copy(source: Stream, sink: Stream) -> None:
+        async def copy(source: Stream, sink: Stream, tell: Callable[[int], None]) -> None:
             try:
                 while count := await source.receive_into(buffer):
+                    tell(count)
                     try:
                         await sink.send_from(buffer[:count])
                     except trio.BrokenResourceError:
@@ -49,5 +62,5 @@ async def splice(one: Stream, other: Stream, buffer: memoryview) -> None:
                 pass
             nursery.cancel_scope.cancel()
 
-        nursery.start_soon(copy, one, other)
-        await copy(other, one)
+        nursery.start_soon(copy, one, other, count_to_other)
+        await copy(other, one, count_to_one)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+import attrs
 import trio
 
 from conductor_trio.config import MAX_CONTROL_LINE, Limits
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
 from conductor_trio.net.relay import STREAM_LOST, linger
 from conductor_trio.net.streams import SocketStream
-from conductor_trio.wire.control import Event, Refused, format_event, format_reply, parse_event
+from conductor_trio.server.routes import Route
+from conductor_trio.wire.control import Event, Refused, format_event, format_ping, format_reply, parse_event
 from conductor_trio.wire.lines import LineReader
 
 _FAREWELL_TIMEOUT = 1.0  # for a refused client to read why, and to stop sending
@@ -37,10 +39,10 @@ class ControlChannel:
         await self._stream.send_all(line)
         self._is_sending = False
 
-    def say(self, event: Event) -> None:
-        """Send an event, if the client takes it at once; raises one of `STREAM_LOST` where it is gone."""
+    def say(self, event: Event | bytes) -> None:
+        """Send an event, or its line, if the client takes it at once; raises a `STREAM_LOST` where it is gone."""
         if not self._is_sending:
-            line = format_event(event)
+            line = event if isinstance(event, bytes) else format_event(event)
             if self._stream.send_nowait(line) not in (0, len(line)):
                 raise trio.BrokenResourceError("half a line was sent, and no more can be")
 
@@ -105,18 +107,34 @@ class ControlChannel:
         )
 
 
+@attrs.define(eq=False)
+class Link:
+    """A client that answers, and since when nothing has gone through its route, to a ping's interval exactly."""
+
+    route: Route
+    active_at: float
+
+    def measure_idle(self, now: float) -> float:
+        """Return for how many seconds nothing has gone through at trio's time `now`."""
+        traffic = self.route.traffic
+        if traffic.was_active:
+            traffic.was_active = False
+            self.active_at = now
+        return round(now - self.active_at, 1)
+
+
 class LinkMonitor:
     """Asks all clients that answer whether they are there, and tells them when the server is about to go."""
 
     def __init__(self, limits: Limits, draining: trio.Event) -> None:
         self._limits = limits
         self._draining = draining
-        self._links: dict[ControlChannel, trio.CancelScope] = {}
+        self._links: dict[ControlChannel, Link] = {}
 
     @contextlib.contextmanager
-    def watching(self, channel: ControlChannel, session: trio.CancelScope) -> Iterator[None]:
-        """Within, `session` is cancelled when the client has not been heard for `ping_timeout`."""
-        self._links[channel] = session
+    def watching(self, channel: ControlChannel, route: Route) -> Iterator[None]:
+        """Within, the route's session ends when the client has not been heard for `ping_timeout`."""
+        self._links[channel] = Link(route, trio.current_time())
         if self._draining.is_set():
             self._tell(channel, Event.MOVE)
         try:
@@ -135,13 +153,13 @@ class LinkMonitor:
     async def _ping(self) -> None:
         while True:
             await trio.sleep(self._limits.ping_interval)
-            too_long_ago = trio.current_time() - self._limits.ping_timeout
-            for channel, session in list(self._links.items()):
-                if channel.last_heard < too_long_ago:
-                    session.cancel()
+            now = trio.current_time()
+            for channel, link in list(self._links.items()):
+                if channel.last_heard < now - self._limits.ping_timeout:
+                    link.route.session.cancel()
                 else:
-                    self._tell(channel, Event.PING)
+                    self._tell(channel, format_ping(link.measure_idle(now), link.route.connections))
 
-    def _tell(self, channel: ControlChannel, event: Event) -> None:
+    def _tell(self, channel: ControlChannel, event: Event | bytes) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the session finds out by itself
             channel.say(event)

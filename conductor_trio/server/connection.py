@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import attrs
 import trio
@@ -14,10 +15,20 @@ from conductor_trio.net.streams import Stream
 from conductor_trio.server.abort import VisitorWatch
 from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed, Tunnel
 from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.ownpages import OwnPages
 from conductor_trio.server.routes import EndedRoute, KnownRoute, LostRoute, Route
 from conductor_trio.wire import replies
 from conductor_trio.wire.body import EndOfMessage
-from conductor_trio.wire.decide import Answer, AnswerOptions, Forward, ShowCounters, decide
+from conductor_trio.wire.decide import (
+    Answer,
+    AnswerOptions,
+    Forward,
+    OpenOnce,
+    ReadToken,
+    ShowCounters,
+    ShowSession,
+    decide,
+)
 from conductor_trio.wire.forward import Peer
 from conductor_trio.wire.head import RequestHead
 from conductor_trio.wire.messages import RequestReader
@@ -165,11 +176,12 @@ class VisitorConnection:
         gateway = self.gateway
         while True:
             route = self._find_route(request)
-            token_hash = route.token_hash if route else None
-            decision = decide(request, token_hash, gateway.policy, https=self.peer.uses_https(request))
+            access = route.access if route else None
+            https = self.peer.uses_https(request)
+            decision = decide(request, access, gateway.policy, https=https, now=time.time())
             answer: Reply | Document
             match decision:
-                case Forward(drop_authorization=drop_authorization):
+                case Forward():
                     assert isinstance(route, Route | LostRoute)
                     if isinstance(route, LostRoute):
                         if await self._hold_back(request, route):
@@ -181,9 +193,14 @@ class VisitorConnection:
                         gateway.counters.limited += 1
                         answer = replies.broken(503, "This application has too many connections at this moment.")
                     else:
-                        return await self._forward(
-                            request, route, drop_authorization=drop_authorization, is_complete=is_complete
-                        )
+                        return await self._forward(request, route, decision, is_complete=is_complete)
+                case ReadToken() | OpenOnce() | ShowSession():
+                    assert isinstance(route, Route | LostRoute)
+                    pages = OwnPages(gateway, route, self.requests, self.stream)
+                    answer = await pages.answer(request, decision, https=https)
+                    is_complete |= pages.has_read_all
+                    if pages.failed_token:
+                        await self._slow_down(request, route)
                 case ShowCounters():
                     answer = replies.counters(gateway.status())
                 case AnswerOptions():
@@ -199,9 +216,8 @@ class VisitorConnection:
     async def _hold_back(self, request: RequestHead, lost: LostRoute) -> bool:
         """Wait until it is settled whether the session comes back; False where that takes too long."""
         size = len(self.requests.trailing_data) + request.size
-        if (
-            not request.body.is_empty
-        ):  # it stays with the visitor, and so nothing is read that would tell of an abort
+        if not request.body.is_empty:
+            # It stays with the visitor, and so nothing is read that would tell of an abort.
             return await self.gateway.held.wait(lost, size)
         self._hold = self.gateway.aborts.watch(self.stream, self.requests, self._scope)
         async with self._hold:
@@ -218,7 +234,7 @@ class VisitorConnection:
             await trio.sleep(wait)
 
     async def _forward(
-        self, request: RequestHead, route: Route, *, drop_authorization: bool, is_complete: bool
+        self, request: RequestHead, route: Route, decision: Forward, *, is_complete: bool
     ) -> Outcome | Tunnel:
         exchange = self._exchange = Exchange(
             gateway=self.gateway,
@@ -229,10 +245,11 @@ class VisitorConnection:
             request=request,
             scope=self._scope,
             request_complete=is_complete,
+            grant=decision.grant,
         )
         outcome: Outcome | Tunnel
         try:
-            outcome = await exchange.run(drop_authorization=drop_authorization)
+            outcome = await exchange.run(drop_authorization=decision.drop_authorization)
         except UpstreamUnavailable as error:
             if exchange.may_repeat:
                 await self._wait_for_loss(route)
@@ -262,14 +279,21 @@ class VisitorConnection:
         self._is_tunnel = True
         self.gateway.counters.requestActive += 1
         self.gateway.tunnels += 1
-        tunnel.route.enter(self._scope)
+        tunnel.route.enter(self._scope, tunnel.grant)
         try:
             with contextlib.suppress(*STREAM_LOST):
                 if tunnel.from_visitor:
                     await tunnel.upstream.send_all(tunnel.from_visitor)
                 if tunnel.from_application:
                     await self.stream.send_all(tunnel.from_application)
-                await splice(self.stream, tunnel.upstream, self.gateway.buffer)
+                traffic = tunnel.route.traffic
+                await splice(
+                    self.stream,
+                    tunnel.upstream,
+                    self.gateway.buffer,
+                    traffic.count_to_visitors,
+                    traffic.count_to_application,
+                )
         finally:
             tunnel.route.leave(self._scope)
             self.gateway.counters.requestActive -= 1

@@ -10,6 +10,7 @@ from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, Stream
 from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.traffic import Traffic
 from conductor_trio.wire.body import EndOfMessage, Framing, format_chunk, format_last_chunk
 from conductor_trio.wire.fields import passable_trailers
 from conductor_trio.wire.forward import (
@@ -39,12 +40,14 @@ class ResponsePump:
     def __init__(
         self,
         gateway: Gateway,
+        traffic: Traffic,
         upstream: SocketStream,
         visitor: Stream,
         request: RequestHead,
         may_keep: Callable[[], bool],
     ) -> None:
         self._gateway = gateway
+        self._traffic = traffic
         self.upstream = upstream
         self._visitor = visitor
         self._request = request
@@ -120,12 +123,14 @@ class ResponsePump:
         """Send and forget what has gathered."""
         if data := b"".join(out):
             out.clear()
+            self._traffic.count_to_visitors(len(data))
             try:
                 await self._visitor.send_all(data)
             except STREAM_LOST as error:
                 raise VisitorGone from error
 
     async def _send_from(self, buffer: memoryview) -> None:
+        self._traffic.count_to_visitors(len(buffer))
         try:
             await self._visitor.send_from(buffer)
         except STREAM_LOST as error:

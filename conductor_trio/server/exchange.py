@@ -44,6 +44,7 @@ class Tunnel:
     """
 
     route: Route
+    grant: str
     upstream: SocketStream
     from_visitor: bytes
     from_application: bytes
@@ -60,9 +61,9 @@ class RequestFailed(Exception):
 class Exchange:
     """One exchange; `requests` is the visitor's reader, which has just given `request`.
 
-    `request_complete` is given where it is not the first exchange of this request. `scope` is the visitor's
-    connection's: it is cancelled when the visitor aborts or the route's session ends, and
-    then `has_begun` tells what may still be said.
+    `request_complete` is given where it is not the first exchange of this request, `grant` what let it in. `scope`
+    is the visitor's connection's: it is cancelled when the visitor aborts or the route's session ends, and then
+    `has_begun` tells what may still be said.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Exchange:
         request: RequestHead,
         scope: trio.CancelScope,
         request_complete: bool,
+        grant: str,
     ) -> None:
         self._gateway = gateway
         self._limits = gateway.limits
@@ -87,6 +89,7 @@ class Exchange:
         self._scope = scope
         self._watch = gateway.aborts.watch(visitor, requests, scope)
         self.request_complete = request_complete
+        self._grant = grant
         self._response: ResponsePump | None = None
         self._upstream_reads = True
         self._was_sent = False
@@ -128,7 +131,8 @@ class Exchange:
             first = head + self._available_body()
         except RemoteProtocolError as error:
             raise RequestFailed(error.status) from error
-        self.route.enter(self._scope)
+        self.route.traffic.requests += 1
+        self.route.enter(self._scope, self._grant)
         try:
             return await self._run_upstream(first)
         except VisitorGone:
@@ -152,7 +156,9 @@ class Exchange:
 
     def _make_pump(self, upstream: SocketStream) -> ResponsePump:
         self._upstream_reads = True
-        self._response = ResponsePump(self._gateway, upstream, self._visitor, self.request, self._may_keep)
+        self._response = ResponsePump(
+            self._gateway, self.route.traffic, upstream, self._visitor, self.request, self._may_keep
+        )
         return self._response
 
     def _may_keep(self) -> bool:
@@ -192,6 +198,7 @@ class Exchange:
                 is_ours = False
                 return Tunnel(
                     route=self.route,
+                    grant=self._grant,
                     upstream=upstream,
                     from_visitor=self._requests.trailing_data,
                     from_application=response.reader.trailing_data,
@@ -208,6 +215,7 @@ class Exchange:
         """Send while the application takes it; one that stops reading may still have an answer to give."""
         if data and self._upstream_reads:
             self._was_sent = True
+            self.route.traffic.count_to_application(len(data))
             self._upstream_reads = False  # until all is sent: a response that is complete cancels this half-way
             try:
                 await upstream.send_from(memoryview(data))

@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import hmac
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import attrs
 import trio
 
 from conductor_trio.config import Limits
 from conductor_trio.errors import RegistrationRefused
+from conductor_trio.server.traffic import Traffic
 from conductor_trio.server.upstream import UpstreamPool
-from conductor_trio.wire.control import Takeover
+from conductor_trio.wire.access import OWNER, Access, Share
+from conductor_trio.wire.control import Event, Takeover
 
 _EXPIRY_INTERVAL = 1.0
 
@@ -28,6 +30,7 @@ class SavedRoute:
 
     hosts: tuple[str, ...]
     token_hash: str
+    shares: tuple[Share, ...] = ()
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -49,23 +52,37 @@ class Route:
     is_replaced: bool = False
     #: Since when (Unix time) the application is starting, while it does.
     starting_since: float | None = None
+    live_since: float = attrs.field(factory=time.time)  # Unix time
+    node: str = ""
+    traffic: Traffic = attrs.field(factory=Traffic)
+    #: Tells the client, if it listens.
+    tell: Callable[[Event], None] | None = None
+    must_stop: bool = False  #: the owner has said so while the link was lost
     is_open: bool = True
-    _scopes: set[trio.CancelScope] = attrs.field(factory=set, init=False)
+    access: Access = attrs.field(init=False)
+    _scopes: dict[trio.CancelScope, str] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.access = Access(owner=self.token_hash)
 
     @property
     def connections(self) -> int:
         """How many exchanges and tunnels run."""
         return len(self._scopes)
 
-    def enter(self, scope: trio.CancelScope) -> None:
-        """Have a scope cancelled when the session ends, or at once where it has ended already."""
-        self._scopes.add(scope)
+    def grants(self) -> Iterable[str]:
+        """Return for each exchange and tunnel what it was let in by."""
+        return self._scopes.values()
+
+    def enter(self, scope: trio.CancelScope, grant: str = OWNER) -> None:
+        """Have a scope cancelled when the session ends, or what it was let in by, or at once where that is so."""
+        self._scopes[scope] = grant
         if not self.is_open:
             scope.cancel()
 
     def leave(self, scope: trio.CancelScope) -> None:
         """Leave a scope alone from now on."""
-        self._scopes.discard(scope)
+        self._scopes.pop(scope, None)
 
     def close(self) -> None:
         """End every exchange and tunnel of this route, and close its kept connections."""
@@ -73,6 +90,13 @@ class Route:
         for scope in self._scopes:
             scope.cancel()
         self.pool.close()
+
+    def revoke(self, ids: Collection[str]) -> None:
+        """End these shares, and all that was let in by them."""
+        self.access = self.access.without(ids)
+        for scope, grant in self._scopes.items():
+            if grant in ids:
+                scope.cancel()
 
     def give_way(self) -> None:
         """End the session, because another one takes its name."""
@@ -89,10 +113,13 @@ class LostRoute:
     """
 
     user: str | None
+    key: str
     hosts: tuple[str, ...]
-    token_hash: str
+    access: Access
     since: float  # Unix time
     expires: float  # trio's time
+    node: str = ""
+    must_stop: bool = False  #: the client is to be told so when it is back
     held: int = 0
     #: Set when the name is a session's again, or nobody's any more.
     settled: trio.Event = attrs.field(factory=trio.Event)
@@ -109,7 +136,8 @@ class EndedRoute:
     user: str | None
     since: float  # Unix time
     expires: float  # trio's time
-    token_hash: None = None  #: nobody gets in
+    former: LostRoute | Route  #: for a session that comes back late
+    access: None = None  #: nobody gets in
 
 
 KnownRoute = Route | LostRoute | EndedRoute
@@ -140,13 +168,25 @@ class RouteTable:
         """How many sessions are expected back."""
         return len(self._lost)
 
+    def live(self) -> list[Route]:
+        """Return the routes of the sessions that are."""
+        return list(dict.fromkeys(holder for holder in self._by_host.values() if isinstance(holder, Route)))
+
+    def of_user(self, user: str) -> list[Route | LostRoute]:
+        """Return a user's sessions, those that are and those that are expected back."""
+        return list(dict.fromkeys(holder for holder in self._by_host.values() if holder.user == user))
+
     @contextlib.contextmanager
     def registered(self, route: Route, takeover: Takeover = Takeover.OWN) -> Iterator[None]:
         """Hold the route in the table; raises `RegistrationRefused` where one of its names is taken.
 
         On leaving, all that ran for the route is cancelled, and the names are what `is_expected_back` says.
         """
+        former = self._former_self(route)
         self._take_over(route, takeover)
+        if former is not None:
+            route.access = former.access
+            route.must_stop = isinstance(former, LostRoute) and former.must_stop
         for host in route.hosts:
             self._by_host[host] = route
             self._forget_ended(host)
@@ -160,16 +200,25 @@ class RouteTable:
             if not route.is_replaced:
                 self._remove(route)
                 if route.is_expected_back:
-                    self._add_lost(route.user, route.hosts, route.token_hash, time.time())
+                    self._add_lost(_lost(route, time.time(), self._clock() + self._limits.lost_timeout))
                 else:
-                    self._add_ended(route.user, route.hosts, time.time())
+                    self._add_ended(route, time.time())
             self._notify()
+
+    def _former_self(self, route: Route) -> Route | LostRoute | None:
+        """Return what the same owner's session was before its link was lost, or it was started anew."""
+        for host in route.hosts:
+            known = self.find(host)
+            former = known.former if isinstance(known, EndedRoute) else known
+            if former is not None and hmac.compare_digest(former.access.owner, route.token_hash):
+                return former
+        return None
 
     def _take_over(self, route: Route, takeover: Takeover) -> None:
         """Have the holders of the route's names give way; raises `RegistrationRefused` where one does not."""
         holders = dict.fromkeys(holder for host in route.hosts if (holder := self._by_host.get(host)))
         for holder in holders:
-            is_own = hmac.compare_digest(holder.token_hash, route.token_hash)
+            is_own = hmac.compare_digest(holder.access.owner, route.token_hash)
             is_same_user = holder.user in (route.user, None)
             may_take = takeover is Takeover.ANY or (takeover is Takeover.OWN and is_own)
             if not (is_same_user and may_take):
@@ -184,17 +233,16 @@ class RouteTable:
         if isinstance(holder, LostRoute):
             del self._lost[holder]
 
-    def _add_lost(self, user: str | None, hosts: tuple[str, ...], token_hash: str, since: float) -> None:
-        expires = self._clock() + self._limits.lost_timeout
-        lost = LostRoute(user=user, hosts=hosts, token_hash=token_hash, since=since, expires=expires)
-        for host in hosts:
+    def _add_lost(self, lost: LostRoute) -> None:
+        for host in lost.hosts:
             self._by_host[host] = lost
         self._lost[lost] = None
 
-    def _add_ended(self, user: str | None, hosts: tuple[str, ...], since: float) -> None:
+    def _add_ended(self, former: Route | LostRoute, since: float) -> None:
         expires = self._clock() + self._limits.ended_timeout
-        ended = EndedRoute(user=user, since=since, expires=expires)
-        for host in hosts:
+        user = former.user
+        ended = EndedRoute(user=user, since=since, expires=expires, former=former)
+        for host in former.hosts:
             self._ended[host] = ended
             own = self._ended_of_user.setdefault(user, {})
             own[host] = None
@@ -223,22 +271,39 @@ class RouteTable:
         now = self._clock()
         while self._lost and (lost := next(iter(self._lost))).expires <= now:
             self._remove(lost)
-            self._add_ended(lost.user, lost.hosts, lost.since)
+            self._add_ended(lost, lost.since)
             lost.give_way()
             self._notify()
         while self._ended and self._ended[host := next(iter(self._ended))].expires <= now:
             self._forget_ended(host)
+        self._end_shares(time.time())
+
+    def _end_shares(self, now: float) -> None:
+        """End the shares whose time (Unix time) has come, and what was let in by them."""
+        for holder in dict.fromkeys(self._by_host.values()):
+            over = {share.id for share in holder.access.shares if share.is_over(now)}
+            if over and isinstance(holder, Route):
+                holder.revoke(over)
+            elif over:
+                holder.access = holder.access.without(over)
 
     def snapshot(self) -> tuple[SavedRoute, ...]:
         """Return the routes that a successor has to expect."""
         holders = dict.fromkeys(self._by_host.values())
-        return tuple(SavedRoute(hosts=holder.hosts, token_hash=holder.token_hash) for holder in holders)
+        return tuple(
+            SavedRoute(hosts=holder.hosts, token_hash=holder.access.owner, shares=holder.access.shares)
+            for holder in holders
+        )
 
     def restore(self, saved: Iterable[SavedRoute], since: float) -> None:
         """Expect the sessions of an earlier server back, whose links were lost at `since` (Unix time)."""
         for route in saved:
             if not any(host in self._by_host for host in route.hosts):
-                self._add_lost(None, route.hosts, route.token_hash, since)
+                access = Access(owner=route.token_hash, shares=route.shares)
+                expires = self._clock() + self._limits.lost_timeout
+                self._add_lost(
+                    LostRoute(user=None, key="", hosts=route.hosts, access=access, since=since, expires=expires)
+                )
         self._notify()
 
     async def wait_changed(self) -> None:
@@ -246,8 +311,28 @@ class RouteTable:
         await self._has_changed.wait()
         self._has_changed = trio.Event()
 
+    def set_access(self, holder: Route | LostRoute, access: Access) -> None:
+        """Let others in from now on; who was let in by what is no longer there has to go."""
+        gone = {share.id for share in holder.access.shares} - {share.id for share in access.shares}
+        if isinstance(holder, Route):
+            holder.revoke(gone)
+        holder.access = access
+        self._notify()
+
     def _notify(self) -> None:
         self._has_changed.set()
+
+
+def _lost(route: Route, since: float, expires: float) -> LostRoute:
+    return LostRoute(
+        user=route.user,
+        key=route.key,
+        hosts=route.hosts,
+        access=route.access,
+        since=since,
+        expires=expires,
+        node=route.node,
+    )
 
 
 def _name_taken(key: str, holder: Route | LostRoute) -> str:

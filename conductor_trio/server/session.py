@@ -20,12 +20,14 @@ from conductor_trio.net.streams import SocketStream, connect_unix
 from conductor_trio.server.channel import ChannelEnded, ControlChannel
 from conductor_trio.server.directory import SessionDirectory, open_session_directory
 from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.owner import carry_out
 from conductor_trio.server.quotas import Admission, SessionQuotas
 from conductor_trio.server.routes import Route
 from conductor_trio.server.upstream import UpstreamPool
 from conductor_trio.server.watch import DirectoryWatcher, Watch
 from conductor_trio.wire.auth import EMPTY_TOKEN_HASH
 from conductor_trio.wire.control import (
+    OWNER_COMMANDS,
     RESUME,
     Accepted,
     Event,
@@ -35,6 +37,7 @@ from conductor_trio.wire.control import (
     parse_registration,
 )
 from conductor_trio.wire.hosts import check_key, user_label
+from conductor_trio.wire.owner import Command, parse_command
 
 _KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is mistaken for something else
 _KEY_LENGTH = 8  # 40 bits: no secret, but it should not collide
@@ -116,8 +119,12 @@ class SessionHost:
         self, channel: ControlChannel, owner: Owner, directory: SessionDirectory, log: Logger
     ) -> None:
         await channel.send(format_banner(directory.path))
-        registration = parse_registration(await channel.receive_line())
+        line = await channel.receive_line()
         directory.close_to_others()
+        if (command := parse_command(line)) is not None:
+            await self._serve_owner(channel, owner, command)
+            return
+        registration = parse_registration(line)
         with contextlib.ExitStack() as stack:
             # Only now: until here, anybody could make things change in there.
             try:
@@ -135,10 +142,22 @@ class SessionHost:
             await channel.send(format_reply(Accepted(urls=urls, key=route.key)))
             log.info("live", key=route.key, hosts=route.hosts)
             try:
+                if OWNER_COMMANDS in registration.extensions:
+                    route.tell = channel.say
+                    if route.must_stop:
+                        channel.say(Event.STOP)
                 resumes = RESUME in registration.extensions
                 await self._run_registered(channel, route, directory, watch, relay, resumes=resumes)
             finally:
                 log.info("ended", key=route.key, is_expected_back=route.is_expected_back)
+
+    async def _serve_owner(self, channel: ControlChannel, owner: Owner, command: Command) -> None:
+        """Carry out the owner's commands, one after the other, until the channel ends."""
+        following: Command | None = command
+        while following is not None:
+            await channel.send(carry_out(following, owner.user, self._gateway))
+            following = parse_command(await channel.receive_line())
+        raise RegistrationRefused("a channel is for commands or for a registration; open another one")
 
     async def _check_connects(self, directory: SessionDirectory) -> None:
         try:
@@ -163,6 +182,7 @@ class SessionHost:
             user=owner.user,
             key=key,
             starting_since=time.time() if registration.is_starting else None,
+            node=registration.node,
             # Patterns that differ in their port only give one host.
             hosts=tuple(dict.fromkeys(pattern.format_host(key, label) for pattern in patterns)),
             token_hash=registration.auth,
@@ -186,7 +206,7 @@ class SessionHost:
         route.is_expected_back = resumes
         with contextlib.ExitStack() as stack:
             if resumes:
-                stack.enter_context(self._gateway.links.watching(channel, route.session))
+                stack.enter_context(self._gateway.links.watching(channel, route))
             with route.session:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(route.pool.run_expiry)
@@ -205,6 +225,7 @@ async def _serve_channel(channel: ControlChannel, route: Route) -> None:
 
     def begin() -> None:
         route.starting_since = None
+        route.live_since = time.time()
 
     is_lost = await channel.wait_end(begin)
     route.is_expected_back &= is_lost

@@ -12,6 +12,9 @@ import attrs
 
 LOGIN_PREFIX = "/_conductor/auth/"
 
+#: The one field of the form that asks for a token.
+TOKEN_FIELD = "token"  # noqa: S105
+
 _TOKEN_HASH = re.compile(r"[0-9a-f]{128}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -78,6 +81,20 @@ def parse_login_link(path: str, query: str) -> LoginLink | None:
         parameters = []
     where = next((value for name, value in parameters if name == "next"), "/")
     return LoginLink(token=unquote_to_bytes(token), next=safe_next(where))
+
+
+def parse_login_form(body: bytes) -> bytes:
+    """Return the token in a form's body, b"" where there is none.
+
+    Who is asked for a token may paste the link that it is in.
+    """
+    try:
+        fields = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=10))
+    except ValueError:
+        return b""
+    token = fields.get(TOKEN_FIELD.encode(), b"").strip()
+    _, found, in_link = token.partition(LOGIN_PREFIX.encode())
+    return unquote_to_bytes(in_link.partition(b"?")[0]) if found else token
 
 
 def safe_next(where: str) -> str:

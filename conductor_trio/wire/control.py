@@ -8,8 +8,8 @@ r"""The control channel's messages, for both ends: one JSON object a line, UTF-8
                      and, additive, the key in force: "key": "<key>"
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
-announced in the greeting, ``"extensions": ["resume", "starting"]``, and used by a client only then, and by the
-server only with a client whose registration says the same. With `resume`:
+announced in the greeting, ``"extensions": ["owner", "resume", "starting"]``, and used by a client only then, and
+by the server only with a client whose registration says the same. With `resume`:
 
 - The registration may say whether it takes a name over that is in use: `Takeover`.
 - Both ends send events, ``{"event": "<name>"}``, after the registration: `Event`.
@@ -39,7 +39,13 @@ RESUME = "resume"
 #: The extension by which a name is there before its application; see above.
 STARTING = "starting"
 
-_EXTENSIONS = frozenset({RESUME, STARTING})
+#: The extension by which owners command; see `conductor_trio.wire.owner`. A registration that names it may tell
+#: its node's name, and its client can be told to `STOP`.
+OWNER_COMMANDS = "owner"
+
+_EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS})
+
+MAX_NODE = 64  # characters
 
 
 class Takeover(enum.Enum):
@@ -56,6 +62,7 @@ class Event(enum.Enum):
     LEAVE = "leave"  #: from the client: it ends on purpose, and so does the name
     READY = "ready"  #: from the client: the application listens
     PONG = "pong"  #: from the client: the answer to PING
+    STOP = "stop"  #: from the server: the owner wants the application to end
     PING = "ping"  #: from the server, every few seconds: either end knows by the silence that the link is dead
     MOVE = "move"  #: from the server: register again, on another channel; this one is served to its end
     REPLACED = "replaced"  #: from the server: another session has taken the name; this channel ends
@@ -83,6 +90,7 @@ class Registration:
     extensions: frozenset[str] = frozenset()
     takeover: Takeover = Takeover.OWN
     is_starting: bool = False
+    node: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -119,8 +127,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _parse_object(line: bytes) -> JSONObject:
-    """Return the JSON object in a line, or raise ValueError with what is wrong."""
+def parse_object(line: bytes) -> JSONObject:
+    """Return the JSON object in a line; raises ValueError with what is wrong."""
     try:
         message = json.loads(line.decode("utf-8"), parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
@@ -155,13 +163,15 @@ def format_registration(registration: Registration) -> bytes:
         message["takeover"] = registration.takeover.value
     if STARTING in registration.extensions:
         message["starting"] = registration.is_starting
+    if OWNER_COMMANDS in registration.extensions:
+        message["node"] = registration.node
     return _format_line(message)
 
 
 def parse_registration(line: bytes) -> Registration:
     """Read the client's request; raises `RegistrationRefused` with what is wrong and what to send."""
     try:
-        message = _parse_object(line)
+        message = parse_object(line)
     except ValueError as error:
         raise RegistrationRefused(
             f"the registration is {error}; send one object with auth and, if you like, key"
@@ -185,6 +195,7 @@ def parse_registration(line: bytes) -> Registration:
         extensions=_parse_extensions(message),
         takeover=takeover,
         is_starting=message.get("starting") is True,
+        node=_parse_node(message),
     )
 
 
@@ -213,12 +224,32 @@ def format_event(event: Event) -> bytes:
     return _format_line({"event": event.value})
 
 
+def format_ping(idle: float, visitors: int) -> bytes:
+    """Write a `PING`; `idle` is for how many seconds nothing has gone through, `visitors` counts connections."""
+    return _format_line({"event": Event.PING.value, "idle": idle, "visitors": visitors})
+
+
+def parse_idle(line: bytes) -> float | None:
+    """Return the `idle` of a `PING`, None where it tells none."""
+    try:
+        idle = parse_object(line).get("idle")
+    except ValueError:
+        return None
+    return float(idle) if isinstance(idle, int | float) and not isinstance(idle, bool) else None
+
+
 def parse_event(line: bytes) -> Event | None:
     """Read an event; None for anything else, among it what later versions may say."""
     try:
-        return Event(_parse_object(line).get("event"))
+        return Event(parse_object(line).get("event"))
     except ValueError:
         return None
+
+
+def _parse_node(message: JSONObject) -> str:
+    """Return the node's name; what is no name of a computer is none."""
+    node = message.get("node")
+    return node if isinstance(node, str) and re.fullmatch(rf"[A-Za-z0-9._-]{{0,{MAX_NODE}}}", node) else ""
 
 
 def _parse_extensions(message: JSONObject) -> frozenset[str]:
@@ -251,7 +282,7 @@ def _format_reason(reason: object) -> str:
 
 def _parse_from_server(line: bytes, what: str) -> JSONObject:
     try:
-        message = _parse_object(line)
+        message = parse_object(line)
     except ValueError as error:
         raise RemoteProtocolError(f"the server's {what} is {error}") from None
     if message.get("status") != "ok":

@@ -9,12 +9,8 @@ import attrs
 
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.wire import replies
-from conductor_trio.wire.auth import (
-    cookie_candidates,
-    cookie_value,
-    matches_any,
-    parse_login_link,
-)
+from conductor_trio.wire.access import OWNER, Access, Share
+from conductor_trio.wire.auth import cookie_candidates, cookie_value, parse_login_link, safe_next
 from conductor_trio.wire.fields import COOKIE_NAME
 from conductor_trio.wire.head import RequestHead
 from conductor_trio.wire.hosts import Authority, parse_authority
@@ -36,9 +32,13 @@ class Policy:
 
 @attrs.frozen(kw_only=True)
 class Forward:
-    """It goes to the application; `drop_authorization` where that field is ours."""
+    """It goes to the application; `drop_authorization` where that field is ours.
+
+    `grant` is what it was let in by: `OWNER` or a share's id.
+    """
 
     drop_authorization: bool
+    grant: str = OWNER
 
 
 @attrs.frozen(kw_only=True)
@@ -47,6 +47,27 @@ class Answer:
 
     reply: Reply
     failed_token: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class OpenOnce:
+    """It is the first use of a one-time link: a token is made for this browser, and the link is spent."""
+
+    share: Share
+    next: str
+
+
+@attrs.frozen
+class ReadToken:
+    """It brings a token in a form, which is in its body."""
+
+
+@attrs.frozen(kw_only=True)
+class ShowSession:
+    """It asks for the session's own page, or with `is_live` for its updates; `grant` is as in `Forward`."""
+
+    grant: str
+    is_live: bool
 
 
 @attrs.frozen
@@ -59,24 +80,35 @@ class AnswerOptions:
     """It asks the server as a whole what it can do: ``OPTIONS *``."""
 
 
-Decision = Forward | Answer | ShowCounters | AnswerOptions
+Decision = Forward | Answer | OpenOnce | ReadToken | ShowSession | ShowCounters | AnswerOptions
 
 
-def decide(head: RequestHead, token_hash: str | None, policy: Policy, *, https: bool) -> Decision:
-    """Return what becomes of a request; `token_hash` is its route's, None where it has no route."""
+def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: bool, now: float) -> Decision:
+    """Return what becomes of a request at `now` (Unix time); `access` is its route's, None where it has none."""
     if head.target == b"*":
         return AnswerOptions()
     path, _, query = head.target.decode("ascii").partition("?")
     if _is_own(path):
-        return _decide_own(head, token_hash, path, query, https=https)
-    if token_hash is None:
+        return _decide_own(head, access, policy, path, query, https=https, now=now)
+    if access is None:
         return Answer(reply=replies.NO_ROUTE)
-    by_bearer = head.told.bearer is not None and matches_any([head.told.bearer], token_hash)
-    if not by_bearer and not matches_any(_shown_tokens(head), token_hash):
-        return Answer(reply=replies.NO_TOKEN, failed_token=bool(head.told.tokens or head.told.bearer))
+    by_bearer, grant = _find_grant(head, access, now)
+    if grant is None:
+        return _ask_for_token(head)
     if not by_bearer and (head.upgrades or not head.is_safe) and not _comes_from_here(head, policy):
         return Answer(reply=replies.CROSS_SITE)
-    return Forward(drop_authorization=by_bearer)
+    return Forward(drop_authorization=by_bearer, grant=grant)
+
+
+def _find_grant(head: RequestHead, access: Access, now: float) -> tuple[bool, str | None]:
+    """Return whether a bearer token lets the request in, and what it is let in by, if anything."""
+    if head.told.bearer is not None and (grant := access.find([head.told.bearer], now)) is not None:
+        return True, grant
+    return False, access.find(_shown_tokens(head), now)
+
+
+def _ask_for_token(head: RequestHead) -> Answer:
+    return Answer(reply=replies.NO_TOKEN, failed_token=bool(head.told.tokens or head.told.bearer))
 
 
 def _shown_tokens(head: RequestHead) -> list[bytes]:
@@ -97,22 +129,84 @@ def _is_own(path: str) -> bool:
     return segments[:1] == [OWN_PREFIX[1:]]
 
 
-def _decide_own(head: RequestHead, token_hash: str | None, path: str, query: str, *, https: bool) -> Decision:
-    is_status = path == OWN_PREFIX + "/status"
-    link = parse_login_link(path, query)
-    if not is_status and token_hash is None:
+def _decide_own(
+    head: RequestHead, access: Access | None, policy: Policy, path: str, query: str, *, https: bool, now: float
+) -> Decision:
+    page = path.removeprefix(OWN_PREFIX)
+    if page == "/status":
+        return ShowCounters() if head.is_safe else Answer(reply=replies.METHOD_NOT_ALLOWED)
+    if access is None:
         return Answer(reply=replies.NO_ROUTE)
-    if not is_status and link is None:
+    if page == "/login":
+        return _decide_form(head, policy)
+    if page in ("/", "/live"):
+        return _decide_session(head, access, policy, is_live=page == "/live", now=now)
+    link = parse_login_link(path, query)
+    if link is None:
         return Answer(reply=replies.NO_PAGE)
     if head.method not in (b"GET", b"HEAD"):
         return Answer(reply=replies.METHOD_NOT_ALLOWED)
-    if link is None or token_hash is None:
-        return ShowCounters()
-    if not matches_any([link.token], token_hash):
-        return Answer(reply=replies.WRONG_TOKEN, failed_token=True)
+    found = access.find_link(link.token, now)
+    match found:
+        case None:
+            return Answer(reply=replies.WRONG_TOKEN, failed_token=True)
+        case Share(token_hash=None):
+            # What only looks does not use it up (mail scanners, previews).
+            is_use = head.method == b"GET"
+            return OpenOnce(share=found, next=link.next) if is_use else Answer(reply=replies.METHOD_NOT_ALLOWED)
+        case Share():
+            return Answer(reply=replies.LINK_USED)
+    return Answer(reply=replies.redirect(link.next, format_cookie(link.token, https=https)))
+
+
+def _decide_form(head: RequestHead, policy: Policy) -> Decision:
+    if head.method != b"POST":
+        return _ask_for_token(head) if head.is_safe else Answer(reply=replies.METHOD_NOT_ALLOWED)
+    # Another site's page could log a visitor in as somebody else.
+    return ReadToken() if _comes_from_here(head, policy) else Answer(reply=replies.CROSS_SITE)
+
+
+def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_live: bool, now: float) -> Decision:
+    if not head.is_safe:
+        return Answer(reply=replies.METHOD_NOT_ALLOWED)
+    _, grant = _find_grant(head, access, now)
+    if grant is None:
+        return _ask_for_token(head)
+    if head.upgrades and not _comes_from_here(head, policy):
+        return Answer(reply=replies.CROSS_SITE)
+    return ShowSession(grant=grant, is_live=is_live)
+
+
+def decide_login(head: RequestHead, token: bytes, access: Access, *, https: bool, now: float) -> Answer | OpenOnce:
+    """Return what becomes of a token that came in the form."""
+    found = access.find_link(token, now)
+    where = _page_before(head)
+    match found:
+        case None:
+            return Answer(reply=replies.WRONG_FORM_TOKEN, failed_token=True)
+        case Share(token_hash=None):
+            return OpenOnce(share=found, next=where)
+        case Share():
+            return Answer(reply=replies.LINK_USED)
+    return Answer(reply=replies.redirect(where, format_cookie(token, https=https), status=303))
+
+
+def _page_before(head: RequestHead) -> str:
+    """Return the page on which the form stood, as far as the browser tells, and never one of ours."""
+    referers = head.values(b"referer")
+    try:
+        parts = urlsplit(referers[0].decode("ascii")) if len(referers) == 1 else None
+    except ValueError:
+        parts = None
+    if parts is None or _is_own(parts.path):
+        return "/"
+    return safe_next(parts.path + (f"?{parts.query}" if parts.query else ""))
+
+
+def format_cookie(token: bytes, *, https: bool) -> str:
+    """Write a Set-Cookie field's value that lets a browser in (RFC 6265bis section 4.1)."""
     secure = "; Secure" if https else ""
-    cookie = f"{COOKIE_NAME.decode()}={cookie_value(link.token)}; HttpOnly; Path=/; SameSite=Lax{secure}"
-    return Answer(reply=replies.redirect(link.next, cookie))
+    return f"{COOKIE_NAME.decode()}={cookie_value(token)}; HttpOnly; Path=/; SameSite=Lax{secure}"
 
 
 def _comes_from_here(head: RequestHead, policy: Policy) -> bool:

@@ -10,30 +10,28 @@ import attrs
 
 from conductor_trio.wire.forward import format_connection
 from conductor_trio.wire.head import RequestHead
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>{reload}
-<style>:root{{color-scheme:light dark}}body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;\
-margin:15vh auto;padding:0 1.5rem}}h1{{font-size:1.4rem}}small{{opacity:.7}}</style></head>
-<body><main><h1>{title}</h1><p>{text}</p><small>{code} · conductor-trio</small></main></body></html>
-"""
+from conductor_trio.wire.pages import POLICY, Page
 
 _STARTING_PAUSE = 2  # seconds; most applications take a few
 _RELOAD_PAUSE = 3  # seconds; a request is held for longer, so a browser asks a few times a minute
 
-_PAGE_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+_GATEWAY = "Gateway"
+_LINK = "Link between the gateway and the application's computer"
+_APPLICATION = "Application"
 
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """An answer: a status, a line that names it, and what is so and what to do, in a sentence or two."""
+    """An answer: a status, a line that names it, what is so, what to do next; `hop` is what speaks or failed."""
 
     status: int
     title: str
     text: str
+    advice: str = ""
+    hop: str = _GATEWAY
     fields: tuple[tuple[bytes, bytes], ...] = ()
     reload: int | None = None  #: after how many seconds a browser is to ask again by itself
+    has_token_form: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -49,20 +47,40 @@ class Document:
 NO_ROUTE = Reply(
     status=404,
     title="No application here",
-    text="No session is registered under this name at this gateway. It may have ended, "
-    "or the address is mistyped.",
+    text="No session is registered under this name at this gateway.",
+    advice="Check the address. If it is right, the application has not been started, or has long ended: ask its "
+    "owner.",
 )
 NO_PAGE = Reply(status=404, title="No such page", text="The gateway keeps no page under this address.")
 NO_TOKEN = Reply(
     status=403,
-    title="Not authorised",
-    text="This application needs its login link, or the token from it. Ask its owner for the link.",
+    title="This application is private",
+    text="Somebody runs an application here for themselves, and for those to whom they give its link. Your "
+    "browser has not shown its token.",
+    advice="Open the link that its owner gave you, or enter the token from it, the letters and digits after "
+    "/_conductor/auth/.",
+    has_token_form=True,
 )
 WRONG_TOKEN = Reply(
     status=403,
-    title="Not authorised",
-    text="This login link's token is not the application's. The application may have been started anew: "
-    "ask its owner for the new link.",
+    title="This link does not open the application",
+    text="Its token is not, or no longer, one of the application's: it may have been started anew, or the link "
+    "may have ended.",
+    advice="Ask the application's owner for a new link, or enter the token that you have.",
+    has_token_form=True,
+)
+WRONG_FORM_TOKEN = Reply(
+    status=403,
+    title="This token does not open the application",
+    text="It is not, or no longer, one of the application's tokens.",
+    advice="Check that you have copied all of it, or ask the application's owner for a new link.",
+    has_token_form=True,
+)
+LINK_USED = Reply(
+    status=403,
+    title="This link has been used",
+    text="It was made to open one browser, and has done so.",
+    advice="If that was not you, tell the application's owner. They can give you a new link.",
 )
 CROSS_SITE = Reply(
     status=403,
@@ -86,6 +104,7 @@ _BAD_REQUEST_TEXTS = {
     400: "The gateway could not read this request without a doubt about its meaning, and did not pass it on.",
     405: "The gateway is no forward proxy.",
     408: "The request did not arrive in time.",
+    413: "The form holds more than a token.",
     414: "The request's target is too long.",
     417: "The gateway knows no expectation but 100-continue.",
     431: "The request's header fields are too many or too large.",
@@ -101,11 +120,18 @@ def bad_request(status: int) -> Reply:
     return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=fields)
 
 
-def broken(status: int, text: str) -> Reply:
-    """Return the answer where the application, or the way to it, failed; `text` names the hop."""
+def broken(status: int, text: str, *, hop: str = _APPLICATION) -> Reply:
+    """Return the answer where the application, or the way to it, failed; `text` names what did."""
     retry = ((b"Retry-After", b"2"),) if status == 503 else ()
     titles = {502: "The application does not answer", 503: "The application is not available now"}
-    return Reply(status=status, title=titles.get(status, HTTPStatus(status).phrase), text=text, fields=retry)
+    return Reply(
+        status=status,
+        title=titles.get(status, HTTPStatus(status).phrase),
+        text=text,
+        advice="Try again in a moment. If this stays so, its owner can see in the application's own output why.",
+        hop=hop,
+        fields=retry,
+    )
 
 
 def starting(since: float) -> Reply:
@@ -113,8 +139,9 @@ def starting(since: float) -> Reply:
     return Reply(
         status=503,
         title="The application is starting",
-        text=f"It was started at {_format_time(since)}, and does not answer yet. This page becomes the "
-        "application by itself.",
+        text=f"It was started at {_format_time(since)}, and does not answer yet.",
+        advice="There is nothing to do: this page becomes the application by itself.",
+        hop=_APPLICATION,
         fields=((b"Retry-After", b"%d" % _STARTING_PAUSE),),
         reload=_STARTING_PAUSE,
     )
@@ -125,9 +152,10 @@ def lost(since: float) -> Reply:
     return Reply(
         status=503,
         title="The link to the application is lost",
-        text=f"The application's computer has not been connected to this gateway since {_format_time(since)}. "
-        "The application itself may well be running; the link is being made again. This page tries again by "
-        "itself.",
+        text=f"The application's computer has not been connected to this gateway since {_format_time(since)}. The "
+        "application itself may well be running, and the link is being made again.",
+        advice="There is nothing to do: this page tries again by itself.",
+        hop=_LINK,
         fields=((b"Retry-After", b"%d" % _RELOAD_PAUSE),),
         reload=_RELOAD_PAUSE,
     )
@@ -138,8 +166,9 @@ def ended(since: float) -> Reply:
     return Reply(
         status=410,
         title="The application has ended",
-        text=f"The session that had this address ended at {_format_time(since)}. Its owner may start it again; it "
-        "may then need a new login link.",
+        text=f"The session that had this address ended at {_format_time(since)}.",
+        advice="Its owner may start it again. You may then need a new link from them.",
+        hop=_APPLICATION,
     )
 
 
@@ -148,10 +177,10 @@ def _format_time(unix_time: float) -> str:
     return f"{datetime.fromtimestamp(unix_time, UTC):%H:%M:%S UTC on %d %B %Y}"
 
 
-def redirect(where: str, set_cookie: str) -> Reply:
-    """Return the answer to a right login link."""
+def redirect(where: str, set_cookie: str, *, status: int = 302) -> Reply:
+    """Return the answer to a right login link, or, with 303, to a right token in a form."""
     return Reply(
-        status=302,
+        status=status,
         title="Welcome",
         text="You are logged in; your browser goes on to the application.",
         fields=(
@@ -178,7 +207,7 @@ def format_answer(
         case Document():
             document = answer
         case Reply():
-            document = _rendered(answer, request.told.accept if request else b"")
+            document = _rendered(answer, request)
     fields = (
         *document.fields,
         (b"Date", date),
@@ -198,21 +227,27 @@ def format_answer(
     return head if request is not None and request.method == b"HEAD" else head + document.body
 
 
-def _rendered(reply: Reply, accept: bytes) -> Document:
+def _rendered(reply: Reply, request: RequestHead | None) -> Document:
     code = f"{reply.status} {HTTPStatus(reply.status).phrase}"
+    accept = request.told.accept if request else b""
     if b"text/html" in accept:
-        return Document(
-            status=reply.status,
-            content_type=b"text/html; charset=utf-8",
-            body=_PAGE.format(title=reply.title, text=reply.text, code=code, reload=_reload(reply)).encode(),
-            fields=(*reply.fields, (b"Content-Security-Policy", _PAGE_POLICY)),
+        page = Page(
+            title=reply.title,
+            hop=reply.hop,
+            text=reply.text,
+            advice=reply.advice,
+            code=code,
+            # What was sent as a change is not repeated by itself, and a form's answer has no address.
+            reload=reply.reload if request and request.is_safe else None,
+            has_token_form=reply.has_token_form,
         )
+        fields = (*reply.fields, (b"Content-Security-Policy", POLICY))
+        return Document(
+            status=reply.status, content_type=b"text/html; charset=utf-8", body=page.render(), fields=fields
+        )
+    reason = f"{reply.text} {reply.advice}".rstrip()
     if b"json" in accept:
-        body = json.dumps({"status": reply.status, "error": reply.title, "reason": reply.text}).encode()
+        body = json.dumps({"status": reply.status, "error": reply.title, "reason": reason}).encode()
         return Document(status=reply.status, content_type=b"application/json", body=body, fields=reply.fields)
-    text = f"{code}: {reply.title}. {reply.text}\n".encode()
+    text = f"{code}: {reply.title}. {reason}\n".encode()
     return Document(status=reply.status, content_type=b"text/plain; charset=utf-8", body=text, fields=reply.fields)
-
-
-def _reload(reply: Reply) -> str:
-    return "" if reply.reload is None else f'\n<meta http-equiv="refresh" content="{reply.reload}">'

@@ -1,0 +1,25 @@
+"""What goes through a route: counted where the bytes are, looked at by whoever wants to know."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.define(eq=False)
+class Traffic:
+    """Counts since the session began. `was_active` is set by what goes through, and cleared by who watches it."""
+
+    requests: int = 0
+    to_application: int = 0  # bytes
+    to_visitors: int = 0  # bytes
+    was_active: bool = False
+
+    def count_to_application(self, count: int) -> None:
+        """Count bytes on their way to the application."""
+        self.to_application += count
+        self.was_active = True
+
+    def count_to_visitors(self, count: int) -> None:
+        """Count bytes on their way to visitors."""
+        self.to_visitors += count
+        self.was_active = True

@@ -140,6 +140,10 @@ class RouteTable:
         """How many sessions are expected back."""
         return len(self._lost)
 
+    def live(self) -> list[Route]:
+        """Return the routes of the sessions that are."""
+        return list(dict.fromkeys(holder for holder in self._by_host.values() if isinstance(holder, Route)))
+
     @contextlib.contextmanager
     def registered(self, route: Route, takeover: Takeover = Takeover.OWN) -> Iterator[None]:
         """Hold the route in the table; raises `RegistrationRefused` where one of its names is taken.

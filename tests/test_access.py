@@ -118,13 +118,13 @@ def test_any_body_is_a_form_or_none(body: bytes) -> None:
 async def test_a_browser_is_asked_for_the_token_and_let_in_by_it(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK)) as engine:
         visitor = engine.connect()
-        page = await ask(visitor, request(b"GET /lab?a=1 HTTP/1.1", b"Accept: text/html\r\n", auth=b""))
+        page = await ask(visitor, request(b"GET /somewhere?a=1 HTTP/1.1", b"Accept: text/html\r\n", auth=b""))
         assert page.status == 403
-        assert b'action="/_conductor/login"' in page.body and b"/lab" not in page.body
-        came_from = b"Referer: http://app-alice.test/lab?a=1\r\nOrigin: http://app-alice.test\r\n"
+        assert b'action="/_conductor/login"' in page.body and b"/somewhere" not in page.body
+        came_from = b"Referer: http://app-alice.test/somewhere?a=1\r\nOrigin: http://app-alice.test\r\n"
         answer = await ask(visitor, form(TOKEN, came_from), b"POST")
         assert answer.status == 303
-        assert answer.values(b"location") == [b"/lab?a=1"]
+        assert answer.values(b"location") == [b"/somewhere?a=1"]
         assert answer.values(b"cache-control") == [b"no-store"]
         assert set_cookie_of(answer) == TOKEN
         assert b"HttpOnly; Path=/; SameSite=Lax" in answer.values(b"set-cookie")[0]
@@ -159,7 +159,7 @@ async def test_a_wrong_token_in_the_form_lets_nobody_in_and_is_slow(
         for _ in range(15):
             answer = await ask(visitor, form(b"guess"), b"POST")
             assert answer.status == 403 and answer.values(b"set-cookie") == []
-        assert trio.current_time() - start >= 10
+        assert trio.current_time() - start >= 5
 
 
 @pytest.mark.parametrize("origin", [b"http://evil.test", b"null", b"http://lab-bob.test"])

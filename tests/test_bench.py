@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,9 +17,11 @@ from scripts.bench.chart import draw_chart
 from scripts.bench.load import CONNECTIONS, parse_outcome
 from scripts.bench.machine import BenchError, parse_cpu_ticks
 from scripts.bench.origins import Origins, open_origins
-from scripts.bench.peers import OURS, Peer, Site
+from scripts.bench.peers import OURS, Peer, Site, control_socket, open_gateway, ours_command
 from scripts.bench.requests import figures, pause_for_half
 from scripts.bench.results import MEASURES, Sample, describe, format_json, format_table, medians
+from scripts.bench.sessions import LocalSession
+from scripts.bench.steady import measure_steady
 from scripts.bench.transfer import direct, download, upload
 from scripts.bench.websocket import WebSocket
 from tests.needs import require_program
@@ -178,3 +180,40 @@ def test_websocket_messages_come_back(through: str, origins: Origins, short_tmp:
     with open_peer(through, origins.websocket, short_tmp) as found, WebSocket(found) as websocket:
         for _ in range(3):
             assert websocket.echo() > 0
+
+
+@pytest.mark.e2e
+def test_steady_visitors_are_answered(origins: Origins, short_tmp: Path) -> None:
+    with open_peer("ours", origins.pages, short_tmp) as found:
+        latency = measure_steady(found, [found.host] * 3, rate=50, seconds=0.4)
+        assert 0 < latency.p50 <= latency.p99
+        with pytest.raises(BenchError, match=r"of 2 steady visitors 1 failed: the answer was b.HTTP.1\.1 404"):
+            measure_steady(found, [found.host, "nobody.localhost"], rate=50, seconds=0.1)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("end", [LocalSession.end, LocalSession.leave, LocalSession.swap_relay])
+def test_a_session_without_a_client_lives_until_it_ends(
+    end: Callable[[LocalSession], None], origins: Origins, short_tmp: Path
+) -> None:
+    site = Site(directory=short_tmp, upstream=origins.pages)
+    with open_gateway("ours", site, ours_command(site)):
+        # Without the extension an end is an end, so that the name is free.
+        for _ in range(2):
+            session = LocalSession(control_socket(site), origins.pages, "again")
+            found = Peer(name="ours", address=site.port, host=session.host)
+            assert measure_steady(found, [session.host], rate=50, seconds=0.1).p50 > 0
+            end(session)
+            with pytest.raises(BenchError, match="the answer was"):
+                measure_steady(found, [session.host], rate=50, seconds=0.1)
+
+
+@pytest.mark.e2e
+def test_a_refused_session_tells_the_reason(origins: Origins, short_tmp: Path) -> None:
+    site = Site(directory=short_tmp, upstream=origins.pages)
+    with (
+        open_gateway("ours", site, ours_command(site)),
+        LocalSession(control_socket(site), origins.pages, "one"),
+        pytest.raises(BenchError, match="refused the application: name taken"),
+    ):
+        LocalSession(control_socket(site), origins.pages, "one", token="another")

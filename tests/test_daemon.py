@@ -28,14 +28,14 @@ REQUEST = f"GET / HTTP/1.1\r\nHost: {HOST}\r\nCookie: authorization={TOKEN}\r\n\
 
 
 @asynccontextmanager
-async def open_session(server: Server, handler: OriginHandler) -> AsyncIterator[Client]:
+async def open_session(server: Server, handler: OriginHandler, **fields: object) -> AsyncIterator[Client]:
     """Offer an application that is in this process, without a client program."""
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(str(server.control_socket))
     with closing(Client(sock)) as client, trio.fail_after(2 * PATIENCE):
         await client.greet()
         async with open_origin(client.relay, handler):
-            assert (await client.register(key="app"))["status"] == "ok"
+            assert (await client.register(key="app", **fields))["status"] == "ok"
             yield client
 
 

@@ -22,9 +22,8 @@ from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import Listener, open_unix_listener
 from conductor_trio.server.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.listening import Handed, Listeners, Role, open_listeners
-from conductor_trio.server.routes import SavedRoute
+from conductor_trio.server.routes import RouteTable, SavedRoute
 from conductor_trio.server.runtime import open_runtime_directory
-from conductor_trio.server.state import SavedState
 from conductor_trio.wire.auth import hash_token
 from tests.programs import PATIENCE, Program, open_program
 from tests.users import ALICE, acting_as, real_person
@@ -32,7 +31,7 @@ from tests.users import ALICE, acting_as, real_person
 LOG = get_logger()
 LIMITS = Limits()
 IMPATIENT = Limits(handover_timeout=0.5)
-STATE = SavedState(since=1.0, routes=(SavedRoute(hosts=("a.b",), token_hash=hash_token(b"t")),))
+ROUTE = SavedRoute(hosts=("a.b",), token_hash=hash_token(b"t"))
 
 
 @attrs.frozen(kw_only=True)
@@ -83,6 +82,13 @@ async def asking(old: Old) -> AsyncIterator[tuple[Predecessor, list[Successor]]]
         nursery.cancel_scope.cancel()
 
 
+def some_routes() -> RouteTable:
+    """Return the routes of a running server."""
+    routes = RouteTable(LIMITS)
+    routes.restore([ROUTE], 1.0)
+    return routes
+
+
 def answers(path: str | Path) -> bool:
     """Whether somebody listens there."""
     with socket.socket(socket.AF_UNIX) as sock:
@@ -109,18 +115,20 @@ async def test_the_sockets_are_the_same_and_so_are_their_paths(short_tmp: Path) 
                 assert ours[0] is theirs[0] and ours[1].path == theirs[1].path
                 assert os.fstat(ours[1].sock.fileno()).st_ino == os.fstat(theirs[1].sock.fileno()).st_ino
                 assert not ours[1].sock.get_inheritable()
-            got: list[SavedState] = []
+            got: list[tuple[SavedRoute, ...]] = []
 
             async def take() -> None:
-                got.append(await predecessor.take())
+                state, lent = await predecessor.take()
+                assert lent == ()
+                got.append(state.routes)
                 await predecessor.confirm()
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(take)
                 while not ready:
                     await trio.lowlevel.checkpoint()
-                assert await ready[0].hand_over(STATE)
-            assert got == [STATE]
+                assert await ready[0].hand_over(some_routes())
+            assert got == [(ROUTE,)]
             listeners.own()
             old.listeners.disown()
             old.listeners.close()
@@ -332,7 +340,7 @@ async def test_a_successor_that_knows_and_does_not_say_so_is_killed(short_tmp: P
     with open_old(short_tmp / "run", limits=IMPATIENT) as old:
         async with open_fake(old, stages) as fake:
             with contextlib.closing(await old.host.wait_successor()) as successor:
-                assert not await successor.hand_over(STATE)
+                assert not await successor.hand_over(some_routes())
             assert await fake.wait_ended() == -signal.SIGKILL
 
 
@@ -344,7 +352,7 @@ async def test_a_successor_that_dies_or_errs_has_not_taken_over(short_tmp: Path,
                 contextlib.closing(await old.host.wait_successor()) as successor,
                 trio.fail_after(LIMITS.handover_timeout),
             ):
-                assert not await successor.hand_over(STATE)
+                assert not await successor.hand_over(some_routes())
         for path in ("client", "handover"):
             assert answers(short_tmp / "run" / path)
 
@@ -353,7 +361,7 @@ async def test_a_successor_that_dies_or_errs_has_not_taken_over(short_tmp: Path,
 async def test_a_successor_that_is_never_ready_makes_room_for_another(short_tmp: Path, stages: str) -> None:
     with open_old(short_tmp / "run") as old:
         async with asking_twice(old, stages) as successor:
-            assert await successor.hand_over(STATE)
+            assert await successor.hand_over(some_routes())
 
 
 @asynccontextmanager

@@ -120,6 +120,49 @@ async def test_what_the_former_server_has_begun_it_ends(runtime_dir: Path) -> No
         assert await server.program.wait_ended() == 0
 
 
+async def test_a_session_is_reached_through_the_former_server_until_it_has_moved(runtime_dir: Path) -> None:
+    held = Held()
+    async with (
+        open_server(runtime_dir, "--grace", "60") as server,
+        ending_successors(server.program),
+        open_session(server, held.handle, **RESUME) as client,
+    ):
+        await upgrade(server)
+        while (message := await client.receive()) != {"event": "move"}:
+            assert message == {"event": "ping"}
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as visitor:
+            await visitor.send_all(REQUEST)
+            await held.begun.wait()
+            assert server.program.process.poll() is None
+            async with open_session(server, answering(OK), **RESUME):
+                assert (await ask(server.port, HOST, "/", token=TOKEN)).status == 200
+                counters = await status(server.port)
+                assert (counters["routesTotal"], counters["routesLost"]) == (1, 0)
+                assert server.program.process.poll() is None
+                held.may_end.set()
+                assert (await read_answer(visitor)).endswith(b"begunended")
+                assert await server.program.wait_ended() == 0
+                assert (await ask(server.port, HOST, "/", token=TOKEN)).status == 200
+
+
+async def test_a_session_that_does_not_move_is_expected(runtime_dir: Path) -> None:
+    async with (
+        open_server(runtime_dir, "--grace", "0.5") as server,
+        ending_successors(server.program),
+        open_session(server, answering(OK), **RESUME),
+    ):
+        await upgrade(server)
+        assert await server.program.wait_ended() == 0
+        await wait_lost(server)
+
+
+async def wait_lost(server: Server) -> None:
+    """Wait until one session is expected back, and none is there."""
+    with trio.fail_after(PATIENCE):
+        while (counters := await status(server.port))["routesLost"] != 1 or counters["routesTotal"]:
+            pass
+
+
 async def test_requests_for_a_session_that_moves_are_held(runtime_dir: Path) -> None:
     statuses: list[int] = []
     answered = trio.Event()
@@ -135,7 +178,8 @@ async def test_requests_for_a_session_that_moves_are_held(runtime_dir: Path) -> 
         trio.open_nursery() as nursery,
     ):
         await upgrade(server)
-        assert (await status(server.port))["routesLost"] == 1
+        assert await server.program.wait_ended() == 0  # this client does not know how to move
+        await wait_lost(server)
         nursery.start_soon(visit, server.port)
         with trio.fail_after(PATIENCE):
             while not (await status(server.port))["requestsHeld"]:

@@ -20,11 +20,12 @@ from conductor_trio.net.inherited import open_inherited_listeners
 from conductor_trio.net.listeners import Handler, Listener, serve_connections
 from conductor_trio.server.gateway import Gateway
 from conductor_trio.server.handover import HandoverHost, Predecessor, Successor, open_predecessor
+from conductor_trio.server.lent import LentRoutes
 from conductor_trio.server.listening import Listeners, open_listeners
 from conductor_trio.server.notify import notify
 from conductor_trio.server.runtime import RuntimeDirectory, handover_path, open_runtime_directory
 from conductor_trio.server.session import SessionHost
-from conductor_trio.server.state import StateFile, current_state
+from conductor_trio.server.state import StateFile
 from conductor_trio.server.upgrade import run_upgrade
 from conductor_trio.server.visitor import serve_visitor
 from conductor_trio.server.watch import DirectoryWatcher
@@ -56,12 +57,18 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         handed = () if predecessor is None else predecessor.listeners
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
         state = StateFile(runtime.state, log)
-        expected = state.read() if predecessor is None else await predecessor.take()
-        if expected is not None:
-            gateway.routes.restore(expected.routes, expected.since)
+        expected, lent = (state.read(), ()) if predecessor is None else await predecessor.take()
         server = _Server(
-            gateway=gateway, runtime=runtime, listeners=listeners, state=state, watcher=watcher, signals=signals
+            gateway=gateway,
+            runtime=runtime,
+            listeners=listeners,
+            state=state,
+            watcher=watcher,
+            signals=signals,
+            lent=LentRoutes(lent, gateway.routes, settings.limits),
         )
+        if expected is not None:  # all but those that are lent
+            gateway.routes.restore(expected.routes, expected.since)
         await server.run(functools.partial(serve_visitor, gateway=gateway, tls=tls), predecessor)
 
 
@@ -75,6 +82,7 @@ class _Server:
     state: StateFile
     watcher: DirectoryWatcher
     signals: AsyncIterator[int]
+    lent: LentRoutes
     _is_handed: bool = attrs.field(default=False, init=False)  # a successor accepts
     _upgrade: trio.CancelScope | None = attrs.field(default=None, init=False)
 
@@ -96,6 +104,7 @@ class _Server:
                             if predecessor is not None:
                                 await predecessor.confirm()
                                 self.listeners.own()
+                                sessions.start_soon(predecessor.use, self.lent)
                                 predecessor = None
                             successor = await self._wait_for_end(sessions)
                             accepting.cancel_scope.cancel()
@@ -105,9 +114,8 @@ class _Server:
                     grace.deadline = trio.current_time() + limits.grace_timeout
                     gateway.begin_drain()
                     sessions.start_soon(self._hurry, grace)
-                    if self._is_handed:
-                        # For the clients to register over there before they lose us.
-                        visitors.start_soon(trio.sleep, limits.drain_idle_timeout)
+                    if successor is not None:
+                        visitors.start_soon(self._lend_sessions, successor)
                     elif self.listeners.inherited:
                         sessions.start_soon(self._make_way, grace)
             sessions.cancel_scope.cancel()
@@ -164,11 +172,16 @@ class _Server:
 
     async def _hand_over(self, successor: Successor) -> bool:
         """Return whether a successor accepts now, in our place."""
-        with contextlib.closing(successor):
-            self._is_handed = await successor.hand_over(current_state(self.gateway.routes))
+        self._is_handed = await successor.hand_over(self.gateway.routes)
         if not self._is_handed:
+            successor.close()
             self.gateway.log.error("handover_failed", error="the successor ended, or did not answer in time")
         return self._is_handed
+
+    async def _lend_sessions(self, successor: Successor) -> None:
+        """Keep our sessions for a successor, until their clients have registered over there."""
+        with contextlib.closing(successor):
+            await successor.wait_released()
 
     async def _stop_accepting(self) -> None:
         gateway = self.gateway

@@ -6,11 +6,12 @@ r"""From one server to the next, on ``<runtime>/handover``: the listeners, the p
     predecessor → successor    {"handover": 1, "listeners": [{"role": "public", "inherited": false}, …]}
                                and with it the descriptors (SCM_RIGHTS) of the place and of the listeners
     successor → predecessor    {"ready": true}      everything that can fail is done
-    predecessor → successor    its state; from here on it does not accept
+    predecessor → successor    its state, and the sessions that it lends; from here on it does not accept
     successor → predecessor    {"taken": true}      the successor accepts, and what has a path is its own
+    either closes              the predecessor ends its sessions, and the successor uses them no more
 
-Until the last line the predecessor goes on if anything fails, a successor that it has told its state killed first,
-lest both accept. Each step has a deadline.
+Until it has read ``taken`` the predecessor goes on if anything fails, a successor that it has told its state
+killed first, lest both accept. Each step up to there has a deadline.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ from conductor_trio.config import Limits
 from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener, serve_connections
+from conductor_trio.server.lent import LentRoutes, LentSession, format_lent, lendable, parse_lent
 from conductor_trio.server.listening import Handed, Listeners, Role
-from conductor_trio.server.state import MAX_STATE, SavedState, format_state, parse_state
+from conductor_trio.server.routes import RouteTable
+from conductor_trio.server.state import MAX_STATE, SavedState, current_state, format_state, parse_state
 from conductor_trio.wire.lines import LineReader
 
 _VERSION = 1
@@ -85,8 +88,17 @@ class _Channel:
                 self._lines.receive_data(data)
         return line
 
+    async def wait_closed(self) -> None:
+        """Wait for the other server's close, or its end, however long it takes: a deadline is the caller's."""
+        with contextlib.suppress(*_FAILURES):
+            while await self._sock.recv(_READ_SIZE):
+                pass
+
     def close(self) -> None:
         self._sock.close()
+        self.close_descriptors()
+
+    def close_descriptors(self) -> None:
         while self.descriptors:
             os.close(self.descriptors.pop())
 
@@ -101,18 +113,22 @@ class Successor:
         self._channel = channel
         self._pidfd = pidfd
 
-    async def hand_over(self, state: SavedState) -> bool:
+    async def hand_over(self, routes: RouteTable) -> bool:
         """Return whether it accepts from now on; if not, it has ended."""
         with contextlib.suppress(_HandoverEnded, *_FAILURES):
-            await self._channel.send(format_state(state))
+            await self._channel.send(format_state(current_state(routes)) + format_lent(lendable(routes)))
             await self._channel.hear("taken")
             return True
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         return False
 
+    async def wait_released(self) -> None:
+        """Return once it needs our sessions no more."""
+        await self._channel.wait_closed()
+
     def close(self) -> None:
-        """Forget it."""
+        """Forget it, and let it know that our sessions end."""
         self._channel.close()
         os.close(self._pidfd)
 
@@ -196,18 +212,35 @@ class Predecessor:
     listeners: list[Handed]
     _channel: _Channel
 
-    async def take(self) -> SavedState:
-        """Return which routes to expect; from now on it does not accept. Raises `StartError`."""
+    async def take(self) -> tuple[SavedState, tuple[LentSession, ...]]:
+        """Return which routes to expect, and what it lends; now it does not accept. Raises `StartError`."""
         try:
             await self._channel.say(ready=True)
-            return parse_state(await self._channel.receive_line())
+            return parse_state(await self._channel.receive_line()), parse_lent(await self._channel.receive_line())
         except (_HandoverEnded, ValueError, *_FAILURES) as error:
             raise _failed(error) from error
 
     async def confirm(self) -> None:
         """Tell it that we accept; whether it hears that or has ended makes no difference."""
-        with contextlib.closing(self._channel), contextlib.suppress(*_FAILURES):
+        self._channel.close_descriptors()  # its place is ours alone from now on
+        with contextlib.suppress(*_FAILURES):
             await self._channel.say(taken=True)
+
+    async def use(self, lent: LentRoutes) -> None:
+        """Use the sessions that it lends until they are not needed any more, or it ends."""
+        try:
+            async with trio.open_nursery() as nursery:
+
+                async def await_end() -> None:
+                    await self._channel.wait_closed()
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(await_end)
+                await lent.wait_moved()
+                nursery.cancel_scope.cancel()
+        finally:
+            lent.end()
+            self._channel.close()
 
 
 @contextlib.asynccontextmanager

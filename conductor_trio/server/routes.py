@@ -185,7 +185,7 @@ class RouteTable:
         former = self._former_self(route)
         self._take_over(route, takeover)
         if former is not None:
-            route.access = former.access
+            route.access = former.access if former.access.shares else route.access
             route.must_stop = isinstance(former, LostRoute) and former.must_stop
         for host in route.hosts:
             self._by_host[host] = route

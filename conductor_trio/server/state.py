@@ -14,6 +14,7 @@ import trio
 from conductor_trio.config import Limits
 from conductor_trio.log import Logger
 from conductor_trio.server.routes import RouteTable, SavedRoute
+from conductor_trio.wire.access import describe_saved, parse_saved
 from conductor_trio.wire.auth import is_token_hash
 
 MAX_STATE = 64 << 20  # bytes; ten times what max_sessions routes take
@@ -36,7 +37,10 @@ def current_state(routes: RouteTable) -> SavedState:
 
 def format_state(state: SavedState) -> bytes:
     """Write a state as one line of JSON."""
-    routes = [{"hosts": route.hosts, "auth": route.token_hash} for route in state.routes]
+    routes = [
+        {"hosts": route.hosts, "auth": route.token_hash, "shares": list(map(describe_saved, route.shares))}
+        for route in state.routes
+    ]
     return json.dumps({"since": state.since, "routes": routes}).encode() + b"\n"
 
 
@@ -53,9 +57,10 @@ def parse_state(data: bytes) -> SavedState:
 
 def _parse_route(value: object) -> SavedRoute:
     match value:
-        case {"hosts": [str(), *_] as hosts, "auth": str() as auth} if is_token_hash(auth):
-            if all(isinstance(host, str) and host for host in hosts):
-                return SavedRoute(hosts=tuple(hosts), token_hash=auth)
+        case {"hosts": [str(), *_] as hosts, "auth": str() as auth, **more} if is_token_hash(auth):
+            shares = more.get("shares", [])  # an earlier version left none
+            if all(isinstance(host, str) and host for host in hosts) and isinstance(shares, list):
+                return SavedRoute(hosts=tuple(hosts), token_hash=auth, shares=tuple(map(parse_saved, shares)))
     raise ValueError("no route")
 
 

@@ -19,7 +19,7 @@ class UpstreamPool:
     """
 
     def __init__(self, path: str, limits: Limits) -> None:
-        self._path = path
+        self.path = path
         self._limits = limits
         self._idle: deque[tuple[float, SocketStream]] = deque()
         self._has_idle = trio.Event()
@@ -42,7 +42,7 @@ class UpstreamPool:
         if not self._is_open:
             raise UpstreamUnavailable("The session ended.")
         return await connect_unix(
-            self._path,
+            self.path,
             connect_timeout=self._limits.connect_timeout,
             send_timeout=self._limits.send_stall_timeout,
         )

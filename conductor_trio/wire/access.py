@@ -7,7 +7,7 @@ from hmac import compare_digest
 
 import attrs
 
-from conductor_trio.wire.auth import hash_token
+from conductor_trio.wire.auth import hash_token, is_token_hash
 
 #: What a visitor is let in by: this, or a share's `id`.
 OWNER = "owner"
@@ -32,6 +32,35 @@ class Share:
     def is_over(self, now: float) -> bool:
         """Whether it has come to its end."""
         return self.expires is not None and self.expires <= now
+
+
+def describe_saved(share: Share) -> dict[str, object]:
+    """Return a share as it is left to another server, in JSON."""
+    return attrs.asdict(share)
+
+
+def parse_saved(value: object) -> Share:
+    """Read what `describe_saved` gave; raises ValueError for anything else."""
+    match value:
+        case {
+            "id": str() as id_,
+            "label": str() as label,
+            "created": int() | float() as created,
+            "expires": int() | float() | None as expires,
+            "link_hash": str() as link_hash,
+            "token_hash": str() | None as token_hash,
+            "is_once": bool() as is_once,
+        } if is_token_hash(link_hash) and (token_hash is None or is_token_hash(token_hash)):
+            return Share(
+                id=id_,
+                label=label,
+                created=created,
+                expires=expires,
+                link_hash=link_hash,
+                token_hash=token_hash,
+                is_once=is_once,
+            )
+    raise ValueError("no share")
 
 
 @attrs.frozen(kw_only=True)

@@ -89,10 +89,12 @@ def parse_login_form(body: bytes) -> bytes:
     Who is asked for a token may paste the link that it is in.
     """
     try:
-        fields = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=10))
+        # Latin-1 stands for the bytes, whatever they are.
+        text = body.decode("latin-1")
+        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=10, encoding="latin-1"))
     except ValueError:
         return b""
-    token = fields.get(TOKEN_FIELD.encode(), b"").strip()
+    token = fields.get(TOKEN_FIELD, "").strip().encode("latin-1")
     _, found, in_link = token.partition(LOGIN_PREFIX.encode())
     return unquote_to_bytes(in_link.partition(b"?")[0]) if found else token
 

@@ -129,7 +129,10 @@ class Gateway:
 
     async def end(self) -> None:
         """The server that serves now has been asked to end, and has ended."""
-        pidfd = os.pidfd_open(self.pid)
+        try:
+            pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:  # which the log tells of
+            return
         try:
             signal.pidfd_send_signal(pidfd, signal.SIGTERM)
             with trio.fail_after(PATIENCE):

@@ -113,6 +113,8 @@ def test_what_is_accepted_of_a_spoiled_body_h11_reads_alike(
         payload, trailers, rest = read(CHUNKED_BODY, cut(data, sizes))
     except RemoteProtocolError:
         return
+    if any(field.lower == b"content-length" for field in trailers or ()):
+        return  # h11 looks at what a trailer says of the framing; here it is dropped, whatever it says
     theirs = read_with_h11(data)
     assert theirs[0] == payload
     if trailers is not None:

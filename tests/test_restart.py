@@ -38,6 +38,7 @@ from tests.test_daemon import HOST, OK, REQUEST, TOKEN, Held, open_session, read
 from tests.users import GATEWAY, everybodys_python, real_person
 
 RESUME = {"extensions": ["resume"]}
+LAST_REQUEST = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
 def entries(program: Program, event: str) -> list[Event]:
@@ -131,7 +132,7 @@ async def test_a_session_is_reached_through_the_former_server_until_it_has_moved
         while (message := await client.receive()) != {"event": "move"}:
             assert message == {"event": "ping"}
         async with await trio.open_tcp_stream("127.0.0.1", server.port) as visitor:
-            await visitor.send_all(REQUEST)
+            await visitor.send_all(LAST_REQUEST)
             await held.begun.wait()
             assert server.program.process.poll() is None
             async with open_session(server, answering(OK), **RESUME):
@@ -381,7 +382,7 @@ async def test_what_waits_is_served_by_the_next_one(manager: Manager) -> None:
     async with manager.open_server() as server, open_session(server, answering(OK)):
         assert await server.program.end() == 0
     async with await trio.open_tcp_stream("127.0.0.1", manager.port) as visitor:
-        await visitor.send_all(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await visitor.send_all(LAST_REQUEST)
         async with manager.open_server() as server, open_session(server, answering(OK)):
             assert (await read_answer(visitor)).endswith(b"ok")
 

@@ -15,6 +15,7 @@ from conductor_trio.net.streams import Stream
 from conductor_trio.server.abort import VisitorWatch
 from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed, Tunnel
 from conductor_trio.server.gateway import Gateway
+from conductor_trio.server.live import serve_live
 from conductor_trio.server.ownpages import OwnPages
 from conductor_trio.server.routes import EndedRoute, KnownRoute, LostRoute, Route
 from conductor_trio.wire import replies
@@ -194,6 +195,9 @@ class VisitorConnection:
                         answer = replies.broken(503, "This application has too many connections at this moment.")
                     else:
                         return await self._forward(request, route, decision, is_complete=is_complete)
+                case ShowSession(is_live=True, grant=grant):
+                    assert isinstance(route, Route | LostRoute)
+                    return await self._show_live(request, route, grant)
                 case ReadToken() | OpenOnce() | ShowSession():
                     assert isinstance(route, Route | LostRoute)
                     pages = OwnPages(gateway, route, self.requests, self.stream)
@@ -225,11 +229,27 @@ class VisitorConnection:
         self._hold = None
         return is_settled
 
+    async def _show_live(self, request: RequestHead, route: Route | LostRoute, grant: str) -> Outcome:
+        self._is_tunnel = True
+        self.gateway.tunnels += 1
+        if isinstance(route, Route):
+            route.watch(self._scope, grant)
+        try:
+            rest = self.requests.trailing_data
+            await serve_live(self.stream, request, rest, route, grant, self.gateway)
+        finally:
+            self.gateway.tunnels -= 1
+            if isinstance(route, Route):
+                route.unwatch(self._scope)
+        return Outcome.CLOSE
+
     async def _slow_down(self, request: RequestHead, route: KnownRoute | None) -> None:
         hosts = route.hosts if isinstance(route, Route | LostRoute) else None
         wait = self.gateway.throttle.count_failure(
             (self.peer.visitor_address(request), hosts), trio.current_time()
         )
+        if isinstance(route, Route | LostRoute):
+            route.journal.note("A wrong token was shown")
         if wait:
             await trio.sleep(wait)
 

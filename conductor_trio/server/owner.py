@@ -32,13 +32,22 @@ def carry_out(command: Command, user: str, gateway: Gateway) -> bytes:
     """Carry a user's command out and return the answer's line; raises `RegistrationRefused`."""
     match command:
         case ListSessions():
-            return format_answer(sessions=[_describe(route, gateway) for route in gateway.routes.of_user(user)])
-        case StopSession(key=key):
-            return _stop(_find(key, user, gateway), gateway)
-        case ShareSession(key=key):
-            return _share(_find(key, user, gateway), command, gateway)
-        case RevokeShare(key=key, id=share):
-            return _revoke(_find(key, user, gateway), share, gateway)
+            return format_answer(sessions=[describe_session(one, gateway) for one in gateway.routes.of_user(user)])
+        case _:
+            return carry_out_for(_find(command.key, user, gateway), command, gateway)
+
+
+def carry_out_for(
+    route: Route | LostRoute, command: StopSession | ShareSession | RevokeShare, gateway: Gateway
+) -> bytes:
+    """Carry a command about this session out and return the answer's line; raises `RegistrationRefused`."""
+    match command:
+        case StopSession():
+            return _stop(route)
+        case ShareSession():
+            return _share(route, command, gateway)
+        case RevokeShare(id=share):
+            return _revoke(route, share, gateway)
 
 
 def _find(key: str, user: str, gateway: Gateway) -> Route | LostRoute:
@@ -49,7 +58,8 @@ def _find(key: str, user: str, gateway: Gateway) -> Route | LostRoute:
     raise RegistrationRefused(f"you have no session with the key {key[:63]!a} here; `ls` shows those you have")
 
 
-def _describe(route: Route | LostRoute, gateway: Gateway) -> dict[str, object]:
+def describe_session(route: Route | LostRoute, gateway: Gateway) -> dict[str, object]:
+    """Return what is told of a session, for JSON; times are Unix times."""
     if isinstance(route, LostRoute):
         state, since = "lost", route.since
     elif route.starting_since is not None:
@@ -63,6 +73,7 @@ def _describe(route: Route | LostRoute, gateway: Gateway) -> dict[str, object]:
         "state": state,
         "since": since,
         "node": route.node,
+        "until": route.until,
         "shares": shares,
     }
     if isinstance(route, Route):
@@ -84,13 +95,15 @@ def _url_host(gateway: Gateway, index: int, route: Route | LostRoute) -> str:
     return gateway.patterns[index].format_url_host(route.key, user_label(user))
 
 
-def _stop(route: Route | LostRoute, gateway: Gateway) -> bytes:
+def _stop(route: Route | LostRoute) -> bytes:
     if isinstance(route, LostRoute):
         route.must_stop = True
+        route.journal.note("The owner asked to stop the application, which will be told when its link is back")
         return format_answer(state="lost")
     if route.tell is None:
         raise RegistrationRefused("the client of that session cannot be told to stop; end it where it runs")
     route.tell(Event.STOP)
+    route.journal.note("The owner asked to stop the application")
     return format_answer(state="live")
 
 
@@ -111,6 +124,7 @@ def _share(route: Route | LostRoute, command: ShareSession, gateway: Gateway) ->
         is_once=command.is_once,
     )
     gateway.routes.set_access(route, route.access.with_share(share))
+    route.journal.note(f"Shared: {share.label or share.id}")
     urls = [_url_host(gateway, index, route) for index in range(len(gateway.patterns))]
     return format_answer(share=describe_share(share), urls=urls)
 
@@ -119,4 +133,5 @@ def _revoke(route: Route | LostRoute, share: str, gateway: Gateway) -> bytes:
     if share not in {one.id for one in route.access.shares}:
         raise RegistrationRefused("the session has no share of that id; `ls` shows those that it has")
     gateway.routes.set_access(route, route.access.without([share]))
+    route.journal.note("A share was revoked")
     return format_answer()

@@ -48,7 +48,7 @@ class OwnPages:
             case ReadToken():
                 return await self._log_in(request, https=https)
             case ShowSession():
-                return replies.NO_PAGE
+                return replies.SESSION_PAGE
         assert_never(decision)
 
     def _open_once(self, decision: OpenOnce, *, https: bool, status: int = 302) -> Reply:
@@ -56,6 +56,7 @@ class OwnPages:
         token = secrets.token_urlsafe(24).encode()
         share = attrs.evolve(decision.share, token_hash=hash_token(token))
         self._gateway.routes.set_access(self._route, self._route.access.with_share(share))
+        self._route.journal.note(f"One-time link opened: {share.label or share.id}")
         return replies.redirect(decision.next, format_cookie(token, https=https), status=status)
 
     async def _log_in(self, request: RequestHead, *, https: bool) -> Reply:

@@ -16,6 +16,7 @@ import trio
 
 from conductor_trio.config import Limits
 from conductor_trio.errors import RegistrationRefused
+from conductor_trio.server.journal import Journal
 from conductor_trio.server.traffic import Traffic
 from conductor_trio.server.upstream import UpstreamPool
 from conductor_trio.wire.access import OWNER, Access, Share
@@ -54,6 +55,8 @@ class Route:
     starting_since: float | None = None
     live_since: float = attrs.field(factory=time.time)  # Unix time
     node: str = ""
+    until: float | None = None  #: when the computer's time for it is over (Unix time), if known
+    journal: Journal = attrs.field(factory=Journal)
     traffic: Traffic = attrs.field(factory=Traffic)
     #: Tells the client, if it listens.
     tell: Callable[[Event], None] | None = None
@@ -61,6 +64,7 @@ class Route:
     is_open: bool = True
     access: Access = attrs.field(init=False)
     _scopes: dict[trio.CancelScope, str] = attrs.field(factory=dict, init=False)
+    _onlookers: dict[trio.CancelScope, str] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.access = Access(owner=self.token_hash)
@@ -84,6 +88,14 @@ class Route:
         """Leave a scope alone from now on."""
         self._scopes.pop(scope, None)
 
+    def watch(self, scope: trio.CancelScope, grant: str) -> None:
+        """Have the scope of one who looks at the session's page cancelled when what they were let in by ends."""
+        self._onlookers[scope] = grant
+
+    def unwatch(self, scope: trio.CancelScope) -> None:
+        """Leave such a scope alone from now on."""
+        self._onlookers.pop(scope, None)
+
     def close(self) -> None:
         """End every exchange and tunnel of this route, and close its kept connections."""
         self.is_open = False
@@ -94,7 +106,7 @@ class Route:
     def revoke(self, ids: Collection[str]) -> None:
         """End these shares, and all that was let in by them."""
         self.access = self.access.without(ids)
-        for scope, grant in self._scopes.items():
+        for scope, grant in (self._scopes | self._onlookers).items():
             if grant in ids:
                 scope.cancel()
 
@@ -119,6 +131,8 @@ class LostRoute:
     since: float  # Unix time
     expires: float  # trio's time
     node: str = ""
+    until: float | None = None
+    journal: Journal = attrs.field(factory=Journal)
     must_stop: bool = False  #: the client is to be told so when it is back
     held: int = 0
     #: Set when the name is a session's again, or nobody's any more.
@@ -187,6 +201,7 @@ class RouteTable:
         if former is not None:
             route.access = former.access if former.access.shares else route.access
             route.must_stop = isinstance(former, LostRoute) and former.must_stop
+            route.journal = former.journal
         for host in route.hosts:
             self._by_host[host] = route
             self._forget_ended(host)
@@ -332,6 +347,8 @@ def _lost(route: Route, since: float, expires: float) -> LostRoute:
         since=since,
         expires=expires,
         node=route.node,
+        until=route.until,
+        journal=route.journal,
     )
 
 

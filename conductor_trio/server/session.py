@@ -141,6 +141,7 @@ class SessionHost:
             urls = tuple(p.format_url_host(route.key, user_label(owner.user)) for p in self._gateway.patterns)
             await channel.send(format_reply(Accepted(urls=urls, key=route.key)))
             log.info("live", key=route.key, hosts=route.hosts)
+            route.journal.note("The application is starting" if registration.is_starting else "The link is there")
             try:
                 if OWNER_COMMANDS in registration.extensions:
                     route.tell = channel.say
@@ -149,6 +150,7 @@ class SessionHost:
                 resumes = RESUME in registration.extensions
                 await self._run_registered(channel, route, directory, watch, relay, resumes=resumes)
             finally:
+                route.journal.note("The link was lost" if route.is_expected_back else "The session ended")
                 log.info("ended", key=route.key, is_expected_back=route.is_expected_back)
 
     async def _serve_owner(self, channel: ControlChannel, owner: Owner, command: Command) -> None:
@@ -183,6 +185,7 @@ class SessionHost:
             key=key,
             starting_since=time.time() if registration.is_starting else None,
             node=registration.node,
+            until=registration.until,
             # Patterns that differ in their port only give one host.
             hosts=tuple(dict.fromkeys(pattern.format_host(key, label) for pattern in patterns)),
             token_hash=registration.auth,
@@ -226,6 +229,7 @@ async def _serve_channel(channel: ControlChannel, route: Route) -> None:
     def begin() -> None:
         route.starting_since = None
         route.live_since = time.time()
+        route.journal.note("The application is running")
 
     is_lost = await channel.wait_end(begin)
     route.is_expected_back &= is_lost

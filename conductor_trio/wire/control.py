@@ -91,6 +91,7 @@ class Registration:
     takeover: Takeover = Takeover.OWN
     is_starting: bool = False
     node: str = ""
+    until: float | None = None  #: when its computer's time is over (Unix time), if known
 
 
 @attrs.frozen(kw_only=True)
@@ -165,6 +166,7 @@ def format_registration(registration: Registration) -> bytes:
         message["starting"] = registration.is_starting
     if OWNER_COMMANDS in registration.extensions:
         message["node"] = registration.node
+        message["until"] = registration.until
     return _format_line(message)
 
 
@@ -196,6 +198,7 @@ def parse_registration(line: bytes) -> Registration:
         takeover=takeover,
         is_starting=message.get("starting") is True,
         node=_parse_node(message),
+        until=_parse_time(message.get("until")),
     )
 
 
@@ -227,6 +230,12 @@ def format_event(event: Event) -> bytes:
 def format_ping(idle: float, visitors: int) -> bytes:
     """Write a `PING`; `idle` is for how many seconds nothing has gone through, `visitors` counts connections."""
     return _format_line({"event": Event.PING.value, "idle": idle, "visitors": visitors})
+
+
+def _parse_time(value: object) -> float | None:
+    """Return a Unix time of this century; what is none is none."""
+    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 5e9
+    return float(value) if is_time and isinstance(value, int | float) else None
 
 
 def parse_idle(line: bytes) -> float | None:

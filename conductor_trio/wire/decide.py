@@ -139,7 +139,7 @@ def _decide_own(
         return Answer(reply=replies.NO_ROUTE)
     if page == "/login":
         return _decide_form(head, policy)
-    if page in ("/", "/live"):
+    if page in ("", "/", "/live"):
         return _decide_session(head, access, policy, is_live=page == "/live", now=now)
     link = parse_login_link(path, query)
     if link is None:
@@ -172,7 +172,9 @@ def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_liv
     _, grant = _find_grant(head, access, now)
     if grant is None:
         return _ask_for_token(head)
-    if head.upgrades and not _comes_from_here(head, policy):
+    if is_live != (b"websocket" in head.upgrades):
+        return Answer(reply=replies.NO_PAGE)
+    if is_live and not _comes_from_here(head, policy):
         return Answer(reply=replies.CROSS_SITE)
     return ShowSession(grant=grant, is_live=is_live)
 

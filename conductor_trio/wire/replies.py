@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import attrs
 
+from conductor_trio.wire import sessionpage
 from conductor_trio.wire.forward import format_connection
 from conductor_trio.wire.head import RequestHead
 from conductor_trio.wire.pages import POLICY, Page
@@ -92,6 +93,11 @@ METHOD_NOT_ALLOWED = Reply(
     title="Method not allowed",
     text="The gateway's own pages are for GET and HEAD.",
     fields=((b"Allow", b"GET, HEAD"),),
+)
+SESSION_PAGE = Document(
+    content_type=b"text/html; charset=utf-8",
+    body=sessionpage.SESSION_PAGE,
+    fields=((b"Content-Security-Policy", sessionpage.SESSION_POLICY), (b"Referrer-Policy", b"no-referrer")),
 )
 OPTIONS_ANSWER = Document(
     content_type=b"text/plain",

@@ -1,0 +1,38 @@
+"""A session's last events, for its owner's eyes: what the gateway saw, never what the application wrote."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+import attrs
+
+_MAX_ENTRIES = 40
+
+
+@attrs.define(eq=False)
+class Entry:
+    """Something that happened, and how often in a row; `at` is the Unix time of the last."""
+
+    text: str
+    at: float
+    count: int = 1
+
+
+class Journal:
+    """Goes with a session from link to link."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=_MAX_ENTRIES)
+
+    def note(self, text: str) -> None:
+        """Remember an event, as a sentence without its full stop."""
+        if self._entries and self._entries[-1].text == text:
+            self._entries[-1].count += 1
+            self._entries[-1].at = time.time()
+        else:
+            self._entries.append(Entry(text, time.time()))
+
+    def describe(self) -> list[dict[str, object]]:
+        """Return the events for JSON, the latest last."""
+        return [attrs.asdict(entry) for entry in self._entries]

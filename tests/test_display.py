@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import termios
@@ -186,6 +187,15 @@ async def test_a_narrow_terminal_and_one_that_gets_narrower(terminal: Terminal) 
         await terminal.wait_for("● lab-alice.apps.example.org")
         write(display, "line\n")
         await terminal.wait_for("line\n●")
+
+
+async def test_after_a_shell_had_the_terminal_the_status_is_there_again(terminal: Terminal) -> None:
+    async with showing(terminal, CONNECT, CONTROL, LIVE):
+        await terminal.wait_for("Ctrl-C ends it")
+        terminal.write("[1]+  Stopped\x1b[K\n$ fg\nconductor-trio\n")
+        await terminal.wait_gone("Ctrl-C ends it")
+        os.kill(os.getpid(), signal.SIGCONT)
+        await terminal.wait_for("conductor-trio\n● lab-alice.apps.example.org")
 
 
 async def test_a_terminal_without_a_cursor_gets_text_only(terminal: Terminal) -> None:

@@ -142,7 +142,7 @@ def test_advice_stands_apart() -> None:
         (
             [CONNECT],
             "the server does not greet",
-            "SSH gets to gw.example.org, but the server there cannot be used",
+            "The server at gw.example.org cannot be used",
         ),
         ([CONNECT, CONTROL], "name taken", "The gateway gw.example.org does not take the application"),
         ([], "someone listens on /a already; end that", "Someone listens on /a already"),
@@ -164,9 +164,17 @@ def test_a_failure_names_its_hop(before: list[bytes], reason: str, first_line: s
 
 def test_structure_in_an_event_is_taken_as_it_is() -> None:
     teller = Teller()
-    failed = {"state": "failed", "reason": "it broke; check nothing", "advice": "wait", "detail": "ssh: broken"}
+    reason, advice = "it broke; check nothing", "wait"
+    failed = {"state": "failed", "hop": "gateway", "reason": reason, "advice": advice, "detail": "ssh: broken"}
     (told,) = teller.tell(failed)
-    assert told.splitlines()[1:] == ["It broke; check nothing", "What to do: wait", "ssh: broken"]
+    assert told.splitlines() == [
+        "The gateway gw.example.org does not take the application",
+        "It broke; check nothing",
+        "What to do: wait",
+        "ssh: broken",
+    ]
+    (told,) = teller.tell({"state": "failed", "hop": "application", "reason": "it never listened"})
+    assert told == "It never listened"
 
 
 def test_what_ssh_says_while_it_logs_in_is_passed_on() -> None:
@@ -182,6 +190,7 @@ def test_what_ssh_says_while_it_logs_in_is_passed_on() -> None:
     [
         (0, "The application has ended", Mark.DONE),
         (3, "The application has ended with status 3", Mark.FAILED),
+        (-signal.SIGTERM, "The application was ended by SIGTERM", Mark.STEP),
         (-signal.SIGSEGV, "The application was ended by SIGSEGV", Mark.FAILED),
         (-200, "The application was ended by signal 200", Mark.FAILED),
     ],

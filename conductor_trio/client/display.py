@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import termios
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 
@@ -21,6 +20,7 @@ import trio
 
 from conductor_trio.client.batch import find_job, watch_job
 from conductor_trio.client.display_link import draw_qr, find_browser, open_page, start_browser
+from conductor_trio.client.display_log import taking_over_log
 from conductor_trio.client.display_paint import Item, Link, Mark, Notice, Painter, Status
 from conductor_trio.client.display_screen import Screen
 from conductor_trio.client.display_story import Story
@@ -119,7 +119,7 @@ class Display(Output):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_clock)
             nursery.start_soon(self._run_log)
-            nursery.start_soon(self._watch_size)
+            nursery.start_soon(self._watch_terminal)
             nursery.start_soon(self._watch_job)
             if self._settings.open_browser:
                 nursery.start_soon(self._open_browser)
@@ -246,10 +246,12 @@ class Display(Output):
                 self._logged = []
                 self._flush()
 
-    async def _watch_size(self) -> None:
-        with trio.open_signal_receiver(signal.SIGWINCH) as received:
+    async def _watch_terminal(self) -> None:
+        """A window may change its size, and a shell have it for a while (Ctrl-Z, fg)."""
+        with trio.open_signal_receiver(signal.SIGWINCH, signal.SIGCONT) as received:
             async for _ in received:
                 with self._containing_bugs():
+                    self._status = (None, 0)  # whatever is there now
                     self._refresh(trio.current_time())
 
     async def _watch_job(self) -> None:
@@ -278,45 +280,6 @@ class Display(Output):
             await trio.sleep_forever()  # the browser may take its time
 
 
-class _LogHandler(logging.Handler):
-    """Hands the log's records to the display, from whichever thread they come."""
-
-    def __init__(self, display: Display) -> None:
-        super().__init__()
-        self._display = display
-        self._thread = threading.get_ident()
-        self._token = trio.lowlevel.current_trio_token()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if threading.get_ident() == self._thread:
-            self._display.hear(record)
-        else:
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._display.hear, record)
-
-
-@contextlib.contextmanager
-def _taking_over_log(display: Display, descriptor: int) -> Iterator[None]:
-    """Within, the log goes to the display if it went to the same terminal."""
-    root = logging.getLogger()
-    if not _is_same_terminal(descriptor, 2):
-        yield
-        return
-    handlers = root.handlers
-    root.handlers = [_LogHandler(display)]
-    try:
-        yield
-    finally:
-        root.handlers = handlers
-
-
-def _is_same_terminal(first: int, second: int) -> bool:
-    try:
-        return os.isatty(first) and os.fstat(first).st_rdev == os.fstat(second).st_rdev
-    except OSError:
-        return False
-
-
 def _is_typing_hidden(descriptor: int) -> bool:
     """Whether someone, who can only be ssh, has the user type a secret."""
     try:
@@ -329,7 +292,7 @@ def _is_typing_hidden(descriptor: int) -> bool:
 async def open_display(descriptor: int, limits: ClientLimits, settings: DisplaySettings) -> AsyncIterator[Display]:
     """Give the display; on leaving, everything is written, unless the terminal is stuck."""
     display = Display(descriptor, limits, settings)
-    with _taking_over_log(display, descriptor):
+    with taking_over_log(display.hear, descriptor):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(display.run)
             yield display

@@ -25,7 +25,8 @@ _LONG_START = 60.0
 _ADVICE = re.compile(r"; (?=(?:ask|check|choose|end|give|install|log in|make|remove|say|start|try|use) )")
 # How reasons begin that have nothing to do with the gateway: the application's, the local socket's, this host's.
 _TROUBLE_HERE = re.compile(r"the application |cannot |someone|process \d|the directory |/|there is no ssh |this ")
-_BY_US = {-signal.SIGTERM, -signal.SIGKILL, -signal.SIGINT}
+_BY_US = {-signal.SIGTERM, -signal.SIGKILL}
+_POLITE = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 
 class Phase(enum.Enum):
@@ -37,6 +38,10 @@ class Phase(enum.Enum):
     LIVE = "live"
     ENDING = "ending the application"
     OVER = "over"
+
+
+# Which hop it is that fails while something is waited for, where no event says so.
+_HOPS = {Phase.LOGIN: "ssh", Phase.CONTROL: "server", Phase.APPLICATION: "gateway"}
 
 
 def format_duration(seconds: float) -> str:
@@ -241,23 +246,25 @@ class Story:
         detail = event.get("detail")
         if isinstance(detail, str) and detail:
             said = (detail,)
-        title = self._name_hop(what)
+        title = self._name_hop(event, what)
         self._has_failed = True
         beneath = (_sentence(what), *advice, *said) if title else (*advice, *said)
         return [Notice(mark=Mark.FAILED, text=title or _sentence(what), beneath=beneath)]
 
-    def _name_hop(self, what: str) -> str:
+    def _name_hop(self, event: Mapping[str, object], what: str) -> str:
         """Return which hop failed, or nothing where the reason says it already."""
+        hop = event.get("hop")
+        if not isinstance(hop, str):
+            hop = "here" if _TROUBLE_HERE.match(what) else _HOPS.get(self._phase, "gateway")
         place = self._place or "this host"
-        if _TROUBLE_HERE.match(what):
-            return ""
-        match self._phase:
-            case Phase.LOGIN:
+        match hop:
+            case "ssh":
                 return f"This node does not get to the gateway {place} by SSH"
-            case Phase.CONTROL:
-                return f"SSH gets to {place}, but the server there cannot be used"
-            case _:
+            case "server":
+                return f"The server at {place} cannot be used"
+            case "gateway":
                 return f"The gateway {place} does not take the application"
+        return ""
 
     def _end(self, status: int, now: float) -> list[Item]:
         is_by_us = self._is_asked or self._has_failed
@@ -265,8 +272,8 @@ class Story:
         if is_by_us and (status == 0 or status in _BY_US):
             return [_step("The application has ended")]
         text = _sentence(format_exit(status))
-        if status == 0:
-            return [Notice(mark=Mark.DONE, text=text)]
+        if status == 0 or status in _POLITE:
+            return [Notice(mark=Mark.DONE if status == 0 else Mark.STEP, text=text)]
         hints: tuple[str, ...] = ()
         if status == -signal.SIGKILL:
             hints = ("By the system or the batch system, perhaps, for the memory that it used",)

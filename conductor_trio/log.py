@@ -35,7 +35,10 @@ def configure(*, verbose: bool) -> None:
     readable = sys.stderr.isatty() and not verbose
     renderer: structlog.typing.Processor = (
         # As literals, since what a peer sent must not command the terminal.
-        structlog.dev.ConsoleRenderer(repr_native_str=True) if readable else structlog.processors.JSONRenderer()
+        # Tracebacks stay plain: rich, where it is installed, would show variables, and with them secrets.
+        structlog.dev.ConsoleRenderer(repr_native_str=True, exception_formatter=structlog.dev.plain_traceback)
+        if readable
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[

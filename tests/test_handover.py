@@ -62,24 +62,40 @@ def open_old(run: Path, *, limits: Limits = LIMITS, public: str = "public") -> I
         yield Old(listeners=listeners, host=host, settings=settings, place=runtime.place)
 
 
+class Ready:
+    """The successor that has said it is ready, once it has."""
+
+    def __init__(self) -> None:
+        self.told = trio.Event()
+        self._successor: Successor | None = None
+
+    async def wait(self, host: HandoverHost) -> None:
+        """Wait for it."""
+        self._successor = await host.wait_successor()
+        self.told.set()
+
+    @property
+    def successor(self) -> Successor:
+        """That one."""
+        assert self._successor is not None
+        return self._successor
+
+    def close(self) -> None:
+        """Forget it."""
+        if self._successor is not None:
+            self._successor.close()
+
+
 @asynccontextmanager
-async def asking(old: Old) -> AsyncIterator[tuple[Predecessor, list[Successor]]]:
-    """Be the successor, whom the old server lends its listeners; it appears in the list when it has said ready."""
-    ready: list[Successor] = []
-
-    async def wait_successor() -> None:
-        ready.append(await old.host.wait_successor())
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(wait_successor)
-        async with open_predecessor(old.path, LIMITS) as predecessor:
-            assert predecessor is not None
-            try:
+async def asking(old: Old) -> AsyncIterator[tuple[Predecessor, Ready]]:
+    """Be the successor, whom the old server lends its listeners."""
+    with contextlib.closing(Ready()) as ready:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ready.wait, old.host)
+            async with open_predecessor(old.path, LIMITS) as predecessor:
+                assert predecessor is not None
                 yield predecessor, ready
-            finally:
-                for successor in ready:
-                    successor.close()
-        nursery.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
 
 
 def some_routes() -> RouteTable:
@@ -125,9 +141,8 @@ async def test_the_sockets_are_the_same_and_so_are_their_paths(short_tmp: Path) 
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(take)
-                while not ready:
-                    await trio.lowlevel.checkpoint()
-                assert await ready[0].hand_over(some_routes())
+                await ready.told.wait()
+                assert await ready.successor.hand_over(some_routes())
             assert got == [(ROUTE,)]
             listeners.own()
             old.listeners.disown()
@@ -149,7 +164,7 @@ async def test_a_successor_that_gives_up_leaves_everything_as_it_was(short_tmp: 
                 open_listeners(old.settings, runtime, [], predecessor.listeners),
             ):
                 pass
-        assert not ready
+        assert not ready.told.is_set()
         for path in (run / "client", run / "handover", short_tmp / "public"):
             assert answers(path)
         with pytest.raises(StartError, match="another server"), open_runtime_directory(str(run), LOG):
@@ -284,8 +299,7 @@ async def test_a_successor_that_hangs_is_in_nobody_s_way(short_tmp: Path) -> Non
         async with asking(old) as (predecessor, ready), trio.open_nursery() as nursery:
             nursery.start_soon(predecessor.take)
             with trio.fail_after(LIMITS.handover_timeout / 2):
-                while not ready:
-                    await trio.lowlevel.checkpoint()
+                await ready.told.wait()
             nursery.cancel_scope.cancel()
 
 
@@ -377,5 +391,7 @@ async def asking_twice(old: Old, stages: str) -> AsyncIterator[Successor]:
         async with open_fake(old, stages) as bad:
             await bad.out.wait_line(lambda _: True)
             async with open_fake(old, "listen ready state taken"):
-                with trio.fail_after(PATIENCE), contextlib.closing(await receive.receive()) as successor:
+                with trio.fail_after(PATIENCE):
+                    successor = await receive.receive()
+                with contextlib.closing(successor):
                     yield successor

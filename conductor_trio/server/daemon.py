@@ -145,9 +145,9 @@ class _Server:
             async def await_successor() -> None:
                 nonlocal successor
                 successor = await host.wait_successor()
-                # Requests that wait for a session can only go on here.
+                # Requests that wait for a session can only go on here, and what is lent to us is not ours to lend.
                 with trio.move_on_after(self.gateway.limits.handover_timeout / 2):
-                    while self.gateway.held.total:  # noqa: ASYNC110
+                    while self.gateway.held.total or self.lent.are_used:  # noqa: ASYNC110
                         await trio.sleep(_POLL_PAUSE)
                 nursery.cancel_scope.cancel()
 

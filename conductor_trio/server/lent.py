@@ -120,6 +120,11 @@ class LentRoutes:
             self._lent[route] = contextlib.ExitStack()
             self._lent[route].enter_context(routes.registered(route))
 
+    @property
+    def are_used(self) -> bool:
+        """Whether some are, or may be."""
+        return bool(self._lent)
+
     async def wait_moved(self) -> None:
         """Return once every client that was asked to has registered here, and nothing runs over there for it."""
         async with trio.open_nursery() as nursery:

@@ -37,7 +37,7 @@ async def run_upgrade(limits: Limits, log: Logger, is_handed: Callable[[], bool]
         log.error("upgrade_failed", error="the new server is not ready in time")
     finally:
         if not is_handed():
-            await _end(pidfd)
+            await _end(pidfd)  # noqa: ASYNC102
         os.close(pidfd)
 
 

@@ -38,6 +38,7 @@ from scripts.bench.requests import (
 from scripts.bench.results import Sample, describe, format_json, format_table, medians
 from scripts.bench.stage import Bench
 from scripts.bench.startup import measure_startup
+from scripts.bench.tcp import measure_tcp
 from scripts.bench.transfer import DIRECT, measure_transfer
 from scripts.bench.websocket import measure_memory, measure_websocket
 
@@ -53,6 +54,7 @@ PARTS: Mapping[str, Callable[[Bench], None]] = {
     "memory": measure_memory,
     "chain": measure_chain,
     "startup": measure_startup,
+    "tcp": measure_tcp,
     "capacity": measure_capacity,
     "fairness": measure_fairness,
 }

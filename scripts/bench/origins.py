@@ -50,6 +50,19 @@ class Origins:
     slow: Path  # seconds until it answers
 
 
+def pages_command(directory: Path, socket: Path, port: int, file: Path, head: str = "") -> list[str]:
+    """Return the command of nginx with pages, and a file to download, on a socket and a loopback port.
+
+    What it writes goes to `directory`; `head` is added to its configuration. Raises `BenchError` without nginx.
+    """
+    program = find_program("nginx")
+    if program is None:
+        raise BenchError("there is no nginx here, which is the application behind all proxies (make system)")
+    values = {"directory": directory, "socket": socket, "loopback": LOOPBACK, "port": port}
+    values |= {"page": PAGE, "download": DOWNLOAD_PATH, "file": file}
+    return [program, *nginx_command(directory, nginx_head(directory) + head + _HTTP % values)[1:]]
+
+
 @contextlib.contextmanager
 def open_origins(directory: Path, download_size: int) -> Iterator[Origins]:
     """Run the applications; a download has that many bytes."""
@@ -63,12 +76,7 @@ def open_origins(directory: Path, download_size: int) -> Iterator[Origins]:
         upload=directory / "up.sock",
         slow=directory / "slow.sock",
     )
-    values = {"directory": directory, "socket": origins.pages, "loopback": LOOPBACK, "port": origins.pages_port}
-    values |= {"page": PAGE, "download": DOWNLOAD_PATH, "file": file}
-    program = find_program("nginx")
-    if program is None:
-        raise BenchError("there is no nginx here, which is the application behind all proxies (make system)")
-    pages = [program, *nginx_command(directory, nginx_head(directory) + _HTTP % values)[1:]]
+    pages = pages_command(directory, origins.pages, origins.pages_port, file)
     streams = [
         sys.executable,
         "-m",

@@ -64,6 +64,7 @@ def _quiet(heat: str, title: str) -> tuple[Measure, ...]:
 
 _NONE, _ALL = "200 requests/s, nothing else", "200 requests/s beside all sessions and WebSockets"
 _HALF = "half of its own maximum"
+_TCP = "a private TCP port behind its relay, beside a UNIX socket"
 
 MEASURES = (
     *_rate("keepalive", "kept connections, the same request"),
@@ -80,6 +81,15 @@ MEASURES = (
     *_rate("chain", "whole chain over SSH"),
     *_volume("chain-download", "whole chain over SSH, download"),
     *_volume("chain-upload", "whole chain over SSH, upload"),
+    Measure(name="tcp", title=_TCP, unit="requests/s", more_is_better=True),
+    Measure(
+        name="tcp-download",
+        title="download without a gateway",
+        unit="GB/s",
+        digits=2,
+        more_is_better=True,
+        of=_TCP,
+    ),
     Measure(name="registration-first", title="registration of the first sessions", unit="ms", digits=2),
     Measure(name="registration-last", title="registration of the thousandth session", unit="ms", digits=2),
     Measure(name="session-memory", title="memory of a session", unit="KiB", digits=1),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import attrs
 
+from scripts.bench.__main__ import positive
 from scripts.bench.machine import (
     REPOSITORY,
     BenchError,
@@ -120,9 +121,9 @@ def make_parser() -> argparse.ArgumentParser:
         description="Works one server hard, and fails unless it holds as much at the end as at the beginning.",
     )
     add = parser.add_argument
-    add("--requests", type=int, default=os.environ.get("SOAK_REQUESTS", "1000000"), metavar="N")
-    add("--sessions", type=int, default=os.environ.get("SOAK_SESSIONS", "5000"), metavar="N")
-    add("--rounds", type=int, default=10, metavar="N", help="the first is a warm-up (default %(default)s)")
+    add("--requests", type=positive, default=os.environ.get("SOAK_REQUESTS", "1000000"), metavar="N")
+    add("--sessions", type=positive, default=os.environ.get("SOAK_SESSIONS", "5000"), metavar="N")
+    add("--rounds", type=positive, default=10, metavar="N", help="the first is a warm-up (default %(default)s)")
     add("--seed", type=int, default=1, metavar="N", help="of the dice (default %(default)s)")
     add("--result", type=Path, default=RESULT, metavar="FILE", help="where to write (default %(default)s)")
     return parser

@@ -7,7 +7,8 @@ life, a hop is struck, and then:
 - the application still runs, unless it was the one killed, or its client, which takes it along;
 - the owner is live again within 2 s of the hop being back (30 s after a silent cut), under the same URL and token;
 - no request to a session fails that did not go through that hop;
-- within 5 s processes, descriptors, threads, memory, directories, sockets and routes are what they were before.
+- within 5 s processes, descriptors, threads, memory (within 8 MiB a process), directories, sockets and routes are
+  what they were before.
 
 ``python -m tests.chaos`` goes on for minutes, `tests.test_chaos` is the short form.
 """

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import itertools
 import os
 import secrets
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -20,7 +19,7 @@ import trio
 
 from scripts.bench.__main__ import chosen
 from scripts.private_sshd import SshdError
-from tests.chaos.deck import all_cards, run_trials, shuffled_for_ever
+from tests.chaos.deck import Card, all_cards, run_trials, shuffled_for_ever
 from tests.chaos.faults import FAULTS
 from tests.chaos.link import NoLink, open_link
 from tests.chaos.results import format_heading, format_json, format_result, format_summary
@@ -67,9 +66,17 @@ def run(args: argparse.Namespace, results: list[Result]) -> bool:
         directory.chmod(0o755)
         print(f"Seed {args.seed}.\n{format_heading()}", flush=True)
         rng = Random(args.seed)
-        end = time.monotonic() + args.minutes * 60
-        in_time = itertools.takewhile(lambda _: time.monotonic() < end, shuffled_for_ever(cards, rng))
+        in_time = lasting(args.minutes * 60, shuffled_for_ever(cards, rng))
         return trio.run(until_asked, partial(run_trials, directory, in_time, rng, report, link))
+
+
+def lasting(seconds: float, cards: Iterable[Card]) -> Iterator[Card]:
+    """Yield cards until so much time has gone by since the first was asked for."""
+    end = time.monotonic() + seconds
+    for card in cards:
+        if time.monotonic() >= end:
+            return
+        yield card
 
 
 async def until_asked(act: Callable[[], Awaitable[None]]) -> bool:

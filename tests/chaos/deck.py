@@ -56,7 +56,10 @@ async def run_trials(
         for index, (fault, phase) in enumerate(cards):
             result = await run_trial(world, fault, phase, f"s{index}", rng)
             if settles_each:
-                result.breaches += await wait_settled(world, before)
+                left = await wait_settled(world, before)
+                result.breaches += left
+                if left:  # which is no fault of the next
+                    before = await take_census(world)
             report(result)
         if not settles_each:
             report(Result(fault="none", phase="after all", breaches=await wait_settled(world, before)))

@@ -270,11 +270,13 @@ class VisitorConnection:
         outcome: Outcome | Tunnel
         try:
             outcome = await exchange.run(drop_authorization=decision.drop_authorization)
+            route.failing_since = None
         except UpstreamUnavailable as error:
             if exchange.may_repeat:
                 await self._wait_for_loss(route)
             self.gateway.log.debug("upstream_unavailable", host=route.hosts[:1], error=str(error))
-            answer = replies.broken(error.status, _upstream_text(error))
+            route.failing_since = route.failing_since or time.time()
+            answer = replies.broken(error.status, _upstream_text(error), since=route.failing_since)
             keep = exchange.request_complete and request.keep_alive and not self.gateway.is_draining
             await self._answer(answer, request, keep_alive=keep)
             outcome = Outcome.KEEP if keep else Outcome.CLOSE

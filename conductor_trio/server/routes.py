@@ -61,6 +61,7 @@ class Route:
     #: Tells the client, if it listens.
     tell: Callable[[Event], None] | None = None
     must_stop: bool = False  #: the owner has said so while the link was lost
+    failing_since: float | None = None  #: Unix time, while the application does not answer
     is_open: bool = True
     access: Access = attrs.field(init=False)
     _scopes: dict[trio.CancelScope, str] = attrs.field(factory=dict, init=False)

@@ -14,6 +14,7 @@ from conductor_trio.wire.head import RequestHead
 from conductor_trio.wire.pages import POLICY, Page
 
 _STARTING_PAUSE = 2  # seconds; most applications take a few
+_BROKEN_PAUSE = 5  # seconds; it may need its owner
 _RELOAD_PAUSE = 3  # seconds; a request is held for longer, so a browser asks a few times a minute
 
 _GATEWAY = "Gateway"
@@ -126,17 +127,22 @@ def bad_request(status: int) -> Reply:
     return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=fields)
 
 
-def broken(status: int, text: str, *, hop: str = _APPLICATION) -> Reply:
-    """Return the answer where the application, or the way to it, failed; `text` names what did."""
+def broken(status: int, text: str, *, since: float | None = None) -> Reply:
+    """Return the answer where the application, or the way to it, failed; `text` names what did.
+
+    `since` is when it was first noticed (Unix time).
+    """
     retry = ((b"Retry-After", b"2"),) if status == 503 else ()
     titles = {502: "The application does not answer", 503: "The application is not available now"}
     return Reply(
         status=status,
         title=titles.get(status, HTTPStatus(status).phrase),
-        text=text,
-        advice="Try again in a moment. If this stays so, its owner can see in the application's own output why.",
-        hop=hop,
+        text=text if since is None else f"{text} This is so since {_format_time(since)}.",
+        advice="This page tries again by itself. If this stays so, its owner can see in the application's "
+        "output why.",
+        hop=_APPLICATION,
         fields=retry,
+        reload=_BROKEN_PAUSE,
     )
 
 

@@ -13,8 +13,10 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;margin:1rem
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
 ul{list-style:none;margin:0;padding:0}
-li{padding:.45rem 0;border-top:1px solid var(--line);overflow-wrap:anywhere}
-li button{width:auto;margin:0 0 0 .6rem;padding:.15rem .6rem;float:right}
+li{padding:.45rem 0;border-top:1px solid var(--line);overflow-wrap:anywhere;display:flex;gap:.6rem;\
+align-items:center;justify-content:space-between}
+li button{width:auto;margin:0;padding:.15rem .6rem}
+a{color:var(--act)}
 .row{display:flex;flex-wrap:wrap;gap:.6rem;align-items:end}.row>*{flex:1 1 8rem}
 .row label{margin:.4rem 0 .2rem}select{font:inherit;width:100%;padding:.6rem .5rem;border-radius:.4rem;\
 border:1px solid var(--soft);background:var(--paper);color:var(--ink)}
@@ -44,7 +46,9 @@ const tell = message => socket.send(JSON.stringify(message));
 const put = (id, text) => { const place = find(id); if (place.textContent !== text) place.textContent = text; };
 const item = (text, name, act) => {
   const line = document.createElement("li");
-  line.append(text);
+  const words = document.createElement("span");
+  words.textContent = text;
+  line.append(words);
   if (act) {
     const button = document.createElement("button");
     button.type = "button"; button.className = "quiet"; button.textContent = name;
@@ -120,7 +124,8 @@ _BODY = """<!doctype html>
 <body>
 <main>
 <p class="hop">Session</p>
-<h1><a href="/">Open the application</a></h1>
+<h1>What happens here</h1>
+<p><a href="/">Open the application</a></p>
 <p id="news" role="status">Connecting to the gateway.</p>
 <noscript><p class="next">This page shows what happens as it happens, for which it needs JavaScript. \
 <code>conductor-trio ls</code> shows the same.</p></noscript>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -24,12 +25,15 @@ async def linger(stream: Stream, *, linger_timeout: float, max_bytes: int, read_
             max_bytes -= len(data)
 
 
-async def splice(one: Stream, other: Stream, buffer: memoryview) -> None:
+async def splice(
+    one: Stream, other: Stream, buffer: memoryview, *, pace: Callable[[], Awaitable[None]] | None = None
+) -> None:
     """Copy both ways until both sides have ended; an end in one direction leaves the other open.
 
     All splices can share one buffer (see `Stream.receive_into`): an idle one holds no memory. Only as much is
     read as the other side has taken, so a slow reader slows its writer. A side that breaks, or that cannot end one
     direction only, ends both, once what it had still sent is read. Both streams are left to their owner to close.
+    `pace` is awaited after each piece that was passed on.
     """
     async with trio.open_nursery() as nursery:
 
@@ -42,6 +46,8 @@ async def splice(one: Stream, other: Stream, buffer: memoryview) -> None:
                         if not sink.has_hung_up():
                             raise
                         return  # the other direction comes to its end by itself, after the last words
+                    if pace is not None:
+                        await pace()
                 if source.can_half_close and sink.can_half_close and not source.has_hung_up():
                     await sink.send_eof()
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import attrs
 import trio
@@ -269,7 +270,8 @@ class VisitorConnection:
                     await tunnel.upstream.send_all(tunnel.from_visitor)
                 if tunnel.from_application:
                     await self.stream.send_all(tunnel.from_application)
-                await splice(self.stream, tunnel.upstream, self.gateway.buffer)
+                pace = functools.partial(self.gateway.fairness.pace, tunnel.route.usage)
+                await splice(self.stream, tunnel.upstream, self.gateway.buffer, pace=pace)
         finally:
             tunnel.route.leave(self._scope)
             self.gateway.counters.requestActive -= 1

@@ -16,6 +16,7 @@ import trio
 
 from conductor_trio.config import Limits
 from conductor_trio.errors import RegistrationRefused
+from conductor_trio.server.fairness import Usage
 from conductor_trio.server.upstream import UpstreamPool
 from conductor_trio.wire.control import Takeover
 
@@ -50,6 +51,7 @@ class Route:
     #: Since when (Unix time) the application is starting, while it does.
     starting_since: float | None = None
     is_open: bool = True
+    usage: Usage = attrs.field(factory=Usage, init=False)
     _scopes: set[trio.CancelScope] = attrs.field(factory=set, init=False)
 
     @property

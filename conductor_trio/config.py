@@ -72,6 +72,11 @@ class Limits:
     read_size: int = 64 * KIB  # one recv() of what is looked at
     splice_size: int = 192 * KIB  # and of what is only passed on: what a UNIX socket takes at once
 
+    # Fairness, while several routes want something.
+    route_share: float = 0.5  # of the processor, for one: most requests of the others find it free then
+    route_burst: float = 0.02  # seconds that it may be ahead of its share, as for a page of many parts
+    contention_memory: float = 1.0  # since two routes have wanted something
+
     # Failed tokens, for each peer and route: that many at once, then one answer in each interval.
     max_token_failures: int = 10
     token_failure_interval: float = 1.0
@@ -129,12 +134,14 @@ class ClientLimits:
     # Pauses between looks whether the application listens; growing, since most are ready soon or late.
     probe_pause: float = 0.01
     max_probe_pause: float = 0.2
+    probe_timeout: float = 30.0  # for the answer to a request; the application may be loading what it needs
     # Pauses between dials grow by a quarter: an outage is over for us after about a quarter more than it lasted.
     redial_pause: float = 0.2
     redial_growth: float = 1.25
     max_redial_pause: float = 30.0
     max_reopen_pause: float = 1.5  # while SSH stands and only the server is away, which costs nobody a login
     ping_timeout: float = 28.0  # of silence of a server that pings, and the link is dead: within 30 s
+    show_timeout: float = 0.3  # for the server to take notice that the application listens, if it does not say so
     leave_timeout: float = 1.0  # for the server to take notice that we end on purpose
     ssh_alive_interval: int = 8  # ServerAliveInterval; with the count below a dead link shows within 25 s
     ssh_alive_count: int = 2

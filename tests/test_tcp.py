@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio_websocket
 
-from conductor_trio.client.outward import outward_program
+from conductor_trio.client.outward import is_resolver_local, outward_program
 from conductor_trio.client.portlistener import Address, find_listener
 from conductor_trio.client.tcp import PortPlan, choose_port
 from conductor_trio.errors import ConfigError
@@ -349,6 +349,21 @@ async def test_a_host_without_namespaces_says_so_and_what_to_do(way: str, said: 
     assert (program.process.returncode, program.out.text) == (0, said), program.err.text
 
 
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("", False),
+        ("# nameserver 127.0.0.1\nsearch example.org\n", False),
+        ("nameserver 127.0.0.53\noptions edns0\n", True),
+        ("nameserver ::1\nnameserver 127.0.0.1\n", True),
+        ("nameserver 127.0.0.1\nnameserver 192.0.2.1\n", False),
+        ("nameserver\n", False),
+    ],
+)
+def test_a_resolver_on_localhost_is_noticed(text: str, local: bool) -> None:
+    assert is_resolver_local(text) is local
+
+
 async def test_what_is_worth_knowing_is_told(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert PortPlan(port=8000, shared=True).notice == (
         "every user of this host can connect to the application's port 8000 (--tcp-shared)"
@@ -359,4 +374,4 @@ async def test_what_is_worth_knowing_is_told(short_tmp: Path, monkeypatch: pytes
     for name in ("slirp4netns", "pasta"):
         (short_tmp / name).touch(mode=0o755)
         assert outward_program() == name
-        assert PortPlan(port=8000).notice is None
+        assert "no network but localhost" not in (PortPlan(port=8000).notice or "")

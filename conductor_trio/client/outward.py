@@ -44,6 +44,13 @@ def outward_program() -> str | None:
     return next(filter(shutil.which, _PROGRAMS), None)
 
 
+def is_resolver_local(text: str) -> bool:
+    """Whether a resolv.conf names only resolvers on localhost, which is another one in the namespace."""
+    lines = (line.split() for line in text.splitlines())
+    servers = [line[1] for line in lines if line[:1] == ["nameserver"] and len(line) > 1]
+    return bool(servers) and all(server.startswith("127.") or server == "::1" for server in servers)
+
+
 @attrs.frozen(kw_only=True)
 class Outward:
     """The program, waiting for the namespace of this process, or at work."""

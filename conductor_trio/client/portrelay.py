@@ -31,7 +31,7 @@ _STATUS_FAILED = 125
 _STATUS_NOT_EXECUTABLE = 126
 _STATUS_NOT_FOUND = 127
 
-#: What is passed on to the application, if it did not get it itself.
+# What is passed on to the application, unless it got it itself.
 _PASSED_ON = {
     signal.SIGTERM,
     signal.SIGINT,
@@ -40,13 +40,13 @@ _PASSED_ON = {
     signal.SIGUSR1,
     signal.SIGUSR2,
 }
-AWAITED = _PASSED_ON | {signal.SIGCHLD}
+_AWAITED = _PASSED_ON | {signal.SIGCHLD}
 
 
 def main(argv: Sequence[str]) -> int:
     """Run it all and return the application's exit status; does not return where a signal ended that."""
     mode, port, local_socket, *command = argv
-    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     try:
         with _open_network(mode) as outward:
             application = _start(command)
@@ -54,6 +54,9 @@ def main(argv: Sequence[str]) -> int:
     except ConductorError as error:
         _say(str(error))
         return error.status if isinstance(error, ApplicationError) else _STATUS_FAILED
+    except Exception as error:
+        _say(f"this is a bug, please report it: {error!r}")
+        return _STATUS_FAILED
     if status < 0:
         _die_of(-status)
     return status
@@ -102,7 +105,9 @@ def _relay(application: int, port: int, local_socket: str, mode: str, outward: O
             await relay.run()
         except StartError as error:
             failure = error
-            os.kill(application, signal.SIGKILL)  # nobody can reach it, and this is our end, too
+            # Nobody can reach it, and this is our end, too.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(application, signal.SIGKILL)
 
     async def wait_ended() -> int:
         status = _STATUS_FAILED
@@ -122,9 +127,9 @@ def _wait_ended(application: int, outward: Outward | None) -> int:
     """Pass signals on to the application until it has ended, and return its status."""
     told = False
     while True:
-        received = signal.sigwaitinfo(AWAITED)
+        received = signal.sigwaitinfo(_AWAITED)
         if received.si_signo != signal.SIGCHLD:
-            # The client signals our whole group, the application included.
+            # The client, our parent, signals our whole group; another time might count as a request to hurry.
             if received.si_pid != os.getppid():
                 os.kill(application, received.si_signo)
             continue

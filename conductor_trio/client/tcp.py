@@ -9,19 +9,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import attrs
 import trio
 
 from conductor_trio.client import namespace, portrelay
-from conductor_trio.client.outward import outward_program
+from conductor_trio.client.outward import is_resolver_local, outward_program
 from conductor_trio.errors import ConfigError, StartError
 
 _LOCALHOST = "127.0.0.1"
+_RESOLVERS = Path("/etc/resolv.conf")
 
 # In a fresh namespace every port is free. This one is below those that connections take (ip_local_port_range), and
 # no application that we know listens there by default.
@@ -82,4 +85,10 @@ class PortPlan:
                 "the application has no network but localhost, since there is neither pasta nor slirp4netns here; "
                 "with the package passt or slirp4netns it would have"
             )
+        with contextlib.suppress(OSError):
+            if is_resolver_local(_RESOLVERS.read_text(errors="replace")):
+                return (
+                    "the application cannot look up host names, since it has a localhost of its own, and "
+                    f"{_RESOLVERS} names no resolver elsewhere"
+                )
         return None

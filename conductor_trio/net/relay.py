@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -25,36 +25,33 @@ async def linger(stream: Stream, *, linger_timeout: float, max_bytes: int, read_
             max_bytes -= len(data)
 
 
-def _ignore(_: int) -> None:
-    pass
-
-
 async def splice(
     one: Stream,
     other: Stream,
     buffer: memoryview,
-    count_to_one: Callable[[int], None] = _ignore,
-    count_to_other: Callable[[int], None] = _ignore,
+    *,
+    passed: Callable[[Stream, int], Awaitable[None]] | None = None,
 ) -> None:
     """Copy both ways until both sides have ended; an end in one direction leaves the other open.
 
     All splices can share one buffer (see `Stream.receive_into`): an idle one holds no memory. Only as much is
     read as the other side has taken, so a slow reader slows its writer. A side that breaks, or that cannot end one
     direction only, ends both, once what it had still sent is read. Both streams are left to their owner to close.
-    `count_to_one` and `count_to_other` are told how many bytes go there.
+    `passed` is awaited with the side and the number of bytes after each piece that was passed on.
     """
     async with trio.open_nursery() as nursery:
 
-        async def copy(source: Stream, sink: Stream, tell: Callable[[int], None]) -> None:
+        async def copy(source: Stream, sink: Stream) -> None:
             try:
                 while count := await source.receive_into(buffer):
-                    tell(count)
                     try:
                         await sink.send_from(buffer[:count])
                     except trio.BrokenResourceError:
                         if not sink.has_hung_up():
                             raise
                         return  # the other direction comes to its end by itself, after the last words
+                    if passed is not None:
+                        await passed(sink, count)
                 if source.can_half_close and sink.can_half_close and not source.has_hung_up():
                     await sink.send_eof()
                     return
@@ -62,5 +59,5 @@ async def splice(
                 pass
             nursery.cancel_scope.cancel()
 
-        nursery.start_soon(copy, one, other, count_to_other)
-        await copy(other, one, count_to_one)
+        nursery.start_soon(copy, one, other)
+        await copy(other, one)

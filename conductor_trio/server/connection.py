@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 
 import attrs
@@ -308,13 +309,11 @@ class VisitorConnection:
                     await tunnel.upstream.send_all(tunnel.from_visitor)
                 if tunnel.from_application:
                     await self.stream.send_all(tunnel.from_application)
-                traffic = tunnel.route.traffic
                 await splice(
                     self.stream,
                     tunnel.upstream,
                     self.gateway.buffer,
-                    traffic.count_to_visitors,
-                    traffic.count_to_application,
+                    passed=functools.partial(self._count, tunnel.route),
                 )
         finally:
             tunnel.route.leave(self._scope)
@@ -322,6 +321,14 @@ class VisitorConnection:
             self.gateway.tunnels -= 1
             tunnel.upstream.close()
         return Outcome.CLOSE
+
+    async def _count(self, route: Route, sink: Stream, count: int) -> None:
+        """Note what has gone through a tunnel, and wait where it was too much."""
+        if sink is self.stream:
+            route.traffic.count_to_visitors(count)
+        else:
+            route.traffic.count_to_application(count)
+        await self.gateway.fairness.pace(route.usage)
 
     async def _answer_and_go_on(
         self, answer: Reply | Document, request: RequestHead, *, is_complete: bool

@@ -10,7 +10,7 @@ from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, Stream
 from conductor_trio.server.gateway import Gateway
-from conductor_trio.server.traffic import Traffic
+from conductor_trio.server.routes import Route
 from conductor_trio.wire.body import EndOfMessage, Framing, format_chunk, format_last_chunk
 from conductor_trio.wire.fields import passable_trailers
 from conductor_trio.wire.forward import (
@@ -40,14 +40,15 @@ class ResponsePump:
     def __init__(
         self,
         gateway: Gateway,
-        traffic: Traffic,
+        route: Route,
         upstream: SocketStream,
         visitor: Stream,
         request: RequestHead,
         may_keep: Callable[[], bool],
     ) -> None:
         self._gateway = gateway
-        self._traffic = traffic
+        self._traffic = route.traffic
+        self._usage = route.usage
         self.upstream = upstream
         self._visitor = visitor
         self._request = request
@@ -113,6 +114,7 @@ class ResponsePump:
         if count:
             self.reader.skip(count)
             await self._send_from(buffer[:count])
+            await self._gateway.fairness.pace(self._usage)
         else:
             self.reader.receive_eof()
             # Nothing but this end ends the body, and a lost link would look the same; but then word of it is
@@ -128,6 +130,7 @@ class ResponsePump:
                 await self._visitor.send_all(data)
             except STREAM_LOST as error:
                 raise VisitorGone from error
+            self._gateway.fairness.charge(self._usage)
 
     async def _send_from(self, buffer: memoryview) -> None:
         self._traffic.count_to_visitors(len(buffer))

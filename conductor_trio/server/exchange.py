@@ -134,6 +134,7 @@ class Exchange:
         self.route.traffic.requests += 1
         self.route.enter(self._scope, self._grant)
         try:
+            await self._gateway.fairness.wait_turn(self.route.usage)
             return await self._run_upstream(first)
         except VisitorGone:
             return Outcome.ABORT
@@ -157,7 +158,7 @@ class Exchange:
     def _make_pump(self, upstream: SocketStream) -> ResponsePump:
         self._upstream_reads = True
         self._response = ResponsePump(
-            self._gateway, self.route.traffic, upstream, self._visitor, self.request, self._may_keep
+            self._gateway, self.route, upstream, self._visitor, self.request, self._may_keep
         )
         return self._response
 
@@ -189,6 +190,7 @@ class Exchange:
         is_ours = True
         try:
             await self._send_to_application(upstream, first)
+            self._gateway.fairness.charge(self.route.usage)
             if self.request_complete:
                 async with self._watch:
                     await response.run()
@@ -265,6 +267,7 @@ class Exchange:
                 piece = await self._receive_body(self._gateway.buffer[:left])
                 self._requests.skip(len(piece))
                 await self._send_to_application(upstream, piece)
+                await self._gateway.fairness.pace(self.route.usage)
             else:
                 piece = await self._receive_body(self._gateway.buffer[: self._limits.read_size])
                 self._requests.receive_data(bytes(piece))

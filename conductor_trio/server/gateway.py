@@ -13,6 +13,7 @@ from conductor_trio.config import Limits, ServerSettings
 from conductor_trio.log import Logger
 from conductor_trio.server.abort import AbortWatcher
 from conductor_trio.server.channel import LinkMonitor
+from conductor_trio.server.fairness import Fairness
 from conductor_trio.server.held import HeldRequests
 from conductor_trio.server.routes import RouteTable
 from conductor_trio.server.throttle import TokenThrottle
@@ -59,6 +60,7 @@ class Gateway:
     aborts: AbortWatcher
     counters: Counters = attrs.field(factory=Counters)
     routes: RouteTable = attrs.field(init=False)
+    fairness: Fairness = attrs.field(init=False)
     held: HeldRequests = attrs.field(init=False)
     links: LinkMonitor = attrs.field(init=False)
     visitors: int = 0
@@ -73,6 +75,7 @@ class Gateway:
     def __attrs_post_init__(self) -> None:
         self.buffer = memoryview(bytearray(self.limits.splice_size))
         self.routes = RouteTable(self.limits)
+        self.fairness = Fairness(self.limits)
         self.held = HeldRequests(self.limits)
         self.links = LinkMonitor(self.limits, self.draining)
 
@@ -141,6 +144,7 @@ class Gateway:
             nursery.start_soon(self.aborts.run)
             nursery.start_soon(self.routes.run_expiry)
             nursery.start_soon(self.links.run)
+            nursery.start_soon(self.fairness.run)
             nursery.start_soon(self._run_idle_expiry)
 
     async def _run_idle_expiry(self) -> None:

@@ -16,6 +16,7 @@ import trio
 
 from conductor_trio.config import Limits
 from conductor_trio.errors import RegistrationRefused
+from conductor_trio.server.fairness import Usage
 from conductor_trio.server.journal import Journal
 from conductor_trio.server.traffic import Traffic
 from conductor_trio.server.upstream import UpstreamPool
@@ -63,6 +64,7 @@ class Route:
     must_stop: bool = False  #: the owner has said so while the link was lost
     failing_since: float | None = None  #: Unix time, while the application does not answer
     is_open: bool = True
+    usage: Usage = attrs.field(factory=Usage, init=False)
     access: Access = attrs.field(init=False)
     _scopes: dict[trio.CancelScope, str] = attrs.field(factory=dict, init=False)
     _onlookers: dict[trio.CancelScope, str] = attrs.field(factory=dict, init=False)

@@ -15,6 +15,7 @@ from trio.testing import MockClock
 
 from conductor_trio.client.connection import Connection
 from conductor_trio.client.pauses import Pauses
+from conductor_trio.client.recipes import Launch
 from conductor_trio.client.settings import ClientSettings, ServerAddress
 from conductor_trio.config import ClientLimits
 from conductor_trio.errors import TransportError
@@ -23,7 +24,11 @@ from tests.doubles.gateway import Channel, Event, Gateway, RecordedOutput
 LIMITS = ClientLimits()
 
 SETTINGS = ClientSettings(
-    server=ServerAddress(host="h"), local_socket="/app.sock", command=("app",), token="t0ken", key="lab"
+    server=ServerAddress(host="h"),
+    local_socket="/app.sock",
+    launch=Launch(command=("app",)),
+    token="t0ken",
+    key="lab",
 )
 
 

@@ -14,6 +14,7 @@ import trio
 
 from conductor_trio.client.connection import Connection
 from conductor_trio.client.guardian import open_guardian
+from conductor_trio.client.recipes import Launch
 from conductor_trio.client.settings import ClientSettings, ServerAddress
 from conductor_trio.client.ssh import open_ssh
 from conductor_trio.config import ClientLimits
@@ -151,15 +152,17 @@ async def test_an_ssh_that_hangs_is_replaced(
     monkeypatch.setenv("PATH", gateway.sshd.me.environment()["PATH"])
     settings = ClientSettings(
         server=ServerAddress(host="gateway", path=str(gateway.server.path)),
-        local_socket=str(short_tmp / "app.sock"),
-        command=("app",),
+        local_socket=(local_socket := str(short_tmp / "app.sock")),
+        launch=Launch(command=("app",)),
         token="t0ken",
         limits=ClientLimits(ping_timeout=0.5),
     )
     output, ready = RecordedOutput(), trio.Event()
     ready.set()
     async with open_guardian(settings.limits) as guardian, trio.open_nursery() as nursery:
-        connection = Connection(settings, output, lambda: open_ssh(settings, guardian), ready, lambda: False)
+        connection = Connection(
+            settings, output, lambda: open_ssh(settings, local_socket, guardian), ready, lambda: False
+        )
         nursery.start_soon(connection.keep_up)
         with trio.fail_after(20):
             await output.wait_for("live")

@@ -19,7 +19,9 @@ from conductor_trio.client.app import open_application
 from conductor_trio.client.channel import ControlChannel
 from conductor_trio.client.guardian import open_guardian
 from conductor_trio.client.output import Output, open_output
+from conductor_trio.client.recipes import Launch
 from conductor_trio.client.settings import ClientSettings, ServerAddress
+from conductor_trio.client.start import Start
 from conductor_trio.config import ClientLimits
 from conductor_trio.errors import ApplicationError, RegistrationRefused, RemoteProtocolError, TransportError
 from conductor_trio.wire.auth import hash_token
@@ -75,10 +77,14 @@ def make_settings(directory: Path, *command: str, limits: ClientLimits = LIMITS)
     return ClientSettings(
         server=ServerAddress(host=None, path=str(directory / "client")),
         local_socket=str(directory / "app.sock"),
-        command=command or (*UPPERCASE_APPLICATION, str(directory / "app.sock")),
+        launch=Launch(command=command or (*UPPERCASE_APPLICATION, str(directory / "app.sock"))),
         token="t0ken",
         limits=limits,
     )
+
+
+def make_start(*command: str) -> Start:
+    return Start(command=command, executed=command)
 
 
 async def test_signals_end_a_run(server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]) -> None:
@@ -126,13 +132,14 @@ async def test_the_grace_is_as_long_as_the_settings_say(
     assert ClientLimits().term_timeout == 3  # the contract
     limits = ClientLimits(term_timeout=0.2)
     stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
-    settings = make_settings(short_tmp, *python(stubborn), limits=limits)
     async with (
         open_guardian(limits) as guardian,
-        open_application(settings, output, guardian, trio.Event()) as application,
+        open_application(output, guardian, limits, trio.Event()) as application,
     ):
+        await application.start(make_start(*python(stubborn)), str(short_tmp / "app.sock"))
         await pipe[0].wait_for("data")
         started = trio.current_time()
+    assert application.process is not None
     assert application.process.returncode == -signal.SIGKILL
     assert trio.current_time() - started >= 0.2
 
@@ -140,23 +147,28 @@ async def test_the_grace_is_as_long_as_the_settings_say(
 async def test_an_application_is_ready_when_it_accepts(short_tmp: Path, output: Output) -> None:
     async with (
         open_guardian(LIMITS) as guardian,
-        open_application(make_settings(short_tmp), output, guardian, trio.Event()) as application,
+        open_application(output, guardian, LIMITS, trio.Event()) as application,
     ):
+        local_socket = str(short_tmp / "app.sock")
+        await application.start(make_start(*UPPERCASE_APPLICATION, local_socket), local_socket)
         with trio.fail_after(20):
             await application.ready.wait()
 
 
 async def test_one_that_does_not_start_says_so(short_tmp: Path, output: Output) -> None:
-    async with open_guardian(LIMITS) as guardian:
+    async with (
+        open_guardian(LIMITS) as guardian,
+        open_application(output, guardian, LIMITS, trio.Event()) as application,
+    ):
         with pytest.raises(ApplicationError, match="cannot start /no/such/file") as caught:
-            async with open_application(make_settings(short_tmp, "/no/such/file"), output, guardian, trio.Event()):
-                pass
+            await application.start(make_start("/no/such/file"), str(short_tmp / "app.sock"))
+        assert application.is_over
     assert caught.value.status == 127
 
 
 async def test_a_guardian_that_was_killed_is_not_missed(short_tmp: Path, output: Output) -> None:
     async with open_guardian(LIMITS) as guardian:
-        with guardian.watching("directory", short_tmp):
+        with guardian.watching("app_directory", short_tmp):
             (child,) = _children()
             os.kill(child, signal.SIGKILL)
     assert short_tmp.exists()
@@ -175,7 +187,7 @@ async def test_a_farewell_leaves_everything_alone(short_tmp: Path) -> None:
     kept = short_tmp / "kept"
     kept.mkdir()
     async with open_guardian(LIMITS) as guardian:
-        with guardian.watching("directory", kept):
+        with guardian.watching("app_directory", kept):
             pass
     assert kept.is_dir()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.client import cli
+from conductor_trio.client import arguments, cli
 from conductor_trio.client.settings import ServerAddress, check_local_socket, parse_server
 from conductor_trio.config import DEFAULT_CONTROL_SOCKET
 from conductor_trio.errors import ConfigError
@@ -89,18 +89,18 @@ def test_the_local_socket_fits_a_socket_address() -> None:
 
 
 def test_options_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(cli.TOKEN_VARIABLE, "s3cret")
-    settings = cli.parse_arguments(["-k", "lab", "-r", "-v", "gw", "x.sock", "--", "run", "-k", "--", "y"])
-    assert settings.command == ("run", "-k", "--", "y")
+    monkeypatch.setenv(arguments.TOKEN_VARIABLE, "s3cret")
+    settings = arguments.parse_arguments(["-k", "lab", "-r", "-v", "gw", "x.sock", "--", "run", "-k", "--", "y"])
+    assert settings.launch.command == ("run", "-k", "--", "y")
     assert (settings.key, settings.replace, settings.verbose) == ("lab", True, True)
     assert (settings.server.host, settings.local_socket) == ("gw", "x.sock")
     assert settings.token == "s3cret"
-    assert cli.TOKEN_VARIABLE not in os.environ
+    assert arguments.TOKEN_VARIABLE not in os.environ
     assert "s3cret" not in repr(settings)
 
 
 def test_the_two_dashes_are_optional() -> None:
-    assert cli.parse_arguments(["gw", "x", "run", "--key", "a"]).command == ("run", "--key", "a")
+    assert arguments.parse_arguments(["gw", "x", "run", "--key", "a"]).launch.command == ("run", "--key", "a")
 
 
 @pytest.mark.parametrize("given_token", ["", None])
@@ -108,16 +108,24 @@ def test_without_a_token_there_is_a_fresh_one(given_token: str | None, monkeypat
     tokens = set()
     for _ in range(3):
         if given_token is not None:
-            monkeypatch.setenv(cli.TOKEN_VARIABLE, given_token)
-        tokens.add(cli.parse_arguments(["gw", "x", "run"]).token)
+            monkeypatch.setenv(arguments.TOKEN_VARIABLE, given_token)
+        tokens.add(arguments.parse_arguments(["gw", "x", "run"]).token)
     assert len(tokens) == 3
     assert all(len(token) == 32 and token.isascii() and token.isalnum() and token.islower() for token in tokens)
+
+
+def run_main(argv: list[str]) -> object:
+    """Return the exit status."""
+    try:
+        return cli.main(argv)
+    except SystemExit as error:
+        return error.code
 
 
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ([], "required"),
+        (["gw"], "required"),
         (["gw", "x"], "COMMAND"),
         (["gw", "x", "--"], "COMMAND"),
         (["-o", "gw", "x", "run"], "unrecognized"),
@@ -128,9 +136,7 @@ def test_without_a_token_there_is_a_fresh_one(given_token: str | None, monkeypat
 def test_wrong_usage_is_status_2_on_standard_error(
     argv: list[str], says: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main(argv)
-    assert caught.value.code == 2
+    assert run_main(argv) == 2
     said = capfd.readouterr()
     assert says in said.err
     assert said.out == ""
@@ -138,7 +144,7 @@ def test_wrong_usage_is_status_2_on_standard_error(
 
 def test_help_needs_no_trio() -> None:
     # What makes --help quick: it is over before anything slow is imported.
-    script = "import sys; from conductor_trio.client.cli import _build_parser; _build_parser().format_help()"
+    script = "import sys; from conductor_trio.client.arguments import build_parser; build_parser().format_help()"
     check = f"{script}; sys.exit(not not {{'trio', 'asyncio', 'structlog', 'ssl'}} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 

@@ -76,6 +76,14 @@ def test_the_status_stands_below_complete_lines_only() -> None:
     assert show(shown) == ["one", "progress 2", "status"]
 
 
+def test_a_status_that_a_narrower_window_has_wrapped_goes_as_a_whole() -> None:
+    screen = Screen(has_cursor=True)
+    screen.set_status("x" * 40)
+    # What a terminal makes of that which wraps old lines anew: the cursor stays where the line begins.
+    wrapped = "x" * 30 + "\n" + "x" * 10 + "\x1b[A\r"
+    assert show(wrapped + screen.set_status("") + screen.pass_on("text\n")) == ["text"]
+
+
 def test_lines_of_ours_begin_below_an_incomplete_one() -> None:
     screen = Screen(has_cursor=True)
     shown = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import logging
 import os
 from collections.abc import AsyncIterator
 
@@ -13,14 +12,12 @@ import trio
 from conductor_trio.client.guardian import Guardian
 from conductor_trio.client.localsocket import remove_stale
 from conductor_trio.client.output import Output
-from conductor_trio.client.settings import ClientSettings
+from conductor_trio.client.readiness import wait_ready
+from conductor_trio.client.start import Start
 from conductor_trio.config import ClientLimits
-from conductor_trio.errors import ApplicationError, StartError, UpstreamUnavailable
+from conductor_trio.errors import ApplicationError, StartError
 from conductor_trio.net.process import end_group, open_pipe
-from conductor_trio.net.streams import connect_unix
 from conductor_trio.wire import report
-
-_log = logging.getLogger(__name__)
 
 # As env(1) and timeout(1) do.
 STATUS_NOT_EXECUTABLE = 126
@@ -29,32 +26,79 @@ STATUS_SIGNAL = 128
 
 
 class Application:
-    """The running program. `ready` is set once it accepts connections."""
+    """The user's program: to be started, running, or ended. `ready` is set once it can be used."""
 
-    def __init__(self, process: trio.Process, local_socket: str, limits: ClientLimits) -> None:
-        self.process = process
+    def __init__(
+        self, output: Output, guardian: Guardian, limits: ClientLimits, stack: contextlib.ExitStack
+    ) -> None:
+        self.process: trio.Process | None = None
         self.ready = trio.Event()
-        self._local_socket = local_socket
+        self._output = output
+        self._guardian = guardian
         self._limits = limits
+        self._stack = stack  # closed when the program and its group are gone
+        self._pumps: list[_Pump] = []
+        self._has_failed = False
+        self._started = trio.Event()
+        self._local_socket = ""
+        self._ready_path: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it could not be started, or has ended, whatever its children do."""
+        return self._has_failed or (self.process is not None and self.process.returncode is not None)
+
+    async def start(self, start: Start, local_socket: str, ready_path: str | None = None) -> None:
+        """It runs, once only, and is watched until it listens and, with a path, answers; or `ApplicationError`."""
+        self._local_socket, self._ready_path = local_socket, ready_path
+        stdout, stdout_end = self._stack.enter_context(open_pipe())
+        stderr, stderr_end = self._stack.enter_context(open_pipe())
+        try:
+            self.process = await _execute(start, stdout_end, stderr_end)
+        except ApplicationError:
+            self._has_failed = True
+            raise
+        finally:
+            os.close(stdout_end)
+            os.close(stderr_end)
+        self._stack.enter_context(self._guardian.watching("app", self.process.pid))
+        self._output.send(report.execute(list(start.command), self.process.pid))
+        size = self._limits.read_size
+        self._pumps = [_Pump("stdout", stdout, self._output, size), _Pump("stderr", stderr, self._output, size)]
+        self._started.set()
 
     async def wait_ended(self) -> int:
         """Wait for the program itself, whatever its children do, and return its status in a shell's terms."""
+        assert self.process is not None
         returncode = await self.process.wait()
         return STATUS_SIGNAL - returncode if returncode < 0 else returncode
 
-    async def watch_ready(self) -> None:
-        """Set `ready` as soon as a connection is accepted."""
-        pause = self._limits.probe_pause
-        while True:
-            try:
-                stream = await connect_unix(self._local_socket, connect_timeout=0)
-            except UpstreamUnavailable:
-                await trio.sleep(pause)
-                pause = min(pause * 1.5, self._limits.max_probe_pause)
-            else:
-                stream.close()
-                self.ready.set()
-                return
+    async def run(self) -> None:
+        """Once it is started, pass on what it says, and set `ready` when it is."""
+        await self._started.wait()
+        async with trio.open_nursery() as nursery:
+            for pump in self._pumps:
+                nursery.start_soon(pump.run)
+            await wait_ready(self._local_socket, self._ready_path, self._limits)
+            self.ready.set()
+
+    async def end(self, hurry: trio.Event) -> None:
+        """Its group is gone, what it said is passed on, and so is its end. Cancelled or not."""
+        if self.process is None:
+            return
+        async with trio.open_nursery() as nursery:
+            # Our end may be a cancellation; end_group() has a deadline whatever the program does.
+            nursery.cancel_scope.shield = True
+            for pump in self._pumps:
+                nursery.start_soon(pump.run)
+            await end_group(self.process, term_timeout=self._limits.term_timeout, hurry=hurry)
+            nursery.cancel_scope.cancel()
+        with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
+            remove_stale(self._local_socket)
+        for pump in self._pumps:
+            pump.drain()
+        if self.process.returncode is not None:
+            self._output.send(report.exit_(self.process.returncode))
 
 
 class _Pump:
@@ -101,59 +145,29 @@ class _Pump:
 
 @contextlib.asynccontextmanager
 async def open_application(
-    settings: ClientSettings, output: Output, guardian: Guardian, hurry: trio.Event
+    output: Output, guardian: Guardian, limits: ClientLimits, hurry: trio.Event
 ) -> AsyncIterator[Application]:
-    """Run the program; on leaving, its whole group is gone, all that it wrote is reported, and so is its exit.
+    """Give the program, to be started; on leaving, it is gone with its group, and so is all that it left unsaid.
 
-    Raises `ApplicationError` where it does not start. `hurry` cuts the grace short in which it may end itself.
+    `hurry` cuts the grace short in which it may end itself.
     """
     with contextlib.ExitStack() as stack:
-        stdout, stdout_end = stack.enter_context(open_pipe())
-        stderr, stderr_end = stack.enter_context(open_pipe())
-        try:
-            process = await _start(settings.command, stdout_end, stderr_end)
-        finally:
-            os.close(stdout_end)
-            os.close(stderr_end)
-        stack.enter_context(guardian.watching("app", process.pid))
-        output.send(report.execute(list(settings.command), process.pid))
-        read_size = settings.limits.read_size
-        pumps = [_Pump("stdout", stdout, output, read_size), _Pump("stderr", stderr, output, read_size)]
-        application = Application(process, settings.local_socket, settings.limits)
+        application = Application(output, guardian, limits, stack)
         try:
             async with trio.open_nursery() as nursery:
-                for pump in pumps:
-                    nursery.start_soon(pump.run)
-                nursery.start_soon(application.watch_ready)
+                nursery.start_soon(application.run)
                 yield application
                 nursery.cancel_scope.cancel()
         finally:
             output.expect_end()
-            await _end(process, pumps, settings.limits, hurry)  # noqa: ASYNC102
-            with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
-                remove_stale(settings.local_socket)
-            for pump in pumps:
-                pump.drain()
-            if process.returncode is not None:
-                output.send(report.exit_(process.returncode))
+            await application.end(hurry)  # noqa: ASYNC102
 
 
-async def _start(command: tuple[str, ...], stdout: int, stderr: int) -> trio.Process:
+async def _execute(start: Start, stdout: int, stderr: int) -> trio.Process:
     try:
         return await trio.lowlevel.open_process(
-            command, stdin=None, stdout=stdout, stderr=stderr, start_new_session=True
+            start.executed, stdin=None, stdout=stdout, stderr=stderr, env=start.environment, start_new_session=True
         )
     except OSError as error:
         status = STATUS_NOT_FOUND if isinstance(error, FileNotFoundError) else STATUS_NOT_EXECUTABLE
-        raise ApplicationError(f"cannot start {command[0]}: {error.strerror}", status=status) from error
-
-
-async def _end(process: trio.Process, pumps: list[_Pump], limits: ClientLimits, hurry: trio.Event) -> None:
-    """End the program's group, passing on what it says meanwhile."""
-    async with trio.open_nursery() as nursery:
-        # Our end may be a cancellation; end_group() has a deadline whatever the program does.
-        nursery.cancel_scope.shield = True
-        for pump in pumps:
-            nursery.start_soon(pump.run)
-        await end_group(process, term_timeout=limits.term_timeout, hurry=hurry)
-        nursery.cancel_scope.cancel()
+        raise ApplicationError(f"cannot start {start.command[0]}: {error.strerror}", status=status) from error

@@ -64,6 +64,10 @@ class ControlChannel:
             while await self.next_event() is not None:
                 pass
 
+    async def tell_ready(self) -> None:
+        """The server knows that the application listens, unless the channel is closed."""
+        await self._send(control.Event.READY)
+
     async def leave(self) -> None:
         """The server knows that we end on purpose, unless it hangs: `leave_timeout`, cancelled or not."""
         if not self._has_events:

@@ -20,10 +20,10 @@ from conductor_trio.client.pauses import Pauses
 from conductor_trio.client.settings import ClientSettings
 from conductor_trio.client.transport import LinkSilent, ServerAway, Transport
 from conductor_trio.config import RELAY_NAME
-from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError
+from conductor_trio.errors import ConductorError, RegistrationRefused, StartError, TransportError, first_of
 from conductor_trio.wire import report
 from conductor_trio.wire.auth import hash_token
-from conductor_trio.wire.control import RESUME, Accepted, Banner, Event, Registration, Takeover
+from conductor_trio.wire.control import RESUME, STARTING, Accepted, Banner, Event, Registration, Takeover
 
 _log = logging.getLogger(__name__)
 
@@ -61,16 +61,23 @@ class Connection:
         self._key = settings.key
         self._takeover = Takeover.ANY if settings.replace else Takeover.OWN
         self._was_greeted = False
-        self._was_live = False
+        self._was_accepted = False
         self._attempt = 0  # in this outage; 0 outside of one
         self._logged_reason = ""
         self._dial_pauses = Pauses(settings.limits)
+        self._names: Accepted | None = None
+        self._names_told = trio.Event()
+
+    async def wait_names(self) -> Accepted | None:
+        """Wait for what the server tells before the application listens; None where it tells nothing then."""
+        await self._names_told.wait()
+        return self._names
 
     async def keep_up(self) -> str:
         """Keep the application reachable; returns, with the reason, only where the first dial fails."""
         while True:
             error = await self._dial()
-            if not self._was_live and (not self._was_greeted or isinstance(error, _Hopeless)):
+            if not self._was_accepted and (not self._was_greeted or isinstance(error, _Hopeless)):
                 return str(error)
             await self._pause(str(error), self._dial_pauses.take(self._limits.max_redial_pause))
 
@@ -83,12 +90,12 @@ class Connection:
                 self._output.send(report.connect(server.user, server.host, server.port))
                 await self._serve_channels(transport)
         except* ConductorError as group:
-            error = _first(group)
+            error = first_of(group)
         except* OSError as group:
-            error = _Hopeless(_format_shortage(_first(group)))
+            error = _Hopeless(_format_shortage(first_of(group)))
         except* Exception as group:
             # A bug in dialling is not to cost the application its hours of work.
-            error = _Hopeless(f"this is a bug, please report it: {_first(group)!r}")
+            error = _Hopeless(f"this is a bug, please report it: {first_of(group)!r}")
             _log.debug("traceback", exc_info=group)
         return error
 
@@ -119,7 +126,7 @@ class Connection:
                     await trio.sleep(pauses.take(self._limits.max_reopen_pause))
                     continue
                 reason = await transport.explain(error, thorough=not self._was_greeted)
-                if not self._was_live and not (is_away and self._was_greeted):
+                if not self._was_accepted and not (is_away and self._was_greeted):
                     raise _Hopeless(reason)
                 if self._attempt == 0:
                     pauses.reset()
@@ -141,11 +148,11 @@ class Connection:
         try:
             await retired.start(self._run_channel, transport)
         except* ConductorError as group:
-            first = _first(group)
+            first = first_of(group)
             assert isinstance(first, ConductorError)
             error = first
         except* OSError as group:
-            error = TransportError(_format_shortage(_first(group)))
+            error = TransportError(_format_shortage(first_of(group)))
         return error
 
     async def _run_channel(self, transport: Transport, *, task_status: trio.TaskStatus[None]) -> None:
@@ -156,11 +163,11 @@ class Connection:
             banner = await channel.receive_banner()
             self._was_greeted = True
             self._output.send(report.control_connect(self._settings.server.path, banner))
+            self._check_extensions(banner)
             try:
                 async with transport.open_relay(os.path.join(banner.directory, RELAY_NAME)):
-                    await self._wait_ready(channel)
                     try:
-                        await self._be_live(channel, banner, transport)
+                        await self._serve_session(channel, banner, transport)
                         task_status.started()
                         await channel.wait_end()
                     finally:
@@ -187,27 +194,75 @@ class Connection:
         if not self._ready.is_set():
             raise ServerAway("the server closed the control channel before the application listened")
 
-    async def _be_live(self, channel: ControlChannel, banner: Banner, transport: Transport) -> None:
+    async def _serve_session(self, channel: ControlChannel, banner: Banner, transport: Transport) -> None:
         """Register, and return when the server asks to move; raises `ConductorError` where it ends otherwise."""
-        self._go_live(await channel.register(self._make_registration(banner)))
+        is_early = self._settings.registers_early and STARTING in banner.extensions and not self._ready.is_set()
+        if not is_early:
+            await self._wait_ready(channel)
+        accepted = await channel.register(self._make_registration(banner, is_starting=is_early))
+        self._accept(accepted)
         transport.forget_warnings()
-        while (event := await channel.next_event()) is not Event.MOVE:
-            if event is None:
-                raise ServerAway(_CLOSED)
-            if event is Event.REPLACED:
-                # Two that take a name from each other would do so for ever.
-                self._takeover = Takeover.NEVER
-                raise RegistrationRefused("another session of yours has taken the name")
+        is_shown = trio.Event()
+        error: ConductorError | None = None
+        async with trio.open_nursery() as nursery:
+            if is_early:
+                self._output.send(report.starting(self._settings.token, self._key, accepted.urls))
+                nursery.start_soon(self._go_live_when_ready, channel, accepted, is_shown)
+            else:
+                self._go_live(accepted)
+            error = await self._follow(channel, is_shown)
+            nursery.cancel_scope.cancel()
+        if error is not None:
+            raise error
 
-    def _make_registration(self, banner: Banner) -> Registration:
+    async def _follow(self, channel: ControlChannel, is_shown: trio.Event) -> ConductorError | None:
+        """Follow a channel until the server asks to move; otherwise return why it is of no further use.
+
+        `is_shown` is set when the server says that visitors are shown the application from now on.
+        """
+        try:
+            while (event := await channel.next_event()) is not Event.MOVE:
+                if event is None:
+                    return ServerAway(_CLOSED)
+                if event is Event.REPLACED:
+                    # Two that take a name from each other would do so for ever.
+                    self._takeover = Takeover.NEVER
+                    return RegistrationRefused("another session of yours has taken the name")
+                if event is Event.READY:
+                    is_shown.set()
+        except ConductorError as error:
+            return error
+        return None
+
+    async def _go_live_when_ready(self, channel: ControlChannel, accepted: Accepted, is_shown: trio.Event) -> None:
+        await self._ready.wait()
+        await channel.tell_ready()
+        with trio.move_on_after(self._limits.show_timeout):
+            await is_shown.wait()
+        self._go_live(accepted)
+
+    def _make_registration(self, banner: Banner, *, is_starting: bool) -> Registration:
         return Registration(
             auth=hash_token(self._settings.token.encode()),
             key=self._key,
-            extensions=banner.extensions & {RESUME},
+            extensions=banner.extensions & ({RESUME, STARTING} if is_starting else {RESUME}),
             takeover=self._takeover,
+            is_starting=is_starting,
         )
 
-    def _go_live(self, accepted: Accepted) -> None:
+    def _check_extensions(self, banner: Banner) -> None:
+        """The application can start, or will by what the server is going to tell; raises `StartError`."""
+        if self._names_told.is_set() or STARTING in banner.extensions:
+            return
+        if self._settings.needs_names:
+            raise StartError(
+                "the gateway's server does not tell the address before the application listens, as {host}, {url} "
+                "and {key} in its command need; leave these out, give the key with -k, or ask for a newer "
+                "conductor-trio-server"
+            )
+        self._names_told.set()
+
+    def _accept(self, accepted: Accepted) -> None:
         # A key that the server chose keeps the address the same after the next dial.
         self._key = self._key or accepted.key
         if self._takeover is Takeover.ANY:
@@ -216,18 +271,15 @@ class Connection:
             _log.info("connected again")
             self._attempt = 0
             self._logged_reason = ""
-        self._was_live = True
+        self._was_accepted = True
         self._dial_pauses.reset()
+        if not self._names_told.is_set():
+            self._names = accepted
+            self._names_told.set()
+
+    def _go_live(self, accepted: Accepted) -> None:
         self._output.send(report.live(self._settings.token, self._key, accepted.urls))
 
 
 def _format_shortage(error: BaseException) -> str:
     return f"this host is short of something: {error}"
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first of the exceptions in nested groups."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -2,7 +2,7 @@
 
 It waits at the end of a pipe that only the client holds. When the pipe closes without a farewell, the client is
 gone and can do nothing itself: the guardian ends the application's group, the SSH connection, and our temporary
-directory. (PR_SET_PDEATHSIG would not do: it fires when the *thread* that started the child ends, and Trio
+directories. (PR_SET_PDEATHSIG would not do: it fires when the *thread* that started the child ends, and Trio
 starts children from worker threads.)
 """
 
@@ -25,18 +25,20 @@ _log = logging.getLogger(__name__)
 # $1 is the grace in tenths of a second. `kill -s NAME --` is the form that dash, bash and busybox share.
 _SCRIPT = """\
 trap '' INT TERM HUP
-app= ssh= directory=
+app= ssh= ssh_directory= app_directory=
 while read -r what value; do
   case $what in
     app) app=$value ;;
     ssh) ssh=$value ;;
-    directory) directory=$value ;;
+    ssh_directory) ssh_directory=$value ;;
+    app_directory) app_directory=$value ;;
     farewell) exit 0 ;;
   esac
 done
 [ -z "$app" ] || kill -s TERM -- "-$app"
 [ -z "$ssh" ] || kill -s TERM "$ssh"
-[ -z "$directory" ] || rm -rf -- "$directory"
+[ -z "$ssh_directory" ] || rm -rf -- "$ssh_directory"
+[ -z "$app_directory" ] || rm -rf -- "$app_directory"
 [ -n "$app" ] || exit 0
 tenths=0
 while [ "$tenths" -lt "$1" ] && kill -s 0 -- "-$app"; do
@@ -55,7 +57,10 @@ class Guardian:
 
     @contextlib.contextmanager
     def watching(self, what: str, value: object) -> Iterator[None]:
-        """Within, the guardian cleans `value` up when we are killed: `app`, `ssh` or `directory`."""
+        """Within, the guardian cleans `value` up when we are killed.
+
+        `app` is a process group, `ssh` a process, `ssh_directory` and `app_directory` are paths.
+        """
         self._tell(f"{what} {value}")
         try:
             yield

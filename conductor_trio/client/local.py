@@ -25,9 +25,9 @@ _CONNECT_TIMEOUT = 5.0  # to the server or the application; what the server allo
 class LocalTransport(Transport):
     """The way to a server on this host."""
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(self, settings: ClientSettings, local_socket: str) -> None:
         self._path = settings.server.path
-        self._local_socket = settings.local_socket
+        self._local_socket = local_socket
         self._buffer = memoryview(bytearray(settings.limits.splice_size))
 
     async def connect_control(self) -> SocketStream:
@@ -77,6 +77,6 @@ def _log_shortage(error: OSError) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_local(settings: ClientSettings) -> AsyncIterator[LocalTransport]:
+async def open_local(settings: ClientSettings, local_socket: str) -> AsyncIterator[LocalTransport]:
     """Give the transport; there is nothing to open before the control socket."""
-    yield LocalTransport(settings)
+    yield LocalTransport(settings, local_socket)

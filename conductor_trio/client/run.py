@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 
+import attrs
 import trio
 
 from conductor_trio.client.app import STATUS_SIGNAL, Application, open_application
 from conductor_trio.client.connection import Connection
+from conductor_trio.client.directory import open_directory
 from conductor_trio.client.guardian import Guardian, open_guardian
 from conductor_trio.client.local import open_local
 from conductor_trio.client.localsocket import SocketInUse, prepare_local_socket
 from conductor_trio.client.output import Output, open_output
-from conductor_trio.client.settings import ClientSettings
+from conductor_trio.client.settings import ClientSettings, format_place
 from conductor_trio.client.ssh import open_ssh
+from conductor_trio.client.start import make_start, plan_port
+from conductor_trio.client.tcp import PortPlan
 from conductor_trio.client.transport import Transport
-from conductor_trio.errors import ApplicationError, ConductorError
+from conductor_trio.errors import ApplicationError, ConductorError, first_of
 from conductor_trio.wire import report
+from conductor_trio.wire.control import Accepted
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -35,13 +42,27 @@ async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     asked, hurry = trio.CancelScope(), trio.Event()
     status = EXIT_OK
     with trio.open_signal_receiver(*_ending_signals()) as received:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_watch_signals, received, asked, hurry)
-            async with open_output(stdout, settings.limits) as output:
-                with asked:
-                    status = await _run_application(settings, output, asked, hurry)
+        async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
+            nursery.start_soon(_watch_signals, received, output, asked, hurry)
+            with asked:
+                status = await _run_application(settings, output, asked, hurry)
             nursery.cancel_scope.cancel()
     return EXIT_OK if asked.cancelled_caught else status
+
+
+def _open_output(settings: ClientSettings, stdout: int) -> AbstractAsyncContextManager[Output]:
+    if not settings.has_display:
+        return open_output(stdout, settings.limits)
+    # Its libraries take 0.1 s that programs need not wait for.
+    from conductor_trio.client.display import DisplaySettings, open_display
+
+    shown = DisplaySettings(
+        place=None if settings.server.host is None else format_place(settings.server),
+        show_qr=settings.show_qr,
+        open_browser=settings.open_browser,
+        verbose=settings.verbose,
+    )
+    return open_display(stdout, settings.limits, shown)
 
 
 def _ending_signals() -> list[signal.Signals]:
@@ -50,11 +71,15 @@ def _ending_signals() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM] if keeps_running else [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-async def _watch_signals(received: AsyncIterator[int], asked: trio.CancelScope, hurry: trio.Event) -> None:
+async def _watch_signals(
+    received: AsyncIterator[int], output: Output, asked: trio.CancelScope, hurry: trio.Event
+) -> None:
     """The first signal ends everything in order, a second one at once."""
     async for number in received:
         if asked.cancel_called:
             hurry.set()
+        else:
+            output.send(report.ending(signal.Signals(number).name))
         _log.info("ending: %s", signal.Signals(number).name)
         asked.cancel()
 
@@ -63,54 +88,105 @@ async def _run_application(
     settings: ClientSettings, output: Output, asked: trio.CancelScope, hurry: trio.Event
 ) -> int:
     """Everything between the first look at the local socket and the application's end; returns the exit status."""
+    status = EXIT_FAILED
     try:
         async with open_guardian(settings.limits) as guardian:
-            await prepare_local_socket(settings.local_socket, replace=settings.replace, limits=settings.limits)
-            async with open_application(settings, output, guardian, hurry) as application:
-                return await _serve(settings, output, guardian, application, asked)
-    except ConductorError as error:
+            with _open_local_socket(settings, guardian) as local_socket:
+                await prepare_local_socket(local_socket, replace=settings.replace, limits=settings.limits)
+                plan = await _check_port(settings, output)
+                async with open_application(output, guardian, settings.limits, hurry) as application:
+                    run = _Run(
+                        settings=settings,
+                        output=output,
+                        guardian=guardian,
+                        local_socket=local_socket,
+                        plan=plan,
+                        application=application,
+                        asked=asked,
+                    )
+                    status = await run.serve()
+    except* ConductorError as group:
+        error = first_of(group)
         _fail(output, str(error))
         match error:
             case SocketInUse():
-                return EXIT_IN_USE
+                status = EXIT_IN_USE
             case ApplicationError(status=status):
-                return status
-        return EXIT_FAILED
-    except OSError as error:
-        _fail(output, f"this host is short of something: {error}")
-        return EXIT_FAILED
-
-
-async def _serve(
-    settings: ClientSettings,
-    output: Output,
-    guardian: Guardian,
-    application: Application,
-    asked: trio.CancelScope,
-) -> int:
-    """Keep the application reachable until it ends, or until the first dial fails; return the exit status."""
-    status = EXIT_FAILED
-
-    def is_ending() -> bool:
-        return asked.cancel_called or application.process.returncode is not None
-
-    def open_transport() -> AbstractAsyncContextManager[Transport]:
-        return open_local(settings) if settings.server.host is None else open_ssh(settings, guardian)
-
-    connection = Connection(settings, output, open_transport, application.ready, is_ending)
-    async with trio.open_nursery() as nursery:
-
-        async def dial() -> None:
-            _fail(output, await connection.keep_up())
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(dial)
-        status = await application.wait_ended()
-        nursery.cancel_scope.cancel()
-        if not application.ready.is_set():
-            by = f"by signal {status - STATUS_SIGNAL}" if status > STATUS_SIGNAL else f"with status {status}"
-            _fail(output, f"the application ended {by} before it listened on {settings.local_socket}")
+                pass
+    except* OSError as group:
+        _fail(output, f"this host is short of something: {first_of(group)}")
     return status
+
+
+@contextlib.contextmanager
+def _open_local_socket(settings: ClientSettings, guardian: Guardian) -> Iterator[str]:
+    """Give the path where the application is to listen; one of our choice is gone on leaving."""
+    if settings.local_socket is not None:
+        yield settings.local_socket
+        return
+    with open_directory(guardian, "app_directory") as directory:
+        yield os.path.join(directory, "socket")
+
+
+async def _check_port(settings: ClientSettings, output: Output) -> PortPlan | None:
+    """Return how an application with a TCP port runs, if it is one; raises `StartError` where that cannot be."""
+    plan = plan_port(settings)
+    if plan is None:
+        return None
+    await plan.check()
+    if plan.notice:
+        _log.warning("%s", plan.notice)
+        output.send(report.warning(plan.notice))
+    return plan
+
+
+@attrs.frozen(kw_only=True)
+class _Run:
+    """An application and its connection, from one's start to the other's end."""
+
+    settings: ClientSettings
+    output: Output
+    guardian: Guardian
+    local_socket: str
+    plan: PortPlan | None
+    application: Application
+    asked: trio.CancelScope
+
+    async def serve(self) -> int:
+        """Keep the application reachable until it ends, or until the first dial fails; return the exit status."""
+        status = EXIT_FAILED
+        connection = Connection(
+            self.settings, self.output, self._open_transport, self.application.ready, self._is_ending
+        )
+        if not self.settings.wants_names:
+            await self._start(None)
+        async with trio.open_nursery() as nursery:
+
+            async def dial() -> None:
+                _fail(self.output, await connection.keep_up())
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(dial)
+            if self.settings.wants_names:
+                await self._start(await connection.wait_names())
+            status = await self.application.wait_ended()
+            nursery.cancel_scope.cancel()
+            if not self.application.ready.is_set():
+                by = f"by signal {status - STATUS_SIGNAL}" if status > STATUS_SIGNAL else f"with status {status}"
+                _fail(self.output, f"the application ended {by} before it listened on {self.local_socket}")
+        return status
+
+    async def _start(self, names: Accepted | None) -> None:
+        start = make_start(self.settings, self.local_socket, self.plan, names)
+        await self.application.start(start, self.local_socket, self.settings.launch.ready)
+
+    def _is_ending(self) -> bool:
+        return self.asked.cancel_called or self.application.is_over
+
+    def _open_transport(self) -> AbstractAsyncContextManager[Transport]:
+        if self.settings.server.host is None:
+            return open_local(self.settings, self.local_socket)
+        return open_ssh(self.settings, self.local_socket, self.guardian)
 
 
 def _fail(output: Output, reason: str) -> None:

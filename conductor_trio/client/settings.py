@@ -6,6 +6,7 @@ import re
 
 import attrs
 
+from conductor_trio.client.recipes import Launch
 from conductor_trio.config import DEFAULT_CONTROL_SOCKET, MAX_SOCKET_PATH, ClientLimits
 from conductor_trio.errors import ConfigError
 
@@ -25,16 +26,45 @@ class ServerAddress:
 
 @attrs.frozen(kw_only=True)
 class ClientSettings:
-    """The client's command line, checked."""
+    """The client's command line, checked, and what the configuration adds to it.
+
+    `local_socket` is where the application listens; None is a fresh path, and only then the placeholders in
+    `launch` stand for something.
+    """
 
     server: ServerAddress
-    local_socket: str
-    command: tuple[str, ...]
+    local_socket: str | None
+    launch: Launch
     token: str = attrs.field(repr=False)
     key: str | None = None
     replace: bool = False
     verbose: bool = False
+    has_display: bool = False  # instead of JSON lines
+    show_qr: bool = False
+    open_browser: bool = False
+    tcp_shared: bool = False
     limits: ClientLimits = attrs.field(factory=ClientLimits)
+
+    @property
+    def registers_early(self) -> bool:
+        """Whether visitors are to see that the application is starting, if the server can show it.
+
+        In the contract's form a program reads the events, and it is written there when a client registers.
+        """
+        return self.local_socket is None or self.has_display
+
+    @property
+    def needs_names(self) -> bool:
+        """Whether the application cannot start before the server has told its key or host name."""
+        return self.local_socket is None and self.launch.needs_registration(key=self.key)
+
+    @property
+    def wants_names(self) -> bool:
+        """Whether the application is to know its host name from the start, where the server can tell it then.
+
+        A recipe says all that its application has to know; others may look into their environment.
+        """
+        return self.needs_names or (self.local_socket is None and self.launch.recipe is None)
 
 
 def parse_server(text: str) -> ServerAddress:
@@ -64,6 +94,13 @@ def parse_server(text: str) -> ServerAddress:
         raise wrong("user and host hold no blanks")
     path = _checked_path(slash + path, wrong="SERVER") if slash else DEFAULT_CONTROL_SOCKET
     return ServerAddress(host=host, user=user or None, port=port, path=path)
+
+
+def format_place(address: ServerAddress) -> str:
+    """Return the host as the user named it."""
+    user = f"{address.user}@" if address.user else ""
+    port = f" port {address.port}" if address.port else ""
+    return f"{user}{address.host}{port}"
 
 
 def check_local_socket(path: str) -> str:

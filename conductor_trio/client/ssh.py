@@ -13,15 +13,15 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import trio
 
+from conductor_trio.client.directory import open_directory
 from conductor_trio.client.guardian import Guardian
 from conductor_trio.client.modesetter import ModeSetter, run_mode_setter
 from conductor_trio.client.reasons import explain, explain_channel_refused, is_channel_refused
-from conductor_trio.client.settings import ClientSettings, ServerAddress
+from conductor_trio.client.settings import ClientSettings, ServerAddress, format_place
 from conductor_trio.client.sshlog import SshLog
 from conductor_trio.client.transport import Transport
 from conductor_trio.config import MAX_SOCKET_PATH, ClientLimits
@@ -197,22 +197,16 @@ class SshTransport(Transport):
         return -1, f"no answer within {self._limits.ssh_command_timeout:g} s"
 
 
-def format_place(address: ServerAddress) -> str:
-    """Return the host as the user named it."""
-    user = f"{address.user}@" if address.user else ""
-    port = f" port {address.port}" if address.port else ""
-    return f"{user}{address.host}{port}"
-
-
 @contextlib.asynccontextmanager
-async def open_ssh(settings: ClientSettings, guardian: Guardian) -> AsyncIterator[SshTransport]:
+async def open_ssh(settings: ClientSettings, local_socket: str, guardian: Guardian) -> AsyncIterator[SshTransport]:
     """Log in and give the transport; on leaving, ssh and its directory are gone. Raises `TransportError`."""
     if shutil.which("ssh") is None:
         raise TransportError("there is no ssh on your PATH; install the OpenSSH client")
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(_open_directory(guardian))
+        directory = stack.enter_context(open_directory(guardian, "ssh_directory"))
+        assert len(_control(directory)) + _RANDOM_SUFFIX <= MAX_SOCKET_PATH
         # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
-        os.symlink(os.path.join(os.getcwd(), settings.local_socket), f"{directory}/a")
+        os.symlink(os.path.join(os.getcwd(), local_socket), f"{directory}/a")
         stdout, stdout_end = stack.enter_context(open_pipe())
         stderr, stderr_end = stack.enter_context(open_pipe())
         with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
@@ -289,18 +283,3 @@ def _in_forward(path: str) -> str:
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise TransportError(f"SSH cannot forward to {path}: it is longer than {MAX_SOCKET_PATH} bytes")
     return re.sub(r"([\\:])", r"\\\1", path)
-
-
-@contextlib.contextmanager
-def _open_directory(guardian: Guardian) -> Iterator[str]:
-    """Give a directory of mode 0700 whose path is short and plain enough for ssh; removed on leaving."""
-    parent = tempfile.gettempdir()
-    if not re.fullmatch(r"[\w./+-]{1,40}", parent, re.ASCII):
-        parent = "/tmp"  # noqa: S108
-    directory = tempfile.mkdtemp(prefix="conductor-trio-", dir=parent)
-    assert len(_control(directory)) + _RANDOM_SUFFIX <= MAX_SOCKET_PATH
-    with guardian.watching("directory", directory):
-        try:
-            yield directory
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)

@@ -1,8 +1,8 @@
 """The client's events: one JSON object a line on its standard output.
 
 The contract's states are ``execute``, ``connect``, ``controlConnect``, ``live``, ``data``, ``dead``, ``failed``
-and ``exit``; ``reconnecting`` is ours. Programs read them, so none changes its meaning; fields and states may be
-added.
+and ``exit``; ``starting``, ``reconnecting``, ``warning`` and ``ending`` are ours. Programs read them, so none
+changes its meaning; fields and states may be added.
 """
 
 from __future__ import annotations
@@ -37,7 +37,16 @@ def live(auth: str, key: str | None, urls: tuple[str, ...]) -> bytes:
 
     A key that neither the user nor the server has named is the empty string, as in the original.
     """
-    return _event("live", config={"auth": auth, "key": key or "", "urls": list(urls)})
+    return _event("live", config=_config(auth, key, urls))
+
+
+def starting(auth: str, key: str | None, urls: tuple[str, ...]) -> bytes:
+    """The name is there, and visitors are told that the application is starting; fields as in ``live``."""
+    return _event("starting", config=_config(auth, key, urls))
+
+
+def _config(auth: str, key: str | None, urls: tuple[str, ...]) -> dict[str, object]:
+    return {"auth": auth, "key": key or "", "urls": list(urls)}
 
 
 def data(kind: str, text: str) -> bytes:
@@ -53,6 +62,16 @@ def dead(reason: str) -> bytes:
 def reconnecting(seconds: float, reason: str, attempt: int) -> bytes:
     """There is no connection for that reason; after so many seconds comes that attempt of this outage, from 1."""
     return _event("reconnecting", **{"in": round(seconds, 3), "reason": reason, "attempt": attempt})
+
+
+def warning(reason: str) -> bytes:
+    """It goes on, but there is something that the user should know."""
+    return _event("warning", reason=reason)
+
+
+def ending(signal: str) -> bytes:
+    """The client was asked to end, by the signal of that name, and ends the application first."""
+    return _event("ending", signal=signal)
 
 
 def failed(reason: str) -> bytes:

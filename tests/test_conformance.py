@@ -707,10 +707,8 @@ ORIGINS = [
 OWN_PATHS = [
     answered(f"our own path {path.decode()}", "RFC 3986 6.2.2", get(line=b"GET %b HTTP/1.1" % path), 404)
     for path in [
-        b"/_conductor",
-        b"/_conductor/",
-        b"/_conductor?a=b",
         b"/_conductor/other",
+        b"/_conductor/live",
         b"/_conductor/auth",
         b"/_conductor/auth/",
         b"/_conductor/auth/a/b",

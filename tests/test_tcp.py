@@ -284,6 +284,7 @@ async def test_a_signal_to_the_group_comes_once_and_the_application_ends_as_it_l
         os.killpg(program.process.pid, signal.SIGTERM)
         assert await program.wait_ended() == 3
     assert program.out.lines == ["SIGTERM"]
+    assert "has ended" not in program.err.text
     assert not local.exists()
 
 

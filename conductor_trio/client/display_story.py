@@ -131,7 +131,9 @@ class Story:
                 return [Notice(mark=Mark.WARNING, text=_sentence(reason))]
             case {"state": "ending"}:
                 self._is_asked = True
-                return [*self.expect_end(now), _step("Ending … Ctrl-C again ends it at once")]
+                name = event.get("signal", "SIGINT")
+                how = "Ctrl-C again ends it at once" if name == "SIGINT" else f"as {name} asks"
+                return [*self.expect_end(now), _step(f"Ending … {how}")]
             case {"state": "failed"}:
                 return self._fail(event)
             case {"state": "exit", "status": int(status)}:

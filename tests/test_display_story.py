@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-from typing import Any
 
 import pytest
 
@@ -29,12 +27,11 @@ class Teller:
         self.now = 1000.0
         self.story = Story(place=place, now=self.now, time_of_day=lambda: "14:03")
 
-    def tell(self, *events: bytes | dict[str, Any], after: float = 0) -> list[str]:
+    def tell(self, *events: report.Event, after: float = 0) -> list[str]:
         self.now += after
         items: list[Item] = []
         for event in events:
-            told = json.loads(event) if isinstance(event, bytes) else event
-            items += self.story.receive(told, self.now)
+            items += self.story.receive(event, self.now)
         return texts(items)
 
     def tick(self, after: float, *, has_status: bool = True) -> list[str]:
@@ -154,7 +151,7 @@ def test_advice_stands_apart() -> None:
         ([CONNECT], "cannot start jupyter: No such file", "Cannot start jupyter: No such file"),
     ],
 )
-def test_a_failure_names_its_hop(before: list[bytes], reason: str, first_line: str) -> None:
+def test_a_failure_names_its_hop(before: list[report.Event], reason: str, first_line: str) -> None:
     teller = Teller()
     teller.tell(EXECUTE, *before)
     (told,) = teller.tell(report.failed(reason))
@@ -212,10 +209,14 @@ def test_what_was_killed_may_have_used_too_much_memory() -> None:
 def test_an_end_as_asked_is_no_failure() -> None:
     teller = Teller()
     teller.tell(EXECUTE, CONNECT, CONTROL, LIVE)
-    assert teller.tell({"state": "ending"}) == ["Ending … Ctrl-C again ends it at once"]
+    assert teller.tell(report.ending("SIGINT")) == ["Ending … Ctrl-C again ends it at once"]
     teller.story.expect_end(teller.now)
     assert teller.status() == "ending the application | 0 s | Ctrl-C ends it at once"
     assert teller.tell(report.exit_(-signal.SIGTERM)) == ["The application has ended"]
+
+
+def test_a_batch_system_that_asks_is_named() -> None:
+    assert Teller().tell(report.ending("SIGTERM")) == ["Ending … as SIGTERM asks"]
 
 
 def test_a_job_that_runs_out_is_told_in_time() -> None:

@@ -47,6 +47,12 @@ def _press_widget(page: Page, directory: Path) -> None:
     expect(page.get_by_text("pressed: 42")).to_be_visible()
 
 
+def _run_cells_and_press(page: Page, directory: Path) -> None:
+    page.locator(".cm-content").first.click()
+    page.keyboard.press("Control+Shift+r")  # runs all cells
+    _press_widget(page, directory)
+
+
 _CELL = _notebook("print('the answer is', 6 * 7)")
 
 _WIDGETS = _notebook(
@@ -113,7 +119,7 @@ APPLICATIONS = (
         python_packages=("marimo",),
         command=("marimo", "edit", "cells.py"),
         files={"cells.py": _MARIMO},
-        use=_press_widget,
-        tried="a button pressed in the editor",
+        use=_run_cells_and_press,
+        tried="cells run, a button pressed",
     ),
 )

@@ -32,7 +32,7 @@ def _type_in_terminal(page: Page, directory: Path) -> None:
 
 def _filter_runs(page: Page, directory: Path) -> None:
     expect(page.get_by_text("loss").first).to_be_visible()
-    page.get_by_placeholder("Filter tags (regex)").fill("accuracy")
+    page.get_by_placeholder("Filter tags (regex)").first.fill("accuracy")
     expect(page.get_by_text("loss")).to_have_count(0)
     expect(page.get_by_text("accuracy").first).to_be_visible()
 

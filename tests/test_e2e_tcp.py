@@ -244,6 +244,8 @@ async def test_whoever_is_killed_nothing_outlives_it(node: Node, victim: str) ->
 @pytest.fixture
 def host_network() -> Iterator[list[str]]:
     """Give the words that run a command in a network that stands for the host's, with addresses and a route."""
+    if not os.path.exists("/dev/net/tun"):
+        missing("needs /dev/net/tun")
     name = f"ct-{os.getpid()}"
     ip = require_program("ip")
 
@@ -268,8 +270,6 @@ def host_network() -> Iterator[list[str]]:
 async def test_the_application_gets_out_and_nobody_gets_in(
     node: Node, host_network: list[str], program: str
 ) -> None:
-    if not os.path.exists("/dev/net/tun"):
-        missing("needs /dev/net/tun")
     tun = node.directory / "tun"
     os.mknod(tun, 0o020666, os.stat("/dev/net/tun").st_rdev)
     tun.chmod(0o666)  # as udev has it

@@ -141,7 +141,7 @@ def test_advice_stands_apart() -> None:
             "the server does not greet",
             "The server at gw.example.org cannot be used",
         ),
-        ([CONNECT, CONTROL], "name taken", "The gateway gw.example.org does not take the application"),
+        ([CONNECT, CONTROL], "name taken", "The server at gw.example.org does not take the application"),
         ([], "someone listens on /a already; end that", "Someone listens on /a already"),
         (
             [CONNECT, CONTROL],
@@ -159,13 +159,29 @@ def test_a_failure_names_its_hop(before: list[report.Event], reason: str, first_
     assert reason.partition(";")[0].lower() in told.lower()
 
 
+def test_a_server_on_this_host_is_named_so() -> None:
+    teller = Teller(place=None)
+    assert teller.tell(report.failed("no answer")) == ["The server on this host cannot be used\nNo answer"]
+    teller.tell(CONTROL)
+    assert teller.tell(report.failed("no"))[0].startswith("The server on this host does not take the application")
+
+
+def test_an_end_is_told_once() -> None:
+    teller = Teller()
+    teller.tell(EXECUTE, CONNECT, CONTROL)
+    reason = "the application ended with status 3 before it listened on /a"
+    assert teller.tell(report.failed(reason), report.exit_(3)) == [
+        "The application ended with status 3 before it listened on /a"
+    ]
+
+
 def test_structure_in_an_event_is_taken_as_it_is() -> None:
     teller = Teller()
     reason, advice = "it broke; check nothing", "wait"
     failed = {"state": "failed", "hop": "gateway", "reason": reason, "advice": advice, "detail": "ssh: broken"}
     (told,) = teller.tell(failed)
     assert told.splitlines() == [
-        "The gateway gw.example.org does not take the application",
+        "The server at gw.example.org does not take the application",
         "It broke; check nothing",
         "What to do: wait",
         "ssh: broken",

@@ -58,6 +58,10 @@ bench: system venv ## measure the gateway beside its peers (BENCH='--help': whic
 soak: venv ## a million requests and 5,000 sessions, and nothing left of them (SOAK_REQUESTS=, SOAK_SESSIONS=)
 	@$(BIN)/python -m scripts.soak $(SOAK)
 
+.PHONY: apps
+apps: system venv ## try real applications in a real browser (APPS='dash --ssh': which, and over SSH)
+	@$(BIN)/python -m scripts.apps $(APPS)
+
 CHAOS_MINUTES ?= 10
 
 .PHONY: chaos
@@ -73,7 +77,7 @@ system: ## system packages for the end-to-end tests, where we are root on Debian
 
 .PHONY: clean
 clean: ## remove what was made here
-	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .bench bench-results \
+	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .apps .bench bench-results \
 	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 

@@ -39,6 +39,7 @@ class Side:
     output: RecordedOutput
     ready: trio.Event
     scope: trio.CancelScope
+    connection: Connection = attrs.field(init=False)
     is_ending: bool = False
     reason: str | None = None  # for which the client gave up
 
@@ -63,7 +64,7 @@ def open_side(gateway: Gateway) -> Open:
         side = Side(RecordedOutput(), trio.Event(), trio.CancelScope())
         if is_ready:
             side.ready.set()
-        connection = Connection(
+        side.connection = Connection(
             attrs.evolve(SETTINGS, **changes),
             side.output,
             gateway.open_transport,
@@ -73,7 +74,7 @@ def open_side(gateway: Gateway) -> Open:
 
         async def keep_up() -> None:
             with side.scope:
-                side.reason = await connection.keep_up()
+                side.reason = await side.connection.keep_up()
 
         with trio.fail_after(7 * 24 * 3600):
             async with trio.open_nursery() as nursery:
@@ -124,7 +125,7 @@ async def test_a_server_that_announces_nothing_is_told_nothing(
     gateway: Gateway, open_side: Open, autojump_clock: MockClock
 ) -> None:
     """The original's: it is sent what it knows, what it says is ignored, and silence is no loss."""
-    gateway.resumes = False
+    gateway.extensions = []
     async with open_side(replace=True) as side:
         channel, registration = await gateway.accept()
         assert set(registration) == {"auth", "key"}
@@ -135,6 +136,145 @@ async def test_a_server_that_announces_nothing_is_told_nothing(
         assert states(side) == ["connect", "controlConnect", "live"]
         side.end()
         assert await channel.receive() is None
+
+
+# A name that is there before its application.
+
+
+def shows_starting(gateway: Gateway) -> dict[str, Any]:
+    """Have the gateway know of it, and return the settings of a client in the short form."""
+    gateway.extensions = ["resume", "starting"]
+    return {"local_socket": None}
+
+
+async def test_visitors_see_that_it_is_starting(
+    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+) -> None:
+    async with open_side(is_ready=False, **shows_starting(gateway)) as side:
+        channel, registration = await gateway.accept()
+        assert registration["starting"] is True
+        assert registration["extensions"] == ["resume", "starting"]
+        starting = await side.output.wait_for("starting")
+        await channel.say("ping")
+        assert await channel.receive() == {"event": "pong"}
+        assert states(side) == ["connect", "controlConnect", "starting"]
+        side.ready.set()
+        assert await channel.receive() == {"event": "ready"}
+        await trio.testing.wait_all_tasks_blocked()
+        assert not side.output.all("live")  # not before the server says so
+        await channel.say("ready")
+        assert (await side.output.wait_for("live"))["config"] == starting["config"]
+
+
+async def test_a_server_that_does_not_say_so_gets_a_moment(
+    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+) -> None:
+    async with open_side(is_ready=False, **shows_starting(gateway)) as side:
+        await gateway.accept()
+        side.ready.set()
+        started = trio.current_time()
+        await side.output.wait_for("live")
+        assert trio.current_time() - started == pytest.approx(LIMITS.show_timeout)
+
+
+async def test_one_that_is_ready_does_not_say_that_it_starts(
+    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+) -> None:
+    async with open_side(**shows_starting(gateway)) as side:
+        _, registration = await gateway.accept()
+        assert "starting" not in registration
+        await side.output.wait_for("live")
+        assert not side.output.all("starting")
+
+
+async def test_in_the_contracts_form_registration_waits(
+    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+) -> None:
+    gateway.extensions = ["resume", "starting"]
+    async with open_side(is_ready=False) as side:
+        channel = await gateway.next_channel()
+        await trio.sleep(60)
+        side.ready.set()
+        assert "starting" not in await channel.accept()
+
+
+@pytest.mark.parametrize("loses", ["move", "channel", "transport"])
+@pytest.mark.parametrize("is_ready", [False, True])
+async def test_a_move_or_a_lost_link_while_it_starts(
+    gateway: Gateway, open_side: Open, loses: str, is_ready: bool, autojump_clock: MockClock
+) -> None:
+    async with open_side(is_ready=False, key=None, **shows_starting(gateway)) as side:
+        channel = await gateway.next_channel()
+        await channel.receive()
+        await channel.send(status="ok", urls=["k1-me.localhost"], key="k1")
+        await side.output.wait_for("starting")
+        match loses:
+            case "move":
+                await channel.say("move")
+            case "channel":
+                channel.close()
+            case _:
+                gateway.transport_lost.set()
+        if is_ready:
+            side.ready.set()
+        again = await gateway.next_channel()
+        registration = await again.accept()
+        assert registration["key"] == "k1"
+        assert registration.get("starting") is (None if is_ready else True)
+        if not is_ready:
+            side.ready.set()
+            assert await again.receive() == {"event": "ready"}
+        await side.output.wait_for("live")
+        assert bool(side.output.all("dead")) is (loses != "move")
+        assert side.reason is None
+
+
+async def test_the_names_are_told_before_the_application_starts(
+    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+) -> None:
+    async with open_side(is_ready=False, **shows_starting(gateway)) as side:
+        await gateway.accept()
+        names = await side.connection.wait_names()
+        assert names is not None
+        assert names.urls == ("lab-me.localhost",)
+
+
+@pytest.mark.parametrize("extensions", [[], ["resume"]])
+async def test_a_server_that_cannot_tell_them_is_waited_for_no_longer(
+    gateway: Gateway, open_side: Open, extensions: list[str], autojump_clock: MockClock
+) -> None:
+    gateway.extensions = extensions
+    async with open_side(is_ready=False, local_socket=None) as side:
+        channel = await gateway.next_channel()
+        assert await side.connection.wait_names() is None
+        side.ready.set()
+        assert "starting" not in await channel.accept()
+
+
+async def test_where_they_are_needed_it_says_what_the_gateway_lacks(
+    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+) -> None:
+    async with open_side(is_ready=False, local_socket=None, launch=Launch(command=("app", "{host}"))) as side:
+        await gateway.next_channel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert side.reason is not None
+        assert "does not tell the address before the application listens" in side.reason
+
+
+async def test_an_older_server_afterwards_is_no_failure(
+    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+) -> None:
+    """A gateway may be set back while the application runs, which then knows its names already."""
+    launch = Launch(command=("app", "{host}"))
+    async with open_side(is_ready=False, launch=launch, **shows_starting(gateway)) as side:
+        channel, _ = await gateway.accept()
+        await side.connection.wait_names()
+        side.ready.set()
+        gateway.extensions = []
+        channel.close()
+        await gateway.accept()
+        await side.output.wait_for("live")
+        assert side.reason is None
 
 
 # A lost channel, and a lost transport.

@@ -59,16 +59,16 @@ async def test_everything_arrives_in_order(pipe: Pipe) -> None:
         nursery.start_soon(pipe.read_all)
         async with open_output(pipe.writing, LIMITS) as output:
             for number in range(20000):
-                output.send(b"%d\n" % number)
+                output.write(b"%d\n" % number)
         pipe.close("writing")
     assert pipe.received == expected
 
 
 async def test_an_event_is_flushed_at_once(pipe: Pipe) -> None:
     async with open_output(pipe.writing, LIMITS) as output:
-        output.send(b"one\n")
+        output.write(b"one\n")
         assert await trio.to_thread.run_sync(os.read, pipe.reading, 100) == b"one\n"
-        output.send(b"two\n")
+        output.write(b"two\n")
         assert await trio.to_thread.run_sync(os.read, pipe.reading, 100) == b"two\n"
 
 
@@ -82,11 +82,11 @@ async def test_a_slow_reader_makes_its_writer_wait_but_no_event(pipe: Pipe) -> N
     async with trio.open_nursery() as nursery:
         async with open_output(pipe.writing, LIMITS) as output:
             await output.wait_room()
-            output.send(b"x" * 10000)
+            output.write(b"x" * 10000)
             nursery.start_soon(wait_room, output)  # noqa: ASYNC111
             await trio.testing.wait_all_tasks_blocked()
             assert not has_room.is_set()
-            output.send(b"at once")
+            output.write(b"at once")
             nursery.start_soon(pipe.read_all)
             with trio.fail_after(10):
                 await has_room.wait()
@@ -100,7 +100,7 @@ async def test_a_reader_that_has_gone_is_told_once_and_costs_nothing(
     pipe.close("reading")
     async with open_output(pipe.writing, LIMITS) as output:
         for _ in range(3):
-            output.send(b"x" * 5000)
+            output.write(b"x" * 5000)
             with trio.fail_after(10):
                 await output.wait_room()
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
@@ -112,7 +112,7 @@ async def test_at_the_end_a_reader_that_does_not_read_is_given_up(
 ) -> None:
     started = trio.current_time()
     async with open_output(pipe.writing, LIMITS) as output:
-        output.send(b"x" * 10000)
+        output.write(b"x" * 10000)
         await trio.sleep(1000)  # while the application lives there is no deadline
         output.expect_end()
         with trio.move_on_after(5) as scope:
@@ -129,7 +129,7 @@ async def test_a_shared_open_file_that_does_not_block(pipe: Pipe) -> None:
     os.set_blocking(pipe.writing, False)
     async with trio.open_nursery() as nursery:
         async with open_output(pipe.writing, LIMITS) as output:
-            output.send(b"x" * 100_000)
+            output.write(b"x" * 100_000)
             nursery.start_soon(pipe.read_all)
         pipe.close("writing")
     assert pipe.received == b"x" * 100_000
@@ -138,7 +138,7 @@ async def test_a_shared_open_file_that_does_not_block(pipe: Pipe) -> None:
 async def test_cancelled_it_is_gone_at_once(pipe: Pipe) -> None:
     with trio.CancelScope() as scope:
         async with open_output(pipe.writing, LIMITS) as output:
-            output.send(b"x" * 10000)
+            output.write(b"x" * 10000)
             await trio.testing.wait_all_tasks_blocked()
             scope.cancel()
             await trio.sleep_forever()

@@ -273,3 +273,39 @@ def test_a_log_says_once_what_it_says_again(caplog: pytest.LogCaptureFixture) ->
         log.read_available()
     assert [record.message for record in caplog.records] == ["ssh: refused", "ssh: other", "ssh: refused"]
     assert len(log.lines) == 5
+
+
+@e2e
+@pytest.mark.parametrize(("mask", "shells"), [("0177", 2), ("0117", 1)])
+async def test_the_next_relay_socket_needs_a_shell_only_where_sshd_makes_it_closed(
+    mask: str, shells: int, short_tmp: Path
+) -> None:
+    counted = short_tmp / "shells"
+    count = f'ForceCommand echo >>{counted}; echo "a shell that talks"; eval "$SSH_ORIGINAL_COMMAND"'
+    with open_private_sshd(bind_mask=mask, extra_config=[count]) as sshd:
+        async with open_control_server(short_tmp) as server:
+            await lose_one_channel(SshGateway(server, sshd, short_tmp))
+    assert len(counted.read_text().splitlines()) == shells
+
+
+@e2e
+async def test_a_shell_that_is_not_to_be_had_is_asked_for_once(short_tmp: Path) -> None:
+    with open_private_sshd(bind_mask="0117", extra_config=["MaxSessions 0"]) as sshd:
+        async with open_control_server(short_tmp) as server:
+            said = await lose_one_channel(SshGateway(server, sshd, short_tmp))
+    assert said.count("`chmod 660` of the relay socket failed") == 1
+
+
+async def lose_one_channel(gateway: SshGateway) -> str:
+    """Have a client register twice over the same ssh, and return what it logs."""
+    async with gateway.open_client() as client:
+        for is_lost in (True, False):
+            session = await gateway.server.next_session()
+            await client.wait_for("live")
+            assert stat.S_IMODE(session.relay_mode) == 0o660
+            if is_lost:
+                session.stream.close()
+        client.process.send_signal(signal.SIGTERM)
+        assert await client.finish() == 0
+        assert len(client.all("connect")) == 1
+        return await client.said()

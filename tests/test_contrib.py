@@ -28,9 +28,12 @@ FILES = {
 
 def options_of(program: str) -> set[str]:
     """Return the options that the program's help lists, short and long."""
-    command = [str(OWN_PYTHON.with_name(program)), "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-    listed = [line.strip() for line in shown.splitlines() if line.startswith("  -")]
+    forms = [[], ["run"]] if program == "conductor-trio" else [[]]
+    listed = []
+    for form in forms:
+        command = [str(OWN_PYTHON.with_name(program)), *form, "--help"]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+        listed += [line.strip() for line in shown.splitlines() if line.startswith("  -")]
     return {word for line in listed for word in re.findall(r"(?:^|, )(--?[A-Za-z][a-z-]*)", line)}
 
 
@@ -70,7 +73,7 @@ def complete(*words: str) -> list[str]:
     ("words", "offered"),
     [
         (["conductor-trio", "--ver"], ["--verbose", "--version"]),
-        (["conductor-trio", "--no"], ["--no-recipe"]),
+        (["conductor-trio", "--no"], ["--no-json", "--no-open", "--no-qr", "--no-recipe", "--no-tcp-shared"]),
         (["conductor-trio", "recip"], ["recipes"]),
         (["conductor-trio", "-k", "recip"], []),
         (["conductor-trio", "gw", "/usr/bin/conduc"], []),

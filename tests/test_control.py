@@ -265,10 +265,10 @@ def test_any_banner_gives_a_value_or_the_documented_error(line: bytes) -> None:
     try:
         banner = parse_banner(line)
     except (RegistrationRefused, RemoteProtocolError) as error:
-        strict_json(report.failed(str(error)))
+        strict_json(report.format_event(report.failed(str(error))))
     else:
         os.fsencode(banner.directory)  # it can be used as a path
-        strict_json(report.control_connect("/run/c/client", banner))  # and shown to programs
+        strict_json(report.format_event(report.control_connect("/run/c/client", banner)))  # and shown to programs
 
 
 @given(lines)
@@ -277,9 +277,9 @@ def test_any_reply_gives_a_value_or_the_documented_error(line: bytes) -> None:
     try:
         accepted = parse_reply(line)
     except (RegistrationRefused, RemoteProtocolError) as error:
-        strict_json(report.failed(str(error)))
+        strict_json(report.format_event(report.failed(str(error))))
     else:
-        strict_json(report.live("token", None, accepted.urls))
+        strict_json(report.format_event(report.live("token", None, accepted.urls)))
         assert all(url.isascii() and url.isprintable() for url in accepted.urls)
 
 
@@ -308,5 +308,5 @@ def test_a_greeting_nested_as_deep_as_can_be_read_can_be_shown() -> None:
         except RemoteProtocolError:
             deepest_failed = True
             break
-        report.control_connect("/run/c/client", banner)
+        report.format_event(report.control_connect("/run/c/client", banner))
     assert deepest_failed

@@ -41,7 +41,7 @@ def terminal() -> Iterator[Terminal]:
 @asynccontextmanager
 async def showing(
     terminal: Terminal,
-    *events: bytes,
+    *events: report.Event,
     place: str | None = "gw",
     environment: dict[str, str] | None = None,
     **options: bool,

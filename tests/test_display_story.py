@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-from typing import Any
 
 import pytest
 
@@ -29,12 +27,11 @@ class Teller:
         self.now = 1000.0
         self.story = Story(place=place, now=self.now, time_of_day=lambda: "14:03")
 
-    def tell(self, *events: bytes | dict[str, Any], after: float = 0) -> list[str]:
+    def tell(self, *events: report.Event, after: float = 0) -> list[str]:
         self.now += after
         items: list[Item] = []
         for event in events:
-            told = json.loads(event) if isinstance(event, bytes) else event
-            items += self.story.receive(told, self.now)
+            items += self.story.receive(event, self.now)
         return texts(items)
 
     def tick(self, after: float, *, has_status: bool = True) -> list[str]:
@@ -144,7 +141,7 @@ def test_advice_stands_apart() -> None:
             "the server does not greet",
             "The server at gw.example.org cannot be used",
         ),
-        ([CONNECT, CONTROL], "name taken", "The gateway gw.example.org does not take the application"),
+        ([CONNECT, CONTROL], "name taken", "The server at gw.example.org does not take the application"),
         ([], "someone listens on /a already; end that", "Someone listens on /a already"),
         (
             [CONNECT, CONTROL],
@@ -154,12 +151,28 @@ def test_advice_stands_apart() -> None:
         ([CONNECT], "cannot start jupyter: No such file", "Cannot start jupyter: No such file"),
     ],
 )
-def test_a_failure_names_its_hop(before: list[bytes], reason: str, first_line: str) -> None:
+def test_a_failure_names_its_hop(before: list[report.Event], reason: str, first_line: str) -> None:
     teller = Teller()
     teller.tell(EXECUTE, *before)
     (told,) = teller.tell(report.failed(reason))
     assert told.startswith(first_line)
     assert reason.partition(";")[0].lower() in told.lower()
+
+
+def test_a_server_on_this_host_is_named_so() -> None:
+    teller = Teller(place=None)
+    assert teller.tell(report.failed("no answer")) == ["The server on this host cannot be used\nNo answer"]
+    teller.tell(CONTROL)
+    assert teller.tell(report.failed("no"))[0].startswith("The server on this host does not take the application")
+
+
+def test_an_end_is_told_once() -> None:
+    teller = Teller()
+    teller.tell(EXECUTE, CONNECT, CONTROL)
+    reason = "the application ended with status 3 before it listened on /a"
+    assert teller.tell(report.failed(reason), report.exit_(3)) == [
+        "The application ended with status 3 before it listened on /a"
+    ]
 
 
 def test_structure_in_an_event_is_taken_as_it_is() -> None:
@@ -168,7 +181,7 @@ def test_structure_in_an_event_is_taken_as_it_is() -> None:
     failed = {"state": "failed", "hop": "gateway", "reason": reason, "advice": advice, "detail": "ssh: broken"}
     (told,) = teller.tell(failed)
     assert told.splitlines() == [
-        "The gateway gw.example.org does not take the application",
+        "The server at gw.example.org does not take the application",
         "It broke; check nothing",
         "What to do: wait",
         "ssh: broken",
@@ -212,10 +225,14 @@ def test_what_was_killed_may_have_used_too_much_memory() -> None:
 def test_an_end_as_asked_is_no_failure() -> None:
     teller = Teller()
     teller.tell(EXECUTE, CONNECT, CONTROL, LIVE)
-    assert teller.tell({"state": "ending"}) == ["Ending … Ctrl-C again ends it at once"]
+    assert teller.tell(report.ending("SIGINT")) == ["Ending … Ctrl-C again ends it at once"]
     teller.story.expect_end(teller.now)
     assert teller.status() == "ending the application | 0 s | Ctrl-C ends it at once"
     assert teller.tell(report.exit_(-signal.SIGTERM)) == ["The application has ended"]
+
+
+def test_a_batch_system_that_asks_is_named() -> None:
+    assert Teller().tell(report.ending("SIGTERM")) == ["Ending … as SIGTERM asks"]
 
 
 def test_a_job_that_runs_out_is_told_in_time() -> None:

@@ -17,8 +17,16 @@ import pytest
 
 from conductor_trio.client.tcp import PortPlan, choose_port
 from scripts.private_sshd import descendants
-from tests.doubles.tcp_application import PORT, application, connect, open_relayed, require_namespaces, shell
-from tests.needs import require_program
+from tests.doubles.tcp_application import (
+    PORT,
+    application,
+    connect,
+    open_relayed,
+    require_namespaces,
+    shell,
+    wait_listening,
+)
+from tests.needs import missing, require_program
 from tests.programs import Program, ask, open_client, open_program, open_server, run_program, wait_gone, wait_until
 from tests.users import ALICE, BOB, Person, everybodys_python, real_person
 
@@ -108,7 +116,7 @@ async def test_bob_can_connect_to_a_shared_port_and_not_to_a_private_one(node: N
 
 async def test_bob_cannot_open_the_socket_or_enter_the_namespace(node: Node) -> None:
     async with node.open_relayed(node.application()) as program:
-        await wait_until(node.local_socket.exists)
+        await wait_listening(node.local_socket)
         assert await node.attempt(node.alice, node.local_socket) == "connected"
         assert await node.attempt(node.bob, node.local_socket) == "EACCES"
         enter = [require_program("nsenter"), "--target", str(program.process.pid), "--net"]
@@ -236,6 +244,8 @@ async def test_whoever_is_killed_nothing_outlives_it(node: Node, victim: str) ->
 @pytest.fixture
 def host_network() -> Iterator[list[str]]:
     """Give the words that run a command in a network that stands for the host's, with addresses and a route."""
+    if not os.path.exists("/dev/net/tun"):
+        missing("needs /dev/net/tun")
     name = f"ct-{os.getpid()}"
     ip = require_program("ip")
 
@@ -260,29 +270,21 @@ def host_network() -> Iterator[list[str]]:
 async def test_the_application_gets_out_and_nobody_gets_in(
     node: Node, host_network: list[str], program: str
 ) -> None:
-    tools = node.directory / "bin"
-    tools.mkdir()
-    (tools / program).symlink_to(require_program(program))
     tun = node.directory / "tun"
     os.mknod(tun, 0o020666, os.stat("/dev/net/tun").st_rdev)
     tun.chmod(0o666)  # as udev has it
-    environment = {**node.environment, "PATH": f"{tools}:/bin"}
-    become = "setpriv --reuid=%d --regid=%d --clear-groups"
-    as_alice = [
-        *host_network,
-        *shell(f'mount --bind {tun} /dev/net/tun && exec {become % (node.alice.uid, node.alice.gid)} -- "$@"'),
-        "sh",
-    ]
-    as_bob = [*host_network, *shell(f'exec {become % (node.bob.uid, node.bob.gid)} -- "$@"'), "sh"]
+    # On PATH there is this one program only.
+    tools = node.directory / "bin"
+    tools.mkdir()
+    (tools / program).symlink_to(require_program(program))
+    environment = {**node.environment, "PATH": str(tools)}
+    mount, setpriv, sleep = map(require_program, ("mount", "setpriv", "sleep"))
+    as_alice = [*host_network, *shell(f'{mount} --bind {tun} /dev/net/tun && exec "$@"'), "sh"]
+    as_alice += [setpriv, f"--reuid={node.alice.uid}", f"--regid={node.alice.gid}", "--clear-groups", "--"]
+    as_bob = [*host_network, setpriv, f"--reuid={node.bob.uid}", f"--regid={node.bob.gid}", "--clear-groups", "--"]
     outside = [*as_bob, *application("10.98.0.1", 8000, python=node.python)]
     attempt = [str(node.python), "-SEc", TRY]
-    inside = [
-        "/bin/sh",
-        "-c",
-        '"$@" 10.98.0.1 8000; exec ' + " ".join(["sleep", "1000"]),
-        "sh",
-        *map(str, attempt),
-    ]
+    inside = [*shell(f'"$@" 10.98.0.1 8000; exec {sleep} 1000'), "sh", *attempt]
     listening = node.application("0.0.0.0")
     async with open_program(outside, environment=node.environment) as server:
         await server.out.wait_line(lambda line: True)
@@ -292,9 +294,13 @@ async def test_the_application_gets_out_and_nobody_gets_in(
             await relayed.out.wait_line(lambda line: line == "connected")
         async with open_relayed(
             listening, node.local_socket, prefix=as_alice, python=node.python, environment=environment
-        ):
-            await (await connect(node.local_socket)).aclose()
+        ) as exposed:
+            await wait_listening(node.local_socket)
             for host in ("127.0.0.1", "10.99.0.2", "10.98.0.1"):
                 tried = await run_program([*as_bob, *attempt, host, str(PORT)], environment=node.environment)
                 assert tried.out.lines == ["ECONNREFUSED"]
+            [helper] = [pid for pid in descendants(exposed.process.pid) if program.encode() in command_line(pid)]
+            os.kill(helper, signal.SIGKILL)
+            await exposed.err.wait_line(lambda line: f"{program} has ended" in line)
+            await wait_listening(node.local_socket)  # which goes on
     assert relayed.err.text == ""

@@ -36,21 +36,28 @@ BANNER = Banner(directory="/d", raw={"directory": "/d", "status": "ok", "more": 
             report.reconnecting(0.15049, "lost", 2),
             {"state": "reconnecting", "in": 0.15, "reason": "lost", "attempt": 2},
         ),
+        (
+            report.starting("tok", "k", ("a",)),
+            {"state": "starting", "config": {"auth": "tok", "key": "k", "urls": ["a"]}},
+        ),
+        (report.warning("why"), {"state": "warning", "reason": "why"}),
+        (report.ending("SIGINT"), {"state": "ending", "signal": "SIGINT"}),
         (report.failed("why"), {"state": "failed", "reason": "why"}),
         (report.exit_(-15), {"state": "exit", "status": -15}),
     ],
 )
-def test_events_are_the_contracts(event: bytes, expected: object) -> None:
-    assert json.loads(event) == expected
-    assert event.endswith(b"\n")
-    assert event.count(b"\n") == 1
+def test_events_are_the_contracts(event: report.Event, expected: object) -> None:
+    line = report.format_event(event)
+    assert json.loads(line) == expected
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
 
 
 @given(st.text())
 def test_any_text_is_one_line(text: str) -> None:
-    event = report.data("stdout", text)
-    assert event.count(b"\n") == 1
-    assert json.loads(event)["data"] == text
+    line = report.format_event(report.data("stdout", text))
+    assert line.count(b"\n") == 1
+    assert json.loads(line)["data"] == text
 
 
 @given(st.binary(), st.lists(st.integers(min_value=0, max_value=100)))

@@ -26,9 +26,10 @@ from tests.doubles.tcp_application import (
     receive_all,
     require_namespaces,
     shell,
+    wait_listening,
 )
 from tests.needs import require_program
-from tests.programs import PATIENCE, open_program, run_program, wait_until
+from tests.programs import PATIENCE, open_program, run_program
 
 LOCALHOST = "127.0.0.1"
 
@@ -117,14 +118,15 @@ async def test_the_application_finds_all_as_it_is_but_the_network(local: Path) -
 
 
 async def test_localhost_is_the_applications_own(local: Path) -> None:
-    async with open_relayed(application("0.0.0.0"), local), await connect(local) as stream:
+    port = choose_port(shared=True)  # which nobody has here, either
+    async with open_relayed(application("::", port), local, port=port), await connect(local) as stream:
         await stream.send_all(b"hello")
         assert await stream.receive_some(100) == b"HELLO"
         for host in (LOCALHOST, "::1"):
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection((host, PORT), timeout=PATIENCE)
+                socket.create_connection((host, port), timeout=PATIENCE)
         # The same port is free for everybody else.
-        with socket.create_server((LOCALHOST, PORT)):
+        with socket.create_server((LOCALHOST, port)):
             pass
 
 
@@ -136,7 +138,7 @@ async def test_the_socket_appears_when_the_port_is_listened_on_and_is_the_owners
         await program.out.wait_line(lambda line: line == "waiting")
         assert not local.exists()
         gate.write_text("go\n")
-        await wait_until(local.exists)
+        await wait_listening(local)
         assert stat.S_IMODE(local.stat().st_mode) == 0o600
     assert not local.exists()
 
@@ -172,7 +174,7 @@ async def test_many_connections_at_once_carry_what_they_are_given(local: Path) -
             assert await receive_all(stream) == data.upper() + b"<%d>" % len(data)
 
     async with open_relayed(application(), local):
-        await wait_until(local.exists)
+        await wait_listening(local)
         async with trio.open_nursery() as nursery:
             for _ in range(40):
                 nursery.start_soon(exchange)
@@ -278,16 +280,17 @@ while True:
 
 async def test_a_signal_to_the_group_comes_once_and_the_application_ends_as_it_likes(local: Path) -> None:
     async with open_relayed([sys.executable, "-SEc", TELL_SIGNALS], local) as program:
-        await wait_until(local.exists)
+        await wait_listening(local)
         os.killpg(program.process.pid, signal.SIGTERM)
         assert await program.wait_ended() == 3
     assert program.out.lines == ["SIGTERM"]
+    assert "has ended" not in program.err.text
     assert not local.exists()
 
 
 async def test_a_signal_to_the_relay_alone_is_passed_on(local: Path) -> None:
     async with open_relayed([sys.executable, "-SEc", TELL_SIGNALS], local) as program:
-        await wait_until(local.exists)
+        await wait_listening(local)
         # Whoever has found the process id in an event, and is not the client.
         for name in ("USR1", "TERM"):
             await trio.run_process(shell(f"kill -{name} {program.process.pid}"))

@@ -201,7 +201,7 @@ class Connection:
             await self._wait_ready(channel)
         accepted = await channel.register(self._make_registration(banner, is_starting=is_early))
         self._accept(accepted)
-        transport.forget_warnings()
+        transport.note_success()
         is_shown = trio.Event()
         error: ConductorError | None = None
         async with trio.open_nursery() as nursery:

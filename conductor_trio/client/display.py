@@ -7,7 +7,6 @@ the application's own text. Here are the terminal, the clock and the log.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -27,6 +26,7 @@ from conductor_trio.client.display_story import Story
 from conductor_trio.client.display_terminal import detect_terminal
 from conductor_trio.client.output import Output
 from conductor_trio.config import KIB, ClientLimits
+from conductor_trio.wire.report import Event
 
 # Calm, and often enough for seconds that are counted.
 _TICK = 1.0
@@ -76,17 +76,16 @@ class Display(Output):
         self._live = trio.Event()
         self._print(self._story.begin())
 
-    def send(self, event: bytes | Mapping[str, object]) -> None:
+    def send(self, event: Event) -> None:
         """Show an event, or take note of it."""
-        told: Mapping[str, object] = json.loads(event) if isinstance(event, bytes) else event
         with self._containing_bugs():
-            match told:
+            match event:
                 case {"state": "data", "data": str(text)}:
                     self._add_text(text)
                 case _:
                     self._mind_prompt()
-                    self._drop_logged(told.get("reason"))
-                    self._items += self._story.receive(told, trio.current_time())
+                    self._drop_logged(event.get("reason"))
+                    self._items += self._story.receive(event, trio.current_time())
                     if self._story.url is not None:
                         self._live.set()
             self._flush()
@@ -145,7 +144,7 @@ class Display(Output):
         except Exception as error:
             if not self._has_bug:
                 self._has_bug = True
-                super().send(f"\nthis is a bug in the display, please report it: {error!r}\n".encode())
+                self.write(f"\nthis is a bug in the display, please report it: {error!r}\n".encode())
 
     def _drop_logged(self, reason: object) -> None:
         if isinstance(reason, str):
@@ -220,7 +219,7 @@ class Display(Output):
 
     def _write_text(self, text: str) -> None:
         if text:
-            super().send(text.encode("utf-8", "replace"))
+            self.write(text.encode("utf-8", "replace"))
 
     def _width(self) -> int:
         try:

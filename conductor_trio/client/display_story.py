@@ -86,6 +86,7 @@ class Story:
         self._url: str | None = None
         self._host = ""
         self._has_failed = False
+        self._is_end_told = False
         self._is_asked = False
         self._ssh_said = ""
         self._job_end = math.inf
@@ -103,6 +104,10 @@ class Story:
         if self._place is None or self._phase is not Phase.LOGIN or self._has_failed:
             return False
         return self._lost_at is None or now >= self._retry_at
+
+    @property
+    def _where(self) -> str:
+        return "on this host" if self._place is None else f"at {self._place}"
 
     def begin(self) -> list[Item]:
         """What is said before anything has happened."""
@@ -131,7 +136,9 @@ class Story:
                 return [Notice(mark=Mark.WARNING, text=_sentence(reason))]
             case {"state": "ending"}:
                 self._is_asked = True
-                return [*self.expect_end(now), _step("Ending … Ctrl-C again ends it at once")]
+                name = event.get("signal", "SIGINT")
+                how = "Ctrl-C again ends it at once" if name == "SIGINT" else f"as {name} asks"
+                return [*self.expect_end(now), _step(f"Ending … {how}")]
             case {"state": "failed"}:
                 return self._fail(event)
             case {"state": "exit", "status": int(status)}:
@@ -248,6 +255,7 @@ class Story:
             said = (detail,)
         title = self._name_hop(event, what)
         self._has_failed = True
+        self._is_end_told = what.startswith("the application ended ")
         beneath = (_sentence(what), *advice, *said) if title else (*advice, *said)
         return [Notice(mark=Mark.FAILED, text=title or _sentence(what), beneath=beneath)]
 
@@ -256,14 +264,13 @@ class Story:
         hop = event.get("hop")
         if not isinstance(hop, str):
             hop = "here" if _TROUBLE_HERE.match(what) else _HOPS.get(self._phase, "gateway")
-        place = self._place or "this host"
         match hop:
             case "ssh":
-                return f"This node does not get to the gateway {place} by SSH"
+                return f"This node does not get to the gateway {self._place} by SSH"
             case "server":
-                return f"The server at {place} cannot be used"
+                return f"The server {self._where} cannot be used"
             case "gateway":
-                return f"The gateway {place} does not take the application"
+                return f"The server {self._where} does not take the application"
         return ""
 
     def _end(self, status: int, now: float) -> list[Item]:
@@ -271,6 +278,8 @@ class Story:
         self._enter(Phase.OVER, now)
         if is_by_us and (status == 0 or status in _BY_US):
             return [_step("The application has ended")]
+        if self._is_end_told:
+            return []
         text = _sentence(format_exit(status))
         if status == 0 or status in _POLITE:
             return [Notice(mark=Mark.DONE if status == 0 else Mark.STEP, text=text)]

@@ -1,12 +1,14 @@
 """A shell on the server's host that opens a relay socket to the server's group.
 
-sshd makes it 0600 unless its StreamLocalBindMask says otherwise; the control channel's contract wants 0660.
+sshd makes it 0600 unless its StreamLocalBindMask says otherwise; the control channel's contract wants 0660. The
+shell tells what it found, so that the next relay socket needs none where sshd does it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 
@@ -18,18 +20,24 @@ from conductor_trio.net.process import end_process, open_pipe
 
 # The path arrives as data, so that nothing in what the server named is read by a shell, and so that the login,
 # 100 ms and more, runs while the control channel is being opened. What is here suits every login shell.
-_COMMAND = """exec /bin/sh -c 'IFS= read -r path && exec chmod 660 "$path"'"""
+_COMMAND = """exec /bin/sh -c 'IFS= read -r path && { ls -ld "$path"; exec chmod 660 "$path"; }'"""
+
+_OPEN = re.compile(rb"^srw-rw----", re.MULTILINE)  # a login shell may say something before
+_MAX_SAID = 65536
 
 
 class ModeSetter:
     """The shell, waiting for the path of one socket."""
 
-    def __init__(self, process: trio.Process, log: SshLog, timeout: float) -> None:
+    def __init__(self, process: trio.Process, stdout: int, log: SshLog, timeout: float) -> None:
         self._process = process
+        self._stdout = stdout
         self._log = log
         self._timeout = timeout
         #: Set once it is of no further use.
         self.done = trio.Event()
+        #: Whether the socket was of that mode before, so that sshd makes them so.
+        self.was_open = False
 
     @property
     def is_waiting(self) -> bool:
@@ -45,6 +53,8 @@ class ModeSetter:
                     await self._process.stdin.send_all(path.encode("utf-8", "surrogateescape") + b"\n")
                 status = await self._process.wait()
                 self._log.read_available()
+                with contextlib.suppress(BlockingIOError):
+                    self.was_open = _OPEN.search(os.read(self._stdout, _MAX_SAID)) is not None
                 return None if status == 0 else (self._log.last_line or f"exit status {status}")
             return f"no end within {self._timeout:g} s"
         finally:
@@ -58,18 +68,18 @@ async def run_mode_setter(
 
     Raises OSError.
     """
-    with open_pipe() as (stderr, stderr_end):
-        with os.fdopen(stderr_end, "wb") as pipe:
+    with open_pipe() as (stdout, stdout_end), open_pipe() as (stderr, stderr_end):
+        with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
             process = await trio.lowlevel.open_process(
                 [*ssh, "--", host, _COMMAND],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=pipe,
+                stdout=out,
+                stderr=err,
                 start_new_session=True,  # out of reach of a terminal's signals
             )
         assert process.stdin is not None
         try:
-            setter = ModeSetter(process, SshLog(stderr), limits.ssh_command_timeout)
+            setter = ModeSetter(process, stdout, SshLog(stderr), limits.ssh_command_timeout)
             task_status.started(setter)
             await setter.done.wait()
         finally:

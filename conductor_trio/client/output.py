@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import trio
 
 from conductor_trio.config import KIB, ClientLimits
+from conductor_trio.wire import report
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +35,14 @@ class Output:
         self._stall_timeout = float("inf")
         self._write_scope = trio.CancelScope()
 
-    def send(self, event: bytes) -> None:
+    def send(self, event: report.Event) -> None:
         """Queue an event, whatever the reader does; what follows each other arrives in that order."""
+        self.write(report.format_event(event))
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes."""
         if not self._discarding:
-            self._backlog += event
+            self._backlog += data
             self._changed.unpark_all()
 
     async def wait_room(self) -> None:

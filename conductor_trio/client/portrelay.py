@@ -31,15 +31,9 @@ _STATUS_FAILED = 125
 _STATUS_NOT_EXECUTABLE = 126
 _STATUS_NOT_FOUND = 127
 
+_ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 # What is passed on to the application, unless it got it itself.
-_PASSED_ON = {
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-}
+_PASSED_ON = _ENDING | {signal.SIGUSR1, signal.SIGUSR2}
 _AWAITED = _PASSED_ON | {signal.SIGCHLD}
 
 
@@ -132,6 +126,7 @@ def _wait_ended(application: int, outward: Outward | None) -> int:
             # The client, our parent, signals our whole group; another time might count as a request to hurry.
             if received.si_pid != os.getppid():
                 os.kill(application, received.si_signo)
+            told = told or received.si_signo in _ENDING  # the way out ends with the group
             continue
         pid, status = os.waitpid(application, os.WNOHANG)
         if pid:

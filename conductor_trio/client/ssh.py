@@ -67,6 +67,7 @@ class SshTransport(Transport):
         # Runs ssh over the connection that stands: needs no configuration for that, and must not make another.
         self._command = ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", _control(directory), "-T"]
         self._mode_setter: ModeSetter | None = None
+        self._needs_mode_setter = True
 
     async def watch(self) -> None:
         """Raise `TransportError` when ssh ends."""
@@ -94,7 +95,9 @@ class SshTransport(Transport):
             raise TransportError(f"ssh does not forward to the control socket: {error}") from error
 
     async def prepare_relay(self) -> None:
-        """Have a shell wait over there for the path of the next relay socket; raises OSError."""
+        """Have a shell wait over there for the path of the next relay socket, if need be; raises OSError."""
+        if not self._needs_mode_setter:
+            return
         if (waiting := self._mode_setter) is not None:
             if waiting.is_waiting:
                 return
@@ -148,6 +151,12 @@ class SshTransport(Transport):
         self._ssh_log.read_available()
         self._ssh_log.lines.clear()
 
+    def note_success(self) -> None:
+        """The server has taken the relay as it is."""
+        if self._remark:  # so sshd made it as it should be
+            self._needs_mode_setter = False
+        self.forget_warnings()
+
     @property
     def _place(self) -> str:
         return format_place(self._address)
@@ -167,14 +176,17 @@ class SshTransport(Transport):
 
     async def _open_to_server(self, path: str) -> None:
         """The relay socket is of the mode that the server wants, or the reason why not is in `_remark`."""
-        await self.prepare_relay()
-        assert self._mode_setter is not None
-        setter, self._mode_setter = self._mode_setter, None
         self._remark = ""
+        await self.prepare_relay()
+        setter, self._mode_setter = self._mode_setter, None
+        if setter is None:
+            return
         if said := await setter.set_mode(path):
             # sshd may have made it so already; otherwise the server will refuse the registration.
             self._remark = f" (`chmod 660` of the relay socket failed at {self._place}: {said})"
             _log.warning("going on%s", self._remark)
+        # sshd makes the next one as it made this one.
+        self._needs_mode_setter = not setter.was_open
 
     async def _is_socket(self, path: str) -> bool:
         """Whether a socket of that name is over there, as far as the user may see."""

@@ -40,3 +40,6 @@ class Transport(ABC):
 
     def forget_warnings(self) -> None:
         """What has been said so far explains no later failure."""
+
+    def note_success(self) -> None:
+        """The server has taken the last relay."""

@@ -264,10 +264,11 @@ class Exchange:
             if framed is not None:
                 await self._send_to_application(upstream, framed)
             elif left := self._requests.unframed_left:
+                # Before a piece, not after it: the end of the request, which may be here, is not to be late.
+                await self._gateway.fairness.pace(self.route.usage)
                 piece = await self._receive_body(self._gateway.buffer[:left])
                 self._requests.skip(len(piece))
                 await self._send_to_application(upstream, piece)
-                await self._gateway.fairness.pace(self.route.usage)
             else:
                 piece = await self._receive_body(self._gateway.buffer[: self._limits.read_size])
                 self._requests.receive_data(bytes(piece))

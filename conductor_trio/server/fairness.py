@@ -60,8 +60,9 @@ class Fairness(trio.abc.Instrument):
         """Wait while the route is over its share, and another one has wanted something lately."""
         since = self._since
         if usage is not self._last:
+            if self._last is not None:
+                self._contended_until = since + self._limits.contention_memory
             self._last = usage
-            self._contended_until = since + self._limits.contention_memory
         if since < self._contended_until and (usage.due > since or usage.turn.locked()):
             async with usage.turn:  # in the order of their coming
                 self.charge(usage)

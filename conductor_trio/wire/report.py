@@ -9,30 +9,39 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Mapping
 
 from conductor_trio.wire.control import Banner
 
+#: An event, to be written as JSON or shown.
+Event = Mapping[str, object]
 
-def _event(state: str, **fields: object) -> bytes:
-    return json.dumps({"state": state, **fields}).encode() + b"\n"
+
+def format_event(event: Event) -> bytes:
+    """Return the line that programs read."""
+    return json.dumps(event).encode() + b"\n"
 
 
-def execute(command: list[str], pid: int) -> bytes:
+def _event(state: str, **fields: object) -> Event:
+    return {"state": state, **fields}
+
+
+def execute(command: list[str], pid: int) -> Event:
     """The application was started."""
     return _event("execute", command=command, pid=pid)
 
 
-def connect(user: str | None, host: str | None, port: int | None) -> bytes:
+def connect(user: str | None, host: str | None, port: int | None) -> Event:
     """SSH is up; null where the user gave nothing."""
     return _event("connect", user=user, host=host, port=port)
 
 
-def control_connect(path: str, banner: Banner) -> bytes:
+def control_connect(path: str, banner: Banner) -> Event:
     """The control channel is up."""
     return _event("controlConnect", path=path, banner=banner.raw)
 
 
-def live(auth: str, key: str | None, urls: tuple[str, ...]) -> bytes:
+def live(auth: str, key: str | None, urls: tuple[str, ...]) -> Event:
     """Visitors can use it, at ``http(s)://<urls[0]>/_conductor/auth/<auth>``.
 
     A key that neither the user nor the server has named is the empty string, as in the original.
@@ -40,7 +49,7 @@ def live(auth: str, key: str | None, urls: tuple[str, ...]) -> bytes:
     return _event("live", config=_config(auth, key, urls))
 
 
-def starting(auth: str, key: str | None, urls: tuple[str, ...]) -> bytes:
+def starting(auth: str, key: str | None, urls: tuple[str, ...]) -> Event:
     """The name is there, and visitors are told that the application is starting; fields as in ``live``."""
     return _event("starting", config=_config(auth, key, urls))
 
@@ -49,37 +58,37 @@ def _config(auth: str, key: str | None, urls: tuple[str, ...]) -> dict[str, obje
     return {"auth": auth, "key": key or "", "urls": list(urls)}
 
 
-def data(kind: str, text: str) -> bytes:
+def data(kind: str, text: str) -> Event:
     """The application wrote something; `kind` is ``stdout`` or ``stderr``."""
     return _event("data", kind=kind, data=text)
 
 
-def dead(reason: str) -> bytes:
+def dead(reason: str) -> Event:
     """The control channel was lost; the client will have another."""
     return _event("dead", reason=reason)
 
 
-def reconnecting(seconds: float, reason: str, attempt: int) -> bytes:
+def reconnecting(seconds: float, reason: str, attempt: int) -> Event:
     """There is no connection for that reason; after so many seconds comes that attempt of this outage, from 1."""
     return _event("reconnecting", **{"in": round(seconds, 3), "reason": reason, "attempt": attempt})
 
 
-def warning(reason: str) -> bytes:
+def warning(reason: str) -> Event:
     """It goes on, but there is something that the user should know."""
     return _event("warning", reason=reason)
 
 
-def ending(signal: str) -> bytes:
+def ending(signal: str) -> Event:
     """The client was asked to end, by the signal of that name, and ends the application first."""
     return _event("ending", signal=signal)
 
 
-def failed(reason: str) -> bytes:
+def failed(reason: str) -> Event:
     """The client cannot go on."""
     return _event("failed", reason=reason)
 
 
-def exit_(status: int) -> bytes:
+def exit_(status: int) -> Event:
     """The application ended: its status, or minus the number of the signal that ended it."""
     return _event("exit", status=status)
 

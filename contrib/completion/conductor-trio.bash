@@ -26,7 +26,7 @@ _conductor_trio() {
             fi
             return
             ;;
-        -k | --key | --tcp) ((index++)) ;;
+        -k | --key | --tcp | -s | --server) ((index++)) ;;
         -*) ;;
         *)
             : "${first:=$word}"
@@ -36,10 +36,14 @@ _conductor_trio() {
     done
     case $prev in
     -k | --key | --tcp) return ;;
+    -s | --server)
+        _conductor_trio_offer_hosts
+        return
+        ;;
     esac
     if [[ $cur == -* ]]; then
-        _conductor_trio_offer -W '-k --key -r --replace -v --verbose -V --version -h --help --json --open --qr
-            --tcp --tcp-shared --no-recipe'
+        _conductor_trio_offer -W '-k --key -r --replace -v --verbose -V --version -h --help --json --no-json
+            --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --no-recipe -s --server'
     elif [[ $first == run || $first == recipes ]] && ((places == 1)); then
         _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)"
     elif ((places == 0)); then

@@ -51,6 +51,7 @@ def open_process(
     log: Path,
     environment: Mapping[str, str] | None = None,
     stdout: int | None = None,
+    cwd: Path = REPOSITORY,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program in a session of its own, its words going to `log`; on leaving, all of it is gone.
 
@@ -63,7 +64,7 @@ def open_process(
             stdout=output if stdout is None else stdout,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd=REPOSITORY,
+            cwd=cwd,
             start_new_session=True,
         )
     try:

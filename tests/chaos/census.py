@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import attrs
 import trio
@@ -54,16 +53,22 @@ class Census:
         return found
 
 
+async def read_counters(world: World) -> dict[str, int]:
+    """Return what the server counts."""
+    answer = await ask(world.gateway.port, "chaos.localhost", "/_conductor/status")
+    counters: dict[str, int] = json.loads(answer.body)
+    return counters
+
+
 async def take_census(world: World) -> Census:
     """Count everything."""
-    answer = await ask(world.gateway.port, "chaos.localhost", "/_conductor/status")
-    counters: dict[str, Any] = json.loads(answer.body)
+    counters = await read_counters(world)
     runtime_dir = world.gateway.runtime_dir
     homes = [world.chain.home(resident.person) for resident in world.residents]
     return Census(
         usage=usage_by_name(),
         things={
-            **{name: counters[name] for name in _GAUGES if name in counters},
+            **{name: counters[name] for name in _GAUGES},
             "session directories": len(world.chain.server.session_directories),
             "relay sockets": _listening_below(runtime_dir),
             "files at home": sum(len(list(home.iterdir())) for home in set(homes)),

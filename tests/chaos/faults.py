@@ -11,6 +11,7 @@ from random import Random
 import attrs
 import trio
 
+from tests.chaos.census import read_counters
 from tests.chaos.processes import descriptors_of, find_all, kill, peers_of, stopped, wait_found
 from tests.chaos.session import ClientEnded, Session
 from tests.chaos.world import World
@@ -159,7 +160,7 @@ async def _limit_descriptors(world: World, most: int | str) -> None:
 
 
 async def _cut_link(world: World, subject: Session, rng: Random) -> None:
-    """Cut it until after the client has noticed, and has dialled again in vain."""
+    """Cut it until after both ends have noticed, and the client has dialled again in vain."""
     assert world.link is not None
     begin, mark = trio.current_time(), subject.mark
     world.link.cut()
@@ -168,9 +169,11 @@ async def _cut_link(world: World, subject: Session, rng: Random) -> None:
             with trio.fail_after(NOTICE_TIMEOUT):
                 await subject.wait_state("dead", mark)
         except (trio.TooSlowError, ClientEnded):
-            raise Breach(f"a silent cut was not noticed within {NOTICE_TIMEOUT:g} s") from None
-        # Longer than anything that is to notice, sshd among it.
-        await trio.sleep_until(begin + NOTICE_TIMEOUT + rng.uniform(1, 5))
+            raise Breach(f"the client has not noticed a silent cut within {NOTICE_TIMEOUT:g} s") from None
+        await trio.sleep_until(begin + NOTICE_TIMEOUT)
+        if not (await read_counters(world))["routesLost"]:
+            raise Breach(f"the server has not noticed a silent cut within {NOTICE_TIMEOUT:g} s")
+        await trio.sleep(rng.uniform(0, 5))
     finally:
         world.link.mend()
 

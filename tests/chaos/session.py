@@ -18,6 +18,7 @@ from tests.programs import PATIENCE, Program, ask, open_program
 from tests.users import Person
 
 _LINK_STATES = {"live", "dead"}
+_LIVE_PATIENCE = 2 * PATIENCE  # longer than anybody may take (`Fault.live_timeout`), so that lateness is told
 _LAST_MOMENT = 0.1  # between the end of a program's output and its own
 _RETRY_PAUSE = 0.05  # between two requests to a server that does not listen, which nothing announces
 
@@ -102,7 +103,7 @@ class Session:
 
         Raises `ClientEnded` and `trio.TooSlowError`.
         """
-        with trio.fail_after(PATIENCE):
+        with trio.fail_after(_LIVE_PATIENCE):
             if loses_link:
                 mark = await self.wait_state("dead", mark)
             while True:

@@ -35,11 +35,6 @@ class Phase(enum.Enum):
     RECONNECTING = "reconnecting"  #: its link was lost a moment ago, and its visitors wait
 
     @property
-    def is_first_dial(self) -> bool:
-        """Whether the client has not been live yet, and may give up, saying why."""
-        return self in (Phase.STARTING, Phase.REGISTERING)
-
-    @property
     def longest_wait(self) -> float:
         """How many seconds at most go by before the hop is struck: about what the phase takes."""
         return {Phase.STARTING: 0.3, Phase.REGISTERING: 0.1}.get(self, 0.5)
@@ -119,6 +114,11 @@ class Trial:
         """Those who do not."""
         return [] if self.fault.is_shared else self.world.residents
 
+    @property
+    def may_give_up(self) -> bool:
+        """Whether the subject's client may end, saying why: it has not been live, and was not only held up."""
+        return self.phase in (Phase.STARTING, Phase.REGISTERING) and self.fault.act != "stop"
+
     async def run(self) -> None:
         """Strike while visitors ask, and check what comes of it."""
         await self._reach_phase()
@@ -170,11 +170,7 @@ class Trial:
         try:
             await session.wait_live(mark, loses_link=loses_link)
         except ClientEnded:
-            if (
-                session is not self.subject
-                or not self.phase.is_first_dial
-                or self.fault.act not in ("kill", "fill")
-            ):
+            if session is not self.subject or not self.may_give_up:
                 raise
             return self._check_gave_up()
         if session is self.subject:

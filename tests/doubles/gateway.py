@@ -14,6 +14,7 @@ from conductor_trio.client.output import Output
 from conductor_trio.client.transport import ServerAway, Transport
 from conductor_trio.config import ClientLimits
 from conductor_trio.errors import TransportError
+from conductor_trio.wire import report
 from conductor_trio.wire.lines import LineReader
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 
@@ -29,9 +30,9 @@ class RecordedOutput(Output):
         self._grown = trio.lowlevel.ParkingLot()
         self._seen = 0
 
-    def send(self, event: bytes) -> None:
+    def send(self, event: report.Event) -> None:
         """Keep an event."""
-        self.events.append(json.loads(event))
+        self.events.append(dict(event))
         self._grown.unpark_all()
 
     async def wait_for(self, state: str) -> Event:
@@ -102,7 +103,7 @@ class Gateway:
     """Whom the client dials."""
 
     def __init__(self) -> None:
-        self.resumes = True
+        self.extensions = ["resume"]
         self.is_away = False  # no server listens at the control socket
         self.dials = 0
         self.dial_failures: list[Exception] = []  # of the next dials
@@ -145,7 +146,7 @@ class Gateway:
         ours, theirs = memory_stream_pair()
         channel = Channel(directory=f"/d{len(self._channels)}", stream=ours)
         self._channels.append(channel)
-        extensions = {"extensions": ["resume"]} if self.resumes else {}
+        extensions = {"extensions": self.extensions} if self.extensions else {}
         await channel.send(directory=channel.directory, status="ok", **extensions)
         self._send.send_nowait(channel)
         return theirs

@@ -112,6 +112,11 @@ async def connect(path: Path) -> trio.SocketStream:
             await trio.sleep(0.01)
 
 
+async def wait_listening(path: Path) -> None:
+    """Wait until the socket is listened on; before, it may be there without its mode."""
+    await (await connect(path)).aclose()
+
+
 async def receive_all(stream: trio.SocketStream) -> bytes:
     """Return everything up to the end, which may be a broken one."""
     received = bytearray()

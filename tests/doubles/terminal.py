@@ -15,8 +15,7 @@ from collections.abc import Iterator
 import pyte
 import trio
 
-
-_TIMEOUT = 5.0  # for what a test waits for, in real seconds
+_TIMEOUT = 20.0  # for what a test waits for, in real seconds
 
 
 class Terminal:

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Read conductor-trio's events, write the link to a file that only you can read, and show what the application says.
+
+    conductor-trio … | write-link.py FILE
+
+The file is there as long as the link works; it is replaced as a whole, so a reader never sees a part of it.
+"""
+
+import contextlib
+import json
+import os
+import sys
+
+
+def write_link(path, config):
+    """The file holds the link."""
+    scheme = os.environ.get("GATEWAY_SCHEME", "https")
+    descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w") as stream:
+        stream.write("{}://{}/_conductor/auth/{}\n".format(scheme, config["urls"][0], config["auth"]))
+    os.replace(path + ".new", path)
+
+
+def main():
+    """Follow the events to their end."""
+    [path] = sys.argv[1:]
+    try:
+        for line in sys.stdin:
+            event = json.loads(line)
+            if event["state"] == "live":
+                write_link(path, event["config"])
+            elif event["state"] == "data":
+                sys.stdout.write(event["data"])
+            else:
+                sys.stdout.write("{}: {}\n".format(event["state"], event.get("reason", "")))
+            sys.stdout.flush()
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+if __name__ == "__main__":
+    main()

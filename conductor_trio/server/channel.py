@@ -117,6 +117,7 @@ class LinkMonitor:
     def watching(self, channel: ControlChannel, session: trio.CancelScope) -> Iterator[None]:
         """Within, `session` is cancelled when the client has not been heard for `ping_timeout`."""
         self._links[channel] = session
+        session.deadline = channel.last_heard + self._limits.ping_timeout
         if self._draining.is_set():
             self._tell(channel, Event.MOVE)
         try:
@@ -135,11 +136,9 @@ class LinkMonitor:
     async def _ping(self) -> None:
         while True:
             await trio.sleep(self._limits.ping_interval)
-            too_long_ago = trio.current_time() - self._limits.ping_timeout
             for channel, session in list(self._links.items()):
-                if channel.last_heard < too_long_ago:
-                    session.cancel()
-                else:
+                session.deadline = channel.last_heard + self._limits.ping_timeout
+                if session.deadline > trio.current_time():
                     self._tell(channel, Event.PING)
 
     def _tell(self, channel: ControlChannel, event: Event) -> None:

@@ -187,6 +187,21 @@ async def test_a_client_that_answers_is_kept_and_one_that_does_not_is_lost(
             await wait_until(bench, LostRoute)
 
 
+async def test_silence_is_noticed_when_it_has_lasted_too_long_and_not_at_the_next_question(
+    runtime_dir: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    async with open_bench(runtime_dir) as bench:
+        mock_clock.jump(LIMITS.ping_interval / 2)  # so that no question coincides with the end of the silence
+        with bench.connect() as client:
+            await client.go_live(**RESUMES)
+            mock_clock.jump(LIMITS.ping_timeout - 1)
+            heard = await client.receive()
+            assert heard is not None and heard["event"] == "ping"
+            mock_clock.jump(1)
+            assert await client.receive() is None
+            await wait_until(bench, LostRoute)
+
+
 async def test_a_client_that_does_not_know_of_it_is_never_asked(
     runtime_dir: Path, mock_clock: trio.testing.MockClock
 ) -> None:

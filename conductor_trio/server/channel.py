@@ -135,6 +135,7 @@ class LinkMonitor:
     def watching(self, channel: ControlChannel, route: Route) -> Iterator[None]:
         """Within, the route's session ends when the client has not been heard for `ping_timeout`."""
         self._links[channel] = Link(route, trio.current_time())
+        route.session.deadline = channel.last_heard + self._limits.ping_timeout
         if self._draining.is_set():
             self._tell(channel, Event.MOVE)
         try:
@@ -155,9 +156,9 @@ class LinkMonitor:
             await trio.sleep(self._limits.ping_interval)
             now = trio.current_time()
             for channel, link in list(self._links.items()):
-                if channel.last_heard < now - self._limits.ping_timeout:
-                    link.route.session.cancel()
-                else:
+                session = link.route.session
+                session.deadline = channel.last_heard + self._limits.ping_timeout
+                if session.deadline > now:
                     self._tell(channel, format_ping(link.measure_idle(now), link.route.connections))
 
     def _tell(self, channel: ControlChannel, event: Event | bytes) -> None:

@@ -107,10 +107,25 @@ while True:
         client.process.send_signal(signal.SIGTERM)
         await client.wait_for("data")
         started = trio.current_time()
-        client.process.send_signal(signal.SIGTERM)
+        while client.process.poll() is None:
+            client.process.send_signal(signal.SIGTERM)
+            with trio.move_on_after(0.2):  # sooner, it may still be the first one
+                await client.process.wait()
         assert await client.finish() == 0
         assert trio.current_time() - started < 2.5  # not the 3 s of the grace
         assert client.events[-1]["status"] == -signal.SIGKILL
+
+
+async def test_two_signals_at_once_are_one_wish(server: ControlServer, local: Path) -> None:
+    """As timeout(1) sends them, or a terminal that closes."""
+    script = "trap 'sleep 0.3; exit 3' TERM; echo; sleep 1000 & wait"
+    async with open_client(server.path, local, "--", shell(script)) as client:
+        await client.wait_for("data")
+        client.process.send_signal(signal.SIGTERM)
+        client.process.send_signal(signal.SIGHUP)
+        assert await client.finish() == 0
+        assert client.events[-1]["status"] == 3
+        assert len(client.all("ending")) == 1
 
 
 @pytest.mark.parametrize(

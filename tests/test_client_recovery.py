@@ -38,7 +38,7 @@ def sshd() -> Iterator[PrivateSshd]:
 
 @pytest.fixture
 async def gateway(sshd: PrivateSshd, short_tmp: Path) -> AsyncIterator[SshGateway]:
-    async with open_control_server(short_tmp, resumes=True) as server:
+    async with open_control_server(short_tmp, extensions=["resume"]) as server:
         yield SshGateway(server, sshd, short_tmp)
 
 
@@ -92,7 +92,7 @@ async def test_many_moves_leave_nothing(gateway: SshGateway) -> None:
 
 async def test_a_server_that_comes_back_is_reached_over_the_same_ssh(sshd: PrivateSshd, short_tmp: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        async with open_control_server(short_tmp, resumes=True) as server:
+        async with open_control_server(short_tmp, extensions=["resume"]) as server:
             gateway = SshGateway(server, sshd, short_tmp)
             client = await stack.enter_async_context(gateway.open_client())
             await client.wait_for("live")
@@ -108,7 +108,7 @@ async def test_a_server_that_comes_back_is_reached_over_the_same_ssh(sshd: Priva
         (waiting,) = set(descendants(client.process.pid)) - standing
         os.kill(waiting, signal.SIGKILL)
         started = trio.current_time()
-        async with open_control_server(short_tmp, resumes=True) as server:
+        async with open_control_server(short_tmp, extensions=["resume"]) as server:
             await client.wait_for("live")
             assert trio.current_time() - started < 2
             assert await (await server.next_session()).ask(b"x") == b"X"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -33,6 +34,7 @@ EXIT_FAILED = 1
 EXIT_IN_USE = 2
 
 _STDOUT = 1
+_ONE_WISH = 0.1  # s that signals may be apart; timeout(1), for one, sends it to us and then to our whole group
 
 _log = logging.getLogger(__name__)
 
@@ -75,13 +77,17 @@ async def _watch_signals(
     received: AsyncIterator[int], output: Output, asked: trio.CancelScope, hurry: trio.Event
 ) -> None:
     """The first signal ends everything in order, a second one at once."""
+    begun = math.inf
     async for number in received:
-        if asked.cancel_called:
+        name = signal.Signals(number).name
+        if not asked.cancel_called:
+            _log.info("ending: %s", name)
+            output.send(report.ending(name))
+            begun = trio.current_time()
+            asked.cancel()
+        elif trio.current_time() > begun + _ONE_WISH:
+            _log.info("ending at once: %s", name)
             hurry.set()
-        else:
-            output.send(report.ending(signal.Signals(number).name))
-        _log.info("ending: %s", signal.Signals(number).name)
-        asked.cancel()
 
 
 async def _run_application(

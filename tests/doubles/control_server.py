@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ class Session:
 class ControlServer:
     """Listens on `path`; every session that has registered comes out of `registered`."""
 
-    def __init__(self, directory: Path, *, resumes: bool = False) -> None:
-        self._resumes = resumes
+    def __init__(self, directory: Path, *, extensions: Sequence[str] = ()) -> None:
+        self._extensions = list(extensions)
         self.path = directory / "client"
         self._directory = directory
         self._count = 0
@@ -86,8 +86,8 @@ class ControlServer:
         self.sessions.append(session)
         with contextlib.closing(stream), contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             greeting: dict[str, object] = {"directory": str(session.directory), "status": "ok"}
-            if self._resumes:
-                greeting["extensions"] = ["resume"]
+            if self._extensions:
+                greeting["extensions"] = self._extensions
             await stream.send_all(json.dumps(greeting).encode() + b"\n")
             line = b""
             while not line.endswith(b"\n"):
@@ -97,7 +97,7 @@ class ControlServer:
             else:
                 await self._answer(session, json.loads(line))
                 # Like the original: any further line, and the end, closes the channel.
-                while (more := await stream.receive_some(4096)) and self._resumes and self._take_in(session, more):
+                while (more := await stream.receive_some(4096)) and self._extensions and self._take_in(session, more):
                     pass
         self.sessions.remove(session)
         (session.directory / "socket").unlink(missing_ok=True)
@@ -127,12 +127,12 @@ class ControlServer:
 
 
 @contextlib.asynccontextmanager
-async def open_control_server(directory: Path, *, resumes: bool = False) -> AsyncIterator[ControlServer]:
+async def open_control_server(directory: Path, *, extensions: Sequence[str] = ()) -> AsyncIterator[ControlServer]:
     """Run the server in a directory; on leaving, every session has ended and the socket is gone.
 
-    With `resumes` it announces that extension; its events are up to the test.
+    It announces the extensions; their events are up to the test.
     """
-    server = ControlServer(directory, resumes=resumes)
+    server = ControlServer(directory, extensions=extensions)
     with trio.socket.socket(socket.AF_UNIX) as sock:
         await sock.bind(str(server.path))
         server.path.chmod(0o777)

@@ -30,9 +30,17 @@ class SshGateway:
 
     @contextlib.asynccontextmanager
     async def open_client(
-        self, host: str = "gateway", *, path: str | None = None, configuration: Sequence[str] = ()
+        self,
+        host: str = "gateway",
+        *,
+        path: str | None = None,
+        configuration: Sequence[str] = (),
+        words: Sequence[str] | None = None,
     ) -> AsyncIterator[RunningClient]:
-        """Run the client against this gateway, with lines that ssh reads before its other configuration."""
+        """Run the client against this gateway, with lines that ssh reads before its other configuration.
+
+        `words` are those that come after SERVER, if they are not the contract's.
+        """
         programs = self.directory / "bin"
         programs.mkdir()
         config = programs / "config"
@@ -44,8 +52,9 @@ class SshGateway:
         temporary.mkdir()
         environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(temporary)}
         address = f"{host}{self.server.path if path is None else path}"
-        command = [*UPPERCASE_APPLICATION, str(self.local)]
-        async with open_client("-k", "lab", address, self.local, "--", command, environment=environment) as client:
+        if words is None:
+            words = [str(self.local), "--", *UPPERCASE_APPLICATION, str(self.local)]
+        async with open_client("-k", "lab", address, words, environment=environment) as client:
             yield client
         with trio.fail_after(20):
             while list(temporary.iterdir()) or masters_in(temporary):  # noqa: ASYNC110

@@ -1,0 +1,60 @@
+"""client/directory: short, private, on this host, and gone at the end."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from conductor_trio.client import directory
+from conductor_trio.client.directory import choose_parent, open_directory
+from conductor_trio.client.guardian import open_guardian
+from conductor_trio.config import ClientLimits
+from conductor_trio.errors import StartError
+
+
+async def test_it_is_private_and_gone_with_all_that_is_in_it(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short_tmp))
+    async with open_guardian(ClientLimits()) as guardian:
+        with open_directory(guardian, "app_directory") as path:
+            assert os.path.dirname(path) == str(short_tmp)
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
+            os.makedirs(f"{path}/a/b")
+        assert not os.path.exists(path)
+
+
+async def test_where_it_cannot_be_made_it_says_so(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short_tmp / "no"))
+    async with open_guardian(ClientLimits()) as guardian:
+        expected = pytest.raises(StartError, match=r"cannot make a directory in .*/no: No such file")
+        with expected, open_directory(guardian, "app_directory"):
+            pass
+
+
+@pytest.mark.parametrize("parent", ["/" + "x" * 40, "/a b", "/é", "/a:b", "/a\nb", ""])
+def test_odd_and_long_places_are_avoided(parent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", parent)
+    assert choose_parent() == "/tmp"
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_avoided"),
+    [("nfs4", True), ("lustre", True), ("fuse.sshfs", True), ("tmpfs", False), ("ext4", False), ("", False)],
+)
+def test_places_on_other_hosts_are_avoided(
+    kind: str, is_avoided: bool, short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short_tmp))
+    monkeypatch.setattr(directory, "_file_system", lambda path: kind)
+    assert (choose_parent() == "/tmp") is is_avoided
+
+
+def test_file_systems_are_told_apart() -> None:
+    assert directory._file_system("/proc") == "proc"
+    assert directory._file_system("/dev/shm") == "tmpfs"
+    assert directory._file_system("/no/such/place") == ""

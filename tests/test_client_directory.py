@@ -22,10 +22,10 @@ async def test_it_is_private_and_gone_with_all_that_is_in_it(
     monkeypatch.setattr(tempfile, "tempdir", str(short_tmp))
     async with open_guardian(ClientLimits()) as guardian:
         with open_directory(guardian, "app_directory") as path:
-            assert os.path.dirname(path) == str(short_tmp)
+            assert Path(path).parent == short_tmp
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
             os.makedirs(f"{path}/a/b")
-        assert not os.path.exists(path)
+        assert not Path(path).exists()
 
 
 async def test_where_it_cannot_be_made_it_says_so(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:

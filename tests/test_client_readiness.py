@@ -43,7 +43,7 @@ async def answering(path: Path, *answers: bytes | None) -> AsyncIterator[list[by
         await sock.bind(str(path))
         sock.listen()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.serve_listeners, serve, [trio.SocketListener(sock)])
+            await nursery.start(trio.serve_listeners, serve, [trio.SocketListener(sock)])
             yield requests
             nursery.cancel_scope.cancel()
     path.unlink()

@@ -31,7 +31,8 @@ class Application:
     use: Callable[[Page, Path], None]  # in the directory where it runs; fails by an exception
     tried: str  # what `use` does, for people
     python_packages: tuple[str, ...] = ()  # the first one's version counts
-    node_packages: tuple[str, ...] = ()
+    node_package: str = ""  # of which the version counts, where `install` comes from npm
+    install: str = ""  # shell script that installs more, run in the environment's directory
     files: Mapping[str, str] = attrs.field(factory=dict)  # made in its directory
     environment: Mapping[str, str] = attrs.field(factory=dict)
     prepare: str = ""  # Python code that is run there before
@@ -62,12 +63,16 @@ def install(application: Application, cache: Path) -> Installed:
     """The application is in an environment of its own below `cache`; raises `AppError`."""
     directory = cache / application.name
     stamp = directory / _STAMP
-    packages = [*application.python_packages, *application.node_packages]
-    wanted = {"packages": packages, "python": sys.version}
+    wanted = {
+        "packages": [*application.python_packages, application.node_package],
+        "install": application.install,
+        "python": sys.version,
+    }
     if stamp.exists() and (found := json.loads(stamp.read_text())).items() >= wanted.items():
         return Installed(directory=directory, version=found["version"])
     venv.create(directory, clear=True, with_pip=True)
     python = directory / "bin" / "python"
+    failure = f"{application.title} cannot be installed"
     if application.python_packages:
         pip: list[str | Path] = [
             python,
@@ -78,23 +83,23 @@ def install(application: Application, cache: Path) -> Installed:
             "--disable-pip-version-check",
             "--no-input",
         ]
-        run([*pip, *application.python_packages], f"pip cannot install {application.title}")
-    if application.node_packages:
-        npm: list[str | Path] = ["npm", "install", "--prefix", directory, "--silent", "--no-audit", "--no-fund"]
-        run([*npm, *application.node_packages], f"npm cannot install {application.title}")
-    version = _node_version(application, directory) if application.node_packages else _version(python, packages[0])
+        run([*pip, *application.python_packages], failure)
+    if application.install:
+        run(["sh", "-euc", application.install], failure, directory=directory)
+    version = _find_version(application, directory)
     stamp.write_text(json.dumps(wanted | {"version": version}))
     return Installed(directory=directory, version=version)
 
 
-def _version(python: Path, package: str) -> str:
+def _find_version(application: Application, directory: Path) -> str:
+    if application.node_package:
+        description = directory / "node_modules" / application.node_package / "package.json"
+        return str(json.loads(description.read_text())["version"])
     code = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
-    return run([python, "-c", code, package.partition("[")[0]], f"there is no {package} after its installation")
-
-
-def _node_version(application: Application, directory: Path) -> str:
-    package = directory / "node_modules" / application.node_packages[0] / "package.json"
-    return str(json.loads(package.read_text())["version"])
+    package = application.python_packages[0]
+    return run(
+        [directory / "bin" / "python", "-c", code, package], f"there is no {package} after its installation"
+    )
 
 
 def run(

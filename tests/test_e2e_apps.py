@@ -16,8 +16,8 @@ from tests.browser import open_browser
 
 pytestmark = pytest.mark.e2e
 
-# One that listens on a UNIX socket, one that knows only ports, one whose page is a WebSocket.
-SMALLEST = ("gunicorn", "dash", "marimo")
+# On a UNIX socket, on a port, and one that is started by its recipe's name.
+SMALLEST = ("bokeh", "shiny", "dash")
 
 
 @pytest.mark.parametrize("name", SMALLEST)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Read conductor-trio's events, write the link to a file that only you can read, and show what the application says.
+"""Read conductor-trio's events, keep the link in a file that only you can read, show what the application says.
 
     conductor-trio … | write-link.py FILE
 
@@ -29,6 +29,7 @@ def main():
             event = json.loads(line)
             if event["state"] == "live":
                 write_link(path, event["config"])
+                sys.stdout.write(f"live: the link is in {path}\n")
             elif event["state"] == "data":
                 sys.stdout.write(event["data"])
             else:

@@ -180,6 +180,23 @@ def test_when_the_names_are_needed(line: str, needs: bool, wants: bool) -> None:
     assert (settings.needs_names, settings.wants_names) == (needs, wants)
 
 
+@pytest.mark.parametrize(
+    ("line", "says_where"),
+    [
+        ("-- run", False),
+        ("--no-recipe -- mine", False),
+        ("-- run {socket}", True),
+        ("-- run {port}", True),
+        ("--tcp 80 -- run", True),
+        ("-- mine", True),
+        ("-- fixed", True),
+        ("h s run", True),
+    ],
+)
+def test_who_is_told_where_to_listen(line: str, says_where: bool) -> None:
+    assert parse(line).says_where is says_where
+
+
 def test_without_a_key_it_is_the_servers_and_may_be_needed(config: Path) -> None:
     config.write_text('server = "gw"\n')
     assert parse("-- run {key}").needs_names

@@ -318,7 +318,7 @@ async def test_a_refused_registration_says_why(server: ControlServer, local: Pat
     server.refusals.append("the name is taken")
     async with open_client(server.path, local, "--", UPPERCASE_APPLICATION, local) as client:
         assert await client.finish() == 1
-        assert client.all("failed") == [{"state": "failed", "reason": "the name is taken"}]
+        assert client.all("failed") == [{"state": "failed", "reason": "the name is taken", "hop": "gateway"}]
 
 
 async def test_a_lost_channel_is_dialled_again(server: ControlServer, local: Path) -> None:

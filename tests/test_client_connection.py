@@ -13,7 +13,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from conductor_trio.client.connection import Connection
+from conductor_trio.client.connection import Connection, Failure
 from conductor_trio.client.pauses import Pauses
 from conductor_trio.client.recipes import Launch
 from conductor_trio.client.settings import ClientSettings, ServerAddress
@@ -41,7 +41,11 @@ class Side:
     scope: trio.CancelScope
     connection: Connection = attrs.field(init=False)
     is_ending: bool = False
-    reason: str | None = None  # for which the client gave up
+    failure: Failure | None = None  # for which the client gave up
+
+    @property
+    def reason(self) -> str | None:
+        return self.failure.reason if self.failure else None
 
     def end(self) -> None:
         """End on purpose."""
@@ -74,7 +78,7 @@ def open_side(gateway: Gateway) -> Open:
 
         async def keep_up() -> None:
             with side.scope:
-                side.reason = await side.connection.keep_up()
+                side.failure = await side.connection.keep_up()
 
         with trio.fail_after(7 * 24 * 3600):
             async with trio.open_nursery() as nursery:
@@ -259,6 +263,22 @@ async def test_where_they_are_needed_it_says_what_the_gateway_lacks(
         await trio.testing.wait_all_tasks_blocked()
         assert side.reason is not None
         assert "does not tell the address before the application listens" in side.reason
+
+
+@pytest.mark.parametrize(
+    ("away", "refuses", "hop"), [("ssh", False, "ssh"), ("server", False, "server"), ("", True, "gateway")]
+)
+async def test_which_hop_failed(
+    gateway: Gateway, open_side: Open, away: str, refuses: bool, hop: str, autojump_clock: MockClock
+) -> None:
+    gateway.is_away = away == "server"
+    gateway.dial_failures = [TransportError("no way")] if away == "ssh" else []
+    async with open_side() as side:
+        if refuses:
+            await (await gateway.next_channel()).refuse("no")
+        while side.failure is None:  # noqa: ASYNC110
+            await trio.sleep(1)
+        assert side.failure.hop == hop
 
 
 async def test_an_older_server_afterwards_is_no_failure(

@@ -102,6 +102,19 @@ async def test_signals_end_a_run(server: ControlServer, short_tmp: Path, pipe: t
     assert (await events.wait_for("exit"))["status"] == -signal.SIGTERM
 
 
+async def test_who_was_not_told_where_to_listen_gets_a_hint(
+    server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]
+) -> None:
+    events, stdout = pipe
+    settings = attrs.evolve(
+        make_settings(short_tmp, "sleep", "1000"), local_socket=None, limits=ClientLimits(hint_pause=0.1)
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.run_client, settings, stdout)
+        assert "sleep does not listen yet" in str((await events.wait_for("warning"))["reason"])
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("state", ["execute", "connect", "controlConnect", "live", "dead"])
 async def test_cancelled_at_any_state_nothing_is_left(
     server: ControlServer, short_tmp: Path, pipe: tuple[Events, int], state: str

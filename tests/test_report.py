@@ -19,6 +19,10 @@ BANNER = Banner(directory="/d", raw={"directory": "/d", "status": "ok", "more": 
     ("event", "expected"),
     [
         (report.execute(["a", "b"], 7), {"state": "execute", "command": ["a", "b"], "pid": 7}),
+        (
+            report.execute(["a"], 7, "lab"),
+            {"state": "execute", "command": ["a"], "pid": 7, "recipe": "lab"},
+        ),
         (report.connect("u", "h", 22), {"state": "connect", "user": "u", "host": "h", "port": 22}),
         (report.connect(None, "h", None), {"state": "connect", "user": None, "host": "h", "port": None}),
         (report.control_connect("/c", BANNER), {"state": "controlConnect", "path": "/c", "banner": BANNER.raw}),
@@ -42,7 +46,7 @@ BANNER = Banner(directory="/d", raw={"directory": "/d", "status": "ok", "more": 
         ),
         (report.warning("why"), {"state": "warning", "reason": "why"}),
         (report.ending("SIGINT"), {"state": "ending", "signal": "SIGINT"}),
-        (report.failed("why"), {"state": "failed", "reason": "why"}),
+        (report.failed("why", "here"), {"state": "failed", "reason": "why", "hop": "here"}),
         (report.exit_(-15), {"state": "exit", "status": -15}),
     ],
 )

@@ -62,7 +62,7 @@ class Application:
             os.close(stdout_end)
             os.close(stderr_end)
         self._stack.enter_context(self._guardian.watching("app", self.process.pid))
-        self._output.send(report.execute(list(start.command), self.process.pid))
+        self._output.send(report.execute(list(start.command), self.process.pid, start.recipe))
         size = self._limits.read_size
         self._pumps = [_Pump("stdout", stdout, self._output, size), _Pump("stderr", stderr, self._output, size)]
         self._started.set()

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+import attrs
 import trio
 
 from conductor_trio.client.channel import ControlChannel
@@ -37,6 +38,14 @@ class _Hopeless(ConductorError):
     """Another try would most likely end the same."""
 
 
+@attrs.frozen(kw_only=True)
+class Failure:
+    """Why there will be no connection."""
+
+    hop: report.Hop
+    reason: str
+
+
 class Connection:
     """The connection to the server, kept up for as long as the application lives.
 
@@ -60,6 +69,7 @@ class Connection:
         self._is_ending = is_ending
         self._key = settings.key
         self._takeover = Takeover.ANY if settings.replace else Takeover.OWN
+        self._hop: report.Hop = "ssh"  # which fails if something does
         self._was_greeted = False
         self._was_accepted = False
         self._attempt = 0  # in this outage; 0 outside of one
@@ -73,19 +83,21 @@ class Connection:
         await self._names_told.wait()
         return self._names
 
-    async def keep_up(self) -> str:
-        """Keep the application reachable; returns, with the reason, only where the first dial fails."""
+    async def keep_up(self) -> Failure:
+        """Keep the application reachable; returns only where the first dial fails."""
         while True:
             error = await self._dial()
             if not self._was_accepted and (not self._was_greeted or isinstance(error, _Hopeless)):
-                return str(error)
+                return Failure(hop=self._hop, reason=str(error))
             await self._pause(str(error), self._dial_pauses.take(self._limits.max_redial_pause))
 
     async def _dial(self) -> BaseException:
         """Connect, and serve for as long as the transport is any good; return why it no longer is."""
         error: BaseException
+        self._hop = "ssh"
         try:
             async with self._open_transport() as transport:
+                self._hop = "server"
                 server = self._settings.server
                 self._output.send(report.connect(server.user, server.host, server.port))
                 await self._serve_channels(transport)
@@ -93,9 +105,11 @@ class Connection:
             error = first_of(group)
         except* OSError as group:
             error = _Hopeless(_format_shortage(first_of(group)))
+            self._hop = "here"
         except* Exception as group:
             # A bug in dialling is not to cost the application its hours of work.
             error = _Hopeless(f"this is a bug, please report it: {first_of(group)!r}")
+            self._hop = "here"
             _log.debug("traceback", exc_info=group)
         return error
 
@@ -164,6 +178,7 @@ class Connection:
             self._was_greeted = True
             self._output.send(report.control_connect(self._settings.server.path, banner))
             self._check_extensions(banner)
+            self._hop = "gateway"
             try:
                 async with transport.open_relay(os.path.join(banner.directory, RELAY_NAME)):
                     try:

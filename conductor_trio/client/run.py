@@ -169,12 +169,15 @@ class _Run:
         async with trio.open_nursery() as nursery:
 
             async def dial() -> None:
-                _fail(self.output, await connection.keep_up())
+                failure = await connection.keep_up()
+                _fail(self.output, failure.reason, failure.hop)
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(dial)
             if self.settings.wants_names:
                 await self._start(await connection.wait_names())
+            if not self.settings.says_where:
+                nursery.start_soon(self._hint)
             status = await self.application.wait_ended()
             nursery.cancel_scope.cancel()
             if not self.application.ready.is_set():
@@ -186,6 +189,18 @@ class _Run:
         start = make_start(self.settings, self.local_socket, self.plan, names)
         await self.application.start(start, self.local_socket, self.settings.launch.ready)
 
+    async def _hint(self) -> None:
+        """An application that does not listen for a while has perhaps not been told where."""
+        with trio.move_on_after(self.settings.limits.hint_pause):
+            await self.application.ready.wait()
+            return
+        reason = (
+            f"{self.settings.launch.command[0]} does not listen yet; no recipe knows it, so tell it where to "
+            "listen: write {socket} in its command for a UNIX socket, {port} for a TCP port, or give --tcp PORT"
+        )
+        _log.warning("%s", reason)
+        self.output.send(report.warning(reason))
+
     def _is_ending(self) -> bool:
         return self.asked.cancel_called or self.application.is_over
 
@@ -195,6 +210,6 @@ class _Run:
         return open_ssh(self.settings, self.local_socket, self.guardian)
 
 
-def _fail(output: Output, reason: str) -> None:
+def _fail(output: Output, reason: str, hop: report.Hop = "here") -> None:
     _log.error("%s", reason)
-    output.send(report.failed(reason))
+    output.send(report.failed(reason, hop))

@@ -6,6 +6,7 @@ import re
 
 import attrs
 
+from conductor_trio.client.placeholders import find_placeholders
 from conductor_trio.client.recipes import Launch
 from conductor_trio.config import DEFAULT_CONTROL_SOCKET, MAX_SOCKET_PATH, ClientLimits
 from conductor_trio.errors import ConfigError
@@ -52,6 +53,13 @@ class ClientSettings:
         In the contract's form a program reads the events, and it is written there when a client registers.
         """
         return self.local_socket is None or self.has_display
+
+    @property
+    def says_where(self) -> bool:
+        """Whether the application is told where to listen, other than by its environment."""
+        launch = self.launch
+        used = find_placeholders([*launch.command, *launch.environment.values()])
+        return self.local_socket is not None or launch.listen == "tcp" or "socket" in used
 
     @property
     def needs_names(self) -> bool:

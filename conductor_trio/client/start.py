@@ -21,6 +21,7 @@ class Start:
     command: tuple[str, ...]  # as the user knows it
     executed: tuple[str, ...]  # the same, or what runs it
     environment: Mapping[str, str] | None = None  # None: ours
+    recipe: str | None = None  # the name of what has added to the command
 
 
 def plan_port(settings: ClientSettings) -> PortPlan | None:
@@ -42,7 +43,7 @@ def make_start(
         command = launch.fill_command(values)
         environment = make_environment(os.environ, launch.environment, values)
     executed = command if plan is None else plan.wrap(command, local_socket)
-    return Start(command=command, executed=executed, environment=environment)
+    return Start(command=command, executed=executed, environment=environment, recipe=launch.recipe)
 
 
 def _make_values(local_socket: str, plan: PortPlan | None, key: str | None, names: Accepted | None) -> Values:

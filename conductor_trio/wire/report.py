@@ -10,11 +10,15 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Mapping
+from typing import Literal
 
 from conductor_trio.wire.control import Banner
 
 #: An event, to be written as JSON or shown.
 Event = Mapping[str, object]
+
+#: What failed: this host, the way to the gateway, the server that is to be there, or what was agreed on with it.
+Hop = Literal["here", "ssh", "server", "gateway"]
 
 
 def format_event(event: Event) -> bytes:
@@ -26,9 +30,9 @@ def _event(state: str, **fields: object) -> Event:
     return {"state": state, **fields}
 
 
-def execute(command: list[str], pid: int) -> Event:
-    """The application was started."""
-    return _event("execute", command=command, pid=pid)
+def execute(command: list[str], pid: int, recipe: str | None = None) -> Event:
+    """The application was started, with what a recipe knows about it, if one does."""
+    return _event("execute", command=command, pid=pid, **({"recipe": recipe} if recipe else {}))
 
 
 def connect(user: str | None, host: str | None, port: int | None) -> Event:
@@ -83,9 +87,9 @@ def ending(signal: str) -> Event:
     return _event("ending", signal=signal)
 
 
-def failed(reason: str) -> Event:
+def failed(reason: str, hop: Hop | None = None) -> Event:
     """The client cannot go on."""
-    return _event("failed", reason=reason)
+    return _event("failed", reason=reason, **({"hop": hop} if hop else {}))
 
 
 def exit_(status: int) -> Event:

@@ -97,8 +97,9 @@ class ControlServer:
             else:
                 await self._answer(session, json.loads(line))
                 # Like the original: any further line, and the end, closes the channel.
-                while (more := await stream.receive_some(4096)) and self._extensions and self._take_in(session, more):
-                    pass
+                while more := await stream.receive_some(4096):
+                    if not (self._extensions and self._take_in(session, more)):
+                        break
         self.sessions.remove(session)
         (session.directory / "socket").unlink(missing_ok=True)
         session.directory.rmdir()

@@ -3,7 +3,8 @@
 
     conductor-trio … | write-link.py FILE
 
-The file is there as long as the link works; it is replaced as a whole, so a reader never sees a part of it.
+The file is there as long as the client runs; it is replaced as a whole, so that a reader never sees a part of it.
+GATEWAY_SCHEME in the environment is the link's, https unless given.
 """
 
 import contextlib

@@ -184,12 +184,13 @@ class VisitorConnection:
             answer: Reply | Document
             match decision:
                 case Forward():
-                    assert isinstance(route, Route | LostRoute)
                     if isinstance(route, LostRoute):
                         if await self._hold_back(request, route):
                             continue
                         answer = replies.lost(route.since)
-                    elif route.starting_since is not None:
+                        return await self._answer_and_go_on(answer, request, is_complete=is_complete)
+                    assert isinstance(route, Route)
+                    if route.starting_since is not None:
                         answer = replies.starting(route.starting_since)
                     elif route.connections >= gateway.limits.max_route_connections:
                         gateway.counters.limited += 1

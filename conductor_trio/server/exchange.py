@@ -134,7 +134,8 @@ class Exchange:
         self.route.traffic.requests += 1
         self.route.enter(self._scope, self._grant)
         try:
-            await self._gateway.fairness.wait_turn(self.route.usage)
+            if self._gateway.fairness.must_wait(self.route.usage):
+                await self._gateway.fairness.wait_turn(self.route.usage)
             return await self._run_upstream(first)
         except VisitorGone:
             return Outcome.ABORT

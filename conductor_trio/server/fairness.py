@@ -56,14 +56,18 @@ class Fairness(trio.abc.Instrument):
             limits = self._limits
             usage.due = max(usage.due, since - limits.route_burst) + (now - since) / limits.route_share
 
-    async def wait_turn(self, usage: Usage) -> None:
-        """Wait while the route is over its share, and another one has wanted something lately."""
+    def must_wait(self, usage: Usage) -> bool:
+        """Whether the route is over its share, and another one has wanted something lately."""
         since = self._since
         if usage is not self._last:
             if self._last is not None:
                 self._contended_until = since + self._limits.contention_memory
             self._last = usage
-        if since < self._contended_until and (usage.due > since or usage.turn.locked()):
+        return since < self._contended_until and (usage.due > since or usage.turn.locked())
+
+    async def wait_turn(self, usage: Usage) -> None:
+        """Wait for as long as it must."""
+        if self.must_wait(usage):
             async with usage.turn:  # in the order of their coming
                 self.charge(usage)
                 await trio.sleep(max(0.0, usage.due - self._clock()))

@@ -75,11 +75,11 @@ class Access:
         found = None
         for token in tokens:
             digest = hash_token(token)
+            if compare_digest(digest, self.owner):
+                found = OWNER
             for share in self.shares:
                 if share.token_hash is not None and compare_digest(digest, share.token_hash):
                     found = found or (None if share.is_over(now) else share.id)
-            if compare_digest(digest, self.owner):
-                found = OWNER
         return found
 
     def find_link(self, token: bytes, now: float) -> str | Share | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -12,7 +13,7 @@ from conductor_trio.wire import replies
 from conductor_trio.wire.access import OWNER, Access, Share
 from conductor_trio.wire.auth import cookie_candidates, cookie_value, parse_login_link, safe_next
 from conductor_trio.wire.fields import COOKIE_NAME
-from conductor_trio.wire.head import RequestHead
+from conductor_trio.wire.head import RequestFields, RequestHead
 from conductor_trio.wire.hosts import Authority, parse_authority
 from conductor_trio.wire.replies import Reply
 
@@ -92,7 +93,7 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
         return _decide_own(head, access, policy, path, query, https=https, now=now)
     if access is None:
         return Answer(reply=replies.NO_ROUTE)
-    by_bearer, grant = _find_grant(head, access, now)
+    by_bearer, grant = _find_grant(head.told, access, now)
     if grant is None:
         return _ask_for_token(head)
     if not by_bearer and (head.upgrades or not head.is_safe) and not _comes_from_here(head, policy):
@@ -100,19 +101,29 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
     return Forward(drop_authorization=by_bearer, grant=grant)
 
 
-def _find_grant(head: RequestHead, access: Access, now: float) -> tuple[bool, str | None]:
+def _find_grant(told: RequestFields, access: Access, now: float) -> tuple[bool, str | None]:
     """Return whether a bearer token lets the request in, and what it is let in by, if anything."""
-    if head.told.bearer is not None and (grant := access.find([head.told.bearer], now)) is not None:
+    if not access.shares:
+        return _find_owner(told, access)
+    if told.bearer is not None and (grant := access.find([told.bearer], now)) is not None:
         return True, grant
-    return False, access.find(_shown_tokens(head), now)
+    return False, access.find(_shown_tokens(told), now)
+
+
+@lru_cache(maxsize=1024)
+def _find_owner(told: RequestFields, access: Access) -> tuple[bool, str | None]:
+    """Do as `_find_grant` where nothing depends on the time: the same browser asks again and again."""
+    if told.bearer is not None and access.find([told.bearer], 0.0) is not None:
+        return True, OWNER
+    return False, access.find(_shown_tokens(told), 0.0)
 
 
 def _ask_for_token(head: RequestHead) -> Answer:
     return Answer(reply=replies.NO_TOKEN, failed_token=bool(head.told.tokens or head.told.bearer))
 
 
-def _shown_tokens(head: RequestHead) -> list[bytes]:
-    tokens = head.told.tokens[:_MAX_TOKENS]
+def _shown_tokens(told: RequestFields) -> list[bytes]:
+    tokens = told.tokens[:_MAX_TOKENS]
     return [candidate for token in tokens for candidate in cookie_candidates(token) if candidate]
 
 
@@ -169,7 +180,7 @@ def _decide_form(head: RequestHead, policy: Policy) -> Decision:
 def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_live: bool, now: float) -> Decision:
     if not head.is_safe:
         return Answer(reply=replies.METHOD_NOT_ALLOWED)
-    _, grant = _find_grant(head, access, now)
+    _, grant = _find_grant(head.told, access, now)
     if grant is None:
         return _ask_for_token(head)
     if is_live != (b"websocket" in head.upgrades):

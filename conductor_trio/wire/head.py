@@ -44,9 +44,9 @@ _TRANSFER_CODING_LINES = re.compile(rb"\n(?i:transfer-encoding):([^\r\n]*)")
 _REFUSED_UPGRADES = frozenset([b"h2c"])
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class RequestFields:
-    """What the fields of a request say, whatever its request line.
+    """What the fields of a request say, whatever its request line; the same fields are often the same object.
 
     `fields` are all as they came, except that Cookie fields have lost our cookie, whose values are in `tokens`, in
     order. `bearer` is the token of an ``Authorization: Bearer`` field. `end_to_end` are those that go on.

@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from conductor_trio.client.display_paint import Item, Link, Mark, Notice
-from conductor_trio.client.display_story import Story, format_duration, format_exit
+from conductor_trio.client.display_story import Story, format_exit
+from conductor_trio.client.durations import format_duration
 from conductor_trio.wire import report
 from conductor_trio.wire.control import Banner
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from conductor_trio import __version__
+from conductor_trio.client.durations import parse_duration
 from conductor_trio.client.placeholders import find_placeholders
 from conductor_trio.client.recipes import Launch, Recipe, find_recipe, launch_command, launch_recipe
 from conductor_trio.client.settings import ClientSettings, check_local_socket, parse_server
@@ -31,7 +32,7 @@ _TOKEN_LENGTH = 32  # 165 bits; fits a cookie and a URL without quoting
 
 _RUN = "run"
 # Options whose value is the next word, alone or at the end of short ones that are written together.
-_TAKES_VALUE = re.compile(r"--key|--tcp|--server|-[rvVh]*[ks]")
+_TAKES_VALUE = re.compile(r"--key|--tcp|--server|--idle|--busy|-[rvVh]*[ks]")
 
 
 @attrs.frozen(kw_only=True)
@@ -112,6 +113,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_switch("tcp-shared", "accept that every user of this host can connect to that port")
     parser.add_argument(
         "--no-recipe", action="store_true", help="start COMMAND as it is, though a recipe knows it"
+    )
+    parser.add_argument(
+        "--idle", metavar="TIME", type=parse_time, help="end the application when nobody has used it for 2h, say"
+    )
+    parser.add_argument(
+        "--busy",
+        metavar="COMMAND",
+        help="ask this shell's command first, with --idle; exit status 0 is a veto, and it is asked again later",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
@@ -195,6 +204,8 @@ def _make_settings(
         said = getattr(given, option)
         return bool(getattr(defaults, option) if said is None else said)
 
+    if given.busy is not None and given.idle is None:
+        raise ConfigError("--busy says whether --idle may end the application; give both")
     server = given.server or defaults.server
     if server is None:
         raise ConfigError(
@@ -213,6 +224,8 @@ def _make_settings(
         show_qr=choose("qr"),
         open_browser=choose("open"),
         tcp_shared=choose("tcp_shared"),
+        idle=given.idle,
+        busy=given.busy,
     )
 
 
@@ -249,6 +262,14 @@ def _parse_port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"there is no port {text!r}; give one from 1 to 65535, or 0")
     return int(text)
+
+
+def parse_time(text: str) -> float:
+    """Return the seconds that an option says."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _take_token() -> str:

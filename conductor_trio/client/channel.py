@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
 
 import trio
 
@@ -12,7 +13,7 @@ from conductor_trio.config import MAX_CONTROL_LINE, ClientLimits
 from conductor_trio.errors import ConductorError
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import Stream
-from conductor_trio.wire import control
+from conductor_trio.wire import control, owner
 from conductor_trio.wire.lines import LineReader
 
 _CLOSING_TIMEOUT = 0.1  # for the news to come through SSH
@@ -21,12 +22,14 @@ _CLOSING_TIMEOUT = 0.1  # for the news to come through SSH
 class ControlChannel:
     """Greeting, registration, and then events until it closes, where both ends know of them."""
 
-    def __init__(self, stream: Stream, limits: ClientLimits) -> None:
+    def __init__(self, stream: Stream, limits: ClientLimits, max_line: int = MAX_CONTROL_LINE) -> None:
         self._stream = stream
         self._limits = limits
-        self._lines = LineReader(MAX_CONTROL_LINE)
+        self._lines = LineReader(max_line)
         self._has_events = False
         self._is_pinged = False
+        #: Told with each ping for how many seconds nothing has gone through.
+        self.on_idle: Callable[[float], None] | None = None
 
     async def receive_banner(self) -> control.Banner:
         """Wait for the greeting; raises `TransportError`, `RegistrationRefused` or `RemoteProtocolError`."""
@@ -35,11 +38,13 @@ class ControlChannel:
     async def register(self, registration: control.Registration) -> control.Accepted:
         """Register and wait for the answer; raises as `receive_banner` does."""
         self._has_events = control.RESUME in registration.extensions
-        try:
-            await self._stream.send_all(control.format_registration(registration))
-        except trio.BrokenResourceError as error:
-            raise ServerAway("the server has closed the control channel") from error
+        await self._request(control.format_registration(registration))
         return control.parse_reply(await self._receive_line("answers the registration"))
+
+    async def command(self, command: owner.Command) -> control.JSONObject:
+        """Give an owner's command, instead of registering, and wait for the answer; raises as `register` does."""
+        await self._request(owner.format_command(command))
+        return owner.parse_answer(await self._receive_line("answers the command"))
 
     async def next_event(self) -> control.Event | None:
         """Wait for an event that is not about the channel itself; None at the end.
@@ -53,6 +58,8 @@ class ControlChannel:
             event = control.parse_event(line)
             if event is control.Event.PING:
                 self._is_pinged = True
+                if self.on_idle is not None and (idle := control.parse_idle(line)) is not None:
+                    self.on_idle(idle)
                 await self._send(control.Event.PONG)
             elif event is not None:
                 return event
@@ -88,6 +95,12 @@ class ControlChannel:
             await self.wait_closed()
             return True
         return False
+
+    async def _request(self, line: bytes) -> None:
+        try:
+            await self._stream.send_all(line)
+        except trio.BrokenResourceError as error:
+            raise ServerAway("the server has closed the control channel") from error
 
     async def _send(self, event: control.Event) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the next read tells

@@ -14,6 +14,7 @@ from conductor_trio.errors import ConfigError
 
 _STDOUT = 1
 _WRONG_USAGE = 2
+_OWNERS_WORDS = ("ls", "stop", "share", "doctor")
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from conductor_trio.client import about
 
             return about.explain() if not words else about.show_recipes(words[1:])
+        if words[0] in _OWNERS_WORDS:
+            from conductor_trio.client import commands
+
+            return commands.run_command(words[0], words[1:])
         settings = parse_arguments(words, is_terminal=os.isatty(_STDOUT))
     except ConfigError as error:
         with contextlib.suppress(AttributeError, OSError):  # where there is no standard error

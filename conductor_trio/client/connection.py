@@ -9,13 +9,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
+import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import attrs
 import trio
 
+from conductor_trio.client.batch import find_job
 from conductor_trio.client.channel import ControlChannel
+from conductor_trio.client.idle import IdleWatch
 from conductor_trio.client.output import Output
 from conductor_trio.client.pauses import Pauses
 from conductor_trio.client.settings import ClientSettings
@@ -24,12 +28,24 @@ from conductor_trio.config import RELAY_NAME
 from conductor_trio.errors import ConductorError, RegistrationRefused, StartError, TransportError, first_of
 from conductor_trio.wire import report
 from conductor_trio.wire.auth import hash_token
-from conductor_trio.wire.control import RESUME, STARTING, Accepted, Banner, Event, Registration, Takeover
+from conductor_trio.wire.control import (
+    MAX_NODE,
+    OWNER_COMMANDS,
+    RESUME,
+    STARTING,
+    Accepted,
+    Banner,
+    Event,
+    Registration,
+    Takeover,
+)
 
 _log = logging.getLogger(__name__)
 
 # In a row, of what is neither the server's absence nor its word: then the transport may be to blame.
 _MAX_FAILURES = 2
+
+_EXTENSIONS = {RESUME, OWNER_COMMANDS}
 
 _CLOSED = "the server closed the control channel"
 
@@ -50,7 +66,8 @@ class Connection:
     """The connection to the server, kept up for as long as the application lives.
 
     `ready` is set once the application listens. `is_ending` is asked at our cancellation: whether the client ends
-    on purpose, of which the server is told.
+    on purpose, of which the server is told. `stop` is called where the owner has the application ended from
+    elsewhere, and `idle` learns from the server when visitors come.
     """
 
     def __init__(
@@ -60,6 +77,8 @@ class Connection:
         open_transport: Callable[[], AbstractAsyncContextManager[Transport]],
         ready: trio.Event,
         is_ending: Callable[[], bool],
+        stop: Callable[[], None] = lambda: None,
+        idle: IdleWatch | None = None,
     ) -> None:
         self._settings = settings
         self._limits = settings.limits
@@ -67,6 +86,8 @@ class Connection:
         self._open_transport = open_transport
         self._ready = ready
         self._is_ending = is_ending
+        self._stop = stop
+        self._idle = idle
         self._key = settings.key
         self._takeover = Takeover.ANY if settings.replace else Takeover.OWN
         self._hop: report.Hop = "ssh"  # which fails if something does
@@ -235,10 +256,15 @@ class Connection:
 
         `is_shown` is set when the server says that visitors are shown the application from now on.
         """
+        if self._idle is not None:
+            self._idle.begin()
+            channel.on_idle = self._idle.hear
         try:
             while (event := await channel.next_event()) is not Event.MOVE:
                 if event is None:
                     return ServerAway(_CLOSED)
+                if event is Event.STOP:
+                    self._stop()
                 if event is Event.REPLACED:
                     # Two that take a name from each other would do so for ever.
                     self._takeover = Takeover.NEVER
@@ -247,6 +273,8 @@ class Connection:
                     is_shown.set()
         except ConductorError as error:
             return error
+        finally:
+            channel.on_idle = None  # of two channels, only the later one counts
         return None
 
     async def _go_live_when_ready(self, channel: ControlChannel, accepted: Accepted, is_shown: trio.Event) -> None:
@@ -260,13 +288,20 @@ class Connection:
         return Registration(
             auth=hash_token(self._settings.token.encode()),
             key=self._key,
-            extensions=banner.extensions & ({RESUME, STARTING} if is_starting else {RESUME}),
+            extensions=banner.extensions & ({*_EXTENSIONS, STARTING} if is_starting else _EXTENSIONS),
             takeover=self._takeover,
             is_starting=is_starting,
+            node=_node_name(),
+            until=job.end if (job := find_job(os.environ)) is not None else None,
         )
 
     def _check_extensions(self, banner: Banner) -> None:
         """The application can start, or will by what the server is going to tell; raises `StartError`."""
+        if self._idle is not None and OWNER_COMMANDS not in banner.extensions and not self._was_accepted:
+            raise StartError(
+                "the gateway's server does not tell when visitors come, as --idle needs; leave it out, or ask for "
+                "a newer conductor-trio-server"
+            )
         if self._names_told.is_set() or STARTING in banner.extensions:
             return
         if self._settings.needs_names:
@@ -294,6 +329,11 @@ class Connection:
 
     def _go_live(self, accepted: Accepted) -> None:
         self._output.send(report.live(self._settings.token, self._key, accepted.urls))
+
+
+def _node_name() -> str:
+    """Return the name of this host, as far as it may be told."""
+    return re.sub(r"[^A-Za-z0-9._-]", "", socket.gethostname())[:MAX_NODE]
 
 
 def _format_shortage(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable, Mapping
 
 from conductor_trio.client.display_paint import Item, Link, Mark, Notice, Status
+from conductor_trio.client.durations import format_duration
 from conductor_trio.client.reasons import explain
 from conductor_trio.wire.links import format_login_link
 
@@ -42,17 +43,6 @@ class Phase(enum.Enum):
 
 # Which hop it is that fails while something is waited for, where no event says so.
 _HOPS = {Phase.LOGIN: "ssh", Phase.CONTROL: "server", Phase.APPLICATION: "gateway"}
-
-
-def format_duration(seconds: float) -> str:
-    """Return a time in the two units that matter."""
-    whole = max(0, round(seconds))
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if days:
-        return f"{days} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{whole} s"
 
 
 def format_exit(status: int) -> str:
@@ -92,6 +82,7 @@ class Story:
         self._job_end = math.inf
         self._job_name = ""
         self._told_left = math.inf
+        self._idle_end = math.inf
         self._told_waits = 0
 
     @property
@@ -134,6 +125,11 @@ class Story:
                 self._retry_at = now + seconds
             case {"state": "warning", "reason": str(reason)}:
                 return [Notice(mark=Mark.WARNING, text=_sentence(reason))]
+            case {"state": "idle"}:
+                return self._note_idle(event, now)
+            case {"state": "stopping", "reason": str(reason)}:
+                self._is_asked = True
+                return [*self.expect_end(now), _step(f"Ending, because {reason}")]
             case {"state": "ending"}:
                 self._is_asked = True
                 name = event.get("signal", "SIGINT")
@@ -192,9 +188,9 @@ class Story:
             lost = f"link lost for {format_duration(now - self._lost_at)}"
             in_ = max(0, math.ceil(self._retry_at - now))
             next_ = f"next attempt in {in_} s" if in_ else self._phase.value
-            return Status(mark=Mark.WARNING, parts=(lost, next_, *self._job_parts(now)))
+            return Status(mark=Mark.WARNING, parts=(lost, next_, *self._end_parts(now)))
         if self._phase is Phase.LIVE:
-            parts = (self._host, *self._job_parts(now), "Ctrl-C ends it")
+            parts = (self._host, *self._end_parts(now), "Ctrl-C ends it")
             return Status(mark=Mark.LIVE, parts=parts, url=self._url)
         hint = () if now - self._since < _LONG_START else ("its own output may say why it takes long",)
         return Status(mark=Mark.WAIT, parts=(self._phase.value, waited, *hint))
@@ -206,9 +202,10 @@ class Story:
         untold = _STILL_WAITING[self._told_waits :]
         return bool(untold) and now - self._since >= untold[0] and not self.is_ssh_asking(now)
 
-    def _job_parts(self, now: float) -> tuple[str, ...]:
-        left = self._job_end - now
-        return (f"job ends in {format_duration(left)}",) if left < math.inf else ()
+    def _end_parts(self, now: float) -> tuple[str, ...]:
+        left, idle_left = self._job_end - now, self._idle_end - now
+        job = (f"job ends in {format_duration(left)}",) if left < math.inf else ()
+        return (*job, f"unused, ends in {format_duration(idle_left)}") if idle_left < math.inf else job
 
     def _enter(self, phase: Phase, now: float) -> None:
         if phase is not self._phase:
@@ -246,6 +243,16 @@ class Story:
         going_on = f"{'The application goes on' if self._url else 'It is tried again'}; Ctrl-C ends it"
         text = f"{self._time_of_day()} {'Link lost' if self._url else 'No link yet'}: {what}"
         return [Notice(mark=Mark.WARNING, text=text, beneath=(*advice, going_on))]
+
+    def _note_idle(self, event: Mapping[str, object], now: float) -> list[Item]:
+        match event:
+            case {"for": int() | float() as idle, "in": int() | float() as left}:
+                self._idle_end = now + left
+                unused = f"Nobody has used it for {format_duration(idle)}"
+                text = f"{self._time_of_day()} {unused}; it ends in {format_duration(left)} unless somebody does"
+                return [Notice(mark=Mark.WARNING, text=text)]
+        self._idle_end = math.inf
+        return [_step(f"{self._time_of_day()} Somebody uses it again")]
 
     def _fail(self, event: Mapping[str, object]) -> list[Item]:
         what, advice = _split(event)

@@ -17,14 +17,14 @@ from conductor_trio.client.app import STATUS_SIGNAL, Application, open_applicati
 from conductor_trio.client.connection import Connection
 from conductor_trio.client.directory import open_directory
 from conductor_trio.client.guardian import Guardian, open_guardian
-from conductor_trio.client.local import open_local
+from conductor_trio.client.idle import IdleWatch
 from conductor_trio.client.localsocket import SocketInUse, prepare_local_socket
 from conductor_trio.client.output import Output, open_output
 from conductor_trio.client.settings import ClientSettings, format_place
-from conductor_trio.client.ssh import open_ssh
 from conductor_trio.client.start import make_start, plan_port
 from conductor_trio.client.tcp import PortPlan
 from conductor_trio.client.transport import Transport
+from conductor_trio.client.ways import open_transport
 from conductor_trio.errors import ApplicationError, ConductorError, first_of
 from conductor_trio.wire import report
 from conductor_trio.wire.control import Accepted
@@ -77,7 +77,7 @@ async def _watch_signals(
     received: AsyncIterator[int], output: Output, asked: trio.CancelScope, hurry: trio.Event
 ) -> None:
     """The first signal ends everything in order, a second one at once."""
-    begun = math.inf
+    begun = -math.inf
     async for number in received:
         name = signal.Signals(number).name
         if not asked.cancel_called:
@@ -161,8 +161,15 @@ class _Run:
     async def serve(self) -> int:
         """Keep the application reachable until it ends, or until the first dial fails; return the exit status."""
         status = EXIT_FAILED
+        idle = self._make_idle_watch()
         connection = Connection(
-            self.settings, self.output, self._open_transport, self.application.ready, self._is_ending
+            self.settings,
+            self.output,
+            self._open_transport,
+            self.application.ready,
+            self._is_ending,
+            stop=lambda: self._stop("owner", "its owner has asked for it from elsewhere"),
+            idle=idle,
         )
         if not self.settings.wants_names:
             await self._start(None)
@@ -174,6 +181,8 @@ class _Run:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(dial)
+            if idle is not None:
+                nursery.start_soon(idle.run)
             if self.settings.wants_names:
                 await self._start(await connection.wait_names())
             if not self.settings.says_where:
@@ -201,13 +210,30 @@ class _Run:
         _log.warning("%s", reason)
         self.output.send(report.warning(reason))
 
+    def _make_idle_watch(self) -> IdleWatch | None:
+        if self.settings.idle is None:
+            return None
+        return IdleWatch(
+            self.settings.idle,
+            self.output,
+            busy=self.settings.busy,
+            local_socket=os.path.abspath(self.local_socket),
+            is_ready=self.application.ready.is_set,
+            stop=lambda reason: self._stop("idle", reason),
+        )
+
+    def _stop(self, by: str, reason: str) -> None:
+        """End the application as a signal does."""
+        if not self.asked.cancel_called:
+            _log.info("ending: %s", reason)
+            self.output.send(report.stopping(by, reason))
+            self.asked.cancel()
+
     def _is_ending(self) -> bool:
         return self.asked.cancel_called or self.application.is_over
 
     def _open_transport(self) -> AbstractAsyncContextManager[Transport]:
-        if self.settings.server.host is None:
-            return open_local(self.settings, self.local_socket)
-        return open_ssh(self.settings, self.local_socket, self.guardian)
+        return open_transport(self.settings, self.local_socket, self.guardian)
 
 
 def _fail(output: Output, reason: str, hop: report.Hop = "here") -> None:

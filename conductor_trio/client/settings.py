@@ -44,6 +44,8 @@ class ClientSettings:
     show_qr: bool = False
     open_browser: bool = False
     tcp_shared: bool = False
+    idle: float | None = None  # seconds without visitors after which the application is to end
+    busy: str | None = None  # a shell's command that can veto
     limits: ClientLimits = attrs.field(factory=ClientLimits)
 
     @property

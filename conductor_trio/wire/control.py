@@ -146,7 +146,7 @@ def format_banner(directory: str) -> bytes:
 
 def parse_banner(line: bytes) -> Banner:
     """Read the server's greeting; raises `RemoteProtocolError`, with the server's reason where it gave one."""
-    message = _parse_from_server(line, "greeting")
+    message = parse_from_server(line, "greeting")
     directory = message.get("directory")
     if not isinstance(directory, str) or not directory.startswith("/") or not _is_path(directory):
         raise RemoteProtocolError("the server's greeting names no absolute directory")
@@ -214,7 +214,7 @@ def format_reply(reply: Reply) -> bytes:
 
 def parse_reply(line: bytes) -> Accepted:
     """Read the server's answer; raises `RegistrationRefused` with its reason, or `RemoteProtocolError`."""
-    message = _parse_from_server(line, "answer")
+    message = parse_from_server(line, "answer")
     urls = message.get("urls")
     if not isinstance(urls, list) or not all(isinstance(url, str) and _is_url_host(url) for url in urls):
         raise RemoteProtocolError("the server's answer holds no list of host names")
@@ -289,7 +289,8 @@ def _format_reason(reason: object) -> str:
     return reason if isinstance(reason, str) and reason else "no reason given"
 
 
-def _parse_from_server(line: bytes, what: str) -> JSONObject:
+def parse_from_server(line: bytes, what: str) -> JSONObject:
+    """Read what says that all is well; raises `RegistrationRefused` with the reason, or `RemoteProtocolError`."""
     try:
         message = parse_object(line)
     except ValueError as error:

@@ -24,7 +24,7 @@ import attrs
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.wire.access import Share
 from conductor_trio.wire.auth import is_token_hash
-from conductor_trio.wire.control import JSONObject, parse_object
+from conductor_trio.wire.control import JSONObject, parse_from_server, parse_object
 
 MAX_LABEL = 60  # characters
 MAX_SHARE_TIME = 366 * 86400.0  # seconds
@@ -155,3 +155,8 @@ def describe_share(share: Share) -> JSONObject:
 def format_answer(**fields: object) -> bytes:
     """Write what is told where a command has been carried out."""
     return json.dumps({"status": "ok", **fields}).encode() + b"\n"
+
+
+def parse_answer(line: bytes) -> JSONObject:
+    """Read the answer to a command; raises `RegistrationRefused` with the reason, or `RemoteProtocolError`."""
+    return parse_from_server(line, "answer")

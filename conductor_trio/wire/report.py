@@ -1,8 +1,8 @@
 """The client's events: one JSON object a line on its standard output.
 
 The contract's states are ``execute``, ``connect``, ``controlConnect``, ``live``, ``data``, ``dead``, ``failed``
-and ``exit``; ``starting``, ``reconnecting``, ``warning`` and ``ending`` are ours. Programs read them, so none
-changes its meaning; fields and states may be added.
+and ``exit``; ``starting``, ``reconnecting``, ``warning``, ``idle``, ``stopping`` and ``ending`` are ours. Programs
+read them, so none changes its meaning; fields and states may be added.
 """
 
 from __future__ import annotations
@@ -85,6 +85,21 @@ def warning(reason: str) -> Event:
 def ending(signal: str) -> Event:
     """The client was asked to end, by the signal of that name, and ends the application first."""
     return _event("ending", signal=signal)
+
+
+def idle(seconds: float, left: float, ends: float) -> Event:
+    """Nobody has visited for so long, and the application ends for it in so many seconds, at that Unix time."""
+    return _event("idle", **{"for": round(seconds), "in": round(left), "ends": round(ends)})
+
+
+def used_again(seconds: float) -> Event:
+    """Somebody has visited after a warning, so many seconds ago, and the application goes on."""
+    return _event("idle", **{"for": round(seconds), "in": None, "ends": None})
+
+
+def stopping(by: str, reason: str) -> Event:
+    """The application is ended, ``by`` its ``owner`` from elsewhere, or because it was ``idle``."""
+    return _event("stopping", by=by, reason=reason)
 
 
 def failed(reason: str, hop: Hop | None = None) -> Event:

@@ -18,6 +18,9 @@ qr = true
 command = ["mine"]
 match = ["mine"]
 arguments = ["--sock={socket}"]
+[recipes.silent]
+command = ["silent"]
+match = ["silent"]
 [recipes.port]
 command = ["port"]
 match = ["port"]
@@ -190,6 +193,7 @@ def test_when_the_names_are_needed(line: str, needs: bool, wants: bool) -> None:
         ("--tcp 80 -- run", True),
         ("-- mine", True),
         ("-- fixed", True),
+        ("-- silent", True),  # by its environment, as whoever wrote the recipe knows
         ("h s run", True),
     ],
 )

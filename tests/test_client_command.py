@@ -162,6 +162,12 @@ async def test_a_command_that_cannot_be_started(
         assert "Traceback" not in await client.said()
 
 
+async def test_who_leaves_out_the_two_dashes_is_told(server: ControlServer, local: Path) -> None:
+    async with open_client(server.path, "ls", "no-such-directory", "-l", cwd=local.parent) as client:
+        assert await client.finish() == 127
+        assert "to start `ls no-such-directory -l`, without LOCAL_SOCKET" in client.events[0]["reason"]
+
+
 async def test_everything_written_before_the_end_arrives(server: ControlServer, local: Path) -> None:
     script = "import os, sys; os.write(1, 'é'.encode() * 150_000 + b'.'); os.write(2, b'\\xc3')"
     async with open_client(server.path, local, "--", python(script)) as client:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
 from tests.doubles.tcp_application import require_namespaces
 from tests.programs import (
     OWN_PYTHON,

@@ -6,6 +6,8 @@ import contextlib
 import logging
 import math
 import os
+import shlex
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -13,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 import attrs
 import trio
 
-from conductor_trio.client.app import STATUS_SIGNAL, Application, open_application
+from conductor_trio.client.app import STATUS_NOT_FOUND, STATUS_SIGNAL, Application, open_application
 from conductor_trio.client.connection import Connection
 from conductor_trio.client.directory import open_directory
 from conductor_trio.client.guardian import Guardian, open_guardian
@@ -113,7 +115,7 @@ async def _run_application(
                     status = await run.serve()
     except* ConductorError as group:
         error = first_of(group)
-        _fail(output, str(error))
+        _fail(output, f"{error}{_guess_mistake(settings, error)}")
         match error:
             case SocketInUse():
                 status = EXIT_IN_USE
@@ -234,6 +236,15 @@ class _Run:
 
     def _open_transport(self) -> AbstractAsyncContextManager[Transport]:
         return open_transport(self.settings, self.local_socket, self.guardian)
+
+
+def _guess_mistake(settings: ClientSettings, error: BaseException) -> str:
+    """Return what to add where someone has left out LOCAL_SOCKET and ``--``, as the name of a program says."""
+    is_missing = isinstance(error, ApplicationError) and error.status == STATUS_NOT_FOUND
+    words = [settings.local_socket or "", *settings.launch.command]
+    if not is_missing or "/" in words[0] or shutil.which(words[0]) is None:
+        return ""
+    return f"; to start `{shlex.join(words)}`, without LOCAL_SOCKET, write -- before it"
 
 
 def _fail(output: Output, reason: str, hop: report.Hop = "here") -> None:

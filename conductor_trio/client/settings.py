@@ -61,7 +61,7 @@ class ClientSettings:
         """Whether the application is told where to listen, other than by its environment."""
         launch = self.launch
         used = find_placeholders([*launch.command, *launch.environment.values()])
-        return self.local_socket is not None or launch.listen == "tcp" or "socket" in used
+        return bool(self.local_socket or launch.recipe) or launch.listen == "tcp" or "socket" in used
 
     @property
     def needs_names(self) -> bool:

@@ -24,12 +24,15 @@ _OPTIONS = [
 
 
 @contextlib.contextmanager
-def open_browser() -> Iterator[Browser]:
-    """Run a browser; on leaving, it and its profile are gone. Not to be used inside a Trio run: it blocks."""
+def open_browser(*options: str) -> Iterator[Browser]:
+    """Run a browser; on leaving, it and its profile are gone. Not to be used inside a Trio run: it blocks.
+
+    `options` are further ones of Chromium.
+    """
     chromium = require_program("chromium", "chromium-browser", "google-chrome")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to run as root with it
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*_OPTIONS, *sandbox])
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*_OPTIONS, *sandbox, *options])
         try:
             yield browser
         finally:

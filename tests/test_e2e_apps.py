@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.apps.__main__ import try_application
-from scripts.apps.chain import open_gateway
+from scripts.apps.chain import BROWSER_OPTIONS, open_gateway
 from scripts.apps.drivers import APPLICATIONS
 from tests.browser import open_browser
 
@@ -23,7 +23,7 @@ SMALLEST = ("bokeh", "shiny", "dash")
 @pytest.mark.parametrize("name", SMALLEST)
 def test_an_application_works_through_the_whole_chain(short_tmp: Path, name: str) -> None:
     [application] = [application for application in APPLICATIONS if application.name == name]
-    with open_gateway(short_tmp, None) as gateway, open_browser() as browser:
+    with open_gateway(short_tmp, None) as gateway, open_browser(*BROWSER_OPTIONS) as browser:
         place = short_tmp / name
         place.mkdir()
         result = try_application(application, browser, gateway, place)

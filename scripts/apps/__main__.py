@@ -9,16 +9,16 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
-from playwright.sync_api import Browser, Error, Page, expect
+from playwright.sync_api import Browser, Error, expect
 
 from conductor_trio.client.configfile import config_directories, load_config
 from conductor_trio.client.recipes import launch_command
 from scripts.apps.application import AppError, Application, install
-from scripts.apps.chain import Gateway, open_gateway, open_link, tell
+from scripts.apps.chain import BROWSER_OPTIONS, Gateway, open_gateway, open_link, tell
 from scripts.apps.drivers import APPLICATIONS
 from scripts.bench.machine import REPOSITORY, BenchError
 from scripts.private_sshd import SshdError, open_private_sshd
@@ -52,29 +52,22 @@ def listens_on(application: Application) -> str:
     return {"unix": "UNIX socket", "tcp": "TCP, in a namespace of its own"}[listen]
 
 
-@contextlib.contextmanager
-def open_page(browser: Browser, link: str) -> Iterator[tuple[Page, list[str]]]:
-    """Give the page behind the link, and the addresses of the WebSockets over which something came to it."""
-    heard: list[str] = []
+def use(application: Application, browser: Browser, link: str, directory: Path) -> None:
+    """A visitor has done with the application what there is to do; raises `AppError` where it does not work."""
+    picture = directory / "page.png"
+    heard: list[str] = []  # the addresses of the WebSockets over which something came
     with contextlib.closing(browser.new_context(viewport={"width": 1200, "height": 900})) as context:
         page = context.new_page()
         page.set_default_timeout(_PAGE_PATIENCE)
         page.on("websocket", lambda socket: socket.on("framereceived", lambda _: heard.append(socket.url)))
-        page.goto(link)
-        yield page, heard
-
-
-def use(application: Application, browser: Browser, link: str, directory: Path) -> None:
-    """A visitor has done with the application what there is to do; raises `AppError` where it does not work."""
-    picture = directory / "page.png"
-    with open_page(browser, link) as (page, heard):
         try:
+            page.goto(link)
             application.use(page, directory / "home")
         except (Error, AssertionError) as error:
             page.screenshot(path=picture)
             raise AppError(f"{str(error).strip().splitlines()[0]} (see {picture})") from error
-        if application.websocket and not heard:
-            raise AppError("nothing came over a WebSocket")
+    if application.websocket and not heard:
+        raise AppError("nothing came over a WebSocket")
 
 
 def try_application(application: Application, browser: Browser, gateway: Gateway, directory: Path) -> Result:
@@ -113,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 stack.callback(shutil.rmtree, directory)
             sshd = stack.enter_context(open_private_sshd()) if args.ssh else None
             gateway = stack.enter_context(open_gateway(directory, sshd))
-            browser = stack.enter_context(open_browser())
+            browser = stack.enter_context(open_browser(*BROWSER_OPTIONS))
             return _try_all(chosen, browser, gateway, directory)
     except (BenchError, SshdError) as error:
         sys.stderr.write(f"scripts.apps: {error}\n")

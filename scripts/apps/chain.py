@@ -14,12 +14,19 @@ from typing import Any
 from urllib.parse import quote
 
 import attrs
+import trustme
 
 from conductor_trio.wire.auth import LOGIN_PREFIX
 from scripts.apps.application import AppError, Application, Installed, run
 from scripts.bench.machine import LOOPBACK, free_port, is_listening, open_process, wait_until
 from scripts.bench.peers import own_program
 from scripts.private_sshd import PrivateSshd
+
+#: Not below localhost, of which applications and browsers think better than of others.
+DOMAIN = "apps.example.org"
+
+#: What a browser is told so that it finds us there, and asks no further.
+BROWSER_OPTIONS = (f"--host-resolver-rules=MAP *.{DOMAIN} {LOOPBACK}", "--ignore-certificate-errors")
 
 _TOLD_LINES = 12
 _START_PATIENCE = 120.0  # what is imported for the first time comes from a slow disk
@@ -46,8 +53,11 @@ class Gateway:
 def open_gateway(directory: Path, sshd: PrivateSshd | None) -> Iterator[Gateway]:
     """Run a server whose files are in `directory`, for clients that come by SSH if there is an SSH server."""
     gateway = Gateway(port=free_port(), control_socket=directory / "run" / "client", sshd=sshd)
-    pattern = f"{{key}}-{{user}}.localhost:{gateway.port}"
-    listen = ["-p", str(gateway.port), "--host", LOOPBACK, "-d", pattern]
+    certificate = directory / "certificate.pem"
+    trustme.CA().issue_cert(f"*.{DOMAIN}").private_key_and_cert_chain_pem.write_to_path(certificate)
+    listen: list[str | Path] = ["-p", str(gateway.port), "--host", LOOPBACK]
+    listen += ["-d", f"{{key}}-{{user}}.{DOMAIN}:{gateway.port}"]
+    listen += ["--ssl-cert-file", certificate, "--ssl-key-file", certificate]
     log, program = directory / "server.log", own_program("conductor-trio-server")
     with open_process([program, *listen, "-r", directory / "run", "--grace", "1"], log) as process:
         wait_until(lambda: is_listening(gateway.port), process, log, "conductor-trio-server")
@@ -80,7 +90,7 @@ def open_link(application: Application, installed: Installed, gateway: Gateway, 
     log = directory / "client.log"
     with open_process(_client_command(application), log, environment, cwd=home) as process:
         live = _wait_live(process, log)
-        yield f"http://{live['urls'][0]}{LOGIN_PREFIX}{live['auth']}?next={quote(application.start)}"
+        yield f"https://{live['urls'][0]}{LOGIN_PREFIX}{live['auth']}?next={quote(application.start)}"
 
 
 def _client_command(application: Application) -> list[str | Path]:

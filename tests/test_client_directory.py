@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from conductor_trio.client import directory
 from conductor_trio.client.directory import choose_parent, open_directory
 from conductor_trio.client.guardian import open_guardian
-from conductor_trio.config import ClientLimits
+from conductor_trio.config import MAX_SOCKET_PATH, ClientLimits
 from conductor_trio.errors import StartError
 
 
@@ -40,6 +41,15 @@ async def test_where_it_cannot_be_made_it_says_so(short_tmp: Path, monkeypatch: 
 def test_odd_and_long_places_are_avoided(parent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", parent)
     assert choose_parent() == "/tmp"
+
+
+@pytest.mark.parametrize(("length", "fits"), [(24, True), (25, False)])
+def test_the_sockets_of_jupyters_kernels_fit(length: int, fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = "/" + "x" * (length - 1)
+    monkeypatch.setattr(tempfile, "tempdir", parent)
+    assert choose_parent() == (parent if fits else "/tmp")
+    kernel = f"{parent}/conductor-trio-12345678/socket.j/kernel-{uuid.UUID(int=0)}-ipc-1"
+    assert (len(kernel) <= MAX_SOCKET_PATH) is fits
 
 
 @pytest.mark.parametrize(

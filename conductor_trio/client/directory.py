@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from conductor_trio.client.guardian import Guardian
 from conductor_trio.errors import StartError
 
-# With this, all that ssh and applications add to a path stays below the limit of sun_path.
-_MAX_PARENT = 40
+# With this, all that ssh and applications add to a path stays below the limit of sun_path. The longest are the
+# sockets of Jupyter's kernels, which its recipe puts beside ours.
+_MAX_PARENT = 24
 _FALLBACK = "/tmp"  # noqa: S108
 _PREFIX = "conductor-trio-"
 

@@ -68,6 +68,10 @@ def test_the_way_to_the_link() -> None:
     assert teller.story.url == LINK
 
 
+def test_a_recipe_is_told() -> None:
+    assert Teller().tell(report.execute(["a", "b"], 7, "lab")) == ["Starting a b (recipe lab)"]
+
+
 def test_a_server_on_this_host_is_not_logged_in_at() -> None:
     teller = Teller(place=None)
     assert teller.story.begin() == []

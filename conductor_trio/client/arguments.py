@@ -12,17 +12,21 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
 from conductor_trio import __version__
 from conductor_trio.client.durations import parse_duration
 from conductor_trio.client.placeholders import find_placeholders
-from conductor_trio.client.recipes import Launch, Recipe, find_recipe, launch_command, launch_recipe
+from conductor_trio.client.recipes import Launch, find_recipe, launch_command, launch_recipe
 from conductor_trio.client.settings import ClientSettings, check_local_socket, parse_server
 from conductor_trio.config import DEFAULT_CONTROL_SOCKET
 from conductor_trio.errors import ConfigError
+
+if TYPE_CHECKING:
+    from conductor_trio.client.configfile import Config
 
 PROGRAM = "conductor-trio"
 TOKEN_VARIABLE = "CONDUCTOR_TOKEN"  # noqa: S105
@@ -33,18 +37,6 @@ _TOKEN_LENGTH = 32  # 165 bits; fits a cookie and a URL without quoting
 _RUN = "run"
 # Options whose value is the next word, alone or at the end of short ones that are written together.
 _TAKES_VALUE = re.compile(r"--key|--tcp|--server|--idle|--busy|-[rvVh]*[ks]")
-
-
-@attrs.frozen(kw_only=True)
-class _Defaults:
-    """What holds unless an option says otherwise."""
-
-    server: str | None = None
-    key: str | None = None
-    json: bool = False
-    open: bool = False
-    qr: bool = False
-    tcp_shared: bool = False
 
 
 def parse_arguments(argv: Sequence[str], *, is_terminal: bool = False) -> ClientSettings:
@@ -153,7 +145,7 @@ def _parse_contract(argv: Sequence[str], token: str, *, is_terminal: bool) -> Cl
         )
     local_socket = check_local_socket(given.local_socket)
     launch = _settle_port(Launch(command=tuple(command)), given.tcp, is_told=False)
-    return _make_settings(given, _Defaults(), launch, token, local_socket, is_terminal=is_terminal)
+    return _make_settings(given, None, launch, token, local_socket, is_terminal=is_terminal)
 
 
 def _parse_short(words: Sequence[str], command: Sequence[str], token: str, *, is_terminal: bool) -> ClientSettings:
@@ -165,12 +157,12 @@ def _parse_short(words: Sequence[str], command: Sequence[str], token: str, *, is
     given = parser.parse_args(words)
     if not command:
         parser.error("the COMMAND that starts the application is missing")
-    defaults, recipes = _load_defaults()
-    launch = launch_command(command, {} if given.no_recipe else recipes)
+    config = _load_config()
+    launch = launch_command(command, {} if given.no_recipe else config.recipes)
     if given.tcp is not None and launch.listen == "unix":
         launch = Launch(command=tuple(command))  # which a recipe would have listen on the socket
     launch = _settle_port(launch, given.tcp)
-    return _make_settings(given, defaults, launch, token, None, is_terminal=is_terminal)
+    return _make_settings(given, config, launch, token, None, is_terminal=is_terminal)
 
 
 def _parse_run(argv: Sequence[str], token: str, *, is_terminal: bool) -> ClientSettings:
@@ -186,14 +178,14 @@ def _parse_run(argv: Sequence[str], token: str, *, is_terminal: bool) -> ClientS
     parser.add_argument("arguments", metavar="ARG", nargs=argparse.REMAINDER, help="for the application")
     given = parser.parse_args(argv)
     arguments = given.arguments[1:] if given.arguments[:1] == ["--"] else given.arguments
-    defaults, recipes = _load_defaults()
-    launch = _settle_port(launch_recipe(find_recipe(given.recipe, recipes), arguments), given.tcp)
-    return _make_settings(given, defaults, launch, token, None, is_terminal=is_terminal)
+    config = _load_config()
+    launch = _settle_port(launch_recipe(find_recipe(given.recipe, config.recipes), arguments), given.tcp)
+    return _make_settings(given, config, launch, token, None, is_terminal=is_terminal)
 
 
 def _make_settings(
     given: argparse.Namespace,
-    defaults: _Defaults,
+    config: Config | None,
     launch: Launch,
     token: str,
     local_socket: str | None,
@@ -202,14 +194,14 @@ def _make_settings(
 ) -> ClientSettings:
     def choose(option: str) -> bool:
         said = getattr(given, option)
-        return bool(getattr(defaults, option) if said is None else said)
+        return bool(getattr(config, option, None) if said is None else said)
 
     if given.busy is not None and given.idle is None:
         raise ConfigError("--busy says whether --idle may end the application; give both")
-    server = given.server or defaults.server
+    server = given.server or (config.server if config else None)
     if server is None:
         raise ConfigError(
-            f"no SERVER: name the gateway, as in `{PROGRAM} gw.example.org -- …`, or once and for all in "
+            "no SERVER: name the gateway before --, with run by -s, or once and for all in "
             '~/.config/conductor-trio/config.toml: server = "gw.example.org"'
         )
     return ClientSettings(
@@ -217,7 +209,7 @@ def _make_settings(
         local_socket=local_socket,
         launch=launch,
         token=token,
-        key=given.key or defaults.key or None,
+        key=given.key or (config.key if config else None) or None,
         replace=given.replace,
         verbose=given.verbose,
         has_display=is_terminal and not choose("json"),
@@ -229,14 +221,11 @@ def _make_settings(
     )
 
 
-def _load_defaults() -> tuple[_Defaults, Mapping[str, Recipe]]:
+def _load_config() -> Config:
     # Imported only now: TOML and its checks take 10 ms, and the contract's form needs neither.
     from conductor_trio.client.configfile import load_config
 
-    config = load_config(os.environ)
-    said = attrs.asdict(config, recurse=False, filter=lambda field, value: value is not None)
-    recipes = said.pop("recipes")
-    return _Defaults(**said), recipes
+    return load_config(os.environ)
 
 
 def _settle_port(launch: Launch, tcp: int | None, *, is_told: bool = True) -> Launch:

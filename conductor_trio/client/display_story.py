@@ -109,8 +109,9 @@ class Story:
     def receive(self, event: Mapping[str, object], now: float) -> list[Item]:
         """Take an event in; those that are not known say nothing."""
         match event:
-            case {"state": "execute", "command": [*words]}:
-                return [_step("Starting " + " ".join(map(str, words)))]
+            case {"state": "execute", "command": [*words], **further}:
+                known = f" (recipe {further['recipe']})" if "recipe" in further else ""
+                return [_step("Starting " + " ".join(map(str, words)) + known)]
             case {"state": "connect"}:
                 return self._log_in(now)
             case {"state": "controlConnect"}:

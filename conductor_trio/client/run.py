@@ -198,6 +198,8 @@ class _Run:
 
     async def _start(self, names: Accepted | None) -> None:
         start = make_start(self.settings, self.local_socket, self.plan, names)
+        if start.recipe:
+            _log.info("starting as the recipe %s says", start.recipe)
         await self.application.start(start, self.local_socket, self.settings.launch.ready)
 
     async def _hint(self) -> None:

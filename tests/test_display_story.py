@@ -8,7 +8,6 @@ import pytest
 
 from conductor_trio.client.display_paint import Item, Link, Mark, Notice
 from conductor_trio.client.display_story import Story, format_exit
-from conductor_trio.client.durations import format_duration
 from conductor_trio.wire import report
 from conductor_trio.wire.control import Banner
 
@@ -276,17 +275,22 @@ def test_a_warning_is_passed_on() -> None:
     assert Teller().tell({"state": "warning", "reason": "the port is open to all"}) == ["The port is open to all"]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-1, "0 s"),
-        (0.4, "0 s"),
-        (59.4, "59 s"),
-        (60, "1 min"),
-        (3599, "59 min"),
-        (3661, "1 h 1 min"),
-        (90000, "1 d 1 h"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
+def test_an_end_that_the_owner_asks_for_elsewhere_is_told() -> None:
+    teller = Teller()
+    teller.tell(EXECUTE, CONNECT, CONTROL, LIVE)
+    assert teller.tell(report.stopping("owner", "its owner has asked for it")) == [
+        "Ending, because its owner has asked for it"
+    ]
+    assert teller.status() == "ending the application | 0 s | Ctrl-C ends it at once"
+    assert teller.tell(report.exit_(-signal.SIGTERM)) == ["The application has ended"]
+
+
+def test_an_application_that_nobody_uses_is_warned_of() -> None:
+    teller = Teller()
+    teller.tell(EXECUTE, CONNECT, CONTROL, LIVE)
+    (warning,) = teller.tell(report.idle(6480, 720, 0))
+    assert warning == "14:03 Nobody has used it for 1 h 48 min; it ends in 12 min unless somebody does"
+    teller.now += 60
+    assert teller.status() == f"{HOST} | unused, ends in 11 min | Ctrl-C ends it"
+    assert teller.tell(report.used_again(3)) == ["14:03 Somebody uses it again"]
+    assert teller.status() == f"{HOST} | Ctrl-C ends it"

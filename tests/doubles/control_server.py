@@ -29,7 +29,12 @@ class Session:
 
     async def say(self, event: str) -> None:
         """Send an event."""
-        await self.stream.send_all(json.dumps({"event": event}).encode() + b"\n")
+        await self.send(event=event)
+
+    async def send(self, **message: object) -> None:
+        """Send a line, unless the connection is closed."""
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self.stream.send_all(json.dumps(message).encode() + b"\n")
 
     async def wait_said(self, event: str) -> None:
         """Wait for an event of the client's."""

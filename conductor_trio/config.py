@@ -142,7 +142,8 @@ class ClientLimits:
     max_reopen_pause: float = 1.5  # while SSH stands and only the server is away, which costs nobody a login
     ping_timeout: float = 28.0  # of silence of a server that pings, and the link is dead: within 30 s
     hint_pause: float = 15.0  # for an application to listen that was not told where; then its user is told how
-    show_timeout: float = 0.3  # for the server to take notice that the application listens, if it does not say so
+    # For the server to confirm that visitors are shown the application; one that does not has heard of it by then.
+    show_timeout: float = 0.1
     leave_timeout: float = 1.0  # for the server to take notice that we end on purpose
     ssh_alive_interval: int = 8  # ServerAliveInterval; with the count below a dead link shows within 25 s
     ssh_alive_count: int = 2

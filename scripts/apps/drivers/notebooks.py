@@ -37,6 +37,9 @@ def _notebook(cell: str) -> str:
 
 
 def _run_cell(page: Page, directory: Path) -> None:
+    # Before the kernel has started, Shift+Enter asks for one.
+    page.add_locator_handler(page.get_by_role("button", name="Select Kernel"), lambda button: button.click())
+    page.get_by_text("Python 3 (ipykernel)").first.wait_for()
     page.locator(".jp-CodeCell .cm-content").first.click()
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea-output").first).to_have_text(re.compile("the answer is 42"))

@@ -49,7 +49,7 @@ def make_start(
 def _make_values(local_socket: str, plan: PortPlan | None, key: str | None, names: Accepted | None) -> Values:
     host = names.urls[0] if names and names.urls else None
     return Values(
-        socket=local_socket,
+        socket=None if plan else local_socket,  # which is then the relay's
         port=plan.port if plan else None,
         key=(names.key if names else None) or key,
         host=host,

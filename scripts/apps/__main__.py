@@ -63,7 +63,7 @@ def use(application: Application, browser: Browser, link: str, directory: Path) 
         try:
             page.goto(link)
             application.use(page, directory / "home")
-        except (Error, AssertionError) as error:
+        except (Error, AssertionError, AppError) as error:
             page.screenshot(path=picture)
             raise AppError(f"{str(error).strip().splitlines()[0]} (see {picture})") from error
     if application.websocket and not heard:

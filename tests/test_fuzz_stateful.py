@@ -274,7 +274,7 @@ class World:
                 return
             sent = guest.queue.popleft()
             if sent.app.route is None or sent.token != sent.app.tokens[-1]:
-                self.answer_ourselves(guest, sent, 404 if sent.app.route is None else 403)
+                self.answer_ourselves(guest, sent, 410 if sent.app.route is None else 403)
             else:
                 self.dispatch(guest, sent)
 

@@ -18,8 +18,8 @@ from conductor_trio.errors import StartError
 
 BACKLOG = 1024  # the kernel cuts it to net.core.somaxconn
 
-# What accept() reports of one connection or of a shortage that passes (accept(2), "Error handling").
-_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+#: Errors that tell of a shortage that passes (accept(2), "Error handling").
+OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _RESOURCE_PAUSE = 0.1
 
 # Connections taken before other tasks have their turn: about a millisecond's worth.
@@ -203,7 +203,7 @@ async def serve_connections(
             except BlockingIOError:
                 break
             except OSError as error:
-                if error.errno in _OUT_OF_RESOURCES:
+                if error.errno in OUT_OF_RESOURCES:
                     on_shortage(error)
                     await trio.sleep(_RESOURCE_PAUSE)
                 # Anything else is the fate of that one connection (accept(2)).

@@ -15,6 +15,7 @@ import trio
 
 from conductor_trio.errors import RegistrationRefused, UpstreamUnavailable
 from conductor_trio.log import Logger
+from conductor_trio.net.listeners import OUT_OF_RESOURCES
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, connect_unix
 from conductor_trio.server.channel import ChannelEnded, ControlChannel
@@ -165,6 +166,10 @@ class SessionHost:
         try:
             stream = await connect_unix(directory.relay_path, connect_timeout=self._gateway.limits.connect_timeout)
         except UpstreamUnavailable as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in OUT_OF_RESOURCES:
+                raise RegistrationRefused(
+                    f"the gateway is short of something at this moment ({error}); try again"
+                ) from error
             raise RegistrationRefused(
                 f"the relay socket {directory.relay_path} does not accept a connection ({error}); it must be "
                 "alive and of mode 0660"

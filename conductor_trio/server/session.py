@@ -235,6 +235,8 @@ async def _serve_channel(channel: ControlChannel, route: Route) -> None:
         route.starting_since = None
         route.live_since = time.time()
         route.journal.note("The application is running")
+        with contextlib.suppress(*STREAM_LOST):  # which shows at the next read
+            channel.say(Event.READY)  # from now on visitors see it
 
     is_lost = await channel.wait_end(begin)
     route.is_expected_back &= is_lost

@@ -60,7 +60,7 @@ class Event(enum.Enum):
     """What is said on a channel after the registration."""
 
     LEAVE = "leave"  #: from the client: it ends on purpose, and so does the name
-    READY = "ready"  #: from the client: the application listens
+    READY = "ready"  #: from the client: the application listens; from the server: visitors see it
     PONG = "pong"  #: from the client: the answer to PING
     STOP = "stop"  #: from the server: the owner wants the application to end
     PING = "ping"  #: from the server, every few seconds: either end knows by the silence that the link is dead

@@ -32,7 +32,7 @@ test: system venv ## all tests
 check: system venv ## format, lint, types, layers, and all tests with their coverage
 	@echo 'check: format' && $(BIN)/ruff format --quiet --check $(CODE)
 	@echo 'check: lint' && $(BIN)/ruff check --quiet $(CODE)
-	@echo 'check: async' && $(BIN)/flake8-async --disable $(ASYNC_OFF) $$(find $(CODE) -name '*.py')
+	@echo 'check: async' && find $(CODE) -name '*.py' -print0 | xargs -0 -n 40 -P 2 $(BIN)/flake8-async --disable $(ASYNC_OFF)
 	@echo 'check: types' && $(BIN)/mypy --no-error-summary
 	@echo 'check: layers' && $(BIN)/lint-imports --no-cache >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
 	@echo 'check: tests' && $(PYTEST) --cov --cov-report=term:skip-covered

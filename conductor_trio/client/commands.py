@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from conductor_trio.client.arguments import PROGRAM, parse_time
-from conductor_trio.client.settings import ServerAddress, parse_server
+from conductor_trio.client.settings import ServerAddress, check_local_socket, parse_server
 from conductor_trio.errors import ConductorError, ConfigError
 
 if TYPE_CHECKING:
@@ -189,7 +189,15 @@ def _revoke(given: argparse.Namespace, server: ServerAddress) -> int:
 
 
 def _examine(given: argparse.Namespace) -> int:
-    raise ConductorError("not yet")
+    import trio
+
+    from conductor_trio.client.doctor import examine
+    from conductor_trio.client.findings import format_finding, format_finding_json
+
+    form = format_finding_json if given.json else format_finding
+    local_socket = None if given.local_socket is None else check_local_socket(given.local_socket)
+    is_well = trio.run(examine, _choose_server(given), local_socket, lambda finding: _write(form(finding)))
+    return 0 if is_well else _FAILED
 
 
 def _visit(server: ServerAddress, converse: Callable[[Desk], Awaitable[_T]]) -> _T:

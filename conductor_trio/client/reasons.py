@@ -6,55 +6,77 @@ import re
 from collections.abc import Sequence
 
 # The texts are OpenSSH's, 7.4 to 9.x (ssh.c, sshconnect.c, sshconnect2.c, channels.c, clientloop.c). The first
-# row that is found in any line decides, so the ones that tell most stand first. {place} is how the user named the
-# host.
+# row that is found in any line decides, so the ones that tell most stand first. The word before says which hop it
+# is that fails. {place} is how the user named the host.
 _REASONS = [
     (
+        "host_key",
         r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed",
         "the host key of {place} has changed, or someone is in between; ask its administrators, then remove the "
         "old key with ssh-keygen -R",
     ),
     (
+        "host_key",
         r"Host key verification failed|No .* host key is known for",
         "the host key of {place} is not known here; log in once by hand with ssh, and check the key that it shows",
     ),
     (
+        "resolve",
         r"Could not resolve hostname ([^:]*)",
         "the host name {1} cannot be resolved; check its spelling in SERVER, or its HostName in ~/.ssh/config",
     ),
     (
+        "connect",
         r"connect to host (\S+) port (\d+): Connection refused",
         "no SSH server answers at {1} port {2} (connection refused); check host and port",
     ),
     (
+        "connect",
         r"connect to host (\S+) port (\d+): (.*timed out)",
         "{1} port {2} does not answer ({3}); check host, port and firewalls",
     ),
     (
+        "connect",
         r"connect to host (\S+) port (\d+): (.*)",
         "{1} port {2} cannot be reached: {3}",
     ),
     (
+        "login",
         r"Permission denied \(([^)]*)\)|Too many authentication failures",
         "SSH login at {place} failed: permission denied; check that `ssh` gets in there without a password, or "
         "start this on a terminal to be asked for one",
     ),
-    (r"(Timeout, server .* not responding)", "the connection to {place} is dead: {1}"),
+    ("connect", r"(Timeout, server .* not responding)", "the connection to {place} is dead: {1}"),
     (
+        "connect",
         r"Connection timed out during banner exchange",
         "{place} accepts connections but no SSH server answers there",
     ),
 ]
-_COMPILED = [(re.compile(pattern), text) for pattern, text in _REASONS]
+_COMPILED = [(hop, re.compile(pattern), text) for hop, pattern, text in _REASONS]
 
 
 def explain(lines: Sequence[str], *, place: str) -> str | None:
     """Return in our words what ssh's lines say about its failure, or None where they are not known."""
-    for pattern, text in _COMPILED:
+    known = _find(lines)
+    if known is None:
+        return None
+    _, match, text = known
+    # The fields {1}, {2} are the pattern's groups; {0} is all of it.
+    return text.format(match[0], *(group or "" for group in match.groups()), place=place)
+
+
+def find_hop(lines: Sequence[str]) -> str | None:
+    """Return which hop failed by what ssh's lines say: `resolve`, `connect`, `host_key` or `login`."""
+    known = _find(lines)
+    return None if known is None else known[0]
+
+
+def _find(lines: Sequence[str]) -> tuple[str, re.Match[str], str] | None:
+    for hop, pattern, text in _COMPILED:
         for line in lines:
             if match := pattern.search(line):
-                # The fields {1}, {2} are the pattern's groups; {0} is all of it.
-                return text.format(match[0], *(group or "" for group in match.groups()), place=place)
+                return hop, match, text
     return None
 
 

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ import trio
 from conductor_trio.client.directory import open_directory
 from conductor_trio.client.guardian import Guardian
 from conductor_trio.client.modesetter import ModeSetter, run_mode_setter
-from conductor_trio.client.reasons import explain, explain_channel_refused, is_channel_refused
+from conductor_trio.client.reasons import explain, explain_channel_refused, find_hop, is_channel_refused
 from conductor_trio.client.settings import ClientSettings, ServerAddress, format_place
 from conductor_trio.client.sshlog import SshLog
 from conductor_trio.client.transport import Transport
@@ -38,6 +39,7 @@ _IGNORING_SIGINT = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "conductor-trio"]
 
 # As in `modesetter`, the path arrives as data.
 _IS_SOCKET = """exec /bin/sh -c 'IFS= read -r path && [ -S "$path" ]'"""
+_REMOVE = """exec /bin/sh -c 'IFS= read -r path && rm -f -- "$path"'"""
 
 _RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
 # ssh closes what it carries a moment before it ends and says why.
@@ -127,8 +129,7 @@ class SshTransport(Transport):
             return f"{error}{self._remark}"
         if not isinstance(error, TransportError):
             return str(error)
-        self._ssh_log.read_available()
-        if is_channel_refused(self._ssh_log.lines) and self._process.poll() is None:
+        if self.was_refused:
             there = await self._is_socket(self._address.path) if thorough else None
             return explain_channel_refused(place=self._place, path=self._address.path, is_socket=there)
         with trio.move_on_after(_LAST_WORDS_TIMEOUT):
@@ -136,11 +137,30 @@ class SshTransport(Transport):
             await trio.sleep_forever()  # `watch` tells why it has ended
         return str(self._explain_end(error))
 
+    @property
+    def was_refused(self) -> bool:
+        """Whether the SSH server has not connected us to where we asked it to."""
+        self._ssh_log.read_available()
+        return is_channel_refused(self._ssh_log.lines) and self._process.poll() is None
+
+    async def finds_control_socket(self) -> bool:
+        """Whether there is a control socket over there, as far as the user may see."""
+        return await self._is_socket(self._address.path)
+
+    async def may_listen(self) -> bool:
+        """Whether the SSH server listens at a path for us; tried out at one that is nobody's."""
+        path = f"/tmp/conductor-trio-{secrets.token_hex(8)}"  # noqa: S108
+        if await self._change_forward("forward", path):
+            return False
+        await self._stop_listening(path)
+        await self._run_ssh(["--", _host(self._address), _REMOVE], os.fsencode(path) + b"\n")
+        return True
+
     def _explain_end(self, error: TransportError) -> TransportError:
         """Return why ssh has ended, or `error` if it has not."""
         self._ssh_log.read_available()
         if known := explain(self._ssh_log.lines, place=self._place):
-            return TransportError(known)
+            return TransportError(known, reason=find_hop(self._ssh_log.lines))
         if (status := self._process.poll()) is not None:
             said = "; ".join(list(self._ssh_log.lines)[-3:]) or "it said nothing"
             return TransportError(f"ssh to {self._place} ended with status {status}: {said}")

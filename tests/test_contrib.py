@@ -28,7 +28,7 @@ FILES = {
 
 def options_of(program: str) -> set[str]:
     """Return the options that the program's help lists, short and long."""
-    forms = [[], ["run"]] if program == "conductor-trio" else [[]]
+    forms = [[], ["run"], ["ls"], ["stop"], ["share"]] if program == "conductor-trio" else [[]]
     listed = []
     for form in forms:
         command = [str(OWN_PYTHON.with_name(program)), *form, "--help"]
@@ -39,7 +39,7 @@ def options_of(program: str) -> set[str]:
 
 def mentions(text: str, option: str) -> bool:
     name = option.lstrip("-")
-    if "complete -c" in text:
+    if "for fish" in text:
         return re.search(rf" -{'s' if len(name) == 1 else 'l'} {name}\b(?!-)", text) is not None
     return re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", text.replace("\\-", "-")) is not None
 
@@ -75,6 +75,10 @@ def complete(*words: str) -> list[str]:
         (["conductor-trio", "--ver"], ["--verbose", "--version"]),
         (["conductor-trio", "--no"], ["--no-json", "--no-open", "--no-qr", "--no-recipe", "--no-tcp-shared"]),
         (["conductor-trio", "recip"], ["recipes"]),
+        (["conductor-trio", "share", "--l"], ["--label", "--list"]),
+        (["conductor-trio", "stop", "-"], ["--help", "--json", "--verbose", "-h", "-v"]),
+        (["conductor-trio", "run", "--se"], ["--server"]),
+        (["conductor-trio", "run", "jupyterl"], ["jupyterlab"]),
         (["conductor-trio", "-k", "recip"], []),
         (["conductor-trio", "gw", "/usr/bin/conduc"], []),
         (

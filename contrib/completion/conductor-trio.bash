@@ -26,7 +26,7 @@ _conductor_trio() {
             fi
             return
             ;;
-        -k | --key | --tcp | -s | --server) ((index++)) ;;
+        -k | --key | --tcp | -s | --server | --idle | --busy | --for | --label | --revoke) ((index++)) ;;
         -*) ;;
         *)
             : "${first:=$word}"
@@ -35,20 +35,35 @@ _conductor_trio() {
         esac
     done
     case $prev in
-    -k | --key | --tcp) return ;;
+    -k | --key | --tcp | --idle | --for | --label | --revoke) return ;;
+    --busy)
+        _conductor_trio_offer -c
+        return
+        ;;
     -s | --server)
         _conductor_trio_offer_hosts
         return
         ;;
     esac
     if [[ $cur == -* ]]; then
-        _conductor_trio_offer -W '-k --key -r --replace -v --verbose -V --version -h --help --json --no-json
-            --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --no-recipe -s --server'
+        local options='-k --key -r --replace --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared
+            --no-tcp-shared --no-recipe --idle --busy -v --verbose -V --version -h --help'
+        case $first in
+        recipes) options='-h --help' ;;
+        ls | stop | doctor) options='--json -v --verbose -h --help' ;;
+        share) options='--for --label --once --list --revoke --json -v --verbose -h --help' ;;
+        run) options+=' -s --server' ;;
+        esac
+        _conductor_trio_offer -W "$options"
     elif [[ $first == run || $first == recipes ]] && ((places == 1)); then
         _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)"
     elif ((places == 0)); then
         _conductor_trio_offer_hosts
-        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W 'run recipes' -- "$cur")
+        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W 'run recipes ls stop share doctor' -- "$cur")
+    elif [[ $first == ls || $first == doctor ]] && ((places == 1)) || [[ $first == @(stop|share) ]] && ((places == 2)); then
+        _conductor_trio_offer_hosts
+    elif [[ $first == @(stop|share) ]]; then
+        return # a session's key, which only the gateway knows
     else
         _conductor_trio_offer -f
     fi

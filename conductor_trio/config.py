@@ -122,6 +122,7 @@ class ServerSettings:
     allowed_origins: tuple[str, ...] = ()
     verbose: bool = False
     take_over: bool = False
+    check: bool = False  #: look at the host instead of serving
     limits: Limits = attrs.field(factory=Limits)
 
 

@@ -93,8 +93,8 @@ async def test_all_is_well(short_tmp: Path) -> None:
         # And on the gateway itself, for people.
         done = await run_program([PROGRAM, "doctor", server.control_socket])
         assert done.process.returncode == 0
-        assert done.out.lines[0] == "skipped  resolve         the server is on this host"
-        assert done.out.lines[-1].startswith("ok       request         there and back in ")
+        assert done.out.lines[0] == "skipped  resolve             the server is on this host"
+        assert done.out.lines[-1].startswith("ok       request             there and back in ")
 
 
 async def test_a_name_that_cannot_be_resolved(short_tmp: Path) -> None:

@@ -192,7 +192,8 @@ def _examine(given: argparse.Namespace) -> int:
     import trio
 
     from conductor_trio.client.doctor import examine
-    from conductor_trio.client.findings import format_finding, format_finding_json
+    from conductor_trio.client.findings import format_finding_json
+    from conductor_trio.wire.findings import format_finding
 
     form = format_finding_json if given.json else format_finding
     local_socket = None if given.local_socket is None else check_local_socket(given.local_socket)

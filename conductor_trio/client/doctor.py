@@ -11,7 +11,7 @@ import trio
 
 from conductor_trio.client.channel import ControlChannel
 from conductor_trio.client.directory import open_directory
-from conductor_trio.client.findings import Finding, Hop, HopFailed, Status, failed
+from conductor_trio.client.findings import Hop, HopFailed, failed
 from conductor_trio.client.guardian import Guardian, open_guardian
 from conductor_trio.client.probes import (
     Address,
@@ -41,6 +41,7 @@ from conductor_trio.errors import (
 from conductor_trio.net.streams import connect_unix
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.control import Banner, Registration
+from conductor_trio.wire.findings import Finding, Status
 from conductor_trio.wire.links import guess_scheme
 
 _CONNECT_TIMEOUT = 5.0
@@ -79,7 +80,7 @@ class _Examination:
                 self._ok(Hop.HOST_KEY, "it is known here")
         self._tell(failed(self._hop, str(error), getattr(error, "advice", "")))
         for hop in list(Hop)[list(Hop).index(self._hop) + 1 :]:
-            self._tell(Finding(hop=hop, status=Status.SKIPPED))
+            self._tell(Finding(place=hop.value, status=Status.SKIPPED))
         return False
 
     async def _walk(self, local_socket: str | None) -> None:
@@ -96,10 +97,10 @@ class _Examination:
                     await self._examine_server(transport)
 
     def _ok(self, hop: Hop, detail: str = "") -> None:
-        self._tell(Finding(hop=hop, status=Status.OK, detail=detail))
+        self._tell(Finding(place=hop.value, status=Status.OK, detail=detail))
 
     def _skip(self, hop: Hop, why: str) -> None:
-        self._tell(Finding(hop=hop, status=Status.SKIPPED, detail=why))
+        self._tell(Finding(place=hop.value, status=Status.SKIPPED, detail=why))
 
     async def _examine_application(self, path: str) -> None:
         self._hop = Hop.APPLICATION
@@ -161,7 +162,7 @@ class _Examination:
             raise
         except TransportError as error:
             if isinstance(transport, SshTransport):
-                await self._explain_silence(transport)
+                await self._explain_silence(transport)  # noqa: ASYNC120
             self._hop = Hop.BANNER
             raise TransportError(await transport.explain(error, thorough=True)) from error
         self._ok(Hop.CONTROL, self._server.path)
@@ -194,7 +195,7 @@ class _Examination:
         try:
             accepted = await channel.register(Registration(auth=hash_token(token.encode()), key=key))
         except RegistrationRefused as error:
-            said = await transport.explain(error, thorough=True)
+            said = await transport.explain(error, thorough=True)  # noqa: ASYNC120
             is_relay = "relay socket" in said
             if is_relay:
                 raise HopFailed(Hop.RELAY, said, _MASK) from error

@@ -6,9 +6,8 @@ import enum
 import json
 from collections.abc import Mapping
 
-import attrs
-
 from conductor_trio.errors import ConductorError
+from conductor_trio.wire.findings import Finding, Status
 
 
 class Hop(enum.Enum):
@@ -27,25 +26,6 @@ class Hop(enum.Enum):
     NAME = "host name"
     TLS = "TLS"
     REQUEST = "request"
-
-
-class Status(enum.Enum):
-    """How a hop was found."""
-
-    OK = "ok"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-@attrs.frozen(kw_only=True)
-class Finding:
-    """How a hop was found; `advice` says what to do, and `whom` to ask, where it failed."""
-
-    hop: Hop
-    status: Status
-    detail: str = ""
-    advice: str = ""
-    whom: str = ""
 
 
 class HopFailed(ConductorError):
@@ -79,32 +59,17 @@ _WHOM: Mapping[Hop, str] = {
     Hop.REQUEST: _WEB,
 }
 
-_WIDEST_STATUS = max(len(status.value) for status in Status)
-_WIDEST_HOP = max(len(hop.value) for hop in Hop)
-_INDENT = " " * (_WIDEST_STATUS + _WIDEST_HOP + 4)
-
 
 def failed(hop: Hop, detail: str, advice: str = "") -> Finding:
     """Return the finding of a hop that failed; what follows a semicolon in `detail` is advice."""
     if not advice:
         detail, _, advice = detail.partition("; ")
-    return Finding(hop=hop, status=Status.FAILED, detail=detail, advice=advice, whom=_WHOM[hop])
-
-
-def format_finding(finding: Finding) -> str:
-    """Return the lines for people."""
-    head = f"{finding.status.value:{_WIDEST_STATUS}}  {finding.hop.value:{_WIDEST_HOP}}  {finding.detail}"
-    text = head.rstrip() + "\n"
-    if finding.advice:
-        text += f"{_INDENT}What to do: {finding.advice}\n"
-    if finding.whom:
-        text += f"{_INDENT}Whom to ask: {finding.whom}\n"
-    return text
+    return Finding(place=hop.value, status=Status.FAILED, detail=detail, advice=advice, whom=_WHOM[hop])
 
 
 def format_finding_json(finding: Finding) -> str:
     """Return the line for programs."""
-    told = {"hop": finding.hop.value, "status": finding.status.value, "detail": finding.detail}
+    told = {"hop": finding.place, "status": finding.status.value, "detail": finding.detail}
     if finding.status is Status.FAILED:
         told |= {"advice": finding.advice, "whom": finding.whom}
     return json.dumps(told) + "\n"

@@ -15,6 +15,7 @@ import attrs
 from conductor_trio import __version__
 from conductor_trio.config import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, Limits, ServerSettings, TlsSettings
 from conductor_trio.errors import ConfigError, StartError
+from conductor_trio.wire.findings import Status, format_finding
 
 PROGRAM = "conductor-trio-server"
 
@@ -75,6 +76,7 @@ def _make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="take the place of the server that runs on RUNTIME_DIR, if one does, without a pause",
     )
+    add("--check", action="store_true", help="look at what the server needs on this host, and do nothing else")
     _add_quota_options(parser)
     add("-v", "--verbose", action="store_true", help="log more, as JSON")
     add("-V", "--version", action="version", version=f"%(prog)s {__version__}")
@@ -147,6 +149,7 @@ def parse_settings(argv: Sequence[str] | None) -> ServerSettings:
         allowed_origins=tuple(args.allowed_origins),
         verbose=args.verbose,
         take_over=args.take_over,
+        check=args.check,
         limits=_limits(args),
     )
 
@@ -176,6 +179,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the server; returns the exit status: 0 ended as asked, 1 could not start, 2 wrong usage."""
     try:
         settings = parse_settings(argv)
+        if settings.check:
+            return _check(settings)
         # Imported only now, where Ctrl-C is ours to handle: it takes a quarter of a second.
         import trio
 
@@ -194,6 +199,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # before the signals were ours
         return 0
     return 0
+
+
+def _check(settings: ServerSettings) -> int:
+    """Tell what is found on this host; 1 where something keeps the server from its work."""
+    from conductor_trio.server.check import check_host
+
+    has_failed = False
+    for finding in check_host(settings, os.environ):
+        has_failed |= finding.status is Status.FAILED
+        sys.stdout.write(format_finding(finding))
+        sys.stdout.flush()
+    return 1 if has_failed else 0
 
 
 def _allow_many_files() -> None:

@@ -45,6 +45,6 @@ async def open_nameserver(directory: Path, address: str = "127.0.0.1") -> AsyncI
                     question, peer = await sock.recvfrom(512)
                     await sock.sendto(_answer(question, address), peer)
 
-            nursery.start_soon(serve)
+            nursery.start_soon(serve)  # noqa: ASYNC113  # what comes before waits in the socket
             yield [require_program("unshare"), "--mount", "sh", "-c", _SCRIPT, "sh", str(config)]
             nursery.cancel_scope.cancel()

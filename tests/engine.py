@@ -50,8 +50,17 @@ FORWARDING = (
     b"X-Forwarded-Port: 80\r\n"
     b"X-Forwarded-Proto: http\r\n"
     b"X-Real-IP: 127.0.0.1\r\n"
-    b'Forwarded: for=127.0.0.1;host="app-alice.test";proto=http\r\n'
+    b"Forwarded: for=127.0.0.1;host=app-alice.test;proto=http\r\n"
 )
+
+
+def forwarding_for(host: bytes) -> bytes:
+    """Return the same for requests to another host."""
+    quoted = b'"%b"' % host if b":" in host else host
+    port = host.partition(b":")[2] or b"80"
+    told = FORWARDING.replace(b"host=" + HOST, b"host=" + quoted).replace(HOST, host)
+    return told.replace(b"Port: 80\r\n", b"Port: " + port + b"\r\n")
+
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

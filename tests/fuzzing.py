@@ -13,7 +13,7 @@ import attrs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from tests.engine import COOKIE, FORWARDING, HOST, TOKEN, Message
+from tests.engine import COOKIE, HOST, TOKEN, Message, forwarding_for
 from tests.strategies import cut, cuts
 
 #: For what goes through the whole engine. Each example gives back itself what it opened, so a fixture's directory
@@ -151,11 +151,6 @@ def _passed_options(options: list[bytes], *, upgrades: bool) -> list[bytes]:
     return [*lines, b"Connection: " + b", ".join(kept)] if kept else []
 
 
-def _forwarding(host: bytes) -> list[bytes]:
-    port = host.partition(b":")[2] or b"80"
-    return FORWARDING.replace(HOST, host).replace(b"Port: 80", b"Port: " + port).splitlines()
-
-
 @st.composite
 def requests(draw: st.DrawFn, number: int, *, is_welcome: bool = False) -> Asked:
     """Draw a valid request; its field X-Id has that number. One that is welcome goes on to the application."""
@@ -187,7 +182,7 @@ def requests(draw: st.DrawFn, number: int, *, is_welcome: bool = False) -> Asked
             *(b"Host: " + host, b"X-Id: %d" % number, *(passed_credentials or ()), *passed, *payload.passed),
             *[_FOREIGN] * is_foreign,
             *_passed_options(options, upgrades=upgrades),
-            *_forwarding(host),
+            *forwarding_for(host).splitlines(),
         ),
         body=payload.body,
         trailers=payload.trailers,

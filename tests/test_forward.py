@@ -59,7 +59,7 @@ def test_the_visitors_address(address: str, node: bytes) -> None:
     peer = Peer(address=address, is_https=True, is_trusted=False)
     (read,) = parse_strictly(format_request_head(parse(), peer, drop_authorization=False))
     assert read.values(b"x-forwarded-for") == read.values(b"x-real-ip") == [address.encode()]
-    assert read.values(b"forwarded") == [b'for=%b;host="x.test";proto=https' % node]
+    assert read.values(b"forwarded") == [b"for=%b;host=x.test;proto=https" % node]
     assert read.values(b"x-forwarded-proto") == [b"https"]
     assert read.values(b"x-forwarded-port") == [b"443"]
 
@@ -69,7 +69,7 @@ def test_a_trusted_proxy_with_an_address_is_added() -> None:
     told = b"X-Forwarded-For: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\nX-Forwarded-Proto: https\r\n"
     (read,) = parse_strictly(format_request_head(parse(told), peer, drop_authorization=False))
     assert read.values(b"x-forwarded-for") == [b"10.0.0.1, 192.0.2.9"]
-    assert read.values(b"forwarded") == [b'for=10.0.0.1, for=192.0.2.9;host="x.test";proto=http']
+    assert read.values(b"forwarded") == [b"for=10.0.0.1, for=192.0.2.9;host=x.test;proto=http"]
     assert read.values(b"x-forwarded-proto") == [b"https"]
     assert peer.uses_https(parse(told))
     assert peer.visitor_address(parse(told)) == "10.0.0.1"

@@ -112,9 +112,17 @@ def _own_forwarding(head: RequestHead, peer: Peer, host: bytes) -> bytes:
     scheme = b"https" if peer.is_https else b"http"
     return (
         b"X-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Port: %d\r\nX-Forwarded-Proto: %b\r\n"
-        b'X-Real-IP: %b\r\nForwarded: for=%b;host="%b";proto=%b\r\n'
-        % (address, host, _visitors_port(head, peer), scheme, address, node, host, scheme)
+        b"X-Real-IP: %b\r\nForwarded: for=%b;host=%b;proto=%b\r\n"
+        % (address, host, _visitors_port(head, peer), scheme, address, node, _forwarded_value(host), scheme)
     )
+
+
+def _forwarded_value(host: bytes) -> bytes:
+    """Return a host as it stands in Forwarded: quoted only where it must be (RFC 7239 section 4).
+
+    Some applications, code-server for one, do not take the quotes off.
+    """
+    return b'"%b"' % host if b":" in host else host
 
 
 def _visitors_port(head: RequestHead, peer: Peer) -> int:
@@ -147,7 +155,7 @@ def _trusted_forwarding(head: RequestHead, peer: Peer, host: bytes) -> Fields:
     hops = told.get(b"forwarded", [])
     if address:
         node = b'"[%b]"' % address if b":" in address else address
-        hops = [*hops, b'for=%b;host="%b";proto=%b' % (node, host, scheme)]
+        hops = [*hops, b"for=%b;host=%b;proto=%b" % (node, _forwarded_value(host), scheme)]
     if hops:
         values[b"Forwarded"] = b", ".join(hops)
     return tuple(Field(name, name.lower(), value) for name, value in values.items())

@@ -58,7 +58,7 @@ def forwarding_for(host: bytes) -> bytes:
     """Return the same for requests to another host."""
     quoted = b'"%b"' % host if b":" in host else host
     port = host.partition(b":")[2] or b"80"
-    told = FORWARDING.replace(b"host=" + HOST, b"host=" + quoted).replace(HOST, host)
+    told = FORWARDING.replace(HOST, host).replace(b"host=" + host, b"host=" + quoted)
     return told.replace(b"Port: 80\r\n", b"Port: " + port + b"\r\n")
 
 

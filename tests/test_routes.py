@@ -81,6 +81,7 @@ class Routes(RuleBasedStateMachine):
         if isinstance(holder, Session):
             assert holder.route.is_replaced and not holder.route.is_open
             assert holder.route.session.cancel_called
+            assert len(self.table) == len(self.live)
             holder.stack.close()  # the session's own end comes later than its replacement
         elif holder is not None:
             assert isinstance(waiting, LostRoute) and waiting.settled.is_set()

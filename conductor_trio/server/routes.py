@@ -213,7 +213,6 @@ class RouteTable:
         try:
             yield
         finally:
-            self._total -= 1
             route.close()
             if not route.is_replaced:
                 self._remove(route)
@@ -250,6 +249,8 @@ class RouteTable:
             del self._by_host[host]
         if isinstance(holder, LostRoute):
             del self._lost[holder]
+        else:
+            self._total -= 1
 
     def _add_lost(self, lost: LostRoute) -> None:
         for host in lost.hosts:

@@ -292,5 +292,6 @@ def test_an_application_that_nobody_uses_is_warned_of() -> None:
     assert warning == "14:03 Nobody has used it for 1 h 48 min; it ends in 12 min unless somebody does"
     teller.now += 60
     assert teller.status() == f"{HOST} | unused, ends in 11 min | Ctrl-C ends it"
+    assert teller.tell(report.vetoed(7200)) == ["14:03 It is busy, and goes on"]
     assert teller.tell(report.used_again(3)) == ["14:03 Somebody uses it again"]
     assert teller.status() == f"{HOST} | Ctrl-C ends it"

@@ -210,7 +210,9 @@ async def test_a_command_can_veto(short_tmp: Path) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ping, session, lambda: False)
             assert await client.finish() == 0
-        assert asked.read_text().split() == [str(short_tmp / "app.sock")] * 3
+        # Asked again after each veto, and once more after the last warning.
+        assert asked.read_text().split() == [str(short_tmp / "app.sock")] * 4
+        assert ["busy" in event for event in client.all("idle")] == [False, True, False]
         assert client.states[-1] == "exit"
 
 
@@ -220,7 +222,7 @@ async def test_a_command_that_cannot_be_asked_is_no_reason_to_end(short_tmp: Pat
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ping, session, lambda: len(client.all("warning")) == 2)
             for _ in range(2):
-                assert "--busy cannot be run (status 127)" in (await client.wait_for("warning"))["reason"]
+                assert "--busy cannot be asked (status 127)" in (await client.wait_for("warning"))["reason"]
         assert not client.all("stopping")
 
 

@@ -253,7 +253,8 @@ class Story:
                 text = f"{self._time_of_day()} {unused}; it ends in {format_duration(left)} unless somebody does"
                 return [Notice(mark=Mark.WARNING, text=text)]
         self._idle_end = math.inf
-        return [_step(f"{self._time_of_day()} Somebody uses it again")]
+        why = "It is busy, and goes on" if event.get("busy") is True else "Somebody uses it again"
+        return [_step(f"{self._time_of_day()} {why}")]
 
     def _fail(self, event: Mapping[str, object]) -> list[Item]:
         what, advice = _split(event)

@@ -23,7 +23,8 @@ _log = logging.getLogger(__name__)
 _JITTER = 1.0
 _SHORTEST_WARNING = 60.0  # enough to come back and click
 _BUSY_TIMEOUT = 30.0  # a Jupyter server under load may take seconds to answer
-_CANNOT_ASK = {126, 127}  # a shell that could not start the command
+_NOT_STARTED = 126
+_CANNOT_ASK = {_NOT_STARTED, 127}  # a shell that could not start the command
 _TERM_TIMEOUT = 1.0
 
 
@@ -77,6 +78,7 @@ class IdleWatch:
         self._clock = IdleClock()
         self._due = limit
         self._has_warned = False
+        self._is_vetoed = False
         self._heard = trio.Event()
 
     @property
@@ -102,19 +104,34 @@ class IdleWatch:
         while True:
             await self._heard.wait()
             self._heard = trio.Event()
-            if self._clock.idle >= self._due:
-                if await self._is_busy():
-                    self._due = self._clock.idle + self._warning_time
-                    self._has_warned = False
-                elif self._clock.idle >= self._due:  # nobody has come meanwhile
-                    self._stop(f"nobody has used it for {format_duration(self._clock.idle)}")
-            elif self._clock.idle >= self._due - self._warning_time and not self._has_warned:
-                self._has_warned = True
-                left = self._due - self._clock.idle
-                self._output.send(report.idle(self._clock.idle, left, time.time() + left))
+            if not self._has_warned:
+                if self._clock.idle >= self._due - self._warning_time:
+                    self._warn_of_end()
+            elif self._clock.idle >= self._due:
+                is_busy = await self._is_busy()
+                if self._clock.idle >= self._due:  # nobody has come meanwhile
+                    self._act(is_busy=is_busy)
+
+    def _warn_of_end(self) -> None:
+        """There is a warning, and the whole time that it promises."""
+        self._has_warned = True
+        self._due = self._clock.idle + self._warning_time
+        self._output.send(report.idle(self._clock.idle, self._warning_time, time.time() + self._warning_time))
+
+    def _act(self, *, is_busy: bool) -> None:
+        """The time has come: end it, or put that off, and warn anew after a veto."""
+        if not is_busy and not self._is_vetoed:
+            self._stop(f"nobody has used it for {format_duration(self._clock.idle)}")
+            return
+        if is_busy and not self._is_vetoed:
+            self._output.send(report.vetoed(self._clock.idle))
+        self._due = self._clock.idle + self._warning_time
+        self._is_vetoed = is_busy
+        self._has_warned = is_busy
 
     def _start_again(self) -> None:
         self._due = self._limit
+        self._is_vetoed = False
         if self._has_warned:
             self._has_warned = False
             self._output.send(report.used_again(self._clock.idle))
@@ -127,7 +144,7 @@ class IdleWatch:
         if status is None:
             self._warn(f"--busy has not answered within {_BUSY_TIMEOUT:g} s, so the application counts as busy")
         elif status in _CANNOT_ASK:
-            self._warn(f"--busy cannot be run (status {status}), so the application counts as busy")
+            self._warn(f"--busy cannot be asked (status {status}), so the application counts as busy")
         return status is None or status == 0 or status in _CANNOT_ASK
 
     def _warn(self, reason: str) -> None:
@@ -137,14 +154,17 @@ class IdleWatch:
 
 async def _run_shell(command: str, local_socket: str) -> int | None:
     """Return the status of a command of the user's, None where it takes too long; its group is gone then."""
-    process = await trio.lowlevel.open_process(
-        ["/bin/sh", "-c", command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "CONDUCTOR_SOCKET": local_socket},
-        start_new_session=True,
-    )
+    try:
+        process = await trio.lowlevel.open_process(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "CONDUCTOR_SOCKET": local_socket},
+            start_new_session=True,
+        )
+    except OSError:  # this host is short of something, which is no reason to end anything
+        return _NOT_STARTED
     try:
         with trio.move_on_after(_BUSY_TIMEOUT):
             return await process.wait()

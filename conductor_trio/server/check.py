@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from conductor_trio.config import MAX_SOCKET_PATH, RELAY_NAME, ServerSettings, TlsSettings
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.net.inherited import open_inherited_listeners
+from conductor_trio.server.certificate import read_expiry
 from conductor_trio.server.directory import LONGEST_NAME
 from conductor_trio.wire.findings import Finding, Status
 from conductor_trio.wire.hosts import HostPattern, check_patterns, parse_pattern
@@ -211,7 +212,7 @@ def _check_tls(settings: ServerSettings) -> Findings:
 def _check_certificate(tls: TlsSettings, host: str) -> Finding:
     place = "TLS"
     try:
-        end = _read_expiry(tls, host)
+        end = read_expiry(tls, host)
     except ssl.SSLCertVerificationError as error:
         said = error.verify_message.rstrip(".")
         if "expired" in said:
@@ -228,27 +229,6 @@ def _check_certificate(tls: TlsSettings, host: str) -> Finding:
     if left < _EXPIRY_WARNING:
         return _warning(place, detail, "renew the certificate, and have the server reload it")
     return _ok(place, detail)
-
-
-def _read_expiry(tls: TlsSettings, host: str) -> float:
-    """Return when (Unix time) the certificate ends, shaking hands with ourselves; raises `ssl.SSLError`.
-
-    We trust it here, whoever has signed it.
-    """
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(tls.cert_file, tls.key_file)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.load_verify_locations(tls.cert_file)
-    client.check_hostname = not host.endswith(_LOCAL)  # of which no certificate authority knows anything
-    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    theirs = server.wrap_bio(to_server, to_client, server_side=True)
-    ours = client.wrap_bio(to_client, to_server, server_hostname=host)
-    for shake_hands in (ours.do_handshake, theirs.do_handshake, ours.do_handshake):
-        with contextlib.suppress(ssl.SSLWantReadError):
-            shake_hands()
-    certificate = ours.getpeercert()
-    return ssl.cert_time_to_seconds(str((certificate or {})["notAfter"]))
 
 
 def _check_public_socket(settings: ServerSettings) -> Findings:

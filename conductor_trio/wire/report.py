@@ -97,6 +97,11 @@ def used_again(seconds: float) -> Event:
     return _event("idle", **{"for": round(seconds), "in": None, "ends": None})
 
 
+def vetoed(seconds: float) -> Event:
+    """Nobody has visited for so long, and the application goes on because it is busy."""
+    return _event("idle", **{"for": round(seconds), "in": None, "ends": None, "busy": True})
+
+
 def stopping(by: str, reason: str) -> Event:
     """The application is ended, ``by`` its ``owner`` from elsewhere, or because it was ``idle``."""
     return _event("stopping", by=by, reason=reason)

@@ -13,6 +13,7 @@ complete -c conductor-trio-server -l trusted-proxy -x -d 'front proxy whose X-Fo
 complete -c conductor-trio-server -l allow-origin -x -d 'further origin whose pages may send requests'
 complete -c conductor-trio-server -l grace -x -d 'how long running requests may go on at the end'
 complete -c conductor-trio-server -l take-over -d 'take the place of the running server'
+complete -c conductor-trio-server -l check -d 'look at what the server needs here, and do nothing else'
 complete -c conductor-trio-server -l max-sessions -x -d 'sessions at once'
 complete -c conductor-trio-server -l max-user-sessions -x -d 'sessions of one user at once'
 complete -c conductor-trio-server -l max-user-new-sessions -x -d 'new sessions of one user within a minute'

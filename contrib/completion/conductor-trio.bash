@@ -77,7 +77,7 @@ _conductor_trio_server() {
     -p | --port | -d | --domain | --host | --trusted-proxy | --allow-origin | --grace | --lost-timeout | --max-*) ;;
     *)
         _conductor_trio_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file
-            --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over --max-sessions
+            --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over --check --max-sessions
             --max-user-sessions --max-user-new-sessions --max-visitors --max-route-connections --max-route-held
             --lost-timeout -v --verbose -V --version -h --help'
         ;;

@@ -25,10 +25,12 @@ from conductor_trio.wire.control import (
     Takeover,
     format_banner,
     format_event,
+    format_pong,
     format_registration,
     format_reply,
     parse_banner,
     parse_event,
+    parse_pong,
     parse_registration,
     parse_reply,
 )
@@ -211,6 +213,13 @@ def test_events_read_back(event: Event) -> None:
     line = format_event(event)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_event(line[:-1]) is event
+
+
+@pytest.mark.parametrize("ends", [None, 1.8e9])
+def test_a_pong_tells_when_it_ends(ends: float | None) -> None:
+    line = format_pong(ends)
+    assert parse_event(line) is Event.PONG
+    assert parse_pong(line) == ends
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"event": "later"}', b'{"event": []}', b"\xff", b"ping"])

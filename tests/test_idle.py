@@ -200,6 +200,12 @@ async def test_an_application_that_nobody_uses_is_ended(short_tmp: Path) -> None
         (stopping,) = client.all("stopping")
         assert stopping == {"state": "stopping", "by": "idle", "reason": "nobody has used it for 1 s"}
         assert client.all("exit") == [{"state": "exit", "status": -signal.SIGTERM}]
+        # The gateway was told, too.
+        [idle] = client.all("idle")
+        assert {told.get("ends") and round(told["ends"]) for told in session.told if told["event"] == "pong"} == {
+            None,
+            idle["ends"],
+        }
 
 
 async def test_a_command_can_veto(short_tmp: Path) -> None:

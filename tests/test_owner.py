@@ -159,6 +159,21 @@ async def test_a_users_sessions_are_listed(bench: Bench) -> None:
         assert len((await command(owner, command="list"))["sessions"]) == 2
 
 
+async def test_an_application_that_nobody_uses_is_listed_so_until_somebody_does(bench: Bench) -> None:
+    with bench.connect() as session, bench.connect() as owner:
+        await session.go_live(**OWNER)
+        await owner.greet()
+        for pong, ends in (('"ends": 1.8e9', 1.8e9), ('"ends": null', None), ('"ends": "soon"', None)):
+            await session.send(b'{"event": "pong", %b}\n' % pong.encode())
+            with trio.fail_after(PATIENCE):
+                while (await command(owner, command="list"))["sessions"][0]["idleUntil"] != ends:
+                    pass
+        route = bench.gateway.routes.find(HOST)
+        assert isinstance(route, Route)
+        texts = [str(entry["text"]) for entry in route.journal.describe()]
+        assert texts[-2:] == ["The application ends soon: unused", "The application goes on"]
+
+
 async def test_others_sessions_are_not(bench: Bench) -> None:
     with bench.connect() as session, bench.connect() as owner:
         await session.go_live(**OWNER)

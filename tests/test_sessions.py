@@ -39,6 +39,7 @@ LIVE: dict[str, Any] = {
     "since": NOW - 7500,
     "node": "node-17",
     "until": NOW + 3600,
+    "idleUntil": NOW + 700,
     "shares": [SHARE],
     "visitors": 3,
     "bytesIn": 1000,
@@ -70,6 +71,7 @@ def test_sessions_in_a_table() -> None:
         "lab  live   2 h 5 min  node-17         3  1.2 MiB",
         "  https://lab-alice.apps.example.org",
         "  its computer's time ends in 1 h 0 min",
+        "  nobody uses it; it ends in 11 min unless somebody does",
         "  shared: Zoë, ends in 2 h 0 min",
     ]
     assert format_sessions((), NOW) == "You have no sessions there.\n"

@@ -28,8 +28,8 @@ class ControlChannel:
         self._lines = LineReader(max_line)
         self._has_events = False
         self._is_pinged = False
-        #: Told with each ping for how many seconds nothing has gone through.
-        self.on_idle: Callable[[float], None] | None = None
+        #: Told with each ping for how many seconds nothing has gone through; returns when it is to end for that.
+        self.on_idle: Callable[[float], float | None] | None = None
 
     async def receive_banner(self) -> control.Banner:
         """Wait for the greeting; raises `TransportError`, `RegistrationRefused` or `RemoteProtocolError`."""
@@ -58,9 +58,10 @@ class ControlChannel:
             event = control.parse_event(line)
             if event is control.Event.PING:
                 self._is_pinged = True
+                ends = None
                 if self.on_idle is not None and (idle := control.parse_idle(line)) is not None:
-                    self.on_idle(idle)
-                await self._send(control.Event.PONG)
+                    ends = self.on_idle(idle)
+                await self._send_line(control.format_pong(ends))
             elif event is not None:
                 return event
         return None
@@ -103,8 +104,11 @@ class ControlChannel:
             raise ServerAway("the server has closed the control channel") from error
 
     async def _send(self, event: control.Event) -> None:
+        await self._send_line(control.format_event(event))
+
+    async def _send_line(self, line: bytes) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the next read tells
-            await self._stream.send_all(control.format_event(event))
+            await self._stream.send_all(line)
 
     async def _next_line(self) -> bytes | None:
         while (line := self._lines.next_event()) is None:

@@ -79,6 +79,7 @@ class IdleWatch:
         self._due = limit
         self._has_warned = False
         self._is_vetoed = False
+        self._ends: float | None = None
         self._heard = trio.Event()
 
     @property
@@ -90,14 +91,18 @@ class IdleWatch:
         """There is a link."""
         self._clock.begin(trio.current_time())
 
-    def hear(self, told: float) -> None:
-        """Take in what a ping has told: for how many seconds nothing has gone through."""
+    def hear(self, told: float) -> float | None:
+        """Take in what a ping has told: for how many seconds nothing has gone through.
+
+        Returns when (Unix time) the application ends for that, where there has been a warning.
+        """
         now = trio.current_time()
         if not self._is_ready():
             self._clock.begin(now)
         elif self._clock.hear(told, now):
             self._start_again()
         self._heard.set()
+        return self._ends
 
     async def run(self) -> None:
         """Warn, ask, and have the application ended when its time has come."""
@@ -116,13 +121,15 @@ class IdleWatch:
         """There is a warning, and the whole time that it promises."""
         self._has_warned = True
         self._due = self._clock.idle + self._warning_time
-        self._output.send(report.idle(self._clock.idle, self._warning_time, time.time() + self._warning_time))
+        self._ends = time.time() + self._warning_time
+        self._output.send(report.idle(self._clock.idle, self._warning_time, self._ends))
 
     def _act(self, *, is_busy: bool) -> None:
         """The time has come: end it, or put that off, and warn anew after a veto."""
         if not is_busy and not self._is_vetoed:
             self._stop(f"nobody has used it for {format_duration(self._clock.idle)}")
             return
+        self._ends = None
         if is_busy and not self._is_vetoed:
             self._output.send(report.vetoed(self._clock.idle))
         self._due = self._clock.idle + self._warning_time
@@ -132,6 +139,7 @@ class IdleWatch:
     def _start_again(self) -> None:
         self._due = self._limit
         self._is_vetoed = False
+        self._ends = None
         if self._has_warned:
             self._has_warned = False
             self._output.send(report.used_again(self._clock.idle))

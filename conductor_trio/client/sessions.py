@@ -41,6 +41,7 @@ class Session:
     since: float
     node: str
     until: float | None
+    idle_until: float | None
     visitors: int | None
     traffic: int | None
     shares: tuple[SharedLink, ...]
@@ -154,6 +155,8 @@ def _details(session: Session, now: float) -> Iterable[str]:
     yield from (format_url(host) for host in session.urls)
     if session.until is not None:
         yield f"its computer's time ends in {format_duration(session.until - now)}"
+    if session.idle_until is not None:
+        yield f"nobody uses it; it ends in {format_duration(session.idle_until - now)} unless somebody does"
     for share in session.shares:
         name = set_cell_size(share.label, min(cell_len(share.label), 40)) if share.label else share.id
         once = f", once, {_format_use(share)}" if share.is_once else ""
@@ -213,6 +216,7 @@ def _parse_session(value: object) -> Session:
                 since=since,
                 node=_clean(node) if isinstance(node, str) else "",
                 until=_number(told.get("until")),
+                idle_until=_number(told.get("idleUntil")),
                 visitors=_count(told.get("visitors")),
                 traffic=None if received is None or sent is None else received + sent,
                 shares=tuple(parse_share(share) for share in shares),

@@ -13,7 +13,15 @@ from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
 from conductor_trio.net.relay import STREAM_LOST, linger
 from conductor_trio.net.streams import SocketStream
 from conductor_trio.server.routes import Route
-from conductor_trio.wire.control import Event, Refused, format_event, format_ping, format_reply, parse_event
+from conductor_trio.wire.control import (
+    Event,
+    Refused,
+    format_event,
+    format_ping,
+    format_reply,
+    parse_event,
+    parse_pong,
+)
 from conductor_trio.wire.lines import LineReader
 
 _FAREWELL_TIMEOUT = 1.0  # for a refused client to read why, and to stop sending
@@ -70,18 +78,22 @@ class ControlChannel:
                 self._lines.receive_data(data)
         raise RegistrationRefused("half a line and then nothing; send one JSON object and a newline")
 
-    async def wait_end(self, on_ready: Callable[[], None]) -> bool:
+    async def wait_end(
+        self, on_ready: Callable[[], None], on_pong: Callable[[float | None], None] = lambda ends: None
+    ) -> bool:
         """Wait for the channel's end, and return whether the client's link was lost; otherwise it left.
 
-        `on_ready` is called when the client says that its application listens. Lines that the protocol does not
-        have are answered, up to a number.
+        `on_ready` is called when the client says that its application listens, `on_pong` with each answer to
+        a ping: when (Unix time) the application ends because nobody uses it. Lines that the protocol does not have
+        are answered, up to a number.
         """
         unknown = 0
         try:
             while unknown < self._limits.max_control_lines:
-                match parse_event(await self.receive_line()):
+                line = await self.receive_line()
+                match parse_event(line):
                     case Event.PONG:
-                        pass
+                        on_pong(parse_pong(line))
                     case Event.READY:
                         on_ready()
                     case Event.LEAVE:

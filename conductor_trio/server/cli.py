@@ -48,22 +48,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "(default {key}-{user}.localhost:PORT)",
     )
     _add_tls_options(parser)
-    add(
-        "--trusted-proxy",
-        dest="trusted_proxies",
-        action="append",
-        default=[],
-        metavar="NETWORK",
-        help="front proxy whose X-Forwarded-* fields are believed; a UNIX socket's peers always are",
-    )
-    add(
-        "--allow-origin",
-        dest="allowed_origins",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="further origin whose pages may send requests, such as https://portal.example.org",
-    )
+    _add_trust_options(parser)
     add(
         "--grace",
         type=float,
@@ -126,6 +111,26 @@ def _add_tls_options(parser: argparse.ArgumentParser) -> None:
     add("--ssl-cert-file", metavar="F", help="certificate (chain) for TLS")
     add("--ssl-key-file", metavar="F", help="its private key")
     add("--ssl-allowed-clients", metavar="F", help="CA file: let in only visitors whose certificate it verifies")
+
+
+def _add_trust_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--trusted-proxy",
+        dest="trusted_proxies",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="front proxy whose X-Forwarded-* fields are believed; a UNIX socket's peers always are",
+    )
+    add(
+        "--allow-origin",
+        dest="allowed_origins",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="further origin whose pages may send requests, such as https://portal.example.org",
+    )
 
 
 def parse_settings(argv: Sequence[str] | None) -> ServerSettings:

@@ -83,6 +83,7 @@ def describe_session(route: Route | LostRoute, gateway: Gateway) -> dict[str, ob
         told |= {
             "visitors": visitors.total(),
             "ownVisitors": visitors[OWNER],
+            "idleUntil": route.idle_until,
             "requests": route.traffic.requests,
             "bytesIn": route.traffic.to_application,
             "bytesOut": route.traffic.to_visitors,

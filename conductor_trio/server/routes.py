@@ -57,6 +57,7 @@ class Route:
     live_since: float = attrs.field(factory=time.time)  # Unix time
     node: str = ""
     until: float | None = None  #: when the computer's time for it is over (Unix time), if known
+    idle_until: float | None = None  #: when it ends because nobody uses it (Unix time), if there was a warning
     journal: Journal = attrs.field(factory=Journal)
     traffic: Traffic = attrs.field(factory=Traffic)
     #: Tells the client, if it listens.

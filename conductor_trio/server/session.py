@@ -238,7 +238,12 @@ async def _serve_channel(channel: ControlChannel, route: Route) -> None:
         with contextlib.suppress(*STREAM_LOST):  # which shows at the next read
             channel.say(Event.READY)  # from now on visitors see it
 
-    is_lost = await channel.wait_end(begin)
+    def note_idle(ends: float | None) -> None:
+        if (ends is None) is not (route.idle_until is None):
+            route.journal.note("The application goes on" if ends is None else "The application ends soon: unused")
+        route.idle_until = ends
+
+    is_lost = await channel.wait_end(begin, note_idle)
     route.is_expected_back &= is_lost
     route.session.cancel()
 

@@ -61,7 +61,7 @@ class Event(enum.Enum):
 
     LEAVE = "leave"  #: from the client: it ends on purpose, and so does the name
     READY = "ready"  #: from the client: the application listens; from the server: visitors see it
-    PONG = "pong"  #: from the client: the answer to PING
+    PONG = "pong"  #: from the client: the answer to PING; may tell when it ends an application that nobody uses
     STOP = "stop"  #: from the server: the owner wants the application to end
     PING = "ping"  #: from the server, every few seconds: either end knows by the silence that the link is dead
     MOVE = "move"  #: from the server: register again, on another channel; this one is served to its end
@@ -230,6 +230,19 @@ def format_event(event: Event) -> bytes:
 def format_ping(idle: float, visitors: int) -> bytes:
     """Write a `PING`; `idle` is for how many seconds nothing has gone through, `visitors` counts connections."""
     return _format_line({"event": Event.PING.value, "idle": idle, "visitors": visitors})
+
+
+def format_pong(ends: float | None) -> bytes:
+    """Write a `PONG`; `ends` is when (Unix time) the application ends because nobody uses it, if it is to."""
+    return format_event(Event.PONG) if ends is None else _format_line({"event": Event.PONG.value, "ends": ends})
+
+
+def parse_pong(line: bytes) -> float | None:
+    """Return the `ends` of a `PONG`, None where it tells none."""
+    try:
+        return _parse_time(parse_object(line).get("ends"))
+    except ValueError:
+        return None
 
 
 def _parse_time(value: object) -> float | None:

@@ -89,7 +89,11 @@ const connect = () => {
   socket = new WebSocket(location.href.replace(/^http/, "ws").replace(/[^/]*$/, "live"));
   socket.addEventListener("message", event => {
     const told = JSON.parse(event.data);
-    if (told.session) { show(told.session); put("news", ""); }
+    if (told.session) {
+      const end = told.session.idleUntil;
+      show(told.session);
+      put("news", end ? "Nobody uses the application. It ends at " + at(end) + " unless somebody does." : "");
+    }
     if (told.link) {
       find("linkrow").hidden = false;
       find("link").value = location.origin + told.link;

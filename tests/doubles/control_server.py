@@ -23,7 +23,8 @@ class Session:
     stream: SocketStream
     registration: dict[str, Any] = attrs.field(factory=dict)
     relay_mode: int = 0
-    said: list[str] = attrs.field(factory=list)  # events of the client's
+    told: list[dict[str, Any]] = attrs.field(factory=list)  # the client's events, whole
+    said: list[str] = attrs.field(factory=list)  # and their names
     heard: trio.Event = attrs.field(factory=trio.Event)  # set, and replaced, when `said` grows
     ended: trio.Event = attrs.field(factory=trio.Event)  # the connection is closed, and the directory gone
 
@@ -112,7 +113,8 @@ class ControlServer:
 
     def _take_in(self, session: Session, lines: bytes) -> bool:
         """Note events, which come whole, since they are short; False once the client leaves."""
-        session.said += [json.loads(line)["event"] for line in lines.splitlines()]
+        session.told += [json.loads(line) for line in lines.splitlines()]
+        session.said = [told["event"] for told in session.told]
         session.heard.set()
         session.heard = trio.Event()
         return "leave" not in session.said

@@ -60,7 +60,8 @@ def build_parser() -> argparse.ArgumentParser:
         usage=f"{PROGRAM} [OPTION]... [SERVER] -- COMMAND [ARG]...\n"
         f"       {PROGRAM} [OPTION]... SERVER LOCAL_SOCKET [--] COMMAND [ARG]...\n"
         f"       {PROGRAM} run [OPTION]... RECIPE [ARG]...\n"
-        f"       {PROGRAM} recipes [NAME]",
+        f"       {PROGRAM} recipes [NAME]\n"
+        f"       {PROGRAM} ls | stop KEY | share KEY | doctor   [SERVER]",
         description="Start a web application, and give it a private address on a gateway that you reach by SSH.",
         epilog="Without LOCAL_SOCKET, {socket}, {port}, {key}, {host} and {url} in COMMAND are replaced, and a "
         "COMMAND that a recipe knows, such as jupyter lab, is told all that it must know. Where standard output "

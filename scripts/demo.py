@@ -25,8 +25,8 @@ import attrs
 import trio
 
 from conductor_trio.config import DEFAULT_PORT, MIB
-from conductor_trio.wire.auth import LOGIN_PREFIX, cookie_value
 from conductor_trio.wire.lines import LineReader
+from conductor_trio.wire.links import format_login_link
 from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
 
 APPLICATION = Path(__file__).with_name("demo_app.py")
@@ -180,7 +180,7 @@ async def run_client(stage: Stage, *, task_status: trio.TaskStatus[str]) -> None
             match event:
                 case {"state": "live", "config": {"auth": str(token), "urls": [str(host), *_]}} if not is_live:
                     is_live = True
-                    task_status.started(f"http://{host}{LOGIN_PREFIX}{cookie_value(token.encode())}")
+                    task_status.started(format_login_link(host, token, "http"))
                 case {"state": "live"}:
                     print("The application is back.", flush=True)
                 case {"state": "dead"}:

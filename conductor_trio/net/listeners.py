@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import stat
+import struct
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
@@ -180,6 +181,21 @@ def _remove_stale(path: str) -> None:
             raise OSError(errno.EADDRINUSE, "someone listens there") from None
         else:
             raise OSError(errno.EADDRINUSE, "someone listens there")
+
+
+@attrs.frozen(kw_only=True)
+class Credentials:
+    """Who called connect()."""
+
+    pid: int
+    uid: int
+
+
+def peer_credentials(sock: socket.socket) -> Credentials:
+    """Return who called connect(), as the kernel says (SO_PEERCRED, unix(7))."""
+    layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
+    pid, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
+    return Credentials(pid=pid, uid=uid)
 
 
 async def serve_connections(

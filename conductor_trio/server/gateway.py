@@ -18,7 +18,7 @@ from conductor_trio.server.held import HeldRequests
 from conductor_trio.server.routes import RouteTable
 from conductor_trio.server.throttle import TokenThrottle
 from conductor_trio.wire.decide import Policy
-from conductor_trio.wire.hosts import HostPattern, check_patterns, parse_pattern
+from conductor_trio.wire.hosts import HostPattern, check_patterns, parse_pattern, user_label
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -113,6 +113,10 @@ class Gateway:
             "routesLost": self.routes.lost,
             "requestsHeld": self.held.total,
         }
+
+    def url_hosts(self, key: str, user: str) -> tuple[str, ...]:
+        """Return the host names of a user's key as clients are told them, one for each pattern."""
+        return tuple(pattern.format_url_host(key, user_label(user)) for pattern in self.patterns)
 
     def is_trusted(self, address: str) -> bool:
         """Whether a peer's address is one of the front proxies'."""

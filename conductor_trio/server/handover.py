@@ -23,7 +23,6 @@ import json
 import os
 import signal
 import socket
-import struct
 from collections.abc import AsyncIterator, Iterator
 
 import attrs
@@ -32,7 +31,7 @@ import trio
 from conductor_trio.config import Limits
 from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
 from conductor_trio.log import Logger
-from conductor_trio.net.listeners import Listener, serve_connections
+from conductor_trio.net.listeners import Listener, peer_credentials, serve_connections
 from conductor_trio.server.lent import LentRoutes, LentSession, format_lent, lendable, parse_lent
 from conductor_trio.server.listening import Handed, Listeners, Role
 from conductor_trio.server.routes import RouteTable
@@ -194,11 +193,10 @@ class HandoverHost:
 
 def _open_peer(sock: socket.socket) -> int:
     """Return a pidfd of who called connect(); raises PermissionError where that is another user."""
-    layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
-    pid, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
-    if uid != os.geteuid():
-        raise PermissionError(errno.EACCES, f"the user with the id {uid} may not take over")
-    return os.pidfd_open(pid)
+    peer = peer_credentials(sock)
+    if peer.uid != os.geteuid():
+        raise PermissionError(errno.EACCES, f"the user with the id {peer.uid} may not take over")
+    return os.pidfd_open(peer.pid)
 
 
 # The successor's side.

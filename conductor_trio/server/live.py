@@ -21,7 +21,7 @@ from conductor_trio.wire.access import OWNER
 from conductor_trio.wire.auth import LOGIN_PREFIX, hash_token
 from conductor_trio.wire.control import parse_object
 from conductor_trio.wire.head import RequestHead
-from conductor_trio.wire.owner import Command, RevokeShare, ShareSession, StopSession, parse_command
+from conductor_trio.wire.owner import Command, RevokeShare, ShareSession, StopSession, read_command
 
 _PAUSE = 0.5  # seconds between two updates
 _MAX_MESSAGE = 4096  # bytes
@@ -139,4 +139,4 @@ def _parse_wish(message: str | bytes, key: str, token_hash: str) -> Command | No
         wish = parse_object(message if isinstance(message, bytes) else message.encode())
     except ValueError:
         return None
-    return parse_command(json.dumps(wish | {"command": wish.get("do"), "key": key, "auth": token_hash}).encode())
+    return read_command(wish | {"command": wish.get("do"), "key": key, "auth": token_hash})

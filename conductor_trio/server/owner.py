@@ -69,7 +69,7 @@ def describe_session(route: Route | LostRoute, gateway: Gateway) -> dict[str, ob
     shares = [describe_share(share) for share in route.access.shares]
     told: dict[str, object] = {
         "key": route.key,
-        "urls": [_url_host(gateway, pattern_index, route) for pattern_index in range(len(gateway.patterns))],
+        "urls": gateway.url_hosts(route.key, route.user or ""),
         "state": state,
         "since": since,
         "node": route.node,
@@ -89,11 +89,6 @@ def describe_session(route: Route | LostRoute, gateway: Gateway) -> dict[str, ob
             "bytesOut": route.traffic.to_visitors,
         }
     return told
-
-
-def _url_host(gateway: Gateway, index: int, route: Route | LostRoute) -> str:
-    user = route.user or ""
-    return gateway.patterns[index].format_url_host(route.key, user_label(user))
 
 
 def _stop(route: Route | LostRoute) -> bytes:
@@ -126,8 +121,7 @@ def _share(route: Route | LostRoute, command: ShareSession, gateway: Gateway) ->
     )
     gateway.routes.set_access(route, route.access.with_share(share))
     route.journal.note(f"Shared: {share.label or share.id}")
-    urls = [_url_host(gateway, index, route) for index in range(len(gateway.patterns))]
-    return format_answer(share=describe_share(share), urls=urls)
+    return format_answer(share=describe_share(share), urls=gateway.url_hosts(route.key, route.user or ""))
 
 
 def _revoke(route: Route | LostRoute, share: str, gateway: Gateway) -> bytes:

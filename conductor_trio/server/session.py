@@ -7,7 +7,6 @@ import os
 import pwd
 import secrets
 import socket
-import struct
 import time
 
 import attrs
@@ -15,7 +14,7 @@ import trio
 
 from conductor_trio.errors import RegistrationRefused, UpstreamUnavailable
 from conductor_trio.log import Logger
-from conductor_trio.net.listeners import OUT_OF_RESOURCES
+from conductor_trio.net.listeners import OUT_OF_RESOURCES, peer_credentials
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, connect_unix
 from conductor_trio.server.channel import ChannelEnded, ControlChannel
@@ -69,7 +68,7 @@ class SessionHost:
         stream = SocketStream(sock, send_timeout=limits.control_send_timeout)
         try:
             log = self._gateway.log.bind(session=secrets.token_hex(4))
-            uid = _peer_uid(sock)
+            uid = peer_credentials(sock).uid
             channel = ControlChannel(stream, limits)
             try:
                 with self._quotas.admitted(uid) as admission:
@@ -139,7 +138,7 @@ class SessionHost:
             await self._check_connects(directory)
             route = self._make_route(registration, owner, directory)
             stack.enter_context(self._gateway.routes.registered(route, registration.takeover))
-            urls = tuple(p.format_url_host(route.key, user_label(owner.user)) for p in self._gateway.patterns)
+            urls = self._gateway.url_hosts(route.key, owner.user)
             await channel.send(format_reply(Accepted(urls=urls, key=route.key)))
             log.info("live", key=route.key, hosts=route.hosts)
             route.journal.note("The application is starting" if registration.is_starting else "The link is there")
@@ -255,10 +254,3 @@ def _change_of(directory: SessionDirectory, relay: os.stat_result) -> str | None
     except RegistrationRefused as error:
         return str(error)
     return None if os.path.samestat(found, relay) else f"{directory.relay_path} is another socket now"
-
-
-def _peer_uid(sock: socket.socket) -> int:
-    """Return who called connect(), as the kernel says (SO_PEERCRED, unix(7))."""
-    layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
-    _, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
-    return int(uid)

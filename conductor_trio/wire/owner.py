@@ -69,9 +69,13 @@ Command = ListSessions | StopSession | ShareSession | RevokeShare
 def parse_command(line: bytes) -> Command | None:
     """Read a command; None for what is none. Raises `RegistrationRefused` with what is wrong with one."""
     try:
-        message = parse_object(line)
+        return read_command(parse_object(line))
     except ValueError:
         return None
+
+
+def read_command(message: JSONObject) -> Command | None:
+    """Do as `parse_command`, from what a line has told."""
     match message.get("command"):
         case None:
             return None

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import attrs
 import trustme
 
-from conductor_trio.wire.auth import LOGIN_PREFIX
+from conductor_trio.wire.links import format_login_link
 from scripts.apps.application import AppError, Application, Installed, run
 from scripts.bench.machine import LOOPBACK, free_port, is_listening, open_process, wait_until
 from scripts.bench.peers import own_program
@@ -90,7 +90,7 @@ def open_link(application: Application, installed: Installed, gateway: Gateway, 
     log = directory / "client.log"
     with open_process(_client_command(application), log, environment, cwd=home) as process:
         live = _wait_live(process, log)
-        yield f"https://{live['urls'][0]}{LOGIN_PREFIX}{live['auth']}?next={quote(application.start)}"
+        yield f"{format_login_link(live['urls'][0], live['auth'], 'https')}?next={quote(application.start)}"
 
 
 def _client_command(application: Application) -> list[str | Path]:

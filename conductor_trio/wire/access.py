@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable
-from hmac import compare_digest
 
 import attrs
 
@@ -75,10 +75,10 @@ class Access:
         found = None
         for token in tokens:
             digest = hash_token(token)
-            if compare_digest(digest, self.owner):
+            if hmac.compare_digest(digest, self.owner):
                 found = OWNER
             for share in self.shares:
-                if share.token_hash is not None and compare_digest(digest, share.token_hash):
+                if share.token_hash is not None and hmac.compare_digest(digest, share.token_hash):
                     found = found or (None if share.is_over(now) else share.id)
         return found
 
@@ -87,9 +87,9 @@ class Access:
         digest = hash_token(token)
         found: str | Share | None = None
         for share in self.shares:
-            if compare_digest(digest, share.link_hash) and not share.is_over(now):
+            if hmac.compare_digest(digest, share.link_hash) and not share.is_over(now):
                 found = share if share.is_once else share.id
-        return OWNER if compare_digest(digest, self.owner) else found
+        return OWNER if hmac.compare_digest(digest, self.owner) else found
 
     def with_share(self, share: Share) -> Access:
         """Return the same with this share, in the place of one of the same id."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -31,14 +30,6 @@ EMPTY_TOKEN_HASH = hash_token(b"")
 def is_token_hash(text: str) -> bool:
     """Whether a text has the form that `hash_token` gives."""
     return _TOKEN_HASH.fullmatch(text) is not None
-
-
-def matches_any(candidates: Iterable[bytes], token_hash: str) -> bool:
-    """Whether one of the tokens shown has that hash; compared in constant time, each of them."""
-    found = False
-    for candidate in candidates:
-        found |= hmac.compare_digest(hash_token(candidate), token_hash)
-    return found
 
 
 def cookie_candidates(value: bytes) -> Iterable[bytes]:

@@ -22,8 +22,9 @@ from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import Listener, open_unix_listener
 from conductor_trio.server.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.listening import Handed, Listeners, Role, open_listeners
-from conductor_trio.server.routes import RouteTable, SavedRoute
+from conductor_trio.server.routes import SavedRoute
 from conductor_trio.server.runtime import open_runtime_directory
+from conductor_trio.server.table import RouteTable
 from conductor_trio.wire.auth import hash_token
 from tests.programs import PATIENCE, Program, open_program
 from tests.users import ALICE, acting_as, real_person

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from conductor_trio.config import Limits
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.server.lent import LentRoutes, LentSession, format_lent, lendable, parse_lent
-from conductor_trio.server.routes import LostRoute, Route, RouteTable
+from conductor_trio.server.routes import LostRoute, Route
+from conductor_trio.server.table import RouteTable
 from conductor_trio.server.upstream import UpstreamPool
 from conductor_trio.wire.auth import hash_token
 

@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from conductor_trio.config import Limits
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.server.routes import EndedRoute, LostRoute, Route, RouteTable, SavedRoute
+from conductor_trio.server.routes import EndedRoute, LostRoute, Route, SavedRoute
+from conductor_trio.server.table import RouteTable
 from conductor_trio.server.upstream import UpstreamPool
 from conductor_trio.wire.control import Takeover
 

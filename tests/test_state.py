@@ -14,8 +14,9 @@ from structlog.testing import capture_logs
 
 from conductor_trio.config import Limits
 from conductor_trio.log import get_logger
-from conductor_trio.server.routes import RouteTable, SavedRoute
+from conductor_trio.server.routes import SavedRoute
 from conductor_trio.server.state import SavedState, StateFile, format_state, parse_state
+from conductor_trio.server.table import RouteTable
 from conductor_trio.wire.auth import hash_token
 from tests.programs import wait_until
 

@@ -15,7 +15,7 @@ from conductor_trio.server.abort import AbortWatcher
 from conductor_trio.server.channel import LinkMonitor
 from conductor_trio.server.fairness import Fairness
 from conductor_trio.server.held import HeldRequests
-from conductor_trio.server.routes import RouteTable
+from conductor_trio.server.table import RouteTable
 from conductor_trio.server.throttle import TokenThrottle
 from conductor_trio.wire.decide import Policy
 from conductor_trio.wire.hosts import HostPattern, check_patterns, parse_pattern, user_label

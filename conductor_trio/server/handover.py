@@ -34,8 +34,8 @@ from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener, peer_credentials, serve_connections
 from conductor_trio.server.lent import LentRoutes, LentSession, format_lent, lendable, parse_lent
 from conductor_trio.server.listening import Handed, Listeners, Role
-from conductor_trio.server.routes import RouteTable
 from conductor_trio.server.state import MAX_STATE, SavedState, current_state, format_state, parse_state
+from conductor_trio.server.table import RouteTable
 from conductor_trio.wire.lines import LineReader
 
 _VERSION = 1

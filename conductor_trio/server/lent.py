@@ -9,7 +9,8 @@ import attrs
 import trio
 
 from conductor_trio.config import Limits
-from conductor_trio.server.routes import Route, RouteTable
+from conductor_trio.server.routes import Route
+from conductor_trio.server.table import RouteTable
 from conductor_trio.server.upstream import UpstreamPool
 from conductor_trio.wire.access import Share, parse_saved
 from conductor_trio.wire.auth import is_token_hash

@@ -13,7 +13,8 @@ import trio
 
 from conductor_trio.config import Limits
 from conductor_trio.log import Logger
-from conductor_trio.server.routes import RouteTable, SavedRoute
+from conductor_trio.server.routes import SavedRoute
+from conductor_trio.server.table import RouteTable
 from conductor_trio.wire.access import describe_saved, parse_saved
 from conductor_trio.wire.auth import is_token_hash
 

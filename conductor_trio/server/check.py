@@ -15,11 +15,11 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from conductor_trio.config import MAX_SOCKET_PATH, RELAY_NAME, ServerSettings, TlsSettings
+from conductor_trio.config import ServerSettings, TlsSettings
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.net.inherited import open_inherited_listeners
 from conductor_trio.server.certificate import read_expiry
-from conductor_trio.server.directory import LONGEST_NAME
+from conductor_trio.server.runtime import RuntimeDirectory
 from conductor_trio.wire.findings import Finding, Status
 from conductor_trio.wire.hosts import HostPattern, check_patterns, parse_pattern
 
@@ -40,7 +40,7 @@ def check_host(settings: ServerSettings, environment: Mapping[str, str]) -> Find
     """Yield what is found, one after the other."""
     yield from _check_runtime_directory(settings.runtime_dir)
     yield from _check_group(settings.runtime_dir)
-    yield from _check_control_socket(os.path.join(settings.runtime_dir, "client"))
+    yield from _check_control_socket(RuntimeDirectory(settings.runtime_dir).control)
     yield from _check_patterns(settings.patterns)
     yield from _check_tls(settings)
     yield from _check_public_socket(settings)
@@ -67,9 +67,8 @@ def _warning(place: str, detail: str, advice: str) -> Finding:
 
 def _check_runtime_directory(path: str) -> Findings:
     place = "runtime directory"
-    longest = len(os.fsencode(os.path.join(path, "sockets", "x" * LONGEST_NAME, RELAY_NAME)))
-    if longest > MAX_SOCKET_PATH:
-        excess = longest - MAX_SOCKET_PATH
+    runtime = RuntimeDirectory(path)
+    if (excess := runtime.excess_length) > 0:
         yield _failed(
             place, f"{path} is {excess} bytes too long for sockets in it", "choose a shorter path with -r"
         )
@@ -91,7 +90,7 @@ def _check_runtime_directory(path: str) -> Findings:
         yield _ok(place, f"{path} is not there yet, and can be made")
     else:
         yield _ok(place, path)
-    sockets = os.path.join(path, "sockets")
+    sockets = runtime.sockets
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(os.stat(sockets).st_mode)
         if mode != 0o771:
@@ -114,7 +113,7 @@ def _check_group(runtime_dir: str) -> Findings:
     place = "group"
     try:
         # Whoever runs this, that is the server's.
-        found = os.stat(os.path.join(runtime_dir, "sockets"))
+        found = os.stat(RuntimeDirectory(runtime_dir).sockets)
         uid, gid = found.st_uid, found.st_gid
     except OSError:
         uid, gid = os.geteuid(), os.getegid()

@@ -41,6 +41,12 @@ class RuntimeDirectory:
         return os.path.join(self.path, "sockets")
 
     @property
+    def excess_length(self) -> int:
+        """By how many bytes the longest path of a relay socket in it is too long; 0 or less where it fits."""
+        longest = os.path.join(self.sockets, "x" * LONGEST_NAME, RELAY_NAME)
+        return len(os.fsencode(longest)) - MAX_SOCKET_PATH
+
+    @property
     def control(self) -> str:
         """The control socket's path: the control channel's contract."""
         return os.path.join(self.path, "client")
@@ -123,9 +129,7 @@ def open_runtime_directory(path: str, log: Logger, *, place: int | None = None) 
     unless another accepts there, or something that is not ours is in it.
     """
     runtime = RuntimeDirectory(path)
-    longest = os.path.join(runtime.sockets, "x" * LONGEST_NAME, RELAY_NAME)
-    if len(os.fsencode(longest)) > MAX_SOCKET_PATH:
-        excess = len(os.fsencode(longest)) - MAX_SOCKET_PATH
+    if (excess := runtime.excess_length) > 0:
         raise StartError(f"runtime directory {path}: its path is {excess} bytes too long for sockets in it")
     with contextlib.ExitStack() as stack:
         stack.callback(runtime.leave_place)

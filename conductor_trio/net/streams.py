@@ -15,8 +15,8 @@ import socket
 import ssl
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import trio
 
@@ -101,13 +101,15 @@ class SocketStream(Stream):
         """Return the descriptor, -1 once closed."""
         return self._sock.fileno()
 
-    async def receive_some(self, max_bytes: int) -> bytes:
-        """Wait for bytes and return them; b"" once the peer has ended its direction."""
-        return await self._receive(self._sock.recv, max_bytes)
+    # These two only choose, so that no frame of theirs stands between the caller and the wait.
 
-    async def receive_into(self, buffer: memoryview) -> int:
+    def receive_some(self, max_bytes: int) -> Coroutine[Any, Any, bytes]:
+        """Wait for bytes and return them; b"" once the peer has ended its direction."""
+        return self._receive(self._sock.recv, max_bytes)
+
+    def receive_into(self, buffer: memoryview) -> Coroutine[Any, Any, int]:
         """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction."""
-        return await self._receive(self._sock.recv_into, buffer)
+        return self._receive(self._sock.recv_into, buffer)
 
     async def _receive(self, receive: Callable[[Argument], Received], argument: Argument) -> Received:
         if self._sock.fileno() < 0:  # which nothing can be awaited on
@@ -121,14 +123,9 @@ class SocketStream(Stream):
             except OSError as error:
                 raise self._translated(error) from error
 
-    def receive_nowait(self, max_bytes: int) -> bytes | None:
-        """Return what is there, b"" at the end, or None where there is nothing yet."""
-        try:
-            return self._sock.recv(max_bytes)
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            raise self._translated(error) from error
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to receive at this moment: no bytes, no end, no error."""
+        return not self._poll(select.POLLIN)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Hand all bytes to the kernel, waiting up to `send_timeout` each time that it takes no more."""
@@ -169,11 +166,15 @@ class SocketStream(Stream):
         A UNIX peer that closed shows as POLLHUP; of a TCP peer only a reset shows, since FIN says no more than
         that it will not send.
         """
+        return bool(self._poll(0) & (select.POLLHUP | select.POLLERR | select.POLLNVAL))
+
+    def _poll(self, events: int) -> int:
+        """Return which of these are so, and of those that are always told (poll(2))."""
         if self._sock.fileno() < 0:
-            return True
+            return select.POLLNVAL
         poll = select.poll()
-        poll.register(self._sock, 0)
-        return any(mask & (select.POLLHUP | select.POLLERR) for _, mask in poll.poll(0))
+        poll.register(self._sock, events)
+        return next((mask for _, mask in poll.poll(0)), 0)
 
     def reset(self) -> None:
         """Close so that a TCP peer sees the connection broken, not ended."""

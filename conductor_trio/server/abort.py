@@ -1,7 +1,7 @@
 """Visitors of slow exchanges are watched, so that an abort reaches the application at once.
 
 Most exchanges are over before anybody could abort them, and a task for each would cost more than the exchange. So
-each is only noted when it begins, and whatever is still noted after `Limits.watch_delay` gets a task.
+each is only noted when it begins, and whatever is still noted after one to two `Limits.watch_delay` gets a task.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ class AbortWatcher:
     def __init__(self, limits: Limits) -> None:
         self._delay = limits.watch_delay
         self._read_size = limits.read_size
-        self._noted: dict[VisitorWatch, float] = {}  # in the order of their times
+        self._noted: set[VisitorWatch] = set()
+        self._noted_before: set[VisitorWatch] = set()  # the last time that we looked
         self._has_noted = trio.Event()
 
     def watch(self, visitor: Stream, requests: RequestReader, scope: trio.CancelScope) -> VisitorWatch:
-        """Return a watch to enter: while it is, `scope` is cancelled when the visitor aborts."""
+        """Return a watch to enter, again and again: while it is, `scope` is cancelled when the visitor aborts."""
         return VisitorWatch(self, visitor, requests, scope, self._read_size)
 
     def note(self, watch: VisitorWatch) -> None:
         """Look at it again after the delay."""
-        self._noted[watch] = trio.current_time()
+        self._noted.add(watch)
         self._has_noted.set()
 
     def forget(self, watch: VisitorWatch) -> None:
         """Do not look at it again."""
-        self._noted.pop(watch, None)
+        self._noted.discard(watch)
+        self._noted_before.discard(watch)
 
     async def run(self) -> None:
         """Give a task to each watch that lasts, for ever."""
@@ -46,24 +48,23 @@ class AbortWatcher:
                 if not self._noted:
                     self._has_noted = trio.Event()
                     await self._has_noted.wait()
+                self._noted, self._noted_before = set(), self._noted
                 await trio.sleep(self._delay)
-                now = trio.current_time()
-                for watch in [watch for watch, since in self._noted.items() if since <= now - self._delay]:
-                    self.forget(watch)
-                    watch.start(nursery)
+                while self._noted_before:
+                    self._noted_before.pop().start(nursery)
 
 
 @attrs.define(eq=False)
 class VisitorWatch:
-    """One exchange's watch, to be entered by the exchange's task, which reads nothing from the visitor meanwhile.
+    """The watch on one visitor, to be entered by whoever serves it, who reads nothing from it meanwhile.
 
-    What the visitor sends goes to its reader. An abort cancels the exchange.
+    What the visitor sends goes to its reader. An abort cancels the scope.
     """
 
     _watcher: AbortWatcher
     _visitor: Stream
     _requests: RequestReader
-    _exchange: trio.CancelScope
+    scope: trio.CancelScope
     _read_size: int
     has_aborted: bool = attrs.field(default=False, init=False)
     _task: tuple[trio.CancelScope, trio.Event] | None = attrs.field(default=None, init=False)
@@ -79,6 +80,7 @@ class VisitorWatch:
         self._watcher.forget(self)
         if self._task is not None:
             scope, done = self._task
+            self._task = None
             scope.cancel()
             await done.wait()  # noqa: ASYNC102
 
@@ -95,7 +97,7 @@ class VisitorWatch:
             done.set()
 
     async def wait_visitor(self) -> None:
-        """Return when the visitor sends more or ends its direction; when it aborts, cancel the exchange."""
+        """Return when the visitor sends more or ends its direction; when it aborts, cancel the scope."""
         try:
             data = await self._visitor.receive_some(self._read_size)
         except STREAM_LOST:
@@ -108,4 +110,4 @@ class VisitorWatch:
 
     def _abort(self) -> None:
         self.has_aborted = True
-        self._exchange.cancel()
+        self.scope.cancel()

@@ -48,16 +48,21 @@ class VisitorConnection:
     peer: Peer
     gateway: Gateway
     requests: RequestReader = attrs.field(init=False)
+    _watch: VisitorWatch = attrs.field(init=False)
     #: Cancelled when the visitor is idle too long or late with a head, when it aborts, and when the session ends
     #: to which its exchange or tunnel goes. One for all, since whatever it is, the connection ends with it.
-    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _scope: trio.CancelScope = attrs.field(init=False)
     _exchange: Exchange | None = attrs.field(default=None, init=False)
     _is_tunnel: bool = attrs.field(default=False, init=False)
-    _hold: VisitorWatch | None = attrs.field(default=None, init=False)
     _repeats: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.requests = RequestReader(self.gateway.limits)
+        self._renew_scope()
+
+    def _renew_scope(self) -> None:
+        self._scope = trio.CancelScope()
+        self._watch = self.gateway.aborts.watch(self.stream, self.requests, self._scope)
 
     async def run(self) -> Outcome:
         """Serve requests until the connection is to be closed; returns how: `CLOSE` or `ABORT`."""
@@ -68,7 +73,7 @@ class VisitorConnection:
             interrupted = self._interrupted_request()
             if interrupted is None:
                 return await self._say_why_cancelled()
-            self._scope = trio.CancelScope()
+            self._renew_scope()
 
     async def _serve_all(self, interrupted: RequestHead | None) -> Outcome:
         """Serve the request whose link was lost, if any, and all that follow."""
@@ -82,7 +87,7 @@ class VisitorConnection:
     def _interrupted_request(self) -> RequestHead | None:
         """Return the request of an exchange that ended with its session, if it may go on with the next one."""
         exchange = self._exchange
-        if exchange is None or exchange.route.is_open or exchange.is_aborted or not exchange.may_repeat:
+        if exchange is None or exchange.route.is_open or self._watch.has_aborted or not exchange.may_repeat:
             return None
         if self._repeats >= _MAX_REPEATS or isinstance(self._find_route(exchange.request), EndedRoute | None):
             return None
@@ -90,11 +95,9 @@ class VisitorConnection:
         return exchange.request
 
     async def _say_why_cancelled(self) -> Outcome:
-        if self._hold is not None and self._hold.has_aborted:
+        if self._watch.has_aborted:
             return Outcome.ABORT
         if self._exchange is not None:
-            if self._exchange.is_aborted:
-                return Outcome.ABORT
             if self._exchange.has_begun:
                 return self._exchange.cut_outcome
             answer = replies.broken(502, "The session ended before the application answered.")
@@ -225,11 +228,8 @@ class VisitorConnection:
         if not request.body.is_empty:
             # It stays with the visitor, and so nothing is read that would tell of an abort.
             return await self.gateway.held.wait(lost, size)
-        self._hold = self.gateway.aborts.watch(self.stream, self.requests, self._scope)
-        async with self._hold:
-            is_settled = await self.gateway.held.wait(lost, size)
-        self._hold = None
-        return is_settled
+        async with self._watch:
+            return await self.gateway.held.wait(lost, size)
 
     async def _show_live(self, request: RequestHead, route: Route | LostRoute, grant: str) -> Outcome:
         self._is_tunnel = True
@@ -265,7 +265,7 @@ class VisitorConnection:
             visitor=self.stream,
             requests=self.requests,
             request=request,
-            scope=self._scope,
+            watch=self._watch,
             request_complete=is_complete,
             grant=decision.grant,
         )

@@ -56,6 +56,7 @@ class ResponsePump:
         self.reader = ResponseReader(request.method, gateway.limits)
         self.has_switched = False
         self._delivery: Delivery | None = None  # set when a final response's head goes out
+        self._chunks_out = False
         self._upstream_stays = True
 
     @property
@@ -160,9 +161,6 @@ class ResponsePump:
                 return format_interim_head(event) if self._request.is_http11 else b""
             case ResponseHead():
                 self._delivery = plan_delivery(self._request, event, may_keep=self._may_keep())
+                self._chunks_out = self._delivery.chunked
                 self._upstream_stays &= event.keep_alive and event.body.framing is not Framing.CLOSE
                 return format_response_head(self._request, event, self._delivery, date=self._gateway.date())
-
-    @property
-    def _chunks_out(self) -> bool:
-        return self._delivery is not None and self._delivery.chunked

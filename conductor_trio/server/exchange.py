@@ -14,6 +14,7 @@ import trio
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, Stream
+from conductor_trio.server.abort import VisitorWatch
 from conductor_trio.server.delivery import ResponseCut, ResponsePump, VisitorGone
 from conductor_trio.server.gateway import Gateway
 from conductor_trio.server.routes import Route
@@ -61,8 +62,8 @@ class RequestFailed(Exception):
 class Exchange:
     """One exchange; `requests` is the visitor's reader, which has just given `request`.
 
-    `request_complete` is given where it is not the first exchange of this request, `grant` what let it in. `scope`
-    is the visitor's connection's: it is cancelled when the visitor aborts or the route's session ends, and then
+    `request_complete` is given where it is not the first exchange of this request, `grant` what let it in. `watch`
+    is the visitor's: its scope is cancelled when the visitor aborts or the route's session ends, and then
     `has_begun` tells what may still be said.
     """
 
@@ -75,7 +76,7 @@ class Exchange:
         visitor: Stream,
         requests: RequestReader,
         request: RequestHead,
-        scope: trio.CancelScope,
+        watch: VisitorWatch,
         request_complete: bool,
         grant: str,
     ) -> None:
@@ -86,8 +87,7 @@ class Exchange:
         self._visitor = visitor
         self._requests = requests
         self.request = request
-        self._scope = scope
-        self._watch = gateway.aborts.watch(visitor, requests, scope)
+        self._watch = watch
         self.request_complete = request_complete
         self._grant = grant
         self._response: ResponsePump | None = None
@@ -115,11 +115,6 @@ class Exchange:
         is_harmless = self.request.is_repeatable or (self.request.body.is_empty and not self._was_sent)
         return is_harmless and not self.has_begun
 
-    @property
-    def is_aborted(self) -> bool:
-        """Whether the visitor has gone, and reads no answer."""
-        return self._watch.has_aborted
-
     async def run(self, *, drop_authorization: bool) -> Outcome | Tunnel:
         """Carry the exchange out.
 
@@ -132,7 +127,7 @@ class Exchange:
         except RemoteProtocolError as error:
             raise RequestFailed(error.status) from error
         self.route.traffic.requests += 1
-        self.route.enter(self._scope, self._grant)
+        self.route.enter(self._watch.scope, self._grant)
         try:
             if self._gateway.fairness.must_wait(self.route.usage):
                 await self._gateway.fairness.wait_turn(self.route.usage)
@@ -142,7 +137,7 @@ class Exchange:
         except ResponseCut:
             return self.cut_outcome
         finally:
-            self.route.leave(self._scope)
+            self.route.leave(self._watch.scope)
 
     async def _run_upstream(self, first: bytes) -> Outcome | Tunnel:
         """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""

@@ -20,6 +20,8 @@ from conductor_trio.server.throttle import TokenThrottle
 from conductor_trio.wire.decide import Policy
 from conductor_trio.wire.hosts import HostPattern, check_patterns, parse_pattern, user_label
 
+_IDLE_LOOKS = 16  # at all idle connections, within the time that one may be idle
+
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -58,6 +60,7 @@ class Gateway:
     trusted: tuple[IPNetwork, ...]
     throttle: TokenThrottle
     aborts: AbortWatcher
+    limits: Limits = attrs.field(init=False)  #: those in force
     counters: Counters = attrs.field(factory=Counters)
     routes: RouteTable = attrs.field(init=False)
     fairness: Fairness = attrs.field(init=False)
@@ -67,12 +70,14 @@ class Gateway:
     tunnels: int = 0
     is_draining: bool = False
     draining: trio.Event = attrs.field(factory=trio.Event)  #: set with `is_draining`, which costs less to ask
-    _idle: dict[trio.CancelScope, float] = attrs.field(factory=dict, init=False)
+    _idle: dict[trio.CancelScope, int] = attrs.field(factory=dict, init=False)  # since which look at them all
+    _idle_look: int = attrs.field(default=0, init=False)
     #: For bytes that go from one socket to another between two waits; what cannot go on at once is copied out.
     buffer: memoryview = attrs.field(init=False)
     _date: tuple[int, bytes] = attrs.field(default=(0, b""), init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.limits = self.settings.limits
         self.buffer = memoryview(bytearray(self.limits.splice_size))
         self.routes = RouteTable(self.limits)
         self.fairness = Fairness(self.limits)
@@ -95,11 +100,6 @@ class Gateway:
             throttle=TokenThrottle(settings.limits),
             aborts=AbortWatcher(settings.limits),
         )
-
-    @property
-    def limits(self) -> Limits:
-        """The limits in force."""
-        return self.settings.limits
 
     @property
     def exchanges(self) -> int:
@@ -134,7 +134,7 @@ class Gateway:
 
     def begin_idle(self, scope: trio.CancelScope) -> None:
         """Have a connection's scope cancelled when it waits too long for a request, less long when draining."""
-        self._idle[scope] = trio.current_time()
+        self._idle[scope] = self._idle_look
         if self.is_draining:
             scope.deadline = trio.current_time() + self.limits.drain_idle_timeout
 
@@ -156,12 +156,11 @@ class Gateway:
 
         One look at all now and then costs each request less than a deadline of its own would.
         """
-        timeout = self.limits.idle_timeout
         while True:
-            await trio.sleep(timeout / 16)
-            expired = trio.current_time() - timeout
-            for scope, since in self._idle.items():  # in the order of their times
-                if since > expired:
+            await trio.sleep(self.limits.idle_timeout / _IDLE_LOOKS)
+            self._idle_look += 1
+            for scope, since in self._idle.items():  # in the order of their coming
+                if since >= self._idle_look - _IDLE_LOOKS:
                     break
                 scope.cancel()
 

@@ -29,11 +29,8 @@ class UpstreamPool:
         """Return a kept connection that the application has not ended, the latest first; None without one."""
         while self._idle:
             _, stream = self._idle.pop()
-            try:
-                if stream.receive_nowait(1) is None:
-                    return stream
-            except trio.BrokenResourceError:
-                pass
+            if stream.is_quiet():
+                return stream
             stream.close()
         return None
 

@@ -38,10 +38,10 @@ class Body:
 
     framing: Framing
     length: int = 0
+    is_empty: bool = attrs.field(init=False, eq=False, repr=False)  #: whether it is known that nothing comes
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether it is known that nothing comes."""
+    @is_empty.default
+    def _is_empty(self) -> bool:
         return self.framing is Framing.NONE or (self.framing is Framing.LENGTH and self.length == 0)
 
 

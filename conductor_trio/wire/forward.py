@@ -8,17 +8,13 @@ from conductor_trio.errors import LocalProtocolError
 from conductor_trio.wire.body import Framing
 from conductor_trio.wire.fields import (
     FORWARDING,
-    HOP_BY_HOP,
     Field,
     Fields,
     format_fields,
     list_elements,
-    sets_own_cookie,
 )
 from conductor_trio.wire.head import RequestHead
 from conductor_trio.wire.response import ResponseHead
-
-_NOT_PASSED_BACK = HOP_BY_HOP | {b"content-length"}
 
 
 @attrs.frozen(kw_only=True)
@@ -191,7 +187,7 @@ def format_response_head(
     request: RequestHead, response: ResponseHead, delivery: Delivery, *, date: bytes
 ) -> bytes:
     """Write a final response's head; a Date is added where it has none (RFC 9110 section 6.6.1)."""
-    parts = [_status_line(response), _passed_back(response)]
+    parts = [response.passed_back]
     if not response.has_date:
         parts.append(b"Date: %b\r\n" % date)
     if delivery.chunked:
@@ -217,33 +213,13 @@ def format_connection(request: RequestHead | None, *, keep_alive: bool) -> bytes
 
 def format_interim_head(response: ResponseHead) -> bytes:
     """Write an interim response's head for the visitor, who must speak HTTP/1.1 (RFC 9110 section 15.2)."""
-    return _status_line(response) + _passed_back(response) + b"\r\n"
+    return response.passed_back + b"\r\n"
 
 
 def format_switch_head(response: ResponseHead) -> bytes:
     """Write the head of a 101 answer (RFC 9110 section 7.8)."""
     upgrades = b", ".join(field.value for field in response.fields if field.lower == b"upgrade")
-    return b"%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (
-        _status_line(response),
-        _passed_back(response),
-        upgrades,
-    )
-
-
-def _status_line(response: ResponseHead) -> bytes:
-    return b"HTTP/1.1 %d %b\r\n" % (response.status, response.reason)
-
-
-def _passed_back(response: ResponseHead) -> bytes:
-    options = response.connection_options
-    dropped = _NOT_PASSED_BACK | options if options else _NOT_PASSED_BACK
-    return format_fields(
-        [
-            field
-            for field in response.fields
-            if field.lower not in dropped and not (field.lower == b"set-cookie" and sets_own_cookie(field.value))
-        ]
-    )
+    return b"%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (response.passed_back, upgrades)
 
 
 def switches_as_asked(request: RequestHead, response: ResponseHead) -> bool:

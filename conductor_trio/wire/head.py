@@ -57,11 +57,11 @@ class RequestFields:
     end_to_end_block: bytes
     host_value: bytes | None
     host: Authority | None
-    is_chunked: bool
-    content_length: int | None
+    body: Body
     connection_options: frozenset[bytes]
     upgrades: tuple[bytes, ...]
-    expectations: tuple[bytes, ...]
+    expects_continue: bool
+    expects_more: bool  #: something else, too, and we know of nothing
     accepts_trailers: bool
     tokens: tuple[bytes, ...]
     bearer: bytes | None
@@ -128,8 +128,10 @@ def parse_request_head(head: bytes, *, max_fields: int) -> RequestHead:
     if is_http11 and told.host is None:
         raise RemoteProtocolError("exactly one Host is needed")
     target, authority = _parse_target(method, target, told.host)
-    body = _request_body(told, is_http11=is_http11)
-    if is_http11 and any(expectation != b"100-continue" for expectation in told.expectations):
+    body = told.body
+    if body is CHUNKED_BODY and not is_http11:
+        raise RemoteProtocolError("Transfer-Encoding in HTTP/1.0")
+    if told.expects_more and is_http11:
         raise RemoteProtocolError("unknown expectation", status=417)
     options = told.connection_options
     return RequestHead(
@@ -140,7 +142,7 @@ def parse_request_head(head: bytes, *, max_fields: int) -> RequestHead:
         body=body,
         keep_alive=b"close" not in options and (is_http11 or b"keep-alive" in options),
         upgrades=told.upgrades if is_http11 and body.is_empty else (),
-        expects_continue=is_http11 and bool(told.expectations) and not body.is_empty,
+        expects_continue=told.expects_continue and is_http11 and not body.is_empty,
         told=told,
     )
 
@@ -157,6 +159,7 @@ def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
         raise RemoteProtocolError("exactly one Host is needed")
     if b"transfer-encoding" in seen and b"content-length" in seen:
         raise RemoteProtocolError("Content-Length together with Transfer-Encoding")
+    expectations = list_elements(seen.get(b"expect", []))
     options = frozenset(list_elements(seen.get(b"connection", [])))
     end_to_end = tuple(f for f in fields if f.lower not in options and not ends_here(f.lower))
     authorization = seen.get(b"authorization", [])
@@ -170,14 +173,11 @@ def _parse_request_fields(block: bytes, max_fields: int) -> RequestFields:
         end_to_end_block=format_fields(end_to_end),
         host_value=hosts[0] if hosts else None,
         host=parse_authority(hosts[0]) if hosts else None,
-        is_chunked=b"transfer-encoding" in seen,  # h11 has taken nothing but one final chunked
-        # From the text, since h11 merges repeated ones that agree.
-        content_length=parse_content_length(
-            _CONTENT_LENGTH_LINES.findall(head) if b"content-length" in seen else []
-        ),
+        body=_request_body(head, seen),
         connection_options=options,
         upgrades=_upgrades(seen, options),
-        expectations=tuple(list_elements(seen.get(b"expect", []))),
+        expects_continue=b"100-continue" in expectations,
+        expects_more=any(expectation != b"100-continue" for expectation in expectations),
         accepts_trailers=b"trailers" in list_elements(seen.get(b"te", [])),
         tokens=tuple(tokens),
         bearer=bearer[1] if bearer else None,
@@ -274,13 +274,15 @@ def _parse_target(method: bytes, target: bytes, host: Authority | None) -> tuple
     return rest if rest.startswith(b"/") else b"/" + rest, authority
 
 
-def _request_body(told: RequestFields, *, is_http11: bool) -> Body:
+def _request_body(head: bytes, seen: dict[bytes, list[bytes]]) -> Body:
     """Return the body's framing (RFC 9112 section 6.3)."""
-    if told.is_chunked:
-        if not is_http11:
-            raise RemoteProtocolError("Transfer-Encoding in HTTP/1.0")
-        return CHUNKED_BODY
-    return NO_BODY if told.content_length is None else Body(Framing.LENGTH, told.content_length)
+    if b"transfer-encoding" in seen:
+        return CHUNKED_BODY  # h11 has taken nothing but one final chunked
+    if b"content-length" not in seen:
+        return NO_BODY
+    # From the text, since h11 merges repeated ones that agree.
+    length = parse_content_length(_CONTENT_LENGTH_LINES.findall(head))
+    return NO_BODY if length is None else Body(Framing.LENGTH, length)
 
 
 def _upgrades(seen: dict[bytes, list[bytes]], options: frozenset[bytes]) -> tuple[bytes, ...]:

@@ -87,12 +87,12 @@ class ResponsePump:
         out: list[bytes] = []
         while True:
             try:
+                await self._receive()
                 while (event := self.reader.next_event()) is not None:
                     out.append(self._format_event(event))
                 await self._send(out)
                 if self.reader.is_complete:
                     return
-                await self._receive()
             except RemoteProtocolError as error:
                 await self._send(out)  # noqa: ASYNC120
                 raise self._cut(str(error)) from error
@@ -152,15 +152,18 @@ class ResponsePump:
                 return format_chunk(payload) if self._chunks_out else payload
             case EndOfMessage(trailers=trailers):
                 return format_last_chunk(passable_trailers(trailers)) if self._chunks_out else b""
-            case ResponseHead(status=101):
-                if not switches_as_asked(self._request, event):
-                    raise RemoteProtocolError("it changed the protocol without being asked to")
-                self.has_switched = True
-                return format_switch_head(event)
-            case ResponseHead(is_interim=True):
-                return format_interim_head(event) if self._request.is_http11 else b""
             case ResponseHead():
-                self._delivery = plan_delivery(self._request, event, may_keep=self._may_keep())
-                self._chunks_out = self._delivery.chunked
-                self._upstream_stays &= event.keep_alive and event.body.framing is not Framing.CLOSE
-                return format_response_head(self._request, event, self._delivery, date=self._gateway.date())
+                return self._format_head(event)
+
+    def _format_head(self, head: ResponseHead) -> bytes:
+        if head.status == 101:
+            if not switches_as_asked(self._request, head):
+                raise RemoteProtocolError("it changed the protocol without being asked to")
+            self.has_switched = True
+            return format_switch_head(head)
+        if head.is_interim:
+            return format_interim_head(head) if self._request.is_http11 else b""
+        self._delivery = plan_delivery(self._request, head, may_keep=self._may_keep())
+        self._chunks_out = self._delivery.chunked
+        self._upstream_stays &= head.keep_alive and head.body.framing is not Framing.CLOSE
+        return format_response_head(self._request, head, self._delivery, date=self._gateway.date())

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-import attrs
-
 from conductor_trio.config import Limits
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.wire.body import EMPTY_BODY_READER, BodyReader, EndOfMessage, Framing
@@ -22,48 +20,40 @@ _METHOD_START = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z\r]")
 _LONGEST_METHOD_AND_VERSION = 64
 
 
-@attrs.define
-class _HeadBuffer:
-    """Bytes up to the end of a head, with what can be said against them before it has come."""
-
-    limits: Limits
-    data: bytes = b""
-    searched: int = 0
-
-    def take_head(self) -> bytes | None:
-        """Return the head up to and with its empty line, or None while it is incomplete."""
-        end = self.data.find(b"\r\n\r\n", self.searched)
-        if end < 0:
-            if len(self.data) > self.limits.max_head:
-                raise RemoteProtocolError("head too large", status=431)
-            # Only what is new: a head that comes byte by byte must not cost the square of its size.
-            if BARE_LINE_END.search(self.data, self.searched):
-                raise RemoteProtocolError("bare CR or LF in a head")
-            self.searched = max(0, len(self.data) - 3)
-            return None
-        head = self.data[: end + 4]
-        if len(head) > self.limits.max_head:
-            raise RemoteProtocolError("head too large", status=431)
-        self.data = self.data[end + 4 :]
-        self.searched = 0
-        return head
-
-
 class _MessageReader:
-    """What both directions share: a head's buffer, and the body after it."""
+    """What both directions share: the bytes that came, a head at their begin, and the body after it."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._heads = _HeadBuffer(limits)
+        self._data = b""
+        self._searched = 0  # how much of it holds no end of a head
         self._body: BodyReader | None = None
 
     def receive_data(self, data: bytes) -> None:
         """Take in what the peer sent."""
-        self._heads.data = self._heads.data + data if self._heads.data else data
+        self._data = self._data + data if self._data else data
+
+    def _take_head(self) -> bytes | None:
+        """Return the head up to and with its empty line, or None while it is incomplete."""
+        end = self._data.find(b"\r\n\r\n", self._searched)
+        if end < 0:
+            if len(self._data) > self._limits.max_head:
+                raise RemoteProtocolError("head too large", status=431)
+            # Only what is new: a head that comes byte by byte must not cost the square of its size.
+            if BARE_LINE_END.search(self._data, self._searched):
+                raise RemoteProtocolError("bare CR or LF in a head")
+            self._searched = max(0, len(self._data) - 3)
+            return None
+        head = self._data[: end + 4]
+        if len(head) > self._limits.max_head:
+            raise RemoteProtocolError("head too large", status=431)
+        self._data = self._data[end + 4 :]
+        self._searched = 0
+        return head
 
     def _next_body_event(self, body: BodyReader) -> bytes | EndOfMessage | None:
-        if self._heads.data:
-            payload, self._heads.data = body.decode(self._heads.data)
+        if self._data:
+            payload, self._data = body.decode(self._data)
             if payload:
                 return payload
         if body.end is not None:
@@ -81,12 +71,12 @@ class _MessageReader:
     @property
     def trailing_data(self) -> bytes:
         """Bytes received and not yet taken as events."""
-        return self._heads.data
+        return self._data
 
     @property
     def unframed_left(self) -> int | None:
         """How many bytes of bare payload come next from the connection; None where bytes must be looked at."""
-        if self._body is None or self._heads.data:
+        if self._body is None or self._data:
             return None
         return self._body.unframed_left
 
@@ -103,13 +93,12 @@ class RequestReader(_MessageReader):
         """Return the next event, or None when more bytes are needed; raises `RemoteProtocolError`."""
         if self._body is not None:
             return self._next_body_event(self._body)
-        heads = self._heads
-        if empty := _EMPTY_LINES.match(heads.data):  # RFC 9112 section 2.2: before a request
-            heads.data = heads.data[empty.end() :]
-        if not heads.data:
+        if self._data and (empty := _EMPTY_LINES.match(self._data)):  # RFC 9112 section 2.2: before a request
+            self._data = self._data[empty.end() :]
+        if not self._data:
             return None
         self._check_request_line()
-        head = heads.take_head()
+        head = self._take_head()
         if head is None:
             return None
         request = parse_request_head(head, max_fields=self._limits.max_fields)
@@ -119,7 +108,7 @@ class RequestReader(_MessageReader):
         return request
 
     def _check_request_line(self) -> None:
-        data = self._heads.data
+        data = self._data
         if not _METHOD_START.match(data):
             raise RemoteProtocolError("this is not HTTP")
         limit = self._limits.max_target + _LONGEST_METHOD_AND_VERSION
@@ -129,7 +118,7 @@ class RequestReader(_MessageReader):
     @property
     def is_between_messages(self) -> bool:
         """Whether nothing of a request has come since the last one ended."""
-        return self._body is None and not self._heads.data
+        return self._body is None and not self._data
 
 
 class ResponseReader(_MessageReader):
@@ -164,7 +153,7 @@ class ResponseReader(_MessageReader):
             event = self._next_body_event(self._body)
             self.is_complete = isinstance(event, EndOfMessage)
             return event
-        head = self._heads.take_head() if self._heads.data else None
+        head = self._take_head() if self._data else None
         if head is None:
             return None
         response = parse_response_head(head, method=self._method, max_fields=self._limits.max_fields)

@@ -27,7 +27,7 @@ import trio
 
 from conductor_trio.config import Limits, ServerSettings
 from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.streams import SocketStream
+from conductor_trio.net.streams import SocketStream, set_tcp_options
 from conductor_trio.server.connection import VisitorConnection
 from conductor_trio.server.exchange import Outcome
 from conductor_trio.server.gateway import Gateway
@@ -464,6 +464,7 @@ async def open_engine(
             background.start_soon(route.pool.run_expiry)
             background.start_soon(gateway.run)
             with trio.fail_after(patience), socket.create_server(("127.0.0.1", 0)) as listener:  # noqa: ASYNC100
+                set_tcp_options(listener)
                 async with trio.open_nursery() as nursery:
                     with gateway.routes.registered(route):
                         yield Engine(gateway, route, origin, nursery, listener, visitors)

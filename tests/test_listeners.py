@@ -215,6 +215,28 @@ async def test_each_connection_gets_its_handler(short_tmp: Path) -> None:
     assert sorted(map(int, handled)) == list(range(200))
 
 
+async def test_an_accepted_tcp_connection_sends_at_once_and_notices_a_peer_that_vanishes() -> None:
+    options: trio.MemorySendChannel[tuple[int, int, int]]
+    options, found = trio.open_memory_channel(1)
+
+    async def handle(sock: socket.socket) -> None:
+        with sock:
+            await options.send(
+                (
+                    sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+                    sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                    sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+                )
+            )
+
+    with open_tcp_listeners("127.0.0.1", 0) as [listener]:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(serve_connections, listener.sock, handle, nursery, on_shortage=give_up))
+            with socket.create_connection(listener.sock.getsockname()):
+                assert await found.receive() == (1, 1, 60)
+            nursery.cancel_scope.cancel()
+
+
 async def test_a_flood_of_connections_is_taken_in_portions(short_tmp: Path) -> None:
     path = short_tmp / "s"
     handled = 0

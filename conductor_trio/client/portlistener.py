@@ -15,7 +15,7 @@ import trio
 from conductor_trio.config import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.relay import splice
-from conductor_trio.net.streams import SocketStream
+from conductor_trio.net.streams import SocketStream, set_tcp_options
 
 _SOCKET_MODE = 0o600
 _CONNECT_TIMEOUT = 5.0  # to a full backlog; what the server allows a relay socket
@@ -103,6 +103,7 @@ class PortRelay:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
+            set_tcp_options(sock)
             await _connect(sock, address.host, self.port)
         except BaseException:
             sock.close()

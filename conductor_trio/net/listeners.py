@@ -16,6 +16,7 @@ import trio
 
 from conductor_trio.config import MAX_SOCKET_PATH
 from conductor_trio.errors import StartError
+from conductor_trio.net.streams import set_tcp_options
 
 BACKLOG = 1024  # the kernel cuts it to net.core.somaxconn
 
@@ -44,6 +45,7 @@ class Listener:
         name = self.sock.getsockname() if self.sock.family == socket.AF_UNIX else None
         self.path = name if isinstance(name, str) and name else None  # an abstract name comes as bytes
         self._file = None if self.path is None else _status(self.path)
+        set_tcp_options(self.sock)
 
     @property
     def is_reachable(self) -> bool:
@@ -86,11 +88,12 @@ def listen_tcp(family: int, address: TcpAddress) -> Listener:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
+        listener = Listener(sock=sock)
         sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise
-    return Listener(sock=sock)
+    return listener
 
 
 @contextlib.contextmanager

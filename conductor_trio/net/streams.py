@@ -81,8 +81,21 @@ class Stream(ABC):
         self.close()
 
 
+def set_tcp_options(sock: socket.socket) -> None:
+    """Send small pieces at once, and notice peers that vanish; nothing where it is no TCP socket.
+
+    What a listening socket accepts inherits all of this on Linux, which saves five system calls a connection.
+    """
+    if sock.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):  # the peer may have reset it already
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE.items():
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 class SocketStream(Stream):
-    """A connected, non-blocking stream socket, TCP or UNIX; the stream owns it."""
+    """A connected, non-blocking stream socket, TCP or UNIX; the stream owns it. See `set_tcp_options`."""
 
     can_half_close = True
 
@@ -90,12 +103,6 @@ class SocketStream(Stream):
         self._sock = sock
         self.send_timeout = send_timeout
         sock.setblocking(False)
-        if sock.family != socket.AF_UNIX:
-            with contextlib.suppress(OSError):  # the peer may have reset it already
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                for option, value in _KEEPALIVE.items():
-                    sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def fileno(self) -> int:
         """Return the descriptor, -1 once closed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import ipaddress
 import os
 import resource
@@ -193,6 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from conductor_trio.server.daemon import run_server
 
         _allow_many_files()
+        _collect_less_often()
         log.configure(verbose=settings.verbose)
         trio.run(run_server, settings, log.get_logger())
     except ConfigError as error:
@@ -223,3 +225,14 @@ def _allow_many_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # a sandbox forbids it, and has set the limit that it wants
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _collect_less_often() -> None:
+    """Have the cyclic garbage collector look after 10,000 new objects, not 700.
+
+    A batch of requests makes 700, which all go by themselves when they are answered. Looking at them took 2 % of a
+    request's time on a kept connection, and 7 % where it has a connection of its own. What exists before the first
+    is kept out of all looks.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000)

@@ -381,6 +381,7 @@ class Engine:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         else:
             ours = socket.create_connection(self.listener.getsockname())
+            set_tcp_options(ours)
             theirs, _ = self.listener.accept()
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)

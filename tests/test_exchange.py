@@ -48,12 +48,12 @@ async def test_a_connection_on_which_a_body_stopped_half_way_is_not_used_again(s
         await connection.send_all(OK)
         await connection.receive_to_end()
 
-    async with open_engine(short_tmp, handle, limits=Limits(read_size=1 << 20)) as engine:
+    async with open_engine(short_tmp, handle, limits=Limits(read_size=4 << 20)) as engine:
         visitor = engine.connect_memory()
-        await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 600000\r\n"))
+        await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 4000000\r\n"))
         await engine.origin.wait_connections()
         await wait_all_tasks_blocked()
-        await visitor.send(bytes(600000))  # more than the kernel takes at once
+        await visitor.send(bytes(4000000))  # more than the kernel takes at once
         await wait_all_tasks_blocked()
         answer_now.set()
         assert (await visitor.receive_response()).body == b"ok"

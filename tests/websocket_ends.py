@@ -34,7 +34,7 @@ from websockets.trio.server import Server, ServerConnection
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from conductor_trio.net.streams import SocketStream
+from conductor_trio.net.streams import SocketStream, set_tcp_options
 from conductor_trio.server.visitor import serve_visitor
 from tests.doubles.origin import OriginConnection
 from tests.engine import HOST, TOKEN, Engine, Visitor
@@ -247,6 +247,7 @@ async def reach(engine: Engine, way: str) -> tuple[TrioStream, trio.abc.Stream]:
         return raw, raw
     gateways, visitors = _tls_contexts()
     ours = socket.create_connection(engine.listener.getsockname())
+    set_tcp_options(ours)
     theirs, _ = engine.listener.accept()
     engine.nursery.start_soon(serve_visitor, theirs, engine.gateway, gateways)
     raw = TrioStream(SocketStream(ours))

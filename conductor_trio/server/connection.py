@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import time
 
 import attrs
@@ -11,14 +9,15 @@ import trio
 
 from conductor_trio.config import Limits
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
-from conductor_trio.net.relay import STREAM_LOST, linger, splice
+from conductor_trio.net.relay import linger
 from conductor_trio.net.streams import Stream
 from conductor_trio.server.abort import VisitorWatch
-from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed, Tunnel
+from conductor_trio.server.exchange import Exchange, Outcome, RequestFailed
 from conductor_trio.server.gateway import Gateway
 from conductor_trio.server.live import serve_live
 from conductor_trio.server.ownpages import OwnPages
 from conductor_trio.server.routes import EndedRoute, KnownRoute, LostRoute, Route
+from conductor_trio.server.tunnel import Tunnel, carry
 from conductor_trio.wire import replies
 from conductor_trio.wire.body import EndOfMessage
 from conductor_trio.wire.decide import (
@@ -301,35 +300,8 @@ class VisitorConnection:
     async def _carry(self, tunnel: Tunnel) -> Outcome:
         """Carry the new protocol's bytes both ways, those that came early first, until its end."""
         self._is_tunnel = True
-        self.gateway.counters.requestActive += 1
-        self.gateway.tunnels += 1
-        tunnel.route.enter(self._scope, tunnel.grant)
-        try:
-            with contextlib.suppress(*STREAM_LOST):
-                if tunnel.from_visitor:
-                    await tunnel.upstream.send_all(tunnel.from_visitor)
-                if tunnel.from_application:
-                    await self.stream.send_all(tunnel.from_application)
-                await splice(
-                    self.stream,
-                    tunnel.upstream,
-                    self.gateway.buffer,
-                    passed=functools.partial(self._count, tunnel.route),
-                )
-        finally:
-            tunnel.route.leave(self._scope)
-            self.gateway.counters.requestActive -= 1
-            self.gateway.tunnels -= 1
-            tunnel.upstream.close()
+        await carry(tunnel, self.stream, self.gateway, self._scope)
         return Outcome.CLOSE
-
-    async def _count(self, route: Route, sink: Stream, count: int) -> None:
-        """Note what has gone through a tunnel, and wait where it was too much."""
-        if sink is self.stream:
-            route.traffic.count_to_visitors(count)
-        else:
-            route.traffic.count_to_application(count)
-        await self.gateway.fairness.pace(route.usage)
 
     async def _answer_and_go_on(
         self, answer: Reply | Document, request: RequestHead, *, is_complete: bool

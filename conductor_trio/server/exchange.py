@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 
-import attrs
 import trio
 
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
@@ -18,6 +17,7 @@ from conductor_trio.server.abort import VisitorWatch
 from conductor_trio.server.delivery import ResponseCut, ResponsePump, VisitorGone
 from conductor_trio.server.gateway import Gateway
 from conductor_trio.server.routes import Route
+from conductor_trio.server.tunnel import Tunnel
 from conductor_trio.wire.body import EndOfMessage, Framing, format_chunk, format_last_chunk
 from conductor_trio.wire.fields import passable_trailers
 from conductor_trio.wire.forward import (
@@ -34,21 +34,6 @@ class Outcome(enum.Enum):
     KEEP = enum.auto()  #: another request
     CLOSE = enum.auto()  #: nothing more; all that was to be said is said
     ABORT = enum.auto()  #: nothing more, and what was said must look cut short
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Tunnel:
-    """The connection changed its protocol: what is left to do is to carry bytes both ways.
-
-    The exchange hands it to the visitor's connection, which owns `upstream` from then on, so that nothing of the
-    request stays in memory for as long as the tunnel lives.
-    """
-
-    route: Route
-    grant: str
-    upstream: SocketStream
-    from_visitor: bytes
-    from_application: bytes
 
 
 class RequestFailed(Exception):

@@ -10,9 +10,16 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from scripts.private_sshd import PrivateSshd
+    from tests.test_demo import Demo
 
 # The gate tries the same examples each time, so that a failure is the change's own; `fuzz` looks for new ones.
 hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
@@ -96,3 +103,46 @@ def runtime_dir(short_tmp: Path) -> Iterator[Path]:
     expected = {directory / "sockets", directory / "state.json"}
     left = [str(path) for path in directory.rglob("*") if path not in expected]
     assert not left, f"left in the runtime directory: {left}"
+
+
+# What follows imports only where it is used: most modules need neither an SSH server nor a browser.
+
+
+@pytest.fixture(scope="module")
+def sshd() -> Iterator[PrivateSshd]:
+    """Give an SSH server that lets the people of `tests.chain` in."""
+    from tests.chain import open_sshd
+
+    with open_sshd() as sshd:
+        yield sshd
+
+
+@pytest.fixture(scope="module")
+def own_sshd() -> Iterator[PrivateSshd]:
+    """Give an SSH server that lets in whoever runs the tests."""
+    from scripts.private_sshd import SshdError, open_private_sshd
+    from tests.needs import missing
+
+    try:
+        with open_private_sshd() as sshd:
+            yield sshd
+    except SshdError as error:
+        missing(str(error))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give a headless browser."""
+    from tests.browser import open_browser
+
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def demo() -> Iterator[Demo]:
+    """Give a demonstration that runs."""
+    from tests.test_demo import open_demo
+
+    with open_demo() as demo:
+        yield demo

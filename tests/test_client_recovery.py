@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from conductor_trio.client.recipes import Launch
 from conductor_trio.client.settings import ClientSettings, ServerAddress
 from conductor_trio.client.ssh import open_ssh
 from conductor_trio.config import ClientLimits
-from scripts.private_sshd import PrivateSshd, SshdError, descendants, open_private_sshd
+from scripts.private_sshd import PrivateSshd, descendants
 from tests.doubles.client_command import RunningClient
 from tests.doubles.control_server import open_control_server
 from tests.doubles.gateway import RecordedOutput
@@ -27,19 +27,10 @@ from tests.doubles.ssh_gateway import SshGateway
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[PrivateSshd]:
-    try:
-        with open_private_sshd() as sshd:
-            yield sshd
-    except SshdError as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture
-async def gateway(sshd: PrivateSshd, short_tmp: Path) -> AsyncIterator[SshGateway]:
+async def gateway(own_sshd: PrivateSshd, short_tmp: Path) -> AsyncIterator[SshGateway]:
     async with open_control_server(short_tmp, extensions=["resume"]) as server:
-        yield SshGateway(server, sshd, short_tmp)
+        yield SshGateway(server, own_sshd, short_tmp)
 
 
 def ssh_of(pid: int) -> int:
@@ -90,10 +81,12 @@ async def test_many_moves_leave_nothing(gateway: SshGateway) -> None:
         assert all(live == client.all("live")[0] for live in client.all("live"))
 
 
-async def test_a_server_that_comes_back_is_reached_over_the_same_ssh(sshd: PrivateSshd, short_tmp: Path) -> None:
+async def test_a_server_that_comes_back_is_reached_over_the_same_ssh(
+    own_sshd: PrivateSshd, short_tmp: Path
+) -> None:
     async with contextlib.AsyncExitStack() as stack:
         async with open_control_server(short_tmp, extensions=["resume"]) as server:
-            gateway = SshGateway(server, sshd, short_tmp)
+            gateway = SshGateway(server, own_sshd, short_tmp)
             client = await stack.enter_async_context(gateway.open_client())
             await client.wait_for("live")
             before = ssh_of(client.process.pid)

@@ -21,6 +21,7 @@ from tests.doubles.control_server import ControlServer, Session, open_control_se
 from tests.doubles.ssh_gateway import SshGateway
 from tests.doubles.tcp_application import application, require_namespaces
 from tests.doubles.terminal import open_terminal
+from tests.needs import missing
 
 ALL = ["resume", "starting"]
 
@@ -375,4 +376,4 @@ async def test_over_ssh(node: Node) -> None:
                     client.process.send_signal(signal.SIGTERM)
                     assert await client.finish() == 0
     except SshdError as error:
-        pytest.skip(str(error))
+        missing(str(error))

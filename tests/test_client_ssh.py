@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import stat
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,26 +18,17 @@ from conductor_trio.client.sshlog import SshLog
 from conductor_trio.config import ClientLimits
 from conductor_trio.errors import TransportError
 from conductor_trio.net.process import open_pipe
-from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
+from scripts.private_sshd import PrivateSshd, open_private_sshd
 from tests.doubles.control_server import open_control_server
 from tests.doubles.ssh_gateway import SshGateway, masters_in
 
 e2e = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[PrivateSshd]:
-    try:
-        with open_private_sshd() as sshd:
-            yield sshd
-    except SshdError as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture
-async def gateway(sshd: PrivateSshd, short_tmp: Path) -> AsyncIterator[SshGateway]:
+async def gateway(own_sshd: PrivateSshd, short_tmp: Path) -> AsyncIterator[SshGateway]:
     async with open_control_server(short_tmp) as server:
-        yield SshGateway(server, sshd, short_tmp)
+        yield SshGateway(server, own_sshd, short_tmp)
 
 
 @e2e
@@ -88,11 +79,11 @@ async def test_the_users_configuration_does_not_get_in_the_way(gateway: SshGatew
 
 
 @e2e
-async def test_odd_characters_in_paths(sshd: PrivateSshd, short_tmp: Path) -> None:
+async def test_odd_characters_in_paths(own_sshd: PrivateSshd, short_tmp: Path) -> None:
     odd = short_tmp / "a b:c\\d'e"
     odd.mkdir()
     async with open_control_server(odd) as server:
-        gateway = SshGateway(server, sshd, short_tmp)
+        gateway = SshGateway(server, own_sshd, short_tmp)
         async with gateway.open_client() as client:
             session = await server.next_session()
             assert stat.S_IMODE(session.relay_mode) == 0o660

@@ -21,6 +21,7 @@ from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
 from tests.chain import open_chain, open_sshd
 from tests.doubles.control_server import open_control_server
 from tests.doubles.nameserver import open_nameserver
+from tests.needs import missing
 from tests.programs import OWN_PYTHON, Program, Server, open_server, run_program, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -36,7 +37,7 @@ def my_sshd(*extra_config: str) -> Iterator[PrivateSshd]:
         with open_private_sshd(extra_config=extra_config) as sshd:
             yield sshd
     except SshdError as error:
-        pytest.skip(str(error))
+        missing(str(error))
 
 
 def free_port() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 from wsproto.events import TextMessage
 
 from scripts.private_sshd import PrivateSshd
-from tests.chain import Chain, open_chain, open_sshd
+from tests.chain import Chain, open_chain
 from tests.chain_app import DOWNLOAD_SIZE, download_chunks
 from tests.programs import PATIENCE, Program, ask, login_target
 
@@ -23,12 +23,6 @@ pytestmark = pytest.mark.e2e
 TOKEN = "a token/of 1 kind"
 ENCODED_TOKEN = "a%20token%2Fof%201%20kind"
 HOST = "app-ct-alice.localhost"
-
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[PrivateSshd]:
-    with open_sshd() as sshd:
-        yield sshd
 
 
 @pytest.fixture

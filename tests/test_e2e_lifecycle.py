@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,19 +13,13 @@ import pytest
 import trio
 
 from scripts.private_sshd import PrivateSshd, descendants
-from tests.chain import Chain, open_chain, open_sshd
+from tests.chain import Chain, open_chain
 from tests.programs import PATIENCE, Program, ask, open_server, wait_gone, wait_until
 
 pytestmark = pytest.mark.e2e
 
 TOKEN = "token"
 HOST = "app-ct-alice.localhost"
-
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[PrivateSshd]:
-    with open_sshd() as sshd:
-        yield sshd
 
 
 @pytest.fixture

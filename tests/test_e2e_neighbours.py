@@ -10,14 +10,14 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from conductor_trio.wire.auth import hash_token
 from scripts.private_sshd import PrivateSshd, descendants
-from tests.chain import Chain, open_chain, open_sshd
+from tests.chain import Chain, open_chain
 from tests.programs import PATIENCE, Program, ask, open_program, wait_until
 from tests.users import Person, acting_as
 
@@ -61,12 +61,6 @@ for name in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"
     read += 1
 print(json.dumps([found, read]))
 """
-
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[PrivateSshd]:
-    with open_sshd() as sshd:
-        yield sshd
 
 
 @pytest.fixture

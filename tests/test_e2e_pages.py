@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import open_browser
-from tests.test_demo import DEVICES, Demo, open_demo
+from tests.test_demo import DEVICES, Demo
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def demo() -> Iterator[Demo]:
-    with open_demo() as demo:
-        yield demo
 
 
 def origin_of(demo: Demo) -> str:

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from scripts.private_sshd import descendants
-from tests.browser import open_browser
 from tests.programs import OWN_PYTHON
-from tests.test_demo import Demo, open_demo
+from tests.test_demo import Demo
 from tests.test_e2e_pages import see_application
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def demo() -> Iterator[Demo]:
-    with open_demo() as demo:
-        yield demo
 
 
 def command(demo: Demo, *words: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from scripts.private_sshd import PrivateSshd
-from tests.chain import Chain, open_chain, open_sshd
+from tests.chain import Chain, open_chain
 from tests.doubles.client_command import UPPERCASE_APPLICATION
 from tests.doubles.control_server import open_control_server
 from tests.programs import OWN_PYTHON, PATIENCE, Program, Server, ask, open_client, open_server, run_program
@@ -144,12 +144,6 @@ async def test_a_gateway_that_knows_no_commands_is_named(short_tmp: Path, word: 
 
 
 # Over SSH, from another machine's shell, with real users.
-
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[PrivateSshd]:
-    with open_sshd() as sshd:
-        yield sshd
 
 
 @asynccontextmanager

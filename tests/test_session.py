@@ -24,6 +24,7 @@ from conductor_trio.server.routes import Route
 from conductor_trio.wire.auth import hash_token
 from conductor_trio.wire.hosts import user_label
 from tests.conftest import open_descriptors
+from tests.needs import missing
 from tests.session_bench import LIMITS, OTHER_HASH, PATIENCE, TOKEN_HASH, Bench, Client, open_bench
 from tests.strategies import cut, cuts
 from tests.users import BOB, acting_as, real_person
@@ -439,7 +440,7 @@ async def test_a_relay_socket_that_is_no_longer_what_was_checked(
         try:
             change(client.relay)
         except PermissionError:
-            pytest.skip("only root can give a socket away")
+            missing("needs root, to give a socket away")
         with trio.fail_after(PATIENCE):
             assert await client.receive() is None
         assert not route.is_open

@@ -31,6 +31,8 @@ from tests.oracles import take_response
 
 VISITORS = 3
 PIECE, PIECES = b"piece", 3
+#: Nothing is waited for: neither to watch a visitor, nor for a last request when the server drains.
+LIMITS = Limits(watch_delay=0, drain_idle_timeout=0, max_token_failures=1000)
 
 
 # The applications.
@@ -528,7 +530,7 @@ async def test_whatever_happens_everybody_gets_their_own(
     async with (
         open_origin(short_tmp / "one", apps[0]),
         open_origin(short_tmp / "two", apps[1]),
-        open_engine(short_tmp, answering(OK), limits=Limits(watch_delay=0, max_token_failures=1000)) as engine,
+        open_engine(short_tmp, answering(OK), limits=LIMITS) as engine,
         trio.open_nursery() as nursery,
     ):
         world = World(engine, short_tmp, nursery, apps, changes)

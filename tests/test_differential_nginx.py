@@ -326,7 +326,7 @@ MISTAKES: dict[str, Callable[[bytes], bytes]] = {
     "no chunk size": lambda raw: re.sub(rb"(?i)(\r\ntransfer-encoding:(?s:.*?)\r\n\r\n)", rb"\1x", raw, count=1),
     "another major version": in_head(rb" HTTP/1", b" HTTP/2"),
     "a version without a number": in_head(rb" HTTP/1\.", b" HTTP/"),
-    "no slash": in_head(rb"\A(\s*[^ ]+ )/", rb"\1"),
+    "no slash": in_head(rb"\A(\s*[^ ]+ )/+", rb"\1"),
 }
 
 

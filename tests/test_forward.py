@@ -115,7 +115,7 @@ def test_a_response_that_is_written_anew_is_read_as_meant(
     assert isinstance(read, h11.Response)
     assert (read.status_code, read.reason, read.http_version) == (response.status, response.reason, b"1.1")
     names = [name for name, _ in read.headers]
-    assert names.count(b"date") == 1
+    assert names.count(b"date") == max(1, len([pair for pair in others if pair[0].lower() == b"date"]))
     assert len([name for name in names if name in (b"content-length", b"transfer-encoding")]) <= 1
     # The body ends for the visitor as it is going to be written.
     assert (b"transfer-encoding" in names) is delivery.chunked

@@ -292,6 +292,9 @@ class World:
 
     def dispatch(self, guest: Guest, sent: Sent) -> None:
         """The application gets a request, and does what it says."""
+        if guest.has_half_closed and sent.pieces_left:
+            guest.is_over = True  # its body breaks off
+            return
         ends = self.is_draining
         body = sent.label.encode()
         match sent.manner:
@@ -314,6 +317,7 @@ class World:
             case "switch":
                 self.answer(guest, Expected(status=101))
                 guest.tunnel, guest.echo = sent.app, PIECE
+                guest.is_over = guest.has_half_closed  # the echo ends with what it echoes
             case _:
                 self.answer(guest, Expected(status=200, body=body, is_last=ends))
 

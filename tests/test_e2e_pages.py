@@ -25,6 +25,17 @@ def token_of(demo: Demo) -> str:
     return urlsplit(demo.link).path.rpartition("/")[2]
 
 
+def see_that_one_browser_gets_in(browser: Browser, link: str) -> None:
+    """Check that a one-time link opens the first of two browsers, which stays in, and not the second."""
+    first, second = (browser.new_context().new_page() for _ in range(2))
+    first.goto(link)
+    see_application(first)
+    second.goto(link)
+    expect(second.locator("h1")).to_have_text("This link has been used")
+    first.reload()
+    see_application(first)
+
+
 def see_application(page: Page) -> None:
     """Check that the application is there, and its WebSocket."""
     expect(page.locator("h1")).to_have_text("It is alive")
@@ -95,13 +106,7 @@ def test_a_link_is_shared_and_revoked_while_it_is_used(browser: Browser, demo: D
 
 def test_a_one_time_link_opens_one_browser(browser: Browser, demo: Demo) -> None:
     link = make_link(open_session_page(browser, demo), "Reviewer", is_once=True)
-    first, second = (browser.new_context().new_page() for _ in range(2))
-    first.goto(link)
-    see_application(first)
-    second.goto(link)
-    expect(second.locator("h1")).to_have_text("This link has been used")
-    first.reload()
-    see_application(first)
+    see_that_one_browser_gets_in(browser, link)
 
 
 def test_the_owner_stops_the_application(browser: Browser, demo: Demo) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from scripts.private_sshd import descendants
 from tests.programs import OWN_PYTHON
 from tests.test_demo import Demo
-from tests.test_e2e_pages import see_application
+from tests.test_e2e_pages import see_application, see_that_one_browser_gets_in
 
 pytestmark = pytest.mark.e2e
 
@@ -54,13 +54,7 @@ def test_a_share_and_its_revocation(browser: Browser, demo: Demo) -> None:
 
 def test_a_one_time_link_is_the_first_browsers(browser: Browser, demo: Demo) -> None:
     link = command(demo, "share", "demo", "--once").strip()
-    first, second = (browser.new_context().new_page() for _ in range(2))
-    first.goto(link)
-    see_application(first)
-    second.goto(link)
-    expect(second.locator("h1")).to_have_text("This link has been used")
-    first.reload()
-    see_application(first)
+    see_that_one_browser_gets_in(browser, link)
     assert "once, used" in command(demo, "ls")
 
 

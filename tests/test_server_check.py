@@ -91,6 +91,12 @@ def test_patterns(short_tmp: Path, pattern: str, status: Status, said: str) -> N
     assert said in found.detail + found.advice
 
 
+def check_tls(directory: Path) -> Finding:
+    """Return what is found of the certificate at `server.pem` in a directory."""
+    pem = directory / "server.pem"
+    return check(directory, "-d", "{key}-{user}.apps.test", "--ssl-cert-file", pem, "--ssl-key-file", pem)["TLS"]
+
+
 @pytest.mark.parametrize(
     ("name", "days", "status", "said"),
     [
@@ -104,29 +110,13 @@ def test_certificates(short_tmp: Path, name: str, days: int, status: Status, sai
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days, minutes=1)
     issued = trustme.CA().issue_cert(name, not_after=end)
     issued.private_key_and_cert_chain_pem.write_to_path(short_tmp / "server.pem")
-    options: list[str | Path] = [
-        "-d",
-        "{key}-{user}.apps.test",
-        "--ssl-cert-file",
-        short_tmp / "server.pem",
-        "--ssl-key-file",
-        short_tmp / "server.pem",
-    ]
-    found = check(short_tmp, *options)["TLS"]
+    found = check_tls(short_tmp)
     assert found.status is status
     assert said in found.detail + found.advice
 
 
 def test_a_certificate_that_is_not_there(short_tmp: Path) -> None:
-    options: list[str | Path] = [
-        "-d",
-        "{key}-{user}.apps.test",
-        "--ssl-cert-file",
-        short_tmp / "server.pem",
-        "--ssl-key-file",
-        short_tmp / "server.pem",
-    ]
-    assert check(short_tmp, *options)["TLS"].status is Status.FAILED
+    assert check_tls(short_tmp).status is Status.FAILED
 
 
 def test_sockets_of_the_parent(short_tmp: Path) -> None:

@@ -100,16 +100,27 @@ async def test_waiting_for_events_is_nobody_s_use(autojump_clock: MockClock) -> 
     assert await hot.wait() == 0
 
 
+async def test_a_process_that_stood_still_has_used_nothing(autojump_clock: MockClock) -> None:
+    """As with SIGSTOP, or a virtual machine that is moved, in the middle of a step."""
+    hot, quiet = two_routes(autojump_clock)
+    await quiet.wait()
+    await hot.wait()
+    hot.work(3)
+    await quiet.wait()
+    assert await hot.wait() < 2 * LIMITS.route_burst / LIMITS.route_share
+
+
 async def test_those_who_wait_go_on_one_after_the_other(autojump_clock: MockClock) -> None:
     hot, quiet = two_routes(autojump_clock)
     await quiet.wait()
     await hot.wait()
-    hot.work(0.1)
+    for _ in range(10):
+        hot.work(0.01)
     gone: list[int] = []
 
     async def go(number: int) -> None:
         await hot.wait()
-        hot.work(0.1)
+        hot.work(0.01)
         gone.append(number)
 
     async with trio.open_nursery() as nursery:
@@ -118,7 +129,7 @@ async def test_those_who_wait_go_on_one_after_the_other(autojump_clock: MockCloc
             await trio.testing.wait_all_tasks_blocked()
         begin = trio.current_time()
     assert gone == [0, 1, 2, 3, 4]
-    assert trio.current_time() - begin > 4 * 0.1 / LIMITS.route_share
+    assert trio.current_time() - begin > 4 * 0.01 / LIMITS.route_share
 
 
 async def test_time_in_trio_s_wait_is_not_measured() -> None:

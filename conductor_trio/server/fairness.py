@@ -54,7 +54,9 @@ class Fairness(trio.abc.Instrument):
         if since < self._contended_until:
             now = self._since = self._clock()
             limits = self._limits
-            usage.due = max(usage.due, since - limits.route_burst) + (now - since) / limits.route_share
+            # No step takes longer than a burst: somebody else had the processor, or the whole process stood still.
+            used = min(now - since, limits.route_burst)
+            usage.due = max(usage.due, since - limits.route_burst) + used / limits.route_share
 
     def must_wait(self, usage: Usage) -> bool:
         """Whether the route is over its share, and another one has wanted something lately."""

@@ -210,7 +210,8 @@ async def test_an_application_that_does_not_read_slows_the_visitor(short_tmp: Pa
         nursery.cancel_scope.cancel()
 
 
-async def test_an_early_answer_reaches_a_visitor_who_is_still_sending(short_tmp: Path) -> None:
+@pytest.mark.parametrize("limits", [Limits(), Limits(splice_size=4)], ids=["copied", "spliced"])
+async def test_an_early_answer_reaches_a_visitor_who_is_still_sending(limits: Limits, short_tmp: Path) -> None:
     answer = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbig!"
 
     async def handle(connection: OriginConnection) -> None:
@@ -224,7 +225,7 @@ async def test_an_early_answer_reaches_a_visitor_who_is_still_sending(short_tmp:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
 
-    async with open_engine(short_tmp, handle) as engine, trio.open_nursery() as nursery:
+    async with open_engine(short_tmp, handle, limits=limits) as engine, trio.open_nursery() as nursery:
         visitor = engine.connect()
         await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 1000000000\r\n"))
         nursery.start_soon(upload)
@@ -563,13 +564,14 @@ async def test_the_session_ends_in_a_body(short_tmp: Path) -> None:
             await visitor.receive_response()
 
 
-async def test_the_session_ends_in_an_upload(short_tmp: Path) -> None:
+@pytest.mark.parametrize("size", [3, 1_000_000], ids=["waiting for more", "in the middle of a piece"])
+async def test_the_session_ends_in_an_upload(size: int, short_tmp: Path) -> None:
     async def handle(connection: OriginConnection) -> None:
-        await connection.receive_to_end()
+        await trio.sleep_forever()
 
-    async with open_engine(short_tmp, handle) as engine:
+    async with open_engine(short_tmp, handle, limits=Limits(splice_size=4)) as engine:
         visitor = engine.connect()
-        await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 9\r\n", b"abc"))
+        await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 1000001\r\n", bytes(size)))
         await engine.origin.wait_connections()
         await wait_all_tasks_blocked()
         engine.route.close()

@@ -49,15 +49,19 @@ from tests.fuzzing import (
 from tests.oracles import Reading, read_requests, read_response, take_response
 from tests.strategies import cut, cuts
 
-#: Whether the visitor is watched while the application thinks: at once, or never.
-watch_delays = st.sampled_from([0.0, float("inf")])
+#: Whether the visitor is watched while the application thinks, and whether a small upload goes through a pipe.
+all_limits = st.builds(
+    Limits,
+    watch_delay=st.sampled_from([0.0, float("inf")]),
+    splice_size=st.sampled_from([4, Limits().splice_size]),
+    max_token_failures=st.just(1000),
+)
 
 
 @asynccontextmanager
-async def open_fuzzed(directory: Path, handler: OriginHandler, watch_delay: float) -> AsyncIterator[Engine]:
+async def open_fuzzed(directory: Path, handler: OriginHandler, limits: Limits) -> AsyncIterator[Engine]:
     """Run the engine while the block runs; nothing breaks inside, and no descriptor is left."""
     before = open_descriptors()
-    limits = Limits(watch_delay=watch_delay, max_token_failures=1000)
     async with open_engine(directory, handler, limits=limits) as engine:
         yield engine
     assert not open_descriptors() - before
@@ -223,12 +227,12 @@ def exchanges(draw: st.DrawFn) -> tuple[list[Asked], dict[int, Told]]:
 
 
 @fuzz
-@given(exchange=exchanges(), sizes=cuts, watch_delay=watch_delays)
+@given(exchange=exchanges(), sizes=cuts, limits=all_limits)
 async def test_valid_messages_become_what_they_must(
-    exchange: tuple[list[Asked], dict[int, Told]], sizes: list[int], watch_delay: float, short_tmp: Path
+    exchange: tuple[list[Asked], dict[int, Told]], sizes: list[int], limits: Limits, short_tmp: Path
 ) -> None:
     pipeline, answers = exchange
-    async with open_fuzzed(short_tmp, Answering(answers), watch_delay) as engine:
+    async with open_fuzzed(short_tmp, Answering(answers), limits) as engine:
         pieces = cut(b"".join(asked.raw for asked in pipeline), sizes)
         transcript = await converse(engine.connect(), pieces)
     answered = check_transcript(pipeline, answers, transcript)
@@ -372,12 +376,12 @@ spoilt_requests = st.one_of(*[spoilt_plain_requests] * 5, *[spoilt_pipelines()] 
 
 
 @fuzz
-@given(data=spoilt_requests, sizes=cuts, watch_delay=watch_delays, unix=st.booleans())
+@given(data=spoilt_requests, sizes=cuts, limits=all_limits, unix=st.booleans())
 async def test_spoilt_requests_are_one_message_or_none(
-    data: bytes, sizes: list[int], watch_delay: float, unix: bool, short_tmp: Path
+    data: bytes, sizes: list[int], limits: Limits, unix: bool, short_tmp: Path
 ) -> None:
     application = Numbering()
-    async with open_fuzzed(short_tmp, application, watch_delay) as engine:
+    async with open_fuzzed(short_tmp, application, limits) as engine:
         transcript = await converse(engine.connect(unix=unix), cut(data, sizes))
     messages = received_messages(engine.origin)
     assert messages == application.messages
@@ -439,13 +443,13 @@ def spoilt_responses(draw: st.DrawFn, method: bytes) -> bytes:
 
 
 @fuzz
-@given(data=st.data(), sizes=cuts, watch_delay=watch_delays, method=st.sampled_from([b"GET", b"HEAD"]))
+@given(data=st.data(), sizes=cuts, limits=all_limits, method=st.sampled_from([b"GET", b"HEAD"]))
 async def test_spoilt_responses_are_one_response_or_none(
-    data: st.DataObject, sizes: list[int], watch_delay: float, method: bytes, short_tmp: Path
+    data: st.DataObject, sizes: list[int], limits: Limits, method: bytes, short_tmp: Path
 ) -> None:
     answer = data.draw(st.one_of(*[spoilt_responses(method)] * 9, noise))
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if data.draw(st.booleans()) else b""
-    async with open_fuzzed(short_tmp, answering_with(cut(answer, sizes)), watch_delay) as engine:
+    async with open_fuzzed(short_tmp, answering_with(cut(answer, sizes)), limits) as engine:
         sent = request(method + b" / HTTP/1.1", upgrade) + request(b"OPTIONS * HTTP/1.1")
         transcript = await converse(engine.connect(), [sent])
     check_spoilt_response(method, transcript, read_response(answer, method), may_switch=bool(upgrade))
@@ -465,7 +469,7 @@ WHOLE_RESPONSES = {
 async def test_a_response_cut_at_any_byte_looks_cut(whole: bytes, version: bytes, short_tmp: Path) -> None:
     heads_end = whole.rindex(b"\r\n\r\n", 0, whole.index(b"200 OK") + 50) + 4
     for size in range(len(whole)):
-        async with open_fuzzed(short_tmp, answering_with([whole[:size]]), 0.05) as engine:
+        async with open_fuzzed(short_tmp, answering_with([whole[:size]]), Limits()) as engine:
             transcript = await converse(engine.connect(), [request(b"GET / " + version)])
         try:
             response, rest = take_response(transcript.data, b"GET", is_http11=version == b"HTTP/1.1")

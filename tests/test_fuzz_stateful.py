@@ -32,7 +32,7 @@ from tests.oracles import take_response
 VISITORS = 3
 PIECE, PIECES = b"piece", 3
 #: Nothing is waited for: neither to watch a visitor, nor for a last request when the server drains.
-LIMITS = Limits(watch_delay=0, drain_idle_timeout=0, max_token_failures=1000)
+LIMITS = Limits(watch_delay=0, drain_idle_timeout=0, splice_size=4, max_token_failures=1000)
 
 
 # The applications.

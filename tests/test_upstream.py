@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from conductor_trio.config import Limits
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.server.upstream import UpstreamPool
+from tests.conftest import no_descriptor_left
 from tests.doubles.origin import OriginConnection, open_origin
 from tests.engine import OK, Application, Engine, Response, open_engine, request
 
@@ -237,22 +236,6 @@ async def test_a_backlog_that_stays_full(short_tmp: Path, autojump_clock: MockCl
             assert response.values(b"retry-after")
             assert trio.current_time() - start == pytest.approx(engine.gateway.limits.connect_timeout, abs=0.5)
         os.unlink(engine.origin.path)
-
-
-@contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    """Let this process open nothing more: the lowest free descriptor is the first that is forbidden."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.open("/dev/null", os.O_RDONLY)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
-    try:
-        with pytest.raises(OSError) as caught:
-            os.open("/dev/null", os.O_RDONLY)
-        assert caught.value.errno == errno.EMFILE
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_no_descriptor_left(short_tmp: Path) -> None:

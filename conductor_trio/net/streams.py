@@ -16,6 +16,7 @@ import ssl
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import trio
@@ -112,7 +113,12 @@ class SocketStream(Stream):
         """Return the descriptor, -1 once closed."""
         return self._sock.fileno()
 
-    # These two only choose, so that no frame of theirs stands between the caller and the wait.
+    @property
+    def is_tcp(self) -> bool:
+        """Whether it is TCP, not UNIX."""
+        return self._sock.family != socket.AF_UNIX
+
+    # These three only choose, so that no frame of theirs stands between the caller and the wait.
 
     def receive_some(self, max_bytes: int) -> Coroutine[Any, Any, bytes]:
         """Wait for bytes and return them; b"" once the peer has ended its direction."""
@@ -121,6 +127,13 @@ class SocketStream(Stream):
     def receive_into(self, buffer: memoryview) -> Coroutine[Any, Any, int]:
         """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction."""
         return self._receive(self._sock.recv_into, buffer)
+
+    def receive_into_pipe(self, pipe: int, max_bytes: int) -> Coroutine[Any, Any, int | None]:
+        """Wait for bytes, move what goes into that empty pipe and return how many; 0 as above.
+
+        None where what is there can be received, but not moved: there is urgent data (tcp(7)).
+        """
+        return self._receive(partial(_splice, self._sock.fileno(), pipe), max_bytes)
 
     async def _receive(self, receive: Callable[[Argument], Received], argument: Argument) -> Received:
         if self._sock.fileno() < 0:  # which nothing can be awaited on
@@ -150,6 +163,16 @@ class SocketStream(Stream):
         if sent < len(buffer):
             await self._send_rest(memoryview(bytes(buffer[sent:])))
 
+    async def send_from_pipe(self, pipe: int, count: int) -> None:
+        """Move that many bytes, which are in the pipe, to the kernel's queue, waiting as `send_all` does."""
+        while count:
+            try:
+                count -= (sent := _splice(pipe, self._sock.fileno(), count) or 0)
+            except OSError as error:
+                raise self._translated(error) from error
+            if not sent:
+                await self._wait_writable()
+
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
         """Hand bytes to the kernel and return how many of them it took."""
         try:
@@ -161,9 +184,12 @@ class SocketStream(Stream):
 
     async def _send_rest(self, rest: memoryview) -> None:
         while rest:
-            with trio.fail_after(self.send_timeout):
-                await trio.lowlevel.wait_writable(self._sock)
+            await self._wait_writable()
             rest = rest[self.send_nowait(rest) :]
+
+    async def _wait_writable(self) -> None:
+        with trio.fail_after(self.send_timeout):
+            await trio.lowlevel.wait_writable(self._sock)
 
     async def send_eof(self) -> None:
         """End our direction; what was sent still arrives."""
@@ -203,6 +229,14 @@ class SocketStream(Stream):
         if self._sock.fileno() < 0 or error.errno == errno.EBADF:
             return trio.ClosedResourceError("this stream is closed")
         return trio.BrokenResourceError(f"connection lost: {error.strerror}")
+
+
+def _splice(source: int, target: int, count: int) -> int | None:
+    """Move at most that many bytes between a socket and a pipe, either way; None where none can be (splice(2))."""
+    try:
+        return os.splice(source, target, count, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK)
+    except BlockingIOError:
+        return None
 
 
 class _TransportAdapter(trio.abc.Stream):

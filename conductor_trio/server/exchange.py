@@ -6,11 +6,15 @@ where a body is still coming while the response may come, too.
 
 from __future__ import annotations
 
+import contextlib
 import enum
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import trio
 
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
+from conductor_trio.net.passage import Passage
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.streams import SocketStream, Stream
 from conductor_trio.server.abort import VisitorWatch
@@ -20,12 +24,11 @@ from conductor_trio.server.routes import Route
 from conductor_trio.server.tunnel import Tunnel
 from conductor_trio.wire.body import EndOfMessage, Framing, format_chunk, format_last_chunk
 from conductor_trio.wire.fields import passable_trailers
-from conductor_trio.wire.forward import (
-    Peer,
-    format_request_head,
-)
+from conductor_trio.wire.forward import Peer, format_request_head
 from conductor_trio.wire.head import RequestHead
 from conductor_trio.wire.messages import RequestReader
+
+Received = TypeVar("Received", bytes, int)
 
 
 class Outcome(enum.Enum):
@@ -194,17 +197,20 @@ class Exchange:
             if is_ours:
                 upstream.close()
 
-    async def _send_to_application(self, upstream: SocketStream, data: bytes | memoryview) -> None:
-        """Send while the application takes it; one that stops reading may still have an answer to give."""
+    async def _send_to_application(self, upstream: SocketStream, data: bytes) -> None:
         if data and self._upstream_reads:
-            self._was_sent = True
-            self.route.traffic.count_to_application(len(data))
-            self._upstream_reads = False  # until all is sent: a response that is complete cancels this half-way
-            try:
-                await upstream.send_from(memoryview(data))
-                self._upstream_reads = True
-            except STREAM_LOST:
-                pass
+            await self._send_piece(len(data), upstream.send_all(data))
+
+    async def _send_piece(self, size: int, sending: Coroutine[Any, Any, None]) -> None:
+        """Send while the application takes it; one that stops reading may still have an answer to give."""
+        self._was_sent = True
+        self.route.traffic.count_to_application(size)
+        self._upstream_reads = False  # until all is sent: a response that is complete cancels this half-way
+        try:
+            await sending
+            self._upstream_reads = True
+        except STREAM_LOST:
+            pass
 
     async def _pump_both(self, response: ResponsePump) -> None:
         """Pump the response while the request's rest is sent, and then the visitor watched."""
@@ -237,31 +243,35 @@ class Exchange:
         An application that answers early, say 413, may stop reading; its answer must reach a visitor that
         is still sending.
         """
-        while not self.request_complete:
-            try:
-                framed = self._next_framed_body()
-            except RemoteProtocolError as error:
-                raise RequestFailed(error.status) from error
-            if framed is not None:
-                await self._send_to_application(upstream, framed)
-            elif left := self._requests.unframed_left:
-                # Before a piece, not after it: the end of the request, which may be here, is not to be late.
-                await self._gateway.fairness.pace(self.route.usage)
-                piece = await self._receive_body(self._gateway.buffer[:left])
-                self._requests.skip(len(piece))
-                await self._send_to_application(upstream, piece)
-            else:
-                piece = await self._receive_body(self._gateway.buffer[: self._limits.read_size])
-                self._requests.receive_data(bytes(piece))
+        with contextlib.closing(Passage(self._visitor, upstream, self._gateway.buffer)) as passage:
+            while not self.request_complete:
+                try:
+                    framed = self._next_framed_body()
+                except RemoteProtocolError as error:
+                    raise RequestFailed(error.status) from error
+                if framed is not None:
+                    await self._send_to_application(upstream, framed)
+                elif left := self._requests.unframed_left:
+                    # Before a piece, not after it: the end of the request, which may be here, is not to be late.
+                    await self._gateway.fairness.pace(self.route.usage)
+                    count = await self._receive_body(passage.receive(left))
+                    self._requests.skip(count)
+                    if self._upstream_reads:
+                        await self._send_piece(count, passage.send())
+                    if not self._upstream_reads:  # nobody wants what it holds
+                        passage.close()
+                else:
+                    data = await self._receive_body(self._visitor.receive_some(self._limits.read_size))
+                    self._requests.receive_data(data)
 
-    async def _receive_body(self, buffer: memoryview) -> memoryview:
+    async def _receive_body(self, receiving: Coroutine[Any, Any, Received]) -> Received:
         try:
             with trio.fail_after(self._limits.body_stall_timeout):
-                count = await self._visitor.receive_into(buffer)
+                received = await receiving
         except trio.TooSlowError as error:
             raise RequestFailed(408) from error
         except STREAM_LOST as error:
             raise VisitorGone from error
-        if not count:  # the request is cut short, and so must it look to the application
+        if not received:  # the request is cut short, and so must it look to the application
             raise VisitorGone
-        return buffer[:count]
+        return received

@@ -264,7 +264,7 @@ def _draw_delivery(draw: st.DrawFn, told: Told, heads: list[bytes], payload: byt
     manner = draw(st.sampled_from(["whole", "whole", "whole", "surplus", "broken off"]))
     closes = by_close or draw(st.booleans())
     if manner != "broken off":
-        pieces = cut(whole, draw(cuts))
+        pieces = [piece for piece in cut(whole, draw(cuts)) if piece]
         if manner == "surplus" and not by_close:
             # With the last piece: what comes later may be taken for the answer to the next request by anyone.
             pieces[-1] += draw(st.binary(max_size=20) | st.just(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))

@@ -7,6 +7,7 @@ import gc
 import os
 import resource
 import shutil
+import signal
 import stat
 import tempfile
 from collections import Counter
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
 hypothesis.settings.register_profile("fuzz", max_examples=5000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# The programs under test inherit what whoever runs the tests ignores: under nohup they would stay after SIGHUP.
+for number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def open_descriptors() -> Counter[str]:

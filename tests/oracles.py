@@ -91,8 +91,9 @@ def _read_body(parser: h11.Connection) -> tuple[bytes, bool]:
     try:
         while isinstance(event := parser.next_event(), h11.Data):
             body += event.data
-    except h11.RemoteProtocolError:
-        return body, False
+    except h11.RemoteProtocolError as error:
+        # A trailer of that name says nothing of the framing, and is not passed on (RFC 9110 section 6.5.1).
+        return body, any(name in str(error) for name in ("Content-Length", "Transfer-Encoding"))
     return body, isinstance(event, h11.EndOfMessage)
 
 

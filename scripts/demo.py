@@ -24,9 +24,9 @@ from typing import Any
 import attrs
 import trio
 
-from conductor_trio.config import DEFAULT_PORT, MIB
-from conductor_trio.wire.lines import LineReader
-from conductor_trio.wire.links import format_login_link
+from conductor_trio.access.login_link import format_login_link
+from conductor_trio.control.lines import LineReader
+from conductor_trio.limits import DEFAULT_PORT, MIB
 from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
 
 APPLICATION = Path(__file__).with_name("demo_app.py")

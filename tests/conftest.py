@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from scripts.private_sshd import PrivateSshd
-    from tests.test_demo import Demo
+    from tests.repo.test_demo import Demo
 
 # The gate tries the same examples each time, so that a failure is the change's own; `fuzz` looks for new ones.
 hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
@@ -135,8 +135,8 @@ def runtime_dir(short_tmp: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def sshd() -> Iterator[PrivateSshd]:
-    """Give an SSH server that lets the people of `tests.chain` in."""
-    from tests.chain import open_sshd
+    """Give an SSH server that lets the people of `tests.support.chain` in."""
+    from tests.support.chain import open_sshd
 
     with open_sshd() as sshd:
         yield sshd
@@ -146,7 +146,7 @@ def sshd() -> Iterator[PrivateSshd]:
 def own_sshd() -> Iterator[PrivateSshd]:
     """Give an SSH server that lets in whoever runs the tests."""
     from scripts.private_sshd import SshdError, open_private_sshd
-    from tests.needs import missing
+    from tests.support.needs import missing
 
     try:
         with open_private_sshd() as sshd:
@@ -158,7 +158,7 @@ def own_sshd() -> Iterator[PrivateSshd]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Give a headless browser."""
-    from tests.browser import open_browser
+    from tests.support.browser import open_browser
 
     with open_browser() as browser:
         yield browser
@@ -167,7 +167,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def demo() -> Iterator[Demo]:
     """Give a demonstration that runs."""
-    from tests.test_demo import open_demo
+    from tests.repo.test_demo import open_demo
 
     with open_demo() as demo:
         yield demo

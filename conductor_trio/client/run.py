@@ -15,21 +15,27 @@ from contextlib import AbstractAsyncContextManager
 import attrs
 import trio
 
-from conductor_trio.client.app import STATUS_NOT_FOUND, STATUS_SIGNAL, Application, open_application
-from conductor_trio.client.connection import Connection
-from conductor_trio.client.directory import open_directory
-from conductor_trio.client.guardian import Guardian, open_guardian
-from conductor_trio.client.idle import IdleWatch
-from conductor_trio.client.localsocket import SocketInUse, prepare_local_socket
-from conductor_trio.client.output import Output, open_output
-from conductor_trio.client.settings import ClientSettings, format_place
-from conductor_trio.client.start import make_start, plan_port
-from conductor_trio.client.tcp import PortPlan
-from conductor_trio.client.transport import Transport
-from conductor_trio.client.ways import open_transport
+from conductor_trio.client.application.application import (
+    STATUS_NOT_FOUND,
+    STATUS_SIGNAL,
+    Application,
+    open_application,
+)
+from conductor_trio.client.application.idle import IdleWatch
+from conductor_trio.client.application.launch import make_start, plan_port
+from conductor_trio.client.config.address import format_place
+from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.cleanup import Guardian, open_guardian
+from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_socket
+from conductor_trio.client.host.temp_directory import open_directory
+from conductor_trio.client.isolation.plan import PortPlan
+from conductor_trio.client.output import events
+from conductor_trio.client.output.writer import Output, open_output
+from conductor_trio.client.session.keeper import Connection
+from conductor_trio.client.transport.base import Transport
+from conductor_trio.client.transport.open import open_transport
+from conductor_trio.control.messages import Accepted
 from conductor_trio.errors import ApplicationError, ConductorError, first_of
-from conductor_trio.wire import report
-from conductor_trio.wire.control import Accepted
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -58,7 +64,7 @@ def _open_output(settings: ClientSettings, stdout: int) -> AbstractAsyncContextM
     if not settings.has_display:
         return open_output(stdout, settings.limits)
     # Its libraries take 0.1 s that programs need not wait for.
-    from conductor_trio.client.display import DisplaySettings, open_display
+    from conductor_trio.client.display.display import DisplaySettings, open_display
 
     shown = DisplaySettings(
         place=None if settings.server.host is None else format_place(settings.server),
@@ -84,7 +90,7 @@ async def _watch_signals(
         name = signal.Signals(number).name
         if not asked.cancel_called:
             _log.info("ending: %s", name)
-            output.send(report.ending(name))
+            output.send(events.ending(name))
             begun = trio.current_time()
             asked.cancel()
         elif trio.current_time() > begun + _ONE_WISH:
@@ -144,7 +150,7 @@ async def _check_port(settings: ClientSettings, output: Output) -> PortPlan | No
     await plan.check()
     if plan.notice:
         _log.warning("%s", plan.notice)
-        output.send(report.warning(plan.notice))
+        output.send(events.warning(plan.notice))
     return plan
 
 
@@ -212,7 +218,7 @@ class _Run:
             "listen: write {socket} in its command for a UNIX socket, {port} for a TCP port, or give --tcp PORT"
         )
         _log.warning("%s", reason)
-        self.output.send(report.warning(reason))
+        self.output.send(events.warning(reason))
 
     def _make_idle_watch(self) -> IdleWatch | None:
         if self.settings.idle is None:
@@ -230,7 +236,7 @@ class _Run:
         """End the application as a signal does."""
         if not self.asked.cancel_called:
             _log.info("ending: %s", reason)
-            self.output.send(report.stopping(by, reason))
+            self.output.send(events.stopping(by, reason))
             self.asked.cancel()
 
     def _is_ending(self) -> bool:
@@ -249,6 +255,6 @@ def _guess_mistake(settings: ClientSettings, error: BaseException) -> str:
     return f"; to start `{shlex.join(words)}`, without LOCAL_SOCKET, write -- before it"
 
 
-def _fail(output: Output, reason: str, hop: report.Hop = "here") -> None:
+def _fail(output: Output, reason: str, hop: events.Hop = "here") -> None:
     _log.error("%s", reason)
-    output.send(report.failed(reason, hop))
+    output.send(events.failed(reason, hop))

@@ -1,1 +1,11 @@
-"""Trio primitives that know no route, session or application."""
+"""Trio primitives that know no route, session or application.
+
+Byte streams over sockets (`stream`, `unix`, `tls`), listeners and who connects to them (`listeners`,
+`peer_credentials`, `socket_activation`), bytes on their way between two streams (`relay`, `splice_pipe`), and
+child processes (`process`). Foreign exceptions are translated here, once.
+
+May import `conductor_trio.errors` and `conductor_trio.limits`. Never here: HTTP, the control channel, users,
+tokens.
+
+Begin with `stream`: what a stream promises.
+"""

@@ -7,16 +7,15 @@ import errno
 import os
 import socket
 import stat
-import struct
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import attrs
 import trio
 
-from conductor_trio.config import MAX_SOCKET_PATH
 from conductor_trio.errors import StartError
-from conductor_trio.net.streams import set_tcp_options
+from conductor_trio.limits import MAX_SOCKET_PATH
+from conductor_trio.net.stream import set_tcp_options
 
 BACKLOG = 1024  # the kernel cuts it to net.core.somaxconn
 
@@ -184,21 +183,6 @@ def _remove_stale(path: str) -> None:
             raise OSError(errno.EADDRINUSE, "someone listens there") from None
         else:
             raise OSError(errno.EADDRINUSE, "someone listens there")
-
-
-@attrs.frozen(kw_only=True)
-class Credentials:
-    """Who called connect()."""
-
-    pid: int
-    uid: int
-
-
-def peer_credentials(sock: socket.socket) -> Credentials:
-    """Return who called connect(), as the kernel says (SO_PEERCRED, unix(7))."""
-    layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
-    pid, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
-    return Credentials(pid=pid, uid=uid)
 
 
 async def serve_connections(

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from conductor_trio.net.streams import Stream
+from conductor_trio.net.stream import Stream
 
 #: What ends a stream from outside; see `Stream`.
 STREAM_LOST = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)

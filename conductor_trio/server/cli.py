@@ -14,9 +14,10 @@ from collections.abc import Sequence
 import attrs
 
 from conductor_trio import __version__
-from conductor_trio.config import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, Limits, ServerSettings, TlsSettings
 from conductor_trio.errors import ConfigError, StartError
-from conductor_trio.wire.findings import Status, format_finding
+from conductor_trio.findings import Status, format_finding
+from conductor_trio.limits import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, Limits
+from conductor_trio.server.settings import ServerSettings, TlsSettings
 
 PROGRAM = "conductor-trio-server"
 
@@ -191,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import trio
 
         from conductor_trio import log
-        from conductor_trio.server.daemon import run_server
+        from conductor_trio.server.app import run_server
 
         _allow_many_files()
         _collect_less_often()
@@ -210,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check(settings: ServerSettings) -> int:
     """Tell what is found on this host; 1 where something keeps the server from its work."""
-    from conductor_trio.server.check import check_host
+    from conductor_trio.server.check.host import check_host
 
     has_failed = False
     for finding in check_host(settings, os.environ):

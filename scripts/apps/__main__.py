@@ -15,14 +15,14 @@ from pathlib import Path
 import attrs
 from playwright.sync_api import Browser, Error, expect
 
-from conductor_trio.client.configfile import config_directories, load_config
-from conductor_trio.client.recipes import launch_command
+from conductor_trio.client.config.files import config_directories, load_config
+from conductor_trio.client.config.recipes import launch_command
 from scripts.apps.application import AppError, Application, install
 from scripts.apps.chain import BROWSER_OPTIONS, Gateway, open_gateway, open_link, tell
 from scripts.apps.drivers import APPLICATIONS
 from scripts.bench.machine import REPOSITORY, BenchError
 from scripts.private_sshd import SshdError, open_private_sshd
-from tests.browser import open_browser
+from tests.support.browser import open_browser
 
 CACHE = REPOSITORY / ".apps"
 _RESULTS = REPOSITORY / "bench-results"

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import attrs
 import trustme
 
-from conductor_trio.wire.links import format_login_link
+from conductor_trio.access.login_link import format_login_link
 from scripts.apps.application import AppError, Application, Installed, run
 from scripts.bench.machine import LOOPBACK, free_port, is_listening, open_process, wait_until
 from scripts.bench.peers import own_program

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from conductor_trio.config import RELAY_NAME
-from conductor_trio.wire.auth import hash_token
-from conductor_trio.wire.control import RESUME, Event, format_event
+from conductor_trio.access.tokens import hash_token
+from conductor_trio.control.messages import RESUME, Event, format_event
+from conductor_trio.limits import RELAY_NAME
 from scripts.bench.machine import BenchError, connect
 
 TOKEN = "bench-token-0123456789abcdefghijk"  # as long as one that the client makes up

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from conductor_trio.client.tcp import PortPlan, choose_port
+from conductor_trio.client.isolation.plan import PortPlan, choose_port
 from scripts.bench.load import run_load
 from scripts.bench.machine import is_listening, open_process, wait_until
 from scripts.bench.origins import pages_command

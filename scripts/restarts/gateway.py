@@ -17,8 +17,8 @@ from typing import Any
 
 import trio
 
+from conductor_trio.control.lines import LineReader
 from conductor_trio.net.listeners import BACKLOG
-from conductor_trio.wire.lines import LineReader
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60.0

@@ -10,5 +10,5 @@ life, a hop is struck, and then:
 - within 5 s processes, descriptors, threads, memory (within 8 MiB a process), directories, sockets and routes are
   what they were before.
 
-``python -m tests.chaos`` goes on for minutes, `tests.test_chaos` is the short form.
+``python -m tests.chaos`` goes on for minutes, `tests.chaos.test_chaos` is the short form.
 """

@@ -10,7 +10,7 @@ import trio
 
 from tests.chaos.processes import Usage, usage_by_name
 from tests.chaos.world import World
-from tests.programs import ask
+from tests.support.programs import ask
 
 #: For everything to be as before, in seconds. Kept connections to an application take 4 of them (`Limits`).
 SETTLE_TIMEOUT = 5.0

@@ -15,7 +15,7 @@ from tests.chaos.census import read_counters
 from tests.chaos.processes import descriptors_of, find_all, kill, peers_of, stopped, wait_found
 from tests.chaos.session import ClientEnded, Session
 from tests.chaos.world import World
-from tests.programs import PATIENCE, run_program, wait_until
+from tests.support.programs import PATIENCE, run_program, wait_until
 
 #: For the owner to be live again once the hop is back, and over a link that was cut silently.
 LIVE_TIMEOUT, LIVE_TIMEOUT_AFTER_CUT = 2.0, 30.0

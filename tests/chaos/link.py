@@ -16,7 +16,7 @@ import attrs
 
 from scripts.bench.machine import free_port
 from scripts.private_sshd import PrivateSshd
-from tests.users import Person
+from tests.support.users import Person
 
 #: What clients call the gateway that they reach over the link.
 HOST = "over-the-link"

@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 
 from scripts.private_sshd import descendants
-from tests.programs import wait_gone, wait_until
+from tests.support.programs import wait_gone, wait_until
 
 _PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 

@@ -11,11 +11,16 @@ from pathlib import Path
 import attrs
 import trio
 
-from conductor_trio.wire.auth import cookie_value
-from tests.chain import Chain
+from conductor_trio.access.tokens import cookie_value
 from tests.chaos.processes import command_of, find_all, is_running
-from tests.programs import PATIENCE, Program, ask, open_program
-from tests.users import Person
+from tests.support.chain import Chain
+from tests.support.programs import (
+    PATIENCE,
+    Program,
+    ask,
+    open_program,
+)
+from tests.support.users import Person
 
 _LINK_STATES = {"live", "dead"}
 _LIVE_PATIENCE = 2 * PATIENCE  # longer than anybody may take (`Fault.live_timeout`), so that lateness is told

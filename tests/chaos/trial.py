@@ -18,7 +18,7 @@ from tests.chaos.processes import kill
 from tests.chaos.session import ClientEnded, Session
 from tests.chaos.visitors import Failure, Load, open_load
 from tests.chaos.world import World
-from tests.programs import wait_gone
+from tests.support.programs import wait_gone
 
 _LIVE = "live"
 _TOLD_LINES = 12

@@ -13,7 +13,7 @@ import trio
 from trio_websocket import ConnectionClosed, HandshakeError, wrap_client_stream
 
 from tests.chaos.session import Session
-from tests.programs import PATIENCE
+from tests.support.programs import PATIENCE
 
 _PAUSE = 0.3  # seconds at most between two requests of a visitor: about six a second
 _ECHO_PAUSE = 0.25  # between two messages on a WebSocket, and two attempts to open it

@@ -12,12 +12,19 @@ import attrs
 import trio
 
 from scripts.bench.machine import free_port
-from tests.chain import APPLICATION, Chain, open_sshd
 from tests.chaos.link import HOST, Link
 from tests.chaos.processes import adopting_orphans
 from tests.chaos.session import Session, open_session
-from tests.programs import Server, open_server
-from tests.users import ALICE, BOB, GATEWAY, Person, everybodys_python, real_person
+from tests.support.chain import APPLICATION, Chain, open_sshd
+from tests.support.programs import Server, open_server
+from tests.support.users import (
+    ALICE,
+    BOB,
+    GATEWAY,
+    Person,
+    everybodys_python,
+    real_person,
+)
 
 
 @attrs.define(eq=False, kw_only=True)

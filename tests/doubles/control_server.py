@@ -12,7 +12,8 @@ from typing import Any
 import attrs
 import trio
 
-from conductor_trio.net.streams import SocketStream, connect_unix
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.unix import connect_unix
 
 
 @attrs.define(eq=False)

@@ -10,12 +10,12 @@ from typing import Any
 import attrs
 import trio
 
-from conductor_trio.client.output import Output
-from conductor_trio.client.transport import ServerAway, Transport
-from conductor_trio.config import ClientLimits
+from conductor_trio.client.output import events
+from conductor_trio.client.output.writer import Output
+from conductor_trio.client.transport.base import ServerAway, Transport
+from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import TransportError
-from conductor_trio.wire import report
-from conductor_trio.wire.lines import LineReader
+from conductor_trio.limits import ClientLimits
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 
 Event = dict[str, Any]
@@ -30,7 +30,7 @@ class RecordedOutput(Output):
         self._grown = trio.lowlevel.ParkingLot()
         self._seen = 0
 
-    def send(self, event: report.Event) -> None:
+    def send(self, event: events.Event) -> None:
         """Keep an event."""
         self.events.append(dict(event))
         self._grown.unpark_all()

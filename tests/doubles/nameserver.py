@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from tests.needs import require_program, require_root
+from tests.support.needs import require_program, require_root
 
 _ADDRESS = "127.0.0.77"  # of no resolver that a machine has of its own
 _A = 1

@@ -21,7 +21,7 @@ import attrs
 import trio
 
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
-from conductor_trio.net.streams import SocketStream
+from conductor_trio.net.stream import SocketStream
 
 
 @attrs.define(eq=False)

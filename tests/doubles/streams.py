@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from conductor_trio.net.streams import Stream
+from conductor_trio.net.stream import Stream
 
 
 @attrs.define(eq=False)

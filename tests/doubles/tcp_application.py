@@ -20,11 +20,16 @@ from pathlib import Path
 
 import trio
 
-from conductor_trio.client import namespace
-from conductor_trio.client.tcp import PortPlan
-from tests.needs import missing
-from tests.programs import OWN_PYTHON, PATIENCE, Program, open_program
-from tests.users import Person
+from conductor_trio.client.isolation import namespace
+from conductor_trio.client.isolation.plan import PortPlan
+from tests.support.needs import missing
+from tests.support.programs import (
+    OWN_PYTHON,
+    PATIENCE,
+    Program,
+    open_program,
+)
+from tests.support.users import Person
 
 PORT = 20080
 

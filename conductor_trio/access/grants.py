@@ -1,0 +1,102 @@
+"""Who gets in at a route: whoever shows the owner's token, or that of a share of it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+
+import attrs
+
+from conductor_trio.access.tokens import hash_token, is_token_hash
+
+#: What a visitor is let in by: this, or a share's `id`.
+OWNER = "owner"
+
+
+@attrs.frozen(kw_only=True)
+class Share:
+    """A further token of a route, with an end. Times are Unix times.
+
+    The link of a one-time share opens one browser, whose cookie then holds a token of its own: until then,
+    `token_hash` is None.
+    """
+
+    id: str
+    label: str
+    created: float
+    expires: float | None
+    link_hash: str
+    token_hash: str | None
+    is_once: bool
+
+    def is_over(self, now: float) -> bool:
+        """Whether it has come to its end."""
+        return self.expires is not None and self.expires <= now
+
+
+def describe_saved(share: Share) -> dict[str, object]:
+    """Return a share as it is left to another server, in JSON."""
+    return attrs.asdict(share)
+
+
+def parse_saved(value: object) -> Share:
+    """Read what `describe_saved` gave; raises ValueError for anything else."""
+    match value:
+        case {
+            "id": str() as id_,
+            "label": str() as label,
+            "created": int() | float() as created,
+            "expires": int() | float() | None as expires,
+            "link_hash": str() as link_hash,
+            "token_hash": str() | None as token_hash,
+            "is_once": bool() as is_once,
+        } if is_token_hash(link_hash) and (token_hash is None or is_token_hash(token_hash)):
+            return Share(
+                id=id_,
+                label=label,
+                created=created,
+                expires=expires,
+                link_hash=link_hash,
+                token_hash=token_hash,
+                is_once=is_once,
+            )
+    raise ValueError("no share")
+
+
+@attrs.frozen(kw_only=True)
+class Access:
+    """The tokens of a route, as hashes: the owner's, and those of its shares."""
+
+    owner: str
+    shares: tuple[Share, ...] = ()
+
+    def find(self, tokens: Iterable[bytes], now: float) -> str | None:
+        """Return what the first right one of the tokens shown lets in by; compared in constant time."""
+        found = None
+        for token in tokens:
+            digest = hash_token(token)
+            if hmac.compare_digest(digest, self.owner):
+                found = OWNER
+            for share in self.shares:
+                if share.token_hash is not None and hmac.compare_digest(digest, share.token_hash):
+                    found = found or (None if share.is_over(now) else share.id)
+        return found
+
+    def find_link(self, token: bytes, now: float) -> str | Share | None:
+        """Return what a login link lets in by; a one-time share itself, whether or not it has been used."""
+        digest = hash_token(token)
+        found: str | Share | None = None
+        for share in self.shares:
+            if hmac.compare_digest(digest, share.link_hash) and not share.is_over(now):
+                found = share if share.is_once else share.id
+        return OWNER if hmac.compare_digest(digest, self.owner) else found
+
+    def with_share(self, share: Share) -> Access:
+        """Return the same with this share, in the place of one of the same id."""
+        others = tuple(one for one in self.shares if one.id != share.id)
+        return attrs.evolve(self, shares=(*others, share))
+
+    def without(self, ids: Iterable[str]) -> Access:
+        """Return the same without these shares."""
+        gone = set(ids)
+        return attrs.evolve(self, shares=tuple(share for share in self.shares if share.id not in gone))

@@ -1,0 +1,173 @@
+"""The user's program: started, listened to, watched until it accepts connections, ended with its group."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator
+
+import trio
+
+from conductor_trio.client.application.launch import Start
+from conductor_trio.client.application.readiness import wait_ready
+from conductor_trio.client.host.cleanup import Guardian
+from conductor_trio.client.host.local_socket import remove_stale
+from conductor_trio.client.output import events
+from conductor_trio.client.output.writer import Output
+from conductor_trio.errors import ApplicationError, StartError
+from conductor_trio.limits import ClientLimits
+from conductor_trio.net.process import end_group, open_pipe
+
+# As env(1) and timeout(1) do.
+STATUS_NOT_EXECUTABLE = 126
+STATUS_NOT_FOUND = 127
+STATUS_SIGNAL = 128
+
+
+class Application:
+    """The user's program: to be started, running, or ended. `ready` is set once it can be used."""
+
+    def __init__(
+        self, output: Output, guardian: Guardian, limits: ClientLimits, stack: contextlib.ExitStack
+    ) -> None:
+        self.process: trio.Process | None = None
+        self.ready = trio.Event()
+        self._output = output
+        self._guardian = guardian
+        self._limits = limits
+        self._stack = stack  # closed when the program and its group are gone
+        self._pumps: list[_Pump] = []
+        self._has_failed = False
+        self._started = trio.Event()
+        self._local_socket = ""
+        self._ready_path: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it could not be started, or has ended, whatever its children do."""
+        return self._has_failed or (self.process is not None and self.process.returncode is not None)
+
+    async def start(self, start: Start, local_socket: str, ready_path: str | None = None) -> None:
+        """It runs, once only, and is watched until it listens and, with a path, answers; or `ApplicationError`."""
+        self._local_socket, self._ready_path = local_socket, ready_path
+        stdout, stdout_end = self._stack.enter_context(open_pipe())
+        stderr, stderr_end = self._stack.enter_context(open_pipe())
+        try:
+            self.process = await _execute(start, stdout_end, stderr_end)
+        except ApplicationError:
+            self._has_failed = True
+            raise
+        finally:
+            os.close(stdout_end)
+            os.close(stderr_end)
+        self._stack.enter_context(self._guardian.watching("app", self.process.pid))
+        self._output.send(events.execute(list(start.command), self.process.pid, start.recipe))
+        size = self._limits.read_size
+        self._pumps = [_Pump("stdout", stdout, self._output, size), _Pump("stderr", stderr, self._output, size)]
+        self._started.set()
+
+    async def wait_ended(self) -> int:
+        """Wait for the program itself, whatever its children do, and return its status in a shell's terms."""
+        assert self.process is not None
+        returncode = await self.process.wait()
+        return STATUS_SIGNAL - returncode if returncode < 0 else returncode
+
+    async def run(self) -> None:
+        """Once it is started, pass on what it says, and set `ready` when it is."""
+        await self._started.wait()
+        async with trio.open_nursery() as nursery:
+            for pump in self._pumps:
+                nursery.start_soon(pump.run)
+            await wait_ready(self._local_socket, self._ready_path, self._limits)
+            self.ready.set()
+
+    async def end(self, hurry: trio.Event) -> None:
+        """Its group is gone, what it said is passed on, and so is its end. Cancelled or not."""
+        if self.process is None:
+            return
+        async with trio.open_nursery() as nursery:
+            # Our end may be a cancellation; end_group() has a deadline whatever the program does.
+            nursery.cancel_scope.shield = True
+            for pump in self._pumps:
+                nursery.start_soon(pump.run)
+            await end_group(self.process, term_timeout=self._limits.term_timeout, hurry=hurry)
+            nursery.cancel_scope.cancel()
+        with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
+            remove_stale(self._local_socket)
+        for pump in self._pumps:
+            pump.drain()
+        if self.process.returncode is not None:
+            self._output.send(events.exit_(self.process.returncode))
+
+
+class _Pump:
+    """One output of the program, on its way into `data` events."""
+
+    def __init__(self, kind: str, descriptor: int, output: Output, read_size: int) -> None:
+        self._kind = kind
+        self._descriptor = descriptor
+        self._output = output
+        self._read_size = read_size
+        self._decoder = events.TextDecoder()
+
+    async def run(self) -> None:
+        """Pass everything on until the end, as fast as our own output is read. Cancelled, it can run again."""
+        while True:
+            await self._output.wait_room()
+            await trio.lowlevel.wait_readable(self._descriptor)
+            if self._pass_on(self._read_size) == 0:
+                return
+
+    def drain(self) -> None:
+        """Pass on what is in the pipe, which at the program's end is all that is still to come.
+
+        No more than a pipe holds, because a grandchild may go on writing for ever.
+        """
+        left = fcntl.fcntl(self._descriptor, fcntl.F_GETPIPE_SZ)
+        while left > 0 and (count := self._pass_on(left)):
+            left -= count
+        self._send(self._decoder.decode(b"", final=True))
+
+    def _pass_on(self, size: int) -> int | None:
+        """Pass at most `size` bytes on and return how many; 0 at the end, None where there is nothing."""
+        try:
+            chunk = os.read(self._descriptor, size)
+        except BlockingIOError:
+            return None
+        self._send(self._decoder.decode(chunk))
+        return len(chunk)
+
+    def _send(self, text: str) -> None:
+        if text:
+            self._output.send(events.data(self._kind, text))
+
+
+@contextlib.asynccontextmanager
+async def open_application(
+    output: Output, guardian: Guardian, limits: ClientLimits, hurry: trio.Event
+) -> AsyncIterator[Application]:
+    """Give the program, to be started; on leaving, it is gone with its group, and so is all that it left unsaid.
+
+    `hurry` cuts the grace short in which it may end itself.
+    """
+    with contextlib.ExitStack() as stack:
+        application = Application(output, guardian, limits, stack)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(application.run)
+                yield application
+                nursery.cancel_scope.cancel()
+        finally:
+            output.expect_end()
+            await application.end(hurry)  # noqa: ASYNC102
+
+
+async def _execute(start: Start, stdout: int, stderr: int) -> trio.Process:
+    try:
+        return await trio.lowlevel.open_process(
+            start.executed, stdin=None, stdout=stdout, stderr=stderr, env=start.environment, start_new_session=True
+        )
+    except OSError as error:
+        status = STATUS_NOT_FOUND if isinstance(error, FileNotFoundError) else STATUS_NOT_EXECUTABLE
+        raise ApplicationError(f"cannot start {start.command[0]}: {error.strerror}", status=status) from error

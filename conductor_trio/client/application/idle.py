@@ -1,0 +1,182 @@
+"""The end of an application that nobody visits any more, with a warning before, and a veto."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Callable
+
+import trio
+
+from conductor_trio.client.config.durations import format_duration
+from conductor_trio.client.output import events
+from conductor_trio.client.output.writer import Output
+from conductor_trio.net.process import end_group
+
+_log = logging.getLogger(__name__)
+
+# How much sooner than expected a ping's count may seem to have begun, for it and the answer to the registration
+# take different times on their way.
+_JITTER = 1.0
+_SHORTEST_WARNING = 60.0  # enough to come back and click
+_BUSY_TIMEOUT = 30.0  # a Jupyter server under load may take seconds to answer
+_NOT_STARTED = 126
+_CANNOT_ASK = {_NOT_STARTED, 127}  # a shell that could not start the command
+_TERM_TIMEOUT = 1.0
+
+
+class IdleClock:
+    """For how many seconds nothing has gone through, by what the server's pings say.
+
+    Time without a link does not count, because nobody could have come then.
+    """
+
+    def __init__(self) -> None:
+        self.idle = 0.0
+        self._mark = 0.0
+
+    def begin(self, now: float) -> None:
+        """Count from here on: there is a link again."""
+        self._mark = now
+
+    def hear(self, told: float, now: float) -> bool:
+        """Take in what a ping has told, and return whether something has gone through since the last one."""
+        passed, self._mark = now - self._mark, now
+        if told < max(passed - _JITTER, 0.1):
+            self.idle = told
+            return True
+        self.idle += passed
+        return False
+
+
+class IdleWatch:
+    """Has an application ended that nobody has visited for so long, unless it is busy.
+
+    `busy` is a shell's command that finds the application at `local_socket`. `is_ready` is asked whether visitors
+    can come at all; `stop` is told why it is to end.
+    """
+
+    def __init__(
+        self,
+        limit: float,
+        output: Output,
+        *,
+        busy: str | None,
+        local_socket: str,
+        is_ready: Callable[[], bool],
+        stop: Callable[[str], None],
+    ) -> None:
+        self._limit = limit
+        self._output = output
+        self._busy = busy
+        self._local_socket = local_socket
+        self._is_ready = is_ready
+        self._stop = stop
+        self._clock = IdleClock()
+        self._due = limit
+        self._has_warned = False
+        self._is_vetoed = False
+        self._ends: float | None = None
+        self._heard = trio.Event()
+
+    @property
+    def _warning_time(self) -> float:
+        """How long before the end there is a warning, and how long a veto holds."""
+        return min(max(self._limit / 10, _SHORTEST_WARNING), self._limit / 2)
+
+    def begin(self) -> None:
+        """There is a link."""
+        self._clock.begin(trio.current_time())
+
+    def hear(self, told: float) -> float | None:
+        """Take in what a ping has told: for how many seconds nothing has gone through.
+
+        Returns when (Unix time) the application ends for that, where there has been a warning.
+        """
+        now = trio.current_time()
+        if not self._is_ready():
+            self._clock.begin(now)
+        elif self._clock.hear(told, now):
+            self._start_again()
+        self._heard.set()
+        return self._ends
+
+    async def run(self) -> None:
+        """Warn, ask, and have the application ended when its time has come."""
+        while True:
+            await self._heard.wait()
+            self._heard = trio.Event()
+            if not self._has_warned:
+                if self._clock.idle >= self._due - self._warning_time:
+                    self._warn_of_end()
+            elif self._clock.idle >= self._due:
+                is_busy = await self._is_busy()
+                if self._clock.idle >= self._due:  # nobody has come meanwhile
+                    self._act(is_busy=is_busy)
+
+    def _warn_of_end(self) -> None:
+        """There is a warning, and the whole time that it promises."""
+        self._has_warned = True
+        self._due = self._clock.idle + self._warning_time
+        self._ends = time.time() + self._warning_time
+        self._output.send(events.idle(self._clock.idle, self._warning_time, self._ends))
+
+    def _act(self, *, is_busy: bool) -> None:
+        """The time has come: end it, or put that off, and warn anew after a veto."""
+        if not is_busy and not self._is_vetoed:
+            self._stop(f"nobody has used it for {format_duration(self._clock.idle)}")
+            return
+        self._ends = None
+        if is_busy and not self._is_vetoed:
+            self._output.send(events.vetoed(self._clock.idle))
+        self._due = self._clock.idle + self._warning_time
+        self._is_vetoed = is_busy
+        self._has_warned = is_busy
+
+    def _start_again(self) -> None:
+        self._due = self._limit
+        self._is_vetoed = False
+        self._ends = None
+        if self._has_warned:
+            self._has_warned = False
+            self._output.send(events.used_again(self._clock.idle))
+
+    async def _is_busy(self) -> bool:
+        """Whether the user's command says so; one that says nothing in time, or cannot, counts as a yes."""
+        if self._busy is None:
+            return False
+        status = await _run_shell(self._busy, self._local_socket)
+        if status is None:
+            self._warn(f"--busy has not answered within {_BUSY_TIMEOUT:g} s, so the application counts as busy")
+        elif status in _CANNOT_ASK:
+            self._warn(f"--busy cannot be asked (status {status}), so the application counts as busy")
+        return status is None or status == 0 or status in _CANNOT_ASK
+
+    def _warn(self, reason: str) -> None:
+        _log.warning("%s", reason)
+        self._output.send(events.warning(reason))
+
+
+async def _run_shell(command: str, local_socket: str) -> int | None:
+    """Return the status of a command of the user's, None where it takes too long; its group is gone then."""
+    try:
+        process = await trio.lowlevel.open_process(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "CONDUCTOR_SOCKET": local_socket},
+            start_new_session=True,
+        )
+    except OSError:  # this host is short of something, which is no reason to end anything
+        return _NOT_STARTED
+    try:
+        with trio.move_on_after(_BUSY_TIMEOUT):
+            return await process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            await end_group(process, term_timeout=_TERM_TIMEOUT, hurry=trio.Event())  # noqa: ASYNC102
+    return None

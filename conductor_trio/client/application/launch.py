@@ -1,0 +1,57 @@
+"""What is really started: placeholders filled, the environment made, a namespace put round it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import attrs
+
+from conductor_trio.access.login_link import guess_scheme
+from conductor_trio.client.config.placeholders import Values, make_environment
+from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.isolation.plan import PortPlan, choose_port
+from conductor_trio.control.messages import Accepted
+
+
+@attrs.frozen(kw_only=True)
+class Start:
+    """A program to be started."""
+
+    command: tuple[str, ...]  # as the user knows it
+    executed: tuple[str, ...]  # the same, or what runs it
+    environment: Mapping[str, str] | None = None  # None: ours
+    recipe: str | None = None  # the name of what has added to the command
+
+
+def plan_port(settings: ClientSettings) -> PortPlan | None:
+    """Return how an application with a TCP port runs, None for all others."""
+    if settings.launch.listen == "unix":
+        return None
+    port = settings.launch.port or choose_port(shared=settings.tcp_shared)
+    return PortPlan(port=port, shared=settings.tcp_shared)
+
+
+def make_start(
+    settings: ClientSettings, local_socket: str, plan: PortPlan | None, names: Accepted | None
+) -> Start:
+    """Return what to start; `names` are the server's, if it has told them. Raises `ConfigError`."""
+    launch = settings.launch
+    command, environment = launch.command, None
+    if settings.local_socket is None:
+        values = _make_values(local_socket, plan, settings.key, names)
+        command = launch.fill_command(values)
+        environment = make_environment(os.environ, launch.environment, values)
+    executed = command if plan is None else plan.wrap(command, local_socket)
+    return Start(command=command, executed=executed, environment=environment, recipe=launch.recipe)
+
+
+def _make_values(local_socket: str, plan: PortPlan | None, key: str | None, names: Accepted | None) -> Values:
+    host = names.urls[0] if names and names.urls else None
+    return Values(
+        socket=None if plan else local_socket,  # which is then the relay's
+        port=plan.port if plan else None,
+        key=(names.key if names else None) or key,
+        host=host,
+        url=f"{guess_scheme(host)}://{host}" if host else None,
+    )

@@ -1,0 +1,129 @@
+"""The client's configuration: files of the site and of the user, and environment variables.
+
+::
+
+    <package>/                        recipes/*.toml                  what is shipped
+    /etc/conductor-trio/              recipes/*.toml  config.toml     the site's
+    $XDG_CONFIG_HOME/conductor-trio/  recipes/*.toml  config.toml     the user's (~/.config)
+    $CONDUCTOR_SERVER, $CONDUCTOR_KEY
+
+What comes later wins; the command line wins over all of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from conductor_trio.client.config.address import parse_server
+from conductor_trio.client.config.recipes import Recipe, parse_recipe
+from conductor_trio.client.config.toml_table import Table, read_table
+from conductor_trio.errors import ConfigError
+
+SERVER_VARIABLE = "CONDUCTOR_SERVER"
+KEY_VARIABLE = "CONDUCTOR_KEY"
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_SITE = "/etc/conductor-trio"
+_NAME = "conductor-trio"
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """What the files and the environment say; None is nothing."""
+
+    server: str | None = None
+    key: str | None = None
+    json: bool | None = None
+    open: bool | None = None
+    qr: bool | None = None
+    tcp_shared: bool | None = None
+    recipes: Mapping[str, Recipe] = attrs.field(factory=dict)
+
+
+def config_directories(environ: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return where files are looked for: what is shipped, the site's, the user's."""
+    base = environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(base):  # to be ignored, as the specification of these directories says
+        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".config")
+    return _PACKAGE, _SITE, os.path.join(base, _NAME)
+
+
+def load_config(environ: Mapping[str, str], directories: Sequence[str] | None = None) -> Config:
+    """Return the configuration; raises `ConfigError` for any mistake, with its file, line and key."""
+    config = Config()
+    for directory in config_directories(environ) if directories is None else directories:
+        config = _merge(config, Config(recipes=_load_recipes(os.path.join(directory, "recipes"))))
+        table = read_table(os.path.join(directory, "config.toml"))
+        if table is not None:
+            config = _merge(config, parse_config(table))
+    return _merge(config, _read_environment(environ))
+
+
+def parse_config(table: Table) -> Config:
+    """Return what a config.toml says; raises `ConfigError`."""
+    table.check_keys(field.name for field in attrs.fields(Config))
+    server = table.get_text("server")
+    if server is not None:
+        try:
+            parse_server(server)
+        except ConfigError as error:
+            raise table.wrong(str(error), "server") from error
+    recipes = {}
+    below = table.get_table("recipes")
+    for name in below.values if below is not None else ():
+        assert below is not None
+        recipe = below.get_table(name)
+        assert recipe is not None
+        recipes[name] = parse_recipe(name, recipe)
+    return Config(
+        server=server,
+        key=table.get_text("key"),
+        json=table.get_flag("json"),
+        open=table.get_flag("open"),
+        qr=table.get_flag("qr"),
+        tcp_shared=table.get_flag("tcp_shared"),
+        recipes=recipes,
+    )
+
+
+def _load_recipes(directory: str) -> dict[str, Recipe]:
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise ConfigError(f"cannot read {directory}: {error.strerror}") from error
+    recipes = {}
+    for name in names:
+        stem, extension = os.path.splitext(name)
+        # Not what editors leave beside a file, which begins with a dot.
+        if extension == ".toml" and stem and not stem.startswith("."):
+            table = read_table(os.path.join(directory, name))
+            if table is not None:
+                recipes[stem] = parse_recipe(stem, table)
+    return recipes
+
+
+def _read_environment(environ: Mapping[str, str]) -> Config:
+    server = environ.get(SERVER_VARIABLE) or None
+    if server is not None:
+        try:
+            parse_server(server)
+        except ConfigError as error:
+            raise ConfigError(f"${SERVER_VARIABLE}: {error}") from error
+    return Config(server=server, key=environ.get(KEY_VARIABLE) or None)
+
+
+def _merge(earlier: Config, later: Config) -> Config:
+    """Return what both say; where both say something, the later."""
+    said = {
+        field.name: value
+        for field in attrs.fields(Config)
+        if field.name != "recipes" and (value := getattr(later, field.name)) is not None
+    }
+    # The later recipes come last in order, too: of two that recognise the same command, the last wins.
+    kept = {name: recipe for name, recipe in earlier.recipes.items() if name not in later.recipes}
+    return attrs.evolve(earlier, **said, recipes=kept | dict(later.recipes))

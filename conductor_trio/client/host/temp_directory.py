@@ -1,0 +1,63 @@
+"""Directories of mode 0700 for our sockets: their paths are short and plain, and they are gone at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+from conductor_trio.client.host.cleanup import Guardian
+from conductor_trio.errors import StartError
+
+# With this, all that ssh and applications add to a path stays below the limit of sun_path. The longest are the
+# sockets of Jupyter's kernels, which its recipe puts beside ours.
+_MAX_PARENT = 24
+_FALLBACK = "/tmp"  # noqa: S108
+_PREFIX = "conductor-trio-"
+
+# Where another node may see the socket and cannot connect to it, or where there can be none.
+_REMOTE = re.compile(r"nfs\d?|lustre|gpfs|beegfs\w*|ceph|cifs|smb\d?|afs|panfs|pvfs2|orangefs|9p|fuse\..*|autofs")
+
+
+@contextlib.contextmanager
+def open_directory(guardian: Guardian, purpose: str) -> Iterator[str]:
+    """Give a fresh directory; removed on leaving, or by the guardian, to which `purpose` is its name.
+
+    Raises `StartError`.
+    """
+    parent = choose_parent()
+    try:
+        directory = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    except OSError as error:
+        raise StartError(f"cannot make a directory in {parent}: {error.strerror}") from error
+    with guardian.watching(purpose, directory):
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def choose_parent() -> str:
+    """Return $TMPDIR, or what stands for it, where its path suits ssh and it is on this host; otherwise /tmp.
+
+    Not $XDG_RUNTIME_DIR: that goes with the user's last login, and a client in tmux lives on.
+    """
+    parent = tempfile.gettempdir()
+    if not re.fullmatch(rf"[\w./+-]{{1,{_MAX_PARENT}}}", parent, re.ASCII):
+        return _FALLBACK
+    return _FALLBACK if _REMOTE.fullmatch(_file_system(parent)) else parent
+
+
+def _file_system(path: str) -> str:
+    """Return the type of the file system that a path is on (proc_pid_mountinfo(5)), nothing where unknown."""
+    try:
+        status = os.stat(path)
+        with open("/proc/self/mountinfo", errors="surrogateescape") as table:
+            lines = [line.split() for line in table]
+    except OSError:
+        return ""
+    device = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
+    return next((words[words.index("-") + 1] for words in lines if words[2] == device), "")

@@ -1,0 +1,94 @@
+"""Applications that know only TCP ports: what the client runs instead of one, and what it tells of that.
+
+::
+
+    plan = PortPlan(port=choose_port(shared=False), shared=False)
+    await plan.check()                                    # StartError where the host does not allow it
+    command = plan.wrap(command, local_socket)            # to be run as any application
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import trio
+
+from conductor_trio.client.isolation import namespace, runner
+from conductor_trio.client.isolation.uplink import is_resolver_local, outward_program
+from conductor_trio.errors import ConfigError, StartError
+
+_LOCALHOST = "127.0.0.1"
+_RESOLVERS = Path("/etc/resolv.conf")
+
+# In a fresh namespace every port is free. This one is below those that connections take (ip_local_port_range), and
+# no application that we know listens there by default.
+_PRIVATE_PORT = 20080
+
+# Our module, wherever we are started: -P keeps the working directory from being searched for it.
+_RUN_MODULE = (sys.executable, "-P", "-m")
+
+
+def choose_port(*, shared: bool) -> int:
+    """Return a port that is free, or was so a moment ago, where the application will run."""
+    if not shared:
+        return _PRIVATE_PORT
+    with socket.socket() as probe:
+        probe.bind((_LOCALHOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@attrs.frozen(kw_only=True)
+class PortPlan:
+    """An application on `port`, in a network namespace of its own or, where `shared`, on the host's localhost."""
+
+    port: int
+    shared: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 < self.port < 65536:
+            raise ConfigError(f"there is no port {self.port}; give one from 1 to 65535")
+
+    async def check(self) -> None:
+        """The host allows it, or `StartError` tells why not."""
+        if self.shared:
+            return
+        done = await trio.run_process(
+            [*_RUN_MODULE, namespace.__name__],
+            stdin=subprocess.DEVNULL,
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            said = done.stdout.decode(errors="replace").strip()
+            raise StartError(said or "the attempt to make a network namespace failed", reason="namespace")
+
+    def wrap(self, command: Sequence[str], local_socket: str) -> tuple[str, ...]:
+        """Return the command that runs `command` and makes its port reachable at `local_socket`."""
+        mode = runner.SHARED if self.shared else runner.PRIVATE
+        return (*_RUN_MODULE, runner.__name__, mode, str(self.port), local_socket, *command)
+
+    @property
+    def notice(self) -> str | None:
+        """What the user should know of it, None where there is nothing to say."""
+        if self.shared:
+            return f"every user of this host can connect to the application's port {self.port} (--tcp-shared)"
+        if outward_program() is None:
+            return (
+                "the application has no network but localhost, since there is neither pasta nor slirp4netns here; "
+                "with the package passt or slirp4netns it would have"
+            )
+        with contextlib.suppress(OSError):
+            if is_resolver_local(_RESOLVERS.read_text(errors="replace")):
+                return (
+                    "the application cannot look up host names, since it has a localhost of its own, and "
+                    f"{_RESOLVERS} names no resolver elsewhere"
+                )
+        return None

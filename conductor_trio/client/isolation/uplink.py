@@ -1,0 +1,123 @@
+"""The way from a network namespace to the outside: pasta or slirp4netns, of which neither lets anybody in.
+
+Both run with the user's own rights in the host's namespaces, and make their connections there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from conductor_trio.client.host.spawn import spawn
+
+# In the order in which they are preferred: pasta keeps the host's addresses, and is faster. Both are told to have
+# no port of the host forwarded into the namespace, which pasta does by default, and not to show the host's own
+# localhost in there as the gateway's address.
+_PROGRAMS = {
+    "pasta": [
+        *("--foreground", "--quiet", "--config-net", "--no-map-gw"),
+        *("--tcp-ports", "none", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none"),
+        # Root would become nobody otherwise, who may not enter root's namespace.
+        *("--runas", "{uid}:{gid}"),
+        "{pid}",
+    ],
+    "slirp4netns": ["--configure", "--mtu=65520", "--disable-host-loopback", "{pid}", "tap0"],
+}
+# The shell waits for a line, because the namespace is not there yet, and from within it is too late to start.
+_WAIT_AND_RUN = 'read -r _ && exec "$@" </dev/null'
+
+_TIMEOUT = 2.0  # pasta takes 0.15 s
+_PAUSE = 0.005
+_MAX_WORDS = 4096  # of what it says, in bytes
+
+
+def outward_program() -> str | None:
+    """Return the name of the program that will be used, None where there is none."""
+    return next(filter(shutil.which, _PROGRAMS), None)
+
+
+def is_resolver_local(text: str) -> bool:
+    """Whether a resolv.conf names only resolvers on localhost, which is another one in the namespace."""
+    lines = (line.split() for line in text.splitlines())
+    servers = [line[1] for line in lines if line[:1] == ["nameserver"] and len(line) > 1]
+    return bool(servers) and all(server.startswith("127.") or server == "::1" for server in servers)
+
+
+@attrs.frozen(kw_only=True)
+class Outward:
+    """The program, waiting for the namespace of this process, or at work."""
+
+    name: str
+    pid: int
+    _signal: int
+    _words: int
+
+    def connect(self) -> str | None:
+        """This process, in its namespace now, has a way out; returns what went wrong, or None."""
+        os.write(self._signal, b"\n")
+        deadline = time.monotonic() + _TIMEOUT
+        while not _has_route():
+            if self.has_ended():
+                return self._last_line() or "it ended"
+            if time.monotonic() > deadline:
+                return self._last_line() or f"no route after {_TIMEOUT:g} s"
+            time.sleep(_PAUSE)
+        return None
+
+    def has_ended(self) -> bool:
+        """Whether it has ended, which nobody has waited for yet."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _last_line(self) -> str:
+        words = os.pread(self._words, _MAX_WORDS, 0).rstrip(b"\0").decode(errors="replace")
+        return next((line for line in reversed(words.splitlines()) if line.strip()), "")
+
+
+@contextlib.contextmanager
+def open_outward() -> Iterator[Outward | None]:
+    """Give the program, started in this process's namespaces before it leaves them; None where there is none."""
+    name = outward_program()
+    if name is None:
+        yield None
+        return
+    with contextlib.ExitStack() as stack:
+        reading_end, writing_end = os.pipe()
+        stack.callback(os.close, reading_end)
+        stack.callback(os.close, writing_end)
+        words = _open_bounded_file()
+        stack.callback(os.close, words)
+        options = [word.format(pid=os.getpid(), uid=os.geteuid(), gid=os.getegid()) for word in _PROGRAMS[name]]
+        pid = spawn(["/bin/sh", "-c", _WAIT_AND_RUN, name, name, *options], {0: reading_end, 1: words, 2: words})
+        try:
+            yield Outward(name=name, pid=pid, signal=writing_end, words=words)
+        finally:
+            # It has nothing to save. Whatever it made of itself, it is in our group, which is ended after us.
+            with contextlib.suppress(PermissionError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
+def _open_bounded_file() -> int:
+    """Return the descriptor of a file in memory that takes so much and no more, however long it is written to."""
+    descriptor = os.memfd_create("words", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, _MAX_WORDS)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+    return descriptor
+
+
+def _has_route() -> bool:
+    """Whether packets can go anywhere beyond lo, over IPv4 or IPv6."""
+    if len(Path("/proc/net/route").read_text().splitlines()) > 1:  # one line of titles
+        return True
+    routes = Path("/proc/net/ipv6_route")
+    return routes.exists() and any(
+        line.startswith("0" * 32 + " 00 ") and line.split()[-1] != "lo" for line in routes.read_text().splitlines()
+    )

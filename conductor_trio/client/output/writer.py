@@ -1,0 +1,113 @@
+"""Standard output: the only place that writes it, one whole event after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+from collections.abc import AsyncIterator
+
+import trio
+
+from conductor_trio.client.output import events
+from conductor_trio.limits import KIB, ClientLimits
+
+_log = logging.getLogger(__name__)
+
+# One write: small enough that a reader who reads at all takes it within `output_stall_timeout`.
+_MAX_WRITE = 16 * KIB
+
+
+class Output:
+    """A bounded backlog of events on their way to a descriptor that blocks.
+
+    A reader that has closed its end costs the events and nothing else: the application may be hours into its work.
+    """
+
+    def __init__(self, descriptor: int, limits: ClientLimits) -> None:
+        self._descriptor = descriptor
+        self._limits = limits
+        self._backlog = bytearray()
+        self._changed = trio.lowlevel.ParkingLot()
+        self._closing = False
+        self._discarding = False
+        self._stall_timeout = float("inf")
+        self._write_scope = trio.CancelScope()
+
+    def send(self, event: events.Event) -> None:
+        """Queue an event, whatever the reader does; what follows each other arrives in that order."""
+        self.write(events.format_event(event))
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes."""
+        if not self._discarding:
+            self._backlog += data
+            self._changed.unpark_all()
+
+    async def wait_room(self) -> None:
+        """Wait until the reader has taken so much that the backlog is within `max_output_backlog`."""
+        await trio.lowlevel.checkpoint()
+        while len(self._backlog) > self._limits.max_output_backlog:
+            await self._changed.park()
+
+    def expect_end(self) -> None:
+        """From now on a reader that takes nothing for `output_stall_timeout` seconds is given up."""
+        self._stall_timeout = self._limits.output_stall_timeout
+        self._write_scope.deadline = trio.current_time() + self._stall_timeout
+
+    def close(self) -> None:
+        """Have `run` return once everything queued is written."""
+        self.expect_end()
+        self._closing = True
+        self._changed.unpark_all()
+
+    async def run(self) -> None:
+        """Write until closed."""
+        while self._backlog or not self._closing:
+            if self._backlog:
+                await self._write()
+            else:
+                await self._changed.park()
+
+    async def _write(self) -> None:
+        chunk = bytes(self._backlog[:_MAX_WRITE])
+        written = 0
+        with trio.CancelScope(deadline=trio.current_time() + self._stall_timeout) as self._write_scope:
+            try:
+                # In a thread, because O_NONBLOCK belongs to the open file, which others may share. An abandoned
+                # thread waits on in the kernel, and ends with the process.
+                written = await trio.to_thread.run_sync(
+                    _write_some, self._descriptor, chunk, abandon_on_cancel=True
+                )
+            except OSError as error:
+                self._discard(f"cannot write to standard output: {error.strerror}")
+        if self._write_scope.cancelled_caught:
+            self._discard(f"nobody has read standard output for {self._stall_timeout:g} seconds")
+        del self._backlog[:written]
+        self._changed.unpark_all()
+
+    def _discard(self, why: str) -> None:
+        _log.warning("%s; further events are discarded", why)
+        self._discarding = True
+        self._backlog.clear()
+
+
+def _write_some(descriptor: int, chunk: bytes) -> int:
+    while True:
+        try:
+            return os.write(descriptor, chunk)
+        except BlockingIOError:  # someone who shares the open file has made it non-blocking
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT)
+            poll.poll()
+
+
+@contextlib.asynccontextmanager
+async def open_output(descriptor: int, limits: ClientLimits) -> AsyncIterator[Output]:
+    """Give the output; on leaving, everything queued is written, unless nobody reads it."""
+    output = Output(descriptor, limits)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(output.run)
+        yield output
+        output.close()

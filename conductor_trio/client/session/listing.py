@@ -1,0 +1,243 @@
+"""A user's sessions as the gateway tells of them, and as text for people. Sans-IO; times are Unix times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import attrs
+from rich.cells import cell_len, set_cell_size
+
+from conductor_trio.access.login_link import guess_scheme
+from conductor_trio.client.config.durations import format_duration
+from conductor_trio.control.messages import JSONObject
+from conductor_trio.errors import RemoteProtocolError
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_GAP = "  "
+
+
+@attrs.frozen(kw_only=True)
+class SharedLink:
+    """A further token of a session. `raw` is what the gateway told."""
+
+    id: str
+    label: str
+    created: float
+    expires: float | None
+    is_once: bool
+    is_used: bool
+    visitors: int | None
+    raw: JSONObject = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """One session; `visitors` and the bytes are None while its link is lost. `raw` is what the gateway told."""
+
+    key: str
+    urls: tuple[str, ...]
+    state: str
+    since: float
+    node: str
+    until: float | None
+    idle_until: float | None
+    visitors: int | None
+    traffic: int | None
+    shares: tuple[SharedLink, ...]
+    raw: JSONObject = attrs.field(repr=False)
+
+
+def parse_sessions(answer: JSONObject) -> tuple[Session, ...]:
+    """Return the sessions in the gateway's answer, by their keys; raises `RemoteProtocolError`."""
+    told = answer.get("sessions")
+    if not isinstance(told, list):
+        raise RemoteProtocolError("the gateway's answer holds no list of sessions")
+    return tuple(sorted((_parse_session(one) for one in told), key=lambda session: session.key))
+
+
+def parse_share(value: object) -> SharedLink:
+    """Return one share in the gateway's answer; raises `RemoteProtocolError`."""
+    told = _as_object(value)
+    match told:
+        case {"id": str() as id_, "label": str() as label, "created": int() | float() as created}:
+            return SharedLink(
+                id=_clean(id_),
+                label=_clean(label),
+                created=created,
+                expires=_number(told.get("expires")),
+                is_once=told.get("once") is True,
+                is_used=told.get("used") is True,
+                visitors=_count(told.get("visitors")),
+                raw=told,
+            )
+    raise RemoteProtocolError("the gateway's answer holds something else than a share")
+
+
+def format_sessions(sessions: Sequence[Session], now: float) -> str:
+    """Return the table of sessions, and below each its address and what is to be known besides."""
+    if not sessions:
+        return "You have no sessions there.\n"
+    rows = [
+        (
+            session.key,
+            session.state,
+            format_duration(now - session.since),
+            session.node or "-",
+            "-" if session.visitors is None else str(session.visitors),
+            "-" if session.traffic is None else format_size(session.traffic),
+        )
+        for session in sessions
+    ]
+    columns = (
+        _Column("KEY", widest=21),
+        _Column("STATE", widest=8),
+        _Column("FOR", widest=10),
+        _Column("NODE", widest=14),
+        _Column("VISITORS", widest=8, to_right=True),
+        _Column("TRAFFIC", widest=9, to_right=True),
+    )
+    head, *lines = _format_table(columns, rows)
+    text = head
+    for session, line in zip(sessions, lines, strict=True):
+        text += line + "".join(f"{_GAP}{detail}\n" for detail in _details(session, now))
+    return text
+
+
+def format_shares(shares: Sequence[SharedLink], now: float) -> str:
+    """Return the table of a session's shares."""
+    if not shares:
+        return "That session has no shares.\n"
+    columns = (
+        _Column("ID", widest=8),
+        _Column("LABEL", widest=20),
+        _Column("MADE", widest=14),
+        _Column("ENDS", widest=13),
+        _Column("ONCE", widest=6),
+        _Column("VISITORS", widest=8, to_right=True),
+    )
+    rows = [
+        (
+            share.id,
+            share.label or "-",
+            f"{format_duration(now - share.created)} ago",
+            _format_end(share, now),
+            _format_use(share),
+            "-" if share.visitors is None else str(share.visitors),
+        )
+        for share in shares
+    ]
+    return "".join(_format_table(columns, rows))
+
+
+def describe_share(share: SharedLink, key: str) -> str:
+    """Return a sentence about a new share."""
+    who = "the first browser that opens it" if share.is_once else "whoever has it"
+    long = "until it ends" if share.expires is None else f"for {format_duration(share.expires - share.created)}"
+    return f"This link opens {key} to {who}, {long}; `share {key} --revoke {share.id}` ends that."
+
+
+def format_size(count: int) -> str:
+    """Return a number of bytes with three digits."""
+    size, units = float(count), iter(("B", "KiB", "MiB", "GiB", "TiB"))
+    unit = next(units)
+    while size >= 999.5 and (larger := next(units, None)):
+        size, unit = size / 1024, larger
+    return f"{size:.0f} {unit}" if size >= 99.95 or unit == "B" else f"{size:.1f} {unit}"
+
+
+def format_url(host: str) -> str:
+    """Return the address of a host as the gateway tells it."""
+    return f"{guess_scheme(host)}://{host}"
+
+
+def _details(session: Session, now: float) -> Iterable[str]:
+    yield from (format_url(host) for host in session.urls)
+    if session.until is not None:
+        yield f"its computer's time ends in {format_duration(session.until - now)}"
+    if session.idle_until is not None:
+        yield f"nobody uses it; it ends in {format_duration(session.idle_until - now)} unless somebody does"
+    for share in session.shares:
+        name = set_cell_size(share.label, min(cell_len(share.label), 40)) if share.label else share.id
+        once = f", once, {_format_use(share)}" if share.is_once else ""
+        yield f"shared: {name}, ends {_format_end(share, now)}{once}"
+
+
+def _format_end(share: SharedLink, now: float) -> str:
+    return "with session" if share.expires is None else f"in {format_duration(share.expires - now)}"
+
+
+def _format_use(share: SharedLink) -> str:
+    return "-" if not share.is_once else "used" if share.is_used else "unused"
+
+
+@attrs.frozen
+class _Column:
+    """A column's title, and how many cells of the terminal it takes at most."""
+
+    title: str
+    widest: int = attrs.field(kw_only=True)
+    to_right: bool = attrs.field(default=False, kw_only=True)
+
+
+def _format_table(columns: Sequence[_Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines, the titles first; what is too wide for its column is cut."""
+    widths = [
+        min(column.widest, max(cell_len(column.title), *(cell_len(row[index]) for row in rows)))
+        for index, column in enumerate(columns)
+    ]
+    lines = []
+    for row in ([column.title for column in columns], *rows):
+        cells = []
+        for column, width, text in zip(columns, widths, row, strict=True):
+            cut = text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+            space = " " * (width - cell_len(cut))
+            cells.append(space + cut if column.to_right else cut + space)
+        lines.append(_GAP.join(cells).rstrip() + "\n")
+    return lines
+
+
+def _parse_session(value: object) -> Session:
+    told = _as_object(value)
+    match told:
+        case {
+            "key": str() as key,
+            "urls": [*urls],
+            "state": str() as state,
+            "since": int() | float() as since,
+            "shares": [*shares],
+        }:
+            received, sent = _count(told.get("bytesIn")), _count(told.get("bytesOut"))
+            node = told.get("node")
+            return Session(
+                key=_clean(key),
+                urls=tuple(_clean(str(url)) for url in urls),
+                state=_clean(state),
+                since=since,
+                node=_clean(node) if isinstance(node, str) else "",
+                until=_number(told.get("until")),
+                idle_until=_number(told.get("idleUntil")),
+                visitors=_count(told.get("visitors")),
+                traffic=None if received is None or sent is None else received + sent,
+                shares=tuple(parse_share(share) for share in shares),
+                raw=told,
+            )
+    raise RemoteProtocolError("the gateway's answer holds something else than a session")
+
+
+def _as_object(value: object) -> JSONObject:
+    """Return a JSON object; of anything else, an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _clean(text: str) -> str:
+    """Return a text that does not move the cursor of the user's terminal."""
+    return _UNPRINTABLE.sub(" ", text)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

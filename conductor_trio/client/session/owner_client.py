@@ -1,0 +1,141 @@
+"""What owners ask the gateway, and what comes of it: their sessions listed, stopped, shared."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import attrs
+import trio
+
+from conductor_trio.access.login_link import format_login_link
+from conductor_trio.access.tokens import hash_token
+from conductor_trio.client.config.address import ServerAddress
+from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.cleanup import open_guardian
+from conductor_trio.client.session.channel import ControlChannel
+from conductor_trio.client.session.listing import (
+    Session,
+    SharedLink,
+    parse_sessions,
+    parse_share,
+)
+from conductor_trio.client.transport.open import open_transport
+from conductor_trio.control.messages import OWNER_COMMANDS, JSONObject
+from conductor_trio.control.owner_commands import (
+    Command,
+    ListSessions,
+    RevokeShare,
+    ShareSession,
+    StopSession,
+)
+from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError, TransportError, first_of
+from conductor_trio.limits import MIB, ClientLimits
+
+_MAX_ANSWER = 4 * MIB  # a list of more sessions than a gateway allows one user
+# Between two looks whether a session has ended, and how long that may take: a stop waits for an application of
+# ours for 3 s at most, and for news of the end that come over a busy network.
+_LOOK_PAUSE = 0.2
+_STOP_TIMEOUT = 60.0
+_TOKEN_ENTROPY = 24  # bytes; 32 characters that need no quoting
+
+_T = TypeVar("_T")
+
+
+@attrs.frozen(kw_only=True)
+class NewShare:
+    """A share as it was made: the link holds a token that is known nowhere else."""
+
+    share: SharedLink
+    link: str = attrs.field(repr=False)
+
+
+class Desk:
+    """Where an owner's commands are given."""
+
+    def __init__(self, channel: ControlChannel) -> None:
+        self._channel = channel
+
+    async def list_sessions(self) -> tuple[Session, ...]:
+        """Return all of one's sessions."""
+        return parse_sessions(await self._command(ListSessions()))
+
+    async def find_session(self, key: str) -> Session | None:
+        """Return one's session of that key, if there is one."""
+        return next((one for one in await self.list_sessions() if one.key == key.lower()), None)
+
+    async def stop(self, key: str) -> None:
+        """The session has ended, its application included; raises `StartError` where it is still there."""
+        await self._command(StopSession(key=key))
+        last: Session | None = None
+        with trio.move_on_after(_STOP_TIMEOUT):
+            while (session := await self.find_session(key)) is not None:
+                last = session
+                await trio.sleep(_LOOK_PAUSE)
+        where = f" on {last.node}" if last is not None and last.node else ""
+        if session is not None and session.state == "lost":
+            raise StartError(
+                f"the link of {key} is lost, so that its application{where} could not be told yet; it will be as "
+                "soon as the link is back, or end it there yourself"
+            )
+        if session is not None:
+            raise StartError(
+                f"{key} has been told, and is still there; end it yourself{where or ' where it runs'}"
+            )
+        if last is not None and last.state == "lost":
+            raise StartError(
+                f"{key} is gone, but its link was lost when it was last seen; look whether the application still "
+                f"runs{where}"
+            )
+
+    async def share(self, key: str, *, label: str, seconds: float | None, is_once: bool) -> NewShare:
+        """Make a further token, which only we know, and return its link."""
+        token = secrets.token_urlsafe(_TOKEN_ENTROPY)
+        answer = await self._command(
+            ShareSession(key=key, auth=hash_token(token.encode()), label=label, seconds=seconds, is_once=is_once)
+        )
+        urls = answer.get("urls")
+        if not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
+            raise RemoteProtocolError("the gateway's answer holds no host name")
+        return NewShare(share=parse_share(answer.get("share")), link=format_login_link(urls[0], token))
+
+    async def revoke(self, key: str, share: str) -> None:
+        """The share has ended, and so has all that was let in by it."""
+        await self._command(RevokeShare(key=key, id=share))
+
+    async def _command(self, command: Command) -> JSONObject:
+        return await self._channel.command(command)
+
+
+async def visit_desk(
+    server: ServerAddress, converse: Callable[[Desk], Awaitable[_T]], limits: ClientLimits | None = None
+) -> _T:
+    """Return what comes of a conversation at the gateway's desk; raises `ConductorError`."""
+    settings = ClientSettings(
+        server=server, local_socket=None, launch=Launch(command=()), token="", limits=limits or ClientLimits()
+    )
+    error: BaseException
+    try:
+        async with (
+            open_guardian(settings.limits) as guardian,
+            open_transport(settings, "", guardian) as transport,
+        ):
+            try:
+                with contextlib.closing(await transport.connect_control()) as stream:
+                    channel = ControlChannel(stream, settings.limits, max_line=_MAX_ANSWER)
+                    banner = await channel.receive_banner()
+                    if OWNER_COMMANDS not in banner.extensions:
+                        raise StartError(
+                            "the gateway's server knows no owner's commands; ask for a newer conductor-trio-server"
+                        )
+                    return await converse(Desk(channel))
+            except TransportError as lost:
+                raise TransportError(await transport.explain(lost, thorough=True)) from lost
+    except* ConductorError as group:
+        error = first_of(group)
+    except* OSError as group:
+        error = StartError(f"this host is short of something: {first_of(group)}")
+    raise error

@@ -1,0 +1,45 @@
+"""What a way to the server offers, whatever it is made of, and how it fails."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+
+from conductor_trio.errors import ConductorError, TransportError
+from conductor_trio.net.stream import Stream
+
+
+class ServerAway(TransportError):
+    """The server is not there, or has closed the control channel; the way to it may well stand."""
+
+
+class LinkSilent(TransportError):
+    """Nothing comes from where something should: the server hangs, or the way to it does."""
+
+
+class Transport(ABC):
+    """A way to the server that stands; its opener ends it, and raises `TransportError` where it is lost.
+
+    It carries any number of control channels, each with its relay.
+    """
+
+    @abstractmethod
+    async def connect_control(self) -> Stream:
+        """Connect to the server's control socket; raises `TransportError`."""
+
+    async def prepare_relay(self) -> None:
+        """Begin what the next `open_relay` needs, so that it takes less time; raises OSError."""
+
+    @abstractmethod
+    def open_relay(self, path: str) -> AbstractAsyncContextManager[None]:
+        """Within, connections to `path` on the server's host go to the application; raises `TransportError`."""
+
+    async def explain(self, error: ConductorError, *, thorough: bool) -> str:
+        """Return what tells the user most about a failure; `thorough` goes and looks, which takes a while."""
+        return str(error)
+
+    def forget_warnings(self) -> None:
+        """What has been said so far explains no later failure."""
+
+    def note_success(self) -> None:
+        """The server has taken the last relay."""

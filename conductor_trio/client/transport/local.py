@@ -1,0 +1,83 @@
+"""The transport without SSH: the server is on this host, and we ourselves listen in the session's directory."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator
+
+import trio
+
+from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.transport.base import ServerAway, Transport
+from conductor_trio.errors import StartError, TransportError, UpstreamUnavailable
+from conductor_trio.net.listeners import open_unix_listener, serve_connections
+from conductor_trio.net.relay import splice
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.unix import connect_unix
+
+_log = logging.getLogger(__name__)
+
+_RELAY_MODE = 0o660  # the control channel's contract
+_CONNECT_TIMEOUT = 5.0  # to the server or the application; what the server allows a relay socket
+
+
+class LocalTransport(Transport):
+    """The way to a server on this host."""
+
+    def __init__(self, settings: ClientSettings, local_socket: str) -> None:
+        self._path = settings.server.path
+        self._local_socket = local_socket
+        self._buffer = memoryview(bytearray(settings.limits.splice_size))
+
+    async def connect_control(self) -> SocketStream:
+        """Connect to the server's control socket; raises `TransportError`."""
+        try:
+            return await connect_unix(self._path, connect_timeout=_CONNECT_TIMEOUT)
+        except UpstreamUnavailable as error:
+            raise ServerAway(
+                f"there is no conductor-trio-server at {self._path} on this host: {error}; is it running?"
+            ) from error
+
+    @contextlib.asynccontextmanager
+    async def open_relay(self, path: str) -> AsyncIterator[None]:
+        """Within, connections to `path` go to the application; raises `TransportError`."""
+        with contextlib.ExitStack() as stack:
+            try:
+                listener = stack.enter_context(open_unix_listener(path, _RELAY_MODE))
+            except StartError as error:
+                raise TransportError(f"the relay socket cannot be made: {error}") from error
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._serve, listener, nursery)
+                yield
+                nursery.cancel_scope.cancel()
+
+    async def _serve(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+        await serve_connections(listener, self._connect_through, nursery, on_shortage=_log_shortage)
+
+    async def _connect_through(self, sock: socket.socket) -> None:
+        """Splice one connection with one to the application; its failure is its own."""
+        await connect_through(SocketStream(sock), self._local_socket, self._buffer)
+
+
+async def connect_through(visitor: SocketStream, local_socket: str, buffer: memoryview) -> None:
+    """Splice a connection with a new one to the application; closed at once where that is not there."""
+    with contextlib.closing(visitor):
+        try:
+            application = await connect_unix(local_socket, connect_timeout=_CONNECT_TIMEOUT)
+        except UpstreamUnavailable as error:
+            _log.debug("the application does not accept a connection: %s", error)
+            return
+        with contextlib.closing(application):
+            await splice(visitor, application, buffer)
+
+
+def _log_shortage(error: OSError) -> None:
+    _log.warning("cannot accept a connection for now: %s", error.strerror)
+
+
+@contextlib.asynccontextmanager
+async def open_local(settings: ClientSettings, local_socket: str) -> AsyncIterator[LocalTransport]:
+    """Give the transport; there is nothing to open before the control socket."""
+    yield LocalTransport(settings, local_socket)

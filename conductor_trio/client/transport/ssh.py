@@ -1,0 +1,324 @@
+"""The OpenSSH transport: the user's own ``ssh``, with all that is configured for it, as a private control master.
+
+One connection carries everything: the control channel (``-L``), the relay socket (``-O forward -R``), the command
+that sets its mode, and every visitor. `LocalCommand` says when it stands: ssh runs it after the login, when
+its control socket and its forwards already listen (ssh.c, ssh_session2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+
+import trio
+
+from conductor_trio.client.config.address import ServerAddress, format_place
+from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.cleanup import Guardian
+from conductor_trio.client.host.temp_directory import open_directory
+from conductor_trio.client.transport.base import Transport
+from conductor_trio.client.transport.relay_mode import ModeSetter, run_mode_setter
+from conductor_trio.client.transport.ssh_errors import (
+    explain,
+    explain_channel_refused,
+    find_hop,
+    is_channel_refused,
+)
+from conductor_trio.client.transport.ssh_log import SshLog
+from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, UpstreamUnavailable
+from conductor_trio.limits import MAX_SOCKET_PATH, ClientLimits
+from conductor_trio.net.process import end_process, open_pipe
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.unix import connect_unix
+
+_log = logging.getLogger(__name__)
+
+_UP = b"conductor-trio: up"
+
+# ssh stays in the terminal's foreground group, so that it can prompt there; but Ctrl-C is for us to act on.
+_IGNORING_SIGINT = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "conductor-trio"]
+
+# As in `modesetter`, the path arrives as data.
+_IS_SOCKET = """exec /bin/sh -c 'IFS= read -r path && [ -S "$path" ]'"""
+_REMOVE = """exec /bin/sh -c 'IFS= read -r path && rm -f -- "$path"'"""
+
+_RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
+# ssh closes what it carries a moment before it ends and says why.
+_LAST_WORDS_TIMEOUT = 0.1
+
+_END_TIMEOUT = 1.0  # ssh ends at once upon SIGTERM, unless it hangs
+
+
+class SshTransport(Transport):
+    """The way to a server on another host; ends when the control master does."""
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        directory: str,
+        process: trio.Process,
+        log: SshLog,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._address = settings.server
+        self._limits = settings.limits
+        self._directory = directory
+        self._process = process
+        self._ssh_log = log
+        self._nursery = nursery
+        self._remark = ""
+        # Runs ssh over the connection that stands: needs no configuration for that, and must not make another.
+        self._command = ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", _control(directory), "-T"]
+        self._mode_setter: ModeSetter | None = None
+        self._needs_mode_setter = True
+
+    async def watch(self) -> None:
+        """Raise `TransportError` when ssh ends."""
+        await self._process.wait()
+        raise self._explain_end(TransportError("ssh ended"))
+
+    async def wait_up(self, stdout: int) -> None:
+        """Wait until the login is done and everything listens. The user may be typing a password meanwhile."""
+        said = b""
+        with trio.move_on_after(self._limits.login_timeout):
+            while _UP not in said:
+                await trio.lowlevel.wait_readable(stdout)
+                chunk = os.read(stdout, 4096)
+                if not chunk:
+                    await trio.sleep_forever()  # ssh is ending, and `watch` tells why
+                said = (said + chunk)[-4096:]
+            return
+        raise TransportError(f"no SSH login at {self._place} within {self._limits.login_timeout:g} s")
+
+    async def connect_control(self) -> SocketStream:
+        """Connect to the server's control socket through SSH; whether it is there shows when it greets."""
+        try:
+            return await connect_unix(f"{self._directory}/c", connect_timeout=self._limits.ssh_command_timeout)
+        except UpstreamUnavailable as error:
+            raise TransportError(f"ssh does not forward to the control socket: {error}") from error
+
+    async def prepare_relay(self) -> None:
+        """Have a shell wait over there for the path of the next relay socket, if need be; raises OSError."""
+        if not self._needs_mode_setter:
+            return
+        if (waiting := self._mode_setter) is not None:
+            if waiting.is_waiting:
+                return
+            waiting.done.set()
+        self._mode_setter = await self._nursery.start(
+            run_mode_setter, self._command, _host(self._address), self._limits
+        )
+
+    @contextlib.asynccontextmanager
+    async def open_relay(self, path: str) -> AsyncIterator[None]:
+        """Within, connections to `path` over there go to the application; raises `TransportError`."""
+        if said := await self._change_forward("forward", path):
+            raise TransportError(
+                f"the SSH server of {self._place} does not listen for us in the session's directory; "
+                f"AllowStreamLocalForwarding must be yes in its sshd_config ({said})"
+            )
+        try:
+            await self._open_to_server(path)
+            yield
+        finally:
+            # Nobody waits for it: the next relay may be wanted meanwhile, and the end of ssh ends it, too.
+            self._nursery.start_soon(self._stop_listening, path)
+
+    async def explain(self, error: ConductorError, *, thorough: bool) -> str:
+        """Return what tells the user most about a failure, given what ssh said."""
+        if isinstance(error, RegistrationRefused):
+            return f"{error}{self._remark}"
+        if not isinstance(error, TransportError):
+            return str(error)
+        if self.was_refused:
+            there = await self._is_socket(self._address.path) if thorough else None
+            return explain_channel_refused(place=self._place, path=self._address.path, is_socket=there)
+        with trio.move_on_after(_LAST_WORDS_TIMEOUT):
+            await self._process.wait()
+            await trio.sleep_forever()  # `watch` tells why it has ended
+        return str(self._explain_end(error))
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the SSH server has not connected us to where we asked it to."""
+        self._ssh_log.read_available()
+        return is_channel_refused(self._ssh_log.lines) and self._process.poll() is None
+
+    async def finds_control_socket(self) -> bool:
+        """Whether there is a control socket over there, as far as the user may see."""
+        return await self._is_socket(self._address.path)
+
+    async def may_listen(self) -> bool:
+        """Whether the SSH server listens at a path for us; tried out at one that is nobody's."""
+        path = f"/tmp/conductor-trio-{secrets.token_hex(8)}"  # noqa: S108
+        if await self._change_forward("forward", path):
+            return False
+        await self._stop_listening(path)
+        await self._run_ssh(["--", _host(self._address), _REMOVE], os.fsencode(path) + b"\n")
+        return True
+
+    def _explain_end(self, error: TransportError) -> TransportError:
+        """Return why ssh has ended, or `error` if it has not."""
+        self._ssh_log.read_available()
+        if known := explain(self._ssh_log.lines, place=self._place):
+            return TransportError(known, reason=find_hop(self._ssh_log.lines))
+        if (status := self._process.poll()) is not None:
+            said = "; ".join(list(self._ssh_log.lines)[-3:]) or "it said nothing"
+            return TransportError(f"ssh to {self._place} ended with status {status}: {said}")
+        return error
+
+    def forget_warnings(self) -> None:
+        """What ssh has said so far explains no later failure."""
+        self._ssh_log.read_available()
+        self._ssh_log.lines.clear()
+
+    def note_success(self) -> None:
+        """The server has taken the relay as it is."""
+        if self._remark:  # so sshd made it as it should be
+            self._needs_mode_setter = False
+        self.forget_warnings()
+
+    @property
+    def _place(self) -> str:
+        return format_place(self._address)
+
+    async def _change_forward(self, command: str, path: str) -> str | None:
+        """`forward`: the SSH server listens at the path on behalf of the application; `cancel`: no longer.
+
+        Returns what went wrong, or None.
+        """
+        forward = ["-O", command, "-R", f"{_in_forward(path)}:{self._directory}/a", "--", _host(self._address)]
+        status, said = await self._run_ssh(forward)
+        return None if status == 0 else (said or f"exit status {status}")
+
+    async def _stop_listening(self, path: str) -> None:
+        if said := await self._change_forward("cancel", path):
+            _log.debug("a forward that is no longer wanted stays: %s", said)
+
+    async def _open_to_server(self, path: str) -> None:
+        """The relay socket is of the mode that the server wants, or the reason why not is in `_remark`."""
+        self._remark = ""
+        await self.prepare_relay()
+        setter, self._mode_setter = self._mode_setter, None
+        if setter is None:
+            return
+        if said := await setter.set_mode(path):
+            # sshd may have made it so already; otherwise the server will refuse the registration.
+            self._remark = f" (`chmod 660` of the relay socket failed at {self._place}: {said})"
+            _log.warning("going on%s", self._remark)
+        # sshd makes the next one as it made this one.
+        self._needs_mode_setter = not setter.was_open
+
+    async def _is_socket(self, path: str) -> bool:
+        """Whether a socket of that name is over there, as far as the user may see."""
+        status, _ = await self._run_ssh(["--", _host(self._address), _IS_SOCKET], os.fsencode(path) + b"\n")
+        return status == 0
+
+    async def _run_ssh(self, arguments: list[str], stdin: bytes = b"") -> tuple[int, str]:
+        """Run ssh over the connection that stands; return its status and what it said."""
+        with trio.move_on_after(self._limits.ssh_command_timeout):
+            result = await trio.run_process(
+                [*self._command, *arguments],
+                stdin=stdin,
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                start_new_session=True,  # out of reach of a terminal's signals
+            )
+            said = " ".join(result.stderr.decode("utf-8", "replace").split())
+            return result.returncode, re.sub(r"[\x00-\x1f\x7f-\x9f]", "", said)[:300]
+        return -1, f"no answer within {self._limits.ssh_command_timeout:g} s"
+
+
+@contextlib.asynccontextmanager
+async def open_ssh(settings: ClientSettings, local_socket: str, guardian: Guardian) -> AsyncIterator[SshTransport]:
+    """Log in and give the transport; on leaving, ssh and its directory are gone. Raises `TransportError`."""
+    if shutil.which("ssh") is None:
+        raise TransportError("there is no ssh on your PATH; install the OpenSSH client")
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(open_directory(guardian, "ssh_directory"))
+        assert len(_control(directory)) + _RANDOM_SUFFIX <= MAX_SOCKET_PATH
+        # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
+        os.symlink(os.path.join(os.getcwd(), local_socket), f"{directory}/a")
+        stdout, stdout_end = stack.enter_context(open_pipe())
+        stderr, stderr_end = stack.enter_context(open_pipe())
+        with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
+            process = await trio.lowlevel.open_process(
+                [*_IGNORING_SIGINT, *_master_command(settings.server, settings.limits, directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        stack.enter_context(guardian.watching("ssh", process.pid))
+        log = SshLog(stderr)
+        try:
+            async with trio.open_nursery() as nursery:
+                transport = SshTransport(settings, directory, process, log, nursery)
+                nursery.start_soon(log.run)
+                nursery.start_soon(transport.watch)
+                await transport.wait_up(stdout)
+                yield transport
+                nursery.cancel_scope.cancel()
+        finally:
+            await end_process(process, term_timeout=_END_TIMEOUT)  # noqa: ASYNC102
+
+
+def _master_command(address: ServerAddress, limits: ClientLimits, directory: str) -> list[str]:
+    options = [
+        "ControlPersist=no",
+        "PermitLocalCommand=yes",
+        f"LocalCommand=echo '{_UP.decode()}'",
+        f"ConnectTimeout={limits.connect_timeout}",
+        f"ServerAliveInterval={limits.ssh_alive_interval}",
+        f"ServerAliveCountMax={limits.ssh_alive_count}",
+        "ExitOnForwardFailure=no",  # the user's configuration may forward ports that another ssh of theirs has
+        "ForwardX11=no",
+        "ForwardAgent=no",
+        "LogLevel=INFO",  # a quieter one would leave us without a reason
+    ]
+    if not _has_terminal():
+        options.append("BatchMode=yes")
+    command = ["ssh", "-M", "-S", _control(directory), "-N", "-T"]
+    for option in options:
+        command += ["-o", option]
+    if address.user:
+        command += ["-l", address.user]
+    if address.port:
+        command += ["-p", str(address.port)]
+    return [*command, "-L", f"{directory}/c:{_in_forward(address.path)}", "--", _host(address)]
+
+
+def _control(directory: str) -> str:
+    return f"{directory}/m"
+
+
+def _host(address: ServerAddress) -> str:
+    assert address.host is not None  # otherwise the local transport is meant
+    return address.host
+
+
+def _has_terminal() -> bool:
+    """Whether ssh can ask someone for a password."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _in_forward(path: str) -> str:
+    """Return a path as it stands in -L and -R; raises `TransportError` where ssh would take it for another."""
+    # Some versions of ssh expand % and ${} there and some do not, so neither spelling is right for all.
+    if not path.startswith("/") or re.search(r"[%$\x00-\x1f\x7f]", path):
+        raise TransportError(
+            f"SSH cannot forward to {path!r}: it must be absolute, and without %, $, control codes"
+        )
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise TransportError(f"SSH cannot forward to {path}: it is longer than {MAX_SOCKET_PATH} bytes")
+    return re.sub(r"([\\:])", r"\\\1", path)

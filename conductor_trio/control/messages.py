@@ -1,0 +1,313 @@
+r"""The control channel's messages, for both ends: one JSON object a line, UTF-8.
+
+::
+
+    server → client   {"directory": "<absolute path>", "status": "ok"}
+    client → server   {"auth": "<blake2b-512 hex>", "key": "<key>"}      key may be absent
+    server → client   {"status": "ok", "urls": ["<host>", …]}  or  {"status": "error", "reason": "<text>"}
+                     and, additive, the key in force: "key": "<key>"
+
+Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
+announced in the greeting, ``"extensions": ["owner", "resume", "starting"]``, and used by a client only then, and
+by the server only with a client whose registration says the same. With `resume`:
+
+- The registration may say whether it takes a name over that is in use: `Takeover`.
+- Both ends send events, ``{"event": "<name>"}``, after the registration: `Event`.
+- A channel that ends without `LEAVE` was lost: the server keeps the name for a while, and holds requests for it.
+
+With `starting`, a client registers before its application listens, ``"starting": true``, so that it knows its URLs
+and visitors see what they wait for; `READY` ends that.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+import re
+
+import attrs
+
+from conductor_trio.access.tokens import is_token_hash
+from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
+
+JSONObject = dict[str, object]
+
+#: The extension that makes a lost link expendable; see above.
+RESUME = "resume"
+
+#: The extension by which a name is there before its application; see above.
+STARTING = "starting"
+
+#: The extension by which owners command; see `conductor_trio.control.owner_commands`. A registration that names
+#: it may tell its node's name, and its client can be told to `STOP`.
+OWNER_COMMANDS = "owner"
+
+_EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS})
+
+MAX_NODE = 64  # characters
+
+
+class Takeover(enum.Enum):
+    """Whether a registration ends an older session of the same user that has the same name."""
+
+    OWN = "own"  #: one with the same token hash, which is the client's own: the link was lost; the default
+    ANY = "any"  #: any
+    NEVER = "never"  #: none; a client says so that has been replaced, lest two of them take turns
+
+
+class Event(enum.Enum):
+    """What is said on a channel after the registration."""
+
+    LEAVE = "leave"  #: from the client: it ends on purpose, and so does the name
+    READY = "ready"  #: from the client: the application listens; from the server: visitors see it
+    PONG = "pong"  #: from the client: the answer to PING; may tell when it ends an application that nobody uses
+    STOP = "stop"  #: from the server: the owner wants the application to end
+    PING = "ping"  #: from the server, every few seconds: either end knows by the silence that the link is dead
+    MOVE = "move"  #: from the server: register again, on another channel; this one is served to its end
+    REPLACED = "replaced"  #: from the server: another session has taken the name; this channel ends
+
+
+@attrs.frozen(kw_only=True)
+class Banner:
+    """The server's greeting. `raw` is the object as it came, for the client's `controlConnect` event."""
+
+    directory: str
+    raw: JSONObject
+    extensions: frozenset[str] = frozenset()
+
+
+@attrs.frozen(kw_only=True)
+class Registration:
+    """What a client asks for: the hash of its token (lower-case hex), and the key that it wants, if any.
+
+    `extensions` are those that it speaks; `takeover` is only said with `RESUME` among them, `is_starting` with
+    `STARTING`.
+    """
+
+    auth: str
+    key: str | None
+    extensions: frozenset[str] = frozenset()
+    takeover: Takeover = Takeover.OWN
+    is_starting: bool = False
+    node: str = ""
+    until: float | None = None  #: when its computer's time is over (Unix time), if known
+
+
+@attrs.frozen(kw_only=True)
+class Accepted:
+    """The registration stands; `urls` are host names, one for each of the server's patterns.
+
+    `key` is the key in force, so that a client that gave none can ask for the same again; the original's server
+    does not tell it.
+    """
+
+    urls: tuple[str, ...]
+    key: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Refused:
+    """The registration does not stand."""
+
+    reason: str
+
+
+Reply = Accepted | Refused
+
+
+def _format_line(message: JSONObject) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def _finite(text: str) -> float:
+    """Return a number that can be written as JSON again, as NaN and 1e999 cannot; raises ValueError."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("no finite number")
+    return number
+
+
+def parse_object(line: bytes) -> JSONObject:
+    """Return the JSON object in a line; raises ValueError with what is wrong."""
+    try:
+        message = json.loads(line.decode("utf-8"), parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError):
+        raise ValueError("not a line of JSON in UTF-8") from None
+    if not isinstance(message, dict):
+        raise ValueError("not a JSON object")
+    return message
+
+
+def format_banner(directory: str) -> bytes:
+    """Write the server's greeting."""
+    return _format_line({"directory": directory, "status": "ok", "extensions": sorted(_EXTENSIONS)})
+
+
+def parse_banner(line: bytes) -> Banner:
+    """Read the server's greeting; raises `RemoteProtocolError`, with the server's reason where it gave one."""
+    message = parse_from_server(line, "greeting")
+    directory = message.get("directory")
+    if not isinstance(directory, str) or not directory.startswith("/") or not _is_path(directory):
+        raise RemoteProtocolError("the server's greeting names no absolute directory")
+    return Banner(directory=directory, raw=message, extensions=_parse_extensions(message))
+
+
+def format_registration(registration: Registration) -> bytes:
+    """Write the client's request."""
+    message: JSONObject = {"auth": registration.auth}
+    if registration.key is not None:
+        message["key"] = registration.key
+    if registration.extensions:
+        message["extensions"] = sorted(registration.extensions)
+    if RESUME in registration.extensions:
+        message["takeover"] = registration.takeover.value
+    if STARTING in registration.extensions:
+        message["starting"] = registration.is_starting
+    if OWNER_COMMANDS in registration.extensions:
+        message["node"] = registration.node
+        message["until"] = registration.until
+    return _format_line(message)
+
+
+def parse_registration(line: bytes) -> Registration:
+    """Read the client's request; raises `RegistrationRefused` with what is wrong and what to send."""
+    try:
+        message = parse_object(line)
+    except ValueError as error:
+        raise RegistrationRefused(
+            f"the registration is {error}; send one object with auth and, if you like, key"
+        ) from None
+    auth = message.get("auth")
+    if auth is None:
+        raise RegistrationRefused("auth is missing; send the blake2b-512 hex digest of the token")
+    if not isinstance(auth, str) or not is_token_hash(auth.lower()):
+        raise RegistrationRefused("auth is malformed; send the blake2b-512 hex digest of the token (128 digits)")
+    key = message.get("key")
+    if key is not None and not isinstance(key, str):
+        raise RegistrationRefused("key is not a string")
+    try:
+        takeover = Takeover(message.get("takeover", Takeover.OWN.value))
+    except ValueError:
+        raise RegistrationRefused("takeover is none of own, any and never") from None
+    return Registration(
+        auth=auth.lower(),
+        # The original's client leaves an empty key out; one that sends it means the same.
+        key=key.lower() if key else None,
+        extensions=_parse_extensions(message),
+        takeover=takeover,
+        is_starting=message.get("starting") is True,
+        node=_parse_node(message),
+        until=_parse_time(message.get("until")),
+    )
+
+
+def format_reply(reply: Reply) -> bytes:
+    """Write the server's answer to a registration."""
+    match reply:
+        case Accepted(urls=urls, key=key):
+            told: JSONObject = {} if key is None else {"key": key}
+            return _format_line({"status": "ok", "urls": list(urls), **told})
+        case Refused(reason=reason):
+            return _format_line({"status": "error", "reason": reason})
+
+
+def parse_reply(line: bytes) -> Accepted:
+    """Read the server's answer; raises `RegistrationRefused` with its reason, or `RemoteProtocolError`."""
+    message = parse_from_server(line, "answer")
+    urls = message.get("urls")
+    if not isinstance(urls, list) or not all(isinstance(url, str) and _is_url_host(url) for url in urls):
+        raise RemoteProtocolError("the server's answer holds no list of host names")
+    key = message.get("key")
+    return Accepted(urls=tuple(urls), key=key if isinstance(key, str) else None)
+
+
+def format_event(event: Event) -> bytes:
+    """Write an event."""
+    return _format_line({"event": event.value})
+
+
+def format_ping(idle: float, visitors: int) -> bytes:
+    """Write a `PING`; `idle` is for how many seconds nothing has gone through, `visitors` counts connections."""
+    return _format_line({"event": Event.PING.value, "idle": idle, "visitors": visitors})
+
+
+def format_pong(ends: float | None) -> bytes:
+    """Write a `PONG`; `ends` is when (Unix time) the application ends because nobody uses it, if it is to."""
+    return format_event(Event.PONG) if ends is None else _format_line({"event": Event.PONG.value, "ends": ends})
+
+
+def parse_pong(line: bytes) -> float | None:
+    """Return the `ends` of a `PONG`, None where it tells none."""
+    try:
+        return _parse_time(parse_object(line).get("ends"))
+    except ValueError:
+        return None
+
+
+def _parse_time(value: object) -> float | None:
+    """Return a Unix time of this century; what is none is none."""
+    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 5e9
+    return float(value) if is_time and isinstance(value, int | float) else None
+
+
+def parse_idle(line: bytes) -> float | None:
+    """Return the `idle` of a `PING`, None where it tells none."""
+    try:
+        idle = parse_object(line).get("idle")
+    except ValueError:
+        return None
+    return float(idle) if isinstance(idle, int | float) and not isinstance(idle, bool) else None
+
+
+def parse_event(line: bytes) -> Event | None:
+    """Read an event; None for anything else, among it what later versions may say."""
+    try:
+        return Event(parse_object(line).get("event"))
+    except ValueError:
+        return None
+
+
+def _parse_node(message: JSONObject) -> str:
+    """Return the node's name; what is no name of a computer is none."""
+    node = message.get("node")
+    return node if isinstance(node, str) and re.fullmatch(rf"[A-Za-z0-9._-]{{0,{MAX_NODE}}}", node) else ""
+
+
+def _parse_extensions(message: JSONObject) -> frozenset[str]:
+    """Return the extensions that the other end speaks and we do; what is no list of words announces none."""
+    told = message.get("extensions")
+    words = {word for word in told if isinstance(word, str)} if isinstance(told, list) else set()
+    return _EXTENSIONS & words
+
+
+def _is_path(text: str) -> bool:
+    """Whether the operating system takes a text as a path; bytes that are no UTF-8 come as lone surrogates."""
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_url_host(text: str) -> bool:
+    return re.fullmatch(r"[!-~]+", text) is not None
+
+
+def _format_reason(reason: object) -> str:
+    """Return the server's reason as a line for people; what the original's server gives is bare."""
+    if reason == "exists":
+        return "name taken: another session of yours has this key; end that one or choose another key"
+    if type(reason) is int:  # an errno; what the server does with the system then is all with the relay socket
+        return f"the server cannot use the relay socket (error number {reason})"
+    return reason if isinstance(reason, str) and reason else "no reason given"
+
+
+def parse_from_server(line: bytes, what: str) -> JSONObject:
+    """Read what says that all is well; raises `RegistrationRefused` with the reason, or `RemoteProtocolError`."""
+    try:
+        message = parse_object(line)
+    except ValueError as error:
+        raise RemoteProtocolError(f"the server's {what} is {error}") from None
+    if message.get("status") != "ok":
+        raise RegistrationRefused(_format_reason(message.get("reason")))
+    return message

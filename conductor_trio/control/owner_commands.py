@@ -1,0 +1,166 @@
+r"""What owners ask over the control channel, in the place of a registration, and what they are told: ``owner``.
+
+::
+
+    client → server   {"command": "list"}
+                      {"command": "stop", "key": "<key>"}
+                      {"command": "share", "key": "<key>", "auth": "<blake2b-512 hex>", "label": "<text>",
+                       "for": <seconds or null>, "once": <bool>}
+                      {"command": "revoke", "key": "<key>", "id": "<share's id>"}
+    server → client   {"status": "ok", …}  or  {"status": "error", "reason": "<text>"}
+
+One answer for each, in order, until the client closes. Who asks, the kernel tells: a command is about the sessions
+of that user only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import attrs
+
+from conductor_trio.access.grants import Share
+from conductor_trio.access.tokens import is_token_hash
+from conductor_trio.control.messages import JSONObject, parse_from_server, parse_object
+from conductor_trio.errors import RegistrationRefused
+
+MAX_LABEL = 60  # characters
+MAX_SHARE_TIME = 366 * 86400.0  # seconds
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@attrs.frozen
+class ListSessions:
+    """Asks for all sessions of the user."""
+
+
+@attrs.frozen(kw_only=True)
+class StopSession:
+    """Asks to end a session, its application included."""
+
+    key: str
+
+
+@attrs.frozen(kw_only=True)
+class ShareSession:
+    """Asks for a further token, of which `auth` is the hash, for so many seconds, or for the session's life."""
+
+    key: str
+    auth: str
+    label: str
+    seconds: float | None
+    is_once: bool
+
+
+@attrs.frozen(kw_only=True)
+class RevokeShare:
+    """Asks to end a share."""
+
+    key: str
+    id: str
+
+
+Command = ListSessions | StopSession | ShareSession | RevokeShare
+
+
+def parse_command(line: bytes) -> Command | None:
+    """Read a command; None for what is none. Raises `RegistrationRefused` with what is wrong with one."""
+    try:
+        return read_command(parse_object(line))
+    except ValueError:
+        return None
+
+
+def read_command(message: JSONObject) -> Command | None:
+    """Do as `parse_command`, from what a line has told."""
+    match message.get("command"):
+        case None:
+            return None
+        case "list":
+            return ListSessions()
+        case "stop":
+            return StopSession(key=_key(message))
+        case "share":
+            return _parse_share(message)
+        case "revoke":
+            share = message.get("id")
+            if not isinstance(share, str):
+                raise RegistrationRefused("id is missing; `ls` shows the ids of shares")
+            return RevokeShare(key=_key(message), id=share)
+        case _:
+            raise RegistrationRefused("this gateway does not know that command; it may be older than your client")
+
+
+def _key(message: JSONObject) -> str:
+    key = message.get("key")
+    if not isinstance(key, str) or not key:
+        raise RegistrationRefused("key is missing; `ls` shows the keys of your sessions")
+    return key.lower()
+
+
+def _parse_share(message: JSONObject) -> ShareSession:
+    auth, label, seconds = message.get("auth"), message.get("label", ""), message.get("for")
+    if not isinstance(auth, str) or not is_token_hash(auth):
+        raise RegistrationRefused("auth is malformed; send the blake2b-512 hex digest of the token (128 digits)")
+    if not isinstance(label, str) or len(label) > MAX_LABEL or _UNPRINTABLE.search(label):
+        raise RegistrationRefused(f"a label has at most {MAX_LABEL} printable characters")
+    if seconds is not None and (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not math.isfinite(seconds)
+        or not 0 < seconds <= MAX_SHARE_TIME
+    ):
+        raise RegistrationRefused("a share lasts between a second and a year")
+    return ShareSession(
+        key=_key(message),
+        auth=auth,
+        label=label,
+        seconds=None if seconds is None else float(seconds),
+        is_once=message.get("once") is True,
+    )
+
+
+def format_command(command: Command) -> bytes:
+    """Write a command."""
+    match command:
+        case ListSessions():
+            message: JSONObject = {"command": "list"}
+        case StopSession(key=key):
+            message = {"command": "stop", "key": key}
+        case ShareSession():
+            message = {
+                "command": "share",
+                "key": command.key,
+                "auth": command.auth,
+                "label": command.label,
+                "for": command.seconds,
+                "once": command.is_once,
+            }
+        case RevokeShare(key=key, id=share):
+            message = {"command": "revoke", "key": key, "id": share}
+    return json.dumps(message).encode() + b"\n"
+
+
+def describe_share(share: Share) -> JSONObject:
+    """Return what an owner is told of a share; times are Unix times."""
+    return {
+        "id": share.id,
+        "label": share.label,
+        "created": share.created,
+        "expires": share.expires,
+        "once": share.is_once,
+        "used": share.is_once and share.token_hash is not None,
+    }
+
+
+def format_answer(**fields: object) -> bytes:
+    """Write what is told where a command has been carried out."""
+    return json.dumps({"status": "ok", **fields}).encode() + b"\n"
+
+
+def parse_answer(line: bytes) -> JSONObject:
+    """Read the answer to a command; raises `RegistrationRefused` with the reason, or `RemoteProtocolError`."""
+    return parse_from_server(line, "answer")

@@ -1,0 +1,213 @@
+"""How a message's body ends, its bytes taken out of that framing, and framed anew.
+
+The decoder of the chunked coding is our own and stricter than h11's, which takes a bare LF for a line end in
+trailers and does not let its caller see it (RFC 9112 section 2.2 leaves that to the recipient; here it is 400).
+A property test holds it to h11's reading of everything that it accepts.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+import attrs
+
+from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.http1.fields import (
+    BARE_LINE_END,
+    Fields,
+    format_fields,
+    parse_field_block,
+)
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+# chunk-size, and extensions, which end here (RFC 9112 section 7.1.1), without the "bad" white space before them,
+# which h11 does not read either. 16 digits are 64 bits.
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_MAX_CHUNK_LINE = 4096
+
+
+class Framing(enum.Enum):
+    """The ways in which a body can end (RFC 9112 section 6.3)."""
+
+    NONE = enum.auto()  #: there is none
+    LENGTH = enum.auto()  #: after a known number of bytes
+    CHUNKED = enum.auto()  #: with a last chunk
+    CLOSE = enum.auto()  #: with the connection; responses only
+
+
+@attrs.frozen
+class Body:
+    """A body's framing, and for `Framing.LENGTH` its size in bytes."""
+
+    framing: Framing
+    length: int = 0
+    is_empty: bool = attrs.field(init=False, eq=False, repr=False)  #: whether it is known that nothing comes
+
+    @is_empty.default
+    def _is_empty(self) -> bool:
+        return self.framing is Framing.NONE or (self.framing is Framing.LENGTH and self.length == 0)
+
+
+NO_BODY = Body(Framing.NONE)
+CHUNKED_BODY = Body(Framing.CHUNKED)
+CLOSE_BODY = Body(Framing.CLOSE)
+
+
+@attrs.frozen(kw_only=True)
+class EndOfMessage:
+    """The message is complete."""
+
+    trailers: Fields = ()
+
+
+END = EndOfMessage()
+
+
+def parse_content_length(values: list[bytes]) -> int | None:
+    """Return the one Content-Length, None where there is none; raises for several or a malformed one."""
+    if not values:
+        return None
+    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > 18:
+        raise RemoteProtocolError("malformed or repeated Content-Length")
+    return int(values[0])
+
+
+def format_chunk(data: bytes) -> bytes:
+    """Write one chunk; `data` is not empty, since an empty chunk would be the last."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def format_last_chunk(trailers: Fields) -> bytes:
+    """Write the last chunk and the trailer section."""
+    return b"0\r\n" + format_fields(trailers) + b"\r\n" if trailers else LAST_CHUNK
+
+
+class BodyReader:
+    """Takes one body out of its framing: feed bytes, get payload, and at its end what followed it."""
+
+    def __init__(self, body: Body, *, max_trailer: int, max_fields: int) -> None:
+        self._framing = body.framing
+        self._left = body.length
+        self._chunked = ChunkedDecoder(max_trailer, max_fields) if body.framing is Framing.CHUNKED else None
+        self.end: EndOfMessage | None = END if body.is_empty else None
+
+    def decode(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the payload in `data`, and the bytes after the body's end, where `end` is set by then."""
+        if self.end is not None:
+            return b"", data
+        if self._chunked is not None:
+            payload, rest = self._chunked.decode(data)
+            self.end = self._chunked.end
+            return payload, rest
+        if self._framing is Framing.CLOSE:
+            return data, b""
+        payload, rest = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
+        self.skip(len(payload))
+        return payload, rest
+
+    def skip(self, count: int) -> None:
+        """Count bytes of the body that went past this reader."""
+        if self._framing is Framing.LENGTH:
+            self._left -= count
+            if self._left == 0:
+                self.end = END
+
+    @property
+    def unframed_left(self) -> int | None:
+        """How many bytes of bare payload come next, for a splice; None where bytes must be looked at.
+
+        A body that ends with the connection counts as without end.
+        """
+        if self.end is not None or self._chunked is not None:
+            return None
+        return self._left if self._framing is Framing.LENGTH else 1 << 62
+
+    def receive_eof(self) -> None:
+        """Take note that the peer ended the connection; raises where that cuts the body short."""
+        if self._framing is Framing.CLOSE:
+            self.end = END
+        elif self.end is None:
+            raise RemoteProtocolError("the connection ended inside a body")
+
+
+#: For any message without a body: such a reader has ended before it begins, and never changes.
+EMPTY_BODY_READER = BodyReader(NO_BODY, max_trailer=0, max_fields=0)
+
+
+class ChunkedDecoder:
+    """The chunked transfer coding (RFC 9112 section 7.1), strictly."""
+
+    def __init__(self, max_trailer: int, max_fields: int) -> None:
+        self._max_trailer = max_trailer
+        self._max_fields = max_fields
+        self._pending = b""  # an incomplete line, or the trailer section so far
+        self._left = 0  # of the current chunk's data and the CRLF after it
+        self._in_trailer = False
+        self._searched = 0  # of the trailer section
+        self.end: EndOfMessage | None = None
+
+    def decode(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the payload in `data`, and what follows the coding's end, where `end` is set by then."""
+        if self._pending:
+            data = self._pending + data
+            self._pending = b""
+        parts: list[bytes] = []
+        position = 0
+        while not self._in_trailer:
+            if self._left:
+                position = self._take_data(data, position, parts)
+                if self._left:
+                    return b"".join(parts), b""
+            line_end = data.find(b"\r\n", position, position + _MAX_CHUNK_LINE)
+            if line_end < 0:
+                self._check_partial_line(data[position:])
+                self._pending = data[position:]
+                return b"".join(parts), b""
+            match = _CHUNK_LINE.fullmatch(data, position, line_end)
+            if match is None:
+                raise RemoteProtocolError("malformed chunk size")
+            size = int(match[1], 16)
+            position = line_end + 2
+            if size:
+                self._left = size + 2
+            else:
+                self._in_trailer = True
+        return b"".join(parts), self._take_trailer(data[position:])
+
+    def _take_data(self, data: bytes, position: int, parts: list[bytes]) -> int:
+        """Move data of the current chunk to `parts`, check its CRLF, and return where that ended."""
+        if self._left > 2:
+            piece = data[position : position + self._left - 2]
+            parts.append(piece)
+            self._left -= len(piece)
+            position += len(piece)
+        while self._left <= 2 and self._left and position < len(data):
+            if data[position] != b"\r\n"[2 - self._left]:
+                raise RemoteProtocolError("malformed end of a chunk")
+            self._left -= 1
+            position += 1
+        return position
+
+    @staticmethod
+    def _check_partial_line(line: bytes) -> None:
+        if len(line) >= _MAX_CHUNK_LINE or b"\n" in line or b"\r" in line[:-1]:
+            raise RemoteProtocolError("malformed chunk size")
+
+    def _take_trailer(self, data: bytes) -> bytes:
+        if data.startswith(b"\r\n"):
+            self.end = END
+            return data[2:]
+        end = data.find(b"\r\n\r\n", self._searched)
+        if (end if end >= 0 else len(data)) > self._max_trailer:
+            raise RemoteProtocolError("trailer section too large", status=431)
+        if end < 0:
+            if BARE_LINE_END.search(data, self._searched):
+                raise RemoteProtocolError("malformed line end in a trailer section")
+            self._searched = max(0, len(data) - 3)
+            self._pending = data
+            return b""
+        trailers = parse_field_block(data[: end + 2], max_fields=self._max_fields)
+        self.end = EndOfMessage(trailers=trailers)
+        return data[end + 4 :]

@@ -1,0 +1,147 @@
+"""Header fields: blocks of them read strictly, cookies cut out to the byte, what ends at a gateway.
+
+Names keep the spelling that they came with, next to their lower-case form; values are bytes without the white
+space around them (RFC 9110 section 5.5).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+
+import attrs
+
+from conductor_trio.errors import RemoteProtocolError
+
+_TCHAR = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]"
+_TOKEN = re.compile(_TCHAR + rb"+")
+
+# One field line and its CRLF, in the strict grammar of RFC 9112 section 5: no white space before the colon,
+# no folding, no control character but HTAB in the value, no bare CR or LF.
+_FIELD_LINE = _TCHAR + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n"
+_FIELD_BLOCK = re.compile(rb"(?:" + _FIELD_LINE + rb")*")
+
+#: A bare CR or LF, in text of which more may come.
+BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]")
+
+#: Fields that concern one connection only (RFC 9110 section 7.6.1), and those that frame a message.
+HOP_BY_HOP = frozenset(
+    [
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    ]
+)
+
+#: What a visitor could use to pretend to be somebody else; set by the gateway itself.
+FORWARDING = frozenset(
+    [
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+    ]
+)
+
+#: Of a request: what the gateway leaves out, or writes itself.
+_ENDS_HERE = HOP_BY_HOP | FORWARDING | {b"content-length", b"host"}
+
+#: Fields without a meaning, or with a dangerous one, after the body (RFC 9110 section 6.5.1).
+_NOT_IN_TRAILERS = (
+    HOP_BY_HOP
+    | FORWARDING
+    | frozenset(
+        [
+            b"authorization",
+            b"cache-control",
+            b"content-encoding",
+            b"content-length",
+            b"content-range",
+            b"content-type",
+            b"cookie",
+            b"expect",
+            b"host",
+            b"max-forwards",
+            b"range",
+            b"set-cookie",
+            b"trailer",
+        ]
+    )
+)
+
+
+@attrs.frozen
+class Field:
+    """One field: the name as it came, the name in lower case, the value."""
+
+    name: bytes
+    lower: bytes
+    value: bytes
+    line: bytes = attrs.field(init=False, eq=False, repr=False)  #: as it is written, with its CRLF
+
+    @line.default
+    def _written(self) -> bytes:
+        return b"%b: %b\r\n" % (self.name, self.value)
+
+
+Fields = tuple[Field, ...]
+
+
+def parse_field_block(block: bytes, *, max_fields: int) -> Fields:
+    """Read field lines, each ended by CRLF; raises `RemoteProtocolError` for anything that is not strict."""
+    if not _FIELD_BLOCK.fullmatch(block):
+        raise RemoteProtocolError("malformed header field")
+    lines = block.split(b"\r\n")
+    lines.pop()
+    if len(lines) > max_fields:
+        raise RemoteProtocolError(f"more than {max_fields} header fields", status=431)
+    return tuple(
+        [_parse_line_again(line) if len(line) <= _MAX_REMEMBERED else _parse_line(line) for line in lines]
+    )
+
+
+def _parse_line(line: bytes) -> Field:
+    name, _, value = line.partition(b":")
+    return Field(name, name.lower(), value.strip(b" \t"))
+
+
+_MAX_REMEMBERED = 256  # bytes of a line
+
+#: The same, for lines that came before: most of an application's are the same in every response.
+_parse_line_again = functools.lru_cache(maxsize=1024)(_parse_line)
+
+
+def format_fields(fields: Iterable[Field]) -> bytes:
+    """Write field lines, each ended by CRLF."""
+    return b"".join([field.line for field in fields])
+
+
+def is_token(text: bytes) -> bool:
+    """Whether a text is a token (RFC 9110 section 5.6.2)."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def list_elements(values: Iterable[bytes]) -> list[bytes]:
+    """Return the elements of a list-valued field, in lower case, empty ones left out (RFC 9110 section 5.6.1)."""
+    return [element for value in values for part in value.split(b",") if (element := part.strip(b" \t").lower())]
+
+
+def ends_here(lower: bytes) -> bool:
+    """Whether a request's field never goes on as it came, also where an interface would take it for such a one.
+
+    CGI and WSGI turn both ``-`` and ``_`` into ``_``.
+    """
+    return lower in _ENDS_HERE or (b"_" in lower and lower.replace(b"_", b"-") in _ENDS_HERE)
+
+
+def passable_trailers(trailers: Fields) -> Fields:
+    """Return the trailer fields that may go on."""
+    return tuple(field for field in trailers if field.lower.replace(b"_", b"-") not in _NOT_IN_TRAILERS)

@@ -1,0 +1,169 @@
+"""Messages on a connection: bytes in; heads, payload and ends out, in the manner of `h11.Connection`.
+
+One reader serves one direction of one connection: `RequestReader` a visitor's, for as many requests as come, and
+`ResponseReader` one response (and the interim ones before it).
+"""
+
+from __future__ import annotations
+
+import re
+
+from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.http1.body import (
+    EMPTY_BODY_READER,
+    BodyReader,
+    EndOfMessage,
+    Framing,
+)
+from conductor_trio.http1.fields import BARE_LINE_END
+from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.response import ResponseHead, parse_response_head
+from conductor_trio.limits import Limits
+
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
+_METHOD_START = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z\r]")
+_LONGEST_METHOD_AND_VERSION = 64
+
+
+class _MessageReader:
+    """What both directions share: the bytes that came, a head at their begin, and the body after it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._data = b""
+        self._searched = 0  # how much of it holds no end of a head
+        self._body: BodyReader | None = None
+
+    def receive_data(self, data: bytes) -> None:
+        """Take in what the peer sent."""
+        self._data = self._data + data if self._data else data
+
+    def _take_head(self) -> bytes | None:
+        """Return the head up to and with its empty line, or None while it is incomplete."""
+        end = self._data.find(b"\r\n\r\n", self._searched)
+        if end < 0:
+            if len(self._data) > self._limits.max_head:
+                raise RemoteProtocolError("head too large", status=431)
+            # Only what is new: a head that comes byte by byte must not cost the square of its size.
+            if BARE_LINE_END.search(self._data, self._searched):
+                raise RemoteProtocolError("bare CR or LF in a head")
+            self._searched = max(0, len(self._data) - 3)
+            return None
+        head = self._data[: end + 4]
+        if len(head) > self._limits.max_head:
+            raise RemoteProtocolError("head too large", status=431)
+        self._data = self._data[end + 4 :]
+        self._searched = 0
+        return head
+
+    def _next_body_event(self, body: BodyReader) -> bytes | EndOfMessage | None:
+        if self._data:
+            payload, self._data = body.decode(self._data)
+            if payload:
+                return payload
+        if body.end is not None:
+            self._body = None
+        return body.end
+
+    def _begin_body(self, head: RequestHead | ResponseHead) -> None:
+        if head.body.framing is Framing.NONE:
+            self._body = EMPTY_BODY_READER
+        else:
+            self._body = BodyReader(
+                head.body, max_trailer=self._limits.max_head, max_fields=self._limits.max_fields
+            )
+
+    @property
+    def trailing_data(self) -> bytes:
+        """Bytes received and not yet taken as events."""
+        return self._data
+
+    @property
+    def unframed_left(self) -> int | None:
+        """How many bytes of bare payload come next from the connection; None where bytes must be looked at."""
+        if self._body is None or self._data:
+            return None
+        return self._body.unframed_left
+
+    def skip(self, count: int) -> None:
+        """Count payload that went past this reader, by `unframed_left`."""
+        assert self._body is not None
+        self._body.skip(count)
+
+
+class RequestReader(_MessageReader):
+    """A visitor's requests: for each a `RequestHead`, payload as bytes, and an `EndOfMessage`."""
+
+    def next_event(self) -> RequestHead | bytes | EndOfMessage | None:
+        """Return the next event, or None when more bytes are needed; raises `RemoteProtocolError`."""
+        if self._body is not None:
+            return self._next_body_event(self._body)
+        if self._data and (empty := _EMPTY_LINES.match(self._data)):  # RFC 9112 section 2.2: before a request
+            self._data = self._data[empty.end() :]
+        if not self._data:
+            return None
+        self._check_request_line()
+        head = self._take_head()
+        if head is None:
+            return None
+        request = parse_request_head(head, max_fields=self._limits.max_fields)
+        if len(request.target) > self._limits.max_target:
+            raise RemoteProtocolError("request target too long", status=414)
+        self._begin_body(request)
+        return request
+
+    def _check_request_line(self) -> None:
+        data = self._data
+        if not _METHOD_START.match(data):
+            raise RemoteProtocolError("this is not HTTP")
+        limit = self._limits.max_target + _LONGEST_METHOD_AND_VERSION
+        if len(data) > limit and data.find(b"\r\n", 0, limit) < 0:
+            raise RemoteProtocolError("request target too long", status=414)
+
+    @property
+    def is_between_messages(self) -> bool:
+        """Whether nothing of a request has come since the last one ended."""
+        return self._body is None and not self._data
+
+
+class ResponseReader(_MessageReader):
+    """The response to one request: interim heads, a final head, payload as bytes, an `EndOfMessage`.
+
+    After a head with status 101 nothing more is an event: the connection's bytes are the new protocol's, and
+    those that came early are `trailing_data`.
+    """
+
+    def __init__(self, method: bytes, limits: Limits) -> None:
+        super().__init__(limits)
+        self._method = method
+        self.has_begun = False  #: whether a byte of a response has come
+        self.is_complete = False
+
+    def receive_data(self, data: bytes) -> None:
+        """Take in what the application sent."""
+        self.has_begun = True
+        super().receive_data(data)
+
+    def receive_eof(self) -> None:
+        """Take note of the connection's end; raises `RemoteProtocolError` where that cuts the response short."""
+        if self._body is None:
+            raise RemoteProtocolError("the application closed the connection without a response")
+        self._body.receive_eof()
+
+    def next_event(self) -> ResponseHead | bytes | EndOfMessage | None:
+        """Return the next event, or None when more bytes are needed; raises `RemoteProtocolError`."""
+        if self.is_complete:
+            return None
+        if self._body is not None:
+            event = self._next_body_event(self._body)
+            self.is_complete = isinstance(event, EndOfMessage)
+            return event
+        head = self._take_head() if self._data else None
+        if head is None:
+            return None
+        response = parse_response_head(head, method=self._method, max_fields=self._limits.max_fields)
+        if response.status == 101:
+            self.is_complete = True
+        elif not response.is_interim:
+            self._begin_body(response)
+        return response

@@ -1,0 +1,128 @@
+"""Response heads: what the way back to the visitor needs, read once.
+
+A response comes from the route's own application, and a full h11 client cycle costs half of what the whole
+exchange may. It is read with the strict grammar of `fields` instead, and a property test holds that to h11's
+reading.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import attrs
+
+from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.http1.body import (
+    CHUNKED_BODY,
+    CLOSE_BODY,
+    NO_BODY,
+    Body,
+    Framing,
+    parse_content_length,
+)
+from conductor_trio.http1.cookies import sets_own_cookie
+from conductor_trio.http1.fields import (
+    HOP_BY_HOP,
+    Fields,
+    format_fields,
+    list_elements,
+    parse_field_block,
+)
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
+
+_NO_OPTIONS: frozenset[bytes] = frozenset()
+_ENDS_HERE = HOP_BY_HOP | {b"content-length"}
+_MAX_REMEMBERED = 4096  # bytes of a head
+
+
+@attrs.frozen(kw_only=True)
+class ResponseHead:
+    """One response, final or interim; `body` is what follows in answer to the request's method.
+
+    `passed_back` is what goes on to the visitor as it came: the status line, as ours, and the end-to-end fields.
+    """
+
+    status: int
+    reason: bytes
+    is_http11: bool
+    fields: Fields
+    body: Body
+    keep_alive: bool
+    upgrades: tuple[bytes, ...]
+    connection_options: frozenset[bytes]
+    has_date: bool
+    passed_back: bytes
+
+    @property
+    def is_interim(self) -> bool:
+        """Whether another response to the same request follows (RFC 9110 section 15.2)."""
+        return self.status < 200 and self.status != 101
+
+
+def parse_response_head(head: bytes, *, method: bytes, max_fields: int) -> ResponseHead:
+    """Read a response head, its empty line included; raises `RemoteProtocolError` (RFC 9112 section 4)."""
+    parse = _parse_response_head_again if len(head) <= _MAX_REMEMBERED else _parse_response_head
+    return parse(head, method, max_fields)
+
+
+def _parse_response_head(head: bytes, method: bytes, max_fields: int) -> ResponseHead:
+    status_line = _STATUS_LINE.match(head)
+    if status_line is None:
+        raise RemoteProtocolError("malformed status line")
+    fields = parse_field_block(head[status_line.end() : -2], max_fields=max_fields)
+    is_http11 = status_line[1] != b"0"
+    status = int(status_line[2])
+    reason = status_line[3] or b""
+    seen: dict[bytes, list[bytes]] = {}
+    for field in fields:
+        if field.lower in _UNDERSTOOD:
+            seen.setdefault(field.lower, []).append(field.value)
+    options = frozenset(list_elements(seen[b"connection"])) if b"connection" in seen else _NO_OPTIONS
+    return ResponseHead(
+        status=status,
+        reason=reason,
+        is_http11=is_http11,
+        fields=fields,
+        body=_response_body(status, method, seen, is_http11=is_http11),
+        keep_alive=b"close" not in options and (is_http11 or b"keep-alive" in options),
+        upgrades=tuple(list_elements(seen[b"upgrade"])) if b"upgrade" in seen else (),
+        connection_options=options,
+        has_date=b"date" in seen,
+        passed_back=b"HTTP/1.1 %d %b\r\n" % (status, reason) + _end_to_end_block(fields, options),
+    )
+
+
+def _end_to_end_block(fields: Fields, options: frozenset[bytes]) -> bytes:
+    return format_fields(
+        field
+        for field in fields
+        if field.lower not in _ENDS_HERE
+        and field.lower not in options
+        and not (field.lower == b"set-cookie" and sets_own_cookie(field.value))
+    )
+
+
+#: The same, for heads that came before: an application gives many answers of one shape within the second for which
+#: their Date stays the same. As with requests, what is remembered cannot differ from what would be read.
+_parse_response_head_again = functools.lru_cache(maxsize=512)(_parse_response_head)
+
+
+_UNDERSTOOD = frozenset([b"connection", b"content-length", b"date", b"transfer-encoding", b"upgrade"])
+
+
+def _response_body(status: int, method: bytes, seen: dict[bytes, list[bytes]], *, is_http11: bool) -> Body:
+    """Return the body's framing (RFC 9112 section 6.3), having checked fields that do not apply, too."""
+    length = parse_content_length(seen.get(b"content-length", []))
+    if codings := seen.get(b"transfer-encoding"):
+        if length is not None or not is_http11 or [coding.lower() for coding in codings] != [b"chunked"]:
+            raise RemoteProtocolError("conflicting or unknown framing of the response")
+        body = CHUNKED_BODY
+    elif length is not None:
+        body = Body(Framing.LENGTH, length)
+    else:
+        body = CLOSE_BODY
+    if method == b"HEAD" or status < 200 or status in (204, 304):
+        return NO_BODY
+    return body

@@ -1,0 +1,150 @@
+"""Heads written anew for the next hop, from what was parsed: nothing of the bytes that came goes on unseen."""
+
+from __future__ import annotations
+
+import attrs
+
+from conductor_trio.errors import LocalProtocolError
+from conductor_trio.http1.body import Framing
+from conductor_trio.http1.fields import (
+    format_fields,
+)
+from conductor_trio.http1.forwarded import Peer, own_forwarding, trusted_forwarding
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.response import ResponseHead
+
+
+def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bool) -> bytes:
+    """Write a request's head for the application.
+
+    Goes on: what is end-to-end. Ends here: hop-by-hop fields, what Connection names, forwarding fields of a peer
+    that is not trusted, and with `drop_authorization` the field that authorised the request. Set by us: Host, the
+    framing, the forwarding fields.
+    """
+    told = head.told
+    block = told.end_to_end_block
+    if drop_authorization:
+        block = format_fields(field for field in told.end_to_end if field.lower != b"authorization")
+    host = _host_value(head)
+    return b"".join(
+        [
+            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, head.target, host),
+            block,
+            _request_framing(head),
+            _connection_fields(head) if head.upgrades or told.accepts_trailers else b"",
+            format_fields(trusted_forwarding(head, peer, host))
+            if peer.is_trusted
+            else own_forwarding(head, peer, host),
+            b"\r\n",
+        ]
+    )
+
+
+def _host_value(head: RequestHead) -> bytes:
+    """Return the Host to send: the visitor's own spelling, or the target's authority where that decides."""
+    if head.told.host_value is not None:
+        return head.told.host_value
+    if head.authority is None:
+        raise LocalProtocolError("a request without a host was not answered by ourselves")
+    port = head.authority.port
+    return (head.authority.host if port is None else f"{head.authority.host}:{port}").encode()
+
+
+def _request_framing(head: RequestHead) -> bytes:
+    match head.body.framing:
+        case Framing.CHUNKED:
+            return b"Transfer-Encoding: chunked\r\n"
+        case Framing.LENGTH:
+            return b"Content-Length: %d\r\n" % head.body.length
+        case _:
+            return b""
+
+
+def _connection_fields(head: RequestHead) -> bytes:
+    fields, options = b"", []
+    if head.upgrades:
+        options.append(b"Upgrade")
+        fields += b"Upgrade: %b\r\n" % b", ".join(head.values(b"upgrade"))
+    if head.told.accepts_trailers:
+        options.append(b"TE")
+        fields += b"TE: trailers\r\n"
+    return b"Connection: %b\r\n%b" % (b", ".join(options), fields)
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """How a response goes to its visitor: whether its body is chunked anew, and whether the connection stays.
+
+    `shows_its_end` is False where the body ends with the connection, so that a cut needs a reset to be seen.
+    """
+
+    chunked: bool
+    keep_alive: bool
+    shows_its_end: bool = True
+
+
+def plan_delivery(request: RequestHead, response: ResponseHead, *, may_keep: bool) -> Delivery:
+    """Return how a final response is framed for the visitor (RFC 9112 sections 6 and 9.3).
+
+    A body without a known length is chunked where the visitor understands that, and otherwise ended by closing.
+    `may_keep` says whether the connection may stay as far as we are concerned.
+    """
+    keep_alive = may_keep and request.keep_alive
+    if response.body.framing in (Framing.NONE, Framing.LENGTH):
+        return Delivery(chunked=False, keep_alive=keep_alive)
+    if request.is_http11:
+        return Delivery(chunked=True, keep_alive=keep_alive)
+    return Delivery(chunked=False, keep_alive=False, shows_its_end=False)
+
+
+def format_response_head(
+    request: RequestHead, response: ResponseHead, delivery: Delivery, *, date: bytes
+) -> bytes:
+    """Write a final response's head; a Date is added where it has none (RFC 9110 section 6.6.1)."""
+    parts = [response.passed_back]
+    if not response.has_date:
+        parts.append(b"Date: %b\r\n" % date)
+    if delivery.chunked:
+        parts.append(b"Transfer-Encoding: chunked\r\n")
+    elif response.body.framing is Framing.LENGTH:
+        parts.append(b"Content-Length: %d\r\n" % response.body.length)
+    elif response.status == 304 or (request.method == b"HEAD" and response.status != 204):
+        # There it describes the body that is not sent (RFC 9110 section 8.6).
+        parts += [b"Content-Length: %b\r\n" % f.value for f in response.fields if f.lower == b"content-length"]
+    parts.append(format_connection(request, keep_alive=delivery.keep_alive))
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+def format_connection(request: RequestHead | None, *, keep_alive: bool) -> bytes:
+    """Write the Connection field that a response needs, if it needs one (RFC 9112 section 9.6)."""
+    if not keep_alive:
+        return b"Connection: close\r\n"
+    if request is not None and not request.is_http11:
+        return b"Connection: keep-alive\r\n"
+    return b""
+
+
+def format_interim_head(response: ResponseHead) -> bytes:
+    """Write an interim response's head for the visitor, who must speak HTTP/1.1 (RFC 9110 section 15.2)."""
+    return response.passed_back + b"\r\n"
+
+
+def format_switch_head(response: ResponseHead) -> bytes:
+    """Write the head of a 101 answer (RFC 9110 section 7.8)."""
+    upgrades = b", ".join(field.value for field in response.fields if field.lower == b"upgrade")
+    return b"%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (response.passed_back, upgrades)
+
+
+def switches_as_asked(request: RequestHead, response: ResponseHead) -> bool:
+    """Whether a 101 answers an upgrade that the visitor asked for (RFC 9110 section 15.2.2)."""
+    return (
+        bool(response.upgrades)
+        and b"upgrade" in response.connection_options
+        and all(_protocol_asked_for(protocol, request.upgrades) for protocol in response.upgrades)
+    )
+
+
+def _protocol_asked_for(protocol: bytes, asked: tuple[bytes, ...]) -> bool:
+    # An answer may name the version of a protocol that was asked for without one.
+    return protocol in asked or protocol.partition(b"/")[0] in asked

@@ -1,0 +1,133 @@
+"""Frozen settings, and every timeout and size in one place, each with its reason.
+
+`*_timeout`, `*_interval` and `*_pause` are seconds; `max_*` are bytes or counts, as their comment says.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+KIB = 1024
+MIB = 1024 * KIB
+
+#: The original's runtime directory, where both programs look unless told otherwise.
+DEFAULT_RUNTIME_DIR = "/var/run/conductor"
+DEFAULT_CONTROL_SOCKET = DEFAULT_RUNTIME_DIR + "/client"
+DEFAULT_PORT = 8888
+
+#: The longest path that connect() takes for a UNIX socket: sun_path is 108 bytes and ends with NUL (unix(7)).
+MAX_SOCKET_PATH = 107
+
+#: The name of the relay socket in a session's directory: the control channel's contract.
+RELAY_NAME = "socket"
+
+#: One line of the control channel, newline included, in bytes: the control channel's contract.
+MAX_CONTROL_LINE = 64 * KIB
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What the server allows its visitors, applications and clients."""
+
+    # Heads. 64 KiB and 100 fields are what browsers never reach; 16 KiB of target is twice nginx's default.
+    max_head: int = 64 * KIB
+    max_fields: int = 100
+    max_target: int = 16 * KIB
+
+    # Visitors.
+    tls_handshake_timeout: float = 10.0
+    head_timeout: float = 15.0  # from the first byte of a request's head to its last: slow loris
+    idle_timeout: float = 75.0  # between requests of a kept connection: nginx's keepalive_timeout
+    body_stall_timeout: float = 300.0  # a request body of which nothing comes
+    send_stall_timeout: float = 300.0  # a visitor or an application that does not read
+    linger_timeout: float = 5.0  # how long a refused visitor's bytes are read away, as nginx's lingering_timeout
+    max_linger: int = 16 * MIB  # and how many bytes
+    max_visitors: int = 16384  # connections at once
+    grace_timeout: float = 10.0  # running requests and tunnels at shutdown
+    drain_idle_timeout: float = 1.0  # for one more request on a kept connection before it is closed at shutdown
+
+    handover_timeout: float = 10.0  # for each step that a predecessor or a successor has to take
+    upgrade_timeout: float = 60.0  # from SIGHUP until the successor asks for our listeners: a cold, busy disk
+    successor_pause: float = 0.5  # that a visitor waits for our successor before what is left is cut
+    state_pause: float = 0.2  # between two writes of what a successor has to know
+    state_timeout: float = 2.0  # a disk that hangs
+
+    # Sessions whose link was lost, and whose client is expected back.
+    lost_timeout: float = 60.0  # how long their names are kept
+    hold_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor
+    max_held_per_route: int = 256  # a browser has six connections, so that is a class of forty
+    max_held: int = 4096
+    max_held_bytes: int = 32 * MIB  # heads and what came with them, of all requests that wait
+    ended_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
+    max_ended: int = 10_000
+    max_ended_per_user: int = 200
+
+    # Applications.
+    connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
+    watch_delay: float = 0.05  # silence of the application after which the visitor is watched for an abort
+    lost_link_delay: float = 0.01  # sshd that dies closes a relayed connection and the control channel
+    max_route_connections: int = 4096  # exchanges and tunnels at once; one application cannot take all of ours
+    max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests
+    upstream_idle_timeout: float = 4.0  # below the 5 s after which Node.js and uvicorn close a kept connection
+    read_size: int = 64 * KIB  # one recv() of what is looked at
+    splice_size: int = 384 * KIB  # and of what is only passed on: measured, a half more a second than with 192
+
+    # Fairness, while several routes want something.
+    route_share: float = 0.5  # of the processor, for one: most requests of the others find it free then
+    route_burst: float = 0.02  # seconds that it may be ahead of its share, as for a page of many parts
+    contention_memory: float = 1.0  # since two routes have wanted something
+
+    # Failed tokens, for each peer and route: that many at once, then one answer in each interval.
+    max_token_failures: int = 10
+    token_failure_interval: float = 1.0
+    max_token_failure_wait: float = 8.0
+
+    # Control channel.
+    control_line_timeout: float = 15.0  # from a line's first byte to its newline
+    control_send_timeout: float = 15.0  # a reply that is not read
+    user_lookup_timeout: float = 5.0  # a directory service can hang for seconds
+    max_control_lines: int = 16  # further lines after the registration, which the protocol does not have
+    # A class of demonstrations may come from one account; what a user cannot do is to fill the gateway alone.
+    max_sessions_per_user: int = 1024
+    max_sessions: int = 8192
+    max_new_sessions: int = 1200  # a minute and user, at about 2 ms each: a flood takes 4 % of the processor
+    ping_interval: float = 10.0  # to clients that answer
+    ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s
+    watch_pause: float = (
+        0.05  # between two looks at a directory that changes; doubled up to the next while it does
+    )
+    max_watch_pause: float = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class ClientLimits:
+    """What the client waits for, and how long."""
+
+    term_timeout: float = 3.0  # between SIGTERM and SIGKILL to the application: the client's contract
+    replace_timeout: float = 5.0  # for the former listener to let go of the local socket
+    # Pauses between looks whether the application listens; growing, since most are ready soon or late.
+    probe_pause: float = 0.01
+    max_probe_pause: float = 0.2
+    probe_timeout: float = 30.0  # for the answer to a request; the application may be loading what it needs
+    # Pauses between dials grow by a quarter: an outage is over for us after about a quarter more than it lasted.
+    redial_pause: float = 0.2
+    redial_growth: float = 1.25
+    max_redial_pause: float = 30.0
+    max_reopen_pause: float = 1.5  # while SSH stands and only the server is away, which costs nobody a login
+    ping_timeout: float = 28.0  # of silence of a server that pings, and the link is dead: within 30 s
+    hint_pause: float = 15.0  # for an application to listen that was not told where; then its user is told how
+    # For the server to confirm that visitors are shown the application; one that does not has heard of it by then.
+    show_timeout: float = 0.1
+    leave_timeout: float = 1.0  # for the server to take notice that we end on purpose
+    ssh_alive_interval: int = 8  # ServerAliveInterval; with the count below a dead link shows within 25 s
+    ssh_alive_count: int = 2
+    ssh_command_timeout: float = 30.0  # one command over the connection that already stands
+    server_start_timeout: float = 3.0  # for a control socket that is not there yet; the original waits as long
+    control_timeout: float = 30.0  # banner and reply of a server that accepts and then says nothing
+    # sshd's LoginGraceTime is 120 s; with a jump host and a slow second factor it can be twice that.
+    login_timeout: float = 300.0
+    connect_timeout: int = 15  # ssh's ConnectTimeout: an address that does not answer, and the handshake
+    output_stall_timeout: float = 10.0  # at the end, for a reader of our output that does not read
+    splice_size: int = 384 * KIB  # the buffer of the local transport, as the server's
+    max_output_backlog: int = 1 * MIB  # of the application's output not yet written; then the application waits
+    read_size: int = 64 * KIB

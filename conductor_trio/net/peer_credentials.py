@@ -1,0 +1,23 @@
+"""Who called connect() on a UNIX socket, as the kernel says (SO_PEERCRED)."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Credentials:
+    """Who called connect()."""
+
+    pid: int
+    uid: int
+
+
+def peer_credentials(sock: socket.socket) -> Credentials:
+    """Return who called connect(), as the kernel says (SO_PEERCRED, unix(7))."""
+    layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
+    pid, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
+    return Credentials(pid=pid, uid=uid)

@@ -1,0 +1,229 @@
+"""Byte streams over sockets and TLS, with what a gateway needs beyond `trio.abc.Stream`.
+
+`trio.SocketStream` yields to the scheduler in every call, even where the kernel could answer at once. A
+`SocketStream` of ours sends at once while the socket takes it and suspends only to wait; it reads only after
+waiting, so that each exchange passes through the scheduler where that costs least and still at least once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+
+# For TCP peers that vanish without a word: the first probe after a minute, given up after two.
+_KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
+
+
+Argument = TypeVar("Argument")
+Received = TypeVar("Received")
+
+
+class Stream(ABC):
+    """A two-way byte stream that one task reads and one task writes.
+
+    `trio.BrokenResourceError` means that the peer or the network ended it, `trio.ClosedResourceError` that we
+    did, `trio.TooSlowError` that the peer did not read for `send_timeout` seconds.
+    """
+
+    #: Whether `send_eof` ends one direction only.
+    can_half_close: bool = False
+    send_timeout: float = float("inf")
+
+    @abstractmethod
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Wait for bytes and return them; b"" once the peer has ended its direction."""
+
+    @abstractmethod
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Hand all bytes to the kernel, waiting while it takes no more."""
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction.
+
+        Nothing is written to the buffer while this waits, so that all streams can share one.
+        """
+        data = await self.receive_some(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    async def send_from(self, buffer: memoryview) -> None:
+        """Hand all bytes to the kernel as `send_all` does; the buffer is not looked at after the first wait."""
+        await self.send_all(bytes(buffer))
+
+    async def send_eof(self) -> None:
+        """End our direction where the transport knows how to; otherwise do nothing."""
+
+    def has_hung_up(self) -> bool:
+        """Whether the peer, whose direction has ended, is known to have ended the other one, too."""
+        return True
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close at once, without a farewell; may be called again."""
+
+    async def aclose(self) -> None:
+        """Close with the farewell that the transport has, if any."""
+        self.close()
+
+
+def set_tcp_options(sock: socket.socket) -> None:
+    """Send small pieces at once, and notice peers that vanish; nothing where it is no TCP socket.
+
+    What a listening socket accepts inherits all of this on Linux, which saves five system calls a connection.
+    """
+    if sock.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):  # the peer may have reset it already
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE.items():
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+class SocketStream(Stream):
+    """A connected, non-blocking stream socket, TCP or UNIX; the stream owns it. See `set_tcp_options`."""
+
+    can_half_close = True
+
+    def __init__(self, sock: socket.socket, *, send_timeout: float = float("inf")) -> None:
+        self._sock = sock
+        self.send_timeout = send_timeout
+        sock.setblocking(False)
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 once closed."""
+        return self._sock.fileno()
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether it is TCP, not UNIX."""
+        return self._sock.family != socket.AF_UNIX
+
+    # These three only choose, so that no frame of theirs stands between the caller and the wait.
+
+    def receive_some(self, max_bytes: int) -> Coroutine[Any, Any, bytes]:
+        """Wait for bytes and return them; b"" once the peer has ended its direction."""
+        return self._receive(self._sock.recv, max_bytes)
+
+    def receive_into(self, buffer: memoryview) -> Coroutine[Any, Any, int]:
+        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction."""
+        return self._receive(self._sock.recv_into, buffer)
+
+    def receive_into_pipe(self, pipe: int, max_bytes: int) -> Coroutine[Any, Any, int | None]:
+        """Wait for bytes, move what goes into that empty pipe and return how many; 0 as above.
+
+        None where what is there can be received, but not moved: there is urgent data (tcp(7)).
+        """
+        return self._receive(partial(_splice, self._sock.fileno(), pipe), max_bytes)
+
+    async def _receive(self, receive: Callable[[Argument], Received], argument: Argument) -> Received:
+        if self._sock.fileno() < 0:  # which nothing can be awaited on
+            raise trio.ClosedResourceError("this stream is closed")
+        while True:
+            await trio.lowlevel.wait_readable(self._sock)
+            try:
+                return receive(argument)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._translated(error) from error
+
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to receive at this moment: no bytes, no end, no error."""
+        return not self._poll(select.POLLIN)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Hand all bytes to the kernel, waiting up to `send_timeout` each time that it takes no more."""
+        sent = self.send_nowait(data)
+        if sent < len(data):
+            await self._send_rest(memoryview(data)[sent:])
+
+    async def send_from(self, buffer: memoryview) -> None:
+        """Hand all bytes to the kernel; what it does not take at once is copied out of the buffer."""
+        sent = self.send_nowait(buffer)
+        if sent < len(buffer):
+            await self._send_rest(memoryview(bytes(buffer[sent:])))
+
+    async def send_from_pipe(self, pipe: int, count: int) -> None:
+        """Move that many bytes, which are in the pipe, to the kernel's queue, waiting as `send_all` does."""
+        while count:
+            try:
+                count -= (sent := _splice(pipe, self._sock.fileno(), count) or 0)
+            except OSError as error:
+                raise self._translated(error) from error
+            if not sent:
+                await self._wait_writable()
+
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        """Hand bytes to the kernel and return how many of them it took."""
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise self._translated(error) from error
+
+    async def _send_rest(self, rest: memoryview) -> None:
+        while rest:
+            await self._wait_writable()
+            rest = rest[self.send_nowait(rest) :]
+
+    async def _wait_writable(self) -> None:
+        with trio.fail_after(self.send_timeout):
+            await trio.lowlevel.wait_writable(self._sock)
+
+    async def send_eof(self) -> None:
+        """End our direction; what was sent still arrives."""
+        with contextlib.suppress(OSError):  # the peer has ended it for us
+            self._sock.shutdown(socket.SHUT_WR)
+        await trio.lowlevel.checkpoint()
+
+    def has_hung_up(self) -> bool:
+        """Whether the peer is gone for both directions, as far as the kernel knows.
+
+        A UNIX peer that closed shows as POLLHUP; of a TCP peer only a reset shows, since FIN says no more than
+        that it will not send.
+        """
+        return bool(self._poll(0) & (select.POLLHUP | select.POLLERR | select.POLLNVAL))
+
+    def _poll(self, events: int) -> int:
+        """Return which of these are so, and of those that are always told (poll(2))."""
+        if self._sock.fileno() < 0:
+            return select.POLLNVAL
+        poll = select.poll()
+        poll.register(self._sock, events)
+        return next((mask for _, mask in poll.poll(0)), 0)
+
+    def reset(self) -> None:
+        """Close so that a TCP peer sees the connection broken, not ended."""
+        with contextlib.suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self) -> None:
+        """Close at once; tasks that wait on the socket get `trio.ClosedResourceError`."""
+        if self._sock.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._sock)
+            self._sock.close()
+
+    def _translated(self, error: OSError) -> Exception:
+        if self._sock.fileno() < 0 or error.errno == errno.EBADF:
+            return trio.ClosedResourceError("this stream is closed")
+        return trio.BrokenResourceError(f"connection lost: {error.strerror}")
+
+
+def _splice(source: int, target: int, count: int) -> int | None:
+    """Move at most that many bytes between a socket and a pipe, either way; None where none can be (splice(2))."""
+    try:
+        return os.splice(source, target, count, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK)
+    except BlockingIOError:
+        return None

@@ -1,0 +1,265 @@
+"""The server's own answers. They echo nothing that the visitor sent, and name the hop that failed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import attrs
+
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.rewrite import format_connection
+from conductor_trio.pages import session_page
+from conductor_trio.pages.html import POLICY, Page
+
+_STARTING_PAUSE = 2  # seconds; most applications take a few
+_BROKEN_PAUSE = 5  # seconds; it may need its owner
+_RELOAD_PAUSE = 3  # seconds; a request is held for longer, so a browser asks a few times a minute
+
+_GATEWAY = "Gateway"
+_LINK = "Link between the gateway and the application's computer"
+_APPLICATION = "Application"
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """An answer: a status, a line that names it, what is so, what to do next; `hop` is what speaks or failed."""
+
+    status: int
+    title: str
+    text: str
+    advice: str = ""
+    hop: str = _GATEWAY
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    reload: int | None = None  #: after how many seconds a browser is to ask again by itself
+    has_token_form: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Document:
+    """An answer whose body is made already, such as the counters."""
+
+    content_type: bytes
+    body: bytes
+    status: int = 200
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+
+
+NO_ROUTE = Reply(
+    status=404,
+    title="No application here",
+    text="No session is registered under this name at this gateway.",
+    advice="Check the address. If it is right, the application has not been started, or has long ended: ask its "
+    "owner.",
+)
+NO_PAGE = Reply(status=404, title="No such page", text="The gateway keeps no page under this address.")
+NO_TOKEN = Reply(
+    status=403,
+    title="This application is private",
+    text="Somebody runs an application here for themselves, and for those to whom they give its link. Your "
+    "browser has not shown its token.",
+    advice="Open the link that its owner gave you, or enter the token from it, the letters and digits after "
+    "/_conductor/auth/.",
+    has_token_form=True,
+)
+WRONG_TOKEN = Reply(
+    status=403,
+    title="This link does not open the application",
+    text="Its token is not, or no longer, one of the application's: it may have been started anew, or the link "
+    "may have ended.",
+    advice="Ask the application's owner for a new link, or enter the token that you have.",
+    has_token_form=True,
+)
+WRONG_FORM_TOKEN = Reply(
+    status=403,
+    title="This token does not open the application",
+    text="It is not, or no longer, one of the application's tokens.",
+    advice="Check that you have copied all of it, or ask the application's owner for a new link.",
+    has_token_form=True,
+)
+LINK_USED = Reply(
+    status=403,
+    title="This link has been used",
+    text="It was made to open one browser, and has done so.",
+    advice="If that was not you, tell the application's owner. They can give you a new link.",
+)
+CROSS_SITE = Reply(
+    status=403,
+    title="Cross-site request refused",
+    text="Another site's page sent this request. The gateway lets through only the application's own pages.",
+)
+METHOD_NOT_ALLOWED = Reply(
+    status=405,
+    title="Method not allowed",
+    text="The gateway's own pages are for GET and HEAD.",
+    fields=((b"Allow", b"GET, HEAD"),),
+)
+SESSION_PAGE = Document(
+    content_type=b"text/html; charset=utf-8",
+    body=session_page.SESSION_PAGE,
+    fields=((b"Content-Security-Policy", session_page.SESSION_POLICY), (b"Referrer-Policy", b"no-referrer")),
+)
+OPTIONS_ANSWER = Document(
+    content_type=b"text/plain",
+    body=b"",
+    status=200,
+    fields=((b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),),
+)
+
+_BAD_REQUEST_TEXTS = {
+    400: "The gateway could not read this request without a doubt about its meaning, and did not pass it on.",
+    405: "The gateway is no forward proxy.",
+    408: "The request did not arrive in time.",
+    413: "The form holds more than a token.",
+    414: "The request's target is too long.",
+    417: "The gateway knows no expectation but 100-continue.",
+    431: "The request's header fields are too many or too large.",
+    501: "The request uses a transfer coding that the gateway does not know.",
+    505: "The gateway speaks HTTP/1.1.",
+}
+
+
+def bad_request(status: int) -> Reply:
+    """Return the answer to a request that breaks the protocol."""
+    fields = ((b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),) if status == 405 else ()
+    text = _BAD_REQUEST_TEXTS.get(status, _BAD_REQUEST_TEXTS[400])
+    return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=fields)
+
+
+def broken(status: int, text: str, *, since: float | None = None) -> Reply:
+    """Return the answer where the application, or the way to it, failed; `text` names what did.
+
+    `since` is when it was first noticed (Unix time).
+    """
+    retry = ((b"Retry-After", b"2"),) if status == 503 else ()
+    titles = {502: "The application does not answer", 503: "The application is not available now"}
+    return Reply(
+        status=status,
+        title=titles.get(status, HTTPStatus(status).phrase),
+        text=text if since is None else f"{text} This is so since {_format_time(since)}.",
+        advice="This page tries again by itself. If this stays so, its owner can see in the application's "
+        "output why.",
+        hop=_APPLICATION,
+        fields=retry,
+        reload=_BROKEN_PAUSE,
+    )
+
+
+def starting(since: float) -> Reply:
+    """Return the answer for an application that has been starting since then (Unix time)."""
+    return Reply(
+        status=503,
+        title="The application is starting",
+        text=f"It was started at {_format_time(since)}, and does not answer yet.",
+        advice="There is nothing to do: this page becomes the application by itself.",
+        hop=_APPLICATION,
+        fields=((b"Retry-After", b"%d" % _STARTING_PAUSE),),
+        reload=_STARTING_PAUSE,
+    )
+
+
+def lost(since: float) -> Reply:
+    """Return the answer for a session whose link was lost at `since` (Unix time) and is expected back."""
+    return Reply(
+        status=503,
+        title="The link to the application is lost",
+        text=f"The application's computer has not been connected to this gateway since {_format_time(since)}. The "
+        "application itself may well be running, and the link is being made again.",
+        advice="There is nothing to do: this page tries again by itself.",
+        hop=_LINK,
+        fields=((b"Retry-After", b"%d" % _RELOAD_PAUSE),),
+        reload=_RELOAD_PAUSE,
+    )
+
+
+def ended(since: float) -> Reply:
+    """Return the answer for a session that ended at `since` (Unix time)."""
+    return Reply(
+        status=410,
+        title="The application has ended",
+        text=f"The session that had this address ended at {_format_time(since)}.",
+        advice="Its owner may start it again. You may then need a new link from them.",
+        hop=_APPLICATION,
+    )
+
+
+def _format_time(unix_time: float) -> str:
+    """Return a time for people anywhere."""
+    return f"{datetime.fromtimestamp(unix_time, UTC):%H:%M:%S UTC on %d %B %Y}"
+
+
+def redirect(where: str, set_cookie: str, *, status: int = 302) -> Reply:
+    """Return the answer to a right login link, or, with 303, to a right token in a form."""
+    return Reply(
+        status=status,
+        title="Welcome",
+        text="You are logged in; your browser goes on to the application.",
+        fields=(
+            (b"Location", where.encode("ascii")),
+            (b"Set-Cookie", set_cookie.encode("ascii")),
+            (b"Referrer-Policy", b"no-referrer"),
+        ),
+    )
+
+
+def counters(values: dict[str, int]) -> Document:
+    """Return the counters that monitoring systems poll."""
+    return Document(content_type=b"application/json", body=json.dumps(values).encode())
+
+
+def format_answer(
+    answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool, date: bytes
+) -> bytes:
+    """Write an answer, head and body, in the form that the visitor asks for: HTML, JSON or plain text.
+
+    The body is left out, and its length kept, in answer to HEAD.
+    """
+    match answer:
+        case Document():
+            document = answer
+        case Reply():
+            document = _rendered(answer, request)
+    fields = (
+        *document.fields,
+        (b"Date", date),
+        (b"Content-Type", document.content_type),
+        (b"Content-Length", b"%d" % len(document.body)),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
+    )
+    head = b"".join(
+        [
+            b"HTTP/1.1 %d %b\r\n" % (document.status, HTTPStatus(document.status).phrase.encode()),
+            *(b"%b: %b\r\n" % field for field in fields),
+            format_connection(request, keep_alive=keep_alive),
+            b"\r\n",
+        ]
+    )
+    return head if request is not None and request.method == b"HEAD" else head + document.body
+
+
+def _rendered(reply: Reply, request: RequestHead | None) -> Document:
+    code = f"{reply.status} {HTTPStatus(reply.status).phrase}"
+    accept = request.told.accept if request else b""
+    if b"text/html" in accept:
+        page = Page(
+            title=reply.title,
+            hop=reply.hop,
+            text=reply.text,
+            advice=reply.advice,
+            code=code,
+            # What was sent as a change is not repeated by itself, and a form's answer has no address.
+            reload=reply.reload if request and request.is_safe else None,
+            has_token_form=reply.has_token_form,
+        )
+        fields = (*reply.fields, (b"Content-Security-Policy", POLICY))
+        return Document(
+            status=reply.status, content_type=b"text/html; charset=utf-8", body=page.render(), fields=fields
+        )
+    reason = f"{reply.text} {reply.advice}".rstrip()
+    if b"json" in accept:
+        body = json.dumps({"status": reply.status, "error": reply.title, "reason": reason}).encode()
+        return Document(status=reply.status, content_type=b"application/json", body=body, fields=reply.fields)
+    text = f"{code}: {reply.title}. {reason}\n".encode()
+    return Document(status=reply.status, content_type=b"text/plain; charset=utf-8", body=text, fields=reply.fields)

@@ -1,0 +1,180 @@
+"""The session's own page: what its owner, and those to whom they gave a link, see of it while it runs."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+
+from conductor_trio.pages.html import STYLE
+
+_OWN_STYLE = """\
+body{align-items:flex-start}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;margin:1rem 0}
+dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
+h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
+ul{list-style:none;margin:0;padding:0}
+li{padding:.45rem 0;border-top:1px solid var(--line);overflow-wrap:anywhere;display:flex;gap:.6rem;\
+align-items:center;justify-content:space-between}
+li button{width:auto;margin:0;padding:.15rem .6rem}
+a{color:var(--act)}
+.row{display:flex;flex-wrap:wrap;gap:.6rem;align-items:end}.row>*{flex:1 1 8rem}
+.row label{margin:.4rem 0 .2rem}select{font:inherit;width:100%;padding:.6rem .5rem;border-radius:.4rem;\
+border:1px solid var(--soft);background:var(--paper);color:var(--ink)}
+.check{display:flex;gap:.5rem;align-items:center;font-weight:400}.check input{width:auto}
+.quiet{background:var(--paper);color:var(--act)}.state{font-weight:600}
+[hidden]{display:none!important}
+"""
+
+_SCRIPT = """\
+"use strict";
+const find = id => document.getElementById(id);
+const at = seconds => new Date(seconds * 1000).toLocaleString();
+const size = bytes => {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let unit = 0;
+  while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit += 1; }
+  return (unit ? bytes.toFixed(1) : bytes) + " " + units[unit];
+};
+const left = seconds => {
+  const minutes = Math.max(0, Math.round(seconds / 60));
+  return minutes < 60 ? minutes + " min" : Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
+};
+const states = {live: "Running", starting: "Starting", lost: "Link lost, being made again",
+  ended: "Ended"};
+let socket = null;
+const tell = message => socket.send(JSON.stringify(message));
+const put = (id, text) => { const place = find(id); if (place.textContent !== text) place.textContent = text; };
+const item = (text, name, act) => {
+  const line = document.createElement("li");
+  const words = document.createElement("span");
+  words.textContent = text;
+  line.append(words);
+  if (act) {
+    const button = document.createElement("button");
+    button.type = "button"; button.className = "quiet"; button.textContent = name;
+    button.addEventListener("click", act);
+    line.append(button);
+  }
+  return line;
+};
+let shown = "";
+const show = told => {
+  put("state", states[told.state] || told.state);
+  put("since", at(told.since));
+  put("key", told.key);
+  put("node", told.node || "not told");
+  put("visitors", told.visitors === undefined ? "none" : String(told.visitors));
+  put("requests", String(told.requests || 0));
+  put("traffic", size(told.bytesOut || 0) + " out, " + size(told.bytesIn || 0) + " in");
+  find("left").hidden = find("leftname").hidden = !told.until;
+  if (told.until) put("left", left(told.until - told.now) + ", until " + at(told.until));
+  const owns = told.you === "owner";
+  find("owner").hidden = !owns;
+  const lists = JSON.stringify([told.shares, told.log, told.ownVisitors, owns]);
+  if (lists === shown) return;
+  shown = lists;
+  const who = [item("Owner's link: " + (told.ownVisitors || 0) + " connections now")];
+  for (const share of told.shares) {
+    const kind = share.once ? (share.used ? "one-time, used" : "one-time, not used yet") : "";
+    const end = share.expires ? "until " + at(share.expires) : "as long as the session";
+    const text = (share.label || "Share " + share.id) + ": " + (share.visitors || 0) + " connections now, " +
+      [kind, end].filter(Boolean).join(", ");
+    who.push(item(text, "Revoke", owns && (() => tell({do: "revoke", id: share.id}))));
+  }
+  find("shares").replaceChildren(...who);
+  find("log").replaceChildren(...told.log.slice().reverse().map(entry =>
+    item(at(entry.at) + "  " + entry.text + (entry.count > 1 ? " (" + entry.count + " times)" : ""))));
+};
+const connect = () => {
+  socket = new WebSocket(location.href.replace(/^http/, "ws").replace(/[^/]*$/, "live"));
+  socket.addEventListener("message", event => {
+    const told = JSON.parse(event.data);
+    if (told.session) {
+      const end = told.session.idleUntil;
+      show(told.session);
+      put("news", end ? "Nobody uses the application. It ends at " + at(end) + " unless somebody does." : "");
+    }
+    if (told.link) {
+      find("linkrow").hidden = false;
+      find("link").value = location.origin + told.link;
+      find("link").select();
+    }
+    if (told.error) put("news", told.error);
+  });
+  socket.addEventListener("close", () => {
+    put("news", "Not connected to the gateway; trying again.");
+    setTimeout(connect, 2000);
+  });
+};
+find("share").addEventListener("submit", event => {
+  event.preventDefault();
+  const hours = Number(find("hours").value);
+  tell({do: "share", label: find("label").value, for: hours ? hours * 3600 : null, once: find("once").checked});
+});
+find("stop").addEventListener("click", () => {
+  if (confirm("Stop the application? What it has not saved is lost.")) tell({do: "stop"});
+});
+connect();
+"""
+
+_BODY = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Session</title>
+<style>%(style)s</style>
+</head>
+<body>
+<main>
+<p class="hop">Session</p>
+<h1>What happens here</h1>
+<p><a href="/">Open the application</a></p>
+<p id="news" role="status">Connecting to the gateway.</p>
+<noscript><p class="next">This page shows what happens as it happens, for which it needs JavaScript. \
+<code>conductor-trio ls</code> shows the same.</p></noscript>
+<dl>
+<dt>State</dt><dd id="state" class="state"></dd>
+<dt>Since</dt><dd id="since"></dd>
+<dt>Key</dt><dd id="key"></dd>
+<dt>Computer</dt><dd id="node"></dd>
+<dt id="leftname" hidden>Time left</dt><dd id="left" hidden></dd>
+<dt>Connections now</dt><dd id="visitors"></dd>
+<dt>Requests</dt><dd id="requests"></dd>
+<dt>Traffic</dt><dd id="traffic"></dd>
+</dl>
+<h2>Who has a link</h2>
+<ul id="shares"></ul>
+<section id="owner" hidden>
+<form id="share">
+<h2>Share</h2>
+<div class="row">
+<div><label for="label">For whom</label><input id="label" maxlength="60" autocomplete="off"></div>
+<div><label for="hours">How long</label><select id="hours"><option value="1">1 hour</option>\
+<option value="8" selected>8 hours</option><option value="72">3 days</option>\
+<option value="0">as long as the session</option></select></div>
+</div>
+<label class="check"><input type="checkbox" id="once"> for one browser only</label>
+<button type="submit">Make a link</button>
+<div id="linkrow" hidden><label for="link">The link, shown only now</label><input id="link" readonly></div>
+</form>
+<h2>End</h2>
+<button type="button" id="stop" class="quiet">Stop the application</button>
+</section>
+<h2>What happened</h2>
+<ul id="log"></ul>
+<footer>conductor-trio</footer>
+</main>
+<script>%(script)s</script>
+</body>
+</html>
+"""
+
+SESSION_PAGE = (_BODY % {"style": STYLE + _OWN_STYLE, "script": _SCRIPT}).encode()
+
+#: Its own script and its own WebSocket, and nothing else.
+SESSION_POLICY = (
+    b"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-"
+    + b64encode(sha256(_SCRIPT.encode()).digest())
+    + b"'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+)

@@ -1,0 +1,328 @@
+r"""From one server to the next, on ``<runtime>/handover``: the listeners, the place, and which routes to expect.
+
+::
+
+    successor connects
+    predecessor → successor    {"handover": 1, "listeners": [{"role": "public", "inherited": false}, …]}
+                               and with it the descriptors (SCM_RIGHTS) of the place and of the listeners
+    successor → predecessor    {"ready": true}      everything that can fail is done
+    predecessor → successor    its state, and the sessions that it lends; from here on it does not accept
+    successor → predecessor    {"taken": true}      the successor accepts, and what has a path is its own
+    either closes              the predecessor ends its sessions, and the successor uses them no more
+
+Until it has read ``taken`` the predecessor goes on if anything fails, a successor that it has told its state
+killed first, lest both accept. Each step up to there has a deadline.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import json
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import attrs
+import trio
+
+from conductor_trio.control.lines import LineReader
+from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
+from conductor_trio.limits import Limits
+from conductor_trio.log import Logger
+from conductor_trio.net.listeners import Listener, serve_connections
+from conductor_trio.net.peer_credentials import peer_credentials
+from conductor_trio.server.lifecycle.borrowed import (
+    LentRoutes,
+    LentSession,
+    format_lent,
+    lendable,
+    parse_lent,
+)
+from conductor_trio.server.lifecycle.listeners import Handed, Listeners, Role
+from conductor_trio.server.routing.snapshot import (
+    MAX_STATE,
+    SavedState,
+    current_state,
+    format_state,
+    parse_state,
+)
+from conductor_trio.server.routing.table import RouteTable
+
+_VERSION = 1
+_MAX_DESCRIPTORS = 253  # SCM_MAX_FD
+_READ_SIZE = 65536
+
+_FAILURES = (OSError, trio.BrokenResourceError, trio.TooSlowError, RemoteProtocolError)
+
+
+class _HandoverEnded(ConductorError):
+    """The other server closed the connection."""
+
+
+class _Channel:
+    """A connection between two servers: lines, and descriptors with the first of them."""
+
+    def __init__(self, sock: socket.socket, limits: Limits) -> None:
+        self._sock = trio.socket.from_stdlib_socket(sock)
+        self._limits = limits
+        self._lines = LineReader(MAX_STATE)
+        self.descriptors = array.array("i")
+
+    async def send(self, line: bytes, descriptors: array.array[int] | None = None) -> None:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)] if descriptors else []
+        with trio.fail_after(self._limits.handover_timeout):
+            sent = await self._sock.sendmsg([line], rights)
+            while sent < len(line):
+                sent += await self._sock.send(line[sent:])
+
+    async def say(self, **message: object) -> None:
+        await self.send(json.dumps(message).encode() + b"\n")
+
+    async def hear(self, word: str) -> None:
+        """Wait for that one word."""
+        line = await self.receive_line()
+        if line != json.dumps({word: True}).encode():
+            raise RemoteProtocolError(f"{word} was expected")
+
+    async def receive_line(self) -> bytes:
+        size = socket.CMSG_SPACE(_MAX_DESCRIPTORS * self.descriptors.itemsize)
+        with trio.fail_after(self._limits.handover_timeout):
+            while (line := self._lines.next_event()) is None:
+                data, rights, _, _ = await self._sock.recvmsg(_READ_SIZE, size, socket.MSG_CMSG_CLOEXEC)
+                for level, kind, content in rights:
+                    if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                        self.descriptors.frombytes(content)
+                if not data:
+                    raise _HandoverEnded("the other server closed the connection")
+                self._lines.receive_data(data)
+        return line
+
+    async def wait_closed(self) -> None:
+        """Wait for the other server's close, or its end, however long it takes: a deadline is the caller's."""
+        with contextlib.suppress(*_FAILURES):
+            while await self._sock.recv(_READ_SIZE):
+                pass
+
+    def close(self) -> None:
+        self._sock.close()
+        self.close_descriptors()
+
+    def close_descriptors(self) -> None:
+        while self.descriptors:
+            os.close(self.descriptors.pop())
+
+
+# The predecessor's side.
+
+
+class Successor:
+    """A server that is ready to take our place; whoever has it closes it."""
+
+    def __init__(self, channel: _Channel, pidfd: int) -> None:
+        self._channel = channel
+        self._pidfd = pidfd
+
+    async def hand_over(self, routes: RouteTable) -> bool:
+        """Return whether it accepts from now on; if not, it has ended."""
+        with contextlib.suppress(_HandoverEnded, *_FAILURES):
+            await self._channel.send(format_state(current_state(routes)) + format_lent(lendable(routes)))
+            await self._channel.hear("taken")
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        return False
+
+    async def wait_released(self) -> None:
+        """Return once it needs our sessions no more."""
+        await self._channel.wait_closed()
+
+    def close(self) -> None:
+        """Forget it, and let it know that our sessions end."""
+        self._channel.close()
+        os.close(self._pidfd)
+
+
+class HandoverHost:
+    """Lends our listeners to whoever asks as the same user, until one is ready to take our place."""
+
+    def __init__(self, listeners: Listeners, place: int, limits: Limits, log: Logger) -> None:
+        self._listeners = listeners
+        self._place = place
+        self._limits = limits
+        self._log = log
+
+    async def wait_successor(self) -> Successor:
+        """Return the first server that is ready."""
+        ready: list[Successor] = []
+        try:
+            async with trio.open_nursery() as nursery:
+
+                async def lend(sock: socket.socket) -> None:
+                    with contextlib.ExitStack() as stack:
+                        if (successor := await self._lend_to(sock, stack)) is not None:
+                            stack.pop_all()
+                            ready.append(successor)
+                            nursery.cancel_scope.cancel()
+
+                handover = self._listeners.handover.sock
+                await serve_connections(handover, lend, nursery, on_shortage=self._note_failure)
+        except BaseException:
+            for successor in ready:
+                successor.close()
+            raise
+        first, *others = ready  # several at the same moment
+        for successor in others:
+            successor.close()
+        return first
+
+    async def _lend_to(self, sock: socket.socket, stack: contextlib.ExitStack) -> Successor | None:
+        """Return the server at the other end once it is ready; None where it never will be."""
+        channel = _Channel(sock, self._limits)
+        stack.callback(channel.close)
+        try:
+            pidfd = _open_peer(sock)
+            stack.callback(os.close, pidfd)
+            await self._lend(channel)
+        except (_HandoverEnded, *_FAILURES) as error:
+            self._note_failure(error)
+            return None
+        return Successor(channel, pidfd)
+
+    def _note_failure(self, error: BaseException) -> None:
+        self._log.warning("handover_failed", error=_words(error))
+
+    async def _lend(self, channel: _Channel) -> None:
+        lent = self._listeners.by_role
+        descriptors = array.array("i", [self._place, *(listener.sock.fileno() for _, listener in lent)])
+        described = [{"role": role.value, "inherited": listener.is_inherited} for role, listener in lent]
+        await channel.send(
+            json.dumps({"handover": _VERSION, "listeners": described}).encode() + b"\n", descriptors
+        )
+        await channel.hear("ready")
+
+
+def _open_peer(sock: socket.socket) -> int:
+    """Return a pidfd of who called connect(); raises PermissionError where that is another user."""
+    peer = peer_credentials(sock)
+    if peer.uid != os.geteuid():
+        raise PermissionError(errno.EACCES, f"the user with the id {peer.uid} may not take over")
+    return os.pidfd_open(peer.pid)
+
+
+# The successor's side.
+
+
+@attrs.define(eq=False)
+class Predecessor:
+    """The running server, which lends us its listeners, none of whose paths are ours yet."""
+
+    place: int
+    listeners: list[Handed]
+    _channel: _Channel
+
+    async def take(self) -> tuple[SavedState, tuple[LentSession, ...]]:
+        """Return which routes to expect, and what it lends; now it does not accept. Raises `StartError`."""
+        try:
+            await self._channel.say(ready=True)
+            return parse_state(await self._channel.receive_line()), parse_lent(await self._channel.receive_line())
+        except (_HandoverEnded, ValueError, *_FAILURES) as error:
+            raise _failed(error) from error
+
+    async def confirm(self) -> None:
+        """Tell it that we accept; whether it hears that or has ended makes no difference."""
+        self._channel.close_descriptors()  # its place is ours alone from now on
+        with contextlib.suppress(*_FAILURES):
+            await self._channel.say(taken=True)
+
+    async def use(self, lent: LentRoutes) -> None:
+        """Use the sessions that it lends until they are not needed any more, or it ends."""
+        try:
+            async with trio.open_nursery() as nursery:
+
+                async def await_end() -> None:
+                    await self._channel.wait_closed()
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(await_end)
+                await lent.wait_moved()
+                nursery.cancel_scope.cancel()
+        finally:
+            lent.end()
+            self._channel.close()
+
+
+@contextlib.asynccontextmanager
+async def open_predecessor(path: str, limits: Limits) -> AsyncIterator[Predecessor | None]:
+    """Give the server whose hand-over socket is at `path`, None where none runs; raises `StartError`.
+
+    What it lent is closed on leaving.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            channel = await _connect(path, limits)
+            if channel is not None:
+                stack.callback(channel.close)
+                line = await channel.receive_line()
+                predecessor = stack.enter_context(_borrowed(line, channel))
+            else:
+                predecessor = None
+        except (_HandoverEnded, ConnectionResetError, trio.BrokenResourceError):
+            predecessor = None  # it was about to end
+        except (ValueError, *_FAILURES) as error:
+            raise _failed(error) from error
+        yield predecessor
+
+
+async def _connect(path: str, limits: Limits) -> _Channel | None:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.connect(path)  # at once, or never, for a UNIX socket
+    except (FileNotFoundError, ConnectionRefusedError):
+        sock.close()
+        return None
+    except BaseException:
+        sock.close()
+        raise
+    return _Channel(sock, limits)
+
+
+@contextlib.contextmanager
+def _borrowed(line: bytes, channel: _Channel) -> Iterator[Predecessor]:
+    """Give what a predecessor lends; raises ValueError where its words are none of this version."""
+    with contextlib.ExitStack() as stack:
+        place, *lent = channel.descriptors
+        handed = []
+        for (role, is_inherited), descriptor in zip(_parse_offer(line), lent, strict=True):
+            sock = socket.socket(fileno=os.dup(descriptor))
+            listener = Listener(sock=sock, is_inherited=is_inherited, is_ours=False)
+            stack.callback(listener.close)
+            handed.append((role, listener))
+        yield Predecessor(place, handed, channel)
+
+
+def _parse_offer(line: bytes) -> list[tuple[Role, bool]]:
+    """Return whom each listener is for, and whether it was inherited."""
+    offered = []
+    match json.loads(line):
+        case {"handover": 1, "listeners": list() as listeners}:
+            for listener in listeners:
+                match listener:
+                    case {"role": str() as role, "inherited": bool() as is_inherited}:
+                        offered.append((Role(role), is_inherited))
+                    case _:
+                        raise ValueError("it offers something unknown; stop it first")
+            return offered
+    raise ValueError("it is of another version; stop it first")
+
+
+def _failed(error: BaseException) -> StartError:
+    return StartError(f"cannot take over from the running server: {_words(error)}")
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, trio.TooSlowError):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error)

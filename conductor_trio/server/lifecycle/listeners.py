@@ -1,0 +1,121 @@
+"""Where the server listens, and by whose sockets: its own, its parent's, or its predecessor's."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+import attrs
+
+from conductor_trio.net.listeners import Listener, listen_unix, open_tcp_listeners
+from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
+from conductor_trio.server.settings import ServerSettings
+
+_PUBLIC_SOCKET_MODE = 0o660  # for a front proxy in our group: the server command's contract
+_CONTROL_SOCKET_MODE = 0o777  # for every user; who they are, the kernel tells
+_HANDOVER_SOCKET_MODE = 0o600
+
+
+class Role(enum.Enum):
+    """Whom a listener is for."""
+
+    PUBLIC = "public"
+    CONTROL = "control"
+    HANDOVER = "handover"
+
+
+Handed = tuple[Role, Listener]
+
+
+@attrs.frozen(kw_only=True)
+class Listeners:
+    """Everything that the server listens on."""
+
+    public: Sequence[Listener]
+    control: Listener
+    handover: Listener
+    unwanted: Sequence[Listener]  #: the predecessor's, which this command line does not name
+
+    @property
+    def by_role(self) -> list[Handed]:
+        """All that are wanted."""
+        public = [(Role.PUBLIC, listener) for listener in self.public]
+        return [*public, (Role.CONTROL, self.control), (Role.HANDOVER, self.handover)]
+
+    @property
+    def inherited(self) -> list[Listener]:
+        """Those at which one can wait for our successor."""
+        return [listener for _, listener in self.by_role if listener.is_inherited]
+
+    def own(self) -> None:
+        """Look after all paths from now on, in the predecessor's place."""
+        for listener in (*self._all(), *self.unwanted):
+            listener.is_ours = True
+        for listener in self.unwanted:
+            listener.close()
+
+    def disown(self) -> None:
+        """Leave all paths to a successor."""
+        for listener in self._all():
+            listener.is_ours = False
+
+    def close(self) -> None:
+        """Let nobody wait here in vain; what is inherited stays open, for a successor."""
+        for listener in self._all():
+            if not listener.is_inherited:
+                listener.close()
+
+    def _all(self) -> list[Listener]:
+        return [listener for _, listener in self.by_role]
+
+
+@contextlib.contextmanager
+def open_listeners(
+    settings: ServerSettings, runtime: RuntimeDirectory, inherited: Iterable[Listener], handed: Iterable[Handed]
+) -> Iterator[Listeners]:
+    """Listen for visitors, clients and a successor; raises `StartError`. What is bound here is closed on leaving.
+
+    `inherited` are the parent's: the one at the control socket's path is for clients, all others are for visitors
+    and take the place of the address that `settings` name. `handed` are the predecessor's, used where they fit.
+    """
+    given = [(_role_of(listener, runtime), listener) for listener in inherited]
+    # Given by the parent and by the predecessor, it is one socket.
+    known = {_address(listener) for _, listener in given}
+    given += [(role, listener) for role, listener in handed if _address(listener) not in known]
+    with contextlib.ExitStack() as stack:
+
+        def listen_at(path: str, mode: int, role: Role) -> Listener:
+            for at, listener in given:
+                if at is role and _is_at(listener, path) and listener.is_reachable:
+                    return listener
+            return stack.enter_context(contextlib.closing(listen_unix(path, mode)))
+
+        public = [listener for role, listener in given if role is Role.PUBLIC and listener.is_inherited]
+        if public:
+            pass
+        elif settings.socket is not None:
+            public = [listen_at(settings.socket, _PUBLIC_SOCKET_MODE, Role.PUBLIC)]
+        else:
+            assert settings.port is not None
+            held = [listener for role, listener in given if role is Role.PUBLIC]
+            public = stack.enter_context(open_tcp_listeners(settings.host, settings.port, held))
+        control = listen_at(runtime.control, _CONTROL_SOCKET_MODE, Role.CONTROL)
+        handover = listen_at(runtime.handover, _HANDOVER_SOCKET_MODE, Role.HANDOVER)
+        used = {*public, control, handover}
+        unwanted = [listener for _, listener in handed if listener not in used]
+        yield Listeners(public=public, control=control, handover=handover, unwanted=unwanted)
+
+
+def _role_of(listener: Listener, runtime: RuntimeDirectory) -> Role:
+    return Role.CONTROL if _is_at(listener, runtime.control) else Role.PUBLIC
+
+
+def _is_at(listener: Listener, path: str) -> bool:
+    """Whether a listener's path is that one; /var/run may be a link to /run."""
+    return listener.path is not None and os.path.realpath(listener.path) == os.path.realpath(path)
+
+
+def _address(listener: Listener) -> object:
+    return listener.sock.family, listener.sock.getsockname()

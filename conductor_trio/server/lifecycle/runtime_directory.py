@@ -1,0 +1,186 @@
+"""The runtime directory: who accepts on it, who still uses it, and what a crashed server left there.
+
+Two locks (flock(2)), both gone with the processes that hold them:
+
+- on ``sockets``, which no other user can open, the *place*: whoever holds it accepts. It is handed on with the
+  descriptor, so that there is no moment in which a third server could take it.
+- on the directory itself, shared by every server that is alive. One that drains has given up its place, and its
+  sessions still use their directories, so only a server that is alone sweeps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+
+from conductor_trio.errors import StartError
+from conductor_trio.limits import MAX_SOCKET_PATH, RELAY_NAME
+from conductor_trio.log import Logger
+from conductor_trio.server.sessions.directory import LONGEST_NAME, remove_session_directory
+
+# A server that ends, having drained, takes its place once more for as long as it takes to remove a directory.
+_PLACE_ATTEMPTS = 4
+_PLACE_PAUSE = 0.02
+
+
+class RuntimeDirectory:
+    """A server's hold on its runtime directory; `open_runtime_directory` makes it and ends it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._place: int | None = None
+        self._made: list[str] = []
+
+    @property
+    def sockets(self) -> str:
+        """Where the sessions' directories are."""
+        return os.path.join(self.path, "sockets")
+
+    @property
+    def excess_length(self) -> int:
+        """By how many bytes the longest path of a relay socket in it is too long; 0 or less where it fits."""
+        longest = os.path.join(self.sockets, "x" * LONGEST_NAME, RELAY_NAME)
+        return len(os.fsencode(longest)) - MAX_SOCKET_PATH
+
+    @property
+    def control(self) -> str:
+        """The control socket's path: the control channel's contract."""
+        return os.path.join(self.path, "client")
+
+    @property
+    def handover(self) -> str:
+        """The path of the socket at which a successor asks for our listeners."""
+        return handover_path(self.path)
+
+    @property
+    def state(self) -> str:
+        """The path of the file from which a successor knows which routes are about to come back."""
+        return os.path.join(self.path, "state.json")
+
+    @property
+    def place(self) -> int:
+        """The descriptor whose holder accepts."""
+        assert self._place is not None
+        return self._place
+
+    def take_place(self) -> None:
+        """Be the one that accepts, in directories that are made where they are missing; raises OSError."""
+        for attempt in range(_PLACE_ATTEMPTS):
+            self._make_directory(self.path, 0o755)
+            self._make_directory(self.sockets, 0o771)
+            os.chmod(self.sockets, 0o771)  # enter, but not list
+            try:
+                self._place = _lock(self.sockets)
+                return
+            except (BlockingIOError, FileNotFoundError):
+                if attempt == _PLACE_ATTEMPTS - 1:
+                    raise
+                time.sleep(_PLACE_PAUSE)
+
+    def receive_place(self, place: int) -> None:
+        """Be the one that accepts when the predecessor that lent us its place has left it."""
+        self._place = os.dup(place)
+
+    def leave_place(self) -> None:
+        """Let another server accept; one that was handed our place has it for itself."""
+        if self._place is not None:
+            os.close(self._place)  # no LOCK_UN, which would take it from a successor, too
+            self._place = None
+
+    def remove_empty(self) -> None:
+        """Remove what was made here, unless another server accepts, or something is in it."""
+        if self._place is None:
+            with contextlib.suppress(OSError):
+                self._place = _lock(self.sockets)
+        if self._place is not None:
+            for path in reversed(self._made):
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
+
+    def _make_directory(self, path: str, mode: int) -> None:
+        """Make a directory, and those above it that are missing."""
+        above = os.path.dirname(path)
+        if not os.path.lexists(above):
+            self._make_directory(above, 0o755)
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+            return
+        self._made.append(path)
+        os.chmod(path, mode)  # whatever the umask
+
+
+def handover_path(runtime_dir: str) -> str:
+    """Return the path of the socket at which a server hands over its place."""
+    return os.path.join(runtime_dir, "handover")
+
+
+@contextlib.contextmanager
+def open_runtime_directory(path: str, log: Logger, *, place: int | None = None) -> Iterator[RuntimeDirectory]:
+    """Hold the runtime directory as the one server that accepts, by a predecessor's `place` if one was lent.
+
+    What a crashed server left there is removed. Raises `StartError`. On leaving, what this server made is removed,
+    unless another accepts there, or something that is not ours is in it.
+    """
+    runtime = RuntimeDirectory(path)
+    if (excess := runtime.excess_length) > 0:
+        raise StartError(f"runtime directory {path}: its path is {excess} bytes too long for sockets in it")
+    with contextlib.ExitStack() as stack:
+        stack.callback(runtime.leave_place)
+        stack.callback(runtime.remove_empty)
+        try:
+            if place is None:
+                runtime.take_place()
+            else:
+                runtime.receive_place(place)
+            alive = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, alive)
+            if not os.access(path, os.W_OK | os.X_OK) or not os.access(runtime.sockets, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            if _is_alone(alive):
+                _sweep(runtime.sockets, log)
+        except BlockingIOError:
+            raise StartError(f"runtime directory {path}: another server is running on it") from None
+        except OSError as error:
+            raise StartError(f"runtime directory {path}: {error.strerror}") from error
+        yield runtime
+
+
+def _lock(sockets: str) -> int:
+    """Return a descriptor that holds the place; raises BlockingIOError where another one does."""
+    descriptor = os.open(sockets, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(descriptor), os.stat(sockets)):  # its last user has just removed it
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _is_alone(alive: int) -> bool:
+    """Whether no other server uses the directory; none that comes will believe it is alone, either."""
+    try:
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        # Every user may open this directory and so hold the lock, which only keeps us from sweeping.
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _sweep(sockets: str, log: Logger) -> None:
+    """Remove the session directories that a crashed server left; what cannot be removed is left and logged."""
+    with os.scandir(sockets) as entries:
+        leftovers = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for path in leftovers:
+        remove_session_directory(path, log)

@@ -1,0 +1,74 @@
+"""A successor that the running server starts itself, on SIGHUP: a new version, or the same with new files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import trio
+
+from conductor_trio.limits import Limits
+from conductor_trio.log import Logger
+from conductor_trio.net.process import KILL_TIMEOUT
+
+_TAKE_OVER_OPTION = "--take-over"
+_TERM_TIMEOUT = 3.0
+
+
+async def run_upgrade(limits: Limits, log: Logger, is_handed: Callable[[], bool]) -> None:
+    """Start a successor with our own command line, which asks for our listeners; ended unless it got them.
+
+    Says in one log entry why it did not come to that; its own words have gone to our standard error.
+    """
+    try:
+        pidfd = await _start_successor()
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        log.error("upgrade_failed", error=getattr(error, "strerror", None) or str(error))
+        return
+    try:
+        with trio.move_on_after(limits.upgrade_timeout):
+            await trio.lowlevel.wait_readable(pidfd)  # it has ended (pidfd_open(2))
+            log.error("upgrade_failed", error="the new server ended before it was ready; its words are above")
+            return
+        log.error("upgrade_failed", error="the new server is not ready in time")
+    finally:
+        if not is_handed():
+            await _end(pidfd)  # noqa: ASYNC102
+        os.close(pidfd)
+
+
+# The service manager has to become its parent, since it does not wait for the end of anybody else's child. So
+# whoever starts it ends.
+_START = """
+import os, sys
+print(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)]))
+"""
+
+
+async def _start_successor() -> int:
+    """Return a pidfd of a server with our own command line, and whatever is installed now."""
+    if os.getpid() == 1:
+        raise ValueError("the end of process 1 is that of its container; restart that")
+    command = [sys.executable, *sys.orig_argv[1:]]
+    if _TAKE_OVER_OPTION not in command:
+        command.append(_TAKE_OVER_OPTION)
+    done = await trio.run_process([sys.executable, "-ISc", _START, *command], capture_stdout=True)
+    return os.pidfd_open(int(done.stdout))
+
+
+async def _end(pidfd: int) -> None:
+    """The process has ended: SIGTERM, and SIGKILL after a grace. Cancelled or not."""
+    with (
+        trio.CancelScope(shield=True, deadline=trio.current_time() + _TERM_TIMEOUT + KILL_TIMEOUT),
+        contextlib.suppress(ProcessLookupError),
+    ):
+        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        with trio.move_on_after(_TERM_TIMEOUT):
+            await trio.lowlevel.wait_readable(pidfd)
+            return
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        await trio.lowlevel.wait_readable(pidfd)

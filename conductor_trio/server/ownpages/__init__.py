@@ -1,0 +1,9 @@
+"""The server's own pages that do more than to say something.
+
+`login` is the form for a token and the one-time link, `session_socket` what the session's page shows live and what
+its owner does there.
+
+May import `routing`, `accounts` and what lies below. Never here: the application's bytes.
+
+Begin with `login`.
+"""

@@ -1,0 +1,34 @@
+"""The server's command line, checked: frozen values."""
+
+from __future__ import annotations
+
+import attrs
+
+from conductor_trio.limits import DEFAULT_PORT, Limits
+
+
+@attrs.frozen(kw_only=True)
+class TlsSettings:
+    """Files for TLS on the public listener."""
+
+    cert_file: str
+    key_file: str
+    allowed_clients: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ServerSettings:
+    """The server's command line, checked."""
+
+    runtime_dir: str
+    patterns: tuple[str, ...]
+    host: str = "127.0.0.1"
+    port: int | None = DEFAULT_PORT
+    socket: str | None = None
+    tls: TlsSettings | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    verbose: bool = False
+    take_over: bool = False
+    check: bool = False  #: look at the host instead of serving
+    limits: Limits = attrs.field(factory=Limits)

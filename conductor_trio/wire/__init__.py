@@ -1,1 +1,0 @@
-"""Sans-IO: bytes and values in, values and bytes out. Nothing here waits, opens, reads a clock or logs."""

@@ -1,0 +1,156 @@
+"""The one gate: what becomes of a request follows from its head, its route and the policy alone."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from conductor_trio.access.decide import (
+    Answer,
+    AnswerOptions,
+    Decision,
+    Forward,
+    Policy,
+    ShowCounters,
+    decide,
+)
+from conductor_trio.access.grants import Access
+from conductor_trio.access.tokens import hash_token
+from conductor_trio.http1.request import parse_request_head
+from conductor_trio.pages import answers
+
+TOKEN = b"t0ken"
+HASH = hash_token(TOKEN)
+NOW = 1_000_000.0
+COOKIE = b"Cookie: authorization=t0ken\r\n"
+PORTAL = Policy(allowed_origins=frozenset([b"https://portal.test"]))
+
+
+def decided(
+    target: bytes = b"/",
+    fields: bytes = COOKIE,
+    *,
+    method: bytes = b"GET",
+    route: str | None = HASH,
+    https: bool = False,
+) -> Decision:
+    head = method + b" " + target + b" HTTP/1.1\r\nHost: x.test\r\n" + fields + b"\r\n"
+    access = None if route is None else Access(owner=route)
+    return decide(parse_request_head(head, max_fields=100), access, PORTAL, https=https, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("fields", "decision"),
+    [
+        (COOKIE, Forward(drop_authorization=False)),
+        (b"Authorization: Bearer t0ken\r\n", Forward(drop_authorization=True)),
+        (b"Authorization: Bearer other\r\n" + COOKIE, Forward(drop_authorization=False)),
+        (b"Cookie: authorization=x; authorization=t0ken\r\n", Forward(drop_authorization=False)),
+        (b'Cookie: authorization="t0ken"\r\n', Forward(drop_authorization=False)),
+        (b"Cookie: authorization=t0%6ben\r\n", Forward(drop_authorization=False)),
+        (b"", Answer(reply=answers.NO_TOKEN)),
+        (b"Authorization: Basic t0ken\r\n", Answer(reply=answers.NO_TOKEN)),
+        (b"Cookie: authorization=x\r\n", Answer(reply=answers.NO_TOKEN, failed_token=True)),
+        (b"Cookie: authorization=\r\n", Answer(reply=answers.NO_TOKEN, failed_token=True)),
+        (b"Authorization: Bearer x\r\n", Answer(reply=answers.NO_TOKEN, failed_token=True)),
+        (b"Cookie: other=t0ken\r\n", Answer(reply=answers.NO_TOKEN)),
+        (b"X-Authorization: t0ken\r\n", Answer(reply=answers.NO_TOKEN)),
+    ],
+)
+def test_who_gets_in(fields: bytes, decision: Decision) -> None:
+    assert decided(fields=fields) == decision
+    # Without a route nobody does, and nobody learns whether the token would be right.
+    assert decided(fields=fields, route=None) == Answer(reply=answers.NO_ROUTE)
+
+
+def test_an_empty_token_lets_nobody_in() -> None:
+    for fields in (b"Cookie: authorization=\r\n", b'Cookie: authorization=""\r\n', b"Cookie: authorization\r\n"):
+        assert isinstance(decided(fields=fields, route=hash_token(b"")), Answer)
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"PATCH", b"PROPFIND", b"get"])
+@pytest.mark.parametrize(
+    ("origin", "passes"),
+    [
+        (b"http://x.test", True),
+        (b"HTTPS://X.test:443", True),
+        (b"https://portal.test", True),
+        (b"https://PORTAL.test", True),
+        (b"http://portal.test", False),
+        (b"http://y.test", False),
+        (b"null", False),
+        (b"", False),
+        (b"http://x.test.evil.example", False),
+        (b"http://x.test/", False),
+        (b"x.test", False),
+        (b"http://[x.test]", False),
+        (b"http://\xe9", False),
+        (b"file://x.test", False),
+    ],
+)
+def test_where_a_change_may_come_from(method: bytes, origin: bytes, passes: bool) -> None:
+    line = b"Origin: " + origin + b"\r\n"
+    expected = Forward(drop_authorization=False) if passes else Answer(reply=answers.CROSS_SITE)
+    assert decided(fields=COOKIE + line, method=method) == expected
+    upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
+    assert decided(fields=COOKIE + line + upgrade) == expected
+    # Reading is left to the browser's own rules, and a bearer is no ambient credential.
+    assert decided(fields=COOKIE + line) == Forward(drop_authorization=False)
+    bearer = b"Authorization: Bearer t0ken\r\n"
+    assert decided(fields=bearer + line, method=method) == Forward(drop_authorization=True)
+    # The token comes first.
+    assert decided(fields=line, method=method) == Answer(reply=answers.NO_TOKEN)
+
+
+def test_our_own_pages() -> None:
+    assert decided(b"*", method=b"OPTIONS") == AnswerOptions()
+    assert decided(b"/_conductor/status", b"", route=None) == ShowCounters()
+    assert decided(b"/_conductor/status", b"") == ShowCounters()
+    assert decided(b"/_conductor/status", method=b"POST") == Answer(reply=answers.METHOD_NOT_ALLOWED)
+    assert decided(b"/_conductor/other") == Answer(reply=answers.NO_PAGE)
+    assert decided(b"/_conductor/other", route=None) == Answer(reply=answers.NO_ROUTE)
+    assert decided(b"/_conductor/auth/t0ken", route=None) == Answer(reply=answers.NO_ROUTE)
+    assert decided(b"/_conductor/auth/x") == Answer(reply=answers.WRONG_TOKEN, failed_token=True)
+    for https, secure in ((False, ""), (True, "; Secure")):
+        cookie = f"authorization=t0ken; HttpOnly; Path=/; SameSite=Lax{secure}"
+        expected = Answer(reply=answers.redirect("/lab", cookie))
+        assert decided(b"/_conductor/auth/t0ken?next=/lab", b"", https=https) == expected
+
+
+def resolve(path: str) -> list[str]:
+    """Return the segments that the most lenient of applications sees."""
+    seen: list[str] = []
+    for segment in unquote(path).replace("\\", "/").split("/"):
+        if segment == "..":
+            seen = seen[:-1]
+        elif segment not in ("", "."):
+            seen.append(segment)
+    return seen
+
+
+spellings = st.sampled_from(
+    ["_conductor", "%5fconductor", "_c%6Fnductor", "_conducto", "_CONDUCTOR", "a", "%", "%2f"]
+)
+separators = st.sampled_from(["/", "//", "/./", "/../", "\\", "%2f", "%5C", "/%2e%2E/", "/%2e/", ";", "?"])
+
+
+@given(st.lists(st.tuples(separators, spellings), max_size=5))
+@example([("/", "%5fconductor"), ("%2f", "status")])
+def test_no_spelling_of_our_pages_reaches_an_application(parts: list[tuple[str, str]]) -> None:
+    target = "/" + "".join(separator + spelling for separator, spelling in parts)
+    is_forwarded = isinstance(decided(target.encode()), Forward)
+    assert is_forwarded is (resolve(target.partition("?")[0])[:1] != ["_conductor"])
+
+
+@given(st.binary(min_size=1, max_size=20).filter(lambda token: b"/" not in token))
+def test_any_token_works_in_a_link_and_then_as_a_cookie(token: bytes) -> None:
+    target = b"/_conductor/auth/" + quote(token, safe="").encode()
+    decision = decided(target, b"", route=hash_token(token))
+    assert isinstance(decision, Answer)
+    (cookie,) = [value for name, value in decision.reply.fields if name == b"Set-Cookie"]
+    pair = cookie.partition(b";")[0]
+    shown = b"Cookie: a=b; " + pair + b"; c=d\r\n"
+    assert decided(fields=shown, route=hash_token(token)) == Forward(drop_authorization=False)

@@ -1,0 +1,213 @@
+"""ls, stop and share as their users meet them: real programs, on the gateway itself and over SSH."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from scripts.private_sshd import PrivateSshd
+from tests.doubles.client_command import UPPERCASE_APPLICATION
+from tests.doubles.control_server import open_control_server
+from tests.support.chain import Chain, open_chain
+from tests.support.programs import (
+    OWN_PYTHON,
+    PATIENCE,
+    Program,
+    Server,
+    ask,
+    open_client,
+    open_server,
+    run_program,
+)
+from tests.support.users import Person
+
+PROGRAM = OWN_PYTHON.with_name("conductor-trio")
+
+
+@attrs.frozen(kw_only=True)
+class Desk:
+    """Where commands are given, and a session of the user's."""
+
+    server: Server
+    client: Program
+
+    async def command(self, *words: object, status: int = 0) -> Program:
+        """Give a command with SERVER at its end; what it says is whole."""
+        return await give([*words, self.server.control_socket], status=status)
+
+
+async def give(words: Sequence[object], *, status: int = 0, **variables: str) -> Program:
+    """Give a command."""
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **variables}
+    done = await run_program([PROGRAM, *map(str, words)], environment=environment)
+    assert done.process.returncode == status, done.err.text
+    assert "Traceback" not in done.err.text
+    assert status == 0 or len(done.err.lines) == 1 or done.err.text.startswith("usage:")
+    return done
+
+
+@pytest.fixture
+async def desk(short_tmp: Path) -> AsyncIterator[Desk]:
+    local = short_tmp / "app.sock"
+    async with open_server(short_tmp / "run") as server:
+        command = [*UPPERCASE_APPLICATION, str(local)]
+        async with open_client(server.control_socket, local, command, key="lab", token="t0ken") as client:
+            await client.wait_state("live")
+            yield Desk(server=server, client=client)
+
+
+async def test_sessions_are_listed(desk: Desk) -> None:
+    done = await desk.command("ls")
+    head, row, address = done.out.lines
+    assert head.split() == ["KEY", "STATE", "FOR", "NODE", "VISITORS", "TRAFFIC"]
+    assert row.split()[:2] == ["lab", "live"]
+    assert address.strip() == "http://lab-root.localhost"
+    [line] = (await desk.command("ls", "--json")).out.lines
+    assert json.loads(line)["key"] == "lab"
+    assert "t0ken" not in line
+
+
+async def test_a_stop_waits_for_the_end(desk: Desk) -> None:
+    done = await desk.command("stop", "LAB")
+    assert done.out.text == "LAB has ended.\n"
+    assert await desk.client.wait_ended() == 0
+    assert [event["state"] for event in desk.client.events[-2:]] == ["stopping", "exit"]
+    assert (await desk.command("ls")).out.text == "You have no sessions there.\n"
+    again = await desk.command("stop", "lab", status=1)
+    assert "no session with the key" in again.err.text
+
+
+async def test_a_share_is_made_listed_and_revoked(desk: Desk) -> None:
+    done = await desk.command("share", "lab", "--for", "8h", "--label", "Zoë")
+    [link] = done.out.lines
+    assert link.startswith("http://lab-root.localhost/_conductor/auth/")
+    assert "for 8 h 0 min" in done.err.text and link not in done.err.text
+    target = link.removeprefix("http://lab-root.localhost")
+    port = desk.server.port
+    assert (await ask(port, "lab-root.localhost", target)).status == 302
+    listed = await desk.command("share", "lab", "--list")
+    share, label, *_ = listed.out.lines[1].split()
+    assert label == "Zoë"
+    assert "shared: Zoë" in (await desk.command("ls")).out.text
+    assert "revoked" in (await desk.command("share", "lab", "--revoke", share)).out.text
+    assert (await ask(port, "lab-root.localhost", target)).status == 403
+    assert "no shares" in (await desk.command("share", "lab", "--list")).out.text
+    assert "no share of that id" in (await desk.command("share", "lab", "--revoke", share, status=1)).err.text
+
+
+async def test_a_one_time_link_opens_once(desk: Desk) -> None:
+    [line] = (await desk.command("share", "lab", "--once", "--json")).out.lines
+    made = json.loads(line)
+    assert made["once"] and not made["used"] and made["expires"] is None
+    target = made["link"].removeprefix("http://lab-root.localhost")
+    port = desk.server.port
+    assert (await ask(port, "lab-root.localhost", target)).status == 302
+    assert (await ask(port, "lab-root.localhost", target)).status == 403
+    [line] = (await desk.command("share", "lab", "--list", "--json")).out.lines
+    assert json.loads(line)["used"]
+
+
+async def test_the_configuration_names_the_gateway(desk: Desk, short_tmp: Path) -> None:
+    config = short_tmp / "conductor-trio/config.toml"
+    config.parent.mkdir()
+    config.write_text(f'server = "{desk.server.control_socket}"\n')
+    done = await give(["ls"], XDG_CONFIG_HOME=str(short_tmp))
+    assert "lab" in done.out.text
+    config.write_text("server = 1\n")
+    assert f"{config}:1: server: " in (await give(["ls"], status=2, XDG_CONFIG_HOME=str(short_tmp))).err.text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ls"], "no SERVER"),
+        (["ls", "gw:0"], "no port 0"),
+        (["stop"], "KEY"),
+        (["share", "lab", "--for", "soon"], "8h, 1h30m or 2d"),
+        (["share", "lab", "--list", "--once"], "stand alone"),
+        (["share", "lab", "--list", "--revoke", "x"], "stand alone"),
+        (["share", "lab", "gw", "more"], "more"),
+    ],
+)
+async def test_wrong_usage(words: list[str], said: str) -> None:
+    assert said in (await give(words, status=2)).err.text
+
+
+async def test_no_gateway_there(short_tmp: Path) -> None:
+    done = await give(["ls", short_tmp / "nothing"], status=1)
+    assert "no conductor-trio-server" in done.err.text
+
+
+@pytest.mark.parametrize("word", ["ls", "stop", "share"])
+async def test_a_gateway_that_knows_no_commands_is_named(short_tmp: Path, word: str) -> None:
+    async with open_control_server(short_tmp, extensions=["resume"]) as server:
+        words = [word, server.path] if word == "ls" else [word, "lab", server.path]
+        assert "newer conductor-trio-server" in (await give(words, status=1)).err.text
+
+
+# Over SSH, from another machine's shell, with real users.
+
+
+@asynccontextmanager
+async def open_websocket_by(chain: Chain, link: str) -> AsyncIterator[WebSocketConnection]:
+    """Open the application's WebSocket with the cookie that a link gives."""
+    host = "app-ct-alice.localhost"
+    answer = await ask(chain.server.port, host, link.partition(host)[2])
+    cookie = answer.field(b"set-cookie").partition(b";")[0]
+    async with (
+        await trio.open_tcp_stream("127.0.0.1", chain.server.port) as stream,
+        trio.open_nursery() as nursery,
+    ):
+        yield await wrap_client_stream(nursery, stream, host, "/ws", extra_headers=[(b"Cookie", cookie)])
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.e2e
+async def test_from_another_shell(short_tmp: Path, sshd: PrivateSshd) -> None:
+    async with open_chain(short_tmp, sshd) as chain, chain.open_client(chain.alice, token="t") as client:
+        await client.wait_state("live")
+
+        async def command(person: Person, *words: str, status: int = 0) -> Program:
+            program = chain.python.with_name("conductor-trio")
+            done = await run_program(
+                [program, *words, chain.address], person=person, environment=chain.environment(person)
+            )
+            assert done.process.returncode == status, done.err.text
+            return done
+
+        assert "app-ct-alice.localhost" in (await command(chain.alice, "ls")).out.text
+        # Neighbours have nothing to say here.
+        assert "no sessions" in (await command(chain.bob, "ls")).out.text
+        for words in (["stop", "app"], ["share", "app"], ["share", "app", "--revoke", "x"]):
+            assert "no session with the key" in (await command(chain.bob, *words, status=1)).err.text
+        # What was let in by a link ends with it.
+        [link] = (await command(chain.alice, "share", "app")).out.lines
+        [listed] = (await command(chain.alice, "share", "app", "--list", "--json")).out.lines
+        async with open_websocket_by(chain, link) as websocket:
+            await websocket.send_message("hello")
+            assert await websocket.get_message() == "hello"
+            await command(chain.alice, "share", "app", "--revoke", json.loads(listed)["id"])
+            with trio.fail_after(PATIENCE), pytest.raises(ConnectionClosed):
+                await websocket.get_message()
+        assert (await command(chain.alice, "stop", "app")).out.text == "app has ended.\n"
+        assert await client.wait_ended() == 0
+
+
+@pytest.mark.e2e
+async def test_no_login_is_named(short_tmp: Path, sshd: PrivateSshd) -> None:
+    async with open_chain(short_tmp, sshd) as chain:
+        environment = chain.environment(chain.bob)
+        program = chain.python.with_name("conductor-trio")
+        done = await run_program(
+            [program, "ls", f"ct-alice@{chain.address}"], person=chain.bob, environment=environment
+        )
+        assert done.process.returncode == 1
+        [line] = done.err.lines
+        assert "permission denied" in line and "ct-alice@localhost" in line

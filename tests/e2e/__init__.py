@@ -1,0 +1,1 @@
+"""Real processes, a real sshd, real users, real TLS, real applications, a real browser."""

@@ -1,0 +1,497 @@
+"""nginx in front, as `contrib/nginx.conf` has it.
+
+It keeps its connections to us, and mixes visitors and hosts on them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import random
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+import trustme
+
+from conductor_trio.limits import Limits
+from conductor_trio.net.listeners import open_unix_listener, serve_connections
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.proxy.visitor import serve_visitor
+from tests.doubles.origin import OriginConnection, OriginHandler, open_origin
+from tests.support.chain_app import download_chunks
+from tests.support.engine import (
+    Application,
+    Engine,
+    Truncated,
+    Visitor,
+    open_engine,
+)
+from tests.support.needs import require_program
+from tests.support.programs import (
+    Program,
+    login_target,
+    open_client,
+    open_program,
+    open_server,
+    run_program,
+)
+from tests.support.websocket_ends import Application as WebSocketApplication
+from tests.support.websocket_ends import End, TrioStream, shake_hands
+
+pytestmark = pytest.mark.e2e
+
+CONFIGURATION = Path(__file__).parents[2] / "contrib" / "nginx.conf"
+CHAIN_APP = Path(__file__).parents[1] / "support" / "chain_app.py"
+DOMAIN = "apps.example.org"
+
+
+@attrs.frozen
+class Person:
+    """An owner of an application, behind whose address all else is theirs alone."""
+
+    name: str
+
+    @property
+    def host(self) -> str:
+        """The application's address."""
+        return f"lab-{self.name}.{DOMAIN}"
+
+    @property
+    def token(self) -> bytes:
+        """The application's token."""
+        return b"secret-of-" + self.name.encode()
+
+    @property
+    def answer(self) -> bytes:
+        """What the application answers."""
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(self.name), self.name.encode())
+
+
+ALICE, BOB = Person("alice"), Person("bob")
+
+
+def request(
+    person: Person, target: str = "/", *, line: str = "GET", token: bytes | None = None, fields: bytes = b""
+) -> bytes:
+    """Write a visitor's request to that person's application, with their token unless another is given."""
+    token = person.token if token is None else token
+    return (
+        b"%b %b HTTP/1.1\r\nHost: %b\r\nCookie: a=b; authorization=%b; c=d\r\n%b\r\n"
+        % (line.encode(), target.encode(), person.host.encode(), token, fields)
+    )  # fmt: skip
+
+
+@attrs.frozen(kw_only=True)
+class Nginx:
+    """A running nginx; its only output is what it logs."""
+
+    program: Program
+    port: int
+    plain_port: int
+    access_log: Path
+    authority: trustme.CA
+
+    async def connect(self) -> tuple[TrioStream, trio.SSLStream[TrioStream]]:
+        """Return a visitor's connection by TLS: below it and above it."""
+        raw = TrioStream(SocketStream(socket.create_connection(("127.0.0.1", self.port))))
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        tls = trio.SSLStream(raw, context, server_hostname=ALICE.host, https_compatible=True)
+        await tls.do_handshake()
+        return raw, tls
+
+    @asynccontextmanager
+    async def visitor(self) -> AsyncIterator[Visitor]:
+        """Hold a visitor's connection by TLS."""
+        _, tls = await self.connect()
+        async with tls:
+            yield Visitor(tls)  # type: ignore[arg-type]  # any stream will do
+
+
+def configuration(directory: Path, server_socket: Path, port: int, plain_port: int) -> str:
+    """Return the file as it is shipped, with this test's paths and ports; every one of them must be in it."""
+    text = CONFIGURATION.read_text()
+    for shipped, ours in {
+        "unix:/run/conductor-front/http": f"unix:{server_socket}",
+        "listen 80;\n": f"listen 127.0.0.1:{plain_port};\n",
+        "    listen [::]:80;\n": "",
+        "listen 443 ssl;\n": f"listen 127.0.0.1:{port} ssl;\n",
+        "    listen [::]:443 ssl;\n": "",
+        "/etc/ssl/certs/apps.example.org.pem": f"{directory}/site.pem",
+        "/etc/ssl/private/apps.example.org.key": f"{directory}/site.key",
+    }.items():
+        assert text.count(shipped) == 1, f"{shipped!r} is not once in {CONFIGURATION}"
+        text = text.replace(shipped, ours)
+    (directory / "site.conf").write_text(text)
+    return f"""
+        daemon off;
+        master_process off;
+        pid {directory}/pid;
+        error_log stderr notice;
+        events {{ worker_connections 512; }}
+        http {{
+            access_log {directory}/access.log;
+            client_body_temp_path {directory}/body;
+            proxy_temp_path {directory}/proxy;
+            fastcgi_temp_path {directory}/fastcgi;
+            uwsgi_temp_path {directory}/uwsgi;
+            scgi_temp_path {directory}/scgi;
+            include {directory}/site.conf;
+        }}
+    """
+
+
+@contextlib.contextmanager
+def free_ports(count: int) -> Iterator[list[int]]:
+    """Give ports that nobody else is given while the block runs; to listen there needs SO_REUSEADDR."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("127.0.0.1", 0))
+        yield [sock.getsockname()[1] for sock in sockets]
+
+
+@asynccontextmanager
+async def open_nginx(directory: Path, server_socket: Path) -> AsyncIterator[Nginx]:
+    """Run nginx in front of the server at that socket."""
+    nginx = require_program("nginx")
+    authority = trustme.CA()
+    certificate = authority.issue_cert(f"*.{DOMAIN}")
+    certificate.cert_chain_pems[0].write_to_path(directory / "site.pem")
+    certificate.private_key_pem.write_to_path(directory / "site.key")
+    authority.cert_pem.write_to_path(directory / "ca.pem")
+    with free_ports(2) as (port, plain_port):
+        (directory / "nginx.conf").write_text(configuration(directory, server_socket, port, plain_port))
+        command: list[str | Path] = [nginx, "-e", "stderr", "-c", directory / "nginx.conf"]
+        checked = await run_program([*command, "-t"])
+        assert checked.process.returncode == 0, checked.err.text
+        assert "[warn]" not in checked.err.text, checked.err.text
+        async with open_program(command) as program:
+            # It listens by then.
+            await program.err.wait_line(lambda line: "getrlimit(RLIMIT_NOFILE)" in line)
+            yield Nginx(
+                program=program,
+                port=port,
+                plain_port=plain_port,
+                access_log=directory / "access.log",
+                authority=authority,
+            )
+    logged = (directory / "access.log").read_text() + program.err.text
+    assert "secret" not in logged
+
+
+@attrs.define(eq=False)
+class Front:
+    """nginx and the engine behind it; `connections` counts those that it opened to the engine."""
+
+    nginx: Nginx
+    engine: Engine
+    connections: int = 0
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serve one of them."""
+        self.connections += 1
+        await serve_visitor(sock, self.engine.gateway, None)
+
+
+@asynccontextmanager
+async def open_front(directory: Path, alice: OriginHandler, bob: OriginHandler) -> AsyncIterator[Front]:
+    """Run nginx and the engine in front of the two applications."""
+    server_socket = directory / "http"
+    # Many visitors come from one address here, with many wrong tokens.
+    limits = Limits(max_token_failures=10_000)
+    async with open_engine(directory, alice, limits=limits) as engine, open_origin(directory / "bob", bob) as bobs:
+        with (
+            engine.another_route(ALICE.host, engine.origin.path, ALICE.token),
+            engine.another_route(BOB.host, bobs.path, BOB.token),
+            open_unix_listener(str(server_socket), 0o660) as listener,
+        ):
+            async with trio.open_nursery() as accepting:
+                async with open_nginx(directory, server_socket) as nginx:
+                    front = Front(nginx, engine)
+                    accept = functools.partial(serve_connections, on_shortage=_give_up)
+                    accepting.start_soon(accept, listener, front.serve, engine.nursery)
+                    yield front
+                accepting.cancel_scope.cancel()
+
+
+def _give_up(shortage: OSError) -> None:
+    raise shortage
+
+
+# Whose request it is.
+
+VISITORS, ROUNDS = 6, 60
+
+
+async def test_no_request_reaches_anothers_application_and_no_token_reaches_any(short_tmp: Path) -> None:
+    alice, bob = Application(ALICE.answer), Application(BOB.answer)
+    expected: dict[str, list[bytes]] = {"alice": [], "bob": []}
+
+    async def visit(nginx: Nginx, number: int) -> None:
+        choose = random.Random(number)
+        async with nginx.visitor() as visitor:
+            for turn in range(ROUNDS):
+                person = choose.choice([ALICE, BOB])
+                other = BOB if person is ALICE else ALICE
+                kind = choose.choice(
+                    ["get", "post", "chunked", "bearer", "other's token", "no token", "own", "nobody"]
+                )
+                target = f"/{person.name}/{number}/{turn}"
+                line = b"%b HTTP/1.1" % target.encode()
+                match kind:
+                    case "get":
+                        await visitor.send(request(person, target))
+                    case "post":
+                        body = b"GET /smuggled HTTP/1.1\r\nHost: %b\r\n\r\n" % other.host.encode()
+                        length = b"Content-Length: %d\r\n" % len(body)
+                        await visitor.send(request(person, target, line="POST", fields=length) + body)
+                    case "chunked":
+                        coding = b"Transfer-Encoding: chunked\r\n"
+                        await visitor.send(
+                            request(person, target, line="PUT", fields=coding) + b"3\r\nabc\r\n0\r\n\r\n"
+                        )
+                    case "bearer":
+                        fields = b"Authorization: Bearer %b\r\n" % person.token
+                        await visitor.send(request(person, target, token=b"", fields=fields))
+                    case "other's token":
+                        await visitor.send(request(person, target, token=other.token))
+                    case "no token":
+                        await visitor.send(request(person, target, token=b""))
+                    case "own":
+                        await visitor.send(request(person, "/_conductor/status"))
+                    case _:
+                        await visitor.send(request(Person("carol"), target))
+                response = await visitor.receive_response()
+                if kind in ("get", "post", "chunked", "bearer"):
+                    assert (response.status, response.body.decode()) == (200, person.name)
+                    expected[person.name].append(line)
+                else:
+                    assert response.status == {"own": 200, "nobody": 404}.get(kind, 403)
+
+    async with open_front(short_tmp, alice, bob) as front:
+        async with trio.open_nursery() as nursery:
+            for number in range(VISITORS):
+                nursery.start_soon(visit, front.nginx, number)
+        assert front.connections < VISITORS * ROUNDS / 4, "nginx did not keep its connections"
+    for person, application in ((ALICE, alice), (BOB, bob)):
+        received = [message.line.split(b" ", 1)[1] for message in application.messages]
+        assert sorted(received) == sorted(expected[person.name])
+        for message in application.messages:
+            assert message.values(b"host") == [person.host.encode()]
+            assert b"secret" not in repr(message).encode()
+
+
+async def test_the_application_is_told_who_asks_by_nginx_and_not_by_the_visitor(short_tmp: Path) -> None:
+    alice = Application(ALICE.answer)
+    claims = (
+        b"X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: evil.test\r\n"
+        b"X-Forwarded-Port: 1\r\nX-Real-IP: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\nX_Forwarded_For: 10.0.0.1\r\n"
+    )
+    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+        await visitor.send(request(ALICE, fields=claims))
+        await visitor.receive_response()
+    [message] = alice.messages
+    told = {
+        b"X-Forwarded-For": [b"127.0.0.1"],
+        b"X-Forwarded-Proto": [b"https"],
+        b"X-Forwarded-Host": [ALICE.host.encode()],
+        b"X-Forwarded-Port": [b"%d" % front.nginx.port],
+        b"X-Real-IP": [b"127.0.0.1"],
+        b"Forwarded": [],
+        b"X_Forwarded_For": [],
+        b"Cookie": [b"a=b; c=d"],
+        b"Host": [ALICE.host.encode()],
+    }
+    assert {name: message.values(name) for name in told} == told
+
+
+async def test_what_applications_may_need_passes(short_tmp: Path) -> None:
+    alice = Application(ALICE.answer)
+    large = b"Cookie: state=%b\r\n" % (b"s" * 20_000)
+    target = "/a%2Fb//c/../d;e?q=" + "x" * 12_000
+    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+        await visitor.send(request(ALICE, target, line="PATCH", fields=large + b"x_own_field: 1\r\n"))
+        assert (await visitor.receive_response()).status == 200
+    [message] = alice.messages
+    assert message.line == b"PATCH %b HTTP/1.1" % target.encode()
+    assert message.values(b"x_own_field") == [b"1"]
+    assert len(b"".join(message.values(b"cookie"))) > 20_000
+
+
+async def test_the_login_link_sets_a_cookie_for_https_only_and_is_not_logged(short_tmp: Path) -> None:
+    alice = Application(ALICE.answer)
+    link = login_target(ALICE.token.decode(), next="/lab")
+    async with open_front(short_tmp, alice, alice) as front:
+        # open_nginx looks whether the token was logged.
+        async with front.nginx.visitor() as visitor:
+            await visitor.send(request(ALICE, link, token=b""))
+            response = await visitor.receive_response()
+            assert (response.status, response.values(b"location")) == (302, [b"/lab"])
+            assert response.values(b"set-cookie") == [
+                b"authorization=%b; HttpOnly; Path=/; SameSite=Lax; Secure" % ALICE.token
+            ]
+            await visitor.send(request(ALICE, login_target("secret-guess"), token=b""))
+            assert (await visitor.receive_response()).status == 403
+        plain = Visitor(SocketStream(socket.create_connection(("127.0.0.1", front.nginx.plain_port))))
+        with contextlib.closing(plain.stream):
+            await plain.send(request(ALICE, link, token=b""))
+            response = await plain.receive_response()
+            assert response.status == 308
+            assert response.values(b"location") == [f"https://{ALICE.host}{link}".encode()]
+    assert alice.messages == []
+
+
+async def test_a_page_of_the_neighbours_is_refused(short_tmp: Path) -> None:
+    alice = Application(ALICE.answer)
+    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+        for origin, status in ((BOB.host, 403), (f"{ALICE.host}:8443", 200), (ALICE.host, 200)):
+            fields = b"Origin: https://%b\r\nContent-Length: 0\r\n" % origin.encode()
+            await visitor.send(request(ALICE, line="POST", fields=fields))
+            assert (await visitor.receive_response()).status == status
+
+
+# What streams.
+
+
+async def test_an_upload_streams(short_tmp: Path) -> None:
+    half = trio.Event()
+
+    async def alice(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        assert await connection.receive_exactly(5) == b"first"
+        half.set()
+        assert await connection.receive_exactly(6) == b"second"
+        await connection.send_all(ALICE.answer)
+
+    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+        await visitor.send(request(ALICE, line="PUT", fields=b"Content-Length: 11\r\n") + b"first")
+        await half.wait()
+        await visitor.send(b"second")
+        assert (await visitor.receive_response()).status == 200
+
+
+@pytest.mark.parametrize("kind", [b"text/event-stream", b"application/octet-stream"])
+async def test_events_and_downloads_arrive_at_once(short_tmp: Path, kind: bytes) -> None:
+    arrived = trio.Event()
+
+    async def alice(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % kind
+        await connection.send_all(head + b"c\r\ndata: one\n\n\0\r\n")
+        await arrived.wait()
+        await connection.send_all(b"c\r\ndata: two\n\n\0\r\n0\r\n\r\n")
+
+    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+        await visitor.send(request(ALICE))
+        assert (await visitor.receive_until(b"\0")).endswith(b"data: one\n\n\0")
+        arrived.set()
+        assert (await visitor.receive_until(b"\0")).endswith(b"data: two\n\n\0")
+
+
+async def test_who_goes_away_is_gone_for_the_application(short_tmp: Path) -> None:
+    reached, gone = trio.Event(), trio.Event()
+
+    async def alice(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        reached.set()
+        with contextlib.suppress(trio.BrokenResourceError):
+            await connection.receive_to_end()
+        gone.set()
+
+    async with open_front(short_tmp, alice, alice) as front:
+        async with front.nginx.visitor() as visitor:
+            await visitor.send(request(ALICE))
+            await reached.wait()
+        await gone.wait()
+
+
+async def test_an_answer_cut_short_looks_cut_short(short_tmp: Path) -> None:
+    async def alice(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        await connection.send_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+
+    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+        await visitor.send(request(ALICE))
+        with pytest.raises(Truncated) as cut:
+            await visitor.receive_response()
+        assert cut.value.body == b"half"
+
+
+@pytest.mark.parametrize("visitors_library", ["websockets", "trio-websocket"])
+@pytest.mark.parametrize("applications_library", ["websockets", "trio-websocket"])
+async def test_websockets(short_tmp: Path, visitors_library: str, applications_library: str) -> None:
+    alice, bob = (WebSocketApplication(applications_library) for _ in range(2))
+
+    async def dial(front: Front, person: Person) -> End:
+        cookie = ("Cookie", f"authorization={person.token.decode()}")
+        origin = ("Origin", f"https://{person.host}")
+        raw, tls = await front.nginx.connect()
+        nursery = front.engine.nursery
+        return await shake_hands(nursery, visitors_library, raw, tls, host=person.host, fields=[cookie, origin])
+
+    async with open_front(short_tmp, alice, bob) as front:
+        ends = []
+        for person, application in ((ALICE, alice), (BOB, bob)) * 3:
+            ends.append((await dial(front, person), await application.next_end()))
+        for number, (visitor, other) in enumerate(ends):
+            for message in (f"hello {number}", b"x" * 1_000_000):
+                await visitor.send(message)
+                assert await other.receive() == message
+                await other.send(message)
+                assert await visitor.receive() == message
+            await visitor.ping(b"up")
+            await other.ping(b"down")
+        for number, pair in enumerate(ends):
+            closer, closed = pair if number % 2 else pair[::-1]
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(closer.close, 4000 + number, "good-bye")
+                said = await closed.wait_closed()
+            assert (said.code, said.reason) == (4000 + number, "good-bye")
+        for application in (alice, bob):
+            assert "secret" not in repr(application.requests)
+
+
+# All programs.
+
+
+async def test_curl_nginx_the_server_the_client_and_an_application(short_tmp: Path, runtime_dir: Path) -> None:
+    require_program("curl")
+    server_socket, local_socket = short_tmp / "http", short_tmp / "app.sock"
+    (short_tmp / "upload").write_bytes(b"".join(download_chunks()))
+    digest = hashlib.sha256((short_tmp / "upload").read_bytes()).hexdigest()
+    application: list[str | Path] = [sys.executable, CHAIN_APP, local_socket]
+    pattern = "{key}-{user}." + DOMAIN
+    async with (
+        open_server(runtime_dir, "-s", server_socket, "-d", pattern) as server,
+        open_nginx(short_tmp, server_socket) as nginx,
+        open_client(server.control_socket, local_socket, application, key="lab", token="secret") as client,
+    ):
+        [host] = (await client.wait_state("live"))["config"]["urls"]
+
+        async def curl(target: str, *options: str | Path) -> str:
+            base: list[str | Path] = ["curl", "-sS", "--fail", "-L", "--cacert", short_tmp / "ca.pem"]
+            jar: list[str | Path] = ["-b", short_tmp / "jar", "-c", short_tmp / "jar"]
+            there = ["--resolve", f"{host}:{nginx.port}:127.0.0.1", f"https://{host}:{nginx.port}{target}"]
+            program = await run_program([*base, *jar, *options, *there])
+            assert program.process.returncode == 0, program.err.text
+            return program.out.text.strip()
+
+        fields = dict(json.loads(await curl(login_target("secret", next="/headers"))))
+        assert fields["Host"] == fields["X-Forwarded-Host"] == f"{host}:{nginx.port}"
+        assert fields["X-Forwarded-Proto"] == "https"
+        assert "Cookie" not in fields
+        assert await curl("/upload", "-T", short_tmp / "upload", "-X", "POST") == digest
+        await curl("/download", "-o", short_tmp / "download")
+        assert hashlib.sha256((short_tmp / "download").read_bytes()).hexdigest() == digest
+        assert json.loads(await curl("/_conductor/status"))["internalErrors"] == 0

@@ -1,0 +1,1 @@
+"""What must hold for any bytes, any order, any peer: Hypothesis, and nginx as a second opinion."""

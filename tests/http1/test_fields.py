@@ -1,0 +1,239 @@
+"""Field blocks are read strictly; our cookie is cut out to the byte; what names a hop's business is known."""
+
+from __future__ import annotations
+
+import h11
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.http1.cookies import cut_cookie, sets_own_cookie
+from conductor_trio.http1.fields import (
+    Field,
+    ends_here,
+    format_fields,
+    list_elements,
+    parse_field_block,
+    passable_trailers,
+)
+
+TCHAR = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+names = st.text(TCHAR, min_size=1, max_size=20).map(str.encode)
+value_bytes = st.sampled_from([*range(0x20, 0x7F), *range(0x80, 0x100), 0x09])
+values = st.lists(value_bytes, max_size=30).map(bytes).map(lambda value: value.strip(b" \t"))
+pairs = st.lists(st.tuples(names, values), max_size=10)
+
+
+def field(name: bytes, value: bytes = b"") -> Field:
+    return Field(name, name.lower(), value)
+
+
+@given(pairs)
+def test_what_is_written_is_read_again(written: list[tuple[bytes, bytes]]) -> None:
+    fields = tuple(field(name, value) for name, value in written)
+    assert parse_field_block(format_fields(fields), max_fields=10) == fields
+
+
+@given(pairs, st.sampled_from([b"", b" ", b"\t", b" \t "]), st.sampled_from([b"", b" ", b"\t\t"]))
+def test_white_space_around_a_value_is_no_part_of_it(
+    written: list[tuple[bytes, bytes]], before: bytes, after: bytes
+) -> None:
+    block = b"".join(name + b":" + before + value + after + b"\r\n" for name, value in written)
+    assert [(f.name, f.value) for f in parse_field_block(block, max_fields=10)] == written
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"a: b",
+        b"a: b\n",
+        b"a: b\r",
+        b"a : b\r\n",
+        b"a\t: b\r\n",
+        b": b\r\n",
+        b"a\r\n",
+        b"\r\n",
+        b" a: b\r\n",
+        b"a: b\r\n c\r\n",
+        b"a: b\r\n\tc: d\r\n",
+        b"a: b\rc\r\n",
+        b"a: b\nc: d\r\n",
+        b"a: b\x00\r\n",
+        b"a: \x1b\r\n",
+        b"a: \x7f\r\n",
+        b"\xe9: b\r\n",
+        b"a(b): c\r\n",
+        b"a: b\r\n\r\nc: d\r\n",
+    ],
+)
+def test_whatever_is_not_strict_is_refused(block: bytes) -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        parse_field_block(block, max_fields=100)
+    assert caught.value.status == 400
+
+
+def test_more_fields_than_allowed_are_refused() -> None:
+    assert len(parse_field_block(b"a: b\r\n" * 5, max_fields=5)) == 5
+    with pytest.raises(RemoteProtocolError) as caught:
+        parse_field_block(b"a: b\r\n" * 6, max_fields=5)
+    assert caught.value.status == 431
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.text("aA:;-_ \t\r\n\x00\x7f\xe9", max_size=30).map(lambda t: t.encode("latin-1")),
+    )
+)
+@example(b"a: b\r\n")
+def test_arbitrary_bytes_are_fields_that_h11_reads_alike_or_refused(block: bytes) -> None:
+    try:
+        fields = parse_field_block(block, max_fields=100)
+    except RemoteProtocolError:
+        return
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(b"GET / HTTP/1.0\r\n" + block + b"\r\n")
+    if any(f.lower in (b"content-length", b"transfer-encoding") for f in fields):
+        return  # h11 judges their values, too
+    request = connection.next_event()
+    assert isinstance(request, h11.Request)
+    assert request.headers.raw_items() == [(f.name, f.value) for f in fields]
+
+
+def cut_by_scanning(value: bytes) -> tuple[bytes, list[bytes]]:
+    """The same as `cut_cookie`, byte by byte: a pair is ours if its name is, and goes with one semicolon."""
+    tokens, kept = [], b""
+    at, is_first = 0, True
+    while at <= len(value):
+        end = at
+        while end < len(value) and value[end : end + 1] != b";":
+            end += 1
+        pair = value[at:end]
+        middle = 0
+        while middle < len(pair) and pair[middle : middle + 1] != b"=":
+            middle += 1
+        if middle < len(pair) and pair[:middle].strip(b" \t") == b"authorization":
+            tokens.append(pair[middle + 1 :].strip(b" \t"))
+        else:
+            kept += pair if is_first else b";" + pair
+            is_first = False
+        at = end + 1
+    if not tokens:
+        return value, []
+    while kept[:1] in (b" ", b"\t"):
+        kept = kept[1:]
+    return kept, tokens
+
+
+cookie_pieces = st.sampled_from(
+    [
+        b"authorization",
+        b"authorization=",
+        b"=",
+        b";",
+        b"; ",
+        b" ",
+        b"\t",
+        b"a",
+        b'"',
+        b"Authorization=",
+        b"x=y",
+        b"\xe9",
+        b",",
+    ]
+)
+
+
+@given(st.lists(cookie_pieces, max_size=14).map(b"".join))
+@example(b"authorization=a; authorization=b")
+@example(b"; authorization=;;")
+@example(b"a=authorization=b")
+def test_our_cookie_is_cut_out_and_nothing_else_changes(value: bytes) -> None:
+    value = value.strip(b" \t")
+    assert cut_cookie(value) == cut_by_scanning(value)
+
+
+@given(st.lists(cookie_pieces, max_size=14).map(b"".join))
+def test_nothing_of_ours_is_left(value: bytes) -> None:
+    kept, _ = cut_cookie(value)
+    assert cut_cookie(kept) == (kept, [])
+
+
+@pytest.mark.parametrize(
+    ("value", "kept", "tokens"),
+    [
+        (b"authorization=t", b"", [b"t"]),
+        (b"authorization=t;", b"", [b"t"]),
+        (b"authorization=t; a=b", b"a=b", [b"t"]),
+        (b"a=b; authorization=t", b"a=b", [b"t"]),
+        (b"a=b; authorization=t; c=d", b"a=b; c=d", [b"t"]),
+        (b"a=b;authorization=t;c=d", b"a=b;c=d", [b"t"]),
+        (b"authorization =t", b"", [b"t"]),
+        (b"authorization=a=b", b"", [b"a=b"]),
+        (b'authorization="t"', b"", [b'"t"']),
+        (b"authorization=", b"", [b""]),
+        (b"authorization", b"authorization", []),
+        (b"Authorization=t", b"Authorization=t", []),
+        (b"xauthorization=t", b"xauthorization=t", []),
+        (b"a=authorization=t", b"a=authorization=t", []),
+    ],
+)
+def test_cookies(value: bytes, kept: bytes, tokens: list[bytes]) -> None:
+    assert cut_cookie(value) == (kept, tokens)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_ours"),
+    [
+        (b"authorization=x", True),
+        (b"authorization=x; Domain=test; Path=/", True),
+        (b"authorization=", True),
+        (b"authorization", True),
+        (b" authorization = x", True),
+        (b"=authorization=x", True),
+        (b"=authorization", True),
+        (b"authorization; Path=/", True),
+        (b"Authorization=x", False),
+        (b"authorizations=x", False),
+        (b"a=authorization", False),
+        (b"a=b; authorization=x", False),
+        (b"", False),
+    ],
+)
+def test_set_cookie(value: bytes, is_ours: bool) -> None:
+    assert sets_own_cookie(value) is is_ours
+
+
+@pytest.mark.parametrize(
+    ("lower", "does"),
+    [
+        (b"connection", True),
+        (b"te", True),
+        (b"x-forwarded-for", True),
+        (b"x_forwarded_for", True),
+        (b"x-real_ip", True),
+        (b"content_length", True),
+        (b"transfer_encoding", True),
+        (b"host", True),
+        (b"x-forwarded-prefix", False),
+        (b"content-type", False),
+        (b"x_other", False),
+        (b"cookie", False),
+    ],
+)
+def test_fields_that_end_here(lower: bytes, does: bool) -> None:
+    assert ends_here(lower) is does
+
+
+def test_list_elements() -> None:
+    assert list_elements([b"A, b", b"", b" ,\tC ;q=1,,"]) == [b"a", b"b", b"c ;q=1"]
+
+
+def test_trailers_that_may_go_on() -> None:
+    passed = (field(b"X-Checksum", b"1"), field(b"Server-Timing", b"2"))
+    names = (
+        b"Content-Length Transfer-Encoding Host Set-Cookie Authorization Content_Length Trailer Connection Cookie"
+    )
+    dropped = tuple(map(field, [*names.split(), b"X-Forwarded-For", b"X_Real_IP", b"Expect", b"TE", b"Upgrade"]))
+    assert passable_trailers((*dropped, *passed)) == passed

@@ -1,0 +1,376 @@
+"""Messages come out the same however the bytes are cut, agree with h11's reading, and nothing else gets out."""
+
+from __future__ import annotations
+
+import attrs
+import h11
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.http1.body import EndOfMessage
+from conductor_trio.http1.reader import RequestReader, ResponseReader
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.response import ResponseHead
+from conductor_trio.limits import Limits
+from tests.http1.test_fields import names, pairs
+from tests.support.strategies import cut, cuts
+
+LIMITS = Limits()
+
+Event = RequestHead | ResponseHead | bytes | EndOfMessage
+
+
+def read(reader: RequestReader | ResponseReader, pieces: list[bytes]) -> tuple[list[Event], int | None]:
+    """Return the events, payload in one, and the status of the error at which reading stopped."""
+    events: list[Event] = []
+    try:
+        for piece in pieces:
+            if not piece:
+                continue
+            reader.receive_data(piece)
+            while (event := reader.next_event()) is not None:
+                if isinstance(event, bytes) and events and isinstance(last := events[-1], bytes):
+                    events[-1] = last + event
+                else:
+                    events.append(event)
+    except RemoteProtocolError as error:
+        return events, error.status
+    return events, None
+
+
+@attrs.frozen(kw_only=True)
+class Read:
+    """What h11 and we have to agree on."""
+
+    head: tuple[object, ...]
+    payload: bytes
+    trailers: list[tuple[bytes, bytes]] | None
+
+
+def read_request_with_h11(data: bytes) -> Read:
+    """Return the first request; h11 may still find fault with what follows the part that we accepted."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+    connection.receive_data(data)
+    request = connection.next_event()
+    assert isinstance(request, h11.Request), request
+    payload, trailers = read_body_with_h11(connection)
+    head = (request.method, request.target, spelled_by_h11(request.headers.raw_items()))
+    return Read(head=head, payload=payload, trailers=trailers)
+
+
+def read_body_with_h11(connection: h11.Connection) -> tuple[bytes, list[tuple[bytes, bytes]] | None]:
+    payload = b""
+    while True:
+        try:
+            event = connection.next_event()
+        except h11.RemoteProtocolError:
+            return payload, None
+        match event:
+            case h11.Data():
+                payload += event.data
+            case h11.EndOfMessage():
+                return payload, event.headers.raw_items()
+            case _:
+                assert event in (h11.NEED_DATA, h11.PAUSED), event
+                return payload, None
+
+
+def spelled_by_h11(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Write transfer codings in lower case, as h11 does."""
+    return [(name, value.lower() if name.lower() == b"transfer-encoding" else value) for name, value in fields]
+
+
+def without_cookies(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in fields if name.lower() != b"cookie"]
+
+
+def has_our_cookie(fields: list[tuple[bytes, bytes]]) -> bool:
+    """Whether something may have been cut out of Cookie fields; test_fields is about that."""
+    return any(name.lower() == b"cookie" and b"authorization" in value for name, value in fields)
+
+
+def by_message(events: list[Event]) -> list[Read]:
+    found: list[Read] = []
+    for event in events:
+        match event:
+            case RequestHead():
+                fields = spelled_by_h11([(field.name, field.value) for field in event.fields])
+                found.append(Read(head=(event.method, event.target, fields), payload=b"", trailers=None))
+            case ResponseHead():
+                fields = spelled_by_h11([(field.name, field.value) for field in event.fields])
+                found.append(Read(head=(event.status, event.reason, fields), payload=b"", trailers=None))
+            case bytes():
+                found[-1] = attrs.evolve(found[-1], payload=found[-1].payload + event)
+            case EndOfMessage():
+                trailers = [(field.name, field.value) for field in event.trailers]
+                found[-1] = attrs.evolve(found[-1], trailers=trailers)
+    return found
+
+
+methods = st.sampled_from([b"GET", b"POST", b"HEAD", b"OPTIONS", b"PROPFIND", b"x"])
+targets = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=20).map(
+    lambda text: b"/" + text.replace("#", "").encode()
+)
+bodies = st.sampled_from(
+    [
+        (b"", b""),
+        (b"Content-Length: 0\r\n", b""),
+        (b"Content-Length: 5\r\n", b"hello"),
+        (b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
+        (b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
+        (b"transfer-encoding:Chunked\r\n", b"5;a=b\r\nhello\r\n2\r\n\r\n\r\n0\r\nA: b\r\n\r\n"),
+    ]
+)
+special_fields = st.sampled_from(
+    [
+        b"Connection: close\r\n",
+        b"Connection: upgrade\r\nUpgrade: websocket\r\n",
+        b"Connection: keep-alive, X\r\n",
+        b"Expect: 100-continue\r\n",
+        b"Cookie: a=b; c=d\r\n",
+        b"Cookie: authorization=x\r\n",
+        b"TE: trailers\r\n",
+        b"Accept: text/html\r\n",
+        b"Origin: http://x.test\r\n",
+        b"Authorization: Bearer abc\r\n",
+        b"X-Forwarded-For: 1.2.3.4\r\n",
+        b"Content_Length: 5\r\n",
+    ]
+)
+HANDLED = {b"host", b"content-length", b"transfer-encoding", b"cookie", b"expect", b"connection", b"upgrade"}
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """A request that is beyond doubt."""
+    fields, body = draw(bodies)
+    others = b"".join(b"%b: %b\r\n" % pair for pair in draw(pairs)[:4] if pair[0].lower() not in HANDLED)
+    special = b"".join(draw(st.lists(special_fields, max_size=3, unique=True)))
+    line = draw(methods) + b" " + draw(targets) + b" HTTP/1.1\r\n"
+    return line + b"Host: x.test\r\n" + others + special + fields + b"\r\n" + body
+
+
+@given(st.lists(requests(), min_size=1, max_size=3), cuts)
+def test_any_cut_of_requests_gives_the_same(messages: list[bytes], sizes: list[int]) -> None:
+    data = b"".join(messages)
+    whole = read(RequestReader(LIMITS), [data])
+    assert whole[1] is None
+    assert len(by_message(whole[0])) == len(messages)
+    assert read(RequestReader(LIMITS), cut(data, sizes)) == whole
+    assert read(RequestReader(LIMITS), cut(data, [1] * len(data))) == whole
+
+
+SPOILS = [
+    b"",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"\t",
+    b"\x00",
+    b"\x0b",
+    b"\x7f",
+    b"\xe9",
+    b":",
+    b",",
+    b";",
+    b"#",
+    b"0",
+    b"\r\n ",
+    b"\r\n\r\n",
+    b"Content-Length: 1\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Host: y\r\n",
+]
+
+
+def spoil(data: bytes, places: list[tuple[int, int, bytes]]) -> bytes:
+    """Replace up to two bytes in each place."""
+    for place, count, piece in places:
+        place %= len(data) + 1
+        data = data[:place] + piece + data[place + count :]
+    return data
+
+
+spoilings = st.lists(
+    st.tuples(st.integers(0, 500), st.integers(0, 2), st.sampled_from(SPOILS)), min_size=1, max_size=3
+)
+
+
+@given(requests(), spoilings, cuts)
+def test_what_is_accepted_of_spoiled_requests_h11_reads_alike(
+    message: bytes, places: list[tuple[int, int, bytes]], sizes: list[int]
+) -> None:
+    data = spoil(message, places)
+    events, _ = read(RequestReader(LIMITS), cut(data, sizes))
+    ours = by_message(events)
+    if not ours:
+        return
+    theirs = read_request_with_h11(data.lstrip(b"\r\n"))
+    (method, target, fields), (our_method, our_target, our_fields) = theirs.head, ours[0].head
+    assert isinstance(target, bytes) and isinstance(fields, list) and isinstance(our_fields, list)
+    assert our_method == method
+    assert our_target == target or not target.startswith(b"/")
+    assert without_cookies(our_fields) == without_cookies(fields)
+    assert has_our_cookie(fields) or our_fields == fields
+    assert theirs.payload.startswith(ours[0].payload)
+    if ours[0].trailers is not None:
+        assert (ours[0].payload, ours[0].trailers) == (theirs.payload, theirs.trailers)
+
+
+@given(st.one_of(st.binary(max_size=120), st.text("GET /HP1.0x:\r\n \t\x00", max_size=60).map(str.encode)), cuts)
+@example(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", [])
+def test_arbitrary_bytes_give_events_or_a_protocol_error(data: bytes, sizes: list[int]) -> None:
+    for pieces in (cut(data, sizes), [data]):
+        _, status = read(RequestReader(LIMITS), pieces)
+        assert status in (None, 400, 405, 414, 417, 431, 501, 505)
+        _, status = read(ResponseReader(b"GET", LIMITS), pieces)
+        assert status in (None, 400, 431)
+
+
+# Responses.
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> bytes:
+    """A final response that is beyond doubt, after interim ones."""
+    interim = draw(st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 X\r\nLink: a\r\n\r\n"]))
+    line = draw(
+        st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.1 404", b"HTTP/1.1 299 \xe9 a\tb", b"HTTP/1.1 204 "])
+    )
+    fields, body = draw(bodies) if not line.endswith(b"204 ") else (b"", b"")
+    others = b"".join(b"%b: %b\r\n" % pair for pair in draw(pairs)[:4] if pair[0].lower() not in HANDLED)
+    return interim + line + b"\r\n" + others + fields + b"\r\n" + body
+
+
+def read_response_with_h11(method: bytes, data: bytes) -> list[Read]:
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
+    upgrade = [(b"Connection", b"upgrade"), (b"Upgrade", b"x")]
+    connection.send(h11.Request(method=method, target="/", headers=[(b"Host", b"x"), *upgrade]))
+    connection.send(h11.EndOfMessage())
+    connection.receive_data(data)
+    found: list[Read] = []
+    while True:
+        try:
+            head = connection.next_event()
+        except h11.RemoteProtocolError:
+            return found
+        if not isinstance(head, h11.Response | h11.InformationalResponse):
+            assert head in (h11.NEED_DATA, h11.PAUSED), head
+            return found
+        what = (head.status_code, bytes(head.reason), spelled_by_h11(head.headers.raw_items()))
+        if isinstance(head, h11.InformationalResponse):
+            found.append(Read(head=what, payload=b"", trailers=None))
+            continue
+        payload, trailers = read_body_with_h11(connection)
+        return [*found, Read(head=what, payload=payload, trailers=trailers)]
+
+
+@given(responses(), cuts)
+def test_any_cut_of_a_response_gives_the_same(message: bytes, sizes: list[int]) -> None:
+    whole = read(ResponseReader(b"GET", LIMITS), [message])
+    assert whole[1] is None
+    assert read(ResponseReader(b"GET", LIMITS), cut(message, sizes)) == whole
+    assert read(ResponseReader(b"GET", LIMITS), cut(message, [1] * len(message))) == whole
+
+
+@given(responses(), spoilings, st.sampled_from([b"GET", b"HEAD"]), cuts)
+def test_what_is_accepted_of_spoiled_responses_h11_reads_alike(
+    message: bytes, places: list[tuple[int, int, bytes]], method: bytes, sizes: list[int]
+) -> None:
+    data = spoil(message, places)
+    events, _ = read(ResponseReader(method, LIMITS), cut(data, sizes))
+    ours = by_message(events)
+    if not ours:
+        return
+    theirs = read_response_with_h11(method, data)
+    assert len(ours) <= len(theirs)
+    for one, other in zip(ours, theirs, strict=False):
+        assert one.head == other.head
+        assert other.payload.startswith(one.payload)
+        if one.trailers is not None:
+            assert (one.payload, one.trailers) == (other.payload, other.trailers)
+
+
+# What readers do beside reading.
+
+
+@given(names)
+def test_a_head_of_any_size_costs_little_byte_by_byte(name: bytes) -> None:
+    reader = RequestReader(LIMITS)
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nX-" + name + b": y\r\n\r\n"
+    assert read(reader, cut(head, [1] * len(head)))[1] is None
+
+
+def test_empty_lines_before_a_request_are_left_out() -> None:
+    reader = RequestReader(LIMITS)
+    assert read(reader, [b"\r\n\r\n", b"\r", b"\n"]) == ([], None)
+    assert reader.is_between_messages
+    assert read(reader, [b"\r", b"\nGET / HTTP/1.0\r\n\r\n"])[1] is None
+    assert read(reader, [b"\r\rGET"])[1] == 400
+    assert read(RequestReader(LIMITS), [b"\nGET / HTTP/1.0\r\n\r\n"])[1] == 400
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01", 400),
+        (b"GET / HTTP/1.1\n", 400),
+        (b"GET / HTTP/1.1\r\nA: b\rc", 400),
+        (b"GET /" + b"a" * (LIMITS.max_target + 64), 414),
+        (b"GET /" + b"a" * LIMITS.max_target + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nA: " + b"b" * LIMITS.max_head, 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 100 + b"\r\n", 431),
+    ],
+)
+def test_what_cannot_become_a_request_is_refused_early(data: bytes, status: int) -> None:
+    assert read(RequestReader(LIMITS), [data]) == ([], status)
+
+
+def test_what_follows_a_head_is_kept() -> None:
+    requests = RequestReader(LIMITS)
+    requests.receive_data(b"GET / HTTP/1.0\r\n\r\nearly")
+    assert isinstance(requests.next_event(), RequestHead)
+    assert isinstance(requests.next_event(), EndOfMessage)
+    assert requests.trailing_data == b"early"
+    assert not requests.is_between_messages
+    responses = ResponseReader(b"GET", LIMITS)
+    assert read(responses, [b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nearly"])[1] is None
+    assert responses.is_complete
+    assert responses.trailing_data == b"early"
+
+
+def test_surplus_is_no_event() -> None:
+    responses = ResponseReader(b"GET", LIMITS)
+    events, status = read(responses, [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n"])
+    assert status is None
+    assert events[1:] == [b"ok", EndOfMessage()]
+    assert responses.trailing_data == b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+    ],
+)
+def test_an_end_that_cuts_a_response_short_is_an_error(data: bytes) -> None:
+    responses = ResponseReader(b"GET", LIMITS)
+    assert read(responses, [data])[1] is None
+    with pytest.raises(RemoteProtocolError):
+        responses.receive_eof()
+
+
+def test_an_end_that_ends_a_response() -> None:
+    responses = ResponseReader(b"GET", LIMITS)
+    assert read(responses, [b"HTTP/1.1 200 OK\r\n\r\nabc"])[1] is None
+    responses.receive_eof()
+    assert isinstance(responses.next_event(), EndOfMessage)
+    assert responses.is_complete

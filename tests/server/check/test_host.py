@@ -1,0 +1,170 @@
+"""conductor-trio-server --check: what a gateway lacks is found there, and nothing is changed by looking."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+import trustme
+
+from conductor_trio.errors import ConfigError
+from conductor_trio.findings import Finding, Status
+from conductor_trio.server.check.host import check_host, judge_sshd
+from conductor_trio.server.cli import parse_settings
+from tests.support.needs import require_program, require_root
+from tests.support.programs import OWN_PYTHON, open_server, run_program
+
+LOCAL = ["-d", "{key}-{user}.localhost"]
+
+
+def check(directory: Path, *options: str | Path, **environment: str) -> dict[str, Finding]:
+    """Return what is found, by its place; the worst, where there is more."""
+    words = ["-r", directory / "run", *(LOCAL if "-d" not in options else []), *options]
+    found: dict[str, Finding] = {}
+    for finding in check_host(parse_settings([str(word) for word in words]), environment):
+        known = found.get(finding.place)
+        if known is None or known.status is not Status.FAILED:
+            found[finding.place] = finding
+    return found
+
+
+async def test_a_gateway_that_serves(short_tmp: Path) -> None:
+    async with open_server(short_tmp / "run", "-s", short_tmp / "http") as server:
+        found = check(short_tmp, "-s", short_tmp / "http")
+        for place in ("runtime directory", "control socket", "host names", "visitors' socket"):
+            assert found[place].status is Status.OK, found[place]
+        server.control_socket.chmod(0o770)
+        assert found["LISTEN_FDS"].status is Status.SKIPPED
+        assert "SocketMode=0777" in check(short_tmp)["control socket"].advice
+        (short_tmp / "http").chmod(0o666)
+        assert "could add headers" in check(short_tmp, "-s", short_tmp / "http")["visitors' socket"].advice
+
+
+def test_nothing_is_there_yet_and_nothing_is_made(short_tmp: Path) -> None:
+    found = check(short_tmp, "-s", short_tmp / "http")
+    assert "can be made" in found["runtime directory"].detail
+    assert found["control socket"].status is Status.SKIPPED
+    assert "can be made" in found["visitors' socket"].detail
+    assert list(short_tmp.iterdir()) == []
+
+
+def test_a_directory_that_users_cannot_enter(short_tmp: Path) -> None:
+    (short_tmp / "run").mkdir()
+    short_tmp.chmod(0o700)
+    found = check(short_tmp)["runtime directory"]
+    assert found.status is Status.FAILED and f"`chmod o+x {short_tmp}`" in found.advice
+
+
+def test_a_directory_that_is_none_or_too_long(short_tmp: Path) -> None:
+    (short_tmp / "run").touch()
+    assert "no directory" in check(short_tmp)["runtime directory"].detail
+    assert "too long" in check(short_tmp / ("x" * 90))["runtime directory"].detail
+
+
+async def test_the_servers_group_is_its_own(short_tmp: Path) -> None:
+    require_root()
+    require_program("useradd")
+    sockets = short_tmp / "run/sockets"
+    sockets.mkdir(parents=True)
+    assert "runs as root" in check(short_tmp)["group"].detail
+    os.chown(sockets, 1, 100)  # a group of Debian's that users are in, or none
+    assert check(short_tmp)["group"].status in (Status.OK, Status.FAILED)
+    os.chown(sockets, 54321, 54321)
+    assert "has no name" in check(short_tmp)["group"].detail
+
+
+@pytest.mark.parametrize(
+    ("pattern", "status", "said"),
+    [
+        ("{key}-{user}.localhost:8888", Status.OK, "own host"),
+        ("{key}-{user}.apps.invalid", Status.FAILED, "*.apps.invalid"),
+        ("{key}.apps.invalid", Status.FAILED, "{key} and {user}"),
+    ],
+)
+def test_patterns(short_tmp: Path, pattern: str, status: Status, said: str) -> None:
+    found = check(short_tmp, "-d", pattern)["host names"]
+    assert found.status is status
+    assert said in found.detail + found.advice
+
+
+def check_tls(directory: Path) -> Finding:
+    """Return what is found of the certificate at `server.pem` in a directory."""
+    pem = directory / "server.pem"
+    return check(directory, "-d", "{key}-{user}.apps.test", "--ssl-cert-file", pem, "--ssl-key-file", pem)["TLS"]
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "status", "said"),
+    [
+        ("*.apps.test", 60, Status.OK, "for 60 days more"),
+        ("*.apps.test", 3, Status.WARNING, "renew"),
+        ("*.apps.test", -2, Status.FAILED, "renew"),
+        ("*.other.test", 60, Status.FAILED, "it must be for check-nobody.apps.test"),
+    ],
+)
+def test_certificates(short_tmp: Path, name: str, days: int, status: Status, said: str) -> None:
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days, minutes=1)
+    issued = trustme.CA().issue_cert(name, not_after=end)
+    issued.private_key_and_cert_chain_pem.write_to_path(short_tmp / "server.pem")
+    found = check_tls(short_tmp)
+    assert found.status is status
+    assert said in found.detail + found.advice
+
+
+def test_a_certificate_that_is_not_there(short_tmp: Path) -> None:
+    assert check_tls(short_tmp).status is Status.FAILED
+
+
+def test_sockets_of_the_parent(short_tmp: Path) -> None:
+    command = f"""exec env LISTEN_FDS=1 LISTEN_PID=$$ {OWN_PYTHON.with_name("conductor-trio-server")} --check \
+        -r {short_tmp}/run -d '{{key}}-{{user}}.localhost' 3<&0"""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(short_tmp / "http"))
+        for is_listening in (False, True):
+            if is_listening:
+                sock.listen()
+            done = subprocess.run(
+                ["/bin/sh", "-c", command], stdin=sock.fileno(), capture_output=True, text=True, timeout=20
+            )
+            [line] = [line for line in done.stdout.splitlines() if "LISTEN_FDS" in line]
+            assert line.startswith("ok" if is_listening else "failed"), line
+            assert "Traceback" not in done.stderr
+    (short_tmp / "http").unlink()
+
+
+def test_files(short_tmp: Path) -> None:
+    assert check(short_tmp, "--max-visitors", "10", "--max-sessions", "10")["open files"].status is Status.OK
+    assert "LimitNOFILE=" in check(short_tmp, "--max-visitors", "9999999")["open files"].advice
+
+
+@pytest.mark.parametrize(
+    ("told", "statuses"),
+    [
+        (("yes", "no", "0117", "10"), "ok ok ok ok"),
+        (("all", "no", "0177", "0"), "ok ok warning warning"),
+        (("no", "yes", "0117", "10"), "failed failed ok ok"),
+        (("local", "no", "0117", "10"), "failed ok ok ok"),
+    ],
+)
+def test_what_sshd_is_told(told: tuple[str, str, str, str], statuses: str) -> None:
+    names = ("allowstreamlocalforwarding", "disableforwarding", "streamlocalbindmask", "clientaliveinterval")
+    found = judge_sshd(dict(zip(names, told, strict=True)))
+    assert [finding.status.value for finding in found] == statuses.split()
+
+
+async def test_for_people(short_tmp: Path) -> None:
+    program = OWN_PYTHON.with_name("conductor-trio-server")
+    words: list[str | Path] = [program, "--check", "-r", short_tmp / "run"]
+    done = await run_program([*words, "-d", "{key}-{user}.apps.invalid"])
+    assert done.process.returncode == 1
+    assert f"ok       runtime directory   {short_tmp}/run is not there yet, and can be made" in done.out.lines
+    assert done.err.text == ""
+
+
+def test_wrong_usage_stays_wrong(short_tmp: Path) -> None:
+    with pytest.raises(ConfigError):
+        parse_settings(["--check", "-p", "99999"])

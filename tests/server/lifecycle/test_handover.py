@@ -1,0 +1,409 @@
+"""One server hands its listeners over to the next: each may fail at each step, and exactly one accepts then."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+from conductor_trio.access.tokens import hash_token
+from conductor_trio.errors import StartError
+from conductor_trio.limits import Limits
+from conductor_trio.log import get_logger
+from conductor_trio.net.listeners import Listener, open_unix_listener
+from conductor_trio.server.lifecycle.handover import (
+    HandoverHost,
+    Predecessor,
+    Successor,
+    open_predecessor,
+)
+from conductor_trio.server.lifecycle.listeners import (
+    Handed,
+    Listeners,
+    Role,
+    open_listeners,
+)
+from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
+from conductor_trio.server.routing.routes import SavedRoute
+from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.settings import ServerSettings
+from tests.support.programs import PATIENCE, Program, open_program
+from tests.support.users import ALICE, acting_as, real_person
+
+LOG = get_logger()
+LIMITS = Limits()
+IMPATIENT = Limits(handover_timeout=0.5)
+ROUTE = SavedRoute(hosts=("a.b",), token_hash=hash_token(b"t"))
+
+
+@attrs.frozen(kw_only=True)
+class Old:
+    """What a running server has."""
+
+    listeners: Listeners
+    host: HandoverHost
+    settings: ServerSettings
+    place: int
+
+    @property
+    def path(self) -> str:
+        """Where a successor asks."""
+        assert self.listeners.handover.path is not None
+        return self.listeners.handover.path
+
+
+@contextlib.contextmanager
+def open_old(run: Path, *, limits: Limits = LIMITS, public: str = "public") -> Iterator[Old]:
+    """Listen as a server does."""
+    settings = ServerSettings(runtime_dir=str(run), patterns=(), port=None, socket=str(run.with_name(public)))
+    with (
+        open_runtime_directory(str(run), LOG) as runtime,
+        open_listeners(settings, runtime, [], []) as listeners,
+    ):
+        host = HandoverHost(listeners, runtime.place, limits, LOG)
+        yield Old(listeners=listeners, host=host, settings=settings, place=runtime.place)
+
+
+class Ready:
+    """The successor that has said it is ready, once it has."""
+
+    def __init__(self) -> None:
+        self.told = trio.Event()
+        self._successor: Successor | None = None
+
+    async def wait(self, host: HandoverHost) -> None:
+        """Wait for it."""
+        self._successor = await host.wait_successor()
+        self.told.set()
+
+    @property
+    def successor(self) -> Successor:
+        """That one."""
+        assert self._successor is not None
+        return self._successor
+
+    def close(self) -> None:
+        """Forget it."""
+        if self._successor is not None:
+            self._successor.close()
+
+
+@asynccontextmanager
+async def asking(old: Old) -> AsyncIterator[tuple[Predecessor, Ready]]:
+    """Be the successor, whom the old server lends its listeners."""
+    with contextlib.closing(Ready()) as ready:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ready.wait, old.host)
+            async with open_predecessor(old.path, LIMITS) as predecessor:
+                assert predecessor is not None
+                yield predecessor, ready
+            nursery.cancel_scope.cancel()
+
+
+def some_routes() -> RouteTable:
+    """Return the routes of a running server."""
+    routes = RouteTable(LIMITS)
+    routes.restore([ROUTE], 1.0)
+    return routes
+
+
+def answers(path: str | Path) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def of_role(handed: list[Handed], role: Role) -> Listener:
+    [listener] = [listener for at, listener in handed if at is role]
+    return listener
+
+
+async def test_the_sockets_are_the_same_and_so_are_their_paths(short_tmp: Path) -> None:
+    run = short_tmp / "run"
+    with open_old(run) as old, contextlib.ExitStack() as new:
+        async with asking(old) as (predecessor, ready):
+            runtime = new.enter_context(open_runtime_directory(str(run), LOG, place=predecessor.place))
+            listeners = new.enter_context(open_listeners(old.settings, runtime, [], predecessor.listeners))
+            assert listeners.unwanted == []
+            for ours, theirs in zip(listeners.by_role, old.listeners.by_role, strict=True):
+                assert ours[0] is theirs[0] and ours[1].path == theirs[1].path
+                assert os.fstat(ours[1].sock.fileno()).st_ino == os.fstat(theirs[1].sock.fileno()).st_ino
+                assert not ours[1].sock.get_inheritable()
+            got: list[tuple[SavedRoute, ...]] = []
+
+            async def take() -> None:
+                state, lent = await predecessor.take()
+                assert lent == ()
+                got.append(state.routes)
+                await predecessor.confirm()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(take)
+                await ready.told.wait()
+                assert await ready.successor.hand_over(some_routes())
+            assert got == [(ROUTE,)]
+            listeners.own()
+            old.listeners.disown()
+            old.listeners.close()
+            for path in ("client", "handover"):
+                assert answers(run / path)
+            assert answers(short_tmp / "public")
+            with pytest.raises(StartError, match="another server"), open_runtime_directory(str(run), LOG):
+                pass
+    assert not (run / "client").exists() and not (run / "handover").exists()
+
+
+async def test_a_successor_that_gives_up_leaves_everything_as_it_was(short_tmp: Path) -> None:
+    run = short_tmp / "run"
+    with open_old(run) as old:
+        async with asking(old) as (predecessor, ready):
+            with (
+                open_runtime_directory(str(run), LOG, place=predecessor.place) as runtime,
+                open_listeners(old.settings, runtime, [], predecessor.listeners),
+            ):
+                pass
+        assert not ready.told.is_set()
+        for path in (run / "client", run / "handover", short_tmp / "public"):
+            assert answers(path)
+        with pytest.raises(StartError, match="another server"), open_runtime_directory(str(run), LOG):
+            pass
+
+
+async def test_what_the_new_command_line_does_not_name_goes_when_it_has_taken_over(short_tmp: Path) -> None:
+    run = short_tmp / "run"
+    with open_old(run, public="a") as old:
+        settings = attrs.evolve(old.settings, socket=str(short_tmp / "b"))
+        async with asking(old) as (predecessor, _):
+            with (
+                open_runtime_directory(str(run), LOG, place=predecessor.place) as runtime,
+                open_listeners(settings, runtime, [], predecessor.listeners) as listeners,
+            ):
+                assert [listener.path for listener in listeners.unwanted] == [str(short_tmp / "a")]
+                assert answers(short_tmp / "a") and answers(short_tmp / "b")
+                old.listeners.disown()
+                listeners.own()
+                assert not (short_tmp / "a").exists() and answers(short_tmp / "b")
+
+
+async def test_a_path_that_someone_removed_is_bound_anew(short_tmp: Path) -> None:
+    run = short_tmp / "run"
+    with open_old(run) as old:
+        (run / "client").unlink()
+        async with asking(old) as (predecessor, _):
+            handed = predecessor.listeners
+            with (
+                open_runtime_directory(str(run), LOG, place=predecessor.place) as runtime,
+                open_listeners(old.settings, runtime, [], handed) as listeners,
+            ):
+                assert listeners.control is not of_role(handed, Role.CONTROL)
+                assert listeners.handover is of_role(handed, Role.HANDOVER)
+                assert answers(run / "client")
+
+
+async def test_tcp_listeners_are_kept_where_they_fit(short_tmp: Path) -> None:
+    run = short_tmp / "run"
+    settings = ServerSettings(runtime_dir=str(run), patterns=(), port=0)
+    with (
+        open_runtime_directory(str(run), LOG) as runtime,
+        open_listeners(settings, runtime, [], []) as old,
+    ):
+        [address] = [listener.sock.getsockname() for listener in old.public]
+        handed = [(role, Listener(sock=listener.sock.dup(), is_ours=False)) for role, listener in old.by_role]
+        for host, port, fits in (
+            ("127.0.0.1", 0, True),
+            ("127.0.0.1", address[1], True),
+            ("127.0.0.2", address[1], False),
+        ):
+            wanted = attrs.evolve(settings, host=host, port=port)
+            with open_listeners(wanted, runtime, [], handed) as new:
+                assert (new.public == [handed[0][1]]) == fits
+                assert bool(new.unwanted) != fits
+        for _, listener in handed:
+            listener.close()
+
+
+# Nobody, or nobody who answers.
+
+
+@pytest.mark.parametrize("what", ["nothing", "a dead socket"])
+async def test_without_a_predecessor_there_is_none(short_tmp: Path, what: str) -> None:
+    path = short_tmp / "handover"
+    with contextlib.ExitStack() as stack:
+        if what == "a dead socket":
+            stack.enter_context(socket.socket(socket.AF_UNIX)).bind(str(path))
+        async with open_predecessor(str(path), LIMITS) as predecessor:
+            assert predecessor is None
+    path.unlink(missing_ok=True)
+
+
+async def answer_and_close(listener: socket.socket, answer: bytes) -> None:
+    """Be a predecessor that says only that."""
+    listener.setblocking(False)
+    await trio.lowlevel.wait_readable(listener)
+    sock, _ = listener.accept()
+    with sock:
+        sock.sendall(answer)
+
+
+async def test_one_that_is_just_ending_counts_as_none(short_tmp: Path) -> None:
+    with open_unix_listener(str(short_tmp / "h"), 0o600) as listener:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer_and_close, listener, b"")
+            async with open_predecessor(str(short_tmp / "h"), LIMITS) as predecessor:
+                assert predecessor is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\n",
+        b"null\n",
+        b'{"handover": 2, "listeners": []}\n',
+        b'{"handover": 1, "listeners": []}\n',
+        b'{"handover": 1, "listeners": [1]}\n',
+        b'{"handover": 1, "listeners": [{"role": "public", "inherited": false}]}\n',
+        b'{"handover": 1, "listeners": [{"role": "other", "inherited": false}]}\n',
+    ],
+)
+async def test_one_whose_words_are_not_ours_is_told_in_one_line(short_tmp: Path, answer: bytes) -> None:
+    with open_unix_listener(str(short_tmp / "h"), 0o600) as listener:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer_and_close, listener, answer)
+            with pytest.raises(StartError, match="cannot take over") as error:
+                async with open_predecessor(str(short_tmp / "h"), LIMITS):
+                    pass
+    assert "\n" not in str(error.value)
+
+
+async def test_one_that_hangs_is_not_waited_for(short_tmp: Path, autojump_clock: trio.testing.MockClock) -> None:
+    with open_unix_listener(str(short_tmp / "h"), 0o600), pytest.raises(StartError, match="no answer in time"):
+        async with open_predecessor(str(short_tmp / "h"), LIMITS):
+            pass
+    assert trio.current_time() == pytest.approx(LIMITS.handover_timeout)
+
+
+async def test_one_that_hangs_later_is_not_waited_for(
+    short_tmp: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    with open_old(short_tmp / "run") as old:
+        async with asking(old) as (predecessor, _):
+            with pytest.raises(StartError, match="no answer in time"):
+                await predecessor.take()
+
+
+async def test_a_successor_that_hangs_is_in_nobody_s_way(short_tmp: Path) -> None:
+    with open_old(short_tmp / "run") as old, socket.socket(socket.AF_UNIX) as hanging:
+        hanging.connect(old.path)
+        async with asking(old) as (predecessor, ready), trio.open_nursery() as nursery:
+            nursery.start_soon(predecessor.take)
+            with trio.fail_after(LIMITS.handover_timeout / 2):
+                await ready.told.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def test_another_user_may_not_take_over(short_tmp: Path) -> None:
+    alice = real_person(ALICE)
+    with open_old(short_tmp / "run") as old, socket.socket(socket.AF_UNIX) as theirs:
+        os.chmod(old.path, 0o666)  # as if it were theirs to reach
+        with acting_as(alice):
+            theirs.connect(old.path)
+        theirs.setblocking(False)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(old.host.wait_successor)
+            await trio.lowlevel.wait_readable(theirs)
+            assert socket.recv_fds(theirs, 1, 10)[:2] == (b"", [])
+            nursery.cancel_scope.cancel()
+
+
+# A successor in a process of its own, which may be killed.
+
+FAKE = """
+    import os, signal, socket, sys
+    path, stages = sys.argv[1], sys.argv[2].split()
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(path)
+    for stage in stages:
+        match stage:
+            case "listen":
+                line, fds, _, _ = socket.recv_fds(sock, 65536, 20)
+            case "ready":
+                sock.sendall(b'{"ready": true}\\n')
+            case "state":
+                assert sock.recv(65536).endswith(b"\\n")
+            case "nonsense":
+                sock.sendall(b"what?\\n")
+            case "taken":
+                sock.sendall(b'{"taken": true}\\n')
+    print(*stages, flush=True)
+    if "hang" in stages:
+        signal.pause()
+"""
+
+
+@asynccontextmanager
+async def open_fake(old: Old, stages: str) -> AsyncIterator[Program]:
+    """Run a successor that does only this."""
+    async with open_program([sys.executable, "-c", textwrap.dedent(FAKE), old.path, stages]) as program:
+        yield program
+
+
+@pytest.mark.parametrize("stages", ["listen ready state hang", "listen ready hang"])
+async def test_a_successor_that_knows_and_does_not_say_so_is_killed(short_tmp: Path, stages: str) -> None:
+    with open_old(short_tmp / "run", limits=IMPATIENT) as old:
+        async with open_fake(old, stages) as fake:
+            with contextlib.closing(await old.host.wait_successor()) as successor:
+                assert not await successor.hand_over(some_routes())
+            assert await fake.wait_ended() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("stages", ["listen ready", "listen ready state", "listen ready state nonsense hang"])
+async def test_a_successor_that_dies_or_errs_has_not_taken_over(short_tmp: Path, stages: str) -> None:
+    with open_old(short_tmp / "run") as old:
+        async with open_fake(old, stages):
+            with (
+                contextlib.closing(await old.host.wait_successor()) as successor,
+                trio.fail_after(LIMITS.handover_timeout),
+            ):
+                assert not await successor.hand_over(some_routes())
+        for path in ("client", "handover"):
+            assert answers(short_tmp / "run" / path)
+
+
+@pytest.mark.parametrize("stages", ["", "listen", "listen nonsense hang"])
+async def test_a_successor_that_is_never_ready_makes_room_for_another(short_tmp: Path, stages: str) -> None:
+    with open_old(short_tmp / "run") as old:
+        async with asking_twice(old, stages) as successor:
+            assert await successor.hand_over(some_routes())
+
+
+@asynccontextmanager
+async def asking_twice(old: Old, stages: str) -> AsyncIterator[Successor]:
+    """Have a successor do only that, and then a good one, which is given."""
+    send, receive = trio.open_memory_channel[Successor](1)
+
+    async def wait_successor() -> None:
+        await send.send(await old.host.wait_successor())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait_successor)
+        async with open_fake(old, stages) as bad:
+            await bad.out.wait_line(lambda _: True)
+            async with open_fake(old, "listen ready state taken"):
+                with trio.fail_after(PATIENCE):
+                    successor = await receive.receive()
+                with contextlib.closing(successor):
+                    yield successor

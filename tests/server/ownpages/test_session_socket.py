@@ -1,0 +1,193 @@
+"""The session's page: what its WebSocket tells, to whom, and what the owner can do there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from conductor_trio.control.messages import Event
+from conductor_trio.pages.session_page import SESSION_PAGE
+from conductor_trio.server.proxy.visitor import serve_visitor
+from tests.server.proxy.test_access import (
+    LINK_TOKEN,
+    ask,
+    cookie,
+    give,
+    make_share,
+)
+from tests.support.engine import (
+    HOST,
+    OK,
+    TOKEN,
+    Application,
+    Engine,
+    open_engine,
+    request,
+)
+
+PATIENCE = 10.0
+
+
+@asynccontextmanager
+async def open_page(
+    engine: Engine, token: bytes = TOKEN, origin: str = "http://app-alice.test"
+) -> AsyncIterator[WebSocketConnection]:
+    """Look at the session's page as a browser does."""
+    host, port = engine.listener.getsockname()
+
+    async def accept() -> None:
+        await trio.lowlevel.wait_readable(engine.listener)
+        sock, _ = engine.listener.accept()
+        await serve_visitor(sock, engine.gateway, None)
+
+    engine.nursery.start_soon(accept)
+    fields: list[tuple[bytes, bytes]] = [
+        (b"Origin", b"http://app-alice.test"),
+        (b"Cookie", b"authorization=" + token),
+    ]
+    async with await trio.open_tcp_stream(host, port) as stream, trio.open_nursery() as nursery:
+        path = "/_conductor/live"
+        yield await wrap_client_stream(nursery, stream, HOST.decode(), path, extra_headers=fields)
+        nursery.cancel_scope.cancel()
+
+
+async def next_session(page: WebSocketConnection, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Return the first update that is as wanted."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            told = json.loads(await page.get_message())
+            if "session" in told and is_wanted(told["session"]):
+                session: dict[str, Any] = told["session"]
+                return session
+
+
+async def next_with(page: WebSocketConnection, name: str) -> Any:
+    """Return what the next message of that name tells."""
+    with trio.fail_after(PATIENCE):
+        while name not in (told := json.loads(await page.get_message())):
+            pass
+    return told[name]
+
+
+async def test_the_page_is_for_those_with_a_token(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine:
+        give(engine, make_share())
+        visitor = engine.connect()
+        for path in (b"/_conductor/", b"/_conductor"):
+            line = b"GET " + path + b" HTTP/1.1"
+            for token in (TOKEN, LINK_TOKEN):
+                page = await ask(visitor, request(line, auth=cookie(token)))
+                assert (page.status, page.body) == (200, SESSION_PAGE)
+                (policy,) = page.values(b"content-security-policy")
+                assert b"default-src 'none'" in policy and b"unsafe-inline'; script" in policy
+            assert (await ask(visitor, request(line, auth=b""))).status == 403
+        assert (await ask(visitor, request(b"GET /_conductor/live HTTP/1.1"))).status == 404
+        line = b"POST /_conductor/ HTTP/1.1"
+        assert (await ask(visitor, request(line, b"Content-Length: 0\r\n"), b"POST")).status == 405
+
+
+@pytest.mark.parametrize(
+    ("token", "origin"),
+    [
+        (b"wrong", "http://app-alice.test"),
+        (TOKEN, "http://lab-bob.test"),
+        (TOKEN, "null"),
+        (TOKEN, "https://evil.test"),
+    ],
+)
+async def test_nobody_else_looks_on(short_tmp: Path, token: bytes, origin: str) -> None:
+    fields = b"Connection: upgrade\r\nUpgrade: websocket\r\nOrigin: " + origin.encode() + b"\r\n"
+    async with open_engine(short_tmp, Application(OK)) as engine:
+        data = request(b"GET /_conductor/live HTTP/1.1", fields, auth=cookie(token))
+        assert (await ask(engine.connect(), data)).status == 403
+
+
+async def test_it_tells_what_happens(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+        first = await next_session(page, lambda told: True)
+        assert (first["you"], first["key"], first["state"], first["requests"]) == ("owner", "app", "live", 0)
+        assert first["visitors"] == 0  # who looks on is no visitor
+        visitor = engine.connect()
+        assert (await ask(visitor, request())).status == 200
+        told = await next_session(page, lambda told: bool(told["requests"] == 1))
+        assert told["bytesOut"] > 0 and told["bytesIn"] > 0
+        await ask(visitor, request(auth=cookie(b"wrong")))
+        told = await next_session(page, lambda told: bool(told["log"]))
+        assert told["log"][-1]["text"] == "A wrong token was shown"
+        assert TOKEN.decode() not in json.dumps(told)
+
+
+async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
+    heard: list[Event] = []
+    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+        engine.route.tell = heard.append
+        await page.send_message(json.dumps({"do": "share", "label": "Bob", "for": 3600, "once": False}))
+        link = await next_with(page, "link")
+        visitor = engine.connect()
+        opened = await ask(visitor, request(b"GET " + link.encode() + b" HTTP/1.1", auth=b""))
+        assert opened.status == 302
+        told = await next_session(page, lambda told: bool(told["shares"]))
+        (share,) = told["shares"]
+        assert share["label"] == "Bob"
+        await page.send_message(json.dumps({"do": "revoke", "id": share["id"]}))
+        await next_session(page, lambda told: not told["shares"])
+        assert (await ask(visitor, request(b"GET " + link.encode() + b" HTTP/1.1", auth=b""))).status == 403
+        await page.send_message(json.dumps({"do": "stop"}))
+        await next_session(page, lambda told: "stop" in told["log"][-1]["text"])
+        assert heard == [Event.STOP]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    ['{"do": "share"}', '{"do": "stop"}', '{"do": "revoke", "id": "s1"}', "nonsense", '{"do": "list"}', "[]"],
+)
+async def test_who_was_given_a_link_can_do_nothing(short_tmp: Path, wish: str) -> None:
+    heard: list[Event] = []
+    async with open_engine(short_tmp, Application(OK)) as engine:
+        engine.route.tell = heard.append
+        give(engine, make_share())
+        async with open_page(engine, LINK_TOKEN) as page:
+            assert (await next_session(page, lambda told: True))["you"] == "s1"
+            await page.send_message(wish)
+            assert "owner" in await next_with(page, "error")
+        assert engine.route.access.shares == (make_share(),) and heard == []
+
+
+@pytest.mark.parametrize("wish", ["nonsense", '{"do": "list"}', "[]", '{"do": "reboot"}', '{"do": null}', "\xff"])
+async def test_a_page_that_is_not_understood_is_told(short_tmp: Path, wish: str) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+        await page.send_message(wish)
+        assert await next_with(page, "error")
+        assert (await ask(engine.connect(), request())).status == 200
+        await next_session(page, lambda told: bool(told["requests"]))  # and goes on
+
+
+async def test_a_revoked_share_looks_on_no_longer(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine:
+        give(engine, make_share())
+        async with open_page(engine, LINK_TOKEN) as page:
+            await next_session(page, lambda told: True)
+            engine.gateway.routes.set_access(engine.route, engine.route.access.without(["s1"]))
+            with trio.fail_after(PATIENCE), pytest.raises(ConnectionClosed):
+                while True:
+                    await page.get_message()
+
+
+async def test_it_stays_when_the_link_is_lost(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine:
+        host = HOST.decode()
+        with engine.another_route("lab-bob.test", engine.route.pool.path, TOKEN):
+            pass
+        async with open_page(engine) as page:
+            await next_session(page, lambda told: bool(told["state"] == "live"))
+            ours = engine.gateway.routes._by_host.pop(host)
+            await next_session(page, lambda told: bool(told["state"] == "ended"))
+            engine.gateway.routes._by_host[host] = ours
+            await next_session(page, lambda told: bool(told["state"] == "live"))

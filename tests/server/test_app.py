@@ -1,0 +1,308 @@
+"""The server's life as a process: how it starts, or says why not, how it ends, and what it leaves: nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+import trio
+
+from conductor_trio.access.hostnames import user_label
+from tests.doubles.origin import OriginConnection, OriginHandler, answering, open_origin
+from tests.server.sessions.test_host import USER
+from tests.support.programs import (
+    PATIENCE,
+    Server,
+    ask,
+    open_program,
+    open_server,
+    run_program,
+    server_command,
+)
+from tests.support.session_bench import LIMITS, Client
+from tests.support.users import ALICE, everybodys_python, real_person
+
+HOST = f"app-{user_label(USER)}.localhost"
+TOKEN = "token"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+REQUEST = f"GET / HTTP/1.1\r\nHost: {HOST}\r\nCookie: authorization={TOKEN}\r\n\r\n".encode()
+
+
+@asynccontextmanager
+async def open_session(server: Server, handler: OriginHandler, **fields: object) -> AsyncIterator[Client]:
+    """Offer an application that is in this process, without a client program."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(server.control_socket))
+    with closing(Client(sock)) as client, trio.fail_after(2 * PATIENCE):
+        await client.greet()
+        async with open_origin(client.relay, handler):
+            assert (await client.register(key="app", **fields))["status"] == "ok"
+            yield client
+
+
+class Held:
+    """An application that begins its answer and ends it when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = trio.Event()
+        self.may_end = trio.Event()
+
+    async def handle(self, connection: OriginConnection) -> None:
+        """Answer one request."""
+        await connection.receive_head()
+        await connection.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegun")
+        self.begun.set()
+        await self.may_end.wait()
+        await connection.send_all(b"ended")
+
+
+async def read_answer(stream: trio.SocketStream) -> bytes:
+    """Return all that comes until the end, or until the connection is broken."""
+    received = b""
+    try:
+        async for chunk in stream:
+            received += bytes(chunk)
+    except trio.BrokenResourceError:
+        pass
+    return received
+
+
+# It cannot start.
+
+
+async def assert_start_fails(command: Sequence[str | Path], *words: str, **options: object) -> None:
+    """Check that the server says in one line why not, with status 1."""
+    program = await run_program(command, **options)
+    assert program.process.returncode == 1, program.err.text
+    [line] = program.err.lines
+    assert line.startswith("conductor-trio-server: ")
+    for word in words:
+        assert word in line
+
+
+async def test_a_port_in_use_is_named_and_nothing_is_left(short_tmp: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = server_command(short_tmp / "made" / "for" / "it" / "run", "-p", port)
+        await assert_start_fails(command, "127.0.0.1", port, "Address already in use")
+    assert list(short_tmp.iterdir()) == []
+
+
+async def test_a_host_that_is_not_ours_is_named(short_tmp: Path) -> None:
+    command = server_command(short_tmp / "run", "-p", "0", "--host", "192.0.2.1")
+    await assert_start_fails(command, "192.0.2.1", "Cannot assign")
+    assert list(short_tmp.iterdir()) == []
+
+
+async def test_a_second_server_on_the_same_directory_changes_nothing(runtime_dir: Path) -> None:
+    async with open_server(runtime_dir) as server, open_session(server, answering(OK)):
+        await assert_start_fails(server_command(runtime_dir), str(runtime_dir), "another server is running")
+        assert (await ask(server.port, HOST, "/", token=TOKEN)).status == 200
+
+
+async def test_a_directory_that_one_may_not_write_is_named(short_tmp: Path) -> None:
+    alice = real_person(ALICE)
+    for run in (short_tmp, short_tmp / "run"):
+        command = server_command(run, python=everybodys_python())
+        await assert_start_fails(command, str(run), "Permission denied", person=alice)
+    assert list(short_tmp.iterdir()) == []
+
+
+async def test_a_runtime_directory_that_is_a_file_is_named(short_tmp: Path) -> None:
+    (short_tmp / "run").touch()
+    await assert_start_fails(server_command(short_tmp / "run"), str(short_tmp / "run"), "Not a directory")
+
+
+@pytest.mark.parametrize("what", ["client", "public"])
+async def test_a_file_where_a_socket_belongs_stays(short_tmp: Path, what: str) -> None:
+    run = short_tmp / "run"
+    run.mkdir()
+    (run / what).write_text("someone's")
+    await assert_start_fails(server_command(run, "-s", run / "public"), str(run / what), "no socket")
+    assert (run / what).read_text() == "someone's"
+    assert list(run.iterdir()) == [run / what]
+
+
+async def test_a_public_socket_in_use_is_named(short_tmp: Path) -> None:
+    path = short_tmp / "public"
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(str(path))
+        taken.listen()
+        await assert_start_fails(server_command(short_tmp / "run", "-s", path), str(path), "someone listens there")
+    path.unlink()
+    assert list(short_tmp.iterdir()) == []
+
+
+async def test_a_path_too_long_for_sockets_is_told(short_tmp: Path) -> None:
+    await assert_start_fails(server_command(short_tmp / ("r" * 100)), "too long")
+    assert list(short_tmp.iterdir()) == []
+
+
+# What a crash left is no hindrance.
+
+
+async def test_a_crashed_servers_remains_are_no_hindrance(short_tmp: Path) -> None:
+    run, public = short_tmp / "run", short_tmp / "public"
+    run.mkdir()
+    async with open_server(run, "-s", public) as server, open_session(server, answering(OK)):
+        await server.program.end(signal.SIGKILL)
+        assert public.is_socket() and server.control_socket.is_socket()
+        [left] = server.session_directories
+        note = run / "sockets" / "note"
+        note.touch()
+        async with open_server(run, "-s", public) as again:
+            assert not left.exists()
+            async with open_session(again, answering(OK)):
+                assert len(again.session_directories) == 2  # the note, and the new session
+    assert note.exists()
+    assert {path.name for path in run.rglob("*")} == {"sockets", "note"}
+    assert not public.exists()
+
+
+# It runs.
+
+
+async def test_a_public_unix_socket_has_its_mode(short_tmp: Path, runtime_dir: Path) -> None:
+    public = short_tmp / "public"
+    async with open_server(runtime_dir, "-s", public) as server, open_session(server, answering(OK)):
+        assert stat.S_IMODE(public.stat().st_mode) == 0o660
+        assert stat.S_IMODE(server.control_socket.stat().st_mode) == 0o777
+        async with await trio.open_unix_socket(str(public)) as stream:
+            await stream.send_all(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            assert (await read_answer(stream)).startswith(b"HTTP/1.1 200 ")
+    assert not public.exists()
+
+
+async def test_a_relative_runtime_directory_is_taken_from_here(short_tmp: Path) -> None:
+    async with open_program(server_command(Path("run")), cwd=short_tmp) as program:
+        assert (await program.wait_logged("listening"))["runtime_dir"] == str(short_tmp / "run")
+        assert (short_tmp / "run" / "client").is_socket()
+    assert list(short_tmp.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [[], ["-v"]])
+async def test_every_log_line_is_json_and_holds_no_token(runtime_dir: Path, options: list[str]) -> None:
+    async with open_server(runtime_dir, *options) as server:
+        async with open_session(server, answering(OK)):
+            assert (await ask(server.port, HOST, "/", token="a-secret")).status == 403
+            assert (await ask(server.port, HOST, "/_conductor/auth/a-secret")).status == 403
+            assert (await ask(server.port, HOST, f"/_conductor/auth/{TOKEN}")).status == 302
+            assert (await ask(server.port, HOST, "/", token=TOKEN)).status == 200
+        await server.program.wait_logged("ended")
+        assert await server.program.end() == 0
+        entries = [json.loads(line) for line in server.program.err.lines]
+    events = [entry["event"] for entry in entries]
+    assert events[0] == "listening" and events[-2:] == ["stopping", "stopped"]
+    assert {"live", "ended"} <= set(events)
+    for entry in entries:
+        assert {"level", "timestamp"} <= set(entry)
+    for secret in ("a-secret", f"={TOKEN}", f"/{TOKEN}", "_conductor/auth"):
+        assert secret not in server.program.err.text
+
+
+# It ends.
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_an_idle_server_ends_at_once_and_leaves_nothing(short_tmp: Path, number: signal.Signals) -> None:
+    async with open_server(short_tmp / "run") as server, open_session(server, answering(OK)) as client:
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as idle:
+            await idle.send_all(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await idle.receive_some()).startswith(b"HTTP/1.1 ")
+            begun = trio.current_time()
+            assert await server.program.end(number) == 0
+            assert trio.current_time() - begun < LIMITS.grace_timeout / 2
+            assert await idle.receive_some() == b""
+        assert await client.receive() is None
+        # What was made stays only for the state, which a successor has to find.
+        assert set(short_tmp.rglob("*")) == {short_tmp / "run", short_tmp / "run" / "state.json"}
+
+
+async def test_a_running_exchange_may_end_and_nobody_new_gets_in(runtime_dir: Path) -> None:
+    held = Held()
+    async with (
+        open_server(runtime_dir, "--grace", "60") as server,
+        open_session(server, held.handle),
+        await trio.open_tcp_stream("127.0.0.1", server.port) as visitor,
+    ):
+        await visitor.send_all(REQUEST)
+        await held.begun.wait()
+        server.program.send_signal(signal.SIGTERM)
+        await server.program.wait_logged("stopping")
+        # Closed a moment after that is logged.
+        with trio.fail_after(PATIENCE):
+            while server.control_socket.exists():  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        with pytest.raises(OSError):
+            await trio.open_tcp_stream("127.0.0.1", server.port)
+        held.may_end.set()
+        assert (await read_answer(visitor)).endswith(b"begunended")
+        assert await server.program.wait_ended() == 0
+
+
+@pytest.mark.parametrize("grace", ["0", "0.2"])
+async def test_what_has_not_ended_within_the_grace_is_cut(runtime_dir: Path, grace: str) -> None:
+    held = Held()
+    async with (
+        open_server(runtime_dir, "--grace", grace) as server,
+        open_session(server, held.handle),
+        await trio.open_tcp_stream("127.0.0.1", server.port) as visitor,
+    ):
+        await visitor.send_all(REQUEST)
+        await held.begun.wait()
+        assert await server.program.end() == 0
+        answer = await read_answer(visitor)
+        assert not answer.endswith(b"ended")
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_the_grace(runtime_dir: Path, second: signal.Signals) -> None:
+    held = Held()
+    async with (
+        open_server(runtime_dir, "--grace", "600") as server,
+        open_session(server, held.handle) as client,
+        await trio.open_tcp_stream("127.0.0.1", server.port) as visitor,
+    ):
+        await visitor.send_all(REQUEST)
+        await held.begun.wait()
+        server.program.send_signal(signal.SIGTERM)
+        await server.program.wait_logged("stopping")
+        assert await server.program.end(second) == 0
+        assert await client.receive() is None
+        assert [path.name for path in runtime_dir.iterdir()] == ["state.json"]
+
+
+async def test_a_signal_right_after_the_start_leaves_nothing(short_tmp: Path) -> None:
+    directory = short_tmp / "run"
+    for _ in range(5):
+        async with open_program(server_command(directory)) as program:
+            # The first that can be seen of it; it has not said yet that it listens.
+            while True:
+                await trio.lowlevel.checkpoint()
+                if directory.exists():
+                    break
+            assert await program.end(signal.SIGTERM) == 0
+        assert "Traceback" not in program.err.text
+        assert list(short_tmp.iterdir()) == []
+
+
+async def test_too_few_descriptors_are_survived(runtime_dir: Path) -> None:
+    command = ["/bin/sh", "-c", 'ulimit -n 40; exec "$@"', "sh", *server_command(runtime_dir)]
+    async with open_program(command) as program:
+        [(_, port)] = (await program.wait_logged("listening"))["addresses"]
+        server = Server(program=program, runtime_dir=runtime_dir, port=port)
+        async with open_session(server, answering(OK)):
+            flood = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(60)]
+            await program.wait_logged("cannot_accept")
+            for stream in flood:
+                await stream.aclose()
+            assert (await ask(port, HOST, "/", token=TOKEN)).status == 200
+        assert await program.end() == 0
+    assert "Traceback" not in program.err.text

@@ -1,0 +1,484 @@
+"""The HTTP engine between a visitor and a raw application, over real sockets; and readings that are not ours.
+
+::
+
+    async with open_engine(directory, Application(OK)) as engine:
+        visitor = engine.connect()
+        await visitor.send(request())
+        assert (await visitor.receive_response()).status == 200
+
+`open_engine` checks on leaving that nothing broke inside, that everything was given back, and that no secret
+reached the log. `parse_strictly` says what an application may be sent at most; what visitors get is read by h11.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import h11
+import structlog
+import trio
+
+from conductor_trio.access.tokens import hash_token
+from conductor_trio.http1.forwarded import Peer
+from conductor_trio.limits import Limits
+from conductor_trio.net.relay import STREAM_LOST
+from conductor_trio.net.stream import SocketStream, set_tcp_options
+from conductor_trio.server.proxy.connection import VisitorConnection
+from conductor_trio.server.proxy.context import Gateway
+from conductor_trio.server.proxy.exchange import Outcome
+from conductor_trio.server.proxy.upstream import UpstreamPool
+from conductor_trio.server.proxy.visitor import serve_visitor
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.settings import ServerSettings
+from tests.doubles.origin import Origin, OriginConnection, OriginHandler, open_origin
+from tests.doubles.streams import MemoryStream, memory_stream_pair
+
+TOKEN = b"correct-horse"
+HOST = b"app-alice.test"
+COOKIE = b"Cookie: authorization=" + TOKEN + b"\r\n"
+
+#: What a visitor without a front proxy is said to be, for requests to HOST.
+FORWARDING = (
+    b"X-Forwarded-For: 127.0.0.1\r\n"
+    b"X-Forwarded-Host: app-alice.test\r\n"
+    b"X-Forwarded-Port: 80\r\n"
+    b"X-Forwarded-Proto: http\r\n"
+    b"X-Real-IP: 127.0.0.1\r\n"
+    b"Forwarded: for=127.0.0.1;host=app-alice.test;proto=http\r\n"
+)
+
+
+def forwarding_for(host: bytes) -> bytes:
+    """Return the same for requests to another host."""
+    quoted = b'"%b"' % host if b":" in host else host
+    port = host.partition(b":")[2] or b"80"
+    told = FORWARDING.replace(HOST, host).replace(b"host=" + host, b"host=" + quoted)
+    return told.replace(b"Port: 80\r\n", b"Port: " + port + b"\r\n")
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+#: Nothing here takes this long unless it hangs.
+PATIENCE = 20.0
+
+
+def request(
+    line: bytes = b"GET / HTTP/1.1",
+    fields: bytes = b"",
+    body: bytes = b"",
+    *,
+    host: bytes = HOST,
+    auth: bytes = COOKIE,
+) -> bytes:
+    """Write a visitor's request; `fields` are lines with their CRLF."""
+    return line + b"\r\nHost: " + host + b"\r\n" + auth + fields + b"\r\n" + body
+
+
+# Reading what an application is sent, strictly and independently of the code under test.
+
+
+class Ambiguous(Exception):
+    """Two readers could disagree on these bytes."""
+
+
+class Incomplete(Exception):
+    """More is to come."""
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """One request as an application reads it; `fields` are its lines, in order."""
+
+    line: bytes
+    fields: tuple[bytes, ...]
+    body: bytes = b""
+    trailers: tuple[bytes, ...] = ()
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of the fields of that name, in order."""
+        pairs = (line.split(b": ", 1) for line in self.fields)
+        return [value for found, value in pairs if found.lower() == name.lower()]
+
+
+_REQUEST_LINE = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+ (/[!\"$-~]*|\*) HTTP/1\.1")
+FIELD_LINE = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+: ([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_ONCE = (b"host", b"content-length", b"transfer-encoding", b"connection", b"te", b"x-forwarded-for", b"forwarded")
+
+
+def take_lines(data: bytes) -> tuple[list[bytes], bytes]:
+    """Return the lines up to an empty one, and what follows it."""
+    if b"\r\n\r\n" not in data:
+        raise Incomplete
+    block, _, rest = data.partition(b"\r\n\r\n")
+    lines = block.split(b"\r\n")
+    if any(b"\r" in line or b"\n" in line or b"\0" in line for line in lines):
+        raise Ambiguous("a bare CR, LF or NUL")
+    return lines, rest
+
+
+def take_chunks(data: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
+    """Return a chunked body, its trailer lines, and what follows."""
+    body = b""
+    while True:
+        size_line, found, rest = data.partition(b"\r\n")
+        if not found:
+            raise Incomplete
+        if not re.fullmatch(rb"[0-9a-f]{1,8}", size_line):
+            raise Ambiguous(f"chunk size {size_line!r}")
+        size = int(size_line, 16)
+        if size == 0:
+            break
+        if len(rest) < size + 2:
+            raise Incomplete
+        if rest[size : size + 2] != b"\r\n":
+            raise Ambiguous("a chunk's end")
+        body, data = body + rest[:size], rest[size + 2 :]
+    if rest.startswith(b"\r\n"):
+        return body, (), rest[2:]
+    trailers, rest = take_lines(rest)
+    if not all(FIELD_LINE.fullmatch(line) for line in trailers):
+        raise Ambiguous("a trailer")
+    return body, tuple(trailers), rest
+
+
+def take_message(data: bytes) -> tuple[Message, bytes]:
+    """Return the one message at the beginning of `data` and what follows it; raises unless it is beyond doubt."""
+    (line, *fields), rest = take_lines(data)
+    if not _REQUEST_LINE.fullmatch(line):
+        raise Ambiguous(f"request line {line!r}")
+    for field in fields:
+        if not FIELD_LINE.fullmatch(field):
+            raise Ambiguous(f"field line {field!r}")
+    message = Message(line=line, fields=tuple(fields))
+    for name in _ONCE:
+        if len(message.values(name)) > 1:
+            raise Ambiguous(f"several {name!r}")
+    names = [field.partition(b":")[0].lower().replace(b"_", b"-") for field in fields]
+    for name in (b"content-length", b"transfer-encoding", b"host", b"x-forwarded-for", b"x-real-ip"):
+        if names.count(name) != len(message.values(name)):
+            raise Ambiguous(f"another spelling of {name!r}")
+    if len(message.values(b"host")) != 1:
+        raise Ambiguous("no Host")
+    lengths, codings = message.values(b"content-length"), message.values(b"transfer-encoding")
+    if lengths and codings:
+        raise Ambiguous("Content-Length with Transfer-Encoding")
+    if codings:
+        if codings != [b"chunked"]:
+            raise Ambiguous(f"Transfer-Encoding {codings!r}")
+        body, trailers, rest = take_chunks(rest)
+        return attrs.evolve(message, body=body, trailers=trailers), rest
+    if lengths:
+        if not re.fullmatch(rb"0|[1-9][0-9]*", lengths[0]):
+            raise Ambiguous(f"Content-Length {lengths[0]!r}")
+        size = int(lengths[0])
+        if len(rest) < size:
+            raise Incomplete
+        return attrs.evolve(message, body=rest[:size]), rest[size:]
+    return message, rest
+
+
+def parse_strictly(data: bytes) -> list[Message]:
+    """Return all messages in `data`, which must hold nothing else."""
+    messages = []
+    while data:
+        message, data = take_message(data)
+        messages.append(message)
+    return messages
+
+
+@attrs.define(eq=False)
+class Application:
+    """An origin's handler: reads whole messages, remembers them, and gives each the same answer.
+
+    It closes after an answer where `keeps` is false, and where it cannot read a message for sure.
+    """
+
+    answer: bytes = OK
+    keeps: bool = True
+    messages: list[Message] = attrs.field(factory=list)
+
+    async def __call__(self, connection: OriginConnection) -> None:
+        """Serve one connection."""
+        while True:
+            try:
+                message, _ = take_message(bytes(connection.unread))
+            except Incomplete:
+                if not await connection._receive_more():
+                    return
+                continue
+            except Ambiguous:
+                await connection.send_all(self.answer)
+                return
+            _, rest = take_message(bytes(connection.unread))
+            connection.unread[:] = rest
+            self.messages.append(message)
+            await connection.send_all(self.answer)
+            if not self.keeps:
+                return
+
+
+# Reading what a visitor is sent, with h11.
+
+
+class Truncated(Exception):
+    """The response was cut short, and shows it; `body` is what came of it."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.body = body
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """One response as a visitor reads it; `raw` are its bytes, interim responses included."""
+
+    status: int
+    reason: bytes
+    fields: tuple[tuple[bytes, bytes], ...]
+    body: bytes = b""
+    trailers: tuple[tuple[bytes, bytes], ...] = ()
+    interim: tuple[Response, ...] = ()
+    raw: bytes = b""
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of the fields of that name, in order."""
+        return [value for found, value in self.fields if found.lower() == name.lower()]
+
+    @property
+    def framing(self) -> str:
+        """How its end is told, as far as its fields say."""
+        if self.values(b"transfer-encoding"):
+            return "chunked"
+        return "length" if self.values(b"content-length") else "none"
+
+
+def _response_of(event: h11.InformationalResponse | h11.Response) -> Response:
+    return Response(status=event.status_code, reason=bytes(event.reason), fields=tuple(event.headers.raw_items()))
+
+
+@attrs.define(eq=False)
+class Visitor:
+    """The far end of a visitor's connection."""
+
+    stream: SocketStream | MemoryStream
+    unread: bytes = b""
+
+    async def send(self, data: bytes) -> None:
+        """Send these bytes as they are."""
+        await self.stream.send_all(data)
+
+    async def send_eof(self) -> None:
+        """End the visitor's direction only."""
+        await self.stream.send_eof()
+
+    async def receive_response(self, method: bytes = b"GET", *, upgrade: bool = False) -> Response:
+        """Return the next response, read by h11; raises `Truncated` for one that is cut short."""
+        parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
+        asked = [("Host", "x"), *([("Connection", "upgrade"), ("Upgrade", "x")] if upgrade else [])]
+        parser.send(h11.Request(method=method, target="/", headers=asked))
+        parser.send(h11.EndOfMessage())
+        if self.unread:
+            parser.receive_data(self.unread)
+        interim: list[Response] = []
+        response: Response | None = None
+        body, raw = b"", self.unread
+        while True:
+            try:
+                event = parser.next_event()
+                if event is h11.NEED_DATA:
+                    data = await self.stream.receive_some(65536)
+                    parser.receive_data(data)
+                    raw += data
+                    continue
+            except (h11.RemoteProtocolError, trio.BrokenResourceError) as error:
+                if isinstance(error, h11.RemoteProtocolError) and "peer closed" not in str(error):
+                    raise
+                raise Truncated(body) from error
+            match event:
+                case h11.InformationalResponse(status_code=101):
+                    self.unread = parser.trailing_data[0]
+                    return attrs.evolve(_response_of(event), interim=tuple(interim))
+                case h11.InformationalResponse():
+                    interim.append(_response_of(event))
+                case h11.Response():
+                    response = _response_of(event)
+                case h11.Data():
+                    body += event.data
+                case h11.EndOfMessage():
+                    assert response is not None
+                    self.unread = parser.trailing_data[0]
+                    return attrs.evolve(
+                        response,
+                        body=body,
+                        trailers=tuple(event.headers.raw_items()),
+                        interim=tuple(interim),
+                        raw=raw.removesuffix(self.unread),
+                    )
+                case _:
+                    raise Truncated(body)
+
+    async def receive_exactly(self, count: int) -> bytes:
+        """Return that many raw bytes, or fewer where the connection ends first."""
+        while len(self.unread) < count and (data := await self.stream.receive_some(65536)):
+            self.unread += data
+        taken, self.unread = self.unread[:count], self.unread[count:]
+        return taken
+
+    async def receive_until(self, mark: bytes) -> bytes:
+        """Return raw bytes up to the mark and with it; fewer where the connection ends first."""
+        while mark not in self.unread and (data := await self.stream.receive_some(65536)):
+            self.unread += data
+        before, found, self.unread = self.unread.partition(mark)
+        return before + found
+
+    async def receive_to_end(self) -> bytes:
+        """Return raw bytes until the connection ends; a reset raises `trio.BrokenResourceError`."""
+        while data := await self.stream.receive_some(65536):
+            self.unread += data
+        taken, self.unread = self.unread, b""
+        return taken
+
+    async def wait_closed(self) -> None:
+        """Return once the connection has ended, well or by a reset; fails where something comes first."""
+        try:
+            left = await self.receive_to_end()
+        except trio.BrokenResourceError:
+            return
+        assert left == b"", f"expected the connection's end, got {left!r}"
+
+    def close(self) -> None:
+        """Close both directions."""
+        self.stream.close()
+
+    def reset(self) -> None:
+        """Break the connection off."""
+        self.stream.reset()
+
+
+@attrs.define(eq=False)
+class Engine:
+    """A gateway with one route, `HOST`, to an origin."""
+
+    gateway: Gateway
+    route: Route
+    origin: Origin
+    nursery: trio.Nursery
+    listener: socket.socket
+    visitors: list[Visitor] = attrs.field(factory=list)
+
+    def connect(self, *, unix: bool = False, send_buffer: int | None = None) -> Visitor:
+        """Return a visitor's connection, over TCP, or over a UNIX socket, whose peers are trusted.
+
+        `send_buffer` is about what the gateway's kernel holds for it.
+        """
+        if unix:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        else:
+            ours = socket.create_connection(self.listener.getsockname())
+            set_tcp_options(ours)
+            theirs, _ = self.listener.accept()
+        if send_buffer is not None:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        self.nursery.start_soon(serve_visitor, theirs, self.gateway, None)
+        return self._visitor(SocketStream(ours))
+
+    def connect_memory(self, *, capacity: float = float("inf")) -> Visitor:
+        """Return a visitor's connection without a kernel, whose reads are as large as what was sent."""
+        ours, theirs = memory_stream_pair(capacity=capacity)
+
+        async def serve() -> None:
+            peer = Peer(address="127.0.0.1", is_https=False, is_trusted=False)
+            try:
+                if await VisitorConnection(theirs, peer, self.gateway).run() is Outcome.ABORT:
+                    theirs.reset()
+            except STREAM_LOST:
+                pass
+            finally:
+                theirs.close()
+
+        self.nursery.start_soon(serve)
+        return self._visitor(ours)
+
+    def _visitor(self, stream: SocketStream | MemoryStream) -> Visitor:
+        visitor = Visitor(stream)
+        self.visitors.append(visitor)
+        return visitor
+
+    @contextmanager
+    def another_route(self, host: str, path: str, token: bytes) -> Iterator[Route]:
+        """Hold a further route while the block runs."""
+        limits = self.gateway.limits
+        route = Route(
+            user="bob",
+            key=host.partition("-")[0],
+            hosts=(host,),
+            token_hash=hash_token(token),
+            pool=UpstreamPool(path, limits),
+        )
+        with self.gateway.routes.registered(route):
+            yield route
+
+
+def _make_log(entries: list[Mapping[str, Any]]) -> Any:
+    def keep(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        entries.append(dict(event))
+        raise structlog.DropEvent
+
+    return structlog.wrap_logger(
+        None,
+        processors=[structlog.processors.format_exc_info, keep],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+    )
+
+
+@asynccontextmanager
+async def open_engine(
+    directory: Path,
+    handler: OriginHandler,
+    *,
+    limits: Limits | None = None,
+    patience: float = PATIENCE,
+    **settings: Any,
+) -> AsyncIterator[Engine]:
+    """Run the engine in front of `handler` while the block runs, and check afterwards that all is well."""
+    limits = limits or Limits()
+    server = ServerSettings(runtime_dir=str(directory), patterns=("{key}-{user}.test",), limits=limits, **settings)
+    entries: list[Mapping[str, Any]] = []
+    gateway = Gateway.from_settings(server, _make_log(entries))
+    path = directory / "app"
+    route = Route(
+        user="alice",
+        key="app",
+        hosts=(HOST.decode(),),
+        token_hash=hash_token(TOKEN),
+        pool=UpstreamPool(str(path), limits),
+    )
+    visitors: list[Visitor] = []
+    try:
+        async with open_origin(path, handler) as origin, trio.open_nursery() as background:
+            background.start_soon(route.pool.run_expiry)
+            background.start_soon(gateway.run)
+            with trio.fail_after(patience), socket.create_server(("127.0.0.1", 0)) as listener:  # noqa: ASYNC100
+                set_tcp_options(listener)
+                async with trio.open_nursery() as nursery:
+                    with gateway.routes.registered(route):
+                        yield Engine(gateway, route, origin, nursery, listener, visitors)
+                    for visitor in visitors:
+                        visitor.close()
+                    gateway.begin_drain()
+            background.cancel_scope.cancel()
+    finally:
+        for visitor in visitors:
+            visitor.close()
+    broken = [entry for entry in entries if entry["event"] == "visitor_failed"]
+    assert gateway.counters.internalErrors == 0, broken[0]["exception"]
+    assert gateway.counters.requestActive == 0
+    assert gateway.visitors == 0
+    assert TOKEN.decode() not in repr(entries)

@@ -1,0 +1,205 @@
+"""The control side of a server in this process, and clients that speak the protocol by hand.
+
+::
+
+    async with open_bench(runtime_dir) as bench, bench.connect() as client:
+        client.listen()
+        assert await client.register(key="app") == {"status": "ok", ...}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from conductor_trio.access.tokens import hash_token
+from conductor_trio.control.lines import LineReader
+from conductor_trio.limits import Limits
+from conductor_trio.log import get_logger
+from conductor_trio.net.listeners import open_unix_listener, serve_connections
+from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
+from conductor_trio.server.proxy.context import Gateway
+from conductor_trio.server.sessions.host import SessionHost
+from conductor_trio.server.sessions.inotify import DirectoryWatcher
+from conductor_trio.server.settings import ServerSettings
+
+TOKEN_HASH = hash_token(b"token")
+OTHER_HASH = hash_token(b"other")
+#: How long a message may take before the test has failed; longer than each of the deadlines tested.
+PATIENCE = 30.0
+
+#: A time that runs as a test likes would not wait for the thread in which a user's name is looked up.
+LIMITS = Limits(user_lookup_timeout=float("inf"))
+
+Message = dict[str, Any]
+
+
+class Client:
+    """A client's end of a control channel, and its relay socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+        self._lines = LineReader(1 << 20)
+        self._relay = socket.socket(socket.AF_UNIX)
+        self.directory = Path()
+
+    @property
+    def relay(self) -> Path:
+        """Where the relay socket belongs; known after the banner."""
+        return self.directory / "socket"
+
+    async def receive(self) -> Message | None:
+        """Return the server's next message, None once it has closed the channel."""
+        with trio.fail_after(PATIENCE):
+            return await self._receive()
+
+    async def _receive(self) -> Message | None:
+        while (line := self._lines.next_event()) is None:
+            try:
+                data = await self._stream.receive_some()
+            except trio.BrokenResourceError:
+                return None
+            if not data:
+                return None
+            self._lines.receive_data(bytes(data))
+        message: Message = json.loads(line)
+        return message
+
+    async def greet(self) -> Message:
+        """Take the banner."""
+        banner = await self.receive()
+        assert banner is not None and banner["status"] == "ok", banner
+        self.directory = Path(banner["directory"])
+        return banner
+
+    def listen(self, mode: int = 0o660) -> None:
+        """Make the relay socket."""
+        self._relay.bind(str(self.relay))
+        self.relay.chmod(mode)
+        self._relay.listen()
+
+    async def send(self, data: bytes) -> None:
+        """Send these bytes as they are."""
+        await self._stream.send_all(data)
+
+    async def send_eof(self) -> None:
+        """Say no more."""
+        await self._stream.send_eof()
+
+    async def register(self, **fields: object) -> Message:
+        """Register with the hash of a token, unless `fields` say otherwise, and return the answer."""
+        await self.send(json.dumps({"auth": TOKEN_HASH} | fields).encode() + b"\n")
+        answer = await self.receive()
+        assert answer is not None
+        return answer
+
+    async def go_live(self, **fields: object) -> Message:
+        """Take every step."""
+        await self.greet()
+        self.listen()
+        answer = await self.register(**fields)
+        assert answer["status"] == "ok", answer
+        return answer
+
+    def close(self) -> None:
+        """Close the channel and the relay socket, wherever they are."""
+        self._stream.socket.close()
+        self._relay.close()
+
+
+@attrs.define(eq=False, kw_only=True)
+class Bench:
+    """A server without visitors."""
+
+    gateway: Gateway
+    runtime_dir: Path
+    host: SessionHost
+    watcher: DirectoryWatcher
+    nursery: trio.Nursery
+
+    def stop(self) -> None:
+        """End the server, and every session with it."""
+        self.nursery.cancel_scope.cancel()
+
+    @property
+    def control_socket(self) -> Path:
+        """Where clients connect."""
+        return self.runtime_dir / "client"
+
+    @property
+    def session_directories(self) -> list[Path]:
+        """The directories of the sessions that are."""
+        return list((self.runtime_dir / "sockets").iterdir())
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Client]:
+        """Connect as a client."""
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(self.control_socket))
+        with contextlib.closing(Client(sock)) as client:
+            yield client
+
+    @contextlib.contextmanager
+    def socket_pair(self) -> Iterator[tuple[socket.socket, Client]]:
+        """Give a control connection that nobody serves yet, and its client."""
+        server_end, client_end = socket.socketpair()
+        with server_end, contextlib.closing(Client(client_end)) as client:
+            yield server_end, client
+
+    async def wait_lookups_ended(self) -> None:
+        """Wait for the threads, abandoned ones too, that look up a user's name, in a file that they open."""
+        while self.host._lookups.borrowed_tokens:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+
+    def assert_idle(self) -> None:
+        """Check that no session is, and that none has left anything."""
+        assert self.session_directories == []
+        assert len(self.gateway.routes) == 0
+        assert not self.watcher._watches
+        assert not self.host._quotas._by_uid
+
+
+@asynccontextmanager
+async def open_bench(
+    runtime_dir: Path, *, limits: Limits = LIMITS, patterns: tuple[str, ...] = ("{key}-{user}.apps.test",)
+) -> AsyncIterator[Bench]:
+    """Serve clients; checks on leaving that nothing broke inside and nothing is left."""
+    log = get_logger()
+    settings = ServerSettings(runtime_dir=str(runtime_dir), patterns=patterns, limits=limits)
+    gateway = Gateway.from_settings(settings, log)
+    # What a test awaits, under deadlines of its own, goes on when it has stopped the server.
+    shield = trio.CancelScope(shield=True)
+    with (
+        DirectoryWatcher(limits) as watcher,
+        open_runtime_directory(str(runtime_dir), log) as runtime,
+        open_unix_listener(os.fspath(runtime_dir / "client"), 0o777) as listener,
+    ):
+        host = SessionHost(gateway, runtime.sockets, watcher)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watcher.run)
+            nursery.start_soon(gateway.run)
+            accept = partial(serve_connections, on_shortage=_give_up)
+            # Whoever connects before it accepts waits in the backlog.
+            nursery.start_soon(accept, listener, host.serve, nursery)
+            bench = Bench(gateway=gateway, runtime_dir=runtime_dir, host=host, watcher=watcher, nursery=nursery)
+            with shield:
+                yield bench
+            bench.stop()
+        bench.assert_idle()
+    assert gateway.counters.internalErrors == 0
+    assert not runtime_dir.exists()
+
+
+def _give_up(shortage: OSError) -> None:
+    raise shortage

@@ -26,7 +26,7 @@ MAX_CONTROL_LINE = 64 * KIB
 
 
 @attrs.frozen(kw_only=True)
-class Limits:
+class ServerLimits:
     """What the server allows its visitors, applications and clients."""
 
     # Heads. 64 KiB and 100 fields are what browsers never reach; 16 KiB of target is twice nginx's default.
@@ -53,14 +53,14 @@ class Limits:
     state_timeout: float = 2.0  # a disk that hangs
 
     # Sessions whose link was lost, and whose client is expected back.
-    lost_timeout: float = 60.0  # how long their names are kept
-    hold_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor
-    max_held_per_route: int = 256  # a browser has six connections, so that is a class of forty
-    max_held: int = 4096
-    max_held_bytes: int = 32 * MIB  # heads and what came with them, of all requests that wait
-    ended_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
-    max_ended: int = 10_000
-    max_ended_per_user: int = 200
+    detached_timeout: float = 60.0  # how long their names are kept
+    park_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor
+    max_parked_per_route: int = 256  # a browser has six connections, so that is a class of forty
+    max_parked: int = 4096
+    max_parked_bytes: int = 32 * MIB  # heads and what came with them, of all requests that wait
+    tombstone_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
+    max_tombstones: int = 10_000
+    max_tombstones_per_user: int = 200
 
     # Applications.
     connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
@@ -105,11 +105,11 @@ class ClientLimits:
 
     term_timeout: float = 3.0  # between SIGTERM and SIGKILL to the application: the client's contract
     replace_timeout: float = 5.0  # for the former listener to let go of the local socket
-    # Pauses between looks whether the application listens; growing, since most are ready soon or late.
+    # Backoff between looks whether the application listens; growing, since most are ready soon or late.
     probe_pause: float = 0.01
     max_probe_pause: float = 0.2
     probe_timeout: float = 30.0  # for the answer to a request; the application may be loading what it needs
-    # Pauses between dials grow by a quarter: an outage is over for us after about a quarter more than it lasted.
+    # Backoff between dials grow by a quarter: an outage is over for us after about a quarter more than it lasted.
     redial_pause: float = 0.2
     redial_growth: float = 1.25
     max_redial_pause: float = 30.0

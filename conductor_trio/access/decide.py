@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from conductor_trio.access.grants import OWNER, Access, Share
-from conductor_trio.access.login_link import parse_login_link, safe_next
+from conductor_trio.access.login_link import parse_login_link, safe_redirect_target
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.authority import Authority, parse_authority
@@ -52,7 +52,7 @@ class Answer:
 
 
 @attrs.frozen(kw_only=True)
-class OpenOnce:
+class RedeemOneTimeLink:
     """It is the first use of a one-time link: a token is made for this browser, and the link is spent."""
 
     share: Share
@@ -60,7 +60,7 @@ class OpenOnce:
 
 
 @attrs.frozen
-class ReadToken:
+class SubmitToken:
     """It brings a token in a form, which is in its body."""
 
 
@@ -73,28 +73,28 @@ class ShowSession:
 
 
 @attrs.frozen
-class ShowCounters:
+class StatusPage:
     """It is answered with the server's counters."""
 
 
 @attrs.frozen
-class AnswerOptions:
+class ServerOptions:
     """It asks the server as a whole what it can do: ``OPTIONS *``."""
 
 
-Decision = Forward | Answer | OpenOnce | ReadToken | ShowSession | ShowCounters | AnswerOptions
+Decision = Forward | Answer | RedeemOneTimeLink | SubmitToken | ShowSession | StatusPage | ServerOptions
 
 
 def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: bool, now: float) -> Decision:
     """Return what becomes of a request at `now` (Unix time); `access` is its route's, None where it has none."""
     if head.target == b"*":
-        return AnswerOptions()
+        return ServerOptions()
     path, _, query = head.target.decode("ascii").partition("?")
     if _is_own(path):
         return _decide_own(head, access, policy, path, query, https=https, now=now)
     if access is None:
         return Answer(reply=answers.NO_ROUTE)
-    by_bearer, grant = _find_grant(head.told, access, now)
+    by_bearer, grant = _find_grant(head.parsed, access, now)
     if grant is None:
         return _ask_for_token(head)
     if not by_bearer and (head.upgrades or not head.is_safe) and not _comes_from_here(head, policy):
@@ -120,7 +120,7 @@ def _find_owner(told: RequestFields, access: Access) -> tuple[bool, str | None]:
 
 
 def _ask_for_token(head: RequestHead) -> Answer:
-    return Answer(reply=answers.NO_TOKEN, failed_token=bool(head.told.tokens or head.told.bearer))
+    return Answer(reply=answers.NO_TOKEN, failed_token=bool(head.parsed.tokens or head.parsed.bearer))
 
 
 def _shown_tokens(told: RequestFields) -> list[bytes]:
@@ -146,7 +146,7 @@ def _decide_own(
 ) -> Decision:
     page = path.removeprefix(OWN_PREFIX)
     if page == "/status":
-        return ShowCounters() if head.is_safe else Answer(reply=answers.METHOD_NOT_ALLOWED)
+        return StatusPage() if head.is_safe else Answer(reply=answers.METHOD_NOT_ALLOWED)
     if access is None:
         return Answer(reply=answers.NO_ROUTE)
     if page == "/login":
@@ -165,7 +165,11 @@ def _decide_own(
         case Share(token_hash=None):
             # What only looks does not use it up (mail scanners, previews).
             is_use = head.method == b"GET"
-            return OpenOnce(share=found, next=link.next) if is_use else Answer(reply=answers.METHOD_NOT_ALLOWED)
+            return (
+                RedeemOneTimeLink(share=found, next=link.next)
+                if is_use
+                else Answer(reply=answers.METHOD_NOT_ALLOWED)
+            )
         case Share():
             return Answer(reply=answers.LINK_USED)
     return Answer(reply=answers.redirect(link.next, format_cookie(link.token, https=https)))
@@ -175,13 +179,13 @@ def _decide_form(head: RequestHead, policy: Policy) -> Decision:
     if head.method != b"POST":
         return _ask_for_token(head) if head.is_safe else Answer(reply=answers.METHOD_NOT_ALLOWED)
     # Another site's page could log a visitor in as somebody else.
-    return ReadToken() if _comes_from_here(head, policy) else Answer(reply=answers.CROSS_SITE)
+    return SubmitToken() if _comes_from_here(head, policy) else Answer(reply=answers.CROSS_SITE)
 
 
 def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_live: bool, now: float) -> Decision:
     if not head.is_safe:
         return Answer(reply=answers.METHOD_NOT_ALLOWED)
-    _, grant = _find_grant(head.told, access, now)
+    _, grant = _find_grant(head.parsed, access, now)
     if grant is None:
         return _ask_for_token(head)
     if is_live != (b"websocket" in head.upgrades):
@@ -191,7 +195,9 @@ def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_liv
     return ShowSession(grant=grant, is_live=is_live)
 
 
-def decide_login(head: RequestHead, token: bytes, access: Access, *, https: bool, now: float) -> Answer | OpenOnce:
+def decide_login(
+    head: RequestHead, token: bytes, access: Access, *, https: bool, now: float
+) -> Answer | RedeemOneTimeLink:
     """Return what becomes of a token that came in the form."""
     found = access.find_link(token, now)
     where = _page_before(head)
@@ -199,7 +205,7 @@ def decide_login(head: RequestHead, token: bytes, access: Access, *, https: bool
         case None:
             return Answer(reply=answers.WRONG_FORM_TOKEN, failed_token=True)
         case Share(token_hash=None):
-            return OpenOnce(share=found, next=where)
+            return RedeemOneTimeLink(share=found, next=where)
         case Share():
             return Answer(reply=answers.LINK_USED)
     return Answer(reply=answers.redirect(where, format_cookie(token, https=https), status=303))
@@ -214,7 +220,7 @@ def _page_before(head: RequestHead) -> str:
         parts = None
     if parts is None or _is_own(parts.path):
         return "/"
-    return safe_next(parts.path + (f"?{parts.query}" if parts.query else ""))
+    return safe_redirect_target(parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
 def format_cookie(token: bytes, *, https: bool) -> str:
@@ -229,9 +235,9 @@ def _comes_from_here(head: RequestHead, policy: Policy) -> bool:
     Neighbours on the parent domain count as the same site to a browser, so SameSite does not keep them out. The
     scheme is not compared, since TLS may end in front of us.
     """
-    if head.told.origin is None or head.told.origin.lower() in policy.allowed_origins:
+    if head.parsed.origin is None or head.parsed.origin.lower() in policy.allowed_origins:
         return True
-    origin = _parse_origin(head.told.origin)
+    origin = _parse_origin(head.parsed.origin)
     return origin is not None and head.authority is not None and origin.agrees_with(head.authority)
 
 

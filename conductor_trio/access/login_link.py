@@ -51,7 +51,7 @@ def parse_login_link(path: str, query: str) -> LoginLink | None:
     except ValueError:  # too many fields, or not UTF-8
         parameters = []
     where = next((value for name, value in parameters if name == "next"), "/")
-    return LoginLink(token=unquote_to_bytes(token), next=safe_next(where))
+    return LoginLink(token=unquote_to_bytes(token), next=safe_redirect_target(where))
 
 
 def parse_login_form(body: bytes) -> bytes:
@@ -70,7 +70,7 @@ def parse_login_form(body: bytes) -> bytes:
     return unquote_to_bytes(in_link.partition(b"?")[0]) if found else token
 
 
-def safe_next(where: str) -> str:
+def safe_redirect_target(where: str) -> str:
     """Return `where`, fit for a Location field, if it stays on this host; '/' otherwise.
 
     Browsers take ``//host`` and ``/\\host`` for another host, and drop tabs and newlines before they look.

@@ -9,4 +9,4 @@ the application and the session, and owns their nursery.
 - `doctor`: ``conductor-trio doctor``.
 
 May import everything but `server`. The command line is read without importing Trio: this starts on slow file
-systems. """
+systems."""

@@ -115,7 +115,7 @@ class BodyReader:
                 self.end = END
 
     @property
-    def unframed_left(self) -> int | None:
+    def raw_remaining(self) -> int | None:
         """How many bytes of bare payload come next, for a splice; None where bytes must be looked at.
 
         A body that ends with the connection counts as without end.

@@ -52,7 +52,7 @@ FORWARDING = frozenset(
 )
 
 #: Of a request: what the gateway leaves out, or writes itself.
-_ENDS_HERE = HOP_BY_HOP | FORWARDING | {b"content-length", b"host"}
+_NOT_FORWARDED = HOP_BY_HOP | FORWARDING | {b"content-length", b"host"}
 
 #: Fields without a meaning, or with a dangerous one, after the body (RFC 9110 section 6.5.1).
 _NOT_IN_TRAILERS = (
@@ -104,7 +104,7 @@ def parse_field_block(block: bytes, *, max_fields: int) -> Fields:
     if len(lines) > max_fields:
         raise RemoteProtocolError(f"more than {max_fields} header fields", status=431)
     return tuple(
-        [_parse_line_again(line) if len(line) <= _MAX_REMEMBERED else _parse_line(line) for line in lines]
+        [_cached_parse_line(line) if len(line) <= _MAX_REMEMBERED else _parse_line(line) for line in lines]
     )
 
 
@@ -116,7 +116,7 @@ def _parse_line(line: bytes) -> Field:
 _MAX_REMEMBERED = 256  # bytes of a line
 
 #: The same, for lines that came before: most of an application's are the same in every response.
-_parse_line_again = functools.lru_cache(maxsize=1024)(_parse_line)
+_cached_parse_line = functools.lru_cache(maxsize=1024)(_parse_line)
 
 
 def format_fields(fields: Iterable[Field]) -> bytes:
@@ -134,12 +134,12 @@ def list_elements(values: Iterable[bytes]) -> list[bytes]:
     return [element for value in values for part in value.split(b",") if (element := part.strip(b" \t").lower())]
 
 
-def ends_here(lower: bytes) -> bool:
+def is_not_forwarded(lower: bytes) -> bool:
     """Whether a request's field never goes on as it came, also where an interface would take it for such a one.
 
     CGI and WSGI turn both ``-`` and ``_`` into ``_``.
     """
-    return lower in _ENDS_HERE or (b"_" in lower and lower.replace(b"_", b"-") in _ENDS_HERE)
+    return lower in _NOT_FORWARDED or (b"_" in lower and lower.replace(b"_", b"-") in _NOT_FORWARDED)
 
 
 def passable_trailers(trailers: Fields) -> Fields:

@@ -18,7 +18,7 @@ from conductor_trio.http1.body import (
 from conductor_trio.http1.fields import BARE_LINE_END
 from conductor_trio.http1.request import RequestHead, parse_request_head
 from conductor_trio.http1.response import ResponseHead, parse_response_head
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _METHOD_START = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z\r]")
@@ -28,7 +28,7 @@ _LONGEST_METHOD_AND_VERSION = 64
 class _MessageReader:
     """What both directions share: the bytes that came, a head at their begin, and the body after it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._data = b""
         self._searched = 0  # how much of it holds no end of a head
@@ -79,14 +79,14 @@ class _MessageReader:
         return self._data
 
     @property
-    def unframed_left(self) -> int | None:
+    def raw_remaining(self) -> int | None:
         """How many bytes of bare payload come next from the connection; None where bytes must be looked at."""
         if self._body is None or self._data:
             return None
-        return self._body.unframed_left
+        return self._body.raw_remaining
 
     def skip(self, count: int) -> None:
-        """Count payload that went past this reader, by `unframed_left`."""
+        """Count payload that went past this reader, by `raw_remaining`."""
         assert self._body is not None
         self._body.skip(count)
 
@@ -133,7 +133,7 @@ class ResponseReader(_MessageReader):
     those that came early are `trailing_data`.
     """
 
-    def __init__(self, method: bytes, limits: Limits) -> None:
+    def __init__(self, method: bytes, limits: ServerLimits) -> None:
         super().__init__(limits)
         self._method = method
         self.has_begun = False  #: whether a byte of a response has come

@@ -33,7 +33,7 @@ from conductor_trio.http1.fields import (
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
-_ENDS_HERE = HOP_BY_HOP | {b"content-length"}
+_NOT_FORWARDED = HOP_BY_HOP | {b"content-length"}
 _MAX_REMEMBERED = 4096  # bytes of a head
 
 
@@ -41,7 +41,8 @@ _MAX_REMEMBERED = 4096  # bytes of a head
 class ResponseHead:
     """One response, final or interim; `body` is what follows in answer to the request's method.
 
-    `passed_back` is what goes on to the visitor as it came: the status line, as ours, and the end-to-end fields.
+    `forwarded_head` is what goes on to the visitor as it came: the status line, as ours, and the end-to-end
+    fields.
     """
 
     status: int
@@ -53,7 +54,7 @@ class ResponseHead:
     upgrades: tuple[bytes, ...]
     connection_options: frozenset[bytes]
     has_date: bool
-    passed_back: bytes
+    forwarded_head: bytes
 
     @property
     def is_interim(self) -> bool:
@@ -63,7 +64,7 @@ class ResponseHead:
 
 def parse_response_head(head: bytes, *, method: bytes, max_fields: int) -> ResponseHead:
     """Read a response head, its empty line included; raises `RemoteProtocolError` (RFC 9112 section 4)."""
-    parse = _parse_response_head_again if len(head) <= _MAX_REMEMBERED else _parse_response_head
+    parse = _cached_parse_response_head if len(head) <= _MAX_REMEMBERED else _parse_response_head
     return parse(head, method, max_fields)
 
 
@@ -90,7 +91,7 @@ def _parse_response_head(head: bytes, method: bytes, max_fields: int) -> Respons
         upgrades=tuple(list_elements(seen[b"upgrade"])) if b"upgrade" in seen else (),
         connection_options=options,
         has_date=b"date" in seen,
-        passed_back=b"HTTP/1.1 %d %b\r\n" % (status, reason) + _end_to_end_block(fields, options),
+        forwarded_head=b"HTTP/1.1 %d %b\r\n" % (status, reason) + _end_to_end_block(fields, options),
     )
 
 
@@ -98,7 +99,7 @@ def _end_to_end_block(fields: Fields, options: frozenset[bytes]) -> bytes:
     return format_fields(
         field
         for field in fields
-        if field.lower not in _ENDS_HERE
+        if field.lower not in _NOT_FORWARDED
         and field.lower not in options
         and not (field.lower == b"set-cookie" and sets_own_cookie(field.value))
     )
@@ -106,7 +107,7 @@ def _end_to_end_block(fields: Fields, options: frozenset[bytes]) -> bytes:
 
 #: The same, for heads that came before: an application gives many answers of one shape within the second for which
 #: their Date stays the same. As with requests, what is remembered cannot differ from what would be read.
-_parse_response_head_again = functools.lru_cache(maxsize=512)(_parse_response_head)
+_cached_parse_response_head = functools.lru_cache(maxsize=512)(_parse_response_head)
 
 
 _UNDERSTOOD = frozenset([b"connection", b"content-length", b"date", b"transfer-encoding", b"upgrade"])

@@ -21,17 +21,17 @@ def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bo
     that is not trusted, and with `drop_authorization` the field that authorised the request. Set by us: Host, the
     framing, the forwarding fields.
     """
-    told = head.told
-    block = told.end_to_end_block
+    parsed = head.parsed
+    block = parsed.forward_block
     if drop_authorization:
-        block = format_fields(field for field in told.end_to_end if field.lower != b"authorization")
+        block = format_fields(field for field in parsed.end_to_end if field.lower != b"authorization")
     host = _host_value(head)
     return b"".join(
         [
             b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, head.target, host),
             block,
             _request_framing(head),
-            _connection_fields(head) if head.upgrades or told.accepts_trailers else b"",
+            _connection_fields(head) if head.upgrades or parsed.accepts_trailers else b"",
             format_fields(trusted_forwarding(head, peer, host))
             if peer.is_trusted
             else own_forwarding(head, peer, host),
@@ -42,8 +42,8 @@ def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bo
 
 def _host_value(head: RequestHead) -> bytes:
     """Return the Host to send: the visitor's own spelling, or the target's authority where that decides."""
-    if head.told.host_value is not None:
-        return head.told.host_value
+    if head.parsed.host_value is not None:
+        return head.parsed.host_value
     if head.authority is None:
         raise LocalProtocolError("a request without a host was not answered by ourselves")
     port = head.authority.port
@@ -65,14 +65,14 @@ def _connection_fields(head: RequestHead) -> bytes:
     if head.upgrades:
         options.append(b"Upgrade")
         fields += b"Upgrade: %b\r\n" % b", ".join(head.values(b"upgrade"))
-    if head.told.accepts_trailers:
+    if head.parsed.accepts_trailers:
         options.append(b"TE")
         fields += b"TE: trailers\r\n"
     return b"Connection: %b\r\n%b" % (b", ".join(options), fields)
 
 
 @attrs.frozen(kw_only=True)
-class Delivery:
+class ResponseFraming:
     """How a response goes to its visitor: whether its body is chunked anew, and whether the connection stays.
 
     `shows_its_end` is False where the body ends with the connection, so that a cut needs a reset to be seen.
@@ -83,7 +83,7 @@ class Delivery:
     shows_its_end: bool = True
 
 
-def plan_delivery(request: RequestHead, response: ResponseHead, *, may_keep: bool) -> Delivery:
+def plan_response_framing(request: RequestHead, response: ResponseHead, *, may_keep: bool) -> ResponseFraming:
     """Return how a final response is framed for the visitor (RFC 9112 sections 6 and 9.3).
 
     A body without a known length is chunked where the visitor understands that, and otherwise ended by closing.
@@ -91,17 +91,17 @@ def plan_delivery(request: RequestHead, response: ResponseHead, *, may_keep: boo
     """
     keep_alive = may_keep and request.keep_alive
     if response.body.framing in (Framing.NONE, Framing.LENGTH):
-        return Delivery(chunked=False, keep_alive=keep_alive)
+        return ResponseFraming(chunked=False, keep_alive=keep_alive)
     if request.is_http11:
-        return Delivery(chunked=True, keep_alive=keep_alive)
-    return Delivery(chunked=False, keep_alive=False, shows_its_end=False)
+        return ResponseFraming(chunked=True, keep_alive=keep_alive)
+    return ResponseFraming(chunked=False, keep_alive=False, shows_its_end=False)
 
 
 def format_response_head(
-    request: RequestHead, response: ResponseHead, delivery: Delivery, *, date: bytes
+    request: RequestHead, response: ResponseHead, delivery: ResponseFraming, *, date: bytes
 ) -> bytes:
     """Write a final response's head; a Date is added where it has none (RFC 9110 section 6.6.1)."""
-    parts = [response.passed_back]
+    parts = [response.forwarded_head]
     if not response.has_date:
         parts.append(b"Date: %b\r\n" % date)
     if delivery.chunked:
@@ -127,13 +127,13 @@ def format_connection(request: RequestHead | None, *, keep_alive: bool) -> bytes
 
 def format_interim_head(response: ResponseHead) -> bytes:
     """Write an interim response's head for the visitor, who must speak HTTP/1.1 (RFC 9110 section 15.2)."""
-    return response.passed_back + b"\r\n"
+    return response.forwarded_head + b"\r\n"
 
 
 def format_switch_head(response: ResponseHead) -> bytes:
     """Write the head of a 101 answer (RFC 9110 section 7.8)."""
     upgrades = b", ".join(field.value for field in response.fields if field.lower == b"upgrade")
-    return b"%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (response.passed_back, upgrades)
+    return b"%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (response.forwarded_head, upgrades)
 
 
 def switches_as_asked(request: RequestHead, response: ResponseHead) -> bool:

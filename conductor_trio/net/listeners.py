@@ -36,7 +36,7 @@ class Listener:
 
     sock: socket.socket
     is_inherited: bool = False  #: from our parent, which keeps it open and will give it to our successor, too
-    is_ours: bool = True  #: its path is ours to remove
+    owns_path: bool = True  #: its path is ours to remove
     path: str | None = attrs.field(init=False)  #: of a UNIX socket that has one
     _file: os.stat_result | None = attrs.field(init=False)
 
@@ -54,7 +54,7 @@ class Listener:
     def close(self) -> None:
         """Accept no more; the path goes, too, where it is ours and still that of the same socket."""
         self.sock.close()
-        if self.path is not None and self._file is not None and self.is_ours and not self.is_inherited:
+        if self.path is not None and self._file is not None and self.owns_path and not self.is_inherited:
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.lstat(self.path), self._file):
                     os.unlink(self.path)

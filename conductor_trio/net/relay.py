@@ -47,12 +47,12 @@ async def splice(
                     try:
                         await sink.send_from(buffer[:count])
                     except trio.BrokenResourceError:
-                        if not sink.has_hung_up():
+                        if not sink.is_fully_closed():
                             raise
                         return  # the other direction comes to its end by itself, after the last words
                     if passed is not None:
                         await passed(sink, count)
-                if source.can_half_close and sink.can_half_close and not source.has_hung_up():
+                if source.can_half_close and sink.can_half_close and not source.is_fully_closed():
                     await sink.send_eof()
                     return
             except STREAM_LOST:

@@ -16,7 +16,7 @@ from conductor_trio.net.stream import SocketStream, Stream
 _PIPE_SIZE = MIB  # what anybody may have (pipe(7)); with the usual 64 KiB it is hardly faster than copying
 
 
-class Passage:
+class SplicePipe:
     """One direction: `receive`, then `send`, and so on; to be closed.
 
     `buffer` may be shared by all: nothing is in it while anybody waits. Once a piece has filled it, the next ones
@@ -29,20 +29,20 @@ class Passage:
         self._sink = sink
         self._buffer = buffer
         self._pipe: tuple[int, int] | None = None  # its ends, to read from and to write to
-        self._is_crowded = False
+        self._prefers_splice = False
         self._count = 0  # bytes that were received last, and are to be sent
         self._are_in_pipe = False
 
     async def receive(self, max_bytes: int) -> int:
         """Wait for bytes, and return how many there are; 0 once the source has ended its direction."""
-        if self._is_crowded and self._spliced is not None and (pipe := self._open_pipe()) is not None:
+        if self._prefers_splice and self._spliced is not None and (pipe := self._open_pipe()) is not None:
             moved = await self._spliced.receive_into_pipe(pipe[1], max_bytes)
             if moved is not None:
                 self._count, self._are_in_pipe = moved, True
-                self._is_crowded = moved >= len(self._buffer) // 2
+                self._prefers_splice = moved >= len(self._buffer) // 2
                 return moved
         self._count, self._are_in_pipe = await self._source.receive_into(self._buffer[:max_bytes]), False
-        self._is_crowded = self._count == len(self._buffer)
+        self._prefers_splice = self._count == len(self._buffer)
         return self._count
 
     async def send(self) -> None:

@@ -63,7 +63,7 @@ class Stream(ABC):
     async def send_eof(self) -> None:
         """End our direction where the transport knows how to; otherwise do nothing."""
 
-    def has_hung_up(self) -> bool:
+    def is_fully_closed(self) -> bool:
         """Whether the peer, whose direction has ended, is known to have ended the other one, too."""
         return True
 
@@ -187,7 +187,7 @@ class SocketStream(Stream):
             self._sock.shutdown(socket.SHUT_WR)
         await trio.lowlevel.checkpoint()
 
-    def has_hung_up(self) -> bool:
+    def is_fully_closed(self) -> bool:
         """Whether the peer is gone for both directions, as far as the kernel knows.
 
         A UNIX peer that closed shows as POLLHUP; of a TCP peer only a reset shows, since FIN says no more than

@@ -241,7 +241,7 @@ def format_answer(
 
 def _rendered(reply: Reply, request: RequestHead | None) -> Document:
     code = f"{reply.status} {HTTPStatus(reply.status).phrase}"
-    accept = request.told.accept if request else b""
+    accept = request.parsed.accept if request else b""
     if b"text/html" in accept:
         page = Page(
             title=reply.title,

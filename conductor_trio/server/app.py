@@ -13,11 +13,11 @@ import attrs
 import trio
 
 from conductor_trio.errors import StartError
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler, Listener, serve_connections
 from conductor_trio.net.socket_activation import open_inherited_listeners
-from conductor_trio.server.lifecycle.borrowed import LentRoutes
+from conductor_trio.server.lifecycle.borrowed import BorrowedRoutes
 from conductor_trio.server.lifecycle.handover import (
     HandoverHost,
     Predecessor,
@@ -31,13 +31,13 @@ from conductor_trio.server.lifecycle.runtime_directory import (
     open_runtime_directory,
 )
 from conductor_trio.server.lifecycle.service_manager import notify
-from conductor_trio.server.lifecycle.successor import run_upgrade
+from conductor_trio.server.lifecycle.successor import run_successor
 from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.proxy.context import Gateway
 from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.snapshot import StateFile
 from conductor_trio.server.sessions.host import SessionHost
-from conductor_trio.server.sessions.inotify import DirectoryWatcher
+from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.settings import ServerSettings
 
 _POLL_PAUSE = 0.02  # between two looks at what nothing announces
@@ -75,7 +75,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             state=state,
             watcher=watcher,
             signals=signals,
-            lent=LentRoutes(lent, gateway.routes, settings.limits),
+            lent=BorrowedRoutes(lent, gateway.routes, settings.limits),
         )
         if expected is not None:  # all but those that are lent
             gateway.routes.restore(expected.routes, expected.since)
@@ -90,9 +90,9 @@ class _Server:
     runtime: RuntimeDirectory
     listeners: Listeners
     state: StateFile
-    watcher: DirectoryWatcher
+    watcher: DirectoryMonitor
     signals: AsyncIterator[int]
-    lent: LentRoutes
+    lent: BorrowedRoutes
     _is_handed: bool = attrs.field(default=False, init=False)  # a successor accepts
     _upgrade: trio.CancelScope | None = attrs.field(default=None, init=False)
 
@@ -113,7 +113,7 @@ class _Server:
                             self._start_accepting(accepting, visitors, serve_visitor, sessions, host.serve)
                             if predecessor is not None:
                                 await predecessor.confirm()
-                                self.listeners.own()
+                                self.listeners.claim_paths()
                                 sessions.start_soon(predecessor.use, self.lent)
                                 predecessor = None
                             successor = await self._wait_for_end(sessions)
@@ -123,11 +123,11 @@ class _Server:
                     await self._stop_accepting()
                     grace.deadline = trio.current_time() + limits.grace_timeout
                     gateway.begin_drain()
-                    sessions.start_soon(self._hurry, grace)
+                    sessions.start_soon(self._force_exit, grace)
                     if successor is not None:
                         visitors.start_soon(self._lend_sessions, successor)
                     elif self.listeners.inherited:
-                        sessions.start_soon(self._make_way, grace)
+                        sessions.start_soon(self._end_grace_early, grace)
             sessions.cancel_scope.cancel()
         gateway.log.info("stopped")
 
@@ -157,7 +157,7 @@ class _Server:
                 successor = await host.wait_successor()
                 # Requests that wait for a session can only go on here, and what is lent to us is not ours to lend.
                 with trio.move_on_after(self.gateway.limits.handover_timeout / 2):
-                    while self.gateway.held.total or self.lent.are_used:  # noqa: ASYNC110
+                    while self.gateway.parked.total or self.lent.are_used:  # noqa: ASYNC110
                         await trio.sleep(_POLL_PAUSE)
                 nursery.cancel_scope.cancel()
 
@@ -175,7 +175,7 @@ class _Server:
     async def _run_upgrade(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
         with trio.CancelScope() as self._upgrade:
-            await run_upgrade(self.gateway.limits, self.gateway.log, lambda: self._is_handed)
+            await run_successor(self.gateway.limits, self.gateway.log, lambda: self._is_handed)
         self._upgrade = None
         if not self._is_handed:
             notify("READY=1")
@@ -200,14 +200,14 @@ class _Server:
         if self._upgrade is not None:
             self._upgrade.cancel()
         if self._is_handed:
-            self.listeners.disown()
+            self.listeners.release_paths()
         else:
             notify("STOPPING=1")
             await self.state.write(gateway.routes, gateway.limits)
         self.listeners.close()
-        self.runtime.leave_place()
+        self.runtime.release_ownership()
 
-    async def _make_way(self, grace: trio.CancelScope) -> None:
+    async def _end_grace_early(self, grace: trio.CancelScope) -> None:
         """End the grace period when someone waits for our successor, which may only come when we have ended."""
         async with trio.open_nursery() as nursery:
 
@@ -218,11 +218,11 @@ class _Server:
             for listener in self.listeners.inherited:
                 nursery.start_soon(wait_for_anybody, listener)
         await trio.sleep(self.gateway.limits.successor_pause)
-        while self.gateway.exchanges > self.gateway.held.total:  # noqa: ASYNC110
+        while self.gateway.exchanges > self.gateway.parked.total:  # noqa: ASYNC110
             await trio.sleep(_POLL_PAUSE)
         grace.cancel()
 
-    async def _hurry(self, grace: trio.CancelScope) -> None:
+    async def _force_exit(self, grace: trio.CancelScope) -> None:
         """End the grace period at a second signal."""
         async for number in self.signals:
             if number in _ENDING:
@@ -230,9 +230,9 @@ class _Server:
 
 
 @contextlib.contextmanager
-def _open_watcher(limits: Limits) -> Iterator[DirectoryWatcher]:
+def _open_watcher(limits: ServerLimits) -> Iterator[DirectoryMonitor]:
     try:
-        watcher = DirectoryWatcher(limits)
+        watcher = DirectoryMonitor(limits)
     except OSError as error:
         raise StartError(
             f"no inotify descriptor left ({error.strerror}); raise fs.inotify.max_user_instances"

@@ -16,7 +16,7 @@ import attrs
 from conductor_trio import __version__
 from conductor_trio.errors import ConfigError, StartError
 from conductor_trio.findings import Status, format_finding
-from conductor_trio.limits import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, Limits
+from conductor_trio.limits import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, ServerLimits
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 
 PROGRAM = "conductor-trio-server"
@@ -55,7 +55,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "--grace",
         type=float,
         metavar="SECONDS",
-        default=Limits().grace_timeout,
+        default=ServerLimits().grace_timeout,
         help="how long running requests may go on at the end (default %(default)g)",
     )
     add(
@@ -70,21 +70,21 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-#: Options, the fields of `Limits` that they set, the least that makes sense, and what they count.
+#: Options, the fields of `ServerLimits` that they set, the least that makes sense, and what they count.
 _QUOTAS = (
     ("--max-sessions", "max_sessions", 1, "sessions at once"),
     ("--max-user-sessions", "max_sessions_per_user", 1, "sessions of one user at once"),
     ("--max-user-new-sessions", "max_new_sessions", 1, "new sessions of one user within a minute"),
     ("--max-visitors", "max_visitors", 1, "visitors' connections at once"),
     ("--max-route-connections", "max_route_connections", 1, "requests and tunnels of one session at once"),
-    ("--max-route-held", "max_held_per_route", 0, "requests that wait for one session whose link was lost"),
+    ("--max-route-held", "max_parked_per_route", 0, "requests that wait for one session whose link was lost"),
 )
 
 
 def _add_quota_options(parser: argparse.ArgumentParser) -> None:
     quotas = parser.add_argument_group("quotas")
     for option, field, _, what in _QUOTAS:
-        default = getattr(Limits(), field)
+        default = getattr(ServerLimits(), field)
         quotas.add_argument(
             option, dest=field, type=int, metavar="N", default=default, help=f"{what} (default %(default)d)"
         )
@@ -92,20 +92,20 @@ def _add_quota_options(parser: argparse.ArgumentParser) -> None:
         "--lost-timeout",
         type=float,
         metavar="SECONDS",
-        default=Limits().lost_timeout,
+        default=ServerLimits().detached_timeout,
         help="how long the name of a session is kept whose link was lost (default %(default)g)",
     )
 
 
-def _limits(args: argparse.Namespace) -> Limits:
-    for option, seconds in (("--grace", args.grace), ("--lost-timeout", args.lost_timeout)):
+def _limits(args: argparse.Namespace) -> ServerLimits:
+    for option, seconds in (("--grace", args.grace), ("--lost-timeout", args.detached_timeout)):
         if not seconds >= 0:
             raise ConfigError(f"{option} is a number of seconds, 0 or more")
     quotas = {field: getattr(args, field) for _, field, _, _ in _QUOTAS}
     for option, field, least, what in _QUOTAS:
         if quotas[field] < least:
             raise ConfigError(f"{option} is how many {what} there may be, {least} or more")
-    return attrs.evolve(Limits(), grace_timeout=args.grace, lost_timeout=args.lost_timeout, **quotas)
+    return attrs.evolve(ServerLimits(), grace_timeout=args.grace, detached_timeout=args.detached_timeout, **quotas)
 
 
 def _add_tls_options(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from conductor_trio.limits import DEFAULT_PORT, Limits
+from conductor_trio.limits import DEFAULT_PORT, ServerLimits
 
 
 @attrs.frozen(kw_only=True)
@@ -31,4 +31,4 @@ class ServerSettings:
     verbose: bool = False
     take_over: bool = False
     check: bool = False  #: look at the host instead of serving
-    limits: Limits = attrs.field(factory=Limits)
+    limits: ServerLimits = attrs.field(factory=ServerLimits)

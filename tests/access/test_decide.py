@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from conductor_trio.access.decide import (
     Answer,
-    AnswerOptions,
     Decision,
     Forward,
     Policy,
-    ShowCounters,
+    ServerOptions,
+    StatusPage,
     decide,
 )
 from conductor_trio.access.grants import Access
@@ -106,9 +106,9 @@ def test_where_a_change_may_come_from(method: bytes, origin: bytes, passes: bool
 
 
 def test_our_own_pages() -> None:
-    assert decided(b"*", method=b"OPTIONS") == AnswerOptions()
-    assert decided(b"/_conductor/status", b"", route=None) == ShowCounters()
-    assert decided(b"/_conductor/status", b"") == ShowCounters()
+    assert decided(b"*", method=b"OPTIONS") == ServerOptions()
+    assert decided(b"/_conductor/status", b"", route=None) == StatusPage()
+    assert decided(b"/_conductor/status", b"") == StatusPage()
     assert decided(b"/_conductor/status", method=b"POST") == Answer(reply=answers.METHOD_NOT_ALLOWED)
     assert decided(b"/_conductor/other") == Answer(reply=answers.NO_PAGE)
     assert decided(b"/_conductor/other", route=None) == Answer(reply=answers.NO_ROUTE)

@@ -17,7 +17,7 @@ from conductor_trio.access.login_link import (
     LOGIN_PREFIX,
     LoginLink,
     parse_login_link,
-    safe_next,
+    safe_redirect_target,
 )
 from conductor_trio.access.tokens import (
     EMPTY_TOKEN_HASH,
@@ -77,7 +77,7 @@ def resolve_as_browser(location: str) -> str:
     ],
 )
 def test_what_might_leave_leads_to_the_start(where: str) -> None:
-    assert safe_next(where) == "/"
+    assert safe_redirect_target(where) == "/"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_might_leave_leads_to_the_start(where: str) -> None:
     ],
 )
 def test_what_stays_is_kept(where: str, location: str) -> None:
-    assert safe_next(where) == location
+    assert safe_redirect_target(where) == location
 
 
 tricks = st.sampled_from(
@@ -130,7 +130,7 @@ tricks = st.sampled_from(
 
 @given(st.lists(tricks, max_size=8).map("".join) | st.text(max_size=20) | st.text(max_size=20).map("/".__add__))
 def test_next_never_leads_off_the_host(where: str) -> None:
-    location = safe_next(where)
+    location = safe_redirect_target(where)
     assert location.startswith("/") and not location.startswith("//")
     assert re.fullmatch(r"[!-~]+", location) and "\\" not in location  # fit for a field, the same to every browser
     assert resolve_as_browser(location) == urlsplit(HERE).netloc
@@ -138,7 +138,7 @@ def test_next_never_leads_off_the_host(where: str) -> None:
 
 @given(st.text(max_size=20).map("/".__add__))
 def test_a_safe_place_stays_what_it_is(where: str) -> None:
-    assert safe_next(safe_next(where)) == safe_next(where)
+    assert safe_redirect_target(safe_redirect_target(where)) == safe_redirect_target(where)
 
 
 def test_the_browser_of_these_tests_is_not_fooled_itself() -> None:
@@ -189,7 +189,7 @@ def test_a_login_link_that_we_make_reads_back(token: bytes, where: str) -> None:
     link = parse_login_link(
         LOGIN_PREFIX + cookie_value(token), "next=" + quote_from_bytes(where.encode(), safe="")
     )
-    assert link == LoginLink(token=token, next=safe_next(where))
+    assert link == LoginLink(token=token, next=safe_redirect_target(where))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.chaos.processes import Usage, usage_by_name
 from tests.chaos.world import World
 from tests.support.programs import ask
 
-#: For everything to be as before, in seconds. Kept connections to an application take 4 of them (`Limits`).
+#: For everything to be as before, in seconds. Kept connections to an application take 4 of them (`ServerLimits`).
 SETTLE_TIMEOUT = 5.0
 _PAUSE = 0.1
 

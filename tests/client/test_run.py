@@ -17,7 +17,7 @@ import trio.testing
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.client import run
 from conductor_trio.client.application.application import open_application
-from conductor_trio.client.application.launch import Start
+from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
@@ -84,8 +84,8 @@ def make_settings(directory: Path, *command: str, limits: ClientLimits = LIMITS)
     )
 
 
-def make_start(*command: str) -> Start:
-    return Start(command=command, executed=command)
+def make_start(*command: str) -> LaunchSpec:
+    return LaunchSpec(command=command, executed=command)
 
 
 async def test_signals_end_a_run(server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]) -> None:

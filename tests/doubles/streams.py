@@ -72,7 +72,7 @@ class MemoryStream(Stream):
             self._outgoing.changed()
         await trio.lowlevel.checkpoint()
 
-    def has_hung_up(self) -> bool:
+    def is_fully_closed(self) -> bool:
         """Whether the peer has closed or reset its end."""
         return self._closed or self._outgoing.reader_gone
 

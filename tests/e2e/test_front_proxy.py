@@ -22,7 +22,7 @@ import pytest
 import trio
 import trustme
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -209,7 +209,7 @@ async def open_front(directory: Path, alice: OriginHandler, bob: OriginHandler) 
     """Run nginx and the engine in front of the two applications."""
     server_socket = directory / "http"
     # Many visitors come from one address here, with many wrong tokens.
-    limits = Limits(max_token_failures=10_000)
+    limits = ServerLimits(max_token_failures=10_000)
     async with open_engine(directory, alice, limits=limits) as engine, open_origin(directory / "bob", bob) as bobs:
         with (
             engine.another_route(ALICE.host, engine.origin.path, ALICE.token),

@@ -23,7 +23,7 @@ import trio
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from tests.support.engine import (
     PATIENCE,
@@ -143,7 +143,7 @@ def comparable(message: Message) -> Message:
 async def open_pair(directory: Path) -> AsyncIterator[Pair]:
     """Run the gateway beside nginx while the block runs."""
     application = Application()
-    async with open_engine(directory, application, limits=Limits(max_token_failures=10_000)) as engine:
+    async with open_engine(directory, application, limits=ServerLimits(max_token_failures=10_000)) as engine:
         yield Pair(engine, directory, application)
 
 

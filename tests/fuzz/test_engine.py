@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from tests.conftest import open_descriptors
 from tests.doubles.origin import Origin, OriginConnection, OriginHandler
 from tests.support.engine import (
@@ -56,15 +56,15 @@ from tests.support.strategies import cut, cuts
 
 #: Whether the visitor is watched while the application thinks, and whether a small upload goes through a pipe.
 all_limits = st.builds(
-    Limits,
+    ServerLimits,
     watch_delay=st.sampled_from([0.0, float("inf")]),
-    splice_size=st.sampled_from([4, Limits().splice_size]),
+    splice_size=st.sampled_from([4, ServerLimits().splice_size]),
     max_token_failures=st.just(1000),
 )
 
 
 @asynccontextmanager
-async def open_fuzzed(directory: Path, handler: OriginHandler, limits: Limits) -> AsyncIterator[Engine]:
+async def open_fuzzed(directory: Path, handler: OriginHandler, limits: ServerLimits) -> AsyncIterator[Engine]:
     """Run the engine while the block runs; nothing breaks inside, and no descriptor is left."""
     before = open_descriptors()
     async with open_engine(directory, handler, limits=limits) as engine:
@@ -234,7 +234,7 @@ def exchanges(draw: st.DrawFn) -> tuple[list[Asked], dict[int, Told]]:
 @fuzz
 @given(exchange=exchanges(), sizes=cuts, limits=all_limits)
 async def test_valid_messages_become_what_they_must(
-    exchange: tuple[list[Asked], dict[int, Told]], sizes: list[int], limits: Limits, short_tmp: Path
+    exchange: tuple[list[Asked], dict[int, Told]], sizes: list[int], limits: ServerLimits, short_tmp: Path
 ) -> None:
     pipeline, answers = exchange
     async with open_fuzzed(short_tmp, Answering(answers), limits) as engine:
@@ -383,7 +383,7 @@ spoilt_requests = st.one_of(*[spoilt_plain_requests] * 5, *[spoilt_pipelines()] 
 @fuzz
 @given(data=spoilt_requests, sizes=cuts, limits=all_limits, unix=st.booleans())
 async def test_spoilt_requests_are_one_message_or_none(
-    data: bytes, sizes: list[int], limits: Limits, unix: bool, short_tmp: Path
+    data: bytes, sizes: list[int], limits: ServerLimits, unix: bool, short_tmp: Path
 ) -> None:
     application = Numbering()
     async with open_fuzzed(short_tmp, application, limits) as engine:
@@ -450,7 +450,7 @@ def spoilt_responses(draw: st.DrawFn, method: bytes) -> bytes:
 @fuzz
 @given(data=st.data(), sizes=cuts, limits=all_limits, method=st.sampled_from([b"GET", b"HEAD"]))
 async def test_spoilt_responses_are_one_response_or_none(
-    data: st.DataObject, sizes: list[int], limits: Limits, method: bytes, short_tmp: Path
+    data: st.DataObject, sizes: list[int], limits: ServerLimits, method: bytes, short_tmp: Path
 ) -> None:
     answer = data.draw(st.one_of(*[spoilt_responses(method)] * 9, noise))
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if data.draw(st.booleans()) else b""
@@ -474,7 +474,7 @@ WHOLE_RESPONSES = {
 async def test_a_response_cut_at_any_byte_looks_cut(whole: bytes, version: bytes, short_tmp: Path) -> None:
     heads_end = whole.rindex(b"\r\n\r\n", 0, whole.index(b"200 OK") + 50) + 4
     for size in range(len(whole)):
-        async with open_fuzzed(short_tmp, answering_with([whole[:size]]), Limits()) as engine:
+        async with open_fuzzed(short_tmp, answering_with([whole[:size]]), ServerLimits()) as engine:
             transcript = await converse(engine.connect(), [request(b"GET / " + version)])
         try:
             response, rest = take_response(transcript.data, b"GET", is_http11=version == b"HTTP/1.1")

@@ -412,7 +412,7 @@ def fields() -> Iterator[bytes]:
 ATTACKS = [codings, lengths, chunks, request_lines, hosts, fields]
 
 
-async def carry_out(engine: Engine, attack: bytes) -> str | None:
+async def execute_command(engine: Engine, attack: bytes) -> str | None:
     """Send an attack, and return what is wrong with what the application received, None where nothing is."""
     before = len(engine.origin.connections)
     visitor = engine.connect()
@@ -449,7 +449,7 @@ async def test_no_application_receives_what_can_be_read_in_two_ways(attacks: obj
     application = Application(keeps=False)
     async with open_engine(short_tmp, application) as engine:
         for attack in tried:
-            if (what := await carry_out(engine, attack)) is not None:
+            if (what := await execute_command(engine, attack)) is not None:
                 wrong.append(f"{attack!r}: {what}")
     assert len(tried) > 90
     assert not wrong, f"{len(wrong)} of {len(tried)}:\n" + "\n".join(wrong[:20])
@@ -459,5 +459,5 @@ async def test_the_list_can_fail(short_tmp: Path) -> None:
     application = Application()
     async with open_engine(short_tmp, application) as engine:
         # Two honest requests of one visitor: what the check would say, were one of them smuggled.
-        what = await carry_out(engine, request(b"GET /1 HTTP/1.1") + request(b"GET /2 HTTP/1.1"))
+        what = await execute_command(engine, request(b"GET /1 HTTP/1.1") + request(b"GET /2 HTTP/1.1"))
         assert what is not None and what.startswith("2 messages")

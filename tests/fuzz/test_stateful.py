@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from tests.conftest import open_descriptors
 from tests.doubles.origin import OriginConnection, answering, open_origin
 from tests.support.engine import (
@@ -42,7 +42,7 @@ from tests.support.oracles import take_response
 VISITORS = 3
 PIECE, PIECES = b"piece", 3
 #: Nothing is waited for: neither to watch a visitor, nor for a last request when the server drains.
-LIMITS = Limits(watch_delay=0, drain_idle_timeout=0, splice_size=4, max_token_failures=1000)
+LIMITS = ServerLimits(watch_delay=0, drain_idle_timeout=0, splice_size=4, max_token_failures=1000)
 
 
 # The applications.

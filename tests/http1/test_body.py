@@ -177,12 +177,12 @@ def test_the_connections_end_ends_only_a_body_that_waits_for_it() -> None:
 
 def test_payload_that_goes_past_the_reader_counts() -> None:
     reader = BodyReader(Body(Framing.LENGTH, 5), max_trailer=MAX_TRAILER, max_fields=5)
-    assert reader.unframed_left == 5
+    assert reader.raw_remaining == 5
     assert reader.decode(b"ab") == (b"ab", b"")
-    assert reader.unframed_left == 3
+    assert reader.raw_remaining == 3
     reader.skip(3)
     assert has_ended(reader)
-    assert reader.unframed_left is None
+    assert reader.raw_remaining is None
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.cookies import cut_cookie, sets_own_cookie
 from conductor_trio.http1.fields import (
     Field,
-    ends_here,
     format_fields,
+    is_not_forwarded,
     list_elements,
     parse_field_block,
     passable_trailers,
@@ -184,7 +184,7 @@ def test_cookies(value: bytes, kept: bytes, tokens: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "is_ours"),
+    ("value", "owns_path"),
     [
         (b"authorization=x", True),
         (b"authorization=x; Domain=test; Path=/", True),
@@ -201,8 +201,8 @@ def test_cookies(value: bytes, kept: bytes, tokens: list[bytes]) -> None:
         (b"", False),
     ],
 )
-def test_set_cookie(value: bytes, is_ours: bool) -> None:
-    assert sets_own_cookie(value) is is_ours
+def test_set_cookie(value: bytes, owns_path: bool) -> None:
+    assert sets_own_cookie(value) is owns_path
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_set_cookie(value: bytes, is_ours: bool) -> None:
     ],
 )
 def test_fields_that_end_here(lower: bytes, does: bool) -> None:
-    assert ends_here(lower) is does
+    assert is_not_forwarded(lower) is does
 
 
 def test_list_elements() -> None:

@@ -13,11 +13,11 @@ from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.reader import RequestReader, ResponseReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.response import ResponseHead
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from tests.http1.test_fields import names, pairs
 from tests.support.strategies import cut, cuts
 
-LIMITS = Limits()
+LIMITS = ServerLimits()
 
 Event = RequestHead | ResponseHead | bytes | EndOfMessage
 

@@ -88,13 +88,13 @@ def test_upgrades(fields: bytes, upgrades: tuple[bytes, ...]) -> None:
 
 def test_credentials() -> None:
     head = parse(b"Cookie: a=b; authorization=1\r\ncookie: authorization=2\r\nAuthorization: Bearer t=\r\n")
-    assert head.told.tokens == (b"1", b"2")
-    assert head.told.bearer == b"t="
+    assert head.parsed.tokens == (b"1", b"2")
+    assert head.parsed.bearer == b"t="
     assert head.values(b"cookie") == [b"a=b"]
-    assert parse(b"Authorization: Basic YTpi\r\n").told.bearer is None
+    assert parse(b"Authorization: Basic YTpi\r\n").parsed.bearer is None
     with pytest.raises(RemoteProtocolError):  # one could be ours, and the other go on
         parse(b"Authorization: Bearer a\r\nAuthorization: Basic b\r\n")
-    assert parse(b"Authorization: Bearer a b\r\n").told.bearer is None
+    assert parse(b"Authorization: Bearer a b\r\n").parsed.bearer is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from conductor_trio.http1.response import ResponseHead, parse_response_head
 from conductor_trio.http1.rewrite import (
     format_request_head,
     format_response_head,
-    plan_delivery,
+    plan_response_framing,
     switches_as_asked,
 )
 from tests.http1.test_fields import pairs
@@ -105,7 +105,7 @@ def test_a_response_that_is_written_anew_is_read_as_meant(
     request = parse(b"Connection: keep-alive\r\n" if asks else b"", line)
     fields = b"".join(b"%b: %b\r\n" % pair for pair in others if pair[0].lower() not in HANDLED)
     response = respond(message[1] + fields, message[0], request.method)
-    delivery = plan_delivery(request, response, may_keep=may_keep)
+    delivery = plan_response_framing(request, response, may_keep=may_keep)
     written = format_response_head(request, response, delivery, date=b"D")
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method=request.method, target="/", headers=[("Host", "x")]))

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from conductor_trio.net.splice_pipe import Passage
+from conductor_trio.net.splice_pipe import SplicePipe
 from conductor_trio.net.stream import SocketStream
 from tests.conftest import no_descriptor_left, open_descriptors
 from tests.net.test_stream import receive_all, tcp_sockets
@@ -28,7 +28,7 @@ SIZE = 1024
 class Ends:
     """A passage, and those at its two ends; `pipes` are the ends of pipes that are open because of it."""
 
-    passage: Passage
+    passage: SplicePipe
     visitor: SocketStream
     application: SocketStream
     _before: int
@@ -63,7 +63,7 @@ async def open_passage(*, tcp: bool = True, size: int = SIZE) -> AsyncIterator[E
         contextlib.closing(incoming),
         contextlib.closing(outgoing),
         contextlib.closing(application),
-        contextlib.closing(Passage(incoming, outgoing, memoryview(bytearray(size)))) as passage,
+        contextlib.closing(SplicePipe(incoming, outgoing, memoryview(bytearray(size)))) as passage,
     ):
         yield Ends(passage=passage, visitor=visitor, application=application, before=before)
     assert count_pipes() == before

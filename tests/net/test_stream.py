@@ -116,7 +116,7 @@ async def test_an_end_of_one_direction_leaves_the_other(pair: Pair) -> None:
     await one.send_all(b"question")
     await one.send_eof()
     assert await receive_all(other) == b"question"
-    assert not other.has_hung_up()
+    assert not other.is_fully_closed()
     await other.send_all(b"answer")
     assert await one.receive_some(100) == b"answer"
 
@@ -133,19 +133,19 @@ async def test_a_closed_unix_peer_shows_as_hung_up_and_a_half_closed_one_does_no
     one, other = unix_pair
     await other.send_eof()
     assert await one.receive_some(1) == b""
-    assert not one.has_hung_up()
+    assert not one.is_fully_closed()
     other.close()
-    assert one.has_hung_up()
+    assert one.is_fully_closed()
 
 
 async def test_a_tcp_peer_s_fin_is_no_hang_up_but_its_reset_is(tcp_pair: Pair) -> None:
     one, other = tcp_pair
     await other.send_eof()
     assert await one.receive_some(1) == b""
-    assert not one.has_hung_up()
+    assert not one.is_fully_closed()
     other.reset()
     await trio.lowlevel.wait_readable(one)
-    assert one.has_hung_up()
+    assert one.is_fully_closed()
 
 
 async def test_a_reset_is_no_end(tcp_pair: Pair) -> None:
@@ -279,7 +279,7 @@ async def test_a_closed_stream_says_so(pair: Pair) -> None:
     with pytest.raises(trio.ClosedResourceError):
         await one.receive_some(1)
     await one.send_eof()
-    assert one.has_hung_up()
+    assert one.is_fully_closed()
 
 
 async def test_a_cancelled_receive_loses_nothing(pair: Pair) -> None:
@@ -554,12 +554,12 @@ async def test_the_memory_pair_does_as_sockets_do() -> None:
     await one.send_all(b"question")
     await one.send_eof()
     assert await receive_all(other) == b"question"
-    assert not other.has_hung_up()
+    assert not other.is_fully_closed()
     await other.send_all(b"answer")
     other.close()
     assert await one.receive_some(3) == b"ans"
     assert await receive_all(one) == b"wer"
-    assert one.has_hung_up()
+    assert one.is_fully_closed()
     with pytest.raises(trio.BrokenResourceError):
         await one.send_all(b"x")
     with pytest.raises(trio.ClosedResourceError):

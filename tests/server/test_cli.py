@@ -73,8 +73,8 @@ def test_each_quota_is_taken() -> None:
     ]
     limits = parse_settings([f"{option}={number}" for number, option in enumerate(options, 1)]).limits
     assert (limits.max_sessions, limits.max_sessions_per_user, limits.max_new_sessions) == (1, 2, 3)
-    assert (limits.max_visitors, limits.max_route_connections, limits.max_held_per_route) == (4, 5, 6)
-    assert limits.lost_timeout == 7
+    assert (limits.max_visitors, limits.max_route_connections, limits.max_parked_per_route) == (4, 5, 6)
+    assert limits.detached_timeout == 7
     assert parse_settings(["--max-route-held=0", "--take-over"]).take_over
 
 

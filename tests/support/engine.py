@@ -27,7 +27,7 @@ import trio
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.http1.forwarded import Peer
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import SocketStream, set_tcp_options
 from conductor_trio.server.proxy.connection import VisitorConnection
@@ -443,12 +443,12 @@ async def open_engine(
     directory: Path,
     handler: OriginHandler,
     *,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     patience: float = PATIENCE,
     **settings: Any,
 ) -> AsyncIterator[Engine]:
     """Run the engine in front of `handler` while the block runs, and check afterwards that all is well."""
-    limits = limits or Limits()
+    limits = limits or ServerLimits()
     server = ServerSettings(runtime_dir=str(directory), patterns=("{key}-{user}.test",), limits=limits, **settings)
     entries: list[Mapping[str, Any]] = []
     gateway = Gateway.from_settings(server, _make_log(entries))

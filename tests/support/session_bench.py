@@ -24,13 +24,13 @@ import trio
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.lines import LineReader
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
 from conductor_trio.server.proxy.context import Gateway
 from conductor_trio.server.sessions.host import SessionHost
-from conductor_trio.server.sessions.inotify import DirectoryWatcher
+from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.settings import ServerSettings
 
 TOKEN_HASH = hash_token(b"token")
@@ -39,7 +39,7 @@ OTHER_HASH = hash_token(b"other")
 PATIENCE = 30.0
 
 #: A time that runs as a test likes would not wait for the thread in which a user's name is looked up.
-LIMITS = Limits(user_lookup_timeout=float("inf"))
+LIMITS = ServerLimits(user_lookup_timeout=float("inf"))
 
 Message = dict[str, Any]
 
@@ -125,7 +125,7 @@ class Bench:
     gateway: Gateway
     runtime_dir: Path
     host: SessionHost
-    watcher: DirectoryWatcher
+    watcher: DirectoryMonitor
     nursery: trio.Nursery
 
     def stop(self) -> None:
@@ -172,7 +172,7 @@ class Bench:
 
 @asynccontextmanager
 async def open_bench(
-    runtime_dir: Path, *, limits: Limits = LIMITS, patterns: tuple[str, ...] = ("{key}-{user}.apps.test",)
+    runtime_dir: Path, *, limits: ServerLimits = LIMITS, patterns: tuple[str, ...] = ("{key}-{user}.apps.test",)
 ) -> AsyncIterator[Bench]:
     """Serve clients; checks on leaving that nothing broke inside and nothing is left."""
     log = get_logger()
@@ -181,7 +181,7 @@ async def open_bench(
     # What a test awaits, under deadlines of its own, goes on when it has stopped the server.
     shield = trio.CancelScope(shield=True)
     with (
-        DirectoryWatcher(limits) as watcher,
+        DirectoryMonitor(limits) as watcher,
         open_runtime_directory(str(runtime_dir), log) as runtime,
         open_unix_listener(os.fspath(runtime_dir / "client"), 0o777) as listener,
     ):

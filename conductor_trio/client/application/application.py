@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import trio
 
-from conductor_trio.client.application.launch import Start
+from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.application.readiness import wait_ready
 from conductor_trio.client.host.cleanup import Guardian
 from conductor_trio.client.host.local_socket import remove_stale
@@ -48,7 +48,7 @@ class Application:
         """Whether it could not be started, or has ended, whatever its children do."""
         return self._has_failed or (self.process is not None and self.process.returncode is not None)
 
-    async def start(self, start: Start, local_socket: str, ready_path: str | None = None) -> None:
+    async def start(self, start: LaunchSpec, local_socket: str, ready_path: str | None = None) -> None:
         """It runs, once only, and is watched until it listens and, with a path, answers; or `ApplicationError`."""
         self._local_socket, self._ready_path = local_socket, ready_path
         stdout, stdout_end = self._stack.enter_context(open_pipe())
@@ -163,7 +163,7 @@ async def open_application(
             await application.end(hurry)  # noqa: ASYNC102
 
 
-async def _execute(start: Start, stdout: int, stderr: int) -> trio.Process:
+async def _execute(start: LaunchSpec, stdout: int, stderr: int) -> trio.Process:
     try:
         return await trio.lowlevel.open_process(
             start.executed, stdin=None, stdout=stdout, stderr=stderr, env=start.environment, start_new_session=True

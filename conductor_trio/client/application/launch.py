@@ -15,7 +15,7 @@ from conductor_trio.control.messages import Accepted
 
 
 @attrs.frozen(kw_only=True)
-class Start:
+class LaunchSpec:
     """A program to be started."""
 
     command: tuple[str, ...]  # as the user knows it
@@ -34,7 +34,7 @@ def plan_port(settings: ClientSettings) -> PortPlan | None:
 
 def make_start(
     settings: ClientSettings, local_socket: str, plan: PortPlan | None, names: Accepted | None
-) -> Start:
+) -> LaunchSpec:
     """Return what to start; `names` are the server's, if it has told them. Raises `ConfigError`."""
     launch = settings.launch
     command, environment = launch.command, None
@@ -43,7 +43,7 @@ def make_start(
         command = launch.fill_command(values)
         environment = make_environment(os.environ, launch.environment, values)
     executed = command if plan is None else plan.wrap(command, local_socket)
-    return Start(command=command, executed=executed, environment=environment, recipe=launch.recipe)
+    return LaunchSpec(command=command, executed=executed, environment=environment, recipe=launch.recipe)
 
 
 def _make_values(local_socket: str, plan: PortPlan | None, key: str | None, names: Accepted | None) -> Values:

@@ -16,7 +16,7 @@ from conductor_trio.client.config.address import ServerAddress, check_local_sock
 from conductor_trio.errors import ConductorError, ConfigError
 
 if TYPE_CHECKING:
-    from conductor_trio.client.session.owner_client import Desk
+    from conductor_trio.client.session.owner_client import OwnerClient
 
 _FAILED = 1
 _WRONG_USAGE = 2
@@ -201,13 +201,13 @@ def _examine(given: argparse.Namespace) -> int:
     return 0 if is_well else _FAILED
 
 
-def _visit(server: ServerAddress, converse: Callable[[Desk], Awaitable[_T]]) -> _T:
+def _visit(server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T]]) -> _T:
     # Imported only now: `--help` and wrong usage need no trio.
     import trio
 
-    from conductor_trio.client.session.owner_client import visit_desk
+    from conductor_trio.client.session.owner_client import open_owner_client
 
-    return trio.run(visit_desk, server, converse)
+    return trio.run(open_owner_client, server, converse)
 
 
 def _choose_server(given: argparse.Namespace) -> ServerAddress:

@@ -18,7 +18,7 @@ _EXPLANATION = """\
 
 {found}
 
-Start JupyterLab, for instance, and you get a link:
+LaunchSpec JupyterLab, for instance, and you get a link:
 
     {example}
 

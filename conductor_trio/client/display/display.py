@@ -30,11 +30,11 @@ from conductor_trio.client.display.painter import (
     Link,
     Mark,
     Notice,
-    Painter,
+    Renderer,
     Status,
 )
-from conductor_trio.client.display.progress import Story
-from conductor_trio.client.display.screen import Screen
+from conductor_trio.client.display.progress import ProgressModel
+from conductor_trio.client.display.screen import TerminalStream
 from conductor_trio.client.host.batch_job import find_job, watch_job
 from conductor_trio.client.output.events import Event
 from conductor_trio.client.output.writer import Output
@@ -73,11 +73,11 @@ class Display(Output):
         super().__init__(descriptor, limits)
         self._settings = settings
         self._terminal = detect_terminal(settings.environment)
-        self._story = Story(
+        self._story = ProgressModel(
             place=settings.place, now=trio.current_time(), time_of_day=lambda: time.strftime("%H:%M")
         )
-        self._painter = Painter(self._terminal)
-        self._screen = Screen(has_cursor=self._terminal.has_cursor)
+        self._painter = Renderer(self._terminal)
+        self._screen = TerminalStream(has_cursor=self._terminal.has_cursor)
         self._status: tuple[Status | None, int] = (None, 0)  # what the status line tells, and its width
         self._texts: list[str] = []  # of the application, until ssh has asked
         self._items: list[Item] = []  # until the application's line is complete

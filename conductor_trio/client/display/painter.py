@@ -63,7 +63,7 @@ class Status:
 Item = Notice | Link
 
 
-class Painter:
+class Renderer:
     """Turns items into text."""
 
     def __init__(self, terminal: Terminal) -> None:

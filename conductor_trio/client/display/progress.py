@@ -64,7 +64,7 @@ def format_exit(status: int) -> str:
     return f"the application was ended by {name}"
 
 
-class Story:
+class ProgressModel:
     """Takes events in, in their order; gives news, and at any time the status.
 
     `place` is the gateway as the user named it, or None where its control socket is on this host.

@@ -18,7 +18,7 @@ _ERASE = "\r\x1b[J"
 _MAX_STYLES = 16
 
 
-class Screen:
+class TerminalStream:
     """Composes what is to be written, and remembers how that leaves the terminal.
 
     Without a cursor that can be moved there is no status line, and no style is looked after.

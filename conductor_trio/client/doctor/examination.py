@@ -52,7 +52,7 @@ _ALLOW = "AllowStreamLocalForwarding must be yes in its sshd_config, and Disable
 _MASK = "StreamLocalBindMask 0117 in the sshd_config of its host makes it of mode 0660"
 
 
-class _Examination:
+class Diagnosis:
     """One walk; `_hop` is the one that fails if something does."""
 
     def __init__(self, settings: ClientSettings, tell: Callable[[Finding], None]) -> None:
@@ -255,4 +255,4 @@ async def examine(server: ServerAddress, local_socket: str | None, tell: Callabl
     settings = ClientSettings(
         server=server, local_socket=None, launch=Launch(command=()), token="", limits=ClientLimits()
     )
-    return await _Examination(settings, tell).walk(local_socket)
+    return await Diagnosis(settings, tell).walk(local_socket)

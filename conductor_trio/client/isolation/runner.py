@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 
 from conductor_trio.client.host.spawn import spawn
 from conductor_trio.client.isolation.namespace import enter_namespace
-from conductor_trio.client.isolation.uplink import Outward, open_outward
+from conductor_trio.client.isolation.uplink import Uplink, open_outward
 from conductor_trio.errors import ApplicationError, ConductorError, StartError
 
 PRIVATE = "private"
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _open_network(mode: str) -> Iterator[Outward | None]:
+def _open_network(mode: str) -> Iterator[Uplink | None]:
     """Within, this process is in the network that was asked for, with a way out if there can be one."""
     if mode == SHARED:
         yield None
@@ -78,7 +78,7 @@ def _start(command: Sequence[str]) -> int:
         raise ApplicationError(f"cannot start {command[0]}: {error.strerror}", status=status) from error
 
 
-def _relay(application: int, port: int, local_socket: str, mode: str, outward: Outward | None) -> int:
+def _relay(application: int, port: int, local_socket: str, mode: str, outward: Uplink | None) -> int:
     """Relay until the application ends, and return its status, negative for a signal."""
     # A connection takes two descriptors here and one in the application, whose limit stays what it was.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -117,7 +117,7 @@ def _relay(application: int, port: int, local_socket: str, mode: str, outward: O
     return status
 
 
-def _wait_ended(application: int, outward: Outward | None) -> int:
+def _wait_ended(application: int, outward: Uplink | None) -> int:
     """Pass signals on to the application until it has ended, and return its status."""
     told = False
     while True:

@@ -52,7 +52,7 @@ def is_resolver_local(text: str) -> bool:
 
 
 @attrs.frozen(kw_only=True)
-class Outward:
+class Uplink:
     """The program, waiting for the namespace of this process, or at work."""
 
     name: str
@@ -82,7 +82,7 @@ class Outward:
 
 
 @contextlib.contextmanager
-def open_outward() -> Iterator[Outward | None]:
+def open_outward() -> Iterator[Uplink | None]:
     """Give the program, started in this process's namespaces before it leaves them; None where there is none."""
     name = outward_program()
     if name is None:
@@ -97,7 +97,7 @@ def open_outward() -> Iterator[Outward | None]:
         options = [word.format(pid=os.getpid(), uid=os.geteuid(), gid=os.getegid()) for word in _PROGRAMS[name]]
         pid = spawn(["/bin/sh", "-c", _WAIT_AND_RUN, name, name, *options], {0: reading_end, 1: words, 2: words})
         try:
-            yield Outward(name=name, pid=pid, signal=writing_end, words=words)
+            yield Uplink(name=name, pid=pid, signal=writing_end, words=words)
         finally:
             # It has nothing to save. Whatever it made of itself, it is in our group, which is ended after us.
             with contextlib.suppress(PermissionError):

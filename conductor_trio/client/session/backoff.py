@@ -7,8 +7,8 @@ import random
 from conductor_trio.limits import ClientLimits
 
 
-class Pauses:
-    """Pauses that grow from `redial_pause` on."""
+class Backoff:
+    """Backoff that grow from `redial_pause` on."""
 
     def __init__(self, limits: ClientLimits) -> None:
         self._limits = limits

@@ -23,7 +23,7 @@ from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.batch_job import find_job
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
-from conductor_trio.client.session.backoff import Pauses
+from conductor_trio.client.session.backoff import Backoff
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.transport.base import LinkSilent, ServerAway, Transport
 from conductor_trio.control.messages import (
@@ -95,7 +95,7 @@ class Connection:
         self._was_accepted = False
         self._attempt = 0  # in this outage; 0 outside of one
         self._logged_reason = ""
-        self._dial_pauses = Pauses(settings.limits)
+        self._dial_pauses = Backoff(settings.limits)
         self._names: Accepted | None = None
         self._names_told = trio.Event()
 
@@ -148,7 +148,7 @@ class Connection:
 
     async def _serve_channels(self, transport: Transport) -> None:
         """Serve one channel after the other; ends with the error for which the transport is to be dialled anew."""
-        pauses = Pauses(self._limits)
+        pauses = Backoff(self._limits)
         start_deadline = trio.current_time() + self._limits.server_start_timeout
         failures = 0
         async with trio.open_nursery() as retired:

@@ -18,7 +18,7 @@ _GAP = "  "
 
 
 @attrs.frozen(kw_only=True)
-class SharedLink:
+class Share:
     """A further token of a session. `raw` is what the gateway told."""
 
     id: str
@@ -44,7 +44,7 @@ class Session:
     idle_until: float | None
     visitors: int | None
     traffic: int | None
-    shares: tuple[SharedLink, ...]
+    shares: tuple[Share, ...]
     raw: JSONObject = attrs.field(repr=False)
 
 
@@ -56,12 +56,12 @@ def parse_sessions(answer: JSONObject) -> tuple[Session, ...]:
     return tuple(sorted((_parse_session(one) for one in told), key=lambda session: session.key))
 
 
-def parse_share(value: object) -> SharedLink:
+def parse_share(value: object) -> Share:
     """Return one share in the gateway's answer; raises `RemoteProtocolError`."""
     told = _as_object(value)
     match told:
         case {"id": str() as id_, "label": str() as label, "created": int() | float() as created}:
-            return SharedLink(
+            return Share(
                 id=_clean(id_),
                 label=_clean(label),
                 created=created,
@@ -104,7 +104,7 @@ def format_sessions(sessions: Sequence[Session], now: float) -> str:
     return text
 
 
-def format_shares(shares: Sequence[SharedLink], now: float) -> str:
+def format_shares(shares: Sequence[Share], now: float) -> str:
     """Return the table of a session's shares."""
     if not shares:
         return "That session has no shares.\n"
@@ -130,7 +130,7 @@ def format_shares(shares: Sequence[SharedLink], now: float) -> str:
     return "".join(_format_table(columns, rows))
 
 
-def describe_share(share: SharedLink, key: str) -> str:
+def describe_share(share: Share, key: str) -> str:
     """Return a sentence about a new share."""
     who = "the first browser that opens it" if share.is_once else "whoever has it"
     long = "until it ends" if share.expires is None else f"for {format_duration(share.expires - share.created)}"
@@ -163,11 +163,11 @@ def _details(session: Session, now: float) -> Iterable[str]:
         yield f"shared: {name}, ends {_format_end(share, now)}{once}"
 
 
-def _format_end(share: SharedLink, now: float) -> str:
+def _format_end(share: Share, now: float) -> str:
     return "with session" if share.expires is None else f"in {format_duration(share.expires - now)}"
 
 
-def _format_use(share: SharedLink) -> str:
+def _format_use(share: Share) -> str:
     return "-" if not share.is_once else "used" if share.is_used else "unused"
 
 

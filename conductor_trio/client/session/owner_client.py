@@ -19,7 +19,7 @@ from conductor_trio.client.host.cleanup import open_guardian
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.session.listing import (
     Session,
-    SharedLink,
+    Share,
     parse_sessions,
     parse_share,
 )
@@ -49,11 +49,11 @@ _T = TypeVar("_T")
 class NewShare:
     """A share as it was made: the link holds a token that is known nowhere else."""
 
-    share: SharedLink
+    share: Share
     link: str = attrs.field(repr=False)
 
 
-class Desk:
+class OwnerClient:
     """Where an owner's commands are given."""
 
     def __init__(self, channel: ControlChannel) -> None:
@@ -110,8 +110,8 @@ class Desk:
         return await self._channel.command(command)
 
 
-async def visit_desk(
-    server: ServerAddress, converse: Callable[[Desk], Awaitable[_T]], limits: ClientLimits | None = None
+async def open_owner_client(
+    server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T]], limits: ClientLimits | None = None
 ) -> _T:
     """Return what comes of a conversation at the gateway's desk; raises `ConductorError`."""
     settings = ClientSettings(
@@ -131,7 +131,7 @@ async def visit_desk(
                         raise StartError(
                             "the gateway's server knows no owner's commands; ask for a newer conductor-trio-server"
                         )
-                    return await converse(Desk(channel))
+                    return await converse(OwnerClient(channel))
             except TransportError as lost:
                 raise TransportError(await transport.explain(lost, thorough=True)) from lost
     except* ConductorError as group:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 
 
 @attrs.define(eq=False)
@@ -21,15 +21,15 @@ class Usage:
     """What one route has used."""
 
     #: When time will have caught up with it, if that was to be no more than the share.
-    due: float = 0.0
+    virtual_time: float = 0.0
     #: Held by the first of those that wait.
-    turn: trio.Lock = attrs.field(factory=trio.Lock)
+    queue: trio.Lock = attrs.field(factory=trio.Lock)
 
 
 class Fairness(trio.abc.Instrument):
     """Measures what each route uses, and has those wait that are over their share."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, limits: ServerLimits, clock: Callable[[], float] = time.perf_counter) -> None:
         self._limits = limits
         self._clock = clock
         self._since = clock()  #: since when whoever is charged next has used the processor
@@ -56,25 +56,25 @@ class Fairness(trio.abc.Instrument):
             limits = self._limits
             # No step takes longer than a burst: somebody else had the processor, or the whole process stood still.
             used = min(now - since, limits.route_burst)
-            usage.due = max(usage.due, since - limits.route_burst) + used / limits.route_share
+            usage.virtual_time = max(usage.virtual_time, since - limits.route_burst) + used / limits.route_share
 
-    def must_wait(self, usage: Usage) -> bool:
+    def is_throttled(self, usage: Usage) -> bool:
         """Whether the route is over its share, and another one has wanted something lately."""
         since = self._since
         if usage is not self._last:
             if self._last is not None:
                 self._contended_until = since + self._limits.contention_memory
             self._last = usage
-        return since < self._contended_until and (usage.due > since or usage.turn.locked())
+        return since < self._contended_until and (usage.virtual_time > since or usage.queue.locked())
 
-    async def wait_turn(self, usage: Usage) -> None:
+    async def wait_for_share(self, usage: Usage) -> None:
         """Wait for as long as it must."""
-        if self.must_wait(usage):
-            async with usage.turn:  # in the order of their coming
+        if self.is_throttled(usage):
+            async with usage.queue:  # in the order of their coming
                 self.charge(usage)
-                await trio.sleep(max(0.0, usage.due - self._clock()))
+                await trio.sleep(max(0.0, usage.virtual_time - self._clock()))
 
-    async def pace(self, usage: Usage) -> None:
+    async def yield_if_over_share(self, usage: Usage) -> None:
         """Charge, and then wait."""
         self.charge(usage)
-        await self.wait_turn(usage)
+        await self.wait_for_share(usage)

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 
 _MINUTE = 60.0
 
@@ -27,7 +27,7 @@ class Admission:
 class SessionQuotas:
     """Counts sessions by the user's id, registered or not."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._by_uid: Counter[int] = Counter()
         # Leaky buckets: how many sessions are in each, and when that was so.

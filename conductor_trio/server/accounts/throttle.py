@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 
 _MAX_KEYS = 10_000  # peers and routes remembered; the longest unused go first
 
@@ -13,7 +13,7 @@ _MAX_KEYS = 10_000  # peers and routes remembered; the longest unused go first
 class TokenThrottle:
     """A leaky bucket of failures for each key, in which a failure beyond its size has to wait."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 

@@ -10,7 +10,7 @@ import trio
 
 from conductor_trio.access.grants import Share, parse_saved
 from conductor_trio.access.tokens import is_token_hash
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.server.proxy.upstream import UpstreamPool
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -31,7 +31,7 @@ class LentSession:
     moves: bool
 
 
-def lendable(routes: RouteTable) -> tuple[LentSession, ...]:
+def exportable_sessions(routes: RouteTable) -> tuple[LentSession, ...]:
     """Return the sessions that a successor can use while we have them; those lent to us are not ours to lend."""
     return tuple(
         LentSession(
@@ -41,10 +41,10 @@ def lendable(routes: RouteTable) -> tuple[LentSession, ...]:
             token_hash=route.token_hash,
             shares=route.access.shares,
             relay_path=route.pool.path,
-            moves=route.is_expected_back,
+            moves=route.is_resumable,
         )
         for route in routes.live()
-        if route.starting_since is None and not isinstance(route, LentRoute)
+        if route.starting_since is None and not isinstance(route, BorrowedRoute)
     )
 
 
@@ -88,10 +88,10 @@ def _parse_session(value: object) -> LentSession:
 
 
 @attrs.define(eq=False, kw_only=True)
-class LentRoute(Route):
+class BorrowedRoute(Route):
     """The address of such a session. Whoever takes its name lets what runs for it go on."""
 
-    def give_way(self) -> None:
+    def yield_name(self) -> None:
         """Leave the name to the client's new session, or to another of the same user."""
         self.is_replaced = True
 
@@ -103,19 +103,19 @@ class LentRoute(Route):
         Route.close(self)
 
 
-class LentRoutes:
+class BorrowedRoutes:
     """The routes of such sessions, in the table from the beginning."""
 
-    def __init__(self, sessions: tuple[LentSession, ...], routes: RouteTable, limits: Limits) -> None:
-        self._lent: dict[LentRoute, contextlib.ExitStack] = {}  # and what keeps it in the table
+    def __init__(self, sessions: tuple[LentSession, ...], routes: RouteTable, limits: ServerLimits) -> None:
+        self._lent: dict[BorrowedRoute, contextlib.ExitStack] = {}  # and what keeps it in the table
         for session in sessions:
-            route = LentRoute(
+            route = BorrowedRoute(
                 user=session.user,
                 key=session.key,
                 hosts=session.hosts,
                 token_hash=session.token_hash,
                 pool=UpstreamPool(session.relay_path, limits),
-                is_expected_back=session.moves,
+                is_resumable=session.moves,
             )
             route.access = attrs.evolve(route.access, shares=session.shares)
             self._lent[route] = contextlib.ExitStack()
@@ -135,16 +135,16 @@ class LentRoutes:
                 await trio.sleep(_POLL_PAUSE)
             nursery.cancel_scope.cancel()
 
-    def _is_needed(self, route: LentRoute) -> bool:
+    def _is_needed(self, route: BorrowedRoute) -> bool:
         if route.is_replaced:
             self._lent[route].close()
             return route.connections > 0
-        return route.is_expected_back
+        return route.is_resumable
 
     def end(self) -> None:
         """Use none of them any more: the predecessor ends. Those whose clients are not here yet are expected."""
         for route, registration in self._lent.items():
-            route.is_expected_back = True
+            route.is_resumable = True
             registration.close()
             route.end()
         self._lent.clear()

@@ -30,15 +30,15 @@ import trio
 
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener, serve_connections
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.server.lifecycle.borrowed import (
-    LentRoutes,
+    BorrowedRoutes,
     LentSession,
+    exportable_sessions,
     format_lent,
-    lendable,
     parse_lent,
 )
 from conductor_trio.server.lifecycle.listeners import Handed, Listeners, Role
@@ -65,7 +65,7 @@ class _HandoverEnded(ConductorError):
 class _Channel:
     """A connection between two servers: lines, and descriptors with the first of them."""
 
-    def __init__(self, sock: socket.socket, limits: Limits) -> None:
+    def __init__(self, sock: socket.socket, limits: ServerLimits) -> None:
         self._sock = trio.socket.from_stdlib_socket(sock)
         self._limits = limits
         self._lines = LineReader(MAX_STATE)
@@ -128,7 +128,9 @@ class Successor:
     async def hand_over(self, routes: RouteTable) -> bool:
         """Return whether it accepts from now on; if not, it has ended."""
         with contextlib.suppress(_HandoverEnded, *_FAILURES):
-            await self._channel.send(format_state(current_state(routes)) + format_lent(lendable(routes)))
+            await self._channel.send(
+                format_state(current_state(routes)) + format_lent(exportable_sessions(routes))
+            )
             await self._channel.hear("taken")
             return True
         with contextlib.suppress(ProcessLookupError):
@@ -148,7 +150,7 @@ class Successor:
 class HandoverHost:
     """Lends our listeners to whoever asks as the same user, until one is ready to take our place."""
 
-    def __init__(self, listeners: Listeners, place: int, limits: Limits, log: Logger) -> None:
+    def __init__(self, listeners: Listeners, place: int, limits: ServerLimits, log: Logger) -> None:
         self._listeners = listeners
         self._place = place
         self._limits = limits
@@ -237,7 +239,7 @@ class Predecessor:
         with contextlib.suppress(*_FAILURES):
             await self._channel.say(taken=True)
 
-    async def use(self, lent: LentRoutes) -> None:
+    async def use(self, lent: BorrowedRoutes) -> None:
         """Use the sessions that it lends until they are not needed any more, or it ends."""
         try:
             async with trio.open_nursery() as nursery:
@@ -255,7 +257,7 @@ class Predecessor:
 
 
 @contextlib.asynccontextmanager
-async def open_predecessor(path: str, limits: Limits) -> AsyncIterator[Predecessor | None]:
+async def open_predecessor(path: str, limits: ServerLimits) -> AsyncIterator[Predecessor | None]:
     """Give the server whose hand-over socket is at `path`, None where none runs; raises `StartError`.
 
     What it lent is closed on leaving.
@@ -276,7 +278,7 @@ async def open_predecessor(path: str, limits: Limits) -> AsyncIterator[Predecess
         yield predecessor
 
 
-async def _connect(path: str, limits: Limits) -> _Channel | None:
+async def _connect(path: str, limits: ServerLimits) -> _Channel | None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         sock.connect(path)  # at once, or never, for a UNIX socket
@@ -297,7 +299,7 @@ def _borrowed(line: bytes, channel: _Channel) -> Iterator[Predecessor]:
         handed = []
         for (role, is_inherited), descriptor in zip(_parse_offer(line), lent, strict=True):
             sock = socket.socket(fileno=os.dup(descriptor))
-            listener = Listener(sock=sock, is_inherited=is_inherited, is_ours=False)
+            listener = Listener(sock=sock, is_inherited=is_inherited, owns_path=False)
             stack.callback(listener.close)
             handed.append((role, listener))
         yield Predecessor(place, handed, channel)

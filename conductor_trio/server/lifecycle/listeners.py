@@ -49,17 +49,17 @@ class Listeners:
         """Those at which one can wait for our successor."""
         return [listener for _, listener in self.by_role if listener.is_inherited]
 
-    def own(self) -> None:
+    def claim_paths(self) -> None:
         """Look after all paths from now on, in the predecessor's place."""
         for listener in (*self._all(), *self.unwanted):
-            listener.is_ours = True
+            listener.owns_path = True
         for listener in self.unwanted:
             listener.close()
 
-    def disown(self) -> None:
+    def release_paths(self) -> None:
         """Leave all paths to a successor."""
         for listener in self._all():
-            listener.is_ours = False
+            listener.owns_path = False
 
     def close(self) -> None:
         """Let nobody wait here in vain; what is inherited stays open, for a successor."""

@@ -67,7 +67,7 @@ class RuntimeDirectory:
         assert self._place is not None
         return self._place
 
-    def take_place(self) -> None:
+    def acquire_ownership(self) -> None:
         """Be the one that accepts, in directories that are made where they are missing; raises OSError."""
         for attempt in range(_PLACE_ATTEMPTS):
             self._make_directory(self.path, 0o755)
@@ -81,11 +81,11 @@ class RuntimeDirectory:
                     raise
                 time.sleep(_PLACE_PAUSE)
 
-    def receive_place(self, place: int) -> None:
+    def adopt_ownership(self, place: int) -> None:
         """Be the one that accepts when the predecessor that lent us its place has left it."""
         self._place = os.dup(place)
 
-    def leave_place(self) -> None:
+    def release_ownership(self) -> None:
         """Let another server accept; one that was handed our place has it for itself."""
         if self._place is not None:
             os.close(self._place)  # no LOCK_UN, which would take it from a successor, too
@@ -132,13 +132,13 @@ def open_runtime_directory(path: str, log: Logger, *, place: int | None = None) 
     if (excess := runtime.excess_length) > 0:
         raise StartError(f"runtime directory {path}: its path is {excess} bytes too long for sockets in it")
     with contextlib.ExitStack() as stack:
-        stack.callback(runtime.leave_place)
+        stack.callback(runtime.release_ownership)
         stack.callback(runtime.remove_empty)
         try:
             if place is None:
-                runtime.take_place()
+                runtime.acquire_ownership()
             else:
-                runtime.receive_place(place)
+                runtime.adopt_ownership(place)
             alive = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, alive)
             if not os.access(path, os.W_OK | os.X_OK) or not os.access(runtime.sockets, os.W_OK | os.X_OK):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import trio
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.process import KILL_TIMEOUT
 
@@ -19,7 +19,7 @@ _TAKE_OVER_OPTION = "--take-over"
 _TERM_TIMEOUT = 3.0
 
 
-async def run_upgrade(limits: Limits, log: Logger, is_handed: Callable[[], bool]) -> None:
+async def run_successor(limits: ServerLimits, log: Logger, is_handed: Callable[[], bool]) -> None:
     """Start a successor with our own command line, which asks for our listeners; ended unless it got them.
 
     Says in one log entry why it did not come to that; its own words have gone to our standard error.

@@ -11,9 +11,9 @@ import trio
 
 from conductor_trio.access.decide import (
     Answer,
-    OpenOnce,
-    ReadToken,
+    RedeemOneTimeLink,
     ShowSession,
+    SubmitToken,
     decide_login,
     format_cookie,
 )
@@ -27,17 +27,17 @@ from conductor_trio.net.stream import Stream
 from conductor_trio.pages import answers
 from conductor_trio.pages.answers import Document, Reply
 from conductor_trio.server.proxy.context import Gateway
-from conductor_trio.server.routing.routes import LostRoute, Route
+from conductor_trio.server.routing.routes import DetachedRoute, Route
 
 _MAX_FORM = 4096  # bytes; a token is 32
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class OwnPages:
+class LoginPage:
     """What answers one request for such a page."""
 
     def __init__(
-        self, gateway: Gateway, route: Route | LostRoute, requests: RequestReader, visitor: Stream
+        self, gateway: Gateway, route: Route | DetachedRoute, requests: RequestReader, visitor: Stream
     ) -> None:
         self._gateway = gateway
         self._route = route
@@ -47,24 +47,24 @@ class OwnPages:
         self.failed_token = False  #: a token was shown and was wrong
 
     async def answer(
-        self, request: RequestHead, decision: ReadToken | OpenOnce | ShowSession, *, https: bool
+        self, request: RequestHead, decision: SubmitToken | RedeemOneTimeLink | ShowSession, *, https: bool
     ) -> Reply | Document:
         """Return the answer, having done what it says."""
         match decision:
-            case OpenOnce():
+            case RedeemOneTimeLink():
                 return self._open_once(decision, https=https)
-            case ReadToken():
+            case SubmitToken():
                 return await self._log_in(request, https=https)
             case ShowSession():
                 return answers.SESSION_PAGE
         assert_never(decision)
 
-    def _open_once(self, decision: OpenOnce, *, https: bool, status: int = 302) -> Reply:
+    def _open_once(self, decision: RedeemOneTimeLink, *, https: bool, status: int = 302) -> Reply:
         """Spend a one-time link on this browser."""
         token = secrets.token_urlsafe(24).encode()
         share = attrs.evolve(decision.share, token_hash=hash_token(token))
         self._gateway.routes.set_access(self._route, self._route.access.with_share(share))
-        self._route.journal.note(f"One-time link opened: {share.label or share.id}")
+        self._route.event_log.note(f"One-time link opened: {share.label or share.id}")
         return answers.redirect(decision.next, format_cookie(token, https=https), status=status)
 
     async def _log_in(self, request: RequestHead, *, https: bool) -> Reply:
@@ -79,7 +79,7 @@ class OwnPages:
         # Not before the body is here: a one-time link may have been used meanwhile.
         decision = decide_login(request, token, self._route.access, https=https, now=time.time())
         match decision:
-            case OpenOnce():
+            case RedeemOneTimeLink():
                 return self._open_once(decision, https=https, status=303)
             case Answer():
                 self.failed_token = decision.failed_token

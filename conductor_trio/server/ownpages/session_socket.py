@@ -23,12 +23,12 @@ from conductor_trio.control.owner_commands import (
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.proxy.context import Gateway
-from conductor_trio.server.routing.routes import EndedRoute, LostRoute, Route
-from conductor_trio.server.sessions.owner_service import carry_out_for, describe_session
+from conductor_trio.server.routing.routes import DetachedRoute, Route, Tombstone
+from conductor_trio.server.sessions.owner_service import describe_session, execute_for
 
 _PAUSE = 0.5  # seconds between two updates
 _MAX_MESSAGE = 4096  # bytes
@@ -38,7 +38,7 @@ _HANDSHAKE_TIMEOUT = 5.0
 class _HandshakeStream(trio.abc.Stream):
     """A visitor's stream whose request has been read already, and is read here once more."""
 
-    def __init__(self, visitor: Stream, request: RequestHead, rest: bytes, limits: Limits) -> None:
+    def __init__(self, visitor: Stream, request: RequestHead, rest: bytes, limits: ServerLimits) -> None:
         fields = b"".join(b"%b: %b\r\n" % (field.name, field.value) for field in request.fields)
         self._unread = b"GET " + request.target + b" HTTP/1.1\r\n" + fields + b"\r\n" + rest
         self._visitor = visitor
@@ -65,8 +65,8 @@ class _HandshakeStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
 
-async def serve_live(
-    visitor: Stream, request: RequestHead, rest: bytes, route: Route | LostRoute, grant: str, gateway: Gateway
+async def serve_session_socket(
+    visitor: Stream, request: RequestHead, rest: bytes, route: Route | DetachedRoute, grant: str, gateway: Gateway
 ) -> None:
     """Serve one who looks at the session's page, until they go; `rest` came after the request."""
     async with trio.open_nursery() as nursery:
@@ -75,17 +75,17 @@ async def serve_live(
             with trio.fail_after(_HANDSHAKE_TIMEOUT):
                 asked = await wrap_server_stream(nursery, stream, max_message_size=_MAX_MESSAGE)
                 connection = await asked.accept()
-            page = _LivePage(connection, route, grant, gateway)
+            page = _SessionSocket(connection, route, grant, gateway)
             nursery.start_soon(page.run_updates, nursery.cancel_scope)
-            await page.run_wishes()
+            await page.run_commands()
         nursery.cancel_scope.cancel()
 
 
-class _LivePage:
+class _SessionSocket:
     """One page that somebody looks at."""
 
     def __init__(
-        self, connection: WebSocketConnection, route: Route | LostRoute, grant: str, gateway: Gateway
+        self, connection: WebSocketConnection, route: Route | DetachedRoute, grant: str, gateway: Gateway
     ) -> None:
         self._connection = connection
         self._route = route
@@ -103,36 +103,36 @@ class _LivePage:
         while True:
             # A session that lost its link and came back is another route under the same name.
             found = self._gateway.routes.find(self._route.hosts[0])
-            if isinstance(found, Route | LostRoute):
+            if isinstance(found, Route | DetachedRoute):
                 self._route = found
             session = describe_session(self._route, self._gateway) | {
                 "you": self._grant,
-                "log": self._route.journal.describe(),
+                "log": self._route.event_log.describe(),
             }
-            if isinstance(found, EndedRoute | None):
+            if isinstance(found, Tombstone | None):
                 session["state"] = "ended"
             if (text := json.dumps(session)) != told:
                 told = text
                 await self._send(session=session | {"now": time.time()})
             await trio.sleep(_PAUSE)
 
-    async def run_wishes(self) -> None:
+    async def run_commands(self) -> None:
         """Do what the owner wants; ends with the connection."""
         while True:
             message = await self._connection.get_message()
             try:
-                await self._grant_wish(message)
+                await self._handle_command(message)
             except RegistrationRefused as error:
                 await self._send(error=str(error))
 
-    async def _grant_wish(self, message: str | bytes) -> None:
+    async def _handle_command(self, message: str | bytes) -> None:
         if self._grant != OWNER:
             raise RegistrationRefused("only the owner's own link can do that")
         token = secrets.token_urlsafe(24)
-        command = _parse_wish(message, self._route.key, hash_token(token.encode()))
+        command = _parse_page_command(message, self._route.key, hash_token(token.encode()))
         if not isinstance(command, ShareSession | RevokeShare | StopSession):
             raise RegistrationRefused("the gateway did not understand the page; load it anew")
-        carry_out_for(self._route, command, self._gateway)
+        execute_for(self._route, command, self._gateway)
         if isinstance(command, ShareSession):
             await self._send(link=LOGIN_PREFIX + token)
 
@@ -140,7 +140,7 @@ class _LivePage:
         await self._connection.send_message(json.dumps(message))
 
 
-def _parse_wish(message: str | bytes, key: str, token_hash: str) -> Command | None:
+def _parse_page_command(message: str | bytes, key: str, token_hash: str) -> Command | None:
     """Return what the page wants as the command that it is."""
     try:
         wish = parse_object(message if isinstance(message, bytes) else message.encode())

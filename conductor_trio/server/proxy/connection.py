@@ -9,12 +9,12 @@ import trio
 
 from conductor_trio.access.decide import (
     Answer,
-    AnswerOptions,
     Forward,
-    OpenOnce,
-    ReadToken,
-    ShowCounters,
+    RedeemOneTimeLink,
+    ServerOptions,
     ShowSession,
+    StatusPage,
+    SubmitToken,
     decide,
 )
 from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
@@ -22,22 +22,22 @@ from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import linger
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages import answers
 from conductor_trio.pages.answers import Document, Reply
-from conductor_trio.server.ownpages.login import OwnPages
-from conductor_trio.server.ownpages.session_socket import serve_live
+from conductor_trio.server.ownpages.login import LoginPage
+from conductor_trio.server.ownpages.session_socket import serve_session_socket
 from conductor_trio.server.proxy.context import Gateway
-from conductor_trio.server.proxy.disconnect import VisitorWatch
-from conductor_trio.server.proxy.exchange import Exchange, Outcome, RequestFailed
-from conductor_trio.server.proxy.tunnel import Tunnel, carry
+from conductor_trio.server.proxy.disconnect import DisconnectListener
+from conductor_trio.server.proxy.exchange import Exchange, Outcome, RequestAborted
+from conductor_trio.server.proxy.tunnel import Tunnel, relay_tunnel
 from conductor_trio.server.routing.routes import (
-    EndedRoute,
+    DetachedRoute,
     KnownRoute,
-    LostRoute,
     Route,
+    Tombstone,
 )
 
 # A link that is lost again and again is not to keep a visitor for ever.
@@ -52,7 +52,7 @@ class VisitorConnection:
     peer: Peer
     gateway: Gateway
     requests: RequestReader = attrs.field(init=False)
-    _watch: VisitorWatch = attrs.field(init=False)
+    _watch: DisconnectListener = attrs.field(init=False)
     #: Cancelled when the visitor is idle too long or late with a head, when it aborts, and when the session ends
     #: to which its exchange or tunnel goes. One for all, since whatever it is, the connection ends with it.
     _scope: trio.CancelScope = attrs.field(init=False)
@@ -76,7 +76,7 @@ class VisitorConnection:
                 return await self._serve_all(interrupted)
             interrupted = self._interrupted_request()
             if interrupted is None:
-                return await self._say_why_cancelled()
+                return await self._finish_cancelled()
             self._renew_scope()
 
     async def _serve_all(self, interrupted: RequestHead | None) -> Outcome:
@@ -93,12 +93,12 @@ class VisitorConnection:
         exchange = self._exchange
         if exchange is None or exchange.route.is_open or self._watch.has_aborted or not exchange.may_repeat:
             return None
-        if self._repeats >= _MAX_REPEATS or isinstance(self._find_route(exchange.request), EndedRoute | None):
+        if self._repeats >= _MAX_REPEATS or isinstance(self._find_route(exchange.request), Tombstone | None):
             return None
         self._repeats += 1
         return exchange.request
 
-    async def _say_why_cancelled(self) -> Outcome:
+    async def _finish_cancelled(self) -> Outcome:
         if self._watch.has_aborted:
             return Outcome.ABORT
         if self._exchange is not None:
@@ -106,7 +106,7 @@ class VisitorConnection:
                 return self._exchange.cut_outcome
             answer = answers.broken(502, "The session ended before the application answered.")
             await self._answer(answer, self._exchange.request, keep_alive=False)
-            await linger_visitor(self.stream, self.gateway.limits)
+            await lingering_close(self.stream, self.gateway.limits)
         elif not self._is_tunnel and not self.requests.is_between_messages:
             return await self._refuse(408)
         return Outcome.CLOSE
@@ -133,7 +133,7 @@ class VisitorConnection:
         """Answer a request that could not be read."""
         self.gateway.counters.requestTotal += 1
         await self._answer(answers.bad_request(status), None, keep_alive=False)
-        await linger_visitor(self.stream, self.gateway.limits)
+        await lingering_close(self.stream, self.gateway.limits)
         return Outcome.CLOSE
 
     async def _next_request(self) -> RequestHead | None:
@@ -191,8 +191,8 @@ class VisitorConnection:
             answer: Reply | Document
             match decision:
                 case Forward():
-                    if isinstance(route, LostRoute):
-                        if await self._hold_back(request, route):
+                    if isinstance(route, DetachedRoute):
+                        if await self._park(request, route):
                             continue
                         answer = answers.lost(route.since)
                         return await self._answer_and_go_on(answer, request, is_complete=is_complete)
@@ -205,44 +205,44 @@ class VisitorConnection:
                     else:
                         return await self._forward(request, route, decision, is_complete=is_complete)
                 case ShowSession(is_live=True, grant=grant):
-                    assert isinstance(route, Route | LostRoute)
+                    assert isinstance(route, Route | DetachedRoute)
                     return await self._show_live(request, route, grant)
-                case ReadToken() | OpenOnce() | ShowSession():
-                    assert isinstance(route, Route | LostRoute)
-                    pages = OwnPages(gateway, route, self.requests, self.stream)
+                case SubmitToken() | RedeemOneTimeLink() | ShowSession():
+                    assert isinstance(route, Route | DetachedRoute)
+                    pages = LoginPage(gateway, route, self.requests, self.stream)
                     answer = await pages.answer(request, decision, https=https)
                     is_complete |= pages.has_read_all
                     if pages.failed_token:
                         await self._slow_down(request, route)
-                case ShowCounters():
+                case StatusPage():
                     answer = answers.counters(gateway.status())
-                case AnswerOptions():
+                case ServerOptions():
                     answer = answers.OPTIONS_ANSWER
                 case Answer(reply=reply, failed_token=failed_token):
                     if failed_token:
                         await self._slow_down(request, route)
                     answer = reply
-                    if reply is answers.NO_ROUTE and isinstance(route, EndedRoute):
+                    if reply is answers.NO_ROUTE and isinstance(route, Tombstone):
                         answer = answers.ended(route.since)
             return await self._answer_and_go_on(answer, request, is_complete=is_complete)
 
-    async def _hold_back(self, request: RequestHead, lost: LostRoute) -> bool:
+    async def _park(self, request: RequestHead, lost: DetachedRoute) -> bool:
         """Wait until it is settled whether the session comes back; False where that takes too long."""
         size = len(self.requests.trailing_data) + request.size
         if not request.body.is_empty:
             # It stays with the visitor, and so nothing is read that would tell of an abort.
-            return await self.gateway.held.wait(lost, size)
+            return await self.gateway.parked.wait(lost, size)
         async with self._watch:
-            return await self.gateway.held.wait(lost, size)
+            return await self.gateway.parked.wait(lost, size)
 
-    async def _show_live(self, request: RequestHead, route: Route | LostRoute, grant: str) -> Outcome:
+    async def _show_live(self, request: RequestHead, route: Route | DetachedRoute, grant: str) -> Outcome:
         self._is_tunnel = True
         self.gateway.tunnels += 1
         if isinstance(route, Route):
             route.watch(self._scope, grant)
         try:
             rest = self.requests.trailing_data
-            await serve_live(self.stream, request, rest, route, grant, self.gateway)
+            await serve_session_socket(self.stream, request, rest, route, grant, self.gateway)
         finally:
             self.gateway.tunnels -= 1
             if isinstance(route, Route):
@@ -250,12 +250,12 @@ class VisitorConnection:
         return Outcome.CLOSE
 
     async def _slow_down(self, request: RequestHead, route: KnownRoute | None) -> None:
-        hosts = route.hosts if isinstance(route, Route | LostRoute) else None
+        hosts = route.hosts if isinstance(route, Route | DetachedRoute) else None
         wait = self.gateway.throttle.count_failure(
             (self.peer.visitor_address(request), hosts), trio.current_time()
         )
-        if isinstance(route, Route | LostRoute):
-            route.journal.note("A wrong token was shown")
+        if isinstance(route, Route | DetachedRoute):
+            route.event_log.note("A wrong token was shown")
         if wait:
             await trio.sleep(wait)
 
@@ -286,12 +286,12 @@ class VisitorConnection:
             keep = exchange.request_complete and request.keep_alive and not self.gateway.is_draining
             await self._answer(answer, request, keep_alive=keep)
             outcome = Outcome.KEEP if keep else Outcome.CLOSE
-        except RequestFailed as error:
+        except RequestAborted as error:
             await self._answer(answers.bad_request(error.status), request, keep_alive=False)
             outcome = Outcome.CLOSE
         self._exchange = None
         if outcome is Outcome.CLOSE and not exchange.request_complete:
-            await linger_visitor(self.stream, self.gateway.limits)
+            await lingering_close(self.stream, self.gateway.limits)
         return outcome
 
     async def _wait_for_loss(self, route: Route) -> None:
@@ -305,7 +305,7 @@ class VisitorConnection:
     async def _carry(self, tunnel: Tunnel) -> Outcome:
         """Carry the new protocol's bytes both ways, those that came early first, until its end."""
         self._is_tunnel = True
-        await carry(tunnel, self.stream, self.gateway, self._scope)
+        await relay_tunnel(tunnel, self.stream, self.gateway, self._scope)
         return Outcome.CLOSE
 
     async def _answer_and_go_on(
@@ -321,7 +321,7 @@ class VisitorConnection:
             await trio.lowlevel.checkpoint()
             return Outcome.KEEP
         if not is_complete:
-            await linger_visitor(self.stream, self.gateway.limits)
+            await lingering_close(self.stream, self.gateway.limits)
         return Outcome.CLOSE
 
     async def _answer(self, answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool) -> None:
@@ -331,7 +331,7 @@ class VisitorConnection:
         )
 
 
-async def linger_visitor(stream: Stream, limits: Limits) -> None:
+async def lingering_close(stream: Stream, limits: ServerLimits) -> None:
     """End our direction, and read away for a while what the visitor still sends."""
     await linger(
         stream,

@@ -16,13 +16,13 @@ from conductor_trio.access.hostnames import (
     parse_pattern,
     user_label,
 )
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.fairness import Fairness
 from conductor_trio.server.accounts.throttle import TokenThrottle
-from conductor_trio.server.proxy.disconnect import AbortWatcher
-from conductor_trio.server.proxy.parking import HeldRequests
+from conductor_trio.server.proxy.disconnect import DisconnectMonitor
+from conductor_trio.server.proxy.parking import ParkedRequests
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.sessions.liveness import LinkMonitor
 from conductor_trio.server.settings import ServerSettings
@@ -42,12 +42,12 @@ class Gateway:
     policy: Policy
     trusted: tuple[IPNetwork, ...]
     throttle: TokenThrottle
-    aborts: AbortWatcher
-    limits: Limits = attrs.field(init=False)  #: those in force
+    aborts: DisconnectMonitor
+    limits: ServerLimits = attrs.field(init=False)  #: those in force
     counters: Counters = attrs.field(factory=Counters)
     routes: RouteTable = attrs.field(init=False)
     fairness: Fairness = attrs.field(init=False)
-    held: HeldRequests = attrs.field(init=False)
+    parked: ParkedRequests = attrs.field(init=False)
     links: LinkMonitor = attrs.field(init=False)
     visitors: int = 0
     tunnels: int = 0
@@ -64,7 +64,7 @@ class Gateway:
         self.buffer = memoryview(bytearray(self.limits.splice_size))
         self.routes = RouteTable(self.limits)
         self.fairness = Fairness(self.limits)
-        self.held = HeldRequests(self.limits)
+        self.parked = ParkedRequests(self.limits)
         self.links = LinkMonitor(self.limits, self.draining)
 
     @classmethod
@@ -81,7 +81,7 @@ class Gateway:
             ),
             trusted=tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies),
             throttle=TokenThrottle(settings.limits),
-            aborts=AbortWatcher(settings.limits),
+            aborts=DisconnectMonitor(settings.limits),
         )
 
     @property
@@ -94,7 +94,7 @@ class Gateway:
         return attrs.asdict(self.counters) | {
             "routesTotal": len(self.routes),
             "routesLost": self.routes.lost,
-            "requestsHeld": self.held.total,
+            "requestsHeld": self.parked.total,
         }
 
     def url_hosts(self, key: str, user: str) -> tuple[str, ...]:

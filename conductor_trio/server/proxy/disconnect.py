@@ -1,7 +1,8 @@
 """Visitors of slow exchanges are watched, so that an abort reaches the application at once.
 
 Most exchanges are over before anybody could abort them, and a task for each would cost more than the exchange. So
-each is only noted when it begins, and whatever is still noted after one to two `Limits.watch_delay` gets a task.
+each is only noted when it begins, and whatever is still noted after one to two `ServerLimits.watch_delay` gets a
+task.
 """
 
 from __future__ import annotations
@@ -12,31 +13,31 @@ import attrs
 import trio
 
 from conductor_trio.http1.reader import RequestReader
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import Stream
 
 
-class AbortWatcher:
+class DisconnectMonitor:
     """All exchanges whose visitor has nothing to do but to wait."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._delay = limits.watch_delay
         self._read_size = limits.read_size
-        self._noted: set[VisitorWatch] = set()
-        self._noted_before: set[VisitorWatch] = set()  # the last time that we looked
+        self._noted: set[DisconnectListener] = set()
+        self._noted_before: set[DisconnectListener] = set()  # the last time that we looked
         self._has_noted = trio.Event()
 
-    def watch(self, visitor: Stream, requests: RequestReader, scope: trio.CancelScope) -> VisitorWatch:
+    def watch(self, visitor: Stream, requests: RequestReader, scope: trio.CancelScope) -> DisconnectListener:
         """Return a watch to enter, again and again: while it is, `scope` is cancelled when the visitor aborts."""
-        return VisitorWatch(self, visitor, requests, scope, self._read_size)
+        return DisconnectListener(self, visitor, requests, scope, self._read_size)
 
-    def note(self, watch: VisitorWatch) -> None:
+    def note(self, watch: DisconnectListener) -> None:
         """Look at it again after the delay."""
         self._noted.add(watch)
         self._has_noted.set()
 
-    def forget(self, watch: VisitorWatch) -> None:
+    def forget(self, watch: DisconnectListener) -> None:
         """Do not look at it again."""
         self._noted.discard(watch)
         self._noted_before.discard(watch)
@@ -55,13 +56,13 @@ class AbortWatcher:
 
 
 @attrs.define(eq=False)
-class VisitorWatch:
+class DisconnectListener:
     """The watch on one visitor, to be entered by whoever serves it, who reads nothing from it meanwhile.
 
     What the visitor sends goes to its reader. An abort cancels the scope.
     """
 
-    _watcher: AbortWatcher
+    _watcher: DisconnectMonitor
     _visitor: Stream
     _requests: RequestReader
     scope: trio.CancelScope
@@ -69,7 +70,7 @@ class VisitorWatch:
     has_aborted: bool = attrs.field(default=False, init=False)
     _task: tuple[trio.CancelScope, trio.Event] | None = attrs.field(default=None, init=False)
 
-    async def __aenter__(self) -> VisitorWatch:
+    async def __aenter__(self) -> DisconnectListener:
         self._watcher.note(self)
         return self
 
@@ -105,7 +106,7 @@ class VisitorWatch:
             return
         if data:
             self._requests.receive_data(data)
-        elif self._visitor.has_hung_up():
+        elif self._visitor.is_fully_closed():
             self._abort()
 
     def _abort(self) -> None:

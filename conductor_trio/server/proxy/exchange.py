@@ -26,11 +26,11 @@ from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_request_head
 from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.splice_pipe import Passage
+from conductor_trio.net.splice_pipe import SplicePipe
 from conductor_trio.net.stream import SocketStream, Stream
 from conductor_trio.server.proxy.context import Gateway
-from conductor_trio.server.proxy.disconnect import VisitorWatch
-from conductor_trio.server.proxy.response import ResponseCut, ResponsePump, VisitorGone
+from conductor_trio.server.proxy.disconnect import DisconnectListener
+from conductor_trio.server.proxy.response import ClientDisconnected, ResponseRelay, ResponseTruncated
 from conductor_trio.server.proxy.tunnel import Tunnel
 from conductor_trio.server.routing.routes import Route
 
@@ -45,7 +45,7 @@ class Outcome(enum.Enum):
     ABORT = enum.auto()  #: nothing more, and what was said must look cut short
 
 
-class RequestFailed(Exception):
+class RequestAborted(Exception):
     """The rest of the request broke the protocol, or did not come, before a response began."""
 
     def __init__(self, status: int) -> None:
@@ -70,7 +70,7 @@ class Exchange:
         visitor: Stream,
         requests: RequestReader,
         request: RequestHead,
-        watch: VisitorWatch,
+        watch: DisconnectListener,
         request_complete: bool,
         grant: str,
     ) -> None:
@@ -84,7 +84,7 @@ class Exchange:
         self._watch = watch
         self.request_complete = request_complete
         self._grant = grant
-        self._response: ResponsePump | None = None
+        self._response: ResponseRelay | None = None
         self._upstream_reads = True
         self._was_sent = False
         self._failure: Exception | None = None  # of the task beside the response
@@ -112,23 +112,23 @@ class Exchange:
     async def run(self, *, drop_authorization: bool) -> Outcome | Tunnel:
         """Carry the exchange out.
 
-        Raises `UpstreamUnavailable` or `RequestFailed` where no response has begun, so that the visitor can be
+        Raises `UpstreamUnavailable` or `RequestAborted` where no response has begun, so that the visitor can be
         told by an answer of ours.
         """
         head = format_request_head(self.request, self._peer, drop_authorization=drop_authorization)
         try:
             first = head + self._available_body()
         except RemoteProtocolError as error:
-            raise RequestFailed(error.status) from error
+            raise RequestAborted(error.status) from error
         self.route.traffic.requests += 1
         self.route.enter(self._watch.scope, self._grant)
         try:
-            if self._gateway.fairness.must_wait(self.route.usage):
-                await self._gateway.fairness.wait_turn(self.route.usage)
+            if self._gateway.fairness.is_throttled(self.route.usage):
+                await self._gateway.fairness.wait_for_share(self.route.usage)
             return await self._run_upstream(first)
-        except VisitorGone:
+        except ClientDisconnected:
             return Outcome.ABORT
-        except ResponseCut:
+        except ResponseTruncated:
             return self.cut_outcome
         finally:
             self.route.leave(self._watch.scope)
@@ -145,9 +145,9 @@ class Exchange:
                     raise
         return await self._run_on(self._make_pump(await self.route.pool.open()), first)
 
-    def _make_pump(self, upstream: SocketStream) -> ResponsePump:
+    def _make_pump(self, upstream: SocketStream) -> ResponseRelay:
         self._upstream_reads = True
-        self._response = ResponsePump(
+        self._response = ResponseRelay(
             self._gateway, self.route, upstream, self._visitor, self.request, self._may_keep
         )
         return self._response
@@ -174,10 +174,10 @@ class Exchange:
             case _:
                 return None
 
-    async def _run_on(self, response: ResponsePump, first: bytes) -> Outcome | Tunnel:
+    async def _run_on(self, response: ResponseRelay, first: bytes) -> Outcome | Tunnel:
         """Run over this connection, which is kept afterwards, handed on or closed, whatever happens."""
         upstream = response.upstream
-        is_ours = True
+        owns_path = True
         try:
             await self._send_to_application(upstream, first)
             self._gateway.fairness.charge(self.route.usage)
@@ -187,7 +187,7 @@ class Exchange:
             else:
                 await self._pump_both(response)
             if response.has_switched:
-                is_ours = False
+                owns_path = False
                 return Tunnel(
                     route=self.route,
                     grant=self._grant,
@@ -196,11 +196,11 @@ class Exchange:
                     from_application=response.reader.trailing_data,
                 )
             if response.leaves_upstream_clean and self._upstream_reads and self.request_complete:
-                is_ours = False
+                owns_path = False
                 self.route.pool.give_back(upstream)
             return Outcome.KEEP if response.keeps_visitor else Outcome.CLOSE
         finally:
-            if is_ours:
+            if owns_path:
                 upstream.close()
 
     async def _send_to_application(self, upstream: SocketStream, data: bytes) -> None:
@@ -218,14 +218,14 @@ class Exchange:
         except STREAM_LOST:
             pass
 
-    async def _pump_both(self, response: ResponsePump) -> None:
+    async def _pump_both(self, response: ResponseRelay) -> None:
         """Pump the response while the request's rest is sent, and then the visitor watched."""
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mind_visitor, response.upstream, nursery.cancel_scope)
             try:
                 await response.run()
-            except (UpstreamUnavailable, VisitorGone, ResponseCut) as error:
+            except (UpstreamUnavailable, ClientDisconnected, ResponseTruncated) as error:
                 failure = error
             nursery.cancel_scope.cancel()
         failure = self._failure or failure
@@ -236,8 +236,8 @@ class Exchange:
         """Send the rest of the request, then watch the visitor; a failure ends the response."""
         try:
             await self._pump_request(upstream)
-        except (VisitorGone, RequestFailed) as error:
-            self._failure = VisitorGone() if self.has_begun else error
+        except (ClientDisconnected, RequestAborted) as error:
+            self._failure = ClientDisconnected() if self.has_begun else error
             response.cancel()
         else:
             if not self._requests.trailing_data:
@@ -249,17 +249,17 @@ class Exchange:
         An application that answers early, say 413, may stop reading; its answer must reach a visitor that
         is still sending.
         """
-        with contextlib.closing(Passage(self._visitor, upstream, self._gateway.buffer)) as passage:
+        with contextlib.closing(SplicePipe(self._visitor, upstream, self._gateway.buffer)) as passage:
             while not self.request_complete:
                 try:
                     framed = self._next_framed_body()
                 except RemoteProtocolError as error:
-                    raise RequestFailed(error.status) from error
+                    raise RequestAborted(error.status) from error
                 if framed is not None:
                     await self._send_to_application(upstream, framed)
-                elif left := self._requests.unframed_left:
+                elif left := self._requests.raw_remaining:
                     # Before a piece, not after it: the end of the request, which may be here, is not to be late.
-                    await self._gateway.fairness.pace(self.route.usage)
+                    await self._gateway.fairness.yield_if_over_share(self.route.usage)
                     count = await self._receive_body(passage.receive(left))
                     self._requests.skip(count)
                     if self._upstream_reads:
@@ -275,9 +275,9 @@ class Exchange:
             with trio.fail_after(self._limits.body_stall_timeout):
                 received = await receiving
         except trio.TooSlowError as error:
-            raise RequestFailed(408) from error
+            raise RequestAborted(408) from error
         except STREAM_LOST as error:
-            raise VisitorGone from error
+            raise ClientDisconnected from error
         if not received:  # the request is cut short, and so must it look to the application
-            raise VisitorGone
+            raise ClientDisconnected
         return received

@@ -18,11 +18,11 @@ from conductor_trio.http1.reader import ResponseReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.response import ResponseHead
 from conductor_trio.http1.rewrite import (
-    Delivery,
+    ResponseFraming,
     format_interim_head,
     format_response_head,
     format_switch_head,
-    plan_delivery,
+    plan_response_framing,
     switches_as_asked,
 )
 from conductor_trio.net.relay import STREAM_LOST
@@ -31,15 +31,15 @@ from conductor_trio.server.proxy.context import Gateway
 from conductor_trio.server.routing.routes import Route
 
 
-class VisitorGone(Exception):
+class ClientDisconnected(Exception):
     """The visitor aborted, or does not read."""
 
 
-class ResponseCut(Exception):
+class ResponseTruncated(Exception):
     """The response broke off after its head had gone out."""
 
 
-class ResponsePump:
+class ResponseRelay:
     """One response; `may_keep` tells, when its head goes out, whether the visitor's connection may stay."""
 
     def __init__(
@@ -60,7 +60,7 @@ class ResponsePump:
         self._may_keep = may_keep
         self.reader = ResponseReader(request.method, gateway.limits)
         self.has_switched = False
-        self._delivery: Delivery | None = None  # set when a final response's head goes out
+        self._delivery: ResponseFraming | None = None  # set when a final response's head goes out
         self._chunks_out = False
         self._upstream_stays = True
 
@@ -87,7 +87,8 @@ class ResponsePump:
     async def run(self) -> None:
         """Pass the response on until it is complete.
 
-        Raises `UpstreamUnavailable` where none has begun, `ResponseCut` where it broke off, and `VisitorGone`.
+        Raises `UpstreamUnavailable` where none has begun, `ResponseTruncated` where it broke off, and
+        `ClientDisconnected`.
         """
         out: list[bytes] = []
         while True:
@@ -104,7 +105,7 @@ class ResponsePump:
 
     async def _receive(self) -> None:
         """Wait for bytes; of a body that needs no look at it they go on through the shared buffer at once."""
-        left = None if self._chunks_out else self.reader.unframed_left
+        left = None if self._chunks_out else self.reader.raw_remaining
         try:
             if left is None:
                 data = await self.upstream.receive_some(self._gateway.limits.read_size)
@@ -120,7 +121,7 @@ class ResponsePump:
         if count:
             self.reader.skip(count)
             await self._send_from(buffer[:count])
-            await self._gateway.fairness.pace(self._usage)
+            await self._gateway.fairness.yield_if_over_share(self._usage)
         else:
             self.reader.receive_eof()
             # Nothing but this end ends the body, and a lost link would look the same; but then word of it is
@@ -135,7 +136,7 @@ class ResponsePump:
             try:
                 await self._visitor.send_all(data)
             except STREAM_LOST as error:
-                raise VisitorGone from error
+                raise ClientDisconnected from error
             self._gateway.fairness.charge(self._usage)
 
     async def _send_from(self, buffer: memoryview) -> None:
@@ -143,12 +144,12 @@ class ResponsePump:
         try:
             await self._visitor.send_from(buffer)
         except STREAM_LOST as error:
-            raise VisitorGone from error
+            raise ClientDisconnected from error
 
     def _cut(self, what: str) -> Exception:
         if self._delivery is None:
             return UpstreamUnavailable(f"The application did not give a proper answer: {what}.")
-        return ResponseCut(what)
+        return ResponseTruncated(what)
 
     def _format_event(self, event: ResponseHead | bytes | EndOfMessage) -> bytes:
         """Return an event of the application's response as it goes to the visitor."""
@@ -168,7 +169,7 @@ class ResponsePump:
             return format_switch_head(head)
         if head.is_interim:
             return format_interim_head(head) if self._request.is_http11 else b""
-        self._delivery = plan_delivery(self._request, head, may_keep=self._may_keep())
+        self._delivery = plan_response_framing(self._request, head, may_keep=self._may_keep())
         self._chunks_out = self._delivery.chunked
         self._upstream_stays &= head.keep_alive and head.body.framing is not Framing.CLOSE
         return format_response_head(self._request, head, self._delivery, date=self._gateway.date())

@@ -28,7 +28,7 @@ class Tunnel:
     from_application: bytes
 
 
-async def carry(tunnel: Tunnel, visitor: Stream, gateway: Gateway, scope: trio.CancelScope) -> None:
+async def relay_tunnel(tunnel: Tunnel, visitor: Stream, gateway: Gateway, scope: trio.CancelScope) -> None:
     """Carry the new protocol's bytes both ways, those that came early first, until its end; closes `upstream`.
 
     `scope` is cancelled when the session ends, or what the visitor was let in by.
@@ -40,7 +40,7 @@ async def carry(tunnel: Tunnel, visitor: Stream, gateway: Gateway, scope: trio.C
             route.traffic.count_to_visitors(size)
         else:
             route.traffic.count_to_application(size)
-        await gateway.fairness.pace(route.usage)
+        await gateway.fairness.yield_if_over_share(route.usage)
 
     gateway.counters.requestActive += 1
     gateway.tunnels += 1

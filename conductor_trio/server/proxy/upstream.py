@@ -7,7 +7,7 @@ from collections import deque
 import trio
 
 from conductor_trio.errors import UpstreamUnavailable
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 
@@ -19,7 +19,7 @@ class UpstreamPool:
     takes one owns it until it is given back or closed.
     """
 
-    def __init__(self, path: str, limits: Limits) -> None:
+    def __init__(self, path: str, limits: ServerLimits) -> None:
         self.path = path
         self._limits = limits
         self._idle: deque[tuple[float, SocketStream]] = deque()

@@ -12,7 +12,7 @@ from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
 from conductor_trio.pages import answers
-from conductor_trio.server.proxy.connection import VisitorConnection, linger_visitor
+from conductor_trio.server.proxy.connection import VisitorConnection, lingering_close
 from conductor_trio.server.proxy.context import Gateway
 from conductor_trio.server.proxy.exchange import Outcome
 
@@ -52,7 +52,7 @@ async def _shake_hands(raw: SocketStream, tls: ssl.SSLContext, gateway: Gateway)
         except trio.BrokenResourceError as error:
             failure = error
     if failure is not None:
-        await linger_visitor(raw, gateway.limits)
+        await lingering_close(raw, gateway.limits)
         raise failure
     return stream
 

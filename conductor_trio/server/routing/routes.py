@@ -1,7 +1,7 @@
 """What a host name stands for. No I/O.
 
-A name is that of a session (`Route`), of one whose link was lost and whose client is expected back (`LostRoute`),
-of one that has ended (`EndedRoute`), or nobody's; `conductor_trio.server.routing.table` knows which.
+A name is that of a session (`Route`), of one whose link was lost and whose client is expected back
+(`DetachedRoute`), of one that has ended (`Tombstone`), or nobody's; `table` beside this knows which.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from conductor_trio.control.messages import Event
 from conductor_trio.server.accounts.fairness import Usage
 from conductor_trio.server.accounts.traffic import Traffic
 from conductor_trio.server.proxy.upstream import UpstreamPool
-from conductor_trio.server.sessions.event_log import Journal
+from conductor_trio.server.sessions.event_log import EventLog
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +44,7 @@ class Route:
     #: The session's: cancelled when another one takes the name.
     session: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     #: Whether, when the session ends now, the client is expected back.
-    is_expected_back: bool = False
+    is_resumable: bool = False
     is_replaced: bool = False
     #: Since when (Unix time) the application is starting, while it does.
     starting_since: float | None = None
@@ -52,11 +52,11 @@ class Route:
     node: str = ""
     until: float | None = None  #: when the computer's time for it is over (Unix time), if known
     idle_until: float | None = None  #: when it ends because nobody uses it (Unix time), if there was a warning
-    journal: Journal = attrs.field(factory=Journal)
+    event_log: EventLog = attrs.field(factory=EventLog)
     traffic: Traffic = attrs.field(factory=Traffic)
     #: Tells the client, if it listens.
     tell: Callable[[Event], None] | None = None
-    must_stop: bool = False  #: the owner has said so while the link was lost
+    stop_requested: bool = False  #: the owner has said so while the link was lost
     failing_since: float | None = None  #: Unix time, while the application does not answer
     is_open: bool = True
     usage: Usage = attrs.field(factory=Usage, init=False)
@@ -108,7 +108,7 @@ class Route:
             if grant in ids:
                 scope.cancel()
 
-    def give_way(self) -> None:
+    def yield_name(self) -> None:
         """End the session, because another one takes its name."""
         self.is_replaced = True
         self.close()
@@ -116,7 +116,7 @@ class Route:
 
 
 @attrs.define(eq=False, kw_only=True)
-class LostRoute:
+class DetachedRoute:
     """The address of a session whose link was lost.
 
     `user` is None for one that an earlier server has left; a host name is the same user's at any time.
@@ -130,26 +130,26 @@ class LostRoute:
     expires: float  # trio's time
     node: str = ""
     until: float | None = None
-    journal: Journal = attrs.field(factory=Journal)
-    must_stop: bool = False  #: the client is to be told so when it is back
-    held: int = 0
+    event_log: EventLog = attrs.field(factory=EventLog)
+    stop_requested: bool = False  #: the client is to be told so when it is back
+    parked: int = 0
     #: Set when the name is a session's again, or nobody's any more.
     settled: trio.Event = attrs.field(factory=trio.Event)
 
-    def give_way(self) -> None:
+    def yield_name(self) -> None:
         """Let the requests that wait look again."""
         self.settled.set()
 
 
 @attrs.frozen(kw_only=True)
-class EndedRoute:
+class Tombstone:
     """The address of a session that has ended."""
 
     user: str | None
     since: float  # Unix time
     expires: float  # trio's time
-    former: LostRoute | Route  #: for a session that comes back late
+    former: DetachedRoute | Route  #: for a session that comes back late
     access: None = None  #: nobody gets in
 
 
-KnownRoute = Route | LostRoute | EndedRoute
+KnownRoute = Route | DetachedRoute | Tombstone

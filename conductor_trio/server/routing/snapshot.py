@@ -13,7 +13,7 @@ import trio
 
 from conductor_trio.access.grants import describe_saved, parse_saved
 from conductor_trio.access.tokens import is_token_hash
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.server.routing.routes import SavedRoute
 from conductor_trio.server.routing.table import RouteTable
@@ -87,7 +87,7 @@ class StateFile:
             self._log.warning("state_ignored", path=self._path, error=_words(error))
             return None
 
-    async def keep(self, routes: RouteTable, limits: Limits) -> None:
+    async def keep(self, routes: RouteTable, limits: ServerLimits) -> None:
         """Write the routes whenever they have changed, for ever."""
         while True:
             await routes.wait_changed()
@@ -96,7 +96,7 @@ class StateFile:
             took = trio.current_time() - begun
             await trio.sleep(max(limits.state_pause, _WRITE_SHARE * took))
 
-    async def write(self, routes: RouteTable, limits: Limits) -> None:
+    async def write(self, routes: RouteTable, limits: ServerLimits) -> None:
         """The file holds the routes as they are now, or a log entry says why not; takes a limited time.
 
         The disk may hang, which must not keep anybody waiting, so what takes too long is left to its thread.

@@ -12,13 +12,13 @@ import trio
 from conductor_trio.access.grants import Access
 from conductor_trio.control.messages import Takeover
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.server.routing.routes import (
-    EndedRoute,
+    DetachedRoute,
     KnownRoute,
-    LostRoute,
     Route,
     SavedRoute,
+    Tombstone,
 )
 
 _EXPIRY_INTERVAL = 1.0
@@ -27,13 +27,13 @@ _EXPIRY_INTERVAL = 1.0
 class RouteTable:
     """All routes by host name."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = trio.current_time) -> None:
+    def __init__(self, limits: ServerLimits, clock: Callable[[], float] = trio.current_time) -> None:
         self._limits = limits
         self._clock = clock
-        self._by_host: dict[str, Route | LostRoute] = {}
+        self._by_host: dict[str, Route | DetachedRoute] = {}
         self._total = 0
-        self._lost: dict[LostRoute, None] = {}  # in the order of their times, as the next two
-        self._ended: dict[str, EndedRoute] = {}
+        self._lost: dict[DetachedRoute, None] = {}  # in the order of their times, as the next two
+        self._ended: dict[str, Tombstone] = {}
         self._ended_of_user: dict[str | None, dict[str, None]] = {}
         self._has_changed = trio.Event()
 
@@ -53,7 +53,7 @@ class RouteTable:
         """Return the routes of the sessions that are."""
         return list(dict.fromkeys(holder for holder in self._by_host.values() if isinstance(holder, Route)))
 
-    def of_user(self, user: str) -> list[Route | LostRoute]:
+    def of_user(self, user: str) -> list[Route | DetachedRoute]:
         """Return a user's sessions, those that are and those that are expected back."""
         return list(dict.fromkeys(holder for holder in self._by_host.values() if holder.user == user))
 
@@ -61,14 +61,14 @@ class RouteTable:
     def registered(self, route: Route, takeover: Takeover = Takeover.OWN) -> Iterator[None]:
         """Hold the route in the table; raises `RegistrationRefused` where one of its names is taken.
 
-        On leaving, all that ran for the route is cancelled, and the names are what `is_expected_back` says.
+        On leaving, all that ran for the route is cancelled, and the names are what `is_resumable` says.
         """
         former = self._former_self(route)
         self._take_over(route, takeover)
         if former is not None:
             route.access = former.access if former.access.shares else route.access
-            route.must_stop = isinstance(former, LostRoute) and former.must_stop
-            route.journal = former.journal
+            route.stop_requested = isinstance(former, DetachedRoute) and former.stop_requested
+            route.event_log = former.event_log
         for host in route.hosts:
             self._by_host[host] = route
             self._forget_ended(host)
@@ -80,17 +80,17 @@ class RouteTable:
             route.close()
             if not route.is_replaced:
                 self._remove(route)
-                if route.is_expected_back:
-                    self._add_lost(_lost(route, time.time(), self._clock() + self._limits.lost_timeout))
+                if route.is_resumable:
+                    self._add_lost(_lost(route, time.time(), self._clock() + self._limits.detached_timeout))
                 else:
                     self._add_ended(route, time.time())
             self._notify()
 
-    def _former_self(self, route: Route) -> Route | LostRoute | None:
+    def _former_self(self, route: Route) -> Route | DetachedRoute | None:
         """Return what the same owner's session was before its link was lost, or it was started anew."""
         for host in route.hosts:
             known = self.find(host)
-            former = known.former if isinstance(known, EndedRoute) else known
+            former = known.former if isinstance(known, Tombstone) else known
             if former is not None and hmac.compare_digest(former.access.owner, route.token_hash):
                 return former
         return None
@@ -106,33 +106,33 @@ class RouteTable:
                 raise RegistrationRefused(_name_taken(route.key, holder))
         for holder in holders:
             self._remove(holder)
-            holder.give_way()
+            holder.yield_name()
 
-    def _remove(self, holder: Route | LostRoute) -> None:
+    def _remove(self, holder: Route | DetachedRoute) -> None:
         for host in holder.hosts:
             del self._by_host[host]
-        if isinstance(holder, LostRoute):
+        if isinstance(holder, DetachedRoute):
             del self._lost[holder]
         else:
             self._total -= 1
 
-    def _add_lost(self, lost: LostRoute) -> None:
+    def _add_lost(self, lost: DetachedRoute) -> None:
         for host in lost.hosts:
             self._by_host[host] = lost
         self._lost[lost] = None
 
-    def _add_ended(self, former: Route | LostRoute, since: float) -> None:
-        expires = self._clock() + self._limits.ended_timeout
+    def _add_ended(self, former: Route | DetachedRoute, since: float) -> None:
+        expires = self._clock() + self._limits.tombstone_timeout
         user = former.user
-        ended = EndedRoute(user=user, since=since, expires=expires, former=former)
+        ended = Tombstone(user=user, since=since, expires=expires, former=former)
         for host in former.hosts:
             self._ended[host] = ended
             own = self._ended_of_user.setdefault(user, {})
             own[host] = None
             # One user's many sessions do not push out what is remembered of others'.
-            if len(own) > self._limits.max_ended_per_user:
+            if len(own) > self._limits.max_tombstones_per_user:
                 self._forget_ended(next(iter(own)))
-            elif len(self._ended) > self._limits.max_ended:
+            elif len(self._ended) > self._limits.max_tombstones:
                 self._forget_ended(next(iter(self._ended)))
 
     def _forget_ended(self, host: str) -> None:
@@ -155,7 +155,7 @@ class RouteTable:
         while self._lost and (lost := next(iter(self._lost))).expires <= now:
             self._remove(lost)
             self._add_ended(lost, lost.since)
-            lost.give_way()
+            lost.yield_name()
             self._notify()
         while self._ended and self._ended[host := next(iter(self._ended))].expires <= now:
             self._forget_ended(host)
@@ -183,9 +183,11 @@ class RouteTable:
         for route in saved:
             if not any(host in self._by_host for host in route.hosts):
                 access = Access(owner=route.token_hash, shares=route.shares)
-                expires = self._clock() + self._limits.lost_timeout
+                expires = self._clock() + self._limits.detached_timeout
                 self._add_lost(
-                    LostRoute(user=None, key="", hosts=route.hosts, access=access, since=since, expires=expires)
+                    DetachedRoute(
+                        user=None, key="", hosts=route.hosts, access=access, since=since, expires=expires
+                    )
                 )
         self._notify()
 
@@ -194,7 +196,7 @@ class RouteTable:
         await self._has_changed.wait()
         self._has_changed = trio.Event()
 
-    def set_access(self, holder: Route | LostRoute, access: Access) -> None:
+    def set_access(self, holder: Route | DetachedRoute, access: Access) -> None:
         """Let others in from now on; who was let in by what is no longer there has to go."""
         gone = {share.id for share in holder.access.shares} - {share.id for share in access.shares}
         if isinstance(holder, Route):
@@ -206,8 +208,8 @@ class RouteTable:
         self._has_changed.set()
 
 
-def _lost(route: Route, since: float, expires: float) -> LostRoute:
-    return LostRoute(
+def _lost(route: Route, since: float, expires: float) -> DetachedRoute:
+    return DetachedRoute(
         user=route.user,
         key=route.key,
         hosts=route.hosts,
@@ -216,12 +218,12 @@ def _lost(route: Route, since: float, expires: float) -> LostRoute:
         expires=expires,
         node=route.node,
         until=route.until,
-        journal=route.journal,
+        event_log=route.event_log,
     )
 
 
-def _name_taken(key: str, holder: Route | LostRoute) -> str:
-    if isinstance(holder, LostRoute):
+def _name_taken(key: str, holder: Route | DetachedRoute) -> str:
+    if isinstance(holder, DetachedRoute):
         return (
             f"name taken: the key {key} is kept for a session of yours whose link was lost; it is free as soon as "
             "that has not come back for a while; choose another key, or take it over (-r)"

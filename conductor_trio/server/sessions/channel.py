@@ -16,7 +16,7 @@ from conductor_trio.control.messages import (
     parse_pong,
 )
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
-from conductor_trio.limits import MAX_CONTROL_LINE, Limits
+from conductor_trio.limits import MAX_CONTROL_LINE, ServerLimits
 from conductor_trio.net.relay import STREAM_LOST, linger
 from conductor_trio.net.stream import SocketStream
 
@@ -30,7 +30,7 @@ class ChannelEnded(Exception):
 class ControlChannel:
     """One control channel."""
 
-    def __init__(self, stream: SocketStream, limits: Limits) -> None:
+    def __init__(self, stream: SocketStream, limits: ServerLimits) -> None:
         self._stream = stream
         self._limits = limits
         self._lines = LineReader(MAX_CONTROL_LINE)

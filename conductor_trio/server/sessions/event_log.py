@@ -19,7 +19,7 @@ class Entry:
     count: int = 1
 
 
-class Journal:
+class EventLog:
     """Goes with a session from link to link."""
 
     def __init__(self) -> None:

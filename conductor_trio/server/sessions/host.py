@@ -38,8 +38,8 @@ from conductor_trio.server.proxy.upstream import UpstreamPool
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
 from conductor_trio.server.sessions.directory import SessionDirectory, open_session_directory
-from conductor_trio.server.sessions.inotify import DirectoryWatcher, Watch
-from conductor_trio.server.sessions.owner_service import carry_out
+from conductor_trio.server.sessions.inotify import DirectoryMonitor, Watch
+from conductor_trio.server.sessions.owner_service import execute_command
 
 _KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is mistaken for something else
 _KEY_LENGTH = 8  # 40 bits: no secret, but it should not collide
@@ -56,7 +56,7 @@ class Owner:
 class SessionHost:
     """Serves every client's control connection."""
 
-    def __init__(self, gateway: Gateway, sockets: str, watcher: DirectoryWatcher) -> None:
+    def __init__(self, gateway: Gateway, sockets: str, watcher: DirectoryMonitor) -> None:
         self._gateway = gateway
         self._sockets = sockets
         self._watcher = watcher
@@ -143,23 +143,25 @@ class SessionHost:
             urls = self._gateway.url_hosts(route.key, owner.user)
             await channel.send(format_reply(Accepted(urls=urls, key=route.key)))
             log.info("live", key=route.key, hosts=route.hosts)
-            route.journal.note("The application is starting" if registration.is_starting else "The link is there")
+            route.event_log.note(
+                "The application is starting" if registration.is_starting else "The link is there"
+            )
             try:
                 if OWNER_COMMANDS in registration.extensions:
                     route.tell = channel.say
-                    if route.must_stop:
+                    if route.stop_requested:
                         channel.say(Event.STOP)
                 resumes = RESUME in registration.extensions
                 await self._run_registered(channel, route, directory, watch, relay, resumes=resumes)
             finally:
-                route.journal.note("The link was lost" if route.is_expected_back else "The session ended")
-                log.info("ended", key=route.key, is_expected_back=route.is_expected_back)
+                route.event_log.note("The link was lost" if route.is_resumable else "The session ended")
+                log.info("ended", key=route.key, is_resumable=route.is_resumable)
 
     async def _serve_owner(self, channel: ControlChannel, owner: Owner, command: Command) -> None:
         """Carry out the owner's commands, one after the other, until the channel ends."""
         following: Command | None = command
         while following is not None:
-            await channel.send(carry_out(following, owner.user, self._gateway))
+            await channel.send(execute_command(following, owner.user, self._gateway))
             following = parse_command(await channel.receive_line())
         raise RegistrationRefused("a channel is for commands or for a registration; open another one")
 
@@ -212,7 +214,7 @@ class SessionHost:
 
         `resumes` tells that its client speaks `RESUME`.
         """
-        route.is_expected_back = resumes
+        route.is_resumable = resumes
         with contextlib.ExitStack() as stack:
             if resumes:
                 stack.enter_context(self._gateway.links.watching(channel, route))
@@ -235,17 +237,19 @@ async def _serve_channel(channel: ControlChannel, route: Route) -> None:
     def begin() -> None:
         route.starting_since = None
         route.live_since = time.time()
-        route.journal.note("The application is running")
+        route.event_log.note("The application is running")
         with contextlib.suppress(*STREAM_LOST):  # which shows at the next read
             channel.say(Event.READY)  # from now on visitors see it
 
     def note_idle(ends: float | None) -> None:
         if (ends is None) is not (route.idle_until is None):
-            route.journal.note("The application goes on" if ends is None else "The application ends soon: unused")
+            route.event_log.note(
+                "The application goes on" if ends is None else "The application ends soon: unused"
+            )
         route.idle_until = ends
 
     is_lost = await channel.wait_end(begin, note_idle)
-    route.is_expected_back &= is_lost
+    route.is_resumable &= is_lost
     route.session.cancel()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import trio
 from inotify_simple import INotify, flags
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 
 _CHANGES = (
     flags.CREATE
@@ -25,7 +25,7 @@ _CHANGES = (
 class Watch:
     """Tells of changes in one directory, seldom enough that nobody can keep the server busy with them."""
 
-    def __init__(self, watcher: DirectoryWatcher, path: str) -> None:
+    def __init__(self, watcher: DirectoryMonitor, path: str) -> None:
         self._watcher = watcher
         self._path = path
         self._told = trio.Event()
@@ -58,15 +58,15 @@ class Watch:
         self._told.set()
 
 
-class DirectoryWatcher:
+class DirectoryMonitor:
     """Watches directories until closed."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self.limits = limits
         self._inotify = INotify(nonblocking=True)
         self._watches: dict[int, Watch] = {}
 
-    def __enter__(self) -> DirectoryWatcher:
+    def __enter__(self) -> DirectoryMonitor:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from conductor_trio.control.messages import (
     Event,
     format_ping,
 )
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.sessions.channel import ControlChannel
@@ -37,7 +37,7 @@ class Link:
 class LinkMonitor:
     """Asks all clients that answer whether they are there, and tells them when the server is about to go."""
 
-    def __init__(self, limits: Limits, draining: trio.Event) -> None:
+    def __init__(self, limits: ServerLimits, draining: trio.Event) -> None:
         self._limits = limits
         self._draining = draining
         self._links: dict[ControlChannel, Link] = {}

@@ -22,23 +22,23 @@ from conductor_trio.control.owner_commands import (
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.server.proxy.context import Gateway
-from conductor_trio.server.routing.routes import LostRoute, Route
+from conductor_trio.server.routing.routes import DetachedRoute, Route
 
 _MAX_SHARES = 100  # of a session; each costs a comparison for every request
 _ID_ENTROPY = 5  # bytes; 8 letters of base32: no secret, but no two the same
 
 
-def carry_out(command: Command, user: str, gateway: Gateway) -> bytes:
+def execute_command(command: Command, user: str, gateway: Gateway) -> bytes:
     """Carry a user's command out and return the answer's line; raises `RegistrationRefused`."""
     match command:
         case ListSessions():
             return format_answer(sessions=[describe_session(one, gateway) for one in gateway.routes.of_user(user)])
         case _:
-            return carry_out_for(_find(command.key, user, gateway), command, gateway)
+            return execute_for(_find(command.key, user, gateway), command, gateway)
 
 
-def carry_out_for(
-    route: Route | LostRoute, command: StopSession | ShareSession | RevokeShare, gateway: Gateway
+def execute_for(
+    route: Route | DetachedRoute, command: StopSession | ShareSession | RevokeShare, gateway: Gateway
 ) -> bytes:
     """Carry a command about this session out and return the answer's line; raises `RegistrationRefused`."""
     match command:
@@ -50,17 +50,17 @@ def carry_out_for(
             return _revoke(route, share, gateway)
 
 
-def _find(key: str, user: str, gateway: Gateway) -> Route | LostRoute:
+def _find(key: str, user: str, gateway: Gateway) -> Route | DetachedRoute:
     for pattern in gateway.patterns:
         holder = gateway.routes.find(pattern.format_host(key, user_label(user)))
-        if isinstance(holder, Route | LostRoute):
+        if isinstance(holder, Route | DetachedRoute):
             return holder
     raise RegistrationRefused(f"you have no session with the key {key[:63]!a} here; `ls` shows those you have")
 
 
-def describe_session(route: Route | LostRoute, gateway: Gateway) -> dict[str, object]:
+def describe_session(route: Route | DetachedRoute, gateway: Gateway) -> dict[str, object]:
     """Return what is told of a session, for JSON; times are Unix times."""
-    if isinstance(route, LostRoute):
+    if isinstance(route, DetachedRoute):
         state, since = "lost", route.since
     elif route.starting_since is not None:
         state, since = "starting", route.starting_since
@@ -91,19 +91,19 @@ def describe_session(route: Route | LostRoute, gateway: Gateway) -> dict[str, ob
     return told
 
 
-def _stop(route: Route | LostRoute) -> bytes:
-    if isinstance(route, LostRoute):
-        route.must_stop = True
-        route.journal.note("The owner asked to stop the application, which will be told when its link is back")
+def _stop(route: Route | DetachedRoute) -> bytes:
+    if isinstance(route, DetachedRoute):
+        route.stop_requested = True
+        route.event_log.note("The owner asked to stop the application, which will be told when its link is back")
         return format_answer(state="lost")
     if route.tell is None:
         raise RegistrationRefused("the client of that session cannot be told to stop; end it where it runs")
     route.tell(Event.STOP)
-    route.journal.note("The owner asked to stop the application")
+    route.event_log.note("The owner asked to stop the application")
     return format_answer(state="live")
 
 
-def _share(route: Route | LostRoute, command: ShareSession, gateway: Gateway) -> bytes:
+def _share(route: Route | DetachedRoute, command: ShareSession, gateway: Gateway) -> bytes:
     hashes = {route.access.owner, EMPTY_TOKEN_HASH, *(share.link_hash for share in route.access.shares)}
     if command.auth in hashes:
         raise RegistrationRefused("auth is that of an empty token, or of one in use; choose another token")
@@ -120,13 +120,13 @@ def _share(route: Route | LostRoute, command: ShareSession, gateway: Gateway) ->
         is_once=command.is_once,
     )
     gateway.routes.set_access(route, route.access.with_share(share))
-    route.journal.note(f"Shared: {share.label or share.id}")
+    route.event_log.note(f"Shared: {share.label or share.id}")
     return format_answer(share=describe_share(share), urls=gateway.url_hosts(route.key, route.user or ""))
 
 
-def _revoke(route: Route | LostRoute, share: str, gateway: Gateway) -> bytes:
+def _revoke(route: Route | DetachedRoute, share: str, gateway: Gateway) -> bytes:
     if share not in {one.id for one in route.access.shares}:
         raise RegistrationRefused("the session has no share of that id; `ls` shows those that it has")
     gateway.routes.set_access(route, route.access.without([share]))
-    route.journal.note("A share was revoked")
+    route.event_log.note("A share was revoked")
     return format_answer()

@@ -32,7 +32,7 @@ PROGRAM = OWN_PYTHON.with_name("conductor-trio")
 
 
 @attrs.frozen(kw_only=True)
-class Desk:
+class OwnerClient:
     """Where commands are given, and a session of the user's."""
 
     server: Server
@@ -54,16 +54,16 @@ async def give(words: Sequence[object], *, status: int = 0, **variables: str) ->
 
 
 @pytest.fixture
-async def desk(short_tmp: Path) -> AsyncIterator[Desk]:
+async def desk(short_tmp: Path) -> AsyncIterator[OwnerClient]:
     local = short_tmp / "app.sock"
     async with open_server(short_tmp / "run") as server:
         command = [*UPPERCASE_APPLICATION, str(local)]
         async with open_client(server.control_socket, local, command, key="lab", token="t0ken") as client:
             await client.wait_state("live")
-            yield Desk(server=server, client=client)
+            yield OwnerClient(server=server, client=client)
 
 
-async def test_sessions_are_listed(desk: Desk) -> None:
+async def test_sessions_are_listed(desk: OwnerClient) -> None:
     done = await desk.command("ls")
     head, row, address = done.out.lines
     assert head.split() == ["KEY", "STATE", "FOR", "NODE", "VISITORS", "TRAFFIC"]
@@ -74,7 +74,7 @@ async def test_sessions_are_listed(desk: Desk) -> None:
     assert "t0ken" not in line
 
 
-async def test_a_stop_waits_for_the_end(desk: Desk) -> None:
+async def test_a_stop_waits_for_the_end(desk: OwnerClient) -> None:
     done = await desk.command("stop", "LAB")
     assert done.out.text == "LAB has ended.\n"
     assert await desk.client.wait_ended() == 0
@@ -84,7 +84,7 @@ async def test_a_stop_waits_for_the_end(desk: Desk) -> None:
     assert "no session with the key" in again.err.text
 
 
-async def test_a_share_is_made_listed_and_revoked(desk: Desk) -> None:
+async def test_a_share_is_made_listed_and_revoked(desk: OwnerClient) -> None:
     done = await desk.command("share", "lab", "--for", "8h", "--label", "Zoë")
     [link] = done.out.lines
     assert link.startswith("http://lab-root.localhost/_conductor/auth/")
@@ -102,7 +102,7 @@ async def test_a_share_is_made_listed_and_revoked(desk: Desk) -> None:
     assert "no share of that id" in (await desk.command("share", "lab", "--revoke", share, status=1)).err.text
 
 
-async def test_a_one_time_link_opens_once(desk: Desk) -> None:
+async def test_a_one_time_link_opens_once(desk: OwnerClient) -> None:
     [line] = (await desk.command("share", "lab", "--once", "--json")).out.lines
     made = json.loads(line)
     assert made["once"] and not made["used"] and made["expires"] is None
@@ -114,7 +114,7 @@ async def test_a_one_time_link_opens_once(desk: Desk) -> None:
     assert json.loads(line)["used"]
 
 
-async def test_the_configuration_names_the_gateway(desk: Desk, short_tmp: Path) -> None:
+async def test_the_configuration_names_the_gateway(desk: OwnerClient, short_tmp: Path) -> None:
     config = short_tmp / "conductor-trio/config.toml"
     config.parent.mkdir()
     config.write_text(f'server = "{desk.server.control_socket}"\n')

@@ -17,7 +17,7 @@ import trio
 import trio.testing
 
 from conductor_trio.client.display.display import Display, DisplaySettings, open_display
-from conductor_trio.client.display.progress import Story
+from conductor_trio.client.display.progress import ProgressModel
 from conductor_trio.client.output import events
 from conductor_trio.control.messages import Banner
 from conductor_trio.limits import ClientLimits
@@ -322,7 +322,7 @@ async def test_a_bug_in_here_does_not_end_the_application(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with showing(terminal, CONNECT) as display:
-        monkeypatch.setattr(Story, "receive", lambda *_: 1 / 0)
+        monkeypatch.setattr(ProgressModel, "receive", lambda *_: 1 / 0)
         display.send(CONTROL)
         display.send(LIVE)
         await terminal.wait_for("this is a bug in the display, please report it: ZeroDivisionError")

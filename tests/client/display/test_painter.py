@@ -14,7 +14,7 @@ from conductor_trio.client.display.painter import (
     Link,
     Mark,
     Notice,
-    Painter,
+    Renderer,
     Status,
 )
 
@@ -30,44 +30,44 @@ def strip(text: str) -> str:
 
 def test_a_notice_is_wrapped_and_indented() -> None:
     notice = Notice(mark=Mark.FAILED, text="The gateway does not answer at all today", beneath=("Try again",))
-    assert strip(Painter(Terminal()).paint(notice, 30)) == (
+    assert strip(Renderer(Terminal()).paint(notice, 30)) == (
         "✗ The gateway does not answer\n  at all today\n  Try again\n"
     )
 
 
 def test_a_notice_on_a_terminal_that_can_do_nothing() -> None:
     notice = Notice(mark=Mark.DONE, text="Ready … it’s müde\x1b[31m\x07")
-    assert Painter(PLAIN).paint(notice, 40) == "+ Ready ... it's m?de [31m\n"
+    assert Renderer(PLAIN).paint(notice, 40) == "+ Ready ... it's m?de [31m\n"
 
 
 def test_the_link_is_whole_on_a_line_of_its_own() -> None:
     for terminal in (Terminal(), PLAIN):
-        assert f"\n{URL}\n" in strip(Painter(terminal).paint(Link(url=URL), 40))
+        assert f"\n{URL}\n" in strip(Renderer(terminal).paint(Link(url=URL), 40))
 
 
 def test_the_link_can_be_clicked_where_the_terminal_knows_how() -> None:
     assert re.search(
         rf"\x1b\]8;id=\d+;{re.escape(URL)}\x1b\\{re.escape(URL)}\x1b\]8;;\x1b\\",
-        re.sub(r"\x1b\[[\d;]*m", "", Painter(Terminal()).paint(Link(url=URL), 40)),
+        re.sub(r"\x1b\[[\d;]*m", "", Renderer(Terminal()).paint(Link(url=URL), 40)),
     )
-    assert "\x1b]" not in Painter(Terminal(has_hyperlinks=False)).paint(Link(url=URL), 40)
+    assert "\x1b]" not in Renderer(Terminal(has_hyperlinks=False)).paint(Link(url=URL), 40)
 
 
 def test_no_colour_where_none_is_wanted() -> None:
     notice = Notice(mark=Mark.FAILED, text="It failed")
-    assert "\x1b[1;31m" in Painter(Terminal()).paint(notice, 40)
-    assert set(re.findall(r"\x1b\[([\d;]*)m", Painter(Terminal(has_colours=False)).paint(notice, 40))) <= {
+    assert "\x1b[1;31m" in Renderer(Terminal()).paint(notice, 40)
+    assert set(re.findall(r"\x1b\[([\d;]*)m", Renderer(Terminal(has_colours=False)).paint(notice, 40))) <= {
         "0",
         "1",
     }
-    assert "\x1b" not in Painter(PLAIN).paint(notice, 40)
+    assert "\x1b" not in Renderer(PLAIN).paint(notice, 40)
 
 
 def test_a_narrow_status_leaves_out_what_tells_least() -> None:
     status = Status(
         mark=Mark.LIVE, parts=("lab-alice.apps.example.org", "job ends in 2 h", "Ctrl-C ends it"), url=URL
     )
-    painter = Painter(Terminal())
+    painter = Renderer(Terminal())
     assert strip(painter.paint_status(status, 80)) == (
         "● lab-alice.apps.example.org · job ends in 2 h · Ctrl-C ends it"
     )
@@ -75,20 +75,20 @@ def test_a_narrow_status_leaves_out_what_tells_least() -> None:
     assert strip(painter.paint_status(status, 40)) == "● lab-alice.apps.example.org"
     assert strip(painter.paint_status(status, 25)) == "● lab-alice.apps.exampl…"
     assert URL in painter.paint_status(status, 25)
-    assert strip(Painter(Terminal(has_unicode=False)).paint_status(status, 25)) == "* lab-alice.apps.exam..."
+    assert strip(Renderer(Terminal(has_unicode=False)).paint_status(status, 25)) == "* lab-alice.apps.exam..."
 
 
 @given(parts=st.lists(st.text(max_size=60), min_size=1, max_size=4), width=st.integers(1, 100))
 def test_a_status_is_one_line_that_fits(parts: list[str], width: int) -> None:
     for terminal in (Terminal(), Terminal(has_unicode=False, has_colours=False, has_hyperlinks=False)):
-        line = strip(Painter(terminal).paint_status(Status(mark=Mark.WAIT, parts=tuple(parts)), width))
+        line = strip(Renderer(terminal).paint_status(Status(mark=Mark.WAIT, parts=tuple(parts)), width))
         assert cell_len(line) < max(width, 20)
         assert not re.search(r"[\x00-\x1f\x7f-\x9f]", line)
 
 
 @given(text=st.text(max_size=200), width=st.integers(20, 100))
 def test_a_notice_fits_and_commands_nothing(text: str, width: int) -> None:
-    painted = strip(Painter(Terminal()).paint(Notice(mark=Mark.STEP, text=text), width))
+    painted = strip(Renderer(Terminal()).paint(Notice(mark=Mark.STEP, text=text), width))
     for line in painted.removesuffix("\n").split("\n"):
         assert cell_len(line) < width
         assert not re.search(r"[\x00-\x1f\x7f-\x9f]", line)

@@ -12,7 +12,7 @@ from conductor_trio.client.display.painter import (
     Mark,
     Notice,
 )
-from conductor_trio.client.display.progress import Story, format_exit
+from conductor_trio.client.display.progress import ProgressModel, format_exit
 from conductor_trio.client.output import events
 from conductor_trio.control.messages import Banner
 
@@ -30,7 +30,7 @@ class Teller:
 
     def __init__(self, place: str | None = "gw.example.org") -> None:
         self.now = 1000.0
-        self.story = Story(place=place, now=self.now, time_of_day=lambda: "14:03")
+        self.story = ProgressModel(place=place, now=self.now, time_of_day=lambda: "14:03")
 
     def tell(self, *events: events.Event, after: float = 0) -> list[str]:
         self.now += after

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.client.display.screen import Screen
+from conductor_trio.client.display.screen import TerminalStream
 
 WIDTH, HEIGHT = 30, 12
 
@@ -46,7 +46,7 @@ def show(text: str) -> list[str]:
 
 @given(actions=actions)
 def test_the_status_line_leaves_no_trace(actions: list[str | None]) -> None:
-    screen = Screen(has_cursor=True)
+    screen = TerminalStream(has_cursor=True)
     alone, shown = "", ""
     for action in actions:
         if action is None or action.endswith("status"):
@@ -60,12 +60,12 @@ def test_the_status_line_leaves_no_trace(actions: list[str | None]) -> None:
 
 @given(text=st.text(st.characters(exclude_characters="\x1b"), max_size=100), cut=st.integers(0, 100))
 def test_text_passes_untouched(text: str, cut: int) -> None:
-    screen = Screen(has_cursor=True)
+    screen = TerminalStream(has_cursor=True)
     assert screen.pass_on(text[:cut]) + screen.pass_on(text[cut:]) == text
 
 
 def test_the_status_stands_below_complete_lines_only() -> None:
-    screen = Screen(has_cursor=True)
+    screen = TerminalStream(has_cursor=True)
     shown = screen.set_status("status") + screen.pass_on("one\n")
     assert show(shown) == ["one", "status"]
     shown += screen.pass_on("progress 1")
@@ -77,7 +77,7 @@ def test_the_status_stands_below_complete_lines_only() -> None:
 
 
 def test_a_status_that_a_narrower_window_has_wrapped_goes_as_a_whole() -> None:
-    screen = Screen(has_cursor=True)
+    screen = TerminalStream(has_cursor=True)
     screen.set_status("x" * 40)
     # What a terminal makes of that which wraps old lines anew: the cursor stays where the line begins.
     wrapped = "x" * 30 + "\n" + "x" * 10 + "\x1b[A\r"
@@ -85,7 +85,7 @@ def test_a_status_that_a_narrower_window_has_wrapped_goes_as_a_whole() -> None:
 
 
 def test_lines_of_ours_begin_below_an_incomplete_one() -> None:
-    screen = Screen(has_cursor=True)
+    screen = TerminalStream(has_cursor=True)
     shown = (
         screen.set_status("status") + screen.pass_on("half a") + screen.put("ours\n") + screen.pass_on(" line\n")
     )
@@ -93,7 +93,7 @@ def test_lines_of_ours_begin_below_an_incomplete_one() -> None:
 
 
 def test_the_application_s_style_is_neither_ours_nor_lost() -> None:
-    screen = Screen(has_cursor=True)
+    screen = TerminalStream(has_cursor=True)
     shown = screen.set_status("status") + screen.pass_on("\x1b[31mred\n")
     shown += screen.put("ours\n") + screen.pass_on("red again\n")
     looks = render(shown)
@@ -102,14 +102,14 @@ def test_the_application_s_style_is_neither_ours_nor_lost() -> None:
 
 @pytest.mark.parametrize("text", ["\x1b[31mred\n", "half", "one\ntwo\r"])
 def test_without_a_cursor_nothing_is_sent_but_text(text: str) -> None:
-    screen = Screen(has_cursor=False)
+    screen = TerminalStream(has_cursor=False)
     assert screen.set_status("status") == ""
     assert screen.pass_on(text) == text
     assert screen.put("ours\n") == ("" if text.endswith("\n") else "\n") + "ours\n"
 
 
 def test_where_someone_else_has_written_ours_begins_below() -> None:
-    screen = Screen(has_cursor=True)
+    screen = TerminalStream(has_cursor=True)
     screen.break_line()
     assert screen.put("ours\n") == "\nours\n"
     assert screen.put("more\n") == "more\n"

@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.session.backoff import Pauses
+from conductor_trio.client.session.backoff import Backoff
 from conductor_trio.client.session.keeper import Connection, Failure
 from conductor_trio.errors import TransportError
 from conductor_trio.limits import ClientLimits
@@ -113,7 +113,7 @@ def assert_growing(pauses: list[Event], longest: float, first: float = LIMITS.re
 
 
 def test_pauses_are_jittered() -> None:
-    assert len({Pauses(LIMITS).take(30) for _ in range(20)}) > 10
+    assert len({Backoff(LIMITS).take(30) for _ in range(20)}) > 10
 
 
 async def test_the_way_to_live(gateway: Gateway, open_side: Open, autojump_clock: MockClock) -> None:

@@ -6,10 +6,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.server.accounts.fairness import Fairness, Usage
 
-LIMITS = Limits(route_share=0.5, route_burst=0.02, contention_memory=1.0)
+LIMITS = ServerLimits(route_share=0.5, route_burst=0.02, contention_memory=1.0)
 
 
 class Route:
@@ -29,7 +29,7 @@ class Route:
     async def wait(self) -> float:
         """Return how long it has to wait before it may go on."""
         begin = trio.current_time()
-        await self._fairness.wait_turn(self._usage)
+        await self._fairness.wait_for_share(self._usage)
         return trio.current_time() - begin
 
 
@@ -139,9 +139,9 @@ async def test_time_in_trio_s_wait_is_not_measured() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fairness.run)
         await trio.testing.wait_all_tasks_blocked()
-        await fairness.wait_turn(quiet)
-        await fairness.wait_turn(hot)
+        await fairness.wait_for_share(quiet)
+        await fairness.wait_for_share(hot)
         await trio.sleep(0.1)
         fairness.charge(hot)
-        assert hot.due < fairness._clock()
+        assert hot.virtual_time < fairness._clock()
         nursery.cancel_scope.cancel()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.server.accounts.throttle import TokenThrottle
 
-LIMITS = Limits(max_token_failures=3, token_failure_interval=2.0, max_token_failure_wait=7.0)
+LIMITS = ServerLimits(max_token_failures=3, token_failure_interval=2.0, max_token_failure_wait=7.0)
 
 
 def test_some_failures_cost_nothing_then_each_costs_more() -> None:
@@ -35,7 +35,9 @@ def test_each_key_is_on_its_own() -> None:
 @given(st.lists(st.floats(0, 5), max_size=50))
 def test_answers_come_at_the_rate_allowed(pauses: list[float]) -> None:
     """One who waits for each answer gets no more than the first few and one in each interval."""
-    throttle = TokenThrottle(Limits(max_token_failures=3, token_failure_interval=2.0, max_token_failure_wait=1e9))
+    throttle = TokenThrottle(
+        ServerLimits(max_token_failures=3, token_failure_interval=2.0, max_token_failure_wait=1e9)
+    )
     now = 0.0
     for answered, pause in enumerate(pauses, start=1):
         now += pause

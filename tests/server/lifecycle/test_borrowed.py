@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.server.lifecycle.borrowed import (
-    LentRoutes,
+    BorrowedRoutes,
     LentSession,
+    exportable_sessions,
     format_lent,
-    lendable,
     parse_lent,
 )
 from conductor_trio.server.proxy.upstream import UpstreamPool
-from conductor_trio.server.routing.routes import LostRoute, Route
+from conductor_trio.server.routing.routes import DetachedRoute, Route
 from conductor_trio.server.routing.table import RouteTable
 
-LIMITS = Limits()
+LIMITS = ServerLimits()
 HOST = "app-alice.example.org"
 SESSION = LentSession(
     user="alice", key="app", hosts=(HOST,), token_hash=hash_token(b"t"), relay_path="/nowhere/socket", moves=True
@@ -72,8 +72,8 @@ def found(routes: RouteTable) -> Route:
     return route
 
 
-def make_lent(routes: RouteTable, *lent: LentSession) -> LentRoutes:
-    return LentRoutes(lent or (SESSION,), routes, LIMITS)
+def make_lent(routes: RouteTable, *lent: LentSession) -> BorrowedRoutes:
+    return BorrowedRoutes(lent or (SESSION,), routes, LIMITS)
 
 
 async def test_it_is_there_at_once_and_expected_at_the_end() -> None:
@@ -84,7 +84,7 @@ async def test_it_is_there_at_once_and_expected_at_the_end() -> None:
     found(routes).enter(scope)
     lent.end()
     assert scope.cancel_called
-    assert isinstance(routes.find(HOST), LostRoute) and len(routes) == 0
+    assert isinstance(routes.find(HOST), DetachedRoute) and len(routes) == 0
 
 
 async def test_who_takes_the_name_lets_what_runs_go_on(autojump_clock: trio.testing.MockClock) -> None:
@@ -128,20 +128,20 @@ async def test_who_cannot_move_is_not_waited_for(autojump_clock: trio.testing.Mo
     await lent.wait_moved()
     assert isinstance(found(routes), Route)
     lent.end()
-    assert isinstance(routes.find(HOST), LostRoute)
+    assert isinstance(routes.find(HOST), DetachedRoute)
 
 
 async def test_only_what_is_ours_and_up_can_be_lent() -> None:
     routes = RouteTable(LIMITS)
     lent = make_lent(routes)
-    assert lendable(routes) == ()
+    assert exportable_sessions(routes) == ()
     lent.end()
-    assert lendable(routes) == ()
+    assert exportable_sessions(routes) == ()
     own = make_route()
     with routes.registered(own):
-        [session] = lendable(routes)
+        [session] = exportable_sessions(routes)
         assert (session.relay_path, session.moves) == (own.pool.path, False)
-        own.is_expected_back = True
-        assert lendable(routes)[0].moves
+        own.is_resumable = True
+        assert exportable_sessions(routes)[0].moves
         own.starting_since = 1.0
-        assert lendable(routes) == ()
+        assert exportable_sessions(routes) == ()

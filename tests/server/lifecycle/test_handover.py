@@ -18,7 +18,7 @@ import trio
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.errors import StartError
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import Listener, open_unix_listener
 from conductor_trio.server.lifecycle.handover import (
@@ -41,8 +41,8 @@ from tests.support.programs import PATIENCE, Program, open_program
 from tests.support.users import ALICE, acting_as, real_person
 
 LOG = get_logger()
-LIMITS = Limits()
-IMPATIENT = Limits(handover_timeout=0.5)
+LIMITS = ServerLimits()
+IMPATIENT = ServerLimits(handover_timeout=0.5)
 ROUTE = SavedRoute(hosts=("a.b",), token_hash=hash_token(b"t"))
 
 
@@ -63,7 +63,7 @@ class Old:
 
 
 @contextlib.contextmanager
-def open_old(run: Path, *, limits: Limits = LIMITS, public: str = "public") -> Iterator[Old]:
+def open_old(run: Path, *, limits: ServerLimits = LIMITS, public: str = "public") -> Iterator[Old]:
     """Listen as a server does."""
     settings = ServerSettings(runtime_dir=str(run), patterns=(), port=None, socket=str(run.with_name(public)))
     with (
@@ -156,8 +156,8 @@ async def test_the_sockets_are_the_same_and_so_are_their_paths(short_tmp: Path) 
                 await ready.told.wait()
                 assert await ready.successor.hand_over(some_routes())
             assert got == [(ROUTE,)]
-            listeners.own()
-            old.listeners.disown()
+            listeners.claim_paths()
+            old.listeners.release_paths()
             old.listeners.close()
             for path in ("client", "handover"):
                 assert answers(run / path)
@@ -194,8 +194,8 @@ async def test_what_the_new_command_line_does_not_name_goes_when_it_has_taken_ov
             ):
                 assert [listener.path for listener in listeners.unwanted] == [str(short_tmp / "a")]
                 assert answers(short_tmp / "a") and answers(short_tmp / "b")
-                old.listeners.disown()
-                listeners.own()
+                old.listeners.release_paths()
+                listeners.claim_paths()
                 assert not (short_tmp / "a").exists() and answers(short_tmp / "b")
 
 
@@ -222,7 +222,7 @@ async def test_tcp_listeners_are_kept_where_they_fit(short_tmp: Path) -> None:
         open_listeners(settings, runtime, [], []) as old,
     ):
         [address] = [listener.sock.getsockname() for listener in old.public]
-        handed = [(role, Listener(sock=listener.sock.dup(), is_ours=False)) for role, listener in old.by_role]
+        handed = [(role, Listener(sock=listener.sock.dup(), owns_path=False)) for role, listener in old.by_role]
         for host, port, fits in (
             ("127.0.0.1", 0, True),
             ("127.0.0.1", address[1], True),

@@ -16,7 +16,7 @@ import attrs
 import pytest
 import trio
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from scripts.private_sshd import SshdError
 from scripts.restarts.__main__ import Plan, measure
 from scripts.restarts.gateway import How, inheriting, lifted
@@ -408,7 +408,7 @@ async def test_nobody_waits_for_tunnels_but_for_exchanges(manager: Manager) -> N
         server.program.send_signal(signal.SIGTERM)
         await server.program.wait_logged("stopping")
         with socket.create_connection(("127.0.0.1", manager.port)):
-            with trio.move_on_after(2 * Limits().successor_pause):
+            with trio.move_on_after(2 * ServerLimits().successor_pause):
                 await server.program.process.wait()
             assert server.program.process.poll() is None
             held.may_end.set()

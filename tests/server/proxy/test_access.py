@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from conductor_trio.access.grants import OWNER, Access, Share
 from conductor_trio.access.login_link import parse_login_form
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.server.routing.routes import SavedRoute
 from tests.doubles.origin import answering
 from tests.support.engine import (
@@ -331,13 +331,13 @@ async def test_a_one_time_token_can_be_typed_once_as_well(short_tmp: Path) -> No
 
 
 async def test_shares_survive_a_lost_link_and_a_restart(short_tmp: Path) -> None:
-    limits = attrs.evolve(Limits(), hold_timeout=0)
+    limits = attrs.evolve(ServerLimits(), park_timeout=0)
     async with open_engine(short_tmp, Application(OK), limits=limits) as engine:
         routes, path = engine.gateway.routes, engine.route.pool.path
         visitor = engine.connect()
         lab = b"lab-bob.test"
         with engine.another_route(lab.decode(), path, b"bobs") as route:
-            route.is_expected_back = True
+            route.is_resumable = True
             routes.set_access(route, route.access.with_share(make_share()))
             assert (await ask(visitor, request(host=lab, auth=cookie(LINK_TOKEN)))).status == 200
         # Held, and not turned away: the visitor is known.

@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from tests.support.engine import (
     COOKIE,
     HOST,
@@ -993,7 +993,7 @@ def unordered_head(data: bytes) -> list[bytes]:
 async def test_row(row: Row, watch_delay: float, short_tmp: Path) -> None:
     application = Application(answer=row.answer)
     method = row.sends.lstrip(b"\r\n ").partition(b" ")[0]
-    async with open_engine(short_tmp, application, limits=Limits(watch_delay=watch_delay)) as engine:
+    async with open_engine(short_tmp, application, limits=ServerLimits(watch_delay=watch_delay)) as engine:
         visitor = engine.connect(unix=row.unix)
         await visitor.send(row.sends)
         response = await visitor.receive_response(b"HEAD" if method == b"HEAD" else b"GET")

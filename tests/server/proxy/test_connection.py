@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from tests.doubles.origin import OriginConnection, open_origin
 from tests.support.engine import (
     COOKIE,
@@ -201,7 +201,7 @@ async def test_draining(short_tmp: Path) -> None:
 
 
 async def test_too_many_visitors(short_tmp: Path) -> None:
-    async with open_engine(short_tmp, Application(), limits=Limits(max_visitors=2)) as engine:
+    async with open_engine(short_tmp, Application(), limits=ServerLimits(max_visitors=2)) as engine:
         visitors = []
         for _ in range(3):
             visitors.append(engine.connect())

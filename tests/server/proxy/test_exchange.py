@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from tests.doubles.origin import OriginConnection
 from tests.support.engine import (
     OK,
@@ -33,7 +33,7 @@ async def test_bytes_that_come_as_patience_ends_are_not_lost(short_tmp: Path, mo
         connection.stream._sock.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         mock_clock.jump(0.05)
 
-    async with open_engine(short_tmp, handle, limits=Limits(watch_delay=0.05)) as engine:
+    async with open_engine(short_tmp, handle, limits=ServerLimits(watch_delay=0.05)) as engine:
         visitor = engine.connect(unix=True, send_buffer=4096)
         await visitor.send(request())
         await engine.origin.wait_connections()
@@ -54,7 +54,7 @@ async def test_a_connection_on_which_a_body_stopped_half_way_is_not_used_again(s
         await connection.send_all(OK)
         await connection.receive_to_end()
 
-    async with open_engine(short_tmp, handle, limits=Limits(read_size=4 << 20)) as engine:
+    async with open_engine(short_tmp, handle, limits=ServerLimits(read_size=4 << 20)) as engine:
         visitor = engine.connect_memory()
         await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 4000000\r\n"))
         await engine.origin.wait_connections()
@@ -216,8 +216,10 @@ async def test_an_application_that_does_not_read_slows_the_visitor(short_tmp: Pa
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("limits", [Limits(), Limits(splice_size=4)], ids=["copied", "spliced"])
-async def test_an_early_answer_reaches_a_visitor_who_is_still_sending(limits: Limits, short_tmp: Path) -> None:
+@pytest.mark.parametrize("limits", [ServerLimits(), ServerLimits(splice_size=4)], ids=["copied", "spliced"])
+async def test_an_early_answer_reaches_a_visitor_who_is_still_sending(
+    limits: ServerLimits, short_tmp: Path
+) -> None:
     answer = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbig!"
 
     async def handle(connection: OriginConnection) -> None:
@@ -308,7 +310,7 @@ async def test_a_response_that_ends_with_the_session_looks_cut(version: bytes, s
         await lose_link.wait()
 
     # The word of it comes later than the end of the relayed connection, but within the delay.
-    async with open_engine(short_tmp, handle, limits=Limits(lost_link_delay=60)) as engine:
+    async with open_engine(short_tmp, handle, limits=ServerLimits(lost_link_delay=60)) as engine:
         visitor = engine.connect()
         await visitor.send(request(b"GET / " + version))
         visitor.unread = await visitor.receive_until(b"abc")
@@ -401,7 +403,7 @@ async def test_a_half_close_after_a_request_is_no_abort(short_tmp: Path) -> None
         await answer_now.wait()
         await connection.send_all(OK)
 
-    async with open_engine(short_tmp, handle, limits=Limits(watch_delay=0.01)) as engine:
+    async with open_engine(short_tmp, handle, limits=ServerLimits(watch_delay=0.01)) as engine:
         visitor = engine.connect()
         await visitor.send(request())
         await visitor.send_eof()
@@ -575,7 +577,7 @@ async def test_the_session_ends_in_an_upload(size: int, short_tmp: Path) -> None
     async def handle(connection: OriginConnection) -> None:
         await trio.sleep_forever()
 
-    async with open_engine(short_tmp, handle, limits=Limits(splice_size=4)) as engine:
+    async with open_engine(short_tmp, handle, limits=ServerLimits(splice_size=4)) as engine:
         visitor = engine.connect()
         await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 1000001\r\n", bytes(size)))
         await engine.origin.wait_connections()

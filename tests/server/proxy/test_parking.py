@@ -14,12 +14,12 @@ import trio.testing
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import Takeover
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.server.routing.routes import (
-    EndedRoute,
-    LostRoute,
+    DetachedRoute,
     Route,
     SavedRoute,
+    Tombstone,
 )
 from tests.doubles.origin import OriginConnection, OriginHandler, answering, open_origin
 from tests.support.engine import (
@@ -53,26 +53,26 @@ class Stage:
     def session(self, *, is_lost: bool = True, token: bytes = TOKEN) -> Iterator[Route]:
         """Hold the session; at the end its link is lost, or it has ended on purpose."""
         with self.engine.another_route(HOST, self.path, token) as route:
-            route.is_expected_back = is_lost
+            route.is_resumable = is_lost
             yield route
 
-    def lose(self) -> LostRoute:
+    def lose(self) -> DetachedRoute:
         """Have a session lost."""
         with self.session():
             pass
         found = self.engine.gateway.routes.find(HOST)
-        assert isinstance(found, LostRoute)
+        assert isinstance(found, DetachedRoute)
         return found
 
     async def wait_held(self, count: int) -> None:
         """Wait until that many requests wait."""
         with trio.fail_after(PATIENCE):
-            while self.engine.gateway.held.total != count:  # noqa: ASYNC110
+            while self.engine.gateway.parked.total != count:  # noqa: ASYNC110
                 await trio.lowlevel.checkpoint()
 
     async def ask(self, data: bytes) -> Visitor:
         """Send a request that will have to wait, and return once it does."""
-        before = self.engine.gateway.held.total
+        before = self.engine.gateway.parked.total
         visitor = self.engine.connect()
         await visitor.send(data)
         await self.wait_held(before + 1)
@@ -81,11 +81,11 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    directory: Path, handler: OriginHandler, *, limits: Limits | None = None
+    directory: Path, handler: OriginHandler, *, limits: ServerLimits | None = None
 ) -> AsyncIterator[Stage]:
     """Run a gateway in front of `handler`."""
     # What is idle need not be waited for at the end.
-    limits = attrs.evolve(limits or Limits(), drain_idle_timeout=0)
+    limits = attrs.evolve(limits or ServerLimits(), drain_idle_timeout=0)
     async with open_engine(directory, answering(OK), limits=limits) as engine:
         path = str(directory / "lab")
         async with open_origin(path, handler):
@@ -185,7 +185,7 @@ async def test_after_ten_seconds_a_page_says_so_and_asks_again_by_itself(
         await visitor.send(ask(fields=b"Accept: text/html\r\n"))
         response = await visitor.receive_response()
         assert response.status == 503
-        assert trio.current_time() - start == stage.engine.gateway.limits.hold_timeout
+        assert trio.current_time() - start == stage.engine.gateway.limits.park_timeout
         assert response.values(b"retry-after") == [b"3"]
         assert b'<meta http-equiv="refresh" content="3">' in response.body
         assert b"link" in response.body and b"UTC" in response.body
@@ -198,7 +198,7 @@ async def test_after_ten_seconds_a_page_says_so_and_asks_again_by_itself(
 async def test_after_the_grace_the_session_has_ended(
     short_tmp: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    limits = Limits(lost_timeout=5, ended_timeout=5)
+    limits = ServerLimits(detached_timeout=5, tombstone_timeout=5)
     async with open_stage(short_tmp, Application(OK), limits=limits) as stage:
         since = stage.lose().since
         visitor = stage.engine.connect_memory()
@@ -207,7 +207,7 @@ async def test_after_the_grace_the_session_has_ended(
         assert response.status == 410
         assert trio.current_time() >= 5
         ended = stage.engine.gateway.routes.find(HOST)
-        assert isinstance(ended, EndedRoute) and ended.since == since
+        assert isinstance(ended, Tombstone) and ended.since == since
         await trio.sleep(7)
         assert stage.engine.gateway.routes.find(HOST) is None
         await visitor.send(ask())
@@ -234,9 +234,11 @@ async def test_a_session_that_ended_on_purpose_is_gone_at_once(short_tmp: Path, 
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(max_held_per_route=2), Limits(max_held=2), Limits(max_held_bytes=2500)], ids=str
+    "limits",
+    [ServerLimits(max_parked_per_route=2), ServerLimits(max_parked=2), ServerLimits(max_parked_bytes=2500)],
+    ids=str,
 )
-async def test_only_so_many_wait(short_tmp: Path, limits: Limits) -> None:
+async def test_only_so_many_wait(short_tmp: Path, limits: ServerLimits) -> None:
     async with open_stage(short_tmp, Application(OK), limits=limits) as stage:
         stage.lose()
         waiting = [await stage.ask(ask(fields=b"X: %b\r\n" % (b"x" * 1000))) for _ in range(2)]
@@ -246,7 +248,7 @@ async def test_only_so_many_wait(short_tmp: Path, limits: Limits) -> None:
         with stage.session():
             for one in waiting:
                 assert (await one.receive_response()).status == 200
-        assert stage.engine.gateway.held.total == 0
+        assert stage.engine.gateway.parked.total == 0
 
 
 async def test_who_aborts_does_not_wait_on(short_tmp: Path) -> None:
@@ -367,7 +369,7 @@ async def test_a_request_that_finds_nobody_at_the_relay_socket_waits_for_the_ses
         visitor = stage.engine.connect()
         # The SSH server is gone, and the session hears of it a moment later.
         with stage.engine.another_route(HOST, str(short_tmp / "nobody"), TOKEN) as route:
-            route.is_expected_back = True
+            route.is_resumable = True
             await visitor.send(ask(b"POST / HTTP/1.1", b"Content-Length: 0\r\n"))
             with trio.fail_after(PATIENCE):
                 while not route.connections:  # noqa: ASYNC110
@@ -419,7 +421,7 @@ async def test_the_routes_of_an_earlier_server_are_expected_back(short_tmp: Path
 
 async def test_an_application_has_so_many_connections_and_no_more(short_tmp: Path) -> None:
     application = LosesLink()
-    async with open_stage(short_tmp, application, limits=Limits(max_route_connections=1)) as stage:
+    async with open_stage(short_tmp, application, limits=ServerLimits(max_route_connections=1)) as stage:
         one, two = stage.engine.connect(), stage.engine.connect()
         with stage.session(is_lost=False):
             await one.send(ask())

@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.errors import UpstreamUnavailable
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.server.proxy.upstream import UpstreamPool
 from tests.conftest import no_descriptor_left
 from tests.doubles.origin import OriginConnection, open_origin
@@ -148,7 +148,7 @@ async def test_a_fresh_one_that_closes_without_a_word_is_not_tried_again(short_t
 
 async def test_kept_connections_are_limited_and_expire(short_tmp: Path, autojump_clock: MockClock) -> None:
     application = Application()
-    limits = Limits(max_idle_upstreams=3)
+    limits = ServerLimits(max_idle_upstreams=3)
     async with open_engine(short_tmp, application, limits=limits, patience=LONG) as engine:
         visitors = [engine.connect() for _ in range(5)]
         for visitor in visitors:
@@ -186,7 +186,7 @@ async def test_kept_connections_end_with_their_route(short_tmp: Path) -> None:
 
 async def test_a_pool_that_is_closed_opens_and_keeps_nothing(short_tmp: Path) -> None:
     async with open_origin(short_tmp / "app", Application()) as origin:
-        pool = UpstreamPool(origin.path, Limits())
+        pool = UpstreamPool(origin.path, ServerLimits())
         stream = await pool.open()
         kept = await pool.open()
         pool.give_back(kept)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.server.routing.routes import SavedRoute
 from conductor_trio.server.routing.snapshot import (
@@ -25,7 +25,7 @@ from conductor_trio.server.routing.snapshot import (
 from conductor_trio.server.routing.table import RouteTable
 from tests.support.programs import wait_until
 
-LIMITS = Limits(state_pause=0.001)
+LIMITS = ServerLimits(state_pause=0.001)
 ONE = SavedRoute(hosts=("a-u.example.org", "a-u.example.com"), token_hash=hash_token(b"one"))
 TWO = SavedRoute(hosts=("b-u.example.org",), token_hash=hash_token(b"two"))
 

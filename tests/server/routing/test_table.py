@@ -12,17 +12,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from conductor_trio.control.messages import Takeover
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import Limits
+from conductor_trio.limits import ServerLimits
 from conductor_trio.server.proxy.upstream import UpstreamPool
 from conductor_trio.server.routing.routes import (
-    EndedRoute,
-    LostRoute,
+    DetachedRoute,
     Route,
     SavedRoute,
+    Tombstone,
 )
 from conductor_trio.server.routing.table import RouteTable
 
-LIMITS = Limits(lost_timeout=60, ended_timeout=3600, max_ended=5, max_ended_per_user=3)
+LIMITS = ServerLimits(detached_timeout=60, tombstone_timeout=3600, max_tombstones=5, max_tombstones_per_user=3)
 USERS = ("alice", "bob")
 KEYS = ("a", "b", "c")
 TOKENS = ("1" * 128, "2" * 128)
@@ -90,7 +90,7 @@ class Routes(RuleBasedStateMachine):
             assert len(self.table) == len(self.live)
             holder.stack.close()  # the session's own end comes later than its replacement
         elif holder is not None:
-            assert isinstance(waiting, LostRoute) and waiting.settled.is_set()
+            assert isinstance(waiting, DetachedRoute) and waiting.settled.is_set()
         self.lost.pop(name, None)
         self.live[name] = Session(route, stack)
 
@@ -101,11 +101,11 @@ class Routes(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(sorted(self.live)))
         session = self.live.pop(name)
         route = session.route
-        route.is_expected_back = is_lost
+        route.is_resumable = is_lost
         session.stack.close()
         assert not route.is_open
         if is_lost:
-            self.lost[name] = Lost(token_hash=route.token_hash, expires=self.now + LIMITS.lost_timeout)
+            self.lost[name] = Lost(token_hash=route.token_hash, expires=self.now + LIMITS.detached_timeout)
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 61.0, 4000.0]))
     def wait(self, seconds: float) -> None:
@@ -127,7 +127,7 @@ class Routes(RuleBasedStateMachine):
         assert {route.hosts[0]: route.token_hash for route in saved} == tokens
         self.table = RouteTable(LIMITS, clock=lambda: self.now)
         self.table.restore(saved, since=0.0)
-        expires = self.now + LIMITS.lost_timeout
+        expires = self.now + LIMITS.detached_timeout
         self.live = {}
         self.lost = {name: Lost(token_hash=token, expires=expires) for name, token in tokens.items()}
 
@@ -142,15 +142,15 @@ class Routes(RuleBasedStateMachine):
                     assert found is self.live[name].route
                     assert isinstance(found, Route) and found.user == user and found.is_open
                 elif name in self.lost:
-                    assert isinstance(found, LostRoute)
+                    assert isinstance(found, DetachedRoute)
                     assert found.access.owner == self.lost[name].token_hash
                     assert not found.settled.is_set()
                 else:
-                    assert found is None or (isinstance(found, EndedRoute) and found.expires > self.now)
+                    assert found is None or (isinstance(found, Tombstone) and found.expires > self.now)
         assert len(self.table) == len(self.live)
         assert self.table.lost == len(self.lost)
-        assert len(self.table._ended) <= LIMITS.max_ended
-        assert all(len(own) <= LIMITS.max_ended_per_user for own in self.table._ended_of_user.values())
+        assert len(self.table._ended) <= LIMITS.max_tombstones
+        assert all(len(own) <= LIMITS.max_tombstones_per_user for own in self.table._ended_of_user.values())
         remembered = {name for own in self.table._ended_of_user.values() for name in own}
         assert remembered == set(self.table._ended)
 

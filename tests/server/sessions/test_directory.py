@@ -179,7 +179,7 @@ def test_the_check_gives_what_the_socket_is(short_tmp: Path) -> None:
 def test_one_that_has_left_its_place_keeps_its_sessions(short_tmp: Path) -> None:
     run = str(short_tmp / "run")
     with open_runtime_directory(run, LOG) as old, open_session_directory(old.sockets, "alice", LOG) as directory:
-        old.leave_place()
+        old.release_ownership()
         with open_runtime_directory(run, LOG) as new:
             assert os.path.isdir(directory.path)
             assert old.sockets == new.sockets
@@ -192,7 +192,7 @@ def test_nobody_comes_between_two_servers(short_tmp: Path) -> None:
     run = str(short_tmp / "run")
     with open_runtime_directory(run, LOG) as old:
         with open_runtime_directory(run, LOG, place=old.place):
-            old.leave_place()
+            old.release_ownership()
             with pytest.raises(StartError, match="another server"), open_runtime_directory(run, LOG):
                 pass
         assert os.path.isdir(old.sockets)  # its maker is still there
@@ -204,7 +204,7 @@ def test_the_directories_stay_while_another_server_accepts(short_tmp: Path) -> N
     with contextlib.ExitStack() as old_one, contextlib.ExitStack() as new_one:
         old = old_one.enter_context(open_runtime_directory(run, LOG))
         new = new_one.enter_context(open_runtime_directory(run, LOG, place=old.place))
-        old.leave_place()
+        old.release_ownership()
         old_one.close()
         assert os.path.isdir(new.sockets)
 

@@ -12,16 +12,16 @@ import trio
 import trio.testing
 from inotify_simple import flags
 
-from conductor_trio.limits import Limits
-from conductor_trio.server.sessions.inotify import DirectoryWatcher, Watch
+from conductor_trio.limits import ServerLimits
+from conductor_trio.server.sessions.inotify import DirectoryMonitor, Watch
 
 PATIENCE = 10.0
-LIMITS = Limits(watch_pause=0, max_watch_pause=0)
+LIMITS = ServerLimits(watch_pause=0, max_watch_pause=0)
 
 
 @pytest.fixture
-async def watcher() -> AsyncIterator[DirectoryWatcher]:
-    with DirectoryWatcher(LIMITS) as watcher:
+async def watcher() -> AsyncIterator[DirectoryMonitor]:
+    with DirectoryMonitor(LIMITS) as watcher:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
             yield watcher
@@ -44,7 +44,7 @@ async def tells(watch: Watch) -> bool:
     return told
 
 
-async def test_each_change_of_a_name_or_a_mode_is_told(watcher: DirectoryWatcher, tmp_path: Path) -> None:
+async def test_each_change_of_a_name_or_a_mode_is_told(watcher: DirectoryMonitor, tmp_path: Path) -> None:
     name = tmp_path / "socket"
     with watcher.watch(str(tmp_path)) as watch:
         assert not await tells(watch)
@@ -61,7 +61,7 @@ async def test_each_change_of_a_name_or_a_mode_is_told(watcher: DirectoryWatcher
             assert not await tells(watch)
 
 
-async def test_what_was_told_while_nobody_waited_is_not_lost(watcher: DirectoryWatcher, tmp_path: Path) -> None:
+async def test_what_was_told_while_nobody_waited_is_not_lost(watcher: DirectoryMonitor, tmp_path: Path) -> None:
     with watcher.watch(str(tmp_path)) as watch:
         (tmp_path / "one").touch()
         (tmp_path / "two").touch()
@@ -75,9 +75,9 @@ async def test_what_was_told_while_nobody_waited_is_not_lost(watcher: DirectoryW
 async def test_a_flood_of_changes_is_looked_at_less_and_less(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    limits = Limits(watch_pause=1, max_watch_pause=4)
+    limits = ServerLimits(watch_pause=1, max_watch_pause=4)
     times = []
-    with DirectoryWatcher(limits) as watcher, watcher.watch(str(tmp_path)) as watch:
+    with DirectoryMonitor(limits) as watcher, watcher.watch(str(tmp_path)) as watch:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
             for number in range(6):
@@ -91,7 +91,7 @@ async def test_a_flood_of_changes_is_looked_at_less_and_less(
     assert pauses == [4, 4, 4, 4, 4]
 
 
-async def test_each_directory_hears_of_its_own(watcher: DirectoryWatcher, tmp_path: Path) -> None:
+async def test_each_directory_hears_of_its_own(watcher: DirectoryMonitor, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()
@@ -102,7 +102,7 @@ async def test_each_directory_hears_of_its_own(watcher: DirectoryWatcher, tmp_pa
 
 
 async def test_a_directory_that_vanishes_is_told_and_can_be_left(
-    watcher: DirectoryWatcher, tmp_path: Path
+    watcher: DirectoryMonitor, tmp_path: Path
 ) -> None:
     place = tmp_path / "place"
     place.mkdir()
@@ -119,7 +119,7 @@ async def test_a_directory_that_vanishes_is_told_and_can_be_left(
         assert await tells(watch)
 
 
-async def test_a_watch_that_was_left_says_nothing_more(watcher: DirectoryWatcher, tmp_path: Path) -> None:
+async def test_a_watch_that_was_left_says_nothing_more(watcher: DirectoryMonitor, tmp_path: Path) -> None:
     with watcher.watch(str(tmp_path)) as watch:
         pass
     (tmp_path / "x").touch()
@@ -130,11 +130,11 @@ async def test_a_watch_that_was_left_says_nothing_more(watcher: DirectoryWatcher
 def test_what_is_no_directory_cannot_be_watched(tmp_path: Path, make: object) -> None:
     assert callable(make)
     make(tmp_path / "x")
-    with DirectoryWatcher(LIMITS) as watcher, pytest.raises(OSError), watcher.watch(os.fspath(tmp_path / "x")):
+    with DirectoryMonitor(LIMITS) as watcher, pytest.raises(OSError), watcher.watch(os.fspath(tmp_path / "x")):
         pass
 
 
-async def test_when_the_kernel_lost_something_everybody_looks(watcher: DirectoryWatcher, tmp_path: Path) -> None:
+async def test_when_the_kernel_lost_something_everybody_looks(watcher: DirectoryMonitor, tmp_path: Path) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     busy, quiet = tmp_path / "busy", tmp_path / "quiet"
     busy.mkdir()
@@ -151,7 +151,7 @@ async def test_when_the_kernel_lost_something_everybody_looks(watcher: Directory
 
 
 async def test_a_directory_that_cannot_be_watched_again_is_looked_at_now_and_then(
-    watcher: DirectoryWatcher, tmp_path: Path
+    watcher: DirectoryMonitor, tmp_path: Path
 ) -> None:
     place = tmp_path / "place"
     place.mkdir()

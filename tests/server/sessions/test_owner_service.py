@@ -25,7 +25,7 @@ from conductor_trio.control.owner_commands import (
     parse_command,
 )
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.server.routing.routes import LostRoute, Route
+from conductor_trio.server.routing.routes import DetachedRoute, Route
 from tests.server.sessions.test_host import LABEL
 from tests.support.session_bench import (
     PATIENCE,
@@ -176,7 +176,7 @@ async def test_an_application_that_nobody_uses_is_listed_so_until_somebody_does(
                     pass
         route = bench.gateway.routes.find(HOST)
         assert isinstance(route, Route)
-        texts = [str(entry["text"]) for entry in route.journal.describe()]
+        texts = [str(entry["text"]) for entry in route.event_log.describe()]
         assert texts[-2:] == ["The application ends soon: unused", "The application goes on"]
 
 
@@ -217,7 +217,7 @@ async def test_stop_waits_for_a_client_whose_link_is_lost(bench: Bench) -> None:
     with bench.connect() as session:
         await session.go_live(**OWNER)
     with trio.fail_after(PATIENCE):
-        while not isinstance(bench.gateway.routes.find(HOST), LostRoute):  # noqa: ASYNC110
+        while not isinstance(bench.gateway.routes.find(HOST), DetachedRoute):  # noqa: ASYNC110
             await trio.sleep(0.001)
     with bench.connect() as owner:
         await owner.greet()

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from conductor_trio.server.routing.routes import EndedRoute, LostRoute, Route
+from conductor_trio.server.routing.routes import DetachedRoute, Route, Tombstone
 from tests.server.sessions.test_host import LABEL
 from tests.support.session_bench import (
     LIMITS,
@@ -43,7 +43,7 @@ def ping(idle: float) -> dict[str, object]:
     return {"event": "ping", "idle": idle, "visitors": 0}
 
 
-async def wait_until(bench: Bench, kind: type[Route | LostRoute | EndedRoute]) -> None:
+async def wait_until(bench: Bench, kind: type[Route | DetachedRoute | Tombstone]) -> None:
     """Wait until that is what is known of the name."""
     with trio.fail_after(PATIENCE):
         while not isinstance(bench.gateway.routes.find(HOST), kind):  # noqa: ASYNC110
@@ -56,7 +56,7 @@ async def wait_until(bench: Bench, kind: type[Route | LostRoute | EndedRoute]) -
 async def test_a_channel_that_breaks_off_leaves_its_name_for_a_while(bench: Bench) -> None:
     with bench.connect() as client:
         await client.go_live(**RESUMES)
-    await wait_until(bench, LostRoute)
+    await wait_until(bench, DetachedRoute)
     assert bench.session_directories == []
 
 
@@ -65,13 +65,13 @@ async def test_one_that_leaves_does_not(bench: Bench) -> None:
         await client.go_live(**RESUMES)
         await say(client, "leave")
         assert await client.receive() is None
-    await wait_until(bench, EndedRoute)
+    await wait_until(bench, Tombstone)
 
 
 async def test_nor_does_a_client_that_does_not_know_how_to_leave(bench: Bench) -> None:
     with bench.connect() as client:
         await client.go_live(key="app")
-    await wait_until(bench, EndedRoute)
+    await wait_until(bench, Tombstone)
 
 
 async def test_nor_one_that_breaks_the_protocol(bench: Bench) -> None:
@@ -79,7 +79,7 @@ async def test_nor_one_that_breaks_the_protocol(bench: Bench) -> None:
         await client.go_live(**RESUMES)
         await client.send(b"x" * 70_000)
         assert await client.receive() is None
-    await wait_until(bench, EndedRoute)
+    await wait_until(bench, Tombstone)
 
 
 async def test_a_relay_socket_that_changes_takes_the_route_down(bench: Bench) -> None:
@@ -87,7 +87,7 @@ async def test_a_relay_socket_that_changes_takes_the_route_down(bench: Bench) ->
         await client.go_live(**RESUMES)
         os.unlink(client.relay)
         assert await client.receive() is None
-        await wait_until(bench, LostRoute)
+        await wait_until(bench, DetachedRoute)
 
 
 # Its name.
@@ -116,7 +116,7 @@ async def test_so_do_original_clients(bench: Bench) -> None:
 async def test_the_same_token_takes_a_lost_name_over(bench: Bench) -> None:
     with bench.connect() as client:
         await client.go_live(**RESUMES)
-    await wait_until(bench, LostRoute)
+    await wait_until(bench, DetachedRoute)
     with bench.connect() as client:
         answer = await client.go_live(**RESUMES)
         assert answer["urls"] == [HOST]
@@ -129,7 +129,7 @@ async def test_another_token_does_not_unless_told_to(bench: Bench, is_lost: bool
         await holder.go_live(**RESUMES)
         if is_lost:
             holder.close()
-            await wait_until(bench, LostRoute)
+            await wait_until(bench, DetachedRoute)
         with bench.connect() as other:
             await other.greet()
             other.listen()
@@ -150,7 +150,7 @@ async def test_who_was_replaced_does_not_take_turns(bench: Bench) -> None:
             answer = await replaced.register(**RESUMES, takeover="never")
             assert answer["status"] == "error" and "name taken" in answer["reason"]
         await say(holder, "leave")
-    await wait_until(bench, EndedRoute)
+    await wait_until(bench, Tombstone)
     with bench.connect() as replaced:
         await replaced.go_live(**RESUMES, takeover="never")
 
@@ -191,7 +191,7 @@ async def test_a_client_that_answers_is_kept_and_one_that_does_not_is_lost(
                 assert await client.receive() == (ping(idle) if silence < LIMITS.ping_timeout else None)
                 idle += LIMITS.ping_interval
             assert silence <= 30
-            await wait_until(bench, LostRoute)
+            await wait_until(bench, DetachedRoute)
 
 
 async def test_silence_is_noticed_when_it_has_lasted_too_long_and_not_at_the_next_question(
@@ -206,7 +206,7 @@ async def test_silence_is_noticed_when_it_has_lasted_too_long_and_not_at_the_nex
             assert heard is not None and heard["event"] == "ping"
             mock_clock.jump(1)
             assert await client.receive() is None
-            await wait_until(bench, LostRoute)
+            await wait_until(bench, DetachedRoute)
 
 
 async def test_a_client_that_does_not_know_of_it_is_never_asked(

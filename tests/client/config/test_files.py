@@ -105,4 +105,4 @@ def test_a_directory_that_is_a_file_holds_no_recipes(tmp_path: Path) -> None:
 def test_where_files_are_looked_for(environ: dict[str, str], user: str) -> None:
     shipped, site, own = config_directories(environ)
     assert (site, own) == ("/etc/conductor-trio", user)
-    assert Path(shipped, "client", "configfile.py").exists()
+    assert Path(shipped, "client", "config", "files.py").exists()

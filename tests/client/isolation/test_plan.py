@@ -322,7 +322,7 @@ async def test_where_namespaces_are_allowed_the_check_passes(local: Path) -> Non
 
 CHECK = """
 import sys, trio
-from conductor_trio.client.tcp import PortPlan
+from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.errors import StartError
 try:
     trio.run(PortPlan(port=1, shared=sys.argv[1] == "shared").check)

@@ -24,6 +24,11 @@ RELAY_NAME = "socket"
 #: One line of the control channel, newline included, in bytes: the control channel's contract.
 MAX_CONTROL_LINE = 64 * KIB
 
+#: One line of a snapshot, in bytes: all that is left of one session, with its shares (80 KiB at most).
+MAX_SNAPSHOT_LINE = 256 * KIB
+#: The one line of a snapshot of version 1, which held all sessions.
+MAX_SNAPSHOT_V1 = 64 * MIB
+
 
 @attrs.frozen(kw_only=True)
 class ServerLimits:
@@ -61,6 +66,11 @@ class ServerLimits:
     tombstone_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
     max_tombstones: int = 10_000
     max_tombstones_per_user: int = 200
+    expiry_interval: float = 1.0  # between two looks for what is over: visitors are told in seconds
+
+    # Shares. Each costs a comparison for every request of its session.
+    max_shares: int = 100  # of a session
+    max_shares_per_user: int = 2000  # of all sessions of one user, which are left to a successor together
 
     # Applications.
     connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it

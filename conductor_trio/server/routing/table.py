@@ -7,7 +7,7 @@ those who subscribed, in the order of the changes, before the call that made it 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import attrs
 
@@ -17,6 +17,7 @@ from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits import ServerLimits
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp, Subscriber
 from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.snapshot import Snapshot
 from conductor_trio.server.routing.states import Cause, Detached, Ended, Gone, next_state
 
 
@@ -76,24 +77,33 @@ class RouteTable:
         """Return a user's sessions, those that are and those that are expected back."""
         return [route for route in self._by_id.values() if route.user == user and not route.has_ended]
 
-    def register(self, route: Route, takeover: Takeover = Takeover.OWN) -> Route | None:
+    def register(self, route: Route, takeover: Takeover = Takeover.OWN) -> Route:
         """Put a route in, in the place of those that have its names; raises `RegistrationRefused` where one stays.
 
-        Returns what the same owner's session was before its link was lost, or before it was started anew; its
-        shares go over to the new route.
+        The shares of its `former_self` go over to the new route, which is returned.
         """
         holders = self._holders(route)
         for holder in holders:
             if not holder.has_ended:
                 _check_takeover(route, holder, takeover)
-        former = next((h for h in holders if hmac.compare_digest(h.access.owner, route.access.owner)), None)
+        former = self.former_self(route)
         if former is not None and former.access.shares:
             route = attrs.evolve(route, access=former.access)
         for holder in holders:
             self.change(holder.id, Cause.REPLACED)
         self._put(route)
         self._publish(RouteUp(route=route))
-        return former
+        return route
+
+    def former_self(self, route: Route) -> Route | None:
+        """Return what the same owner's session was before its link was lost, or before it was started anew."""
+        owner = route.access.owner
+        return next((h for h in self._holders(route) if hmac.compare_digest(h.access.owner, owner)), None)
+
+    def snapshot(self) -> Snapshot:
+        """Return the sessions that a successor has to expect, as they are now."""
+        routes = tuple(route for route in self._by_id.values() if not route.has_ended)
+        return Snapshot(since=self._clock.wall(), routes=routes)
 
     def _holders(self, route: Route) -> list[Route]:
         """Return the routes that have one of the names of this one."""
@@ -140,15 +150,15 @@ class RouteTable:
             if over := [share.id for share in route.access.shares if share.is_over(now)]:
                 self.set_access(route.id, route.access.without(over))
 
-    def restore(self, routes: Iterable[Route], since: float) -> None:
-        """Expect the sessions of an earlier server back, whose links were lost at `since` (Unix time).
+    def restore(self, snapshot: Snapshot) -> None:
+        """Expect the sessions of an earlier server back, whose links were lost when it left the snapshot.
 
         One whose name is in use already is left out.
         """
         expires = self._clock.monotonic() + self._limits.detached_timeout
-        for route in routes:
+        for route in snapshot.routes:
             if not self._holders(route) and route.id not in self._by_id:
-                state = Detached(since=since, expires=expires)
+                state = Detached(since=snapshot.since, expires=expires)
                 expected = attrs.evolve(route, state=state, relay_path=None, is_borrowed=False)
                 self._put(expected)
                 self._publish(RouteUp(route=expected))

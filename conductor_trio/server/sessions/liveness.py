@@ -14,20 +14,22 @@ from conductor_trio.control.messages import (
 )
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.accounts.ledger import Account
 from conductor_trio.server.sessions.channel import ControlChannel
+from conductor_trio.server.sessions.records import SessionRecord
 
 
 @attrs.define(eq=False)
-class Link:
+class _Link:
     """A client that answers, and since when nothing has gone through its route, to a ping's interval exactly."""
 
-    route: Route
+    record: SessionRecord
+    account: Account
     active_at: float
 
     def measure_idle(self, now: float) -> float:
         """Return for how many seconds nothing has gone through at trio's time `now`."""
-        traffic = self.route.traffic
+        traffic = self.account.traffic
         if traffic.was_active:
             traffic.was_active = False
             self.active_at = now
@@ -40,13 +42,13 @@ class LinkMonitor:
     def __init__(self, limits: ServerLimits, draining: trio.Event) -> None:
         self._limits = limits
         self._draining = draining
-        self._links: dict[ControlChannel, Link] = {}
+        self._links: dict[ControlChannel, _Link] = {}
 
     @contextlib.contextmanager
-    def watching(self, channel: ControlChannel, route: Route) -> Iterator[None]:
-        """Within, the route's session ends when the client has not been heard for `ping_timeout`."""
-        self._links[channel] = Link(route, trio.current_time())
-        route.session.deadline = channel.last_heard + self._limits.ping_timeout
+    def watching(self, channel: ControlChannel, record: SessionRecord, account: Account) -> Iterator[None]:
+        """Within, the session ends when the client has not been heard for `ping_timeout`."""
+        self._links[channel] = _Link(record, account, trio.current_time())
+        record.scope.deadline = channel.last_heard + self._limits.ping_timeout
         if self._draining.is_set():
             self._tell(channel, Event.MOVE)
         try:
@@ -55,9 +57,9 @@ class LinkMonitor:
             del self._links[channel]
 
     async def run(self) -> None:
-        """Ask and tell, for ever."""
+        """Ask and tell, for ever; the server's nursery cancels it."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._ping)
+            nursery.start_soon(self._ping, name="pings")
             await self._draining.wait()
             for channel in list(self._links):
                 self._tell(channel, Event.MOVE)
@@ -67,10 +69,10 @@ class LinkMonitor:
             await trio.sleep(self._limits.ping_interval)
             now = trio.current_time()
             for channel, link in list(self._links.items()):
-                session = link.route.session
-                session.deadline = channel.last_heard + self._limits.ping_timeout
-                if session.deadline > now:
-                    self._tell(channel, format_ping(link.measure_idle(now), link.route.connections))
+                scope = link.record.scope
+                scope.deadline = channel.last_heard + self._limits.ping_timeout
+                if scope.deadline > now:
+                    self._tell(channel, format_ping(link.measure_idle(now), len(link.account.connections)))
 
     def _tell(self, channel: ControlChannel, event: Event | bytes) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the session finds out by itself

@@ -1,0 +1,40 @@
+"""What all sessions share: the limits, the route table, who is counted where, and who is asked whether it is there."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from conductor_trio.limits import ServerLimits
+from conductor_trio.log import Logger
+from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.routing.hostnaming import HostNaming
+from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.sessions.liveness import LinkMonitor
+from conductor_trio.server.sessions.records import SessionRecords
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class SessionContext:
+    """The control plane's; one for each server."""
+
+    limits: ServerLimits
+    log: Logger
+    routes: RouteTable
+    naming: HostNaming
+    ledger: Ledger
+    counters: Counters
+    records: SessionRecords
+    links: LinkMonitor
+
+    async def run(self) -> None:
+        """Ask clients whether they are there, and end what is over, for ever; the server's nursery cancels it."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.links.run, name="pings to clients")
+            nursery.start_soon(self._run_expiry, name="expiry of routes")
+
+    async def _run_expiry(self) -> None:
+        while True:
+            await trio.sleep(self.limits.expiry_interval)
+            self.routes.expire()

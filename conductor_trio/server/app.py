@@ -139,9 +139,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         own_pages=OwnPages(service, routes, limits),
         draining=draining,
     )
-    return Planes(
-        routes=routes, ledger=ledger, counters=counters, sessions=sessions, service=service, proxy=proxy
-    )
+    return Planes(routes=routes, ledger=ledger, counters=counters, sessions=sessions, service=service, proxy=proxy)
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -47,14 +47,11 @@ from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.ownpages.pages import OwnPages
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
-from conductor_trio.server.routing.hostnaming import HostNaming
 from conductor_trio.server.routing.table import Clock, RouteTable
 from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.host import SessionHost
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
-from conductor_trio.server.sessions.liveness import LinkMonitor
 from conductor_trio.server.sessions.owner_service import OwnerService
-from conductor_trio.server.sessions.records import SessionRecords
 from conductor_trio.server.settings import ServerSettings
 
 
@@ -115,18 +112,10 @@ class Planes:
 def make_planes(settings: ServerSettings, log: Logger) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
-    naming = HostNaming.parse(settings.patterns)
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
     ledger, counters, draining = Ledger(), Counters(), trio.Event()
-    sessions = SessionContext(
-        limits=limits,
-        log=log,
-        routes=routes,
-        naming=naming,
-        ledger=ledger,
-        counters=counters,
-        records=SessionRecords(routes),
-        links=LinkMonitor(limits, draining),
+    sessions = SessionContext.make(
+        settings, log, routes=routes, ledger=ledger, counters=counters, draining=draining
     )
     service = OwnerService(sessions)
     proxy = ProxyContext(

@@ -13,6 +13,7 @@ from conductor_trio.server.routing.hostnaming import HostNaming
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.sessions.liveness import LinkMonitor
 from conductor_trio.server.sessions.records import SessionRecords
+from conductor_trio.server.settings import ServerSettings
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -27,6 +28,32 @@ class SessionContext:
     counters: Counters
     records: SessionRecords
     links: LinkMonitor
+
+    @classmethod
+    def make(
+        cls,
+        settings: ServerSettings,
+        log: Logger,
+        *,
+        routes: RouteTable,
+        ledger: Ledger,
+        counters: Counters,
+        draining: trio.Event,
+    ) -> SessionContext:
+        """Return a control plane without sessions; raises `ConfigError` for patterns that do not go together.
+
+        Once `draining` is set, clients are told to register elsewhere.
+        """
+        return cls(
+            limits=settings.limits,
+            log=log,
+            routes=routes,
+            naming=HostNaming.parse(settings.patterns),
+            ledger=ledger,
+            counters=counters,
+            records=SessionRecords(routes),
+            links=LinkMonitor(settings.limits, draining),
+        )
 
     async def run(self) -> None:
         """Ask clients whether they are there, and end what is over, for ever; the server's nursery cancels it."""

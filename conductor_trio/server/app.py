@@ -113,10 +113,8 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
-    ledger, counters, draining = Ledger(), Counters(), trio.Event()
-    sessions = SessionContext.make(
-        settings, log, routes=routes, ledger=ledger, counters=counters, draining=draining
-    )
+    ledger, counters = Ledger(), Counters()
+    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
     service = OwnerService(sessions)
     proxy = ProxyContext(
         settings=settings,
@@ -126,7 +124,6 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         counters=counters,
         reports=service,
         own_pages=OwnPages(service, routes, limits),
-        draining=draining,
     )
     return Planes(routes=routes, ledger=ledger, counters=counters, sessions=sessions, service=service, proxy=proxy)
 
@@ -153,6 +150,7 @@ class _Server:
         host = SessionHost(planes.sessions, planes.service, self.runtime.sockets, self.monitor)
         shutdown = Shutdown(
             proxy=planes.proxy,
+            sessions=planes.sessions,
             routes=planes.routes,
             listeners=self.listeners,
             runtime=self.runtime,

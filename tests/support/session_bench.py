@@ -128,7 +128,6 @@ class Bench:
     """A server without visitors."""
 
     context: SessionContext
-    draining: trio.Event
     runtime_dir: Path
     host: SessionHost
     watcher: DirectoryMonitor
@@ -190,10 +189,7 @@ async def open_bench(
     log = get_logger()
     settings = ServerSettings(runtime_dir=str(runtime_dir), patterns=patterns, limits=limits)
     routes, ledger, counters = make_table(limits), Ledger(), Counters()
-    draining = trio.Event()
-    context = SessionContext.make(
-        settings, log, routes=routes, ledger=ledger, counters=counters, draining=draining
-    )
+    context = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
     service = OwnerService(context)
     # What a test awaits, under deadlines of its own, goes on when it has stopped the server.
     shield = trio.CancelScope(shield=True)
@@ -211,7 +207,6 @@ async def open_bench(
             nursery.start_soon(accept, listener, host.serve, nursery)
             bench = Bench(
                 context=context,
-                draining=draining,
                 runtime_dir=runtime_dir,
                 host=host,
                 watcher=watcher,

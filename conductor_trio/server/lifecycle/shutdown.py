@@ -29,6 +29,7 @@ from conductor_trio.server.lifecycle.service_manager import notify
 from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.sessions.context import SessionContext
 
 #: The signals that end the server.
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -47,6 +48,7 @@ class Shutdown:
     """One server's; the visitors' nursery runs within `grace`, which ends it."""
 
     proxy: ProxyContext
+    sessions: SessionContext
     routes: RouteTable
     listeners: Listeners
     runtime: RuntimeDirectory
@@ -58,7 +60,7 @@ class Shutdown:
     grace: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     phase: Phase = attrs.field(default=Phase.SERVING, init=False)
 
-    async def begin(self, successor: Successor | None, visitors: trio.Nursery, sessions: trio.Nursery) -> None:
+    async def begin(self, successor: Successor | None, visitors: trio.Nursery, others: trio.Nursery) -> None:
         """Accept no more and begin the grace period; `successor` accepts in our place, if there is one."""
         self.phase = Phase.DRAINING
         is_handed = successor is not None
@@ -73,11 +75,12 @@ class Shutdown:
         self.runtime.release_ownership()
         self.grace.deadline = trio.current_time() + self.limits.grace_timeout
         self.proxy.begin_drain()
-        sessions.start_soon(self._force_exit, name="second signal")
+        self.sessions.begin_drain()
+        others.start_soon(self._force_exit, name="second signal")
         if successor is not None:
             visitors.start_soon(_lend_sessions, successor, name="sessions lent to the successor")
         elif self.listeners.inherited:
-            sessions.start_soon(self._end_grace_early, name="visitors who wait for the successor")
+            others.start_soon(self._end_grace_early, name="visitors who wait for the successor")
 
     def end(self) -> None:
         """Take note that no visitor is left: what remains are the sessions, which end now."""

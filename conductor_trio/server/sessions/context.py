@@ -38,12 +38,8 @@ class SessionContext:
         routes: RouteTable,
         ledger: Ledger,
         counters: Counters,
-        draining: trio.Event,
     ) -> SessionContext:
-        """Return a control plane without sessions; raises `ConfigError` for patterns that do not go together.
-
-        Once `draining` is set, clients are told to register elsewhere.
-        """
+        """Return a control plane without sessions; raises `ConfigError` for patterns that do not go together."""
         return cls(
             limits=settings.limits,
             log=log,
@@ -52,8 +48,12 @@ class SessionContext:
             ledger=ledger,
             counters=counters,
             records=SessionRecords(routes),
-            links=LinkMonitor(settings.limits, draining),
+            links=LinkMonitor(settings.limits),
         )
+
+    def begin_drain(self) -> None:
+        """Tell clients to register elsewhere: the server is about to end."""
+        self.links.begin_drain()
 
     async def run(self) -> None:
         """Ask clients whether they are there, and end what is over, for ever; the server's nursery cancels it."""

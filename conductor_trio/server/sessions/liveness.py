@@ -37,11 +37,11 @@ class _Link:
 
 
 class LinkMonitor:
-    """Asks all clients that answer whether they are there, and tells them when the server is about to go."""
+    """Pings all clients that answer, ends the sessions of those that are silent, and tells all of a drain."""
 
-    def __init__(self, limits: ServerLimits, draining: trio.Event) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
-        self._draining = draining
+        self._is_draining = False
         self._links: dict[ControlChannel, _Link] = {}
 
     @contextlib.contextmanager
@@ -49,22 +49,21 @@ class LinkMonitor:
         """Within, the session ends when the client has not been heard for `ping_timeout`."""
         self._links[channel] = _Link(record, account, trio.current_time())
         record.scope.deadline = channel.last_heard + self._limits.ping_timeout
-        if self._draining.is_set():
+        if self._is_draining:
             self._tell(channel, Event.MOVE)
         try:
             yield
         finally:
             del self._links[channel]
 
-    async def run(self) -> None:
-        """Ask and tell, for ever; the server's nursery cancels it."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._ping, name="pings")
-            await self._draining.wait()
-            for channel in list(self._links):
-                self._tell(channel, Event.MOVE)
+    def begin_drain(self) -> None:
+        """Have all clients register elsewhere, those that are here and those that come."""
+        self._is_draining = True
+        for channel in list(self._links):
+            self._tell(channel, Event.MOVE)
 
-    async def _ping(self) -> None:
+    async def run(self) -> None:
+        """Ping for ever; the server's nursery cancels it."""
         while True:
             await trio.sleep(self._limits.ping_interval)
             now = trio.current_time()

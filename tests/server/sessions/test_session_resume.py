@@ -235,7 +235,7 @@ async def test_all_are_told_to_move_and_served_on(bench: Bench) -> None:
     with bench.connect() as before, bench.connect() as original, bench.connect() as after:
         await before.go_live(key="b", extensions=["resume"])
         await original.go_live(key="o")
-        bench.draining.set()
+        bench.context.begin_drain()
         assert await before.receive() == {"event": "move"}
         await after.go_live(key="a", extensions=["resume"])  # connected before, and comes late
         assert await after.receive() == {"event": "move"}

@@ -173,13 +173,13 @@ def parse_route(value: object) -> Route:
                 id=id_,
                 user=user,
                 key=key,
-                hosts=tuple(hosts),
+                hosts=_unique(hosts),
                 access=Access(owner=auth, shares=tuple(map(parse_saved, shares))),
                 state=_parse_state(state, float(since)),
                 relay_path=relay,
                 is_resumable=is_resumable,
                 node=node if isinstance(node := more.get("node"), str) else "",
-                until=float(until) if isinstance(until := more.get("until"), int | float) else None,
+                until=_parse_time(more.get("until")),
             )
     raise ValueError("no route")
 
@@ -203,7 +203,7 @@ def _parse_route_v1(value: object, id_: str, since: float) -> Route:
                     id=id_,
                     user=None,
                     key="",
-                    hosts=tuple(hosts),
+                    hosts=_unique(hosts),
                     access=Access(owner=auth, shares=tuple(map(parse_saved, shares))),
                     state=Detached(since=since, expires=0.0),
                 )
@@ -235,13 +235,23 @@ def _parse_lent_v1(value: object, id_: str, since: float) -> Route:
                     id=id_,
                     user=user,
                     key=key,
-                    hosts=tuple(hosts),
+                    hosts=_unique(hosts),
                     access=Access(owner=auth, shares=tuple(map(parse_saved, shares))),
                     state=Live(since=since),
                     relay_path=relay,
                     is_resumable=is_resumable,
                 )
     raise ValueError("no session")
+
+
+def _parse_time(value: object) -> float | None:
+    """Return a Unix time; what is none, or beyond any, is none."""
+    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MAX_TIME
+    return float(value) if is_time and isinstance(value, int | float) else None
+
+
+def _unique(hosts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(hosts))
 
 
 def _are_hosts(values: list[object]) -> bool:

@@ -21,7 +21,7 @@ from conductor_trio.server.routing.snapshot import (
     parse_snapshot,
 )
 from conductor_trio.server.routing.states import Detached, Ended, Live, Starting
-from tests.support.routes import make_route
+from tests.support.routes import make_route, make_table
 
 LIMITS = ServerLimits()
 HASH = hash_token(b"t").encode()
@@ -132,6 +132,30 @@ def test_a_field_that_is_not_what_it_should_be_is_a_value_error(wrong: dict[str,
     reader.receive_line(b'{"snapshot": 2, "since": 1, "routes": 1}')
     with pytest.raises(ValueError):
         reader.receive_line(json.dumps(ONE | wrong).encode())
+
+
+@pytest.mark.parametrize("until", ["1" + "0" * 400, "1e999", "NaN", "true", "-1", '"soon"'])
+def test_an_odd_time_is_none(until: str) -> None:
+    line = json.dumps(ONE | {"until": 77.25}).replace("77.25", until)
+    assert (
+        parse_snapshot([b'{"snapshot": 2, "since": 1, "routes": 1}', line.encode()], LIMITS).routes[0].until
+        is None
+    )
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1), st.lists(st.sampled_from("abc"), min_size=1))
+def test_hosts_that_come_twice_do_no_harm(one: list[str], other: list[str]) -> None:
+    """In one route, or in two: the first has it, and all can end."""
+    lines = [json.dumps(ONE | {"id": str(n), "hosts": hosts}).encode() for n, hosts in enumerate((one, other))]
+    snapshot = parse_snapshot([b'{"snapshot": 2, "since": 1, "routes": 2}', *lines], LIMITS)
+    now = 0.0
+    table = make_table(LIMITS, lambda: now)
+    table.restore(snapshot)
+    assert {host for route in table.snapshot().routes for host in route.hosts} >= set(one)
+    now = 1e9
+    table.expire()
+    table.expire()
+    assert table.detached == 0
 
 
 def test_fields_that_are_not_known_are_ignored() -> None:

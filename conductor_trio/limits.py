@@ -29,6 +29,16 @@ MAX_SNAPSHOT_LINE = 256 * KIB
 #: The one line of a snapshot of version 1, which held all sessions.
 MAX_SNAPSHOT_V1 = 64 * MIB
 
+# What a request may show of tokens: more cookies than a browser keeps for a domain (180 in Chromium), so that planted
+# ones cannot crowd out the right one, and few enough that one request is neither thousands of guesses nor of hashes.
+MAX_TOKENS_SHOWN = 200
+
+# After how many seconds a page that says what is wrong asks again by itself.
+STARTING_RELOAD = 2  # most applications take a few
+LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute
+BROKEN_RELOAD = 5  # it may need its owner
+BROKEN_RETRY = 2  # Retry-After, for programs
+
 
 @attrs.frozen(kw_only=True)
 class ServerLimits:
@@ -91,6 +101,15 @@ class ServerLimits:
     max_token_failures: int = 10
     token_failure_interval: float = 1.0
     max_token_failure_wait: float = 8.0
+    max_throttled_peers: int = 10_000  # peers and routes whose failures are remembered; the longest unused go first
+
+    # Requests and pages of the data plane.
+    max_repeats: int = 3  # of one request: a link that is lost again and again is not to keep a visitor for ever
+    idle_looks: int = 16  # at all idle connections, within `idle_timeout`
+    max_login_form: int = 4 * KIB  # a token is 32 bytes
+    max_page_message: int = 4 * KIB  # from the session page's WebSocket
+    page_handshake_timeout: float = 5.0
+    page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page
 
     # Control channel.
     control_line_timeout: float = 15.0  # from a line's first byte to its newline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import attrs
 
@@ -16,8 +17,8 @@ class Account:
 
     traffic: Traffic = attrs.field(factory=Traffic)
     usage: Usage = attrs.field(factory=Usage)
-    #: For each exchange and tunnel, whatever stands for it, what it was let in by.
-    connections: dict[object, str] = attrs.field(factory=dict)
+    #: For each exchange and tunnel, whatever stands for it, whom it was let in for: the data plane's own to change.
+    connections: dict[Any, str] = attrs.field(factory=dict)
 
     def visitors(self) -> Counter[str]:
         """Return how many exchanges and tunnels each principal has."""

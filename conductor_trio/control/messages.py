@@ -28,7 +28,7 @@ import re
 
 import attrs
 
-from conductor_trio.access.tokens import is_token_hash
+from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
 
 JSONObject = dict[str, object]
@@ -85,7 +85,7 @@ class Registration:
     `STARTING`.
     """
 
-    auth: str
+    auth: TokenHash
     key: str | None
     extensions: frozenset[str] = frozenset()
     takeover: Takeover = Takeover.OWN
@@ -191,7 +191,7 @@ def parse_registration(line: bytes) -> Registration:
     except ValueError:
         raise RegistrationRefused("takeover is none of own, any and never") from None
     return Registration(
-        auth=auth.lower(),
+        auth=TokenHash(auth.lower()),
         # The original's client leaves an empty key out; one that sends it means the same.
         key=key.lower() if key else None,
         extensions=_parse_extensions(message),

@@ -35,7 +35,7 @@ def make_route(
         user=user,
         key=key,
         hosts=(host,),
-        access=Access(owner=hash_token(token), shares=shares),
+        access=Access(owner_hash=hash_token(token), shares=shares),
         state=Live(since=time.time()) if state is None else state,
         relay_path=relay_path,
         is_resumable=is_resumable,

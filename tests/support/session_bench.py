@@ -216,7 +216,7 @@ async def open_bench(
                 yield bench
             bench.stop()
         bench.assert_idle()
-    assert counters.internalErrors == 0
+    assert counters.internal_errors == 0
     assert not runtime_dir.exists()
 
 

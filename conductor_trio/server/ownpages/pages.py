@@ -18,12 +18,12 @@ from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class ServerPages:
+@attrs.frozen(eq=False)
+class OwnPages:
     """Implements `proxy.ports.OwnPages` with what the control plane does for its sessions."""
 
-    routes: RouteTable
     sessions: SessionService
+    routes: RouteTable
     limits: ServerLimits
 
     async def log_in(

@@ -80,6 +80,7 @@ class SessionSocketServer:
     ) -> None:
         """Serve one of them, until they go; `trailing_data` came after the request."""
         limits = self._limits
+        described = self._sessions.describe(route)
         async with trio.open_nursery() as nursery:
             with suppress(ConnectionClosed, trio.TooSlowError, *STREAM_LOST):
                 stream = _HandshakeStream(visitor, request, trailing_data, limits)
@@ -87,7 +88,13 @@ class SessionSocketServer:
                     handshake = await wrap_server_stream(nursery, stream, max_message_size=limits.max_page_message)
                     connection = await handshake.accept()
                 page = _SessionSocket(
-                    connection, route, principal, self._routes, self._sessions, limits.page_update_pause
+                    connection,
+                    route,
+                    principal,
+                    self._routes,
+                    self._sessions,
+                    limits.page_update_pause,
+                    described,
                 )
                 nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
                 await page.run_commands()
@@ -104,6 +111,7 @@ class _SessionSocket:
     _routes: RouteTable
     _sessions: SessionService
     _pause: float
+    _described: dict[str, object]
 
     async def run_updates(self, scope: trio.CancelScope) -> None:
         """Tell what is so whenever it has changed; at the connection's end, cancel `scope`."""
@@ -118,12 +126,13 @@ class _SessionSocket:
             found = self._routes.find(self._route.hosts[0])
             if found is not None and not found.has_ended:
                 self._route = found
-            session = self._sessions.describe(self._route) | {
+                self._described = self._sessions.describe(found)
+            else:  # the rest as it was at the end
+                self._described = self._described | {"state": "ended"}
+            session = self._described | {
                 "you": self._principal,
                 "log": self._sessions.describe_events(self._route.id),
             }
-            if found is None or found.has_ended:
-                session["state"] = "ended"
             if (text := json.dumps(session)) != sent:
                 sent = text
                 await self._send(session=session | {"now": time.time()})

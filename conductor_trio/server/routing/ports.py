@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from conductor_trio.access.grants import Share
+from conductor_trio.access.tokens import TokenHash
 from conductor_trio.control.owner_commands import RevokeShare, ShareSession, StopSession
 from conductor_trio.server.routing.routes import Route
 
@@ -31,5 +32,5 @@ class SessionService(SessionReports, Protocol):
         Raises `RegistrationRefused`.
         """
 
-    def redeem(self, route: Route, share: Share, token_hash: str) -> None:
+    def redeem(self, route: Route, share: Share, token_hash: TokenHash) -> None:
         """Spend a one-time share's link on the browser that will show the token of that hash."""

@@ -97,8 +97,8 @@ class RouteTable:
 
     def former_self(self, route: Route) -> Route | None:
         """Return what the same owner's session was before its link was lost, or before it was started anew."""
-        owner = route.access.owner
-        return next((h for h in self._holders(route) if hmac.compare_digest(h.access.owner, owner)), None)
+        owner = route.access.owner_hash
+        return next((h for h in self._holders(route) if hmac.compare_digest(h.access.owner_hash, owner)), None)
 
     def snapshot(self) -> Snapshot:
         """Return the sessions that a successor has to expect, as they are now."""
@@ -204,7 +204,7 @@ def _expires(route: Route) -> float:
 
 def _check_takeover(route: Route, holder: Route, takeover: Takeover) -> None:
     """Raise `RegistrationRefused` unless the route may take the names of that holder."""
-    is_own = hmac.compare_digest(holder.access.owner, route.access.owner)
+    is_own = hmac.compare_digest(holder.access.owner_hash, route.access.owner_hash)
     is_same_user = holder.user in (route.user, None)
     if is_same_user and (takeover is Takeover.ANY or (takeover is Takeover.OWN and is_own)):
         return

@@ -73,7 +73,7 @@ class SessionHost:
         except ChannelEnded:
             pass
         except Exception:  # the one place for a session: whatever it is, the others go on
-            context.counters.internalErrors += 1
+            context.counters.internal_errors += 1
             context.log.exception("session_failed")
         finally:
             stream.close()

@@ -9,7 +9,7 @@ import time
 import attrs
 
 from conductor_trio.access.grants import OWNER, Share
-from conductor_trio.access.tokens import EMPTY_TOKEN_HASH
+from conductor_trio.access.tokens import EMPTY_TOKEN_HASH, TokenHash
 from conductor_trio.control.messages import Event
 from conductor_trio.control.owner_commands import (
     Command,
@@ -97,7 +97,7 @@ class OwnerService:
         """Remember for the owner that somebody has shown a wrong token."""
         self._note(route_id, "A wrong token was shown")
 
-    def redeem(self, route: Route, share: Share, token_hash: str) -> None:
+    def redeem(self, route: Route, share: Share, token_hash: TokenHash) -> None:
         """Spend a one-time share's link on the browser that will show the token of that hash."""
         spent = attrs.evolve(share, token_hash=token_hash)
         self._context.routes.set_access(route.id, route.access.with_share(spent))
@@ -125,7 +125,7 @@ class OwnerService:
 
     def _share(self, route: Route, command: ShareSession) -> bytes:
         limits, access = self._context.limits, route.access
-        hashes = {access.owner, EMPTY_TOKEN_HASH, *(share.link_hash for share in access.shares)}
+        hashes = {access.owner_hash, EMPTY_TOKEN_HASH, *(share.link_hash for share in access.shares)}
         if command.auth in hashes:
             raise RegistrationRefused("auth is that of an empty token, or of one in use; choose another token")
         if len(access.shares) >= limits.max_shares:

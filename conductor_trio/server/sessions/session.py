@@ -185,7 +185,7 @@ class Session:
             user=user,
             key=key,
             hosts=self.context.naming.hosts(key, user),
-            access=Access(owner=registration.auth),
+            access=Access(owner_hash=registration.auth),
             state=Starting(since=now) if registration.is_starting else Live(since=now),
             relay_path=directory.relay_path,
             is_resumable=RESUME in registration.extensions,

@@ -14,7 +14,7 @@ from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, Detached, Starting
 from conductor_trio.server.routing.table import RouteTable
 from tests.support.routes import make_route, make_table
-from tests.support.runtimes import Connection, make_runtimes
+from tests.support.runtimes import Connect, make_runtimes
 
 LIMITS = ServerLimits()
 HOST = "app-alice.test"
@@ -26,7 +26,7 @@ class Bench:
 
     routes: RouteTable
     borrowed: BorrowedSessions
-    connect: Connection
+    connect: Connect
 
     @property
     def found(self) -> Route:

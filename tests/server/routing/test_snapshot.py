@@ -44,7 +44,7 @@ routes = st.builds(
     user=st.none() | st.text(),
     key=st.text(),
     hosts=st.lists(st.text(min_size=1), min_size=1).map(tuple),
-    access=st.builds(Access, owner=hashes, shares=st.lists(shares, max_size=3).map(tuple)),
+    access=st.builds(Access, owner_hash=hashes, shares=st.lists(shares, max_size=3).map(tuple)),
     state=st.builds(Starting, since=times)
     | st.builds(Live, since=times)
     | st.builds(Detached, since=times, expires=st.just(0.0)),
@@ -186,7 +186,7 @@ def test_a_snapshot_of_version_1_is_read() -> None:
     snapshot = parse_snapshot([line], LIMITS)
     assert snapshot.since == 7.0
     [route] = snapshot.routes
-    assert (route.hosts, route.access.owner, route.user) == (("a.test", "b.test"), auth, None)
+    assert (route.hosts, route.access.owner_hash, route.user) == (("a.test", "b.test"), auth, None)
     assert route.is_detached
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from conductor_trio.access.grants import Access, Share
-from conductor_trio.access.tokens import hash_token
+from conductor_trio.access.tokens import TokenHash, hash_token
 from conductor_trio.control.messages import Takeover
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits import ServerLimits
@@ -30,7 +30,7 @@ TOKENS = (b"1", b"2")
 class Lost:
     """What the model knows of a session that is expected back."""
 
-    token_hash: str
+    token_hash: TokenHash
     expires: float
 
 
@@ -78,10 +78,10 @@ class Routes(RuleBasedStateMachine):
         holder: Route | Lost | None = self.live.get(name) or self.lost.get(name)
         held_hash = None
         if isinstance(holder, Route):
-            held_hash = holder.access.owner
+            held_hash = holder.access.owner_hash
         elif holder is not None:
             held_hash = holder.token_hash
-        is_own = held_hash == route.access.owner
+        is_own = held_hash == route.access.owner_hash
         may = holder is None or takeover is Takeover.ANY or (takeover is Takeover.OWN and is_own)
         if not may:
             with pytest.raises(RegistrationRefused, match="name taken"):
@@ -103,7 +103,7 @@ class Routes(RuleBasedStateMachine):
         self.table.change(route.id, Cause.LINK_LOST if is_lost else Cause.LEFT)
         if is_lost:
             expires = self.now + LIMITS.detached_timeout
-            self.lost[name] = Lost(token_hash=route.access.owner, expires=expires)
+            self.lost[name] = Lost(token_hash=route.access.owner_hash, expires=expires)
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 61.0, 4000.0]))
     def wait(self, seconds: float) -> None:
@@ -118,9 +118,9 @@ class Routes(RuleBasedStateMachine):
     def restart(self) -> None:
         """Another server goes on with what this one left."""
         snapshot = self.table.snapshot()
-        tokens = {name: route.access.owner for name, route in self.live.items()}
+        tokens = {name: route.access.owner_hash for name, route in self.live.items()}
         tokens |= {name: known.token_hash for name, known in self.lost.items()}
-        assert {route.hosts[0]: route.access.owner for route in snapshot.routes} == tokens
+        assert {route.hosts[0]: route.access.owner_hash for route in snapshot.routes} == tokens
         self.table = make_table(LIMITS, lambda: self.now)
         self.follow()
         self.table.restore(snapshot)
@@ -140,7 +140,7 @@ class Routes(RuleBasedStateMachine):
                     assert found == self.live[name] and found is self.table.get(self.live[name].id)
                 elif name in self.lost:
                     assert found is not None and found.is_detached and found.relay_path is None
-                    assert found.access.owner == self.lost[name].token_hash
+                    assert found.access.owner_hash == self.lost[name].token_hash
                 elif found is not None:
                     assert isinstance(found.state, Ended) and found.state.expires > self.now
                     tombstones += 1
@@ -211,7 +211,7 @@ def test_what_is_gone_can_be_changed_no_more() -> None:
     table = make_table(LIMITS, lambda: 0.0)
     first = table.register(make_route())
     second = table.register(make_route())
-    table.set_access(first.id, Access(owner="x"))
+    table.set_access(first.id, Access(owner_hash=hash_token(b"x")))
     table.change(first.id, Cause.READY)
     assert table.snapshot().routes == (second,)
 

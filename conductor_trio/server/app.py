@@ -223,7 +223,7 @@ class _Server:
                 successor = await host.wait_successor()
                 # Requests that wait for a session can only go on here, and what is lent to us is not ours to lend.
                 with trio.move_on_after(limits.handover_timeout / 2):
-                    while self.planes.proxy.parked.total or self.borrowed.are_used:
+                    while self.planes.proxy.parked.total or self.borrowed:
                         await self.planes.proxy.wait_parked_empty()
                         await self.borrowed.wait_ended()
                 nursery.cancel_scope.cancel()

@@ -48,10 +48,9 @@ class BorrowedSessions:
         if isinstance(change, RouteDown) and (borrowed := self._borrowed.get(change.route.id)):
             borrowed.moved.set()
 
-    @property
-    def are_used(self) -> bool:
-        """Whether some are, or may be."""
-        return bool(self._borrowed)
+    def __len__(self) -> int:
+        """Return how many are used, or may be."""
+        return len(self._borrowed)
 
     async def wait_ended(self) -> None:
         """Return once none is used any more."""

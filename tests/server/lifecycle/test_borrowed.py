@@ -11,7 +11,7 @@ from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits import ServerLimits
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
 from conductor_trio.server.routing.routes import Route
-from conductor_trio.server.routing.states import Cause, Detached, Starting
+from conductor_trio.server.routing.states import Cause, Starting
 from conductor_trio.server.routing.table import RouteTable
 from tests.support.routes import make_route, make_table
 from tests.support.runtimes import Connect, make_runtimes
@@ -47,11 +47,11 @@ async def test_it_is_there_at_once_and_expected_at_the_end() -> None:
     bench = make_bench()
     assert bench.found.is_live and bench.found.is_borrowed and len(bench.routes) == 1
     connection = bench.connect(bench.found, OWNER)
-    assert bench.borrowed.are_used
+    assert len(bench.borrowed) == 1
     bench.borrowed.end()
     assert connection.is_cancelled
-    assert isinstance(bench.found.state, Detached) and len(bench.routes) == 0
-    assert not bench.borrowed.are_used
+    assert bench.found.is_detached and len(bench.routes) == 0
+    assert len(bench.borrowed) == 0
     await bench.borrowed.wait_ended()
 
 

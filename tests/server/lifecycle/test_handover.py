@@ -336,8 +336,8 @@ async def test_a_server_of_version_1_is_taken_over_from(short_tmp: Path) -> None
         listener.setblocking(False)
 
         async def serve() -> None:
-            sock, _ = await trio.socket.from_stdlib_socket(listener.dup()).accept()
-            with sock, open(os.devnull) as ownership:
+            await trio.lowlevel.wait_readable(listener)
+            with trio.socket.from_stdlib_socket(listener.accept()[0]) as sock, open(os.devnull) as ownership:
                 offer = json.dumps({"handover": 1, "listeners": []}).encode() + b"\n"
                 rights = array.array("i", [ownership.fileno()])
                 await sock.sendmsg([offer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])

@@ -101,7 +101,9 @@ class ServerLimits:
     max_token_failures: int = 10
     token_failure_interval: float = 1.0
     max_token_failure_wait: float = 8.0
-    max_throttled_peers: int = 10_000  # peers and routes whose failures are remembered; the longest unused go first
+    max_throttled_peers: int = (
+        10_000  # peers and routes whose failures are remembered; the longest unused go first
+    )
 
     # Requests and pages of the data plane.
     max_repeats: int = 3  # of one request: a link that is lost again and again is not to keep a visitor for ever

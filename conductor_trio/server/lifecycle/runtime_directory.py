@@ -2,8 +2,8 @@
 
 Two locks (flock(2)), both gone with the processes that hold them:
 
-- on ``sockets``, which no other user can open, the *ownership lock*: whoever holds it accepts. It is handed on with
-  the descriptor, so that there is no moment in which a third server could take it.
+- on ``sockets``, which no other user can open, the *ownership lock*: whoever holds it accepts. It is handed on
+  with the descriptor, so that there is no moment in which a third server could take it.
 - on the directory itself, shared by every server that is alive. One that drains has released its ownership, and
   its sessions still use their directories, so only a server that is alone sweeps.
 """
@@ -123,7 +123,7 @@ def handover_path(runtime_dir: str) -> str:
 
 @contextlib.contextmanager
 def open_runtime_directory(path: str, log: Logger, *, ownership: int | None = None) -> Iterator[RuntimeDirectory]:
-    """Hold the runtime directory as the one server that accepts, by a predecessor's `ownership` lock if it was lent.
+    """Hold the runtime directory as the one server that accepts, by a predecessor's lock if it lent us that.
 
     What a crashed server left there is removed. Raises `StartError`. On leaving, what this server made is removed,
     unless another accepts there, or something that is not ours is in it.

@@ -21,7 +21,7 @@ class SessionService(SessionReports, Protocol):
     """What the server's own pages ask of the control plane."""
 
     def describe(self, route: Route) -> dict[str, object]:
-        """Return what the owner and those who were let in are told of a session, for JSON; times are Unix times."""
+        """Return what the owner and those who were let in are told of a session, for JSON; times in Unix time."""
 
     def describe_events(self, route_id: str) -> list[dict[str, object]]:
         """Return a session's last events for JSON, the latest last."""

@@ -37,7 +37,7 @@ class Live:
 
 @attrs.frozen(kw_only=True)
 class Detached:
-    """Its link was lost at `since` (Unix time), and its client is expected back until `expires` (monotonic time)."""
+    """Its link was lost at `since` (Unix time); its client is expected back until `expires` (monotonic time)."""
 
     since: float
     expires: float

@@ -185,7 +185,7 @@ class RouteTable:
                 del self._ended_of_user[route.user]
 
     def _bound_tombstones(self, user: str | None) -> None:
-        """Forget the oldest tombstone where there are too many; one user's many do not push out those of others."""
+        """Forget the oldest tombstone where there are too many; one user's do not push out those of others."""
         own = self._ended_of_user[user]
         if len(own) > self._limits.max_tombstones_per_user:
             self.change(next(iter(own)), Cause.EXPIRED)
@@ -214,6 +214,6 @@ def _check_takeover(route: Route, holder: Route, takeover: Takeover) -> None:
             "soon as that has not come back for a while; choose another key, or take it over (-r)"
         )
     raise RegistrationRefused(
-        f"name taken: the key {route.key} is in use by another session of yours; end that one, choose another key, "
-        "or take it over (-r)"
+        f"name taken: the key {route.key} is in use by another session of yours; end that one, choose another "
+        "key, or take it over (-r)"
     )

@@ -1,4 +1,4 @@
-"""What all sessions share: the limits, the route table, who is counted where, and who is asked whether it is there."""
+"""What all sessions share: limits, the route table, the ledger, records, and pings."""
 
 from __future__ import annotations
 

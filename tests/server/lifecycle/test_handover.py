@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import textwrap
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -337,7 +338,10 @@ async def test_a_server_of_version_1_is_taken_over_from(short_tmp: Path) -> None
 
         async def serve() -> None:
             await trio.lowlevel.wait_readable(listener)
-            with trio.socket.from_stdlib_socket(listener.accept()[0]) as sock, open(os.devnull) as ownership:
+            with (
+                trio.socket.from_stdlib_socket(listener.accept()[0]) as sock,
+                tempfile.TemporaryFile() as ownership,
+            ):
                 offer = json.dumps({"handover": 1, "listeners": []}).encode() + b"\n"
                 rights = array.array("i", [ownership.fileno()])
                 await sock.sendmsg([offer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
@@ -352,6 +356,7 @@ async def test_a_server_of_version_1_is_taken_over_from(short_tmp: Path) -> None
                 assert predecessor is not None
                 snapshot = await predecessor.take()
                 await predecessor.confirm()
+    os.unlink(path)
     first, *others = snapshot.routes
     assert is_exportable(first) and first.relay_path == "/r" and first.is_resumable
     assert [(route.hosts, route.is_detached) for route in others] == [(("k.u",), True), (("lost.u",), True)]

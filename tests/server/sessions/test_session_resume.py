@@ -47,7 +47,7 @@ def ping(idle: float) -> dict[str, object]:
 async def wait_until(bench: Bench, state: type[SessionState]) -> None:
     """Wait until that is what is known of the name."""
     with trio.fail_after(PATIENCE):
-        while not isinstance(state_of(bench), state):
+        while not isinstance(state_of(bench), state):  # noqa: ASYNC110
             await trio.sleep(0.001)
 
 

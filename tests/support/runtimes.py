@@ -9,10 +9,15 @@ import attrs
 from conductor_trio.access.grants import Principal
 from conductor_trio.limits import ServerLimits
 from conductor_trio.server.accounts.ledger import Ledger
-from conductor_trio.server.proxy.cancellation import ConnectionScope
+from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.route_runtime import RouteRuntime, RouteRuntimes
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
+
+
+def reason_of(connection: ConnectionScope) -> CancelReason | None:
+    """Return why a connection was cancelled, None while it was not."""
+    return connection.reason if connection.scope.cancel_called else None
 
 
 @attrs.frozen

@@ -270,3 +270,28 @@ async def test_one_application_that_hangs_holds_up_nobody_else(short_tmp: Path) 
             await other.wait_connections(20)
         for visitor in stuck:
             assert (await visitor.receive_response()).status in (502, 503)
+
+
+async def test_each_pool_expires_in_its_own_time(short_tmp: Path, autojump_clock: MockClock) -> None:
+    limits = ServerLimits()
+    expiry = PoolExpiry(limits)
+
+    async with open_origin(short_tmp / "app", Application()) as origin, trio.open_nursery() as nursery:
+        nursery.start_soon(expiry.run)
+        pools = [UpstreamPool(origin.path, limits, expiry) for _ in range(3)]
+        streams = [await pool.open() for pool in pools for _ in range(2)]
+        for number, stream in enumerate(streams):  # a second apart: pools 0, 0, 1, 1, 2, 2
+            pools[number // 2].give_back(stream)
+            await trio.sleep(1)
+        start = trio.current_time() - len(streams)
+        for number, stream in enumerate(streams):
+            due = start + number + limits.upstream_idle_timeout
+            await trio.sleep_until(max(trio.current_time(), due + 0.1))
+            assert stream.fileno() == -1
+            assert all(later.fileno() != -1 for later in streams[number + 3 :])
+        # One that is kept once more is looked at once more.
+        again = await pools[0].open()
+        pools[0].give_back(again)
+        await trio.sleep(limits.upstream_idle_timeout + 0.1)
+        assert again.fileno() == -1
+        nursery.cancel_scope.cancel()

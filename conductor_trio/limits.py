@@ -29,9 +29,11 @@ MAX_SNAPSHOT_LINE = 256 * KIB
 #: The one line of a snapshot of version 1, which held all sessions.
 MAX_SNAPSHOT_V1 = 64 * MIB
 
-# What a request may show of tokens: more cookies than a browser keeps for a domain (180 in Chromium), so that planted
-# ones cannot crowd out the right one, and few enough that one request is neither thousands of guesses nor of hashes.
+# What a request may show of tokens: more cookies than a browser keeps for a domain (180 in Chromium), so that
+# planted ones cannot crowd out the right one, and few enough that one request is not thousands of guesses.
 MAX_TOKENS_SHOWN = 200
+#: Bytes of randomness in a token that we make: 192 bits, 32 letters.
+TOKEN_ENTROPY = 24
 
 # After how many seconds a page that says what is wrong asks again by itself.
 STARTING_RELOAD = 2  # most applications take a few

@@ -17,7 +17,7 @@ class Account:
 
     traffic: Traffic = attrs.field(factory=Traffic)
     usage: Usage = attrs.field(factory=Usage)
-    #: For each exchange and tunnel, whatever stands for it, whom it was let in for: the data plane's own to change.
+    #: For each exchange and tunnel, whatever stands for it, whom it was let in for; the data plane's to change.
     connections: dict[Any, str] = attrs.field(factory=dict)
 
     def visitors(self) -> Counter[str]:

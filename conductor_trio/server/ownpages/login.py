@@ -15,21 +15,20 @@ from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits import TOKEN_ENTROPY, ServerLimits
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_COOKIE_ENTROPY = 24  # bytes
 
 
 def redeem_link(
     link: RedeemOneTimeLink, route: Route, sessions: SessionService, *, https: bool, status: int = 302
 ) -> Redirect:
     """Spend a one-time link on this browser, which gets a token of its own as its cookie."""
-    token = secrets.token_urlsafe(_COOKIE_ENTROPY).encode()
+    token = secrets.token_urlsafe(TOKEN_ENTROPY).encode()
     sessions.redeem(route, link.share, hash_token(token))
     return Redirect(where=link.next, set_cookie=format_cookie(token, https=https), status=status)
 

@@ -24,14 +24,12 @@ from conductor_trio.control.owner_commands import (
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits import TOKEN_ENTROPY, ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
-
-_TOKEN_ENTROPY = 24  # bytes
 
 
 class _HandshakeStream(trio.abc.Stream):
@@ -122,11 +120,8 @@ class _SessionSocket:
     async def _update(self) -> None:
         sent = ""
         while True:
-            # A session that lost its link and came back is another route under the same name.
-            found = self._routes.find(self._route.hosts[0])
-            if found is not None and not found.has_ended:
-                self._route = found
-                self._described = self._sessions.describe(found)
+            if self._find_session():
+                self._described = self._sessions.describe(self._route)
             else:  # the rest as it was at the end
                 self._described = self._described | {"state": "ended"}
             session = self._described | {
@@ -137,6 +132,17 @@ class _SessionSocket:
                 sent = text
                 await self._send(session=session | {"now": time.time()})
             await trio.sleep(self._pause)
+
+    def _find_session(self) -> bool:
+        """Take the session as it is now, and return whether it is still there.
+
+        One that lost its link and came back is another route under the same name.
+        """
+        found = self._routes.find(self._route.hosts[0])
+        if found is None or found.has_ended:
+            return False
+        self._route = found
+        return True
 
     async def run_commands(self) -> None:
         """Carry out what the owner wants, until the connection ends."""
@@ -150,7 +156,9 @@ class _SessionSocket:
     async def _handle_command(self, message: str | bytes) -> None:
         if self._principal != OWNER:
             raise RegistrationRefused("only the owner's own link can do that")
-        token = secrets.token_urlsafe(_TOKEN_ENTROPY)
+        if not self._find_session():
+            raise RegistrationRefused("the session has ended")
+        token = secrets.token_urlsafe(TOKEN_ENTROPY)
         command = _parse_page_command(message, self._route.key, hash_token(token.encode()))
         if not isinstance(command, ShareSession | RevokeShare | StopSession):
             raise RegistrationRefused("the gateway did not understand the page; load it anew")

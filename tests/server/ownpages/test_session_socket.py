@@ -154,6 +154,26 @@ async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
         assert heard == [Event.STOP]
 
 
+async def test_commands_in_quick_succession_do_not_undo_each_other(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine:
+        give(engine, make_share())
+        async with open_page(engine) as page:
+            await next_session(page, lambda told: True)
+            await page.send_message(json.dumps({"do": "revoke", "id": "s1"}))
+            for label in ("Bob", "Carol"):
+                await page.send_message(json.dumps({"do": "share", "label": label, "for": 3600, "once": False}))
+            told = await next_session(page, lambda told: len(told["shares"]) > 1)
+            assert [share["label"] for share in told["shares"]] == ["Bob", "Carol"]
+
+
+async def test_a_session_that_has_ended_takes_no_commands(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+        await next_session(page, lambda told: True)
+        engine.end_session()
+        await page.send_message(json.dumps({"do": "stop"}))
+        assert "ended" in await next_with(page, "error")
+
+
 @pytest.mark.parametrize(
     "wish",
     ['{"do": "share"}', '{"do": "stop"}', '{"do": "revoke", "id": "s1"}', "nonsense", '{"do": "list"}', "[]"],

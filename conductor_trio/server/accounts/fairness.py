@@ -1,4 +1,4 @@
-"""No route uses more than its share of the processor while another one wants something.
+"""Fairness of the processor: no route uses more than its share while another one wants something.
 
 One thread serves all routes, and for what one of them uses of it the others wait. So that is measured, and a route
 over its share waits, before its next request or piece of a body, until time has caught up with it. A route that
@@ -18,7 +18,7 @@ from conductor_trio.limits import ServerLimits
 
 @attrs.define(eq=False)
 class Usage:
-    """What one route has used."""
+    """What one route has used of the processor."""
 
     #: When time will have caught up with it, if that was to be no more than the share.
     virtual_time: float = 0.0
@@ -45,7 +45,7 @@ class Fairness(trio.abc.Instrument):
             trio.lowlevel.remove_instrument(self)
 
     def after_io_wait(self, timeout: float) -> None:
-        """Begin anew: until now nobody has used the processor."""
+        """Charge nobody for the time until now, in which the process has waited (called by Trio)."""
         self._since = self._clock()
 
     def charge(self, usage: Usage) -> None:
@@ -68,13 +68,13 @@ class Fairness(trio.abc.Instrument):
         return since < self._contended_until and (usage.virtual_time > since or usage.queue.locked())
 
     async def wait_for_share(self, usage: Usage) -> None:
-        """Wait for as long as it must."""
+        """Wait until the route is within its share, behind those of the same route that came before."""
         if self.is_throttled(usage):
             async with usage.queue:  # in the order of their coming
                 self.charge(usage)
                 await trio.sleep(max(0.0, usage.virtual_time - self._clock()))
 
     async def yield_if_over_share(self, usage: Usage) -> None:
-        """Charge, and then wait."""
+        """Charge the route, then wait as `wait_for_share` does; for between two pieces of a body."""
         self.charge(usage)
         await self.wait_for_share(usage)

@@ -1,4 +1,4 @@
-"""What goes through a route: counted where the bytes are, looked at by whoever wants to know."""
+"""Traffic of a route: requests and bytes, counted by the data plane and read by whoever wants to know."""
 
 from __future__ import annotations
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 
 
 class DateMemo:
-    """Remembers the value for the second that it was made for."""
+    """Remembers the value for the second that it was made for; `clock` gives Unix time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._second = 0
         self._value = b""
 
     def now(self) -> bytes:
         """Return the time as a Date field has it (RFC 9110 section 5.6.7)."""
-        second = int(time.time())
+        second = int(self._clock())
         if second != self._second:
             self._second, self._value = second, formatdate(second, usegmt=True).encode()
         return self._value

@@ -7,7 +7,6 @@ from pathlib import Path
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from conductor_trio.server.proxy.trusted import TrustedProxies
 from conductor_trio.server.routing.states import Cause
 from tests.doubles.origin import OriginConnection, answering
 from tests.support.engine import OK, Application, open_engine, request
@@ -89,10 +88,3 @@ async def test_word_that_the_server_ends_closes_idle_connections(
         assert engine.context.draining.is_set()
         await visitor.wait_closed()
         assert trio.current_time() - start == engine.context.limits.drain_idle_timeout
-
-
-def test_who_is_trusted() -> None:
-    trusted = TrustedProxies(["10.0.0.0/8", "::1/128"])
-    assert trusted.has("10.1.2.3") and trusted.has("::1")
-    assert not trusted.has("11.1.2.3") and not trusted.has("::2")
-    assert not TrustedProxies([]).has("127.0.0.1")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import attrs
 import trio
 
@@ -19,15 +16,6 @@ class Activity:
     is_draining: bool = False
     draining: trio.Event = attrs.field(factory=trio.Event)  #: set with `is_draining`, which costs less to ask
     _exchange_ended: trio.Event | None = attrs.field(default=None, init=False)  # somebody waits for it
-
-    @contextlib.contextmanager
-    def tunnel(self) -> Iterator[None]:
-        """Count a tunnel within."""
-        self.tunnels += 1
-        try:
-            yield
-        finally:
-            self.tunnels -= 1
 
     def end_exchange(self) -> None:
         """Count an exchange no longer."""

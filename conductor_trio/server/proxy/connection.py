@@ -83,8 +83,16 @@ class VisitorConnection:
         if isinstance(served, Outcome):
             return served
         # Out of the frames of the request: nothing of it stays in memory for as long as this takes.
-        with self.context.activity.tunnel():
-            await self._serve_long(served)
+        activity = self.context.activity
+        activity.tunnels += 1
+        try:
+            match served:
+                case Tunnel():
+                    await relay_tunnel(served, self.stream, self.context, self._scope)
+                case SessionView():
+                    await self._serve_view(served)
+        finally:
+            activity.tunnels -= 1
         return Outcome.CLOSE
 
     async def _serve_next(self) -> Served:
@@ -106,18 +114,16 @@ class VisitorConnection:
         finally:
             activity.end_exchange()
 
-    async def _serve_long(self, served: Tunnel | SessionView) -> None:
-        """Serve what a request has turned the connection into, until its end."""
-        match served:
-            case Tunnel():
-                await relay_tunnel(served, self.stream, self.context, self._scope)
-            case SessionView(request=request, trailing_data=rest, route=route, principal=principal):
-                onlookers = self.context.runtimes.onlookers
-                onlookers.enter(self._scope, route, principal)
-                try:
-                    await self.context.own_pages.serve_session_socket(self.stream, request, rest, route, principal)
-                finally:
-                    onlookers.leave(self._scope, route)
+    async def _serve_view(self, view: SessionView) -> None:
+        """Serve one who looks at the session's page, until they go, or their access ends."""
+        onlookers = self.context.runtimes.onlookers
+        onlookers.enter(self._scope, view.route, view.principal)
+        try:
+            await self.context.own_pages.serve_session_socket(
+                self.stream, view.request, view.trailing_data, view.route, view.principal
+            )
+        finally:
+            onlookers.leave(self._scope, view.route)
 
     async def _refuse(self, status: int) -> Outcome:
         """Answer a request that could not be read."""

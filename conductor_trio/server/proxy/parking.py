@@ -23,7 +23,7 @@ class ParkedRequests:
         """
         limits = self._limits
         if (
-            lost.parked >= limits.max_parked_per_route
+            lost.parked >= limits.max_route_parked
             or self.total >= limits.max_parked
             or self._bytes + size > limits.max_parked_bytes
         ):

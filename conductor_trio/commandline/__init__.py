@@ -3,10 +3,10 @@
 `table` has the words (`Program`, `Command`, `Option`, `Argument`), `parser` reads a command line by such a table
 and shows its help, `completion` writes it down for bash, fish and zsh, `standard` has the commands that both
 programs have, `output` prints, `suggest` finds what a mistyped word may mean. The tables themselves are the
-programs' own:
-`client.cli.table`, `server.cli.table`.
+programs' own: `client.cli.table`, `server.cli.table`.
 
-May import `conductor_trio.exit_status`. Never here: what a command does, the configuration.
+May import `conductor_trio.errors` and `conductor_trio.exit_status`. Never here: what a command does, and the
+configuration.
 
 Begin with `table`.
 """

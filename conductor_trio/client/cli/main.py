@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from conductor_trio import exit_status
 from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START
-from conductor_trio.commandline.output import end_unread, write_output
+from conductor_trio.commandline.output import write_output
 from conductor_trio.commandline.parser import Invocation, parse
 from conductor_trio.commandline.standard import run_standard
-from conductor_trio.errors import ConfigError
+from conductor_trio.errors import ConductorError, ConfigError
 
 if TYPE_CHECKING:
     from conductor_trio.client.config.settings import ClientSettings
@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         from conductor_trio.client.cli.owner_commands import run_command
 
         return run_command(invocation)
-    except ConfigError as error:
+    except ConductorError as error:
         with contextlib.suppress(AttributeError, OSError):  # where there is no standard error
             sys.stderr.write(f"{PROGRAM}: {error}\n")
-        return exit_status.WRONG_USAGE
+        return exit_status.WRONG_USAGE if isinstance(error, ConfigError) else exit_status.FAILED
     except BrokenPipeError:
-        return end_unread()
+        return exit_status.FAILED
 
 
 def _start(invocation: Invocation) -> int:

@@ -31,11 +31,6 @@ def run_command(invocation: Invocation) -> int:
     logging.basicConfig(level=logging.DEBUG if given.verbose else logging.ERROR, format=f"{PROGRAM}: %(message)s")
     try:
         return _COMMANDS[invocation.command.name](given)
-    except ConfigError:
-        raise
-    except ConductorError as error:
-        sys.stderr.write(f"{PROGRAM}: {error}\n")
-        return exit_status.FAILED
     except KeyboardInterrupt:
         return exit_status.INTERRUPTED
     except BaseExceptionGroup as group:

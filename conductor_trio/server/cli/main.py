@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from conductor_trio import exit_status
-from conductor_trio.commandline.output import end_unread, write_output
+from conductor_trio.commandline.output import write_output
 from conductor_trio.commandline.parser import Invocation, parse
 from conductor_trio.commandline.standard import run_standard
-from conductor_trio.errors import ConfigError, StartError
+from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Status, format_finding
 from conductor_trio.server.cli.arguments import read_settings
 from conductor_trio.server.cli.table import CHECK, PROGRAM, SERVE, SERVER
@@ -27,11 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)  # noqa: T201
         return exit_status.WRONG_USAGE
-    except StartError as error:
+    except ConductorError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)  # noqa: T201
         return exit_status.FAILED
     except BrokenPipeError:
-        return end_unread()
+        return exit_status.FAILED
     except KeyboardInterrupt:  # before the signals were ours
         return exit_status.OK
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from conductor_trio import exit_status
 from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START
 from conductor_trio.commandline.output import write_output
-from conductor_trio.commandline.parser import Invocation, parse
+from conductor_trio.commandline.parser import Invocation, parse, suggest_command
 from conductor_trio.commandline.standard import run_standard
 from conductor_trio.errors import ConductorError, ConfigError
 
@@ -66,7 +66,13 @@ def _start(invocation: Invocation) -> int:
         for option in ("qr", "open"):
             if getattr(invocation.given, option):
                 _log.warning("--%s does nothing, because standard output is no terminal", option)
-    return _run(settings)
+    status = _run(settings)
+    if status == exit_status.NOT_FOUND and settings.local_socket is not None:
+        # Three words, such as `sahre lab gw`, have the contract's form; the last has turned out to be no program.
+        mistaken = suggest_command(CLIENT, invocation.given.server)
+        if mistaken is not None:
+            _log.error("%s", mistaken)
+    return status
 
 
 def _run(settings: ClientSettings) -> int:

@@ -133,6 +133,20 @@ def test_options_stand_before_a_command_or_behind(words: list[str], tmp_path: Pa
     assert f"no conductor-trio-server at {tmp_path}/none" in done.stderr
 
 
+def test_a_mistyped_command_that_has_the_contracts_form_is_told(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [PROGRAM, "sahre", "lab", "/no/such/program"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 127
+    assert "there is no command 'sahre'; did you mean share?" in done.stderr.splitlines()[-1]
+    assert done.stdout.count("\n") == 1  # the contract's event, and nothing else
+
+
 def test_what_is_for_people_is_missed_where_there_is_no_terminal(tmp_path: Path) -> None:
     words = ["--qr", str(tmp_path / "none"), str(tmp_path / "app.sock"), "--", "/no/such/program"]
     done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=20, check=False)

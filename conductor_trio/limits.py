@@ -72,17 +72,17 @@ class ServerLimits:
     # Sessions whose link was lost, and whose client is expected back.
     detached_timeout: float = 60.0  # how long their names are kept
     park_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor
-    max_parked_per_route: int = 256  # a browser has six connections, so that is a class of forty
+    max_route_parked: int = 256  # a browser has six connections, so that is a class of forty
     max_parked: int = 4096
     max_parked_bytes: int = 32 * MIB  # heads and what came with them, of all requests that wait
     tombstone_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
     max_tombstones: int = 10_000
-    max_tombstones_per_user: int = 200
+    max_user_tombstones: int = 200
     expiry_interval: float = 1.0  # between two looks for what is over: visitors are told in seconds
 
     # Shares. Each costs a comparison for every request of its session.
     max_shares: int = 100  # of a session
-    max_shares_per_user: int = 2000  # of all sessions of one user, which are left to a successor together
+    max_user_shares: int = 2000  # of all sessions of one user, which are left to a successor together
 
     # Applications.
     connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
@@ -121,9 +121,9 @@ class ServerLimits:
     user_lookup_timeout: float = 5.0  # a directory service can hang for seconds
     max_control_lines: int = 16  # further lines after the registration, which the protocol does not have
     # A class of demonstrations may come from one account; what a user cannot do is to fill the gateway alone.
-    max_sessions_per_user: int = 1024
+    max_user_sessions: int = 1024
     max_sessions: int = 8192
-    max_new_sessions: int = 1200  # a minute and user, at about 2 ms each: a flood takes 4 % of the processor
+    max_user_new_sessions: int = 1200  # a minute and user, at about 2 ms each: a flood takes 4 % of the processor
     ping_interval: float = 10.0  # to clients that answer
     ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s
     watch_pause: float = (

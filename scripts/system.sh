@@ -22,6 +22,8 @@ without slirp4netns slirp4netns 'tests of the way out of a network namespace are
 without ip iproute2 'tests of the way out of a network namespace are left out'
 without nginx nginx-light 'tests behind a front proxy are left out'
 without groff groff-base 'manual pages are not checked'
+without zsh zsh 'its completion is not checked'
+without fish fish 'its completion is not checked'
 command -v "$python" >/dev/null || { missing="$missing python3 python3-venv"; echo "system: no $python"; }
 "$python" -c 'import ensurepip' 2>/dev/null || { missing="$missing python3-venv"; echo 'system: no virtual environments'; }
 if [ "$purpose" = bench ]; then

@@ -15,12 +15,8 @@ from contextlib import AbstractAsyncContextManager
 import attrs
 import trio
 
-from conductor_trio.client.application.application import (
-    STATUS_NOT_FOUND,
-    STATUS_SIGNAL,
-    Application,
-    open_application,
-)
+from conductor_trio import exit_status
+from conductor_trio.client.application.application import Application, open_application
 from conductor_trio.client.application.idle import IdleWatch
 from conductor_trio.client.application.launch import make_start, plan_port
 from conductor_trio.client.config.address import format_place
@@ -37,10 +33,6 @@ from conductor_trio.client.transport.open import open_transport
 from conductor_trio.control.messages import Accepted
 from conductor_trio.errors import ApplicationError, ConductorError, first_of
 
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_IN_USE = 2
-
 _STDOUT = 1
 _ONE_WISH = 0.1  # s that signals may be apart; timeout(1), for one, sends it to us and then to our whole group
 
@@ -50,14 +42,14 @@ _log = logging.getLogger(__name__)
 async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     """Run the application and keep it reachable until it ends, or we are asked to; return the exit status."""
     asked, hurry = trio.CancelScope(), trio.Event()
-    status = EXIT_OK
+    status = exit_status.OK
     with trio.open_signal_receiver(*_ending_signals()) as received:
         async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
             nursery.start_soon(_watch_signals, received, output, asked, hurry)
             with asked:
                 status = await _run_application(settings, output, asked, hurry)
             nursery.cancel_scope.cancel()
-    return EXIT_OK if asked.cancelled_caught else status
+    return exit_status.OK if asked.cancelled_caught else status
 
 
 def _open_output(settings: ClientSettings, stdout: int) -> AbstractAsyncContextManager[Output]:
@@ -102,7 +94,7 @@ async def _run_application(
     settings: ClientSettings, output: Output, asked: trio.CancelScope, hurry: trio.Event
 ) -> int:
     """Everything between the first look at the local socket and the application's end; returns the exit status."""
-    status = EXIT_FAILED
+    status = exit_status.FAILED
     try:
         async with open_guardian(settings.limits) as guardian:
             with _open_local_socket(settings, guardian) as local_socket:
@@ -124,7 +116,7 @@ async def _run_application(
         _fail(output, f"{error}{_guess_mistake(settings, error)}")
         match error:
             case SocketInUse():
-                status = EXIT_IN_USE
+                status = exit_status.SOCKET_IN_USE
             case ApplicationError(status=status):
                 pass
     except* OSError as group:
@@ -168,7 +160,7 @@ class _Run:
 
     async def serve(self) -> int:
         """Keep the application reachable until it ends, or until the first dial fails; return the exit status."""
-        status = EXIT_FAILED
+        status = exit_status.FAILED
         idle = self._make_idle_watch()
         connection = Connection(
             self.settings,
@@ -198,7 +190,11 @@ class _Run:
             status = await self.application.wait_ended()
             nursery.cancel_scope.cancel()
             if not self.application.ready.is_set():
-                by = f"by signal {status - STATUS_SIGNAL}" if status > STATUS_SIGNAL else f"with status {status}"
+                by = (
+                    f"by signal {status - exit_status.SIGNAL}"
+                    if status > exit_status.SIGNAL
+                    else f"with status {status}"
+                )
                 _fail(self.output, f"the application ended {by} before it listened on {self.local_socket}")
         return status
 
@@ -248,7 +244,7 @@ class _Run:
 
 def _guess_mistake(settings: ClientSettings, error: BaseException) -> str:
     """Return what to add where someone has left out LOCAL_SOCKET and ``--``, as the name of a program says."""
-    is_missing = isinstance(error, ApplicationError) and error.status == STATUS_NOT_FOUND
+    is_missing = isinstance(error, ApplicationError) and error.status == exit_status.NOT_FOUND
     words = [settings.local_socket or "", *settings.launch.command]
     if not is_missing or "/" in words[0] or shutil.which(words[0]) is None:
         return ""

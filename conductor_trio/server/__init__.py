@@ -5,7 +5,7 @@
 - `sessions`, the control plane: a nursery a client;  `proxy`, the data plane: a task a visitor's connection;
   `ownpages`, the server's own pages: three siblings that never import each other;
 - `routing` and `accounts`, which they share: what is known of a host name, and who uses how much of what;
-- `lifecycle`: listeners, the runtime directory, hand-over to a successor;  `check`: ``--check``.
+- `lifecycle`: listeners, the runtime directory, hand-over to a successor;  `check`: the command ``check``.
 
 May import everything but `client`. Imports go down only; import-linter holds it.
 

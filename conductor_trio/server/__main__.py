@@ -2,7 +2,7 @@
 
 import sys
 
-from conductor_trio.server.cli import main
+from conductor_trio.server.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -30,5 +30,4 @@ class ServerSettings:
     allowed_origins: tuple[str, ...] = ()
     verbose: bool = False
     take_over: bool = False
-    check: bool = False  #: look at the host instead of serving
     limits: ServerLimits = attrs.field(factory=ServerLimits)

@@ -1,8 +1,8 @@
-# Completion of conductor-trio and conductor-trio-server for bash. Source it from ~/.bashrc, or put it where
-# bash-completion looks: ~/.local/share/bash-completion/completions/conductor-trio
+# Completion of conductor-trio for bash, made by `conductor-trio completion bash`. Source it from ~/.bashrc, or keep it as
+# ~/.local/share/bash-completion/completions/conductor-trio
 
 _conductor_trio_offer() {
-    mapfile -t COMPREPLY < <(compgen "$@" -- "$cur")
+    mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen "$@" -- "$cur")
 }
 
 _conductor_trio_offer_hosts() {
@@ -13,29 +13,64 @@ _conductor_trio_offer_hosts() {
     fi
 }
 
+_conductor_trio_offer_command() { # the completion of the command that begins at this word
+    if declare -F _command_offset >/dev/null; then # of bash-completion
+        _command_offset "$1"
+    else
+        _conductor_trio_offer -c -f
+    fi
+}
+
 _conductor_trio() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word index places=0 first=
+    local cur=${COMP_WORDS[COMP_CWORD]} word option= command= places=0 index tail=
+    COMPREPLY=()
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-        --) # the command and its arguments
-            if declare -F _command_offset >/dev/null; then
-                _command_offset $((index + 1))
-            else
-                _conductor_trio_offer -c -f
-            fi
-            return
+        --)
+            case $command in '' | run)
+                tail=$((index + 1))
+                break
+                ;;
+            esac
             ;;
-        -k | --key | --tcp | -s | --server | --idle | --busy | --for | --label | --revoke) ((index++)) ;;
+        -k | --key | --tcp | --idle | --busy | -s | --server | --for | --label | --revoke)
+            if ((++index == COMP_CWORD)); then
+                option=$word
+            fi
+            ;;
         -*) ;;
-        *)
-            : "${first:=$word}"
-            ((++places))
+        run | ls | stop | share | doctor | recipes | completion | help)
+            if [[ -z $command ]] && ((places == 0)); then
+                command=$word
+            else
+                ((++places))
+            fi
+            ;;
+        *) ((++places)) ;;
+        esac
+        case $command:$places in
+        :2 | run:1)
+            tail=$((index + 1))
+            if [[ ${COMP_WORDS[tail]} == -- ]] && ((tail < COMP_CWORD)); then
+                ((++tail))
+            fi
+            break
             ;;
         esac
     done
-    case $prev in
-    -k | --key | --tcp | --idle | --for | --label | --revoke) return ;;
+    if [[ -n $tail ]]; then
+        case $command in
+        '') _conductor_trio_offer_command "$tail" ;;
+        run) _conductor_trio_offer -f ;;
+        esac
+        return
+    fi
+    case $option in
+    '') ;;
+    -k | --key | --tcp | --idle | --for | --label | --revoke)
+        return
+        ;;
     --busy)
         _conductor_trio_offer -c
         return
@@ -46,43 +81,32 @@ _conductor_trio() {
         ;;
     esac
     if [[ $cur == -* ]]; then
-        local options='-k --key -r --replace --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared
-            --no-tcp-shared --no-recipe --idle --busy -v --verbose -V --version -h --help'
-        case $first in
-        recipes) options='-h --help' ;;
-        ls | stop | doctor) options='--json -v --verbose -h --help' ;;
-        share) options='--for --label --once --list --revoke --json -v --verbose -h --help' ;;
-        run) options+=' -s --server' ;;
+        case $command in
+        '') _conductor_trio_offer -W '-k --key -r --replace --no-recipe --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy -v --verbose -V --version -h --help' ;;
+        run) _conductor_trio_offer -W '-k --key -r --replace -s --server --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy -v --verbose -V --version -h --help' ;;
+        ls) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
+        stop) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
+        share) _conductor_trio_offer -W '--for --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;
+        doctor) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
+        recipes) _conductor_trio_offer -W '-V --version -h --help' ;;
+        completion) _conductor_trio_offer -W '-V --version -h --help' ;;
+        help) _conductor_trio_offer -W '-V --version -h --help' ;;
         esac
-        _conductor_trio_offer -W "$options"
-    elif [[ $first == run || $first == recipes ]] && ((places == 1)); then
-        _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)"
-    elif ((places == 0)); then
-        _conductor_trio_offer_hosts
-        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W 'run recipes ls stop share doctor' -- "$cur")
-    elif [[ $first == ls || $first == doctor ]] && ((places == 1)) || [[ $first == @(stop|share) ]] && ((places == 2)); then
-        _conductor_trio_offer_hosts
-    elif [[ $first == @(stop|share) ]]; then
-        return # a session's key, which only the gateway knows
-    else
-        _conductor_trio_offer -f
+        return
     fi
-}
-
-_conductor_trio_server() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    case $prev in
-    -s | --sock | --socket | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients) _conductor_trio_offer -f ;;
-    -r | --runtime-dir) _conductor_trio_offer -d ;;
-    -p | --port | -d | --domain | --host | --trusted-proxy | --allow-origin | --grace | --lost-timeout | --max-*) ;;
-    *)
-        _conductor_trio_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file
-            --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over --check --max-sessions
-            --max-user-sessions --max-user-new-sessions --max-visitors --max-route-connections --max-route-held
-            --lost-timeout -v --verbose -V --version -h --help'
-        ;;
+    case $command:$places in
+    :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run ls stop share doctor recipes completion help' ;;
+    :1) _conductor_trio_offer -f ;;
+    run:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
+    ls:0) _conductor_trio_offer_hosts ;;
+    stop:1) _conductor_trio_offer_hosts ;;
+    share:1) _conductor_trio_offer_hosts ;;
+    doctor:0) _conductor_trio_offer_hosts ;;
+    doctor:1) _conductor_trio_offer -f ;;
+    recipes:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
+    completion:0) _conductor_trio_offer -W 'bash fish zsh' ;;
+    help:0) _conductor_trio_offer -W 'run ls stop share doctor recipes completion help' ;;
     esac
 }
 
 complete -F _conductor_trio conductor-trio
-complete -F _conductor_trio_server conductor-trio-server

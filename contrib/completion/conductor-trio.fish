@@ -1,65 +1,99 @@
-# Completion of conductor-trio for fish: put it into ~/.config/fish/completions/
+# Completion of conductor-trio for fish, made by `conductor-trio completion fish`. Keep it as
+# ~/.config/fish/completions/conductor-trio.fish
 
-function __conductor_trio_is
-    # Whether the first word is one of these.
+function __conductor_trio_where
+    # Print the command and how many words stand behind it, as in `run:1`; instead of the number `tail`, where the
+    # words of another program have begun, which are then in $__conductor_trio_tail.
     set -l words (commandline -opc)
-    test (count $words) -ge 2; and contains -- $words[2] $argv
+    set -e words[1]
+    set -l name
+    set -l places 0
+    while set -q words[1]
+        switch $words[1]
+            case --
+                if contains -- "$name" '' run
+                    set -g __conductor_trio_tail $words[2..]
+                    echo "$name:tail"
+                    return
+                end
+            case -k --key --tcp --idle --busy -s --server --for --label --revoke
+                set -e words[1]
+            case '-*'
+            case run ls stop share doctor recipes completion help
+                if test -z "$name" -a $places -eq 0
+                    set name $words[1]
+                else
+                    set places (math $places + 1)
+                end
+            case '*'
+                set places (math $places + 1)
+        end
+        set -e words[1]
+        if contains -- "$name:$places" :2 run:1
+            test "$words[1]" = --; and set -e words[1]
+            set -g __conductor_trio_tail $words
+            echo "$name:tail"
+            return
+        end
+    end
+    echo "$name:$places"
 end
 
-function __conductor_trio_is_first
-    test (count (commandline -opc)) -eq 1
+function __conductor_trio_at
+    # Whether the cursor stands at one of these places.
+    contains -- (__conductor_trio_where) $argv
 end
 
-function __conductor_trio_starts
-    # Whether these are the words of a command that starts an application, before the application's own.
-    not contains -- -- (commandline -opc); and not __conductor_trio_is recipes ls stop share doctor
+function __conductor_trio_in
+    # Whether these are the options of one of these commands.
+    set -l where (string split : -- (__conductor_trio_where))
+    test "$where[2]" != tail; and contains -- "$where[1]" $argv
 end
 
-function __conductor_trio_command
-    # What stands behind --, for its own completion.
-    set -l words (commandline -opc) (commandline -ct)
-    set -l at (contains -i -- -- $words); and complete -C (string join ' ' -- $words[(math $at + 1)..])
+function __conductor_trio_complete_tail
+    # What the other program's completion offers.
+    complete -C (string join ' ' -- (string escape -- $__conductor_trio_tail) (commandline -ct))
 end
-
-set -l starts -c conductor-trio -n __conductor_trio_starts
-set -l owner -c conductor-trio -n '__conductor_trio_is ls stop share doctor'
-set -l share -c conductor-trio -n '__conductor_trio_is share'
-set -l first -c conductor-trio -n __conductor_trio_is_first
 
 complete -c conductor-trio -f
-complete -c conductor-trio -n 'contains -- -- (commandline -opc)' -a '(__conductor_trio_command)'
-complete $first -a '(__fish_print_hostnames)'
-complete $first -a run -d 'start an application by its recipe'
-complete $first -a recipes -d 'list the recipes, or show one'
-complete $first -a ls -d 'list your sessions'
-complete $first -a stop -d 'end a session of yours'
-complete $first -a share -d 'make a further link to a session of yours'
-complete $first -a doctor -d 'try every hop on the way to a gateway'
-complete -c conductor-trio -n '__conductor_trio_is run recipes' \
-    -a '(conductor-trio recipes 2>/dev/null | string split -f1 " ")'
-complete -c conductor-trio -n '__conductor_trio_is ls stop share doctor' -a '(__fish_print_hostnames)'
-complete -c conductor-trio -n '__conductor_trio_starts; and not __conductor_trio_is_first; and not __conductor_trio_is run' -F
-complete $starts -s k -l key -x -d 'name in the address'
-complete $starts -s r -l replace -d 'end who listens on the socket, take the key over'
-complete $starts -l json -d 'JSON lines, also on a terminal'
-complete $starts -l no-json -d 'not that, whatever the configuration says'
-complete $starts -l open -d 'open the link in a browser'
-complete $starts -l no-open -d 'not that, whatever the configuration says'
-complete $starts -l qr -d 'draw the link as a QR code'
-complete $starts -l no-qr -d 'not that, whatever the configuration says'
-complete $starts -l tcp -x -d 'the application listens on this TCP port'
-complete $starts -l tcp-shared -d 'accept that other users of the node reach that port'
-complete $starts -l no-tcp-shared -d 'not that, whatever the configuration says'
-complete $starts -l no-recipe -d 'start the command as it is'
-complete $starts -l idle -x -d 'end an application that nobody has used for that long'
-complete $starts -l busy -x -d "with --idle, ask this shell's command first"
-complete $starts -s V -l version -d 'show the version'
-complete -c conductor-trio -n '__conductor_trio_is run' -s s -l server -x -a '(__fish_print_hostnames)' -d 'the gateway'
-complete $owner -l json -d 'write lines of JSON'
-complete $share -l for -x -d 'how long it is good'
-complete $share -l label -x -d 'whom or what it is for'
-complete $share -l once -d 'it opens one browser only'
-complete $share -l list -d 'list the links that there are'
-complete $share -l revoke -x -d 'end the link of that id'
-complete -c conductor-trio -n 'not contains -- -- (commandline -opc)' -s v -l verbose -d 'log more'
-complete -c conductor-trio -n 'not contains -- -- (commandline -opc)' -s h -l help -d 'show help'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a run -d 'start an application by the name of its recipe'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a ls -d 'list your sessions at a gateway, wherever they run'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a stop -d 'end a session of yours from anywhere, its application included'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a share -d 'make a further link to a session of yours, list such links, or end one'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a doctor -d 'try every hop on the way to a gateway and back, and say at the first that fails what to do'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a recipes -d 'list the recipes, or show one as a file that you can change and keep as your own'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a completion -d 'print the completion of this command line for a shell'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a help -d 'explain the program, or one of its commands'
+complete -c conductor-trio -n '__conductor_trio_at :0 ls:0 stop:1 share:1 doctor:0' -a '(__fish_print_hostnames)'
+complete -c conductor-trio -n '__conductor_trio_at :1 run:tail doctor:1' -F
+complete -c conductor-trio -n '__conductor_trio_at :tail' -a '(__conductor_trio_complete_tail)'
+complete -c conductor-trio -n '__conductor_trio_at run:0 recipes:0' -a '(conductor-trio recipes 2>/dev/null | string split -f1 " ")'
+complete -c conductor-trio -n '__conductor_trio_at completion:0' -a 'bash fish zsh'
+complete -c conductor-trio -n '__conductor_trio_at help:0' -a 'run ls stop share doctor recipes completion help'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -s k -l key -x -d 'name in the address; the server\'s choice if not given'
+complete -c conductor-trio -n '__conductor_trio_in ""' -s r -l replace -d 'take KEY over from another session of yours, and end whoever listens on LOCAL_SOCKET first'
+complete -c conductor-trio -n '__conductor_trio_in ""' -l no-recipe -d 'start COMMAND as it is, though a recipe knows it; with LOCAL_SOCKET it always is'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l json -d 'write events as lines of JSON, on a terminal, too'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-json -d 'no --json, whatever the configuration says'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l open -d 'open the link in a browser, where there is a display'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-open -d 'no --open, whatever the configuration says'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l qr -d 'draw the link as a QR code'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-qr -d 'no --qr, whatever the configuration says'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l tcp -x -d 'the application listens on this TCP port, in a network of its own; 0 chooses one, for {port}'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l tcp-shared -d 'accept that every user of this host can connect to that port'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-tcp-shared -d 'no --tcp-shared, whatever the configuration says'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l idle -x -d 'end the application when nobody has used it for that long, such as 2h'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-idle -d 'no --idle, whatever the configuration says'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l busy -x -a '(__fish_complete_command)' -d 'with --idle, ask this shell\'s command first; exit status 0 is a veto, and it is asked again later'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-busy -d 'no --busy, whatever the configuration says'
+complete -c conductor-trio -n '__conductor_trio_in "" run ls stop share doctor' -s v -l verbose -d 'log more, on standard error'
+complete -c conductor-trio -n '__conductor_trio_in "" run ls stop share doctor recipes completion help' -s V -l version -d 'show the version'
+complete -c conductor-trio -n '__conductor_trio_in "" run ls stop share doctor recipes completion help' -s h -l help -d 'show help'
+complete -c conductor-trio -n '__conductor_trio_in run' -s r -l replace -d 'take KEY over from another session of yours'
+complete -c conductor-trio -n '__conductor_trio_in run' -s s -l server -x -a '(__fish_print_hostnames)' -d 'the gateway, unless the configuration names it'
+complete -c conductor-trio -n '__conductor_trio_in ls stop share doctor' -l json -d 'write lines of JSON'
+complete -c conductor-trio -n '__conductor_trio_in share' -l for -x -d 'how long it is good, such as 8h or 2d'
+complete -c conductor-trio -n '__conductor_trio_in share' -l label -x -d 'whom or what it is for'
+complete -c conductor-trio -n '__conductor_trio_in share' -l once -d 'it opens one browser only'
+complete -c conductor-trio -n '__conductor_trio_in share' -l list -d 'list the links that there are instead'
+complete -c conductor-trio -n '__conductor_trio_in share' -l revoke -x -d 'end the link of that id instead, and all that it let in'

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import trio
 
+from conductor_trio import exit_status
 from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.application.readiness import wait_ready
 from conductor_trio.client.host.cleanup import Guardian
@@ -18,11 +19,6 @@ from conductor_trio.client.output.writer import Output
 from conductor_trio.errors import ApplicationError, StartError
 from conductor_trio.limits import ClientLimits
 from conductor_trio.net.process import end_group, open_pipe
-
-# As env(1) and timeout(1) do.
-STATUS_NOT_EXECUTABLE = 126
-STATUS_NOT_FOUND = 127
-STATUS_SIGNAL = 128
 
 
 class Application:
@@ -71,7 +67,7 @@ class Application:
         """Wait for the program itself, whatever its children do, and return its status in a shell's terms."""
         assert self.process is not None
         returncode = await self.process.wait()
-        return STATUS_SIGNAL - returncode if returncode < 0 else returncode
+        return exit_status.SIGNAL - returncode if returncode < 0 else returncode
 
     async def run(self) -> None:
         """Once it is started, pass on what it says, and set `ready` when it is."""
@@ -169,5 +165,5 @@ async def _execute(start: LaunchSpec, stdout: int, stderr: int) -> trio.Process:
             start.executed, stdin=None, stdout=stdout, stderr=stderr, env=start.environment, start_new_session=True
         )
     except OSError as error:
-        status = STATUS_NOT_FOUND if isinstance(error, FileNotFoundError) else STATUS_NOT_EXECUTABLE
+        status = exit_status.NOT_FOUND if isinstance(error, FileNotFoundError) else exit_status.NOT_EXECUTABLE
         raise ApplicationError(f"cannot start {start.command[0]}: {error.strerror}", status=status) from error

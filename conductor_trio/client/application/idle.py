@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import trio
 
+from conductor_trio import exit_status
 from conductor_trio.client.config.durations import format_duration
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
@@ -23,8 +24,7 @@ _log = logging.getLogger(__name__)
 _JITTER = 1.0
 _SHORTEST_WARNING = 60.0  # enough to come back and click
 _BUSY_TIMEOUT = 30.0  # a Jupyter server under load may take seconds to answer
-_NOT_STARTED = 126
-_CANNOT_ASK = {_NOT_STARTED, 127}  # a shell that could not start the command
+_CANNOT_ASK = {exit_status.NOT_EXECUTABLE, exit_status.NOT_FOUND}  # a shell that could not start the command
 _TERM_TIMEOUT = 1.0
 
 
@@ -172,7 +172,7 @@ async def _run_shell(command: str, local_socket: str) -> int | None:
             start_new_session=True,
         )
     except OSError:  # this host is short of something, which is no reason to end anything
-        return _NOT_STARTED
+        return exit_status.NOT_EXECUTABLE
     try:
         with trio.move_on_after(_BUSY_TIMEOUT):
             return await process.wait()

@@ -1,4 +1,4 @@
-"""The command line's three forms, and what the configuration adds to them.
+"""What a command line that starts an application means, and what the configuration adds to it.
 
 ::
 
@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from conductor_trio import __version__
+from conductor_trio.client.cli.table import CLIENT, PROGRAM, RUN, TOKEN_VARIABLE
 from conductor_trio.client.config.address import check_local_socket, parse_server
-from conductor_trio.client.config.durations import parse_duration
 from conductor_trio.client.config.placeholders import find_placeholders
 from conductor_trio.client.config.recipes import (
     Launch,
@@ -28,166 +25,84 @@ from conductor_trio.client.config.recipes import (
     launch_recipe,
 )
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.commandline.parser import Invocation, suggest_command
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits import DEFAULT_CONTROL_SOCKET
 
 if TYPE_CHECKING:
     from conductor_trio.client.config.files import Config
 
-PROGRAM = "conductor-trio"
-TOKEN_VARIABLE = "CONDUCTOR_TOKEN"  # noqa: S105
-
 _TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105
 _TOKEN_LENGTH = 32  # 165 bits; fits a cookie and a URL without quoting
 
-_RUN = "run"
-# Options whose value is the next word, alone or at the end of short ones that are written together.
-_TAKES_VALUE = re.compile(r"--key|--tcp|--server|--idle|--busy|-[rvVh]*[ks]")
 
-
-def parse_arguments(argv: Sequence[str], *, is_terminal: bool = False) -> ClientSettings:
-    """Return what a command line says; wrong usage raises SystemExit(2), as argparse does, or `ConfigError`.
+def read_settings(invocation: Invocation, *, is_terminal: bool) -> ClientSettings:
+    """Return what `START` or `RUN` says; wrong usage raises SystemExit(2) or `ConfigError`.
 
     The token is taken out of the environment, so that no child inherits it.
     """
     token = _take_token()
-    if argv[:1] == [_RUN]:
-        return _parse_run(argv[1:], token, is_terminal=is_terminal)
-    end = _find_command(argv)
-    if end is None:
-        return _parse_contract(argv, token, is_terminal=is_terminal)
-    return _parse_short(argv[:end], argv[end + 1 :], token, is_terminal=is_terminal)
+    given = invocation.given
+    config: Config | None = None
+    local_socket: str | None = None
+    if invocation.command is RUN:
+        config = _load_config()
+        launch = _launch_by_name(invocation, config)
+    elif given.local_socket is not None:
+        launch = _launch_as_it_is(invocation)
+        local_socket = check_local_socket(given.local_socket)
+    elif not invocation.tail:
+        invocation.fail(_explain_no_command(invocation))
+    else:
+        config = _load_config()
+        launch = _launch_by_command(invocation, config)
+    _check_port_sharing(given, launch)
+    return _make_settings(given, config, launch, token, local_socket, is_terminal=is_terminal)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the contract's form, whose help explains all of them."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        usage=f"{PROGRAM} [OPTION]... [SERVER] -- COMMAND [ARG]...\n"
-        f"       {PROGRAM} [OPTION]... SERVER LOCAL_SOCKET [--] COMMAND [ARG]...\n"
-        f"       {PROGRAM} run [OPTION]... RECIPE [ARG]...\n"
-        f"       {PROGRAM} recipes [NAME]\n"
-        f"       {PROGRAM} ls | stop KEY | share KEY | doctor   [SERVER]",
-        description="Start a web application, and give it a private address on a gateway that you reach by SSH.",
-        epilog="Without LOCAL_SOCKET, {socket}, {port}, {key}, {host} and {url} in COMMAND are replaced, and a "
-        "COMMAND that a recipe knows, such as jupyter lab, is told all that it must know. Where standard output "
-        "is no terminal, events are lines of JSON. "
-        f"The visitors' token is ${TOKEN_VARIABLE}, or a fresh random one. "
-        "Exit status: 0 ended as asked, 1 failed, 2 LOCAL_SOCKET in use or wrong usage; an application that ends "
-        "by itself passes on its own.",
-        allow_abbrev=False,
-    )
-    _add_options(parser)
-    parser.add_argument(
-        "server",
-        metavar="SERVER",
-        help=f"[user@]host[:port][/path/of/control/socket] (path: {DEFAULT_CONTROL_SOCKET}), or a control socket "
-        "on this host, beginning with '/' or '.'",
-    )
-    parser.add_argument("local_socket", metavar="LOCAL_SOCKET", help="where the application will listen")
-    parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="starts the application")
-    return parser
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    def add_switch(name: str, help_: str) -> None:
-        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=help_)
-
-    parser.add_argument("-k", "--key", metavar="KEY", help="name in the address; the server's choice if not given")
-    parser.add_argument(
-        "-r",
-        "--replace",
-        action="store_true",
-        help="end whoever listens on LOCAL_SOCKET first, and take KEY over from another session of yours",
-    )
-    add_switch("json", "write events as lines of JSON, on a terminal, too")
-    add_switch("open", "open the link in a browser, where there is a display")
-    add_switch("qr", "draw the link as a QR code")
-    parser.add_argument(
-        "--tcp",
-        metavar="PORT",
-        type=_parse_port,
-        help="the application listens on this TCP port, in a network of its own; 0 chooses one, for {port}",
-    )
-    add_switch("tcp-shared", "accept that every user of this host can connect to that port")
-    parser.add_argument(
-        "--no-recipe", action="store_true", help="start COMMAND as it is, though a recipe knows it"
-    )
-    parser.add_argument(
-        "--idle", metavar="TIME", type=parse_time, help="end the application when nobody has used it for 2h, say"
-    )
-    parser.add_argument(
-        "--busy",
-        metavar="COMMAND",
-        help="ask this shell's command first, with --idle; exit status 0 is a veto, and it is asked again later",
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
-    parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
-
-
-def _find_command(argv: Sequence[str]) -> int | None:
-    """Return where the ``--`` stands that ends the short form's words; None where it is the contract's form."""
-    words = 0
-    places = iter(range(len(argv)))
-    for place in places:
-        word = argv[place]
-        if word == "--":
-            return place
-        if _TAKES_VALUE.fullmatch(word):
-            next(places, None)
-        elif not word.startswith("-") or word == "-":
-            words += 1
-        if words == 2:
-            return None
-    return None
-
-
-def _parse_contract(argv: Sequence[str], token: str, *, is_terminal: bool) -> ClientSettings:
-    parser = build_parser()
-    given = parser.parse_args(argv)
-    command = given.command[1:] if given.command[:1] == ["--"] else given.command
-    if not command:
-        parser.error(
-            "the COMMAND that starts the application is missing; without a LOCAL_SOCKET, '--' stands before it"
+def _launch_as_it_is(invocation: Invocation) -> Launch:
+    """Return how the contract's form starts its command."""
+    if not invocation.tail:
+        invocation.fail(_explain_no_command(invocation))
+    if invocation.given.no_recipe:
+        invocation.fail(
+            "--no-recipe is for a COMMAND without LOCAL_SOCKET; with one, it is always started as it is"
         )
-    local_socket = check_local_socket(given.local_socket)
-    launch = _settle_port(Launch(command=tuple(command)), given.tcp, is_told=False)
-    return _make_settings(given, None, launch, token, local_socket, is_terminal=is_terminal)
+    return _settle_port(Launch(command=invocation.tail), invocation.given.tcp, is_told=False)
 
 
-def _parse_short(words: Sequence[str], command: Sequence[str], token: str, *, is_terminal: bool) -> ClientSettings:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM, usage=f"{PROGRAM} [OPTION]... [SERVER] -- COMMAND [ARG]...", allow_abbrev=False
-    )
-    _add_options(parser)
-    parser.add_argument("server", nargs="?")
-    given = parser.parse_args(words)
-    if not command:
-        parser.error("the COMMAND that starts the application is missing")
-    config = _load_config()
-    launch = launch_command(command, {} if given.no_recipe else config.recipes)
+def _launch_by_command(invocation: Invocation, config: Config) -> Launch:
+    given = invocation.given
+    launch = launch_command(invocation.tail, {} if given.no_recipe else config.recipes)
     if given.tcp is not None and launch.listen == "unix":
-        launch = Launch(command=tuple(command))  # which a recipe would have listen on the socket
-    launch = _settle_port(launch, given.tcp)
-    return _make_settings(given, config, launch, token, None, is_terminal=is_terminal)
+        launch = Launch(command=invocation.tail)  # which a recipe would have listen on the socket
+    return _settle_port(launch, given.tcp)
 
 
-def _parse_run(argv: Sequence[str], token: str, *, is_terminal: bool) -> ClientSettings:
-    parser = argparse.ArgumentParser(
-        prog=f"{PROGRAM} {_RUN}",
-        usage="%(prog)s [OPTION]... RECIPE [ARG]...",
-        description=f"Start the application of a recipe; `{PROGRAM} recipes` lists them.",
-        allow_abbrev=False,
-    )
-    _add_options(parser)
-    parser.add_argument("-s", "--server", metavar="SERVER", help="the gateway, unless the configuration names it")
-    parser.add_argument("recipe", metavar="RECIPE", help="a recipe's name")
-    parser.add_argument("arguments", metavar="ARG", nargs=argparse.REMAINDER, help="for the application")
-    given = parser.parse_args(argv)
-    arguments = given.arguments[1:] if given.arguments[:1] == ["--"] else given.arguments
-    config = _load_config()
-    launch = _settle_port(launch_recipe(find_recipe(given.recipe, config.recipes), arguments), given.tcp)
-    return _make_settings(given, config, launch, token, None, is_terminal=is_terminal)
+def _launch_by_name(invocation: Invocation, config: Config) -> Launch:
+    words = invocation.tail
+    if invocation.given.recipe is not None:
+        words = (invocation.given.recipe, *words)  # unless it stands behind a -- that ends the options
+    name, *arguments = words or ("",)
+    if not name:
+        invocation.fail(f"the name of the RECIPE is missing; `{PROGRAM} recipes` lists them")
+    return _settle_port(launch_recipe(find_recipe(name, config.recipes), arguments), invocation.given.tcp)
+
+
+def _explain_no_command(invocation: Invocation) -> str:
+    given = invocation.given
+    mistaken = None if given.server is None else suggest_command(CLIENT, given.server)
+    if mistaken is not None:
+        return mistaken
+    if given.local_socket is None:
+        return "a COMMAND that starts the application is required: write '--' before it, or LOCAL_SOCKET"
+    return "the COMMAND that starts the application is missing; without a LOCAL_SOCKET, '--' stands before it"
+
+
+def _check_port_sharing(given: argparse.Namespace, launch: Launch) -> None:
+    if given.tcp_shared and launch.listen != "tcp":
+        raise ConfigError(
+            "--tcp-shared is for an application that listens on a TCP port, and this one listens on a socket"
+        )
 
 
 def _make_settings(
@@ -199,13 +114,20 @@ def _make_settings(
     *,
     is_terminal: bool,
 ) -> ClientSettings:
-    def choose(option: str) -> bool:
+    def choose(option: str) -> Any:
+        """Return what the command line says, or else the configuration; what is switched off is None."""
         said = getattr(given, option)
-        return bool(getattr(config, option, None) if said is None else said)
+        return (getattr(config, option, None) if said is None else said) or None
 
-    if given.busy is not None and given.idle is None:
+    if given.busy and choose("idle") is None:
         raise ConfigError("--busy says whether --idle may end the application; give both")
-    server = given.server or (config.server if config else None)
+    key = choose("key")
+    if given.replace and local_socket is None and key is None:
+        raise ConfigError("-r takes a KEY over from another session of yours; say which by -k KEY")
+    for option in ("qr", "open"):
+        if getattr(given, option) and choose("json"):
+            raise ConfigError(f"--{option} is for people, and there are only lines of JSON; give --no-json, too")
+    server = choose("server")
     if server is None:
         raise ConfigError(
             "no SERVER: name the gateway before --, with run by -s, or once and for all in "
@@ -216,15 +138,15 @@ def _make_settings(
         local_socket=local_socket,
         launch=launch,
         token=token,
-        key=given.key or (config.key if config else None) or None,
+        key=key,
         replace=given.replace,
         verbose=given.verbose,
         has_display=is_terminal and not choose("json"),
-        show_qr=choose("qr"),
-        open_browser=choose("open"),
-        tcp_shared=choose("tcp_shared"),
-        idle=given.idle,
-        busy=given.busy,
+        show_qr=bool(choose("qr")),
+        open_browser=bool(choose("open")),
+        tcp_shared=bool(choose("tcp_shared")),
+        idle=choose("idle"),
+        busy=choose("busy"),
     )
 
 
@@ -252,20 +174,6 @@ def _settle_port(launch: Launch, tcp: int | None, *, is_told: bool = True) -> La
             "--tcp 0 chooses a port, which COMMAND has to be told: write {port} there, without LOCAL_SOCKET"
         )
     return attrs.evolve(launch, listen="tcp", port=port)
-
-
-def _parse_port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"there is no port {text!r}; give one from 1 to 65535, or 0")
-    return int(text)
-
-
-def parse_time(text: str) -> float:
-    """Return the seconds that an option says."""
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _take_token() -> str:

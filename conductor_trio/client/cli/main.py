@@ -1,4 +1,4 @@
-"""``conductor-trio``: the sub-commands, the log, the exit status."""
+"""``conductor-trio``: which command it is, the log, the exit status."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from conductor_trio.client.cli.arguments import PROGRAM, parse_arguments
-from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.errors import ConfigError
+from conductor_trio import exit_status
+from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START
+from conductor_trio.commandline.output import write_output
+from conductor_trio.commandline.parser import Invocation, parse, suggest_command
+from conductor_trio.commandline.standard import run_standard
+from conductor_trio.errors import ConductorError, ConfigError
+
+if TYPE_CHECKING:
+    from conductor_trio.client.config.settings import ClientSettings
 
 _STDOUT = 1
-_WRONG_USAGE = 2
-_OWNERS_WORDS = ("ls", "stop", "share", "doctor")
 
 _log = logging.getLogger(__name__)
 
@@ -24,25 +29,53 @@ def main(argv: Sequence[str] | None = None) -> int:
     _fill_standard_descriptors()
     words = sys.argv[1:] if argv is None else argv
     try:
-        if not words or words[0] == "recipes":
-            # Imported only now: most calls need no configuration.
-            from conductor_trio.client.cli import recipes_command
+        # Imported only where they are needed: `--help` needs no configuration, and most commands no recipes.
+        if not words:
+            from conductor_trio.client.cli.recipes_command import explain
 
-            return recipes_command.explain() if not words else recipes_command.show_recipes(words[1:])
-        if words[0] in _OWNERS_WORDS:
-            from conductor_trio.client.cli import owner_commands
+            return explain()
+        invocation = parse(CLIENT, words)
+        if invocation.command in (START, RUN):
+            return _start(invocation)
+        if invocation.command is RECIPES:
+            from conductor_trio.client.cli.recipes_command import show_recipes
 
-            return owner_commands.run_command(words[0], words[1:])
-        settings = parse_arguments(words, is_terminal=os.isatty(_STDOUT))
-    except ConfigError as error:
+            return show_recipes(invocation.given.name)
+        text = run_standard(CLIENT, invocation)
+        if text is not None:
+            write_output(text)
+            return exit_status.OK
+        from conductor_trio.client.cli.owner_commands import run_command
+
+        return run_command(invocation)
+    except ConductorError as error:
         with contextlib.suppress(AttributeError, OSError):  # where there is no standard error
             sys.stderr.write(f"{PROGRAM}: {error}\n")
-        return _WRONG_USAGE
-    return _run(settings)
+        return exit_status.WRONG_USAGE if isinstance(error, ConfigError) else exit_status.FAILED
+    except BrokenPipeError:
+        return exit_status.FAILED
+
+
+def _start(invocation: Invocation) -> int:
+    """Start an application, and return the exit status at its end."""
+    from conductor_trio.client.cli.arguments import read_settings
+
+    settings = read_settings(invocation, is_terminal=os.isatty(_STDOUT))
+    _configure_log(verbose=settings.verbose)
+    if not settings.has_display:
+        for option in ("qr", "open"):
+            if getattr(invocation.given, option):
+                _log.warning("--%s does nothing, because standard output is no terminal", option)
+    status = _run(settings)
+    if status == exit_status.NOT_FOUND and settings.local_socket is not None:
+        # Three words, such as `sahre lab gw`, have the contract's form; the last has turned out to be no program.
+        mistaken = suggest_command(CLIENT, invocation.given.server)
+        if mistaken is not None:
+            _log.error("%s", mistaken)
+    return status
 
 
 def _run(settings: ClientSettings) -> int:
-    _configure_log(verbose=settings.verbose)
     # Imported only now: `import trio` takes 80 ms, `--help` and wrong usage 50 ms without it.
     import trio
 
@@ -51,13 +84,13 @@ def _run(settings: ClientSettings) -> int:
     try:
         return trio.run(run_client, settings)
     except KeyboardInterrupt:  # before the signal watcher stood, so nothing had been started
-        return 0
+        return exit_status.OK
     except BaseExceptionGroup as group:
         _log_bug(group)
-        return 1
+        return exit_status.FAILED
     except Exception as error:
         _log_bug(error)
-        return 1
+        return exit_status.FAILED
 
 
 def _fill_standard_descriptors() -> None:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from conductor_trio.client.cli.arguments import PROGRAM
+from conductor_trio import exit_status
+from conductor_trio.client.cli.table import PROGRAM
 from conductor_trio.client.config.files import Config, config_directories, load_config
 from conductor_trio.client.config.recipes import find_recipe, format_list, format_recipe
-
-_WRONG_USAGE = 2
+from conductor_trio.commandline.output import write_output
 
 _EXPLANATION = """\
 {program} gives a web application on this host a private address on a gateway that you reach by SSH.
 
 {found}
 
-LaunchSpec JupyterLab, for instance, and you get a link:
+Start JupyterLab, for instance, and you get a link:
 
     {example}
 
-`{program} recipes` lists the applications that it knows, `{program} --help` explains the rest.
+`{program} recipes` lists the applications that it knows, `{program} help` explains the rest.
 """
 
 
@@ -36,22 +35,14 @@ def explain() -> int:
         example=f"{PROGRAM} {server}-- jupyter lab",
     )
     sys.stderr.write(text)
-    return _WRONG_USAGE
+    return exit_status.WRONG_USAGE
 
 
-def show_recipes(arguments: Sequence[str]) -> int:
-    """List the recipes, or show one as a file; raises `ConfigError`."""
-    parser = argparse.ArgumentParser(
-        prog=f"{PROGRAM} recipes",
-        description="List the recipes, or show one as a file that you can change and keep as your own.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="a recipe's name")
-    given = parser.parse_args(arguments)
+def show_recipes(name: str | None) -> int:
+    """List the recipes, or show the one of that name as a file; raises `ConfigError`."""
     recipes = load_config(os.environ).recipes
-    text = format_list(recipes.values()) if given.name is None else format_recipe(find_recipe(given.name, recipes))
-    sys.stdout.write(text)
-    return 0
+    write_output(format_list(recipes.values()) if name is None else format_recipe(find_recipe(name, recipes)))
+    return exit_status.OK
 
 
 def _tell_found(config: Config, environ: Mapping[str, str]) -> str:

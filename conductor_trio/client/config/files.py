@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from conductor_trio.client.config.address import parse_server
+from conductor_trio.client.config.durations import parse_duration
 from conductor_trio.client.config.recipes import Recipe, parse_recipe
 from conductor_trio.client.config.toml_table import Table, read_table
 from conductor_trio.errors import ConfigError
@@ -32,7 +33,7 @@ _NAME = "conductor-trio"
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """What the files and the environment say; None is nothing."""
+    """What the files and the environment say; None is nothing. No `idle` is 0, no `busy` is empty."""
 
     server: str | None = None
     key: str | None = None
@@ -40,6 +41,8 @@ class Config:
     open: bool | None = None
     qr: bool | None = None
     tcp_shared: bool | None = None
+    idle: float | None = None
+    busy: str | None = None
     recipes: Mapping[str, Recipe] = attrs.field(factory=dict)
 
 
@@ -85,8 +88,20 @@ def parse_config(table: Table) -> Config:
         open=table.get_flag("open"),
         qr=table.get_flag("qr"),
         tcp_shared=table.get_flag("tcp_shared"),
+        idle=_parse_idle(table),
+        busy="" if table.values.get("busy") is False else table.get_text("busy"),
         recipes=recipes,
     )
+
+
+def _parse_idle(table: Table) -> float | None:
+    if table.values.get("idle") is False:  # of a user, whose site says a time
+        return 0.0
+    text = table.get_text("idle")
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise table.wrong(str(error), "idle") from error
 
 
 def _load_recipes(directory: str) -> dict[str, Recipe]:

@@ -19,7 +19,8 @@ from conductor_trio.client.config.placeholders import (
     fill,
     find_placeholders,
 )
-from conductor_trio.client.config.toml_table import Table, suggest
+from conductor_trio.client.config.toml_table import Table
+from conductor_trio.commandline.suggest import suggest
 from conductor_trio.errors import ConfigError
 
 #: The application listens on a UNIX socket, or it knows only TCP ports.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
+from conductor_trio.commandline.suggest import suggest
 from conductor_trio.errors import ConfigError
 
 _POSITION = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
@@ -122,60 +123,69 @@ def parse_table(source: str, *, file: str) -> Table:
 def find_line(source: str, path: tuple[str, ...]) -> int | None:
     """Return the line, from 1, of the key at `path`, or of the nearest that holds it; None where none does.
 
-    The standard library's parser keeps no positions, so it is asked about one line after the other.
+    The standard library's parser keeps no positions, so the text, which is TOML, is gone through once more.
     """
-    lines = source.split("\n")
-    table: tuple[str, ...] = ()
     found: int | None = None
     depth = 0
-    for index, line in enumerate(lines):
-        header = line.lstrip().startswith("[")
-        keys = _keys_of(line if header else line.partition("=")[0] + "= 0")
-        if not keys:
-            continue
-        here = keys if header else table + keys
+    table: tuple[str, ...] = ()
+    for line, keys, is_header in _statements(source):
+        here = keys if is_header else table + keys
+        if is_header:
+            table = keys
         shared = _count_shared(here, path)
-        # Not yet inside a text or a list of several lines: what stands before is whole by itself.
-        if (header or shared > depth) and _is_toml("\n".join(lines[:index])):
-            table = keys if header else table
-            if shared > depth:
-                found, depth = index + 1, shared
+        if shared > depth:
+            found, depth = line, shared
     return found
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Return advice for a word that is not known: the one that it resembles, or all there are."""
-    import difflib  # costs 4 ms, and only where there is a mistake
+# What a text is made of where it matters where a statement ends: strings and comments, in which nothing counts,
+# brackets, between which it goes on, and the ends of lines.
+_PIECE = re.compile(
+    r"""(?P<string>"{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
+    r"""|(?P<comment>\#[^\n]*)|(?P<open>[\[{])|(?P<close>[\]}])|(?P<equals>=)|(?P<end>\n)|[^"'\#\[\]{}=\n]+""",
+    re.DOTALL,
+)
 
-    names = sorted(known)
-    similar = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {similar[0]}?" if similar else f"there is: {', '.join(names)}"
+
+def _statements(source: str) -> Iterator[tuple[int, tuple[str, ...], bool]]:
+    """Yield the line of each statement of a TOML text, its keys, and whether it is a table's header."""
+    line, depth, begin, equals = 1, 0, 0, -1
+    first = line
+    for match in _PIECE.finditer(source + "\n"):
+        match match.lastgroup:
+            case "open":
+                depth += 1
+            case "close":
+                depth -= 1
+            case "equals" if depth == 0 and equals < 0:
+                equals = match.start()
+            case "end" if depth == 0:
+                head = source[begin : match.start() if equals < 0 else equals].strip()
+                keys = _keys_of(head if equals < 0 else f"{head} = 0")
+                if keys:
+                    yield first, keys, equals < 0
+                begin, equals, first = match.end(), -1, line + 1
+            case _:
+                pass
+        line += match[0].count("\n")
 
 
 def _keys_of(statement: str) -> tuple[str, ...]:
-    """Return the path of the one thing that a line defines; empty where it defines nothing by itself."""
+    """Return the path of the one thing that a statement defines; empty where it defines nothing by itself."""
     keys = []
     try:
         value: object = tomllib.loads(statement)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
-    while isinstance(value, dict) and len(value) == 1:
-        [(key, value)] = value.items()
-        keys.append(key)
-    return tuple(keys)
+    while True:
+        match value:
+            case dict() if len(value) == 1:
+                [(key, value)] = value.items()
+                keys.append(key)
+            case _:
+                return tuple(keys)
 
 
 def _count_shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:
     """Return how many keys both begin with."""
-    count = 0
-    while one[:count] == other[:count] and count < min(len(one), len(other)) and one[count] == other[count]:
-        count += 1
-    return count
-
-
-def _is_toml(source: str) -> bool:
-    try:
-        tomllib.loads(source)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

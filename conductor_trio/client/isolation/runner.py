@@ -18,6 +18,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 
+from conductor_trio import exit_status
 from conductor_trio.client.host.spawn import spawn
 from conductor_trio.client.isolation.namespace import enter_namespace
 from conductor_trio.client.isolation.uplink import Uplink, open_outward
@@ -25,11 +26,6 @@ from conductor_trio.errors import ApplicationError, ConductorError, StartError
 
 PRIVATE = "private"
 SHARED = "shared"
-
-# As env(1) and timeout(1) do.
-_STATUS_FAILED = 125
-_STATUS_NOT_EXECUTABLE = 126
-_STATUS_NOT_FOUND = 127
 
 _ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 # What is passed on to the application, unless it got it itself.
@@ -47,10 +43,10 @@ def main(argv: Sequence[str]) -> int:
             status = _relay(application, int(port), local_socket, mode, outward)
     except ConductorError as error:
         _say(str(error))
-        return error.status if isinstance(error, ApplicationError) else _STATUS_FAILED
+        return error.status if isinstance(error, ApplicationError) else exit_status.RUNNER_FAILED
     except Exception as error:
         _say(f"this is a bug, please report it: {error!r}")
-        return _STATUS_FAILED
+        return exit_status.RUNNER_FAILED
     if status < 0:
         _die_of(-status)
     return status
@@ -74,7 +70,7 @@ def _start(command: Sequence[str]) -> int:
     try:
         return spawn(command)
     except OSError as error:
-        status = _STATUS_NOT_FOUND if isinstance(error, FileNotFoundError) else _STATUS_NOT_EXECUTABLE
+        status = exit_status.NOT_FOUND if isinstance(error, FileNotFoundError) else exit_status.NOT_EXECUTABLE
         raise ApplicationError(f"cannot start {command[0]}: {error.strerror}", status=status) from error
 
 
@@ -104,7 +100,7 @@ def _relay(application: int, port: int, local_socket: str, mode: str, outward: U
                 os.kill(application, signal.SIGKILL)
 
     async def wait_ended() -> int:
-        status = _STATUS_FAILED
+        status = exit_status.RUNNER_FAILED
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run_relay)
             status = await trio.to_thread.run_sync(_wait_ended, application, outward, abandon_on_cancel=True)

@@ -42,9 +42,9 @@ class SessionQuotas:
     def admitted(self, uid: int) -> Iterator[Admission]:
         """Hold a place for a session; raises `RegistrationRefused` where there is none."""
         limits = self._limits
-        if self._by_uid[uid] >= limits.max_sessions_per_user:
+        if self._by_uid[uid] >= limits.max_user_sessions:
             raise RegistrationRefused(
-                f"you have {limits.max_sessions_per_user} sessions here, the most for one user; end one first"
+                f"you have {limits.max_user_sessions} sessions here, the most for one user; end one first"
             )
         if self._by_uid.total() >= limits.max_sessions:
             raise RegistrationRefused("the gateway has no room for another session; try again later")
@@ -60,14 +60,14 @@ class SessionQuotas:
                 del self._by_uid[uid]
 
     def _count_new(self, uid: int) -> None:
-        rate = self._limits.max_new_sessions / _MINUTE
+        rate = self._limits.max_user_new_sessions / _MINUTE
         now = trio.current_time()
         level, since = self._new.get(uid, (0.0, now))
         level = max(0.0, level - (now - since) * rate) + 1
-        if level > self._limits.max_new_sessions:
+        if level > self._limits.max_user_new_sessions:
             raise RegistrationRefused(
-                f"you have opened {self._limits.max_new_sessions} sessions here within a minute, the most for one "
-                "user; wait a moment"
+                f"you have opened {self._limits.max_user_new_sessions} sessions here within a minute, the most "
+                "for one user; wait a moment"
             )
         if len(self._new) > self._limits.max_sessions:  # those whose bucket is empty by now
             self._new = {u: found for u, found in self._new.items() if found[1] > now - _MINUTE}

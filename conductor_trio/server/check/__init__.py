@@ -1,4 +1,4 @@
-"""``conductor-trio-server --check``: whether this host can be a gateway, and what to do where not.
+"""``conductor-trio-server check``: whether this host can be a gateway, and what to do where not.
 
 `host` looks at directories, sshd, the name service, limits and certificates, and gives findings; `certificate`
 reads when one ends.

@@ -1,4 +1,4 @@
-"""``conductor-trio-server --check``: looks at what the server needs on its host, and changes nothing."""
+"""``conductor-trio-server check``: looks at what the server needs on its host, and changes nothing."""
 
 from __future__ import annotations
 

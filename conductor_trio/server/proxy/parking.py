@@ -52,7 +52,7 @@ class ParkedRequests:
         limits = self._limits
         settlement = self._by_route.setdefault(route_id, _Settlement())
         if (
-            settlement.parked >= limits.max_parked_per_route
+            settlement.parked >= limits.max_route_parked
             or self.total >= limits.max_parked
             or self._bytes + size > limits.max_parked_bytes
         ):

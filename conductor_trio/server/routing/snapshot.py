@@ -128,7 +128,7 @@ class SnapshotReader:
     def _add(self, route: Route) -> None:
         self._of_user[route.user] += 1
         # Version 1 does not say whose a route is.
-        most = self._limits.max_sessions if route.user is None else self._limits.max_sessions_per_user
+        most = self._limits.max_sessions if route.user is None else self._limits.max_user_sessions
         if self._of_user[route.user] <= most:
             self._routes.append(route)
 

@@ -187,7 +187,7 @@ class RouteTable:
     def _bound_tombstones(self, user: str | None) -> None:
         """Forget the oldest tombstone where there are too many; one user's do not push out those of others."""
         own = self._ended_of_user[user]
-        if len(own) > self._limits.max_tombstones_per_user:
+        if len(own) > self._limits.max_user_tombstones:
             self.change(next(iter(own)), Cause.EXPIRED)
         elif len(self._ended) > self._limits.max_tombstones:
             self.change(next(iter(self._ended)), Cause.EXPIRED)

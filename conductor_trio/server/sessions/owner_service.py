@@ -133,9 +133,9 @@ class OwnerService:
                 f"the session has {limits.max_shares} shares, the most there can be; revoke one first"
             )
         own = self._context.routes.of_user(route.user) if route.user is not None else []
-        if sum(len(one.access.shares) for one in own) >= limits.max_shares_per_user:
+        if sum(len(one.access.shares) for one in own) >= limits.max_user_shares:
             raise RegistrationRefused(
-                f"your sessions have {limits.max_shares_per_user} shares, the most for one user; revoke one first"
+                f"your sessions have {limits.max_user_shares} shares, the most for one user; revoke one first"
             )
         now = time.time()
         share = Share(

@@ -1,7 +1,7 @@
 """One client's session, from the banner to its end: its directory, its relay socket, its route.
 
 Four owners, one inside the other, each in a `with`: the directory, the watch on it, the route in the table, and
-the scope that ends the session. Whatever ends it (the channel, a changed relay socket, a name that was taken, silence)
+the scope that ends the session. Whatever ends it (the channel, a changed relay socket, a name taken, silence)
 cancels that scope, and what the others opened is closed on the way out.
 """
 

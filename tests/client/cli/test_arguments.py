@@ -1,13 +1,19 @@
-"""client/arguments: which of the three forms a command line has, and what the configuration adds."""
+"""Which of the three forms a command line has, and what the configuration adds."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
-from conductor_trio.client.cli.arguments import parse_arguments
+from conductor_trio.client.cli.arguments import read_settings
+from conductor_trio.client.cli.table import CLIENT, RUN, START, TOKEN_VARIABLE
+from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.commandline.parser import parse as parse_words
 from conductor_trio.errors import ConfigError
 
 CONFIG = """
@@ -46,7 +52,9 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def parse(line: str, *, is_terminal: bool = False) -> ClientSettings:
-    return parse_arguments(line.split(), is_terminal=is_terminal)
+    invocation = parse_words(CLIENT, line.split())
+    assert invocation.command in (START, RUN)
+    return read_settings(invocation, is_terminal=is_terminal)
 
 
 def summary(settings: ClientSettings) -> tuple[str | None, str | None, str]:
@@ -68,9 +76,9 @@ def summary(settings: ClientSettings) -> tuple[str | None, str | None, str]:
         ("-k -- h s -- run", None),
         ("h s mine {socket} {{", ("h", "s", "mine {socket} {{")),
         ("h run -- mine", ("h", "run", "mine")),
-        ("-v run s x", ("run", "s", "x")),
-        ("-v recipes s x", ("recipes", "s", "x")),
         ("run:22 s x", ("run", "s", "x")),
+        ("me@recipes s x", ("recipes", "s", "x")),
+        ("-k run h s x", ("h", "s", "x")),
         ("h s -- h s -- x", ("h", "s", "h s -- x")),
         ("h s -V -- x", ("h", "s", "-V -- x")),
         # Without LOCAL_SOCKET.
@@ -90,6 +98,9 @@ def summary(settings: ClientSettings) -> tuple[str | None, str | None, str]:
         ("run mine -k x -- y", ("gw", None, "mine --sock={socket} -k x -- y")),
         ("run -s h -k a mine x", ("h", None, "mine --sock={socket} x")),
         ("run --server=h mine -- x", ("h", None, "mine --sock={socket} x")),
+        ("-k a run -s h mine x", ("h", None, "mine --sock={socket} x")),
+        ("-s h -k a run mine x", ("h", None, "mine --sock={socket} x")),
+        ("run -- mine x", ("gw", None, "mine --sock={socket} x")),
     ],
 )
 def test_forms(line: str, expected: tuple[str, str | None, str] | None) -> None:
@@ -135,6 +146,17 @@ def test_who_gets_the_display(line: str, is_terminal: bool, has_display: bool) -
     assert settings.has_display is has_display
     # Nothing is registered before its application where a program reads the contract's events.
     assert settings.registers_early is (has_display or settings.local_socket is None)
+
+
+def test_idle_and_busy_can_be_configured(config: Path) -> None:
+    config.write_text('server = "gw"\nidle = "2h"\nbusy = "ask"\n')
+    assert (parse("-- run").idle, parse("run jupyterlab").busy) == (7200, "ask")
+    assert (parse("--idle 30m -- run").idle, parse("--busy other -- run").busy) == (1800, "other")
+    assert (parse("--no-idle -- run").idle, parse("--no-busy -- run").busy) == (None, None)
+    assert (parse("h s run").idle, parse("h s run").busy) == (None, None)
+    config.write_text('server = "gw"\nidle = false\nbusy = "ask"\n')
+    assert (parse("-- run").idle, parse("-- run").busy) == (None, "ask")
+    assert parse("--idle 1h -- run").busy == "ask"
 
 
 def test_json_can_be_configured(config: Path) -> None:
@@ -206,6 +228,108 @@ def test_without_a_key_it_is_the_servers_and_may_be_needed(config: Path) -> None
     assert parse("-- run {key}").needs_names
 
 
+# No option is accepted and ignored. Where it has no meaning, what is said about it; else what it changes.
+SHORT, CONTRACT, BY_NAME = "h -- run", "h s run", "run -s h jupyterlab"
+
+
+@pytest.mark.parametrize(
+    ("option", "form", "outcome"),
+    [
+        ("-k a", SHORT, {"key": "a"}),
+        ("-k a", CONTRACT, {"key": "a"}),
+        ("-k a", BY_NAME, {"key": "a"}),
+        ("-r", SHORT, {"replace": True}),
+        ("-r", CONTRACT, {"replace": True}),
+        ("-r", BY_NAME, {"replace": True}),
+        ("--no-recipe", "h -- mine", {"launch": Launch(command=("mine",))}),
+        ("--no-recipe", CONTRACT, "--no-recipe is for a COMMAND without LOCAL_SOCKET"),
+        ("--no-recipe", BY_NAME, "unrecognized option --no-recipe, which is for `conductor-trio`"),
+        ("--json", SHORT, {"has_display": False}),
+        ("--json", CONTRACT, {"has_display": False}),
+        ("--json", BY_NAME, {"has_display": False}),
+        ("--json --no-json", SHORT, {}),
+        ("--json --no-json", CONTRACT, {}),
+        ("--no-qr", SHORT, {"show_qr": False}),
+        ("--no-qr", BY_NAME, {"show_qr": False}),
+        ("--qr", CONTRACT, {"show_qr": True}),
+        ("--qr --no-qr", CONTRACT, {}),
+        ("--qr --json", SHORT, "--qr is for people"),
+        ("--qr --json", CONTRACT, "--qr is for people"),
+        ("--qr --json", BY_NAME, "--qr is for people"),
+        ("--open", SHORT, {"open_browser": True}),
+        ("--open", CONTRACT, {"open_browser": True}),
+        ("--open", BY_NAME, {"open_browser": True}),
+        ("--open --json", SHORT, "--open is for people"),
+        ("--tcp 80", SHORT, {"launch": Launch(command=("run",), listen="tcp", port=80)}),
+        ("--tcp 80", CONTRACT, {"launch": Launch(command=("run",), listen="tcp", port=80)}),
+        ("--tcp 80", BY_NAME, "leave out one of them"),
+        ("--tcp-shared", "-- port", {"tcp_shared": True}),
+        ("--tcp-shared", "--tcp 80 h s run", {"tcp_shared": True}),
+        ("--tcp-shared", "run -s h port", {"tcp_shared": True}),
+        ("--tcp-shared", SHORT, "--tcp-shared is for an application that listens on a TCP port"),
+        ("--tcp-shared", CONTRACT, "--tcp-shared is for an application that listens on a TCP port"),
+        ("--tcp-shared", BY_NAME, "--tcp-shared is for an application that listens on a TCP port"),
+        ("--idle 2h", SHORT, {"idle": 7200}),
+        ("--idle 2h", CONTRACT, {"idle": 7200}),
+        ("--idle 2h", BY_NAME, {"idle": 7200}),
+        ("--idle 2h --busy ask", SHORT, {"idle": 7200, "busy": "ask"}),
+        ("--idle 2h --busy ask", CONTRACT, {"idle": 7200, "busy": "ask"}),
+        ("--busy ask", SHORT, "--busy says whether --idle may end the application"),
+        ("--busy ask", CONTRACT, "--busy says whether --idle may end the application"),
+        ("--busy ask", BY_NAME, "--busy says whether --idle may end the application"),
+        ("-v", SHORT, {"verbose": True}),
+        ("-v", CONTRACT, {"verbose": True}),
+        ("-v", BY_NAME, {"verbose": True}),
+        ("-s h", SHORT, "unrecognized option -s, which is for `conductor-trio run`"),
+        ("-s h", CONTRACT, "unrecognized option -s, which is for `conductor-trio run`"),
+        ("--for 8h", SHORT, "unrecognized option --for, which is for `conductor-trio share`"),
+        ("--list", CONTRACT, "unrecognized option --list, which is for `conductor-trio share`"),
+        ("--once", BY_NAME, "unrecognized option --once, which is for `conductor-trio share`"),
+    ],
+)
+def test_each_option_acts_or_is_refused(
+    option: str, form: str, outcome: dict[str, Any] | str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = parse(form, is_terminal=True)
+    if isinstance(outcome, str):
+        with pytest.raises((ConfigError, SystemExit)) as caught:
+            parse(f"{option} {form}", is_terminal=True)
+        assert outcome in f"{caught.value}{capsys.readouterr().err}"
+        return
+    settings = parse(f"{option} {form}", is_terminal=True)
+    changed = {
+        field.name: getattr(settings, field.name)
+        for field in attrs.fields(ClientSettings)
+        if field.name != "token" and getattr(settings, field.name) != getattr(plain, field.name)
+    }
+    assert changed == outcome
+
+
+def test_every_option_that_starts_an_application_is_reviewed() -> None:
+    """A new one belongs into the table above."""
+    reviewed = {
+        *("key", "replace", "no_recipe", "json", "qr", "open"),
+        *("tcp", "tcp_shared", "idle", "busy", "verbose", "server"),
+    }
+    assert {option.field for command in (START, RUN) for option in command.options} == reviewed
+
+
+def test_a_key_to_take_over_has_to_be_known(config: Path) -> None:
+    config.write_text('server = "gw"\n')
+    for line in ("-r -- run", "run -r jupyterlab"):
+        with pytest.raises(ConfigError, match="say which by -k KEY"):
+            parse(line)
+    assert parse("-r h s run").replace
+
+
+def test_what_people_see_does_not_go_with_json_of_the_configuration(config: Path) -> None:
+    config.write_text('server = "gw"\njson = true\nqr = true\n')
+    assert parse("-- run", is_terminal=True).show_qr  # which nobody asks for here
+    with pytest.raises(ConfigError, match="give --no-json, too"):
+        parse("--open -- run", is_terminal=True)
+    assert parse("--open --no-json -- run", is_terminal=True).has_display
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -242,6 +366,12 @@ def test_without_a_gateway_it_says_how_to_name_one(config: Path, line: str) -> N
         ("--tcp 65536 -- run", "no port '65536'"),
         ("--tcp -- run", "--tcp"),
         ("run", "RECIPE"),
+        ("lss", "there is no command 'lss'; did you mean ls?"),
+        ("-v lss", "there is no command 'lss'; did you mean ls?"),
+        ("stpo lab", "there is no command 'stpo'; did you mean stop?"),
+        ("h", "'--' before it, or LOCAL_SOCKET"),
+        ("--jsn -- run", "unrecognized option --jsn; did you mean --json?"),
+        ("run --jsn mine", "unrecognized option --jsn; did you mean --json?"),
     ],
 )
 def test_wrong_usage(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,3 +379,29 @@ def test_wrong_usage(line: str, says: str, capsys: pytest.CaptureFixture[str]) -
         parse(line)
     assert caught.value.code == 2
     assert says in capsys.readouterr().err
+
+
+def test_options_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "s3cret")
+    settings = parse("-k lab -r -v gw x.sock -- run -k -- y")
+    assert settings.launch.command == ("run", "-k", "--", "y")
+    assert (settings.key, settings.replace, settings.verbose) == ("lab", True, True)
+    assert (settings.server.host, settings.local_socket) == ("gw", "x.sock")
+    assert settings.token == "s3cret"
+    assert TOKEN_VARIABLE not in os.environ
+    assert "s3cret" not in repr(settings)
+
+
+def test_the_two_dashes_are_optional() -> None:
+    assert parse("gw x run --key a").launch.command == ("run", "--key", "a")
+
+
+@pytest.mark.parametrize("given_token", ["", None])
+def test_without_a_token_there_is_a_fresh_one(given_token: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = set()
+    for _ in range(3):
+        if given_token is not None:
+            monkeypatch.setenv(TOKEN_VARIABLE, given_token)
+        tokens.add(parse("gw x run").token)
+    assert len(tokens) == 3
+    assert all(len(token) == 32 and token.isascii() and token.isalnum() and token.islower() for token in tokens)

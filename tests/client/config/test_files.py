@@ -32,6 +32,12 @@ def test_the_user_wins_over_the_site_and_the_environment_over_both(tmp_path: Pat
     write(tmp_path / "user", "config.toml", 'server = "gw.user"\nqr = false\nopen = true\ntcp_shared = false\n')
     expected = Config(server="gw.user", key="site", json=True, qr=False, open=True, tcp_shared=False)
     assert load(tmp_path) == expected
+    write(tmp_path / "site", "config.toml", 'idle = "8h"\nbusy = "ask"\n')
+    write(tmp_path / "user", "config.toml", "")
+    assert load(tmp_path) == Config(idle=8 * 3600, busy="ask")
+    write(tmp_path / "user", "config.toml", "idle = false\nbusy = false\n")
+    assert load(tmp_path) == Config(idle=0, busy="")
+    write(tmp_path / "site", "config.toml", 'server = "gw.site"\nkey = "site"\njson = true\nqr = true\n')
     told = load(tmp_path, CONDUCTOR_SERVER="me@gw:22", CONDUCTOR_KEY="lab")
     assert (told.server, told.key, told.json) == ("me@gw:22", "lab", True)
 
@@ -65,6 +71,11 @@ def test_a_recipe_in_the_configuration_wins_over_a_file_beside_it(tmp_path: Path
         ("config.toml", 'servr = "gw"', ":1: servr: there is no such setting; did you mean server?"),
         ("config.toml", "\nserver = 1", ":2: server: has to be text, in quotation marks"),
         ("config.toml", 'server = "gw:x"', ":1: server: SERVER 'gw:x': host or port is malformed; give [user@]"),
+        ("config.toml", 'idel = "2h"', ":1: idel: there is no such setting; did you mean idle?"),
+        ("config.toml", 'idle = "soon"', ":1: idle: 'soon' is no time; write it as 90s, 30m"),
+        ("config.toml", "idle = 7200", ":1: idle: has to be text"),
+        ("config.toml", "idle = true", ":1: idle: has to be text"),
+        ("config.toml", "\nbusy = true", ":2: busy: has to be text"),
         ("config.toml", "json = 1", ":1: json: has to be true or false"),
         ("config.toml", "server = gw", ":1: is no TOML: Invalid value"),
         ("config.toml", 'recipes = "x"', ":1: recipes: has to be a table"),

@@ -92,7 +92,7 @@ def test_a_command_is_enough() -> None:
         ('command = ["x"]\nready = "health"', "r.toml:2: ready: has to be a path"),
         ('command = ["x"]\nready = "/a b"', "r.toml:2: ready: has to be a path"),
         ('command = ["x"]\nmatch = ["a", " "]', "r.toml:2: match: holds an empty command"),
-        ('command = ["x"]\n[environment]\n"A=B" = ""', "r.toml:2: environment.A=B: is no name of"),
+        ('command = ["x"]\n[environment]\n"A=B" = ""', "r.toml:3: environment.A=B: is no name of"),
         ('command = ["x"]\nnotes = 1', "r.toml:2: notes: has to be text"),
         ('command = ["x"]\nname = "y"', "r.toml:2: name: there is no such setting"),
         (

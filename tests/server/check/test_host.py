@@ -1,4 +1,4 @@
-"""conductor-trio-server --check: what a gateway lacks is found there, and nothing is changed by looking."""
+"""conductor-trio-server check: what a gateway lacks is found there, and nothing is changed by looking."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import trustme
 
+from conductor_trio.commandline.parser import parse
 from conductor_trio.errors import ConfigError
 from conductor_trio.findings import Finding, Status
 from conductor_trio.server.check.host import check_host, judge_sshd
-from conductor_trio.server.cli import parse_settings
+from conductor_trio.server.cli.arguments import read_settings
+from conductor_trio.server.cli.table import SERVER
 from tests.support.needs import require_program, require_root
 from tests.support.programs import OWN_PYTHON, open_server, run_program
 
@@ -25,7 +27,7 @@ def check(directory: Path, *options: str | Path, **environment: str) -> dict[str
     """Return what is found, by its place; the worst, where there is more."""
     words = ["-r", directory / "run", *(LOCAL if "-d" not in options else []), *options]
     found: dict[str, Finding] = {}
-    for finding in check_host(parse_settings([str(word) for word in words]), environment):
+    for finding in check_host(read_settings(parse(SERVER, ["check", *map(str, words)]).given), environment):
         known = found.get(finding.place)
         if known is None or known.status is not Status.FAILED:
             found[finding.place] = finding
@@ -167,4 +169,4 @@ async def test_for_people(short_tmp: Path) -> None:
 
 def test_wrong_usage_stays_wrong(short_tmp: Path) -> None:
     with pytest.raises(ConfigError):
-        parse_settings(["--check", "-p", "99999"])
+        read_settings(parse(SERVER, ["--check", "-p", "99999"]).given)

@@ -245,7 +245,7 @@ async def test_an_upgrade_that_fails_is_one_line_and_the_server_goes_on(
     pattern = ["-d", "{key}-{user}.localhost"]
     script = short_tmp / "server"
     script.write_text(
-        f"#!{sys.executable}\nfrom conductor_trio.server.cli import main\nraise SystemExit(main())\n"
+        f"#!{sys.executable}\nfrom conductor_trio.server.cli.main import main\nraise SystemExit(main())\n"
     )
     script.chmod(0o755)
     async with open_program([script, "-r", runtime_dir, "-p", "0", *pattern]) as program:
@@ -257,7 +257,7 @@ async def test_an_upgrade_that_fails_is_one_line_and_the_server_goes_on(
             assert (await status(port))["internalErrors"] == 0
         assert "this version is broken" in program.err.lines
         # And with one that works, it goes on to that.
-        script.write_text("from conductor_trio.server.cli import main\nraise SystemExit(main())\n")
+        script.write_text("from conductor_trio.server.cli.main import main\nraise SystemExit(main())\n")
         async with ending_successors(program):
             program.send_signal(signal.SIGHUP)
             assert await program.wait_ended() == 0
@@ -266,7 +266,7 @@ async def test_an_upgrade_that_fails_is_one_line_and_the_server_goes_on(
 
 async def test_who_is_told_to_end_takes_its_successor_along(short_tmp: Path, runtime_dir: Path) -> None:
     script = short_tmp / "server"
-    script.write_text("from conductor_trio.server.cli import main\nraise SystemExit(main())\n")
+    script.write_text("from conductor_trio.server.cli.main import main\nraise SystemExit(main())\n")
     async with open_program([sys.executable, script, "-r", runtime_dir, "-p", "0"]) as program:
         await program.wait_logged("listening")
         script.write_text("import os, signal, sys\nprint(os.getpid(), file=sys.stderr)\nsignal.pause()\n")

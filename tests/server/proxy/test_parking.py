@@ -229,7 +229,7 @@ async def test_a_session_that_ended_on_purpose_is_gone_at_once(short_tmp: Path, 
 
 @pytest.mark.parametrize(
     "limits",
-    [ServerLimits(max_parked_per_route=2), ServerLimits(max_parked=2), ServerLimits(max_parked_bytes=2500)],
+    [ServerLimits(max_route_parked=2), ServerLimits(max_parked=2), ServerLimits(max_parked_bytes=2500)],
     ids=str,
 )
 async def test_only_so_many_wait(short_tmp: Path, limits: ServerLimits) -> None:

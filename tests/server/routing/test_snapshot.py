@@ -173,7 +173,7 @@ def test_a_line_is_bounded() -> None:
 
 
 def test_sessions_beyond_a_users_own_number_are_left_out() -> None:
-    limits = ServerLimits(max_sessions_per_user=2)
+    limits = ServerLimits(max_user_sessions=2)
     many = tuple(make_route(host=f"{n}.test") for n in range(5))
     other = make_route(host="bob.test", user="bob")
     read = parse_snapshot(format_snapshot(Snapshot(since=1.0, routes=(*many, other))), limits)

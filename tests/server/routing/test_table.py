@@ -20,7 +20,7 @@ from conductor_trio.server.routing.snapshot import Snapshot
 from conductor_trio.server.routing.states import Cause, Detached, Ended, Live, Starting
 from tests.support.routes import make_route, make_table
 
-LIMITS = ServerLimits(detached_timeout=60, tombstone_timeout=3600, max_tombstones=5, max_tombstones_per_user=3)
+LIMITS = ServerLimits(detached_timeout=60, tombstone_timeout=3600, max_tombstones=5, max_user_tombstones=3)
 USERS = ("alice", "bob")
 KEYS = ("a", "b", "c")
 TOKENS = (b"1", b"2")
@@ -149,7 +149,7 @@ class Routes(RuleBasedStateMachine):
         assert self.table.ended == tombstones <= LIMITS.max_tombstones
         for user in USERS:
             own = [route for route in self.copy.values() if route.user == user and route.has_ended]
-            assert len(own) <= LIMITS.max_tombstones_per_user
+            assert len(own) <= LIMITS.max_user_tombstones
 
     @invariant()
     def the_feed_tells_it_all(self) -> None:

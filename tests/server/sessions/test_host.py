@@ -386,7 +386,7 @@ async def test_a_name_is_taken_until_its_session_ends(bench: Bench) -> None:
 
 
 async def test_a_user_has_so_many_sessions_and_no_more(runtime_dir: Path) -> None:
-    limits = attrs.evolve(LIMITS, max_sessions_per_user=2)
+    limits = attrs.evolve(LIMITS, max_user_sessions=2)
     async with open_bench(runtime_dir, limits=limits) as bench:
         with bench.connect() as one, bench.connect() as two:
             await one.go_live()

@@ -269,7 +269,7 @@ async def test_there_are_so_many_shares_and_no_more(bench: Bench) -> None:
 
 
 async def test_a_user_has_so_many_shares_in_all_and_no_more(runtime_dir: Path) -> None:
-    limits = attrs.evolve(LIMITS, max_shares_per_user=3)
+    limits = attrs.evolve(LIMITS, max_user_shares=3)
     async with open_bench(runtime_dir, limits=limits) as bench:
         with bench.connect() as one, bench.connect() as other, bench.connect() as owner:
             await one.go_live(key="one")

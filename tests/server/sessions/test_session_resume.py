@@ -265,7 +265,7 @@ async def test_a_name_may_be_there_before_its_application(bench: Bench) -> None:
 async def test_a_user_opens_so_many_in_a_minute_and_no_more(
     runtime_dir: Path, mock_clock: trio.testing.MockClock
 ) -> None:
-    limits = attrs.evolve(LIMITS, max_new_sessions=3)
+    limits = attrs.evolve(LIMITS, max_user_new_sessions=3)
     async with open_bench(runtime_dir, limits=limits) as bench:
 
         async def open_and_leave() -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -11,10 +10,6 @@ import pytest
 import trustme
 
 from conductor_trio import __version__
-from conductor_trio.errors import ConfigError
-from conductor_trio.limits import DEFAULT_RUNTIME_DIR
-from conductor_trio.server.cli import parse_settings
-from conductor_trio.server.settings import TlsSettings
 from tests.support.needs import require_program
 from tests.support.programs import OWN_PYTHON
 
@@ -34,82 +29,6 @@ def assert_one_line(done: subprocess.CompletedProcess[str], status: int, *words:
     assert line.startswith("conductor-trio-server: ")
     for word in words:
         assert word in line
-
-
-def test_nothing_said_means_the_contracts_defaults() -> None:
-    settings = parse_settings([])
-    assert (settings.host, settings.port, settings.socket) == ("127.0.0.1", 8888, None)
-    assert settings.runtime_dir == DEFAULT_RUNTIME_DIR == "/var/run/conductor"
-    assert settings.patterns == ("{key}-{user}.localhost:8888",)
-    assert settings.tls is None
-    assert not settings.verbose
-    assert settings.limits.grace_timeout == 10
-
-
-def test_each_option_is_taken() -> None:
-    where = ["-p", "80", "--host", "", "-r", "run", "-d", "{key}-{user}.a", "-d", "{key}.{user}.b"]
-    who = [*TLS, "--ssl-allowed-clients", "ca.pem", "--trusted-proxy", "10.0.0.0/8", "--allow-origin", "https://p"]
-    settings = parse_settings([*where, *who, "-v", "--grace", "0"])
-    assert (settings.host, settings.port) == ("", 80)
-    assert settings.runtime_dir == os.path.abspath("run")
-    assert settings.patterns == ("{key}-{user}.a", "{key}.{user}.b")
-    assert settings.tls == TlsSettings(cert_file="c.pem", key_file="k.pem", allowed_clients="ca.pem")
-    assert settings.trusted_proxies == ("10.0.0.0/8",)
-    assert settings.allowed_origins == ("https://p",)
-    assert settings.verbose
-    assert settings.limits.grace_timeout == 0
-    assert not settings.take_over
-
-
-def test_each_quota_is_taken() -> None:
-    options = [
-        "--max-sessions",
-        "--max-user-sessions",
-        "--max-user-new-sessions",
-        "--max-visitors",
-        "--max-route-connections",
-        "--max-route-held",
-        "--lost-timeout",
-    ]
-    limits = parse_settings([f"{option}={number}" for number, option in enumerate(options, 1)]).limits
-    assert (limits.max_sessions, limits.max_sessions_per_user, limits.max_new_sessions) == (1, 2, 3)
-    assert (limits.max_visitors, limits.max_route_connections, limits.max_parked_per_route) == (4, 5, 6)
-    assert limits.detached_timeout == 7
-    assert parse_settings(["--max-route-held=0", "--take-over"]).take_over
-
-
-@pytest.mark.parametrize("option", ["-s", "--sock", "--socket"])
-def test_a_unix_socket_instead_of_a_port(option: str) -> None:
-    settings = parse_settings([option, "public"])
-    assert (settings.port, settings.socket) == (None, os.path.abspath("public"))
-    assert settings.patterns == ("{key}-{user}.localhost",)
-
-
-@pytest.mark.parametrize(
-    ("argv", "words"),
-    [
-        (["-p", "80", "-s", "x"], "give one of them"),
-        (["--host", "h", "-s", "x"], "give one of them"),
-        (["-p", "65536"], "65536"),
-        (["-p", "-1"], "no TCP port"),
-        (["--grace", "-1"], "--grace"),
-        (["--grace", "nan"], "--grace"),
-        (["--lost-timeout", "-1"], "--lost-timeout"),
-        (["--max-sessions", "0"], "--max-sessions"),
-        (["--max-user-sessions", "0"], "--max-user-sessions"),
-        (["--max-user-new-sessions", "0"], "--max-user-new-sessions"),
-        (["--max-visitors", "0"], "--max-visitors"),
-        (["--max-route-connections", "-1"], "--max-route-connections"),
-        (["--max-route-held", "-1"], "--max-route-held"),
-        (["--trusted-proxy", "10.0.0.1/8"], "--trusted-proxy"),
-        (TLS[:2], "--ssl-cert-file needs --ssl-key-file"),
-        (TLS[2:], "--ssl-key-file needs --ssl-cert-file"),
-        (["--ssl-allowed-clients", "ca.pem"], "needs --ssl-cert-file and --ssl-key-file"),
-    ],
-)
-def test_what_does_not_go_together_is_refused(argv: list[str], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        parse_settings(argv)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +63,41 @@ def test_version_and_help() -> None:
         assert option in shown
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["chek"], "there is no command 'chek'; did you mean check?"),
+        (["extra"], "there is no command 'extra'; there is: check, completion, help"),
+        (["check", "extra"], "unrecognized argument 'extra'"),
+        (["--take-ovr"], "unrecognized option --take-ovr; did you mean --take-over?"),
+        (["check", "--check"], "unrecognized option --check, which is for `conductor-trio-server`"),
+        (["help", "chek"], "did you mean check?"),
+        (["completion", "bsh"], "did you mean bash?"),
+    ],
+)
+def test_what_was_meant_is_said(words: list[str], says: str) -> None:
+    done = run_server(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: ")
+    assert says in done.stderr.splitlines()[-1]
+
+
+def test_check_is_a_command_and_an_option(short_tmp: Path) -> None:
+    where = ["-r", str(short_tmp / "run")]
+    told = [run_server(*words) for words in (["--check", *where], ["check", *where], [*where, "check"])]
+    assert len({(done.returncode, done.stdout) for done in told}) == 1
+    assert f"{short_tmp}/run is not there yet" in told[0].stdout
+    assert_one_line(run_server("check", "-p", "99999"), 2, "99999")
+
+
 def test_ctrl_c_while_it_starts_is_no_traceback(short_tmp: Path) -> None:
     # A module that stands in the way of what is slow to import, for as long as a person needs.
     (short_tmp / "trio.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
-    command = [str(OWN_PYTHON), "-c", "import sys; from conductor_trio.server.cli import main; sys.exit(main([]))"]
+    command = [
+        str(OWN_PYTHON),
+        "-c",
+        "import sys; from conductor_trio.server.cli.main import main; sys.exit(main([]))",
+    ]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PYTHONPATH": str(short_tmp)}
     ) as process:
@@ -160,7 +110,7 @@ def test_ctrl_c_while_it_starts_is_no_traceback(short_tmp: Path) -> None:
 
 def test_as_many_files_as_allowed_may_be_open(short_tmp: Path) -> None:
     (short_tmp / "trio.py").write_text("import resource\nprint(resource.getrlimit(resource.RLIMIT_NOFILE))\n")
-    code = "from conductor_trio.server import cli; cli._allow_many_files(); import trio"
+    code = "from conductor_trio.server.cli import main; main._allow_many_files(); import trio"
     done = subprocess.run(
         ["/bin/sh", "-c", 'ulimit -Sn 50; ulimit -Hn 77; exec "$@"', "sh", str(OWN_PYTHON), "-c", code],
         capture_output=True,

@@ -1,0 +1,26 @@
+"""Standard output of commands that print something and end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from conductor_trio.errors import ConductorError
+
+
+def write_output(text: str) -> None:
+    """Write a text at once; raises BrokenPipeError where its reader has seen enough, as in ``ls | head``.
+
+    Where it cannot be written for another reason, raises `ConductorError`.
+    """
+    try:
+        with contextlib.suppress(AttributeError):  # where there is no standard output
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered goes nowhere, so that the interpreter does not complain about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise ConductorError(f"cannot write to standard output: {error.strerror}") from error

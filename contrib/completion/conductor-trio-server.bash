@@ -1,0 +1,76 @@
+# Completion of conductor-trio-server for bash, made by `conductor-trio-server completion bash`. Source it from ~/.bashrc, or keep it as
+# ~/.local/share/bash-completion/completions/conductor-trio-server
+
+_conductor_trio_server_offer() {
+    mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen "$@" -- "$cur")
+}
+
+_conductor_trio_server_offer_hosts() {
+    if declare -F _known_hosts_real >/dev/null; then # of bash-completion
+        _known_hosts_real -- "$cur"
+    else
+        _conductor_trio_server_offer -A hostname
+    fi
+}
+
+_conductor_trio_server_offer_command() { # the completion of the command that begins at this word
+    if declare -F _command_offset >/dev/null; then # of bash-completion
+        _command_offset "$1"
+    else
+        _conductor_trio_server_offer -c -f
+    fi
+}
+
+_conductor_trio_server() {
+    local cur=${COMP_WORDS[COMP_CWORD]} word option= command= places=0 index tail=
+    COMPREPLY=()
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        word=${COMP_WORDS[index]}
+        case $word in
+        -p | --port | -s | --sock | --socket | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+            if ((++index == COMP_CWORD)); then
+                option=$word
+            fi
+            ;;
+        -*) ;;
+        check | completion | help)
+            if [[ -z $command ]] && ((places == 0)); then
+                command=$word
+            else
+                ((++places))
+            fi
+            ;;
+        *) ((++places)) ;;
+        esac
+    done
+    case $option in
+    '') ;;
+    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+        return
+        ;;
+    -s | --sock | --socket | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients)
+        _conductor_trio_server_offer -f
+        return
+        ;;
+    -r | --runtime-dir)
+        _conductor_trio_server_offer -d
+        return
+        ;;
+    esac
+    if [[ $cur == -* ]]; then
+        case $command in
+        '') _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over -v --verbose --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        check) _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over -v --verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        completion) _conductor_trio_server_offer -W '-V --version -h --help' ;;
+        help) _conductor_trio_server_offer -W '-V --version -h --help' ;;
+        esac
+        return
+    fi
+    case $command:$places in
+    :0) _conductor_trio_server_offer -W 'check completion help' ;;
+    completion:0) _conductor_trio_server_offer -W 'bash fish zsh' ;;
+    help:0) _conductor_trio_server_offer -W 'check completion help' ;;
+    esac
+}
+
+complete -F _conductor_trio_server conductor-trio-server

@@ -1,0 +1,1 @@
+"""What is made of the programs' tables of commands and options and kept in contrib: completions, manual pages."""

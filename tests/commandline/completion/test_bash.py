@@ -1,0 +1,37 @@
+"""Completion in a real bash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.completions import ask_shell, by_offer, write_completion
+from tests.support.needs import require_program
+from tests.support.programs import OWN_PYTHON
+
+_ASK = """
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+    function=$(complete -p "$1" | sed 's/.*-F \\([^ ]*\\) .*/\\1/')
+    $function
+    for word in "${COMPREPLY[@]}"; do echo "$word"; done
+"""
+
+
+def ask_bash(script: str, *words: str) -> list[str]:
+    return sorted(ask_shell(require_program("bash"), "--norc", "-uc", script, "bash", *words))
+
+
+@by_offer
+def test_bash_completes(words: list[str], offered: list[str], tmp_path: Path) -> None:
+    source = write_completion(words[0], "bash", tmp_path / "completion")
+    assert ask_bash(f"source {source}; {_ASK}", *words) == offered
+
+
+def test_it_can_be_sourced_from_the_program() -> None:
+    program = OWN_PYTHON.with_name("conductor-trio")
+    assert ask_bash(f"source <({program} completion bash); {_ASK}", "conductor-trio", "rec") == ["recipes"]
+
+
+def test_short_options_and_directories(tmp_path: Path) -> None:
+    source = write_completion("conductor-trio-server", "bash", tmp_path / "completion")
+    assert {"-h", "-p", "-V", "--port"} <= set(ask_bash(f"source {source}; {_ASK}", "conductor-trio-server", "-"))
+    assert ask_bash(f"source {source}; {_ASK}", "conductor-trio-server", "-r", "/va") == ["/var"]

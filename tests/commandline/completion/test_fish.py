@@ -1,0 +1,16 @@
+"""Completion in a real fish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.completions import ask_shell, by_offer, write_completion
+from tests.support.needs import require_program
+
+
+@by_offer
+def test_fish_completes(words: list[str], offered: list[str], tmp_path: Path) -> None:
+    source = write_completion(words[0], "fish", tmp_path / "completion")
+    script = f"source {source}; complete -C (string join ' ' -- $argv)"
+    lines = ask_shell(require_program("fish"), "--no-config", "-c", script, *words)
+    assert sorted({line.partition("\t")[0] for line in lines}) == offered

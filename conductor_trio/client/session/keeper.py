@@ -27,7 +27,6 @@ from conductor_trio.client.session.backoff import Backoff
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.transport.base import LinkSilent, ServerAway, Transport
 from conductor_trio.control.messages import (
-    MAX_NODE,
     OWNER_COMMANDS,
     RESUME,
     STARTING,
@@ -38,7 +37,7 @@ from conductor_trio.control.messages import (
     Takeover,
 )
 from conductor_trio.errors import ConductorError, RegistrationRefused, StartError, TransportError, first_of
-from conductor_trio.limits import RELAY_NAME
+from conductor_trio.limits import MAX_NODE_NAME, RELAY_NAME
 
 _log = logging.getLogger(__name__)
 
@@ -333,7 +332,7 @@ class Connection:
 
 def _node_name() -> str:
     """Return the name of this host, as far as it may be told."""
-    return re.sub(r"[^A-Za-z0-9._-]", "", socket.gethostname())[:MAX_NODE]
+    return re.sub(r"[^A-Za-z0-9._-]", "", socket.gethostname())[:MAX_NODE_NAME]
 
 
 def _format_shortage(error: BaseException) -> str:

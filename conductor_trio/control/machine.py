@@ -114,7 +114,7 @@ class ServerProtocol(_Protocol[ServerState]):
             case Accepted() | Refused():
                 return messages.format_reply(message)
             case Answer():
-                return owner_commands.format_answer(**message.fields)
+                return owner_commands.format_answer(message)
             case _:
                 return events.format_event(message)
 

@@ -160,9 +160,9 @@ def describe_share(share: Share) -> JSONObject:
     }
 
 
-def format_answer(**fields: object) -> bytes:
-    """Write what is told where a command has been carried out."""
-    return format_object({"status": "ok", **fields})
+def format_answer(answer: Answer) -> bytes:
+    """Write the answer to a command that was carried out."""
+    return format_object({"status": "ok", **answer.fields})
 
 
 def parse_answer(line: bytes) -> JSONObject:

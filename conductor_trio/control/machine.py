@@ -218,7 +218,7 @@ class ClientProtocol(_Protocol[ClientState]):
             case ClientState.AWAIT_REPLY:
                 return messages.parse_reply(line)
             case ClientState.AWAIT_ANSWER:
-                return Answer(fields=owner_commands.parse_answer(line))
+                return owner_commands.parse_answer(line)
             case _:
                 event = events.parse_event(line)
                 return event if isinstance(event, ServerEvent) else None

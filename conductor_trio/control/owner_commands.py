@@ -165,6 +165,6 @@ def format_answer(answer: Answer) -> bytes:
     return format_object({"status": "ok", **answer.fields})
 
 
-def parse_answer(line: bytes) -> JSONObject:
+def parse_answer(line: bytes) -> Answer:
     """Read the answer to a command; raises `RegistrationRefused` with the reason, or `RemoteProtocolError`."""
-    return parse_from_server(line, "answer")
+    return Answer(fields=parse_from_server(line, "answer"))

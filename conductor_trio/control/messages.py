@@ -67,18 +67,6 @@ class Takeover(enum.Enum):
     NEVER = "never"  #: none; a client says so that has been replaced, lest two of them take turns
 
 
-class Event(enum.Enum):
-    """What is said on a channel after the registration."""
-
-    LEAVE = "leave"  #: from the client: it ends on purpose, and so does the name
-    READY = "ready"  #: from the client: the application listens; from the server: visitors see it
-    PONG = "pong"  #: from the client: the answer to PING; may tell when it ends an application that nobody uses
-    STOP = "stop"  #: from the server: the owner wants the application to end
-    PING = "ping"  #: from the server, every few seconds: either end knows by the silence that the link is dead
-    MOVE = "move"  #: from the server: register again, on another channel; this one is served to its end
-    REPLACED = "replaced"  #: from the server: another session has taken the name; this channel ends
-
-
 @attrs.frozen(kw_only=True)
 class Banner:
     """The server's greeting: the session's directory, and the extensions that the server speaks and we know.
@@ -250,46 +238,6 @@ def parse_time(value: object) -> float | None:
     """Return a Unix time of this century, None for anything else."""
     is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 5e9
     return float(value) if is_time and isinstance(value, int | float) else None
-
-
-def format_event(event: Event) -> bytes:
-    """Write an event."""
-    return format_object({"event": event.value})
-
-
-def format_ping(idle: float, visitors: int) -> bytes:
-    """Write a `PING`; `idle` is for how many seconds nothing has gone through, `visitors` counts connections."""
-    return format_object({"event": Event.PING.value, "idle": idle, "visitors": visitors})
-
-
-def format_pong(ends: float | None) -> bytes:
-    """Write a `PONG`; `ends` is when (Unix time) the application ends because nobody uses it, if it is to."""
-    return format_event(Event.PONG) if ends is None else format_object({"event": Event.PONG.value, "ends": ends})
-
-
-def parse_pong(line: bytes) -> float | None:
-    """Return the `ends` of a `PONG`, None where it tells none."""
-    try:
-        return parse_time(parse_object(line).get("ends"))
-    except ValueError:
-        return None
-
-
-def parse_idle(line: bytes) -> float | None:
-    """Return the `idle` of a `PING`, None where it tells none."""
-    try:
-        idle = parse_object(line).get("idle")
-    except ValueError:
-        return None
-    return float(idle) if isinstance(idle, int | float) and not isinstance(idle, bool) else None
-
-
-def parse_event(line: bytes) -> Event | None:
-    """Read an event; None for anything else, among it what later versions may say."""
-    try:
-        return Event(parse_object(line).get("event"))
-    except ValueError:
-        return None
 
 
 def _parse_node(message: JSONObject) -> str:

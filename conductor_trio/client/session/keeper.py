@@ -128,26 +128,30 @@ class Connection:
 
     async def _serve_channels(self, transport: Transport) -> None:
         """Serve one channel after the other, until the session has ended or the transport is to be discarded."""
-        session = self._session
         async with trio.open_nursery() as retired:
-            while True:
+            is_usable = True
+            while is_usable:
                 error = await self._serve_channel(transport, retired)
-                if error is None:
-                    continue
-                state = session.handle(ChannelLost(loss=_classify(error), now=trio.current_time()))
-                if state is State.EXPLAINING:
-                    is_first = session.reached is Reached.NOTHING
-                    state = session.handle(Explained(reason=await transport.explain(error, thorough=is_first)))
-                match state:
-                    case State.REOPENING:
-                        await self._pause()
-                        transport.forget_warnings()
-                    case State.AWAITING_SERVER:
-                        await trio.sleep(session.pause)
-                        session.handle(PauseOver())
-                    case _:
-                        retired.cancel_scope.cancel()
-                        return
+                is_usable = error is None or await self._recover(transport, error)
+            retired.cancel_scope.cancel()
+
+    async def _recover(self, transport: Transport, error: ConductorError) -> bool:
+        """Wait until a lost channel is to be followed by another; False where none is to, over this transport."""
+        session = self._session
+        state = session.handle(ChannelLost(loss=_classify(error), now=trio.current_time()))
+        if state is State.EXPLAINING:
+            is_first = session.reached is Reached.NOTHING
+            state = session.handle(Explained(reason=await transport.explain(error, thorough=is_first)))
+        match state:
+            case State.REOPENING:
+                await self._pause()
+                transport.forget_warnings()
+            case State.AWAITING_SERVER:
+                await trio.sleep(session.pause)
+                session.handle(PauseOver())
+            case _:
+                return False
+        return True
 
     async def _serve_channel(self, transport: Transport, retired: trio.Nursery) -> ConductorError | None:
         """Serve a channel until it ends, and return why; None once it is to be followed by another.

@@ -29,6 +29,8 @@ MAX_OWNER_ANSWER = 4 * MIB  # bytes of the answer to a command: more sessions th
 MAX_NODE_NAME = 64  # characters of a computer's name in a registration
 MAX_SHARE_LABEL = 60  # characters
 MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
+SHARE_TOKEN_ENTROPY = 24  # bytes of a share's token; 32 characters that need no quoting
+MAX_TIME = 5e9  # Unix time, in the year 2128; what is later, or longer, is a mistake
 
 
 @attrs.frozen(kw_only=True)

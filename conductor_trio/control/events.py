@@ -22,6 +22,7 @@ from __future__ import annotations
 import attrs
 
 from conductor_trio.control.messages import JSONObject, format_object, parse_object, parse_time
+from conductor_trio.limits import MAX_TIME
 
 
 @attrs.frozen(kw_only=True)
@@ -119,7 +120,7 @@ def parse_event(line: bytes) -> Event | None:
 
 def _parse_seconds(message: JSONObject) -> float | None:
     idle = message.get("idle")
-    is_number = isinstance(idle, int | float) and not isinstance(idle, bool) and 0 <= idle < 5e9
+    is_number = isinstance(idle, int | float) and not isinstance(idle, bool) and 0 <= idle < MAX_TIME
     return float(idle) if is_number and isinstance(idle, int | float) else None
 
 

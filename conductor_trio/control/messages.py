@@ -42,7 +42,7 @@ import attrs
 
 from conductor_trio.access.tokens import is_token_hash
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
-from conductor_trio.limits import MAX_NODE_NAME
+from conductor_trio.limits import MAX_NODE_NAME, MAX_TIME
 
 JSONObject = dict[str, object]
 
@@ -236,7 +236,7 @@ def parse_reply(line: bytes) -> Accepted:
 
 def parse_time(value: object) -> float | None:
     """Return a Unix time of this century, None for anything else."""
-    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 5e9
+    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MAX_TIME
     return float(value) if is_time and isinstance(value, int | float) else None
 
 

@@ -34,9 +34,7 @@ from conductor_trio.control.owner_commands import (
     StopSession,
 )
 from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError, TransportError, first_of
-from conductor_trio.limits import MAX_OWNER_ANSWER, ClientLimits
-
-_TOKEN_ENTROPY = 24  # bytes; 32 characters that need no quoting
+from conductor_trio.limits import MAX_OWNER_ANSWER, SHARE_TOKEN_ENTROPY, ClientLimits
 
 _T = TypeVar("_T")
 
@@ -90,7 +88,7 @@ class OwnerClient:
 
     async def share(self, key: str, *, label: str, seconds: float | None, is_once: bool) -> NewShare:
         """Make a further token, which only we know, and return its link."""
-        token = secrets.token_urlsafe(_TOKEN_ENTROPY)
+        token = secrets.token_urlsafe(SHARE_TOKEN_ENTROPY)
         answer = await self._command(
             ShareSession(key=key, auth=hash_token(token.encode()), label=label, seconds=seconds, is_once=is_once)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -14,7 +15,7 @@ from conductor_trio.client.transport.base import LinkSilent, ServerAway
 from conductor_trio.control.events import Move, Ping, Pong, Ready, Stop
 from conductor_trio.control.messages import EXTENSIONS, OWNER_COMMANDS, RESUME, STARTING, Registration
 from conductor_trio.control.owner_commands import ListSessions
-from conductor_trio.errors import LocalProtocolError, RegistrationRefused, RemoteProtocolError
+from conductor_trio.errors import LocalProtocolError, RegistrationRefused, RemoteProtocolError, TransportError
 from conductor_trio.limits import ClientLimits
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 
@@ -149,3 +150,41 @@ async def test_a_line_that_is_too_long_breaks_the_protocol() -> None:
     with pytest.raises(RemoteProtocolError, match="longer than 65536 bytes"):
         await channel.next_event()
     assert await channel.next_event() is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        (b'{"status": "ok", "urls": ["a"]}\n', None, ""),
+        (b'{"status": "error", "reason": "taken"}\n', RegistrationRefused, "taken"),
+        (b"no json\n", RemoteProtocolError, "JSON"),
+        (b'{"status": "ok"}\n', RemoteProtocolError, "host names"),
+        (b"x" * 65536, RemoteProtocolError, "longer"),
+        (b'{"status": "ok"', TransportError, "closed"),
+        (b"", TransportError, "closed"),
+    ],
+)
+async def test_answers_to_a_registration(answer: bytes, error: type[Exception] | None, says: str) -> None:
+    ours, theirs = memory_stream_pair()
+    channel = ControlChannel(ours, LIMITS)
+    await theirs.send_all(b'{"directory": "/d", "status": "ok"}\n' + answer)
+    await theirs.send_eof()
+    assert (await channel.receive_banner()).directory == "/d"
+    with contextlib.ExitStack() as stack:
+        if error is not None:
+            stack.enter_context(pytest.raises(error, match=says))
+        accepted = await channel.register(Registration(auth=hash_token(b"t"), key=None))
+        assert accepted.urls == ("a",)
+        await channel.wait_closed()
+
+
+@pytest.mark.parametrize("greeting", [b"", b'{"directory": "/d", "sta'])
+async def test_a_server_that_says_nothing_is_given_up(
+    greeting: bytes, autojump_clock: trio.testing.MockClock
+) -> None:
+    ours, theirs = memory_stream_pair()
+    await theirs.send_all(greeting)
+    started = trio.current_time()
+    with pytest.raises(TransportError, match="never greets"):
+        await ControlChannel(ours, LIMITS).receive_banner()
+    assert trio.current_time() - started == pytest.approx(LIMITS.control_timeout)

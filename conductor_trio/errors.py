@@ -18,6 +18,8 @@ Foreign exceptions become one of these once, in ``net`` or where a file is opene
 
 from __future__ import annotations
 
+import enum
+
 
 class ConductorError(Exception):
     """Base of all; `reason` is a stable word that programs may compare."""
@@ -66,14 +68,25 @@ class RegistrationRefused(ConductorError):
     reason = "refused"
 
 
+class UpstreamFault(enum.Enum):
+    """What of the way to an application failed."""
+
+    RELAY_SOCKET = "relay socket"  #: it could not be connected to
+    BAD_ANSWER = "bad answer"  #: what came over it is no response, or ended before it was one
+    SESSION_ENDED = "session ended"  #: there is no way any more
+
+
 class UpstreamUnavailable(ConductorError):
     """The relay socket cannot be used now; `status` is the HTTP status for the visitor."""
 
     reason = "upstream"
 
-    def __init__(self, message: str, *, status: int = 502) -> None:
+    def __init__(
+        self, message: str, *, status: int = 502, fault: UpstreamFault = UpstreamFault.RELAY_SOCKET
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.fault = fault
 
 
 class TransportError(ConductorError):

@@ -32,6 +32,21 @@ MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
 SHARE_TOKEN_ENTROPY = 24  # bytes of a share's token; 32 characters that need no quoting
 MAX_TIME = 5e9  # Unix time, in the year 2128; what is later, or longer, is a mistake
 
+#: One line of a snapshot, in bytes: all that is left of one session, with its shares (80 KiB at most).
+MAX_SNAPSHOT_LINE = 256 * KIB
+#: The one line of a snapshot of version 1, which held all sessions.
+MAX_SNAPSHOT_V1 = 64 * MIB
+
+# What a request may show of tokens: more cookies than a browser keeps for a domain (180 in Chromium), so that planted
+# ones cannot crowd out the right one, and few enough that one request is neither thousands of guesses nor of hashes.
+MAX_TOKENS_SHOWN = 200
+
+# After how many seconds a page that says what is wrong asks again by itself.
+STARTING_RELOAD = 2  # most applications take a few
+LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute
+BROKEN_RELOAD = 5  # it may need its owner
+BROKEN_RETRY = 2  # Retry-After, for programs
+
 
 @attrs.frozen(kw_only=True)
 class ServerLimits:
@@ -69,6 +84,11 @@ class ServerLimits:
     tombstone_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
     max_tombstones: int = 10_000
     max_tombstones_per_user: int = 200
+    expiry_interval: float = 1.0  # between two looks for what is over: visitors are told in seconds
+
+    # Shares. Each costs a comparison for every request of its session.
+    max_shares: int = 100  # of a session
+    max_shares_per_user: int = 2000  # of all sessions of one user, which are left to a successor together
 
     # Applications.
     connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
@@ -89,6 +109,17 @@ class ServerLimits:
     max_token_failures: int = 10
     token_failure_interval: float = 1.0
     max_token_failure_wait: float = 8.0
+    max_throttled_peers: int = (
+        10_000  # peers and routes whose failures are remembered; the longest unused go first
+    )
+
+    # Requests and pages of the data plane.
+    max_repeats: int = 3  # of one request: a link that is lost again and again is not to keep a visitor for ever
+    idle_looks: int = 16  # at all idle connections, within `idle_timeout`
+    max_login_form: int = 4 * KIB  # a token is 32 bytes
+    max_page_message: int = 4 * KIB  # from the session page's WebSocket
+    page_handshake_timeout: float = 5.0
+    page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page
 
     # Control channel.
     control_line_timeout: float = 15.0  # from a line's first byte to its newline

@@ -1,4 +1,4 @@
-"""What becomes of a request: pure, from its head, its route and the policy. The one gate for all of them."""
+"""Access control of a request, pure: from its head, its route's tokens and the policy to what becomes of it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from conductor_trio.access.grants import OWNER, Access, Share
+from conductor_trio.access.grants import OWNER, Access, Principal, Share
 from conductor_trio.access.login_link import parse_login_link, safe_redirect_target
+from conductor_trio.access.reasons import Reason, Redirect, Refusal
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.authority import Authority, parse_authority
 from conductor_trio.http1.cookies import COOKIE_NAME
 from conductor_trio.http1.request import RequestFields, RequestHead
-from conductor_trio.pages import answers
-from conductor_trio.pages.answers import Reply
+from conductor_trio.limits import MAX_TOKENS_SHOWN
 
 OWN_PREFIX = "/_conductor"
-
-# More cookies than a browser keeps for a domain (180 in Chromium), so that planted ones cannot crowd out the right
-# one; and few enough that one request is neither thousands of guesses nor of hashes.
-_MAX_TOKENS = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -34,55 +30,57 @@ class Policy:
 
 @attrs.frozen(kw_only=True)
 class Forward:
-    """It goes to the application; `drop_authorization` where that field is ours.
+    """Let the request through to the application."""
 
-    `grant` is what it was let in by: `OWNER` or a share's id.
-    """
-
-    drop_authorization: bool
-    grant: str = OWNER
+    principal: Principal = OWNER  #: who was let in
+    drop_authorization: bool  #: whether the Authorization field is ours, and does not go on
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
-    """It is answered here. `failed_token` tells that a token was shown and was wrong, so that guessing is slow."""
+class Respond:
+    """Answer the request in the application's place."""
 
-    reply: Reply
-    failed_token: bool = False
+    reason: Reason
+    failed_token: bool = False  #: whether a token was shown and was wrong, so that guessing is made slow
 
 
 @attrs.frozen(kw_only=True)
 class RedeemOneTimeLink:
-    """It is the first use of a one-time link: a token is made for this browser, and the link is spent."""
+    """Open this browser by a one-time link, which is spent by that: a token is made for the browser."""
 
     share: Share
-    next: str
+    next: str  #: where the browser goes on to
 
 
 @attrs.frozen
 class SubmitToken:
-    """It brings a token in a form, which is in its body."""
+    """Read the login form, whose body brings a token."""
+
+
+@attrs.frozen
+class SessionPage:
+    """Show the session's own page."""
 
 
 @attrs.frozen(kw_only=True)
-class ShowSession:
-    """It asks for the session's own page, or with `is_live` for its updates; `grant` is as in `Forward`."""
+class SessionSocket:
+    """Serve the WebSocket of the session's own page."""
 
-    grant: str
-    is_live: bool
+    principal: Principal  #: who looks at it
 
 
 @attrs.frozen
 class StatusPage:
-    """It is answered with the server's counters."""
+    """Show the server's counters."""
 
 
 @attrs.frozen
 class ServerOptions:
-    """It asks the server as a whole what it can do: ``OPTIONS *``."""
+    """Say what the server as a whole can do (``OPTIONS *``)."""
 
 
-Decision = Forward | Answer | RedeemOneTimeLink | SubmitToken | ShowSession | StatusPage | ServerOptions
+OwnPage = RedeemOneTimeLink | SubmitToken | SessionPage | SessionSocket | StatusPage | ServerOptions
+Decision = Forward | Respond | OwnPage
 
 
 def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: bool, now: float) -> Decision:
@@ -93,38 +91,41 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
     if _is_own(path):
         return _decide_own(head, access, policy, path, query, https=https, now=now)
     if access is None:
-        return Answer(reply=answers.NO_ROUTE)
-    by_bearer, grant = _find_grant(head.parsed, access, now)
-    if grant is None:
+        return Respond(reason=Refusal.NO_ROUTE)
+    by_bearer, principal = _find_principal(head.parsed, access, now)
+    if principal is None:
         return _ask_for_token(head)
     if not by_bearer and (head.upgrades or not head.is_safe) and not _comes_from_here(head, policy):
-        return Answer(reply=answers.CROSS_SITE)
-    return Forward(drop_authorization=by_bearer, grant=grant)
+        return Respond(reason=Refusal.CROSS_SITE)
+    return Forward(drop_authorization=by_bearer, principal=principal)
 
 
-def _find_grant(told: RequestFields, access: Access, now: float) -> tuple[bool, str | None]:
-    """Return whether a bearer token lets the request in, and what it is let in by, if anything."""
+def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[bool, Principal | None]:
+    """Return whether a bearer token lets the request in, and whom it lets in, if anybody."""
     if not access.shares:
-        return _find_owner(told, access)
-    if told.bearer is not None and (grant := access.find([told.bearer], now)) is not None:
-        return True, grant
-    return False, access.find(_shown_tokens(told), now)
+        return _cached_find_owner(shown, access)
+    if shown.bearer is not None and (principal := access.find([shown.bearer], now)) is not None:
+        return True, principal
+    return False, access.find(_shown_tokens(shown), now)
 
 
 @lru_cache(maxsize=1024)
-def _find_owner(told: RequestFields, access: Access) -> tuple[bool, str | None]:
-    """Do as `_find_grant` where nothing depends on the time: the same browser asks again and again."""
-    if told.bearer is not None and access.find([told.bearer], 0.0) is not None:
+def _cached_find_owner(shown: RequestFields, access: Access) -> tuple[bool, Principal | None]:
+    """Find the principal of a route without shares, where nothing depends on the time.
+
+    The same browser shows the same fields again and again, and the reader gives the same object for them.
+    """
+    if shown.bearer is not None and access.find([shown.bearer], 0.0) is not None:
         return True, OWNER
-    return False, access.find(_shown_tokens(told), 0.0)
+    return False, access.find(_shown_tokens(shown), 0.0)
 
 
-def _ask_for_token(head: RequestHead) -> Answer:
-    return Answer(reply=answers.NO_TOKEN, failed_token=bool(head.parsed.tokens or head.parsed.bearer))
+def _ask_for_token(head: RequestHead) -> Respond:
+    return Respond(reason=Refusal.NO_TOKEN, failed_token=bool(head.parsed.tokens or head.parsed.bearer))
 
 
-def _shown_tokens(told: RequestFields) -> list[bytes]:
-    tokens = told.tokens[:_MAX_TOKENS]
+def _shown_tokens(shown: RequestFields) -> list[bytes]:
+    tokens = shown.tokens[:MAX_TOKENS_SHOWN]
     return [candidate for token in tokens for candidate in cookie_candidates(token) if candidate]
 
 
@@ -146,69 +147,71 @@ def _decide_own(
 ) -> Decision:
     page = path.removeprefix(OWN_PREFIX)
     if page == "/status":
-        return StatusPage() if head.is_safe else Answer(reply=answers.METHOD_NOT_ALLOWED)
+        return StatusPage() if head.is_safe else Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     if access is None:
-        return Answer(reply=answers.NO_ROUTE)
+        return Respond(reason=Refusal.NO_ROUTE)
     if page == "/login":
         return _decide_form(head, policy)
     if page in ("", "/", "/live"):
-        return _decide_session(head, access, policy, is_live=page == "/live", now=now)
+        return _decide_session(head, access, policy, is_socket=page == "/live", now=now)
     link = parse_login_link(path, query)
     if link is None:
-        return Answer(reply=answers.NO_PAGE)
+        return Respond(reason=Refusal.NO_PAGE)
     if head.method not in (b"GET", b"HEAD"):
-        return Answer(reply=answers.METHOD_NOT_ALLOWED)
+        return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     found = access.find_link(link.token, now)
     match found:
         case None:
-            return Answer(reply=answers.WRONG_TOKEN, failed_token=True)
+            return Respond(reason=Refusal.WRONG_TOKEN, failed_token=True)
         case Share(token_hash=None):
+            if head.method == b"GET":
+                return RedeemOneTimeLink(share=found, next=link.next)
             # What only looks does not use it up (mail scanners, previews).
-            is_use = head.method == b"GET"
-            return (
-                RedeemOneTimeLink(share=found, next=link.next)
-                if is_use
-                else Answer(reply=answers.METHOD_NOT_ALLOWED)
-            )
+            return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
         case Share():
-            return Answer(reply=answers.LINK_USED)
-    return Answer(reply=answers.redirect(link.next, format_cookie(link.token, https=https)))
+            return Respond(reason=Refusal.LINK_USED)
+    return Respond(reason=Redirect(where=link.next, set_cookie=format_cookie(link.token, https=https)))
 
 
 def _decide_form(head: RequestHead, policy: Policy) -> Decision:
     if head.method != b"POST":
-        return _ask_for_token(head) if head.is_safe else Answer(reply=answers.METHOD_NOT_ALLOWED)
+        return _ask_for_token(head) if head.is_safe else Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     # Another site's page could log a visitor in as somebody else.
-    return SubmitToken() if _comes_from_here(head, policy) else Answer(reply=answers.CROSS_SITE)
+    return SubmitToken() if _comes_from_here(head, policy) else Respond(reason=Refusal.CROSS_SITE)
 
 
-def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_live: bool, now: float) -> Decision:
+def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_socket: bool, now: float) -> Decision:
     if not head.is_safe:
-        return Answer(reply=answers.METHOD_NOT_ALLOWED)
-    _, grant = _find_grant(head.parsed, access, now)
-    if grant is None:
+        return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
+    _, principal = _find_principal(head.parsed, access, now)
+    if principal is None:
         return _ask_for_token(head)
-    if is_live != (b"websocket" in head.upgrades):
-        return Answer(reply=answers.NO_PAGE)
-    if is_live and not _comes_from_here(head, policy):
-        return Answer(reply=answers.CROSS_SITE)
-    return ShowSession(grant=grant, is_live=is_live)
+    if is_socket != (b"websocket" in head.upgrades):
+        return Respond(reason=Refusal.NO_PAGE)
+    if not is_socket:
+        return SessionPage()
+    return (
+        SessionSocket(principal=principal)
+        if _comes_from_here(head, policy)
+        else Respond(reason=Refusal.CROSS_SITE)
+    )
 
 
 def decide_login(
     head: RequestHead, token: bytes, access: Access, *, https: bool, now: float
-) -> Answer | RedeemOneTimeLink:
+) -> Respond | RedeemOneTimeLink:
     """Return what becomes of a token that came in the form."""
     found = access.find_link(token, now)
     where = _page_before(head)
     match found:
         case None:
-            return Answer(reply=answers.WRONG_FORM_TOKEN, failed_token=True)
+            return Respond(reason=Refusal.WRONG_FORM_TOKEN, failed_token=True)
         case Share(token_hash=None):
             return RedeemOneTimeLink(share=found, next=where)
         case Share():
-            return Answer(reply=answers.LINK_USED)
-    return Answer(reply=answers.redirect(where, format_cookie(token, https=https), status=303))
+            return Respond(reason=Refusal.LINK_USED)
+    cookie = format_cookie(token, https=https)
+    return Respond(reason=Redirect(where=where, set_cookie=cookie, status=303))
 
 
 def _page_before(head: RequestHead) -> str:

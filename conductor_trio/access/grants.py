@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
+from typing import NewType
 
 import attrs
 
-from conductor_trio.access.tokens import hash_token, is_token_hash
+from conductor_trio.access.tokens import TokenHash, hash_token, is_token_hash
 
-#: What a visitor is let in by: this, or a share's `id`.
-OWNER = "owner"
+#: What a visitor is let in by: `OWNER`, or a share's `id`.
+Principal = NewType("Principal", str)
+OWNER = Principal("owner")
 
 
 @attrs.frozen(kw_only=True)
@@ -25,9 +27,14 @@ class Share:
     label: str
     created: float
     expires: float | None
-    link_hash: str
-    token_hash: str | None
+    link_hash: TokenHash
+    token_hash: TokenHash | None
     is_once: bool
+
+    @property
+    def principal(self) -> Principal:
+        """What those are called whom it lets in."""
+        return Principal(self.id)
 
     def is_over(self, now: float) -> bool:
         """Whether it has come to its end."""
@@ -67,29 +74,35 @@ def parse_saved(value: object) -> Share:
 class Access:
     """The tokens of a route, as hashes: the owner's, and those of its shares."""
 
-    owner: str
+    owner_hash: TokenHash
     shares: tuple[Share, ...] = ()
 
-    def find(self, tokens: Iterable[bytes], now: float) -> str | None:
-        """Return what the first right one of the tokens shown lets in by; compared in constant time."""
-        found = None
+    def find(self, tokens: Iterable[bytes], now: float) -> Principal | None:
+        """Return whom the first right one of the tokens shown lets in; compared in constant time."""
+        found: Principal | None = None
         for token in tokens:
             digest = hash_token(token)
-            if hmac.compare_digest(digest, self.owner):
+            if hmac.compare_digest(digest, self.owner_hash):
                 found = OWNER
             for share in self.shares:
                 if share.token_hash is not None and hmac.compare_digest(digest, share.token_hash):
-                    found = found or (None if share.is_over(now) else share.id)
+                    found = found or (None if share.is_over(now) else share.principal)
         return found
 
-    def find_link(self, token: bytes, now: float) -> str | Share | None:
-        """Return what a login link lets in by; a one-time share itself, whether or not it has been used."""
+    def find_link(self, token: bytes, now: float) -> Principal | Share | None:
+        """Return whom a login link lets in; for a one-time link its share, whether or not it has been used."""
         digest = hash_token(token)
-        found: str | Share | None = None
+        found: Principal | Share | None = None
         for share in self.shares:
             if hmac.compare_digest(digest, share.link_hash) and not share.is_over(now):
-                found = share if share.is_once else share.id
-        return OWNER if hmac.compare_digest(digest, self.owner) else found
+                found = share if share.is_once else share.principal
+        return OWNER if hmac.compare_digest(digest, self.owner_hash) else found
+
+    def admits(self, principal: Principal, owner_hash: TokenHash) -> bool:
+        """Whether one who was let in by this, when the owner's token was that, would still be."""
+        if not hmac.compare_digest(owner_hash, self.owner_hash):
+            return False
+        return principal == OWNER or any(share.id == principal for share in self.shares)
 
     def with_share(self, share: Share) -> Access:
         """Return the same with this share, in the place of one of the same id."""

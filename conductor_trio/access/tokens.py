@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import NewType, TypeGuard
 from urllib.parse import quote, unquote_to_bytes
 
 _TOKEN_HASH = re.compile(r"[0-9a-f]{128}")
 
+#: The blake2b-512 digest of a token as 128 lower-case hexadecimal digits.
+TokenHash = NewType("TokenHash", str)
 
-def hash_token(token: bytes) -> str:
-    """Return the blake2b-512 digest of a token as 128 lower-case hexadecimal digits."""
-    return blake2b(token).hexdigest()
+
+def hash_token(token: bytes) -> TokenHash:
+    """Return the digest by which a token is known here."""
+    return TokenHash(blake2b(token).hexdigest())
 
 
 #: An empty token would let in everyone who sends an empty cookie.
 EMPTY_TOKEN_HASH = hash_token(b"")
 
 
-def is_token_hash(text: str) -> bool:
+def is_token_hash(text: str) -> TypeGuard[TokenHash]:
     """Whether a text has the form that `hash_token` gives."""
     return _TOKEN_HASH.fullmatch(text) is not None
 

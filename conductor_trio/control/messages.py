@@ -40,7 +40,7 @@ import re
 
 import attrs
 
-from conductor_trio.access.tokens import is_token_hash
+from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
 from conductor_trio.limits import MAX_NODE_NAME, MAX_TIME
 
@@ -87,7 +87,7 @@ class Registration:
     `is_starting` with `STARTING`, `node` and `until` with `OWNER_COMMANDS`.
     """
 
-    auth: str
+    auth: TokenHash
     key: str | None
     extensions: frozenset[str] = frozenset()
     takeover: Takeover = Takeover.OWN
@@ -203,7 +203,7 @@ def read_registration(message: JSONObject) -> Registration:
     except ValueError:
         raise RegistrationRefused("takeover is none of own, any and never") from None
     return Registration(
-        auth=auth.lower(),
+        auth=TokenHash(auth.lower()),
         # The original's client leaves an empty key out; one that sends it means the same.
         key=key.lower() if key else None,
         extensions=_parse_extensions(message),

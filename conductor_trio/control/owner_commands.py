@@ -21,7 +21,7 @@ import re
 import attrs
 
 from conductor_trio.access.grants import Share
-from conductor_trio.access.tokens import is_token_hash
+from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.control.messages import JSONObject, format_object, parse_from_server, parse_object
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits import MAX_SHARE_LABEL, MAX_SHARE_TIME
@@ -46,7 +46,7 @@ class ShareSession:
     """Asks for a further token, of which `auth` is the hash, for so many seconds, or for the session's life."""
 
     key: str
-    auth: str
+    auth: TokenHash
     label: str
     seconds: float | None
     is_once: bool

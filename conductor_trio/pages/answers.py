@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import assert_never
 
 import attrs
 
+from conductor_trio.access.reasons import (
+    ApplicationStarting,
+    BadRequest,
+    LinkLost,
+    Reason,
+    Redirect,
+    Refusal,
+    SessionEnded,
+    UpstreamFailed,
+)
+from conductor_trio.errors import UpstreamFault
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_connection
+from conductor_trio.limits import BROKEN_RELOAD, BROKEN_RETRY, LINK_LOST_RELOAD, STARTING_RELOAD
 from conductor_trio.pages import session_page
 from conductor_trio.pages.html import POLICY, Page
-
-_STARTING_PAUSE = 2  # seconds; most applications take a few
-_BROKEN_PAUSE = 5  # seconds; it may need its owner
-_RELOAD_PAUSE = 3  # seconds; a request is held for longer, so a browser asks a few times a minute
 
 _GATEWAY = "Gateway"
 _LINK = "Link between the gateway and the application's computer"
@@ -46,55 +56,6 @@ class Document:
     fields: tuple[tuple[bytes, bytes], ...] = ()
 
 
-NO_ROUTE = Reply(
-    status=404,
-    title="No application here",
-    text="No session is registered under this name at this gateway.",
-    advice="Check the address. If it is right, the application has not been started, or has long ended: ask its "
-    "owner.",
-)
-NO_PAGE = Reply(status=404, title="No such page", text="The gateway keeps no page under this address.")
-NO_TOKEN = Reply(
-    status=403,
-    title="This application is private",
-    text="Somebody runs an application here for themselves, and for those to whom they give its link. Your "
-    "browser has not shown its token.",
-    advice="Open the link that its owner gave you, or enter the token from it, the letters and digits after "
-    "/_conductor/auth/.",
-    has_token_form=True,
-)
-WRONG_TOKEN = Reply(
-    status=403,
-    title="This link does not open the application",
-    text="Its token is not, or no longer, one of the application's: it may have been started anew, or the link "
-    "may have ended.",
-    advice="Ask the application's owner for a new link, or enter the token that you have.",
-    has_token_form=True,
-)
-WRONG_FORM_TOKEN = Reply(
-    status=403,
-    title="This token does not open the application",
-    text="It is not, or no longer, one of the application's tokens.",
-    advice="Check that you have copied all of it, or ask the application's owner for a new link.",
-    has_token_form=True,
-)
-LINK_USED = Reply(
-    status=403,
-    title="This link has been used",
-    text="It was made to open one browser, and has done so.",
-    advice="If that was not you, tell the application's owner. They can give you a new link.",
-)
-CROSS_SITE = Reply(
-    status=403,
-    title="Cross-site request refused",
-    text="Another site's page sent this request. The gateway lets through only the application's own pages.",
-)
-METHOD_NOT_ALLOWED = Reply(
-    status=405,
-    title="Method not allowed",
-    text="The gateway's own pages are for GET and HEAD.",
-    fields=((b"Allow", b"GET, HEAD"),),
-)
 SESSION_PAGE = Document(
     content_type=b"text/html; charset=utf-8",
     body=session_page.SESSION_PAGE,
@@ -120,33 +81,30 @@ _BAD_REQUEST_TEXTS = {
 }
 
 
-def bad_request(status: int) -> Reply:
+def _bad_request(status: int) -> Reply:
     """Return the answer to a request that breaks the protocol."""
     fields = ((b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),) if status == 405 else ()
     text = _BAD_REQUEST_TEXTS.get(status, _BAD_REQUEST_TEXTS[400])
     return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=fields)
 
 
-def broken(status: int, text: str, *, since: float | None = None) -> Reply:
-    """Return the answer where the application, or the way to it, failed; `text` names what did.
-
-    `since` is when it was first noticed (Unix time).
-    """
-    retry = ((b"Retry-After", b"2"),) if status == 503 else ()
+def _failed(status: int, text: str) -> Reply:
+    """Return the answer where the application, or the way to it, failed; `text` names what did."""
+    retry = ((b"Retry-After", b"%d" % BROKEN_RETRY),) if status == 503 else ()
     titles = {502: "The application does not answer", 503: "The application is not available now"}
     return Reply(
         status=status,
         title=titles.get(status, HTTPStatus(status).phrase),
-        text=text if since is None else f"{text} This is so since {_format_time(since)}.",
+        text=text,
         advice="This page tries again by itself. If this stays so, its owner can see in the application's "
         "output why.",
         hop=_APPLICATION,
         fields=retry,
-        reload=_BROKEN_PAUSE,
+        reload=BROKEN_RELOAD,
     )
 
 
-def starting(since: float) -> Reply:
+def _starting(since: float) -> Reply:
     """Return the answer for an application that has been starting since then (Unix time)."""
     return Reply(
         status=503,
@@ -154,12 +112,12 @@ def starting(since: float) -> Reply:
         text=f"It was started at {_format_time(since)}, and does not answer yet.",
         advice="There is nothing to do: this page becomes the application by itself.",
         hop=_APPLICATION,
-        fields=((b"Retry-After", b"%d" % _STARTING_PAUSE),),
-        reload=_STARTING_PAUSE,
+        fields=((b"Retry-After", b"%d" % STARTING_RELOAD),),
+        reload=STARTING_RELOAD,
     )
 
 
-def lost(since: float) -> Reply:
+def _link_lost(since: float) -> Reply:
     """Return the answer for a session whose link was lost at `since` (Unix time) and is expected back."""
     return Reply(
         status=503,
@@ -168,12 +126,12 @@ def lost(since: float) -> Reply:
         "application itself may well be running, and the link is being made again.",
         advice="There is nothing to do: this page tries again by itself.",
         hop=_LINK,
-        fields=((b"Retry-After", b"%d" % _RELOAD_PAUSE),),
-        reload=_RELOAD_PAUSE,
+        fields=((b"Retry-After", b"%d" % LINK_LOST_RELOAD),),
+        reload=LINK_LOST_RELOAD,
     )
 
 
-def ended(since: float) -> Reply:
+def _session_ended(since: float) -> Reply:
     """Return the answer for a session that ended at `since` (Unix time)."""
     return Reply(
         status=410,
@@ -189,23 +147,128 @@ def _format_time(unix_time: float) -> str:
     return f"{datetime.fromtimestamp(unix_time, UTC):%H:%M:%S UTC on %d %B %Y}"
 
 
-def redirect(where: str, set_cookie: str, *, status: int = 302) -> Reply:
+def _redirect(reason: Redirect) -> Reply:
     """Return the answer to a right login link, or, with 303, to a right token in a form."""
     return Reply(
-        status=status,
+        status=reason.status,
         title="Welcome",
         text="You are logged in; your browser goes on to the application.",
         fields=(
-            (b"Location", where.encode("ascii")),
-            (b"Set-Cookie", set_cookie.encode("ascii")),
+            (b"Location", reason.where.encode("ascii")),
+            (b"Set-Cookie", reason.set_cookie.encode("ascii")),
             (b"Referrer-Policy", b"no-referrer"),
         ),
     )
 
 
-def counters(values: dict[str, int]) -> Document:
-    """Return the counters that monitoring systems poll."""
-    return Document(content_type=b"application/json", body=json.dumps(values).encode())
+_REFUSALS = {
+    Refusal.NO_ROUTE: Reply(
+        status=404,
+        title="No application here",
+        text="No session is registered under this name at this gateway.",
+        advice="Check the address. If it is right, the application has not been started, or has long ended: ask "
+        "its owner.",
+    ),
+    Refusal.NO_PAGE: Reply(status=404, title="No such page", text="The gateway keeps no page under this address."),
+    Refusal.NO_TOKEN: Reply(
+        status=403,
+        title="This application is private",
+        text="Somebody runs an application here for themselves, and for those to whom they give its link. Your "
+        "browser has not shown its token.",
+        advice="Open the link that its owner gave you, or enter the token from it, the letters and digits after "
+        "/_conductor/auth/.",
+        has_token_form=True,
+    ),
+    Refusal.WRONG_TOKEN: Reply(
+        status=403,
+        title="This link does not open the application",
+        text="Its token is not, or no longer, one of the application's: it may have been started anew, or the "
+        "link may have ended.",
+        advice="Ask the application's owner for a new link, or enter the token that you have.",
+        has_token_form=True,
+    ),
+    Refusal.WRONG_FORM_TOKEN: Reply(
+        status=403,
+        title="This token does not open the application",
+        text="It is not, or no longer, one of the application's tokens.",
+        advice="Check that you have copied all of it, or ask the application's owner for a new link.",
+        has_token_form=True,
+    ),
+    Refusal.LINK_USED: Reply(
+        status=403,
+        title="This link has been used",
+        text="It was made to open one browser, and has done so.",
+        advice="If that was not you, tell the application's owner. They can give you a new link.",
+    ),
+    Refusal.CROSS_SITE: Reply(
+        status=403,
+        title="Cross-site request refused",
+        text="Another site's page sent this request. The gateway lets through only the application's own pages.",
+    ),
+    Refusal.METHOD_NOT_ALLOWED: Reply(
+        status=405,
+        title="Method not allowed",
+        text="The gateway's own pages are for GET and HEAD.",
+        fields=((b"Allow", b"GET, HEAD"),),
+    ),
+    Refusal.TOO_MANY_CONNECTIONS: _failed(503, "This application has too many connections at this moment."),
+    Refusal.TOO_MANY_VISITORS: _failed(503, "The gateway has too many visitors at this moment."),
+    Refusal.SESSION_CUT: _failed(502, "The session ended before the application answered."),
+}
+
+
+def answer_for(reason: Reason) -> Reply:
+    """Return what visitors are told for a reason."""
+    match reason:
+        case Refusal():
+            return _REFUSALS[reason]
+        case Redirect():
+            return _redirect(reason)
+        case ApplicationStarting():
+            return _starting(reason.since)
+        case LinkLost():
+            return _link_lost(reason.since)
+        case SessionEnded():
+            return _session_ended(reason.since)
+        case BadRequest():
+            return _bad_request(reason.status)
+        case UpstreamFailed():
+            text = _upstream_text(reason.fault, reason.what)
+            return _failed(reason.status, f"{text} This is so since {_format_time(reason.since)}.")
+    assert_never(reason)
+
+
+def _upstream_text(fault: UpstreamFault, what: str) -> str:
+    match fault:
+        case UpstreamFault.RELAY_SOCKET:
+            return f"The way to the application, its relay socket, failed: {what}."
+        case UpstreamFault.BAD_ANSWER:
+            return f"The application did not give a proper answer: {what}."
+        case UpstreamFault.SESSION_ENDED:
+            return "The session ended."
+    assert_never(fault)
+
+
+#: What monitoring systems poll, by the names that they are told; those up to `broken` are the contract's.
+_STATUS_NAMES = {
+    "requestTotal": "requests_total",
+    "requestActive": "requests_active",
+    "unauthorized": "unauthorized",
+    "noroute": "no_route",
+    "broken": "broken",
+    "limited": "limited",
+    "refused": "refused",
+    "internalErrors": "internal_errors",
+    "routesTotal": "routes_total",
+    "routesLost": "routes_detached",
+    "requestsHeld": "requests_parked",
+}
+
+
+def status_page(values: Mapping[str, int]) -> Document:
+    """Return the server's counters as JSON; `values` are by our own names."""
+    told = {name: values[ours] for name, ours in _STATUS_NAMES.items()}
+    return Document(content_type=b"application/json", body=json.dumps(told).encode())
 
 
 def format_answer(

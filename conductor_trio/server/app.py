@@ -1,4 +1,16 @@
-"""The server's life: what it opens, the nurseries, the signals, the order of shutdown."""
+"""The server's composition root: opens everything, wires the planes together, and owns the nurseries.
+
+::
+
+    run_server
+    └─ sessions            ends last, cancelled when no visitor is left
+       ├─ directory monitor, control plane's and data plane's own tasks, use of a predecessor's sessions
+       ├─ one task for each client that accepts
+       └─ visitors         within the grace period's scope
+          ├─ one task for each visitor's connection
+          └─ accepting     cancelled at the first signal, or when a successor is ready
+             └─ one task for each listener, the state file
+"""
 
 from __future__ import annotations
 
@@ -15,15 +27,12 @@ import trio
 from conductor_trio.errors import StartError
 from conductor_trio.limits import ServerLimits
 from conductor_trio.log import Logger
-from conductor_trio.net.listeners import Handler, Listener, serve_connections
+from conductor_trio.net.listeners import Handler, serve_connections
 from conductor_trio.net.socket_activation import open_inherited_listeners
-from conductor_trio.server.lifecycle.borrowed import BorrowedRoutes
-from conductor_trio.server.lifecycle.handover import (
-    HandoverHost,
-    Predecessor,
-    Successor,
-    open_predecessor,
-)
+from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
+from conductor_trio.server.lifecycle.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.lifecycle.listeners import Listeners, open_listeners
 from conductor_trio.server.lifecycle.runtime_directory import (
     RuntimeDirectory,
@@ -31,17 +40,19 @@ from conductor_trio.server.lifecycle.runtime_directory import (
     open_runtime_directory,
 )
 from conductor_trio.server.lifecycle.service_manager import notify
+from conductor_trio.server.lifecycle.shutdown import ENDING_SIGNALS, Shutdown
+from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.lifecycle.successor import run_successor
 from conductor_trio.server.lifecycle.tls import make_tls_context
-from conductor_trio.server.proxy.context import Gateway
+from conductor_trio.server.ownpages.pages import OwnPages
+from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
-from conductor_trio.server.routing.snapshot import StateFile
+from conductor_trio.server.routing.table import Clock, RouteTable
+from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.host import SessionHost
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
+from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
-
-_POLL_PAUSE = 0.02  # between two looks at what nothing announces
-_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 async def run_server(settings: ServerSettings, log: Logger) -> None:
@@ -51,85 +62,140 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     the sessions, remove what was made. On a second one: the same without the grace period. On SIGHUP: start a
     successor.
     """
-    gateway = Gateway.from_settings(settings, log)
+    planes = make_planes(settings, log)
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
-        signals = stack.enter_context(trio.open_signal_receiver(*_ENDING, signal.SIGHUP))
-        watcher = stack.enter_context(_open_watcher(settings.limits))
+        signals = stack.enter_context(trio.open_signal_receiver(*ENDING_SIGNALS, signal.SIGHUP))
+        monitor = stack.enter_context(_open_monitor(settings.limits))
         inherited = stack.enter_context(open_inherited_listeners(os.environ))
         predecessor = None
         if settings.take_over:
             path = handover_path(settings.runtime_dir)
             predecessor = await stack.enter_async_context(open_predecessor(path, settings.limits))
-        place = None if predecessor is None else predecessor.place
-        runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, log, place=place))
+        ownership = None if predecessor is None else predecessor.ownership
+        runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, log, ownership=ownership))
         handed = () if predecessor is None else predecessor.listeners
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
-        state = StateFile(runtime.state, log)
-        expected, lent = (state.read(), ()) if predecessor is None else await predecessor.take()
+        state = StateFile(runtime.state, planes.routes, settings.limits, log)
+        snapshot = state.read() if predecessor is None else await predecessor.take()
+        lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
+        borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
+        if snapshot is not None:  # all but those that are lent
+            planes.routes.restore(snapshot)
         server = _Server(
-            gateway=gateway,
+            settings=settings,
+            log=log,
+            planes=planes,
             runtime=runtime,
             listeners=listeners,
             state=state,
-            watcher=watcher,
+            monitor=monitor,
             signals=signals,
-            lent=BorrowedRoutes(lent, gateway.routes, settings.limits),
+            borrowed=borrowed,
         )
-        if expected is not None:  # all but those that are lent
-            gateway.routes.restore(expected.routes, expected.since)
-        await server.run(functools.partial(serve_visitor, gateway=gateway, tls=tls), predecessor)
+        await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Planes:
+    """The control plane and the data plane, over the route table and the ledger that they share."""
+
+    routes: RouteTable
+    ledger: Ledger
+    counters: Counters
+    sessions: SessionContext
+    service: OwnerService
+    proxy: ProxyContext
+
+
+def make_planes(settings: ServerSettings, log: Logger) -> Planes:
+    """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
+    limits = settings.limits
+    routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
+    ledger, counters = Ledger(), Counters()
+    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
+    service = OwnerService(sessions)
+    proxy = ProxyContext(
+        settings=settings,
+        log=log,
+        routes=routes,
+        ledger=ledger,
+        counters=counters,
+        reports=service,
+        own_pages=OwnPages(service, routes, limits),
+    )
+    return Planes(routes=routes, ledger=ledger, counters=counters, sessions=sessions, service=service, proxy=proxy)
 
 
 @attrs.define(eq=False, kw_only=True)
 class _Server:
     """What has been opened, and what is done with it."""
 
-    gateway: Gateway
+    settings: ServerSettings
+    log: Logger
+    planes: Planes
     runtime: RuntimeDirectory
     listeners: Listeners
     state: StateFile
-    watcher: DirectoryMonitor
+    monitor: DirectoryMonitor
     signals: AsyncIterator[int]
-    lent: BorrowedRoutes
+    borrowed: BorrowedSessions
     _is_handed: bool = attrs.field(default=False, init=False)  # a successor accepts
-    _upgrade: trio.CancelScope | None = attrs.field(default=None, init=False)
+    _reload: trio.CancelScope | None = attrs.field(default=None, init=False)  # while a successor is started
 
-    async def run(self, serve_visitor: Handler, predecessor: Predecessor | None) -> None:
+    async def run(self, serve: Handler, predecessor: Predecessor | None) -> None:
         """Serve to the end; the predecessor hears as soon as we accept."""
-        gateway, limits = self.gateway, self.gateway.limits
-        host = SessionHost(gateway, self.runtime.sockets, self.watcher)
-        grace = trio.CancelScope()
-        _log_start(gateway.log, gateway.settings, self.listeners)
+        planes = self.planes
+        host = SessionHost(planes.sessions, planes.service, self.runtime.sockets, self.monitor)
+        shutdown = Shutdown(
+            proxy=planes.proxy,
+            sessions=planes.sessions,
+            routes=planes.routes,
+            listeners=self.listeners,
+            runtime=self.runtime,
+            state=self.state,
+            signals=self.signals,
+            limits=self.settings.limits,
+            log=self.log,
+        )
+        _log_start(self.log, self.settings, self.listeners)
         notify(f"MAINPID={os.getpid()}", "READY=1")
         async with trio.open_nursery() as sessions:
-            sessions.start_soon(self.watcher.run)
-            sessions.start_soon(gateway.run)
-            with grace:
+            sessions.start_soon(self.monitor.run, name="directory monitor")
+            sessions.start_soon(planes.sessions.run, name="control plane")
+            sessions.start_soon(planes.proxy.run, name="data plane")
+            with shutdown.grace:
                 async with trio.open_nursery() as visitors:
-                    while True:
-                        async with trio.open_nursery() as accepting:
-                            self._start_accepting(accepting, visitors, serve_visitor, sessions, host.serve)
-                            if predecessor is not None:
-                                await predecessor.confirm()
-                                self.listeners.claim_paths()
-                                sessions.start_soon(predecessor.use, self.lent)
-                                predecessor = None
-                            successor = await self._wait_for_end(sessions)
-                            accepting.cancel_scope.cancel()
-                        if successor is None or await self._hand_over(successor):
-                            break
-                    await self._stop_accepting()
-                    grace.deadline = trio.current_time() + limits.grace_timeout
-                    gateway.begin_drain()
-                    sessions.start_soon(self._force_exit, grace)
-                    if successor is not None:
-                        visitors.start_soon(self._lend_sessions, successor)
-                    elif self.listeners.inherited:
-                        sessions.start_soon(self._end_grace_early, grace)
+                    successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)
+                    if self._reload is not None:
+                        self._reload.cancel()
+                    await shutdown.begin(successor, visitors, sessions)
+            shutdown.end()
             sessions.cancel_scope.cancel()
-        gateway.log.info("stopped")
+        self.log.info("stopped")
+
+    async def _serve(
+        self,
+        serve_visitor: Handler,
+        serve_client: Handler,
+        visitors: trio.Nursery,
+        sessions: trio.Nursery,
+        predecessor: Predecessor | None,
+    ) -> Successor | None:
+        """Accept until a signal ends the server, or return the successor that accepts in our place."""
+        while True:
+            async with trio.open_nursery() as accepting:
+                self._start_accepting(accepting, visitors, serve_visitor, sessions, serve_client)
+                if predecessor is not None:
+                    await predecessor.confirm()
+                    self.listeners.claim_paths()
+                    sessions.start_soon(predecessor.use, self.borrowed, name="sessions borrowed")
+                    predecessor = None
+                successor = await self._wait_for_end(sessions)
+                accepting.cancel_scope.cancel()
+            if successor is None or await self._hand_over(successor):
+                return successor
 
     def _start_accepting(
         self,
@@ -139,16 +205,16 @@ class _Server:
         sessions: trio.Nursery,
         serve_client: Handler,
     ) -> None:
-        log = self.gateway.log
-        accept = functools.partial(serve_connections, on_shortage=functools.partial(_log_shortage, log))
+        accept = functools.partial(serve_connections, on_shortage=functools.partial(_log_shortage, self.log))
         for listener in self.listeners.public:
-            accepting.start_soon(accept, listener.sock, serve_visitor, visitors)
-        accepting.start_soon(accept, self.listeners.control.sock, serve_client, sessions)
-        accepting.start_soon(self.state.keep, self.gateway.routes, self.gateway.limits)
+            accepting.start_soon(accept, listener.sock, serve_visitor, visitors, name="accept visitors")
+        accepting.start_soon(accept, self.listeners.control.sock, serve_client, sessions, name="accept clients")
+        accepting.start_soon(self.state.keep, name="state file")
 
     async def _wait_for_end(self, sessions: trio.Nursery) -> Successor | None:
         """Return a server that is ready to take our place, None once a signal tells us to end."""
-        host = HandoverHost(self.listeners, self.runtime.place, self.gateway.limits, self.gateway.log)
+        limits = self.settings.limits
+        host = HandoverHost(self.listeners, self.runtime.ownership, limits, self.log)
         successor: Successor | None = None
         async with trio.open_nursery() as nursery:
 
@@ -156,89 +222,50 @@ class _Server:
                 nonlocal successor
                 successor = await host.wait_successor()
                 # Requests that wait for a session can only go on here, and what is lent to us is not ours to lend.
-                with trio.move_on_after(self.gateway.limits.handover_timeout / 2):
-                    while self.gateway.parked.total or self.lent.are_used:  # noqa: ASYNC110
-                        await trio.sleep(_POLL_PAUSE)
+                with trio.move_on_after(limits.handover_timeout / 2):
+                    while self.planes.proxy.parked.total or self.borrowed:
+                        await self.planes.proxy.wait_parked_empty()
+                        await self.borrowed.wait_ended()
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(await_successor)
+            nursery.start_soon(await_successor, name="hand-over host")
             async for number in self.signals:
                 # The end of a terminal that it was started at is the server's.
                 if number == signal.SIGHUP and not os.isatty(0):
-                    if self._upgrade is None:
-                        sessions.start_soon(self._run_upgrade)
+                    if self._reload is None:
+                        sessions.start_soon(self._run_reload, name="start of a successor")
                     continue
                 nursery.cancel_scope.cancel()
                 break
         return successor
 
-    async def _run_upgrade(self) -> None:
+    async def _run_reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
-        with trio.CancelScope() as self._upgrade:
-            await run_successor(self.gateway.limits, self.gateway.log, lambda: self._is_handed)
-        self._upgrade = None
+        with trio.CancelScope() as self._reload:
+            await run_successor(self.settings.limits, self.log, lambda: self._is_handed)
+        self._reload = None
         if not self._is_handed:
             notify("READY=1")
 
     async def _hand_over(self, successor: Successor) -> bool:
         """Return whether a successor accepts now, in our place."""
-        self._is_handed = await successor.hand_over(self.gateway.routes)
+        self._is_handed = await successor.hand_over(self.planes.routes)
         if not self._is_handed:
             successor.close()
-            self.gateway.log.error("handover_failed", error="the successor ended, or did not answer in time")
+            self.log.error("handover_failed", error="the successor ended, or did not answer in time")
         return self._is_handed
-
-    async def _lend_sessions(self, successor: Successor) -> None:
-        """Keep our sessions for a successor, until their clients have registered over there."""
-        with contextlib.closing(successor):
-            await successor.wait_released()
-
-    async def _stop_accepting(self) -> None:
-        gateway = self.gateway
-        event = "handed_over" if self._is_handed else "stopping"
-        gateway.log.info(event, visitors=gateway.visitors, sessions=len(gateway.routes))
-        if self._upgrade is not None:
-            self._upgrade.cancel()
-        if self._is_handed:
-            self.listeners.release_paths()
-        else:
-            notify("STOPPING=1")
-            await self.state.write(gateway.routes, gateway.limits)
-        self.listeners.close()
-        self.runtime.release_ownership()
-
-    async def _end_grace_early(self, grace: trio.CancelScope) -> None:
-        """End the grace period when someone waits for our successor, which may only come when we have ended."""
-        async with trio.open_nursery() as nursery:
-
-            async def wait_for_anybody(listener: Listener) -> None:
-                await trio.lowlevel.wait_readable(listener.sock)
-                nursery.cancel_scope.cancel()
-
-            for listener in self.listeners.inherited:
-                nursery.start_soon(wait_for_anybody, listener)
-        await trio.sleep(self.gateway.limits.successor_pause)
-        while self.gateway.exchanges > self.gateway.parked.total:  # noqa: ASYNC110
-            await trio.sleep(_POLL_PAUSE)
-        grace.cancel()
-
-    async def _force_exit(self, grace: trio.CancelScope) -> None:
-        """End the grace period at a second signal."""
-        async for number in self.signals:
-            if number in _ENDING:
-                grace.cancel()
 
 
 @contextlib.contextmanager
-def _open_watcher(limits: ServerLimits) -> Iterator[DirectoryMonitor]:
+def _open_monitor(limits: ServerLimits) -> Iterator[DirectoryMonitor]:
     try:
-        watcher = DirectoryMonitor(limits)
+        monitor = DirectoryMonitor(limits)
     except OSError as error:
         raise StartError(
             f"no inotify descriptor left ({error.strerror}); raise fs.inotify.max_user_instances"
         ) from error
-    with watcher:
-        yield watcher
+    with monitor:
+        yield monitor
 
 
 def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> None:

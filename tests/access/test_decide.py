@@ -9,18 +9,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conductor_trio.access.decide import (
-    Answer,
     Decision,
     Forward,
     Policy,
+    Respond,
     ServerOptions,
     StatusPage,
     decide,
 )
 from conductor_trio.access.grants import Access
-from conductor_trio.access.tokens import hash_token
+from conductor_trio.access.reasons import Redirect, Refusal
+from conductor_trio.access.tokens import TokenHash, hash_token
 from conductor_trio.http1.request import parse_request_head
-from conductor_trio.pages import answers
 
 TOKEN = b"t0ken"
 HASH = hash_token(TOKEN)
@@ -34,11 +34,11 @@ def decided(
     fields: bytes = COOKIE,
     *,
     method: bytes = b"GET",
-    route: str | None = HASH,
+    route: TokenHash | None = HASH,
     https: bool = False,
 ) -> Decision:
     head = method + b" " + target + b" HTTP/1.1\r\nHost: x.test\r\n" + fields + b"\r\n"
-    access = None if route is None else Access(owner=route)
+    access = None if route is None else Access(owner_hash=route)
     return decide(parse_request_head(head, max_fields=100), access, PORTAL, https=https, now=NOW)
 
 
@@ -51,24 +51,24 @@ def decided(
         (b"Cookie: authorization=x; authorization=t0ken\r\n", Forward(drop_authorization=False)),
         (b'Cookie: authorization="t0ken"\r\n', Forward(drop_authorization=False)),
         (b"Cookie: authorization=t0%6ben\r\n", Forward(drop_authorization=False)),
-        (b"", Answer(reply=answers.NO_TOKEN)),
-        (b"Authorization: Basic t0ken\r\n", Answer(reply=answers.NO_TOKEN)),
-        (b"Cookie: authorization=x\r\n", Answer(reply=answers.NO_TOKEN, failed_token=True)),
-        (b"Cookie: authorization=\r\n", Answer(reply=answers.NO_TOKEN, failed_token=True)),
-        (b"Authorization: Bearer x\r\n", Answer(reply=answers.NO_TOKEN, failed_token=True)),
-        (b"Cookie: other=t0ken\r\n", Answer(reply=answers.NO_TOKEN)),
-        (b"X-Authorization: t0ken\r\n", Answer(reply=answers.NO_TOKEN)),
+        (b"", Respond(reason=Refusal.NO_TOKEN)),
+        (b"Authorization: Basic t0ken\r\n", Respond(reason=Refusal.NO_TOKEN)),
+        (b"Cookie: authorization=x\r\n", Respond(reason=Refusal.NO_TOKEN, failed_token=True)),
+        (b"Cookie: authorization=\r\n", Respond(reason=Refusal.NO_TOKEN, failed_token=True)),
+        (b"Authorization: Bearer x\r\n", Respond(reason=Refusal.NO_TOKEN, failed_token=True)),
+        (b"Cookie: other=t0ken\r\n", Respond(reason=Refusal.NO_TOKEN)),
+        (b"X-Authorization: t0ken\r\n", Respond(reason=Refusal.NO_TOKEN)),
     ],
 )
 def test_who_gets_in(fields: bytes, decision: Decision) -> None:
     assert decided(fields=fields) == decision
     # Without a route nobody does, and nobody learns whether the token would be right.
-    assert decided(fields=fields, route=None) == Answer(reply=answers.NO_ROUTE)
+    assert decided(fields=fields, route=None) == Respond(reason=Refusal.NO_ROUTE)
 
 
 def test_an_empty_token_lets_nobody_in() -> None:
     for fields in (b"Cookie: authorization=\r\n", b'Cookie: authorization=""\r\n', b"Cookie: authorization\r\n"):
-        assert isinstance(decided(fields=fields, route=hash_token(b"")), Answer)
+        assert isinstance(decided(fields=fields, route=hash_token(b"")), Respond)
 
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"PATCH", b"PROPFIND", b"get"])
@@ -93,7 +93,7 @@ def test_an_empty_token_lets_nobody_in() -> None:
 )
 def test_where_a_change_may_come_from(method: bytes, origin: bytes, passes: bool) -> None:
     line = b"Origin: " + origin + b"\r\n"
-    expected = Forward(drop_authorization=False) if passes else Answer(reply=answers.CROSS_SITE)
+    expected = Forward(drop_authorization=False) if passes else Respond(reason=Refusal.CROSS_SITE)
     assert decided(fields=COOKIE + line, method=method) == expected
     upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
     assert decided(fields=COOKIE + line + upgrade) == expected
@@ -102,21 +102,21 @@ def test_where_a_change_may_come_from(method: bytes, origin: bytes, passes: bool
     bearer = b"Authorization: Bearer t0ken\r\n"
     assert decided(fields=bearer + line, method=method) == Forward(drop_authorization=True)
     # The token comes first.
-    assert decided(fields=line, method=method) == Answer(reply=answers.NO_TOKEN)
+    assert decided(fields=line, method=method) == Respond(reason=Refusal.NO_TOKEN)
 
 
 def test_our_own_pages() -> None:
     assert decided(b"*", method=b"OPTIONS") == ServerOptions()
     assert decided(b"/_conductor/status", b"", route=None) == StatusPage()
     assert decided(b"/_conductor/status", b"") == StatusPage()
-    assert decided(b"/_conductor/status", method=b"POST") == Answer(reply=answers.METHOD_NOT_ALLOWED)
-    assert decided(b"/_conductor/other") == Answer(reply=answers.NO_PAGE)
-    assert decided(b"/_conductor/other", route=None) == Answer(reply=answers.NO_ROUTE)
-    assert decided(b"/_conductor/auth/t0ken", route=None) == Answer(reply=answers.NO_ROUTE)
-    assert decided(b"/_conductor/auth/x") == Answer(reply=answers.WRONG_TOKEN, failed_token=True)
+    assert decided(b"/_conductor/status", method=b"POST") == Respond(reason=Refusal.METHOD_NOT_ALLOWED)
+    assert decided(b"/_conductor/other") == Respond(reason=Refusal.NO_PAGE)
+    assert decided(b"/_conductor/other", route=None) == Respond(reason=Refusal.NO_ROUTE)
+    assert decided(b"/_conductor/auth/t0ken", route=None) == Respond(reason=Refusal.NO_ROUTE)
+    assert decided(b"/_conductor/auth/x") == Respond(reason=Refusal.WRONG_TOKEN, failed_token=True)
     for https, secure in ((False, ""), (True, "; Secure")):
         cookie = f"authorization=t0ken; HttpOnly; Path=/; SameSite=Lax{secure}"
-        expected = Answer(reply=answers.redirect("/lab", cookie))
+        expected = Respond(reason=Redirect(where="/lab", set_cookie=cookie))
         assert decided(b"/_conductor/auth/t0ken?next=/lab", b"", https=https) == expected
 
 
@@ -149,8 +149,7 @@ def test_no_spelling_of_our_pages_reaches_an_application(parts: list[tuple[str, 
 def test_any_token_works_in_a_link_and_then_as_a_cookie(token: bytes) -> None:
     target = b"/_conductor/auth/" + quote(token, safe="").encode()
     decision = decided(target, b"", route=hash_token(token))
-    assert isinstance(decision, Answer)
-    (cookie,) = [value for name, value in decision.reply.fields if name == b"Set-Cookie"]
-    pair = cookie.partition(b";")[0]
+    assert isinstance(decision, Respond) and isinstance(decision.reason, Redirect)
+    pair = decision.reason.set_cookie.partition(";")[0].encode()
     shown = b"Cookie: a=b; " + pair + b"; c=d\r\n"
     assert decided(fields=shown, route=hash_token(token)) == Forward(drop_authorization=False)

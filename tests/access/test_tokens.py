@@ -21,6 +21,7 @@ from conductor_trio.access.login_link import (
 )
 from conductor_trio.access.tokens import (
     EMPTY_TOKEN_HASH,
+    TokenHash,
     cookie_candidates,
     cookie_value,
     hash_token,
@@ -28,9 +29,9 @@ from conductor_trio.access.tokens import (
 )
 
 
-def matches_any(candidates: Iterable[bytes], token_hash: str) -> bool:
+def matches_any(candidates: Iterable[bytes], token_hash: TokenHash) -> bool:
     """Whether one of the tokens shown is the owner's."""
-    return Access(owner=token_hash).find(candidates, 0.0) == OWNER
+    return Access(owner_hash=token_hash).find(candidates, 0.0) == OWNER
 
 
 HERE = "https://lab-alice.apps.example.org"

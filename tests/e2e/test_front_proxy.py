@@ -201,7 +201,7 @@ class Front:
     async def serve(self, sock: socket.socket) -> None:
         """Serve one of them."""
         self.connections += 1
-        await serve_visitor(sock, self.engine.gateway, None)
+        await serve_visitor(sock, self.engine.context, None)
 
 
 @asynccontextmanager

@@ -510,7 +510,7 @@ class World:
         """The server ends: it lets nobody wait for another request."""
         if not self.is_draining:
             self.is_draining = True
-            self.engine.gateway.begin_drain()
+            self.engine.context.begin_drain()
             for guest in self.guests:
                 if not guest.is_gone:
                     self.advance(guest)

@@ -8,22 +8,52 @@ from html.parser import HTMLParser
 import h11
 import pytest
 
+from conductor_trio.access.reasons import (
+    ApplicationStarting,
+    BadRequest,
+    LinkLost,
+    Reason,
+    Redirect,
+    Refusal,
+    SessionEnded,
+    UpstreamFailed,
+)
+from conductor_trio.errors import UpstreamFault
 from conductor_trio.http1.request import parse_request_head
 from conductor_trio.pages import answers
-from conductor_trio.pages.answers import Document, Reply, format_answer
+from conductor_trio.pages.answers import Document, Reply, answer_for, format_answer
 
+STATUS = {
+    "requests_total": 1,
+    "requests_active": 2,
+    "unauthorized": 3,
+    "no_route": 4,
+    "broken": 5,
+    "limited": 6,
+    "refused": 7,
+    "internal_errors": 8,
+    "routes_total": 9,
+    "routes_detached": 10,
+    "requests_parked": 11,
+}
+REASONS: list[Reason] = [
+    *Refusal,
+    Redirect(where="/", set_cookie="authorization=x"),
+    ApplicationStarting(since=0.0),
+    LinkLost(since=0.0),
+    SessionEnded(since=0.0),
+    *(BadRequest(status=status) for status in (400, 405, 408, 413, 414, 417, 431, 501, 505)),
+    *(
+        UpstreamFailed(status=status, fault=fault, what="it was seen", since=0.0)
+        for status in (502, 503, 504)
+        for fault in UpstreamFault
+    ),
+]
 ANSWERS: list[Reply | Document] = [
-    answers.NO_ROUTE,
-    answers.NO_PAGE,
-    answers.NO_TOKEN,
-    answers.WRONG_TOKEN,
-    answers.CROSS_SITE,
-    answers.METHOD_NOT_ALLOWED,
+    *map(answer_for, REASONS),
     answers.OPTIONS_ANSWER,
-    *(answers.bad_request(status) for status in (400, 405, 408, 414, 417, 431, 501, 505)),
-    *(answers.broken(status, "The application closed the connection.") for status in (502, 503, 504)),
-    answers.redirect("/", "authorization=x"),
-    answers.counters({"requestTotal": 1}),
+    answers.SESSION_PAGE,
+    answers.status_page(STATUS),
 ]
 
 
@@ -63,7 +93,9 @@ def test_every_answer_is_a_whole_message(answer: Reply | Document, accept: bytes
 
 
 def test_an_answer_to_what_could_not_be_read() -> None:
-    response, body = read(format_answer(answers.bad_request(400), None, keep_alive=False, date=b"D"), b"GET")
+    response, body = read(
+        format_answer(answer_for(BadRequest(status=400)), None, keep_alive=False, date=b"D"), b"GET"
+    )
     assert response.status_code == 400
     assert dict(response.headers)[b"connection"] == b"close"
     assert body.startswith(b"400 Bad Request: ")
@@ -71,7 +103,7 @@ def test_an_answer_to_what_could_not_be_read() -> None:
 
 def test_pages_load_nothing() -> None:
     request = parse_request_head(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n", max_fields=9)
-    response, body = read(format_answer(answers.NO_TOKEN, request, keep_alive=True, date=b"D"), b"GET")
+    response, body = read(format_answer(answer_for(Refusal.NO_TOKEN), request, keep_alive=True, date=b"D"), b"GET")
     assert b"default-src 'none'" in dict(response.headers)[b"content-security-policy"]
 
     class Reader(HTMLParser):
@@ -84,6 +116,60 @@ def test_pages_load_nothing() -> None:
 
 
 def test_what_to_do_when_it_is_not_there_now() -> None:
-    assert (b"Retry-After", b"2") in answers.broken(503, "x").fields
-    assert answers.broken(502, "x").fields == ()
-    assert any(name == b"Allow" for name, _ in answers.bad_request(405).fields)
+    assert (b"Retry-After", b"2") in answer_for(Refusal.TOO_MANY_CONNECTIONS).fields
+    assert answer_for(Refusal.SESSION_CUT).fields == ()
+    assert any(name == b"Allow" for name, _ in answer_for(BadRequest(status=405)).fields)
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "text"),
+    [
+        (Refusal.NO_ROUTE, 404, "No session is registered under this name at this gateway."),
+        (Refusal.TOO_MANY_CONNECTIONS, 503, "This application has too many connections at this moment."),
+        (Refusal.TOO_MANY_VISITORS, 503, "The gateway has too many visitors at this moment."),
+        (Refusal.SESSION_CUT, 502, "The session ended before the application answered."),
+        (
+            SessionEnded(since=0.0),
+            410,
+            "The session that had this address ended at 00:00:00 UTC on 01 January 1970.",
+        ),
+        (
+            UpstreamFailed(status=502, fault=UpstreamFault.RELAY_SOCKET, what="cannot connect: X", since=0.0),
+            502,
+            "The way to the application, its relay socket, failed: cannot connect: X. This is so since "
+            "00:00:00 UTC on 01 January 1970.",
+        ),
+        (
+            UpstreamFailed(status=502, fault=UpstreamFault.BAD_ANSWER, what="bare CR", since=0.0),
+            502,
+            "The application did not give a proper answer: bare CR. This is so since 00:00:00 UTC on "
+            "01 January 1970.",
+        ),
+        (
+            UpstreamFailed(status=502, fault=UpstreamFault.SESSION_ENDED, what="the session ended", since=0.0),
+            502,
+            "The session ended. This is so since 00:00:00 UTC on 01 January 1970.",
+        ),
+    ],
+    ids=str,
+)
+def test_what_visitors_are_told(reason: Reason, status: int, text: str) -> None:
+    reply = answer_for(reason)
+    assert (reply.status, reply.text) == (status, text)
+
+
+def test_the_counters_have_the_names_of_the_contract() -> None:
+    document = answers.status_page(STATUS)
+    assert list(json.loads(document.body).items()) == [
+        ("requestTotal", 1),
+        ("requestActive", 2),
+        ("unauthorized", 3),
+        ("noroute", 4),
+        ("broken", 5),
+        ("limited", 6),
+        ("refused", 7),
+        ("internalErrors", 8),
+        ("routesTotal", 9),
+        ("routesLost", 10),
+        ("requestsHeld", 11),
+    ]

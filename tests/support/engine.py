@@ -25,20 +25,22 @@ import h11
 import structlog
 import trio
 
-from conductor_trio.access.tokens import hash_token
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import SocketStream, set_tcp_options
+from conductor_trio.server.app import Planes, make_planes
 from conductor_trio.server.proxy.connection import VisitorConnection
-from conductor_trio.server.proxy.context import Gateway
+from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange import Outcome
-from conductor_trio.server.proxy.upstream import UpstreamPool
 from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.states import Cause, SessionState
+from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.settings import ServerSettings
 from tests.doubles.origin import Origin, OriginConnection, OriginHandler, open_origin
 from tests.doubles.streams import MemoryStream, memory_stream_pair
+from tests.support.routes import make_route
 
 TOKEN = b"correct-horse"
 HOST = b"app-alice.test"
@@ -366,12 +368,37 @@ class Visitor:
 class Engine:
     """A gateway with one route, `HOST`, to an origin."""
 
-    gateway: Gateway
-    route: Route
+    planes: Planes
+    route_id: str
     origin: Origin
     nursery: trio.Nursery
     listener: socket.socket
     visitors: list[Visitor] = attrs.field(factory=list)
+
+    @property
+    def context(self) -> ProxyContext:
+        """The data plane's."""
+        return self.planes.proxy
+
+    @property
+    def routes(self) -> RouteTable:
+        """The route table."""
+        return self.planes.routes
+
+    @property
+    def route(self) -> Route:
+        """The one route, as it is now."""
+        route = self.routes.get(self.route_id)
+        assert route is not None
+        return route
+
+    def let_in(self) -> list[str]:
+        """Return for each exchange and tunnel of the one route whom it was let in for."""
+        return list(self.planes.ledger.account(self.route_id).connections.values())
+
+    def end_session(self) -> None:
+        """End the one session, as if its client had left."""
+        self.routes.change(self.route_id, Cause.LEFT)
 
     def connect(self, *, unix: bool = False, send_buffer: int | None = None) -> Visitor:
         """Return a visitor's connection, over TCP, or over a UNIX socket, whose peers are trusted.
@@ -386,7 +413,7 @@ class Engine:
             theirs, _ = self.listener.accept()
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        self.nursery.start_soon(serve_visitor, theirs, self.gateway, None)
+        self.nursery.start_soon(serve_visitor, theirs, self.context, None)
         return self._visitor(SocketStream(ours))
 
     def connect_memory(self, *, capacity: float = float("inf")) -> Visitor:
@@ -396,7 +423,7 @@ class Engine:
         async def serve() -> None:
             peer = Peer(address="127.0.0.1", is_https=False, is_trusted=False)
             try:
-                if await VisitorConnection(theirs, peer, self.gateway).run() is Outcome.ABORT:
+                if await VisitorConnection(theirs, peer, self.context).run() is Outcome.ABORT:
                     theirs.reset()
             except STREAM_LOST:
                 pass
@@ -412,18 +439,25 @@ class Engine:
         return visitor
 
     @contextmanager
-    def another_route(self, host: str, path: str, token: bytes) -> Iterator[Route]:
-        """Hold a further route while the block runs."""
-        limits = self.gateway.limits
-        route = Route(
-            user="bob",
-            key=host.partition("-")[0],
-            hosts=(host,),
-            token_hash=hash_token(token),
-            pool=UpstreamPool(path, limits),
+    def another_route(
+        self,
+        host: str,
+        path: str,
+        token: bytes,
+        *,
+        is_resumable: bool = False,
+        state: SessionState | None = None,
+    ) -> Iterator[Route]:
+        """Hold another user's session while the block runs; then its client has left, or lost its link."""
+        route = self.routes.register(
+            make_route(
+                host=host, user="bob", key=host.partition("-")[0], token=token, state=state, relay_path=path
+            )
         )
-        with self.gateway.routes.registered(route):
+        try:
             yield route
+        finally:
+            self.routes.change(route.id, Cause.LINK_LOST if is_resumable else Cause.LEFT)
 
 
 def _make_log(entries: list[Mapping[str, Any]]) -> Any:
@@ -451,34 +485,30 @@ async def open_engine(
     limits = limits or ServerLimits()
     server = ServerSettings(runtime_dir=str(directory), patterns=("{key}-{user}.test",), limits=limits, **settings)
     entries: list[Mapping[str, Any]] = []
-    gateway = Gateway.from_settings(server, _make_log(entries))
+    planes = make_planes(server, _make_log(entries))
     path = directory / "app"
-    route = Route(
-        user="alice",
-        key="app",
-        hosts=(HOST.decode(),),
-        token_hash=hash_token(TOKEN),
-        pool=UpstreamPool(str(path), limits),
-    )
+    route = planes.routes.register(make_route(host=HOST.decode(), token=TOKEN, relay_path=str(path)))
     visitors: list[Visitor] = []
     try:
         async with open_origin(path, handler) as origin, trio.open_nursery() as background:
-            background.start_soon(route.pool.run_expiry)
-            background.start_soon(gateway.run)
+            background.start_soon(planes.proxy.run)
+            background.start_soon(planes.sessions.run)
             with trio.fail_after(patience), socket.create_server(("127.0.0.1", 0)) as listener:  # noqa: ASYNC100
                 set_tcp_options(listener)
                 async with trio.open_nursery() as nursery:
-                    with gateway.routes.registered(route):
-                        yield Engine(gateway, route, origin, nursery, listener, visitors)
+                    yield Engine(planes, route.id, origin, nursery, listener, visitors)
+                    for left in planes.routes.attached():
+                        planes.routes.change(left.id, Cause.LEFT)
                     for visitor in visitors:
                         visitor.close()
-                    gateway.begin_drain()
+                    planes.proxy.begin_drain()
             background.cancel_scope.cancel()
     finally:
         for visitor in visitors:
             visitor.close()
     broken = [entry for entry in entries if entry["event"] == "visitor_failed"]
-    assert gateway.counters.internalErrors == 0, broken[0]["exception"]
-    assert gateway.counters.requestActive == 0
-    assert gateway.visitors == 0
+    assert planes.counters.internal_errors == 0, broken[0]["exception"]
+    assert planes.proxy.exchanges == planes.proxy.activity.tunnels == 0
+    assert planes.proxy.visitors == 0
+    assert len(planes.proxy.runtimes) == len(planes.ledger) == 0
     assert TOKEN.decode() not in repr(entries)

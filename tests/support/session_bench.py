@@ -27,11 +27,16 @@ from conductor_trio.control.lines import LineReader
 from conductor_trio.limits import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
+from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
-from conductor_trio.server.proxy.context import Gateway
+from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.host import SessionHost
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
+from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
+from tests.support.routes import make_table
 
 TOKEN_HASH = hash_token(b"token")
 OTHER_HASH = hash_token(b"other")
@@ -122,11 +127,17 @@ class Client:
 class Bench:
     """A server without visitors."""
 
-    gateway: Gateway
+    context: SessionContext
     runtime_dir: Path
     host: SessionHost
     watcher: DirectoryMonitor
     nursery: trio.Nursery
+    left_sessions: int = 0  #: that a test has made count for good, since something of the user's is left of them
+
+    @property
+    def routes(self) -> RouteTable:
+        """The route table."""
+        return self.context.routes
 
     def stop(self) -> None:
         """End the server, and every session with it."""
@@ -159,15 +170,15 @@ class Bench:
 
     async def wait_lookups_ended(self) -> None:
         """Wait for the threads, abandoned ones too, that look up a user's name, in a file that they open."""
-        while self.host._lookups.borrowed_tokens:  # noqa: ASYNC110
+        while self.host.lookups:  # noqa: ASYNC110
             await trio.sleep(0.001)
 
     def assert_idle(self) -> None:
         """Check that no session is, and that none has left anything."""
         assert self.session_directories == []
-        assert len(self.gateway.routes) == 0
-        assert not self.watcher._watches
-        assert not self.host._quotas._by_uid
+        assert len(self.routes) == 0
+        assert not self.watcher.watches
+        assert self.host.sessions == self.left_sessions
 
 
 @asynccontextmanager
@@ -177,7 +188,9 @@ async def open_bench(
     """Serve clients; checks on leaving that nothing broke inside and nothing is left."""
     log = get_logger()
     settings = ServerSettings(runtime_dir=str(runtime_dir), patterns=patterns, limits=limits)
-    gateway = Gateway.from_settings(settings, log)
+    routes, ledger, counters = make_table(limits), Ledger(), Counters()
+    context = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
+    service = OwnerService(context)
     # What a test awaits, under deadlines of its own, goes on when it has stopped the server.
     shield = trio.CancelScope(shield=True)
     with (
@@ -185,19 +198,25 @@ async def open_bench(
         open_runtime_directory(str(runtime_dir), log) as runtime,
         open_unix_listener(os.fspath(runtime_dir / "client"), 0o777) as listener,
     ):
-        host = SessionHost(gateway, runtime.sockets, watcher)
+        host = SessionHost(context, service, runtime.sockets, watcher)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
-            nursery.start_soon(gateway.run)
+            nursery.start_soon(context.run)
             accept = partial(serve_connections, on_shortage=_give_up)
             # Whoever connects before it accepts waits in the backlog.
             nursery.start_soon(accept, listener, host.serve, nursery)
-            bench = Bench(gateway=gateway, runtime_dir=runtime_dir, host=host, watcher=watcher, nursery=nursery)
+            bench = Bench(
+                context=context,
+                runtime_dir=runtime_dir,
+                host=host,
+                watcher=watcher,
+                nursery=nursery,
+            )
             with shield:
                 yield bench
             bench.stop()
         bench.assert_idle()
-    assert gateway.counters.internalErrors == 0
+    assert counters.internal_errors == 0
     assert not runtime_dir.exists()
 
 

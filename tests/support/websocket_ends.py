@@ -254,7 +254,7 @@ async def reach(engine: Engine, way: str) -> tuple[TrioStream, trio.abc.Stream]:
     ours = socket.create_connection(engine.listener.getsockname())
     set_tcp_options(ours)
     theirs, _ = engine.listener.accept()
-    engine.nursery.start_soon(serve_visitor, theirs, engine.gateway, gateways)
+    engine.nursery.start_soon(serve_visitor, theirs, engine.context, gateways)
     raw = TrioStream(SocketStream(ours))
     engine.visitors.append(Visitor(raw.stream))
     tls = trio.SSLStream(raw, visitors, server_hostname=HOST.decode(), https_compatible=True)

@@ -1,4 +1,4 @@
-"""The server's counters, as ``/_conductor/status`` shows them."""
+"""The server's counters, which ``/_conductor/status`` shows."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import attrs
 
 @attrs.define(kw_only=True)
 class Counters:
-    """What ``/_conductor/status`` shows; the names up to `broken` are the contract's."""
+    """What has happened since the server's start."""
 
-    requestTotal: int = 0  # noqa: N815
-    requestActive: int = 0  # noqa: N815
+    requests_total: int = 0
     unauthorized: int = 0
-    noroute: int = 0
-    broken: int = 0
-    limited: int = 0  #: requests refused because there are too many
+    no_route: int = 0
+    broken: int = 0  #: answers of ours because of the application, or of the way to it
+    limited: int = 0  #: requests and visitors refused because there were too many
     refused: int = 0  #: registrations
-    internalErrors: int = 0  # noqa: N815
+    internal_errors: int = 0
 
     def count_answer(self, status: int) -> None:
         """Count an answer of our own by its status."""
@@ -24,6 +23,6 @@ class Counters:
             case 403:
                 self.unauthorized += 1
             case 404 | 410:
-                self.noroute += 1
+                self.no_route += 1
             case 502 | 503 | 504:
                 self.broken += 1

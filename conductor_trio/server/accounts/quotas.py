@@ -33,6 +33,11 @@ class SessionQuotas:
         # Leaky buckets: how many sessions are in each, and when that was so.
         self._new: dict[int, tuple[float, float]] = {}
 
+    @property
+    def total(self) -> int:
+        """How many sessions have a place."""
+        return self._by_uid.total()
+
     @contextlib.contextmanager
     def admitted(self, uid: int) -> Iterator[Admission]:
         """Hold a place for a session; raises `RegistrationRefused` where there is none."""

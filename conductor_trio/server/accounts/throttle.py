@@ -1,4 +1,4 @@
-"""Guessing tokens is made slow, for each peer and route; a right token is never made to wait."""
+"""Throttling of token guesses, for each peer and route; a right token is never made to wait."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 from conductor_trio.limits import ServerLimits
-
-_MAX_KEYS = 10_000  # peers and routes remembered; the longest unused go first
 
 
 class TokenThrottle:
@@ -17,12 +15,12 @@ class TokenThrottle:
         self._limits = limits
         self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
-    def count_failure(self, key: Hashable, now: float) -> float:
+    def note_failure(self, key: Hashable, now: float) -> float:
         """Count a failure at the time `now` (seconds), and return how long its answer has to wait."""
         level, since = self._failures.pop(key, (0.0, now))
         level = max(0.0, level - (now - since) / self._limits.token_failure_interval) + 1
         self._failures[key] = (level, now)
-        if len(self._failures) > _MAX_KEYS:
+        if len(self._failures) > self._limits.max_throttled_peers:
             self._failures.popitem(last=False)
         excess = level - self._limits.max_token_failures
         return min(max(0.0, excess * self._limits.token_failure_interval), self._limits.max_token_failure_wait)

@@ -1,17 +1,21 @@
-r"""From one server to the next, on ``<runtime>/handover``: the listeners, the place, and which routes to expect.
+r"""The hand-over from one server to the next, on ``<runtime>/handover``: listeners, ownership, and sessions.
 
 ::
 
     successor connects
-    predecessor → successor    {"handover": 1, "listeners": [{"role": "public", "inherited": false}, …]}
-                               and with it the descriptors (SCM_RIGHTS) of the place and of the listeners
+    predecessor → successor    {"handover": 2, "listeners": [{"role": "public", "inherited": false}, …]}
+                               and with it the descriptors (SCM_RIGHTS) of the ownership lock and of the listeners
     successor → predecessor    {"ready": true}      everything that can fail is done
-    predecessor → successor    its state, and the sessions that it lends; from here on it does not accept
+    predecessor → successor    a snapshot of its routes (`routing.snapshot`), with the relay sockets of those
+                               sessions that it lends; from here on it does not accept
     successor → predecessor    {"taken": true}      the successor accepts, and what has a path is its own
     either closes              the predecessor ends its sessions, and the successor uses them no more
 
 Until it has read ``taken`` the predecessor goes on if anything fails, a successor that it has told its state
 killed first, lest both accept. Each step up to there has a deadline.
+
+A successor also takes over from a server of version 1, whose snapshot is two lines: of all routes, and of those
+that it lends.
 """
 
 from __future__ import annotations
@@ -30,30 +34,25 @@ import trio
 
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits import MAX_SNAPSHOT_V1, ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener, serve_connections
 from conductor_trio.net.peer_credentials import peer_credentials
-from conductor_trio.server.lifecycle.borrowed import (
-    BorrowedRoutes,
-    LentSession,
-    exportable_sessions,
-    format_lent,
-    parse_lent,
-)
+from conductor_trio.server.lifecycle.borrowed import BorrowedSessions
 from conductor_trio.server.lifecycle.listeners import Handed, Listeners, Role
 from conductor_trio.server.routing.snapshot import (
-    MAX_STATE,
-    SavedState,
-    current_state,
-    format_state,
-    parse_state,
+    Snapshot,
+    SnapshotReader,
+    format_snapshot,
+    parse_lent_v1,
+    parse_snapshot,
 )
 from conductor_trio.server.routing.table import RouteTable
 
-_VERSION = 1
+_VERSION = 2
 _MAX_DESCRIPTORS = 253  # SCM_MAX_FD
 _READ_SIZE = 65536
+_PIECE = 65536  # bytes of a snapshot that are written in one step
 
 _FAILURES = (OSError, trio.BrokenResourceError, trio.TooSlowError, RemoteProtocolError)
 
@@ -67,13 +66,13 @@ class _Channel:
 
     def __init__(self, sock: socket.socket, limits: ServerLimits) -> None:
         self._sock = trio.socket.from_stdlib_socket(sock)
-        self._limits = limits
-        self._lines = LineReader(MAX_STATE)
+        self.limits = limits
+        self._lines = LineReader(MAX_SNAPSHOT_V1)
         self.descriptors = array.array("i")
 
     async def send(self, line: bytes, descriptors: array.array[int] | None = None) -> None:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)] if descriptors else []
-        with trio.fail_after(self._limits.handover_timeout):
+        with trio.fail_after(self.limits.handover_timeout):
             sent = await self._sock.sendmsg([line], rights)
             while sent < len(line):
                 sent += await self._sock.send(line[sent:])
@@ -89,7 +88,7 @@ class _Channel:
 
     async def receive_line(self) -> bytes:
         size = socket.CMSG_SPACE(_MAX_DESCRIPTORS * self.descriptors.itemsize)
-        with trio.fail_after(self._limits.handover_timeout):
+        with trio.fail_after(self.limits.handover_timeout):
             while (line := self._lines.next_event()) is None:
                 data, rights, _, _ = await self._sock.recvmsg(_READ_SIZE, size, socket.MSG_CMSG_CLOEXEC)
                 for level, kind, content in rights:
@@ -128,9 +127,13 @@ class Successor:
     async def hand_over(self, routes: RouteTable) -> bool:
         """Return whether it accepts from now on; if not, it has ended."""
         with contextlib.suppress(_HandoverEnded, *_FAILURES):
-            await self._channel.send(
-                format_state(current_state(routes)) + format_lent(exportable_sessions(routes))
-            )
+            piece = b""
+            for line in format_snapshot(routes.snapshot()):
+                piece += line
+                if len(piece) >= _PIECE:
+                    await self._channel.send(piece)
+                    piece = b""
+            await self._channel.send(piece)
             await self._channel.hear("taken")
             return True
         with contextlib.suppress(ProcessLookupError):
@@ -150,9 +153,9 @@ class Successor:
 class HandoverHost:
     """Lends our listeners to whoever asks as the same user, until one is ready to take our place."""
 
-    def __init__(self, listeners: Listeners, place: int, limits: ServerLimits, log: Logger) -> None:
+    def __init__(self, listeners: Listeners, ownership: int, limits: ServerLimits, log: Logger) -> None:
         self._listeners = listeners
-        self._place = place
+        self._ownership = ownership
         self._limits = limits
         self._log = log
 
@@ -198,7 +201,7 @@ class HandoverHost:
 
     async def _lend(self, channel: _Channel) -> None:
         lent = self._listeners.by_role
-        descriptors = array.array("i", [self._place, *(listener.sock.fileno() for _, listener in lent)])
+        descriptors = array.array("i", [self._ownership, *(listener.sock.fileno() for _, listener in lent)])
         described = [{"role": role.value, "inherited": listener.is_inherited} for role, listener in lent]
         await channel.send(
             json.dumps({"handover": _VERSION, "listeners": described}).encode() + b"\n", descriptors
@@ -221,25 +224,38 @@ def _open_peer(sock: socket.socket) -> int:
 class Predecessor:
     """The running server, which lends us its listeners, none of whose paths are ours yet."""
 
-    place: int
+    ownership: int  #: the descriptor of the lock whose holder accepts
     listeners: list[Handed]
+    _version: int
     _channel: _Channel
+    _limits: ServerLimits
 
-    async def take(self) -> tuple[SavedState, tuple[LentSession, ...]]:
-        """Return which routes to expect, and what it lends; now it does not accept. Raises `StartError`."""
+    async def take(self) -> Snapshot:
+        """Return its sessions; now it does not accept. Raises `StartError`."""
         try:
             await self._channel.say(ready=True)
-            return parse_state(await self._channel.receive_line()), parse_lent(await self._channel.receive_line())
+            if self._version == 1:
+                return await self._take_v1()
+            reader = SnapshotReader(self._limits)
+            while not reader.is_complete:
+                reader.receive_line(await self._channel.receive_line())
+            return reader.snapshot
         except (_HandoverEnded, ValueError, *_FAILURES) as error:
             raise _failed(error) from error
 
+    async def _take_v1(self) -> Snapshot:
+        """Return the sessions that it lends, and then all of them once more, which is how they are restored."""
+        expected = parse_snapshot([await self._channel.receive_line()], self._limits)
+        lent = parse_lent_v1(await self._channel.receive_line(), expected.since)
+        return attrs.evolve(expected, routes=(*lent, *expected.routes))
+
     async def confirm(self) -> None:
         """Tell it that we accept; whether it hears that or has ended makes no difference."""
-        self._channel.close_descriptors()  # its place is ours alone from now on
+        self._channel.close_descriptors()  # its ownership is ours alone from now on
         with contextlib.suppress(*_FAILURES):
             await self._channel.say(taken=True)
 
-    async def use(self, lent: BorrowedRoutes) -> None:
+    async def use(self, borrowed: BorrowedSessions) -> None:
         """Use the sessions that it lends until they are not needed any more, or it ends."""
         try:
             async with trio.open_nursery() as nursery:
@@ -248,11 +264,11 @@ class Predecessor:
                     await self._channel.wait_closed()
                     nursery.cancel_scope.cancel()
 
-                nursery.start_soon(await_end)
-                await lent.wait_moved()
+                nursery.start_soon(await_end, name="end of the predecessor")
+                await borrowed.wait_moved()
                 nursery.cancel_scope.cancel()
         finally:
-            lent.end()
+            borrowed.end()
             self._channel.close()
 
 
@@ -295,28 +311,29 @@ async def _connect(path: str, limits: ServerLimits) -> _Channel | None:
 def _borrowed(line: bytes, channel: _Channel) -> Iterator[Predecessor]:
     """Give what a predecessor lends; raises ValueError where its words are none of this version."""
     with contextlib.ExitStack() as stack:
-        place, *lent = channel.descriptors
+        ownership, *lent = channel.descriptors
+        version, offered = _parse_offer(line)
         handed = []
-        for (role, is_inherited), descriptor in zip(_parse_offer(line), lent, strict=True):
+        for (role, is_inherited), descriptor in zip(offered, lent, strict=True):
             sock = socket.socket(fileno=os.dup(descriptor))
             listener = Listener(sock=sock, is_inherited=is_inherited, owns_path=False)
             stack.callback(listener.close)
             handed.append((role, listener))
-        yield Predecessor(place, handed, channel)
+        yield Predecessor(ownership, handed, version, channel, channel.limits)
 
 
-def _parse_offer(line: bytes) -> list[tuple[Role, bool]]:
-    """Return whom each listener is for, and whether it was inherited."""
+def _parse_offer(line: bytes) -> tuple[int, list[tuple[Role, bool]]]:
+    """Return the version that the predecessor speaks, whom each listener is for, and whether it was inherited."""
     offered = []
     match json.loads(line):
-        case {"handover": 1, "listeners": list() as listeners}:
+        case {"handover": (1 | 2) as version, "listeners": list() as listeners}:
             for listener in listeners:
                 match listener:
                     case {"role": str() as role, "inherited": bool() as is_inherited}:
                         offered.append((Role(role), is_inherited))
                     case _:
                         raise ValueError("it offers something unknown; stop it first")
-            return offered
+            return version, offered
     raise ValueError("it is of another version; stop it first")
 
 

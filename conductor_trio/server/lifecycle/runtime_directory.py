@@ -2,10 +2,10 @@
 
 Two locks (flock(2)), both gone with the processes that hold them:
 
-- on ``sockets``, which no other user can open, the *place*: whoever holds it accepts. It is handed on with the
-  descriptor, so that there is no moment in which a third server could take it.
-- on the directory itself, shared by every server that is alive. One that drains has given up its place, and its
-  sessions still use their directories, so only a server that is alone sweeps.
+- on ``sockets``, which no other user can open, the *ownership lock*: whoever holds it accepts. It is handed on
+  with the descriptor, so that there is no moment in which a third server could take it.
+- on the directory itself, shared by every server that is alive. One that drains has released its ownership, and
+  its sessions still use their directories, so only a server that is alone sweeps.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from conductor_trio.limits import MAX_SOCKET_PATH, RELAY_NAME
 from conductor_trio.log import Logger
 from conductor_trio.server.sessions.directory import LONGEST_NAME, remove_session_directory
 
-# A server that ends, having drained, takes its place once more for as long as it takes to remove a directory.
-_PLACE_ATTEMPTS = 4
-_PLACE_PAUSE = 0.02
+# A server that ends, having drained, acquires it once more for as long as it takes to remove a directory.
+_LOCK_ATTEMPTS = 4
+_LOCK_PAUSE = 0.02
 
 
 class RuntimeDirectory:
@@ -32,7 +32,7 @@ class RuntimeDirectory:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._place: int | None = None
+        self._ownership: int | None = None
         self._made: list[str] = []
 
     @property
@@ -62,41 +62,41 @@ class RuntimeDirectory:
         return os.path.join(self.path, "state.json")
 
     @property
-    def place(self) -> int:
+    def ownership(self) -> int:
         """The descriptor whose holder accepts."""
-        assert self._place is not None
-        return self._place
+        assert self._ownership is not None
+        return self._ownership
 
     def acquire_ownership(self) -> None:
         """Be the one that accepts, in directories that are made where they are missing; raises OSError."""
-        for attempt in range(_PLACE_ATTEMPTS):
+        for attempt in range(_LOCK_ATTEMPTS):
             self._make_directory(self.path, 0o755)
             self._make_directory(self.sockets, 0o771)
             os.chmod(self.sockets, 0o771)  # enter, but not list
             try:
-                self._place = _lock(self.sockets)
+                self._ownership = _lock(self.sockets)
                 return
             except (BlockingIOError, FileNotFoundError):
-                if attempt == _PLACE_ATTEMPTS - 1:
+                if attempt == _LOCK_ATTEMPTS - 1:
                     raise
-                time.sleep(_PLACE_PAUSE)
+                time.sleep(_LOCK_PAUSE)
 
-    def adopt_ownership(self, place: int) -> None:
-        """Be the one that accepts when the predecessor that lent us its place has left it."""
-        self._place = os.dup(place)
+    def adopt_ownership(self, ownership: int) -> None:
+        """Be the one that accepts when the predecessor that lent us its lock has released it."""
+        self._ownership = os.dup(ownership)
 
     def release_ownership(self) -> None:
-        """Let another server accept; one that was handed our place has it for itself."""
-        if self._place is not None:
-            os.close(self._place)  # no LOCK_UN, which would take it from a successor, too
-            self._place = None
+        """Let another server accept; one that was handed our lock has it for itself."""
+        if self._ownership is not None:
+            os.close(self._ownership)  # no LOCK_UN, which would take it from a successor, too
+            self._ownership = None
 
     def remove_empty(self) -> None:
         """Remove what was made here, unless another server accepts, or something is in it."""
-        if self._place is None:
+        if self._ownership is None:
             with contextlib.suppress(OSError):
-                self._place = _lock(self.sockets)
-        if self._place is not None:
+                self._ownership = _lock(self.sockets)
+        if self._ownership is not None:
             for path in reversed(self._made):
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
@@ -117,13 +117,13 @@ class RuntimeDirectory:
 
 
 def handover_path(runtime_dir: str) -> str:
-    """Return the path of the socket at which a server hands over its place."""
+    """Return the path of the socket at which a server hands over."""
     return os.path.join(runtime_dir, "handover")
 
 
 @contextlib.contextmanager
-def open_runtime_directory(path: str, log: Logger, *, place: int | None = None) -> Iterator[RuntimeDirectory]:
-    """Hold the runtime directory as the one server that accepts, by a predecessor's `place` if one was lent.
+def open_runtime_directory(path: str, log: Logger, *, ownership: int | None = None) -> Iterator[RuntimeDirectory]:
+    """Hold the runtime directory as the one server that accepts, by a predecessor's lock if it lent us that.
 
     What a crashed server left there is removed. Raises `StartError`. On leaving, what this server made is removed,
     unless another accepts there, or something that is not ours is in it.
@@ -135,10 +135,10 @@ def open_runtime_directory(path: str, log: Logger, *, place: int | None = None) 
         stack.callback(runtime.release_ownership)
         stack.callback(runtime.remove_empty)
         try:
-            if place is None:
+            if ownership is None:
                 runtime.acquire_ownership()
             else:
-                runtime.adopt_ownership(place)
+                runtime.adopt_ownership(ownership)
             alive = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, alive)
             if not os.access(path, os.W_OK | os.X_OK) or not os.access(runtime.sockets, os.W_OK | os.X_OK):
@@ -153,7 +153,7 @@ def open_runtime_directory(path: str, log: Logger, *, place: int | None = None) 
 
 
 def _lock(sockets: str) -> int:
-    """Return a descriptor that holds the place; raises BlockingIOError where another one does."""
+    """Return a descriptor that holds the ownership lock; raises BlockingIOError where another one does."""
     descriptor = os.open(sockets, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

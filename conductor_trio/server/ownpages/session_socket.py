@@ -1,4 +1,4 @@
-"""The session page's WebSocket: what happens, twice a second while somebody looks, and the owner's wishes."""
+"""The session page's WebSocket: updates twice a second while somebody looks, and the owner's commands."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import secrets
 import time
 from contextlib import suppress
 
+import attrs
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from conductor_trio.access.grants import OWNER
+from conductor_trio.access.grants import OWNER, Principal
 from conductor_trio.access.login_link import LOGIN_PREFIX
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import parse_object
@@ -26,17 +27,18 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import Stream
-from conductor_trio.server.proxy.context import Gateway
-from conductor_trio.server.routing.routes import DetachedRoute, Route, Tombstone
-from conductor_trio.server.sessions.owner_service import describe_session, execute_for
+from conductor_trio.server.routing.ports import SessionService
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.table import RouteTable
 
-_PAUSE = 0.5  # seconds between two updates
-_MAX_MESSAGE = 4096  # bytes
-_HANDSHAKE_TIMEOUT = 5.0
+_TOKEN_ENTROPY = 24  # bytes
 
 
 class _HandshakeStream(trio.abc.Stream):
-    """A visitor's stream whose request has been read already, and is read here once more."""
+    """A visitor's stream whose request has been read already, and is read here once more.
+
+    trio-websocket does the handshake only from bytes: wsproto's way round that is a private matter of its.
+    """
 
     def __init__(self, visitor: Stream, request: RequestHead, rest: bytes, limits: ServerLimits) -> None:
         fields = b"".join(b"%b: %b\r\n" % (field.name, field.value) for field in request.fields)
@@ -65,32 +67,51 @@ class _HandshakeStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
 
-async def serve_session_socket(
-    visitor: Stream, request: RequestHead, rest: bytes, route: Route | DetachedRoute, grant: str, gateway: Gateway
-) -> None:
-    """Serve one who looks at the session's page, until they go; `rest` came after the request."""
-    async with trio.open_nursery() as nursery:
-        with suppress(ConnectionClosed, trio.TooSlowError, *STREAM_LOST):
-            stream = _HandshakeStream(visitor, request, rest, gateway.limits)
-            with trio.fail_after(_HANDSHAKE_TIMEOUT):
-                asked = await wrap_server_stream(nursery, stream, max_message_size=_MAX_MESSAGE)
-                connection = await asked.accept()
-            page = _SessionSocket(connection, route, grant, gateway)
-            nursery.start_soon(page.run_updates, nursery.cancel_scope)
-            await page.run_commands()
-        nursery.cancel_scope.cancel()
+@attrs.frozen(eq=False)
+class SessionSocketServer:
+    """Serves those who look at sessions' pages."""
+
+    _routes: RouteTable
+    _sessions: SessionService
+    _limits: ServerLimits
+
+    async def serve(
+        self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
+    ) -> None:
+        """Serve one of them, until they go; `trailing_data` came after the request."""
+        limits = self._limits
+        described = self._sessions.describe(route)
+        async with trio.open_nursery() as nursery:
+            with suppress(ConnectionClosed, trio.TooSlowError, *STREAM_LOST):
+                stream = _HandshakeStream(visitor, request, trailing_data, limits)
+                with trio.fail_after(limits.page_handshake_timeout):
+                    handshake = await wrap_server_stream(nursery, stream, max_message_size=limits.max_page_message)
+                    connection = await handshake.accept()
+                page = _SessionSocket(
+                    connection,
+                    route,
+                    principal,
+                    self._routes,
+                    self._sessions,
+                    limits.page_update_pause,
+                    described,
+                )
+                nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
+                await page.run_commands()
+            nursery.cancel_scope.cancel()
 
 
+@attrs.define(eq=False)
 class _SessionSocket:
     """One page that somebody looks at."""
 
-    def __init__(
-        self, connection: WebSocketConnection, route: Route | DetachedRoute, grant: str, gateway: Gateway
-    ) -> None:
-        self._connection = connection
-        self._route = route
-        self._grant = grant
-        self._gateway = gateway
+    _connection: WebSocketConnection
+    _route: Route
+    _principal: Principal
+    _routes: RouteTable
+    _sessions: SessionService
+    _pause: float
+    _described: dict[str, object]
 
     async def run_updates(self, scope: trio.CancelScope) -> None:
         """Tell what is so whenever it has changed; at the connection's end, cancel `scope`."""
@@ -99,25 +120,26 @@ class _SessionSocket:
         scope.cancel()
 
     async def _update(self) -> None:
-        told = ""
+        sent = ""
         while True:
             # A session that lost its link and came back is another route under the same name.
-            found = self._gateway.routes.find(self._route.hosts[0])
-            if isinstance(found, Route | DetachedRoute):
+            found = self._routes.find(self._route.hosts[0])
+            if found is not None and not found.has_ended:
                 self._route = found
-            session = describe_session(self._route, self._gateway) | {
-                "you": self._grant,
-                "log": self._route.event_log.describe(),
+                self._described = self._sessions.describe(found)
+            else:  # the rest as it was at the end
+                self._described = self._described | {"state": "ended"}
+            session = self._described | {
+                "you": self._principal,
+                "log": self._sessions.describe_events(self._route.id),
             }
-            if isinstance(found, Tombstone | None):
-                session["state"] = "ended"
-            if (text := json.dumps(session)) != told:
-                told = text
+            if (text := json.dumps(session)) != sent:
+                sent = text
                 await self._send(session=session | {"now": time.time()})
-            await trio.sleep(_PAUSE)
+            await trio.sleep(self._pause)
 
     async def run_commands(self) -> None:
-        """Do what the owner wants; ends with the connection."""
+        """Carry out what the owner wants, until the connection ends."""
         while True:
             message = await self._connection.get_message()
             try:
@@ -126,13 +148,13 @@ class _SessionSocket:
                 await self._send(error=str(error))
 
     async def _handle_command(self, message: str | bytes) -> None:
-        if self._grant != OWNER:
+        if self._principal != OWNER:
             raise RegistrationRefused("only the owner's own link can do that")
-        token = secrets.token_urlsafe(24)
+        token = secrets.token_urlsafe(_TOKEN_ENTROPY)
         command = _parse_page_command(message, self._route.key, hash_token(token.encode()))
         if not isinstance(command, ShareSession | RevokeShare | StopSession):
             raise RegistrationRefused("the gateway did not understand the page; load it anew")
-        execute_for(self._route, command, self._gateway)
+        self._sessions.execute_for(self._route, command)
         if isinstance(command, ShareSession):
             await self._send(link=LOGIN_PREFIX + token)
 
@@ -141,9 +163,9 @@ class _SessionSocket:
 
 
 def _parse_page_command(message: str | bytes, key: str, token_hash: str) -> Command | None:
-    """Return what the page wants as the command that it is."""
+    """Return a message of the page as an owner's command, None for what is none."""
     try:
-        wish = parse_object(message if isinstance(message, bytes) else message.encode())
+        fields = parse_object(message if isinstance(message, bytes) else message.encode())
     except ValueError:
         return None
-    return read_command(wish | {"command": wish.get("do"), "key": key, "auth": token_hash})
+    return read_command(fields | {"command": fields.get("do"), "key": key, "auth": token_hash})

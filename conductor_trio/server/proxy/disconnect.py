@@ -1,8 +1,11 @@
-"""Visitors of slow exchanges are watched, so that an abort reaches the application at once.
+"""Disconnects of visitors while they wait for a slow exchange: an abort reaches the application at once.
 
 Most exchanges are over before anybody could abort them, and a task for each would cost more than the exchange. So
 each is only noted when it begins, and whatever is still noted after one to two `ServerLimits.watch_delay` gets a
-task.
+task::
+
+    note            look            look            (every `watch_delay`, while anything is noted)
+    ├── noted ──────┼─ noted_before ┼── its own task, which reads ── …
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from conductor_trio.http1.reader import RequestReader
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import Stream
+from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 
 
 class DisconnectMonitor:
@@ -28,22 +32,24 @@ class DisconnectMonitor:
         self._noted_before: set[DisconnectListener] = set()  # the last time that we looked
         self._has_noted = trio.Event()
 
-    def watch(self, visitor: Stream, requests: RequestReader, scope: trio.CancelScope) -> DisconnectListener:
-        """Return a watch to enter, again and again: while it is, `scope` is cancelled when the visitor aborts."""
-        return DisconnectListener(self, visitor, requests, scope, self._read_size)
+    def listener(
+        self, visitor: Stream, requests: RequestReader, connection: ConnectionScope
+    ) -> DisconnectListener:
+        """Return a listener; within it, again and again, `connection` is cancelled when the visitor aborts."""
+        return DisconnectListener(self, visitor, requests, connection, self._read_size)
 
-    def note(self, watch: DisconnectListener) -> None:
-        """Look at it again after the delay."""
-        self._noted.add(watch)
+    def note(self, listener: DisconnectListener) -> None:
+        """Give it a task unless it is left within the delay."""
+        self._noted.add(listener)
         self._has_noted.set()
 
-    def forget(self, watch: DisconnectListener) -> None:
-        """Do not look at it again."""
-        self._noted.discard(watch)
-        self._noted_before.discard(watch)
+    def forget(self, listener: DisconnectListener) -> None:
+        """Give it no task."""
+        self._noted.discard(listener)
+        self._noted_before.discard(listener)
 
     async def run(self) -> None:
-        """Give a task to each watch that lasts, for ever."""
+        """Give a task to each listener that is not left soon, for ever."""
         async with trio.open_nursery() as nursery:
             while True:
                 if not self._noted:
@@ -57,28 +63,27 @@ class DisconnectMonitor:
 
 @attrs.define(eq=False)
 class DisconnectListener:
-    """The watch on one visitor, to be entered by whoever serves it, who reads nothing from it meanwhile.
+    """Listens to one visitor within ``async with``, for whoever serves it and reads nothing from it meanwhile.
 
-    What the visitor sends goes to its reader. An abort cancels the scope.
+    What the visitor sends goes to its reader. An abort cancels the connection.
     """
 
-    _watcher: DisconnectMonitor
+    _monitor: DisconnectMonitor
     _visitor: Stream
     _requests: RequestReader
-    scope: trio.CancelScope
+    connection: ConnectionScope
     _read_size: int
-    has_aborted: bool = attrs.field(default=False, init=False)
     _task: tuple[trio.CancelScope, trio.Event] | None = attrs.field(default=None, init=False)
 
     async def __aenter__(self) -> DisconnectListener:
-        self._watcher.note(self)
+        self._monitor.note(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         """Return once nobody but the caller reads from the visitor."""
-        self._watcher.forget(self)
+        self._monitor.forget(self)
         if self._task is not None:
             scope, done = self._task
             self._task = None
@@ -86,9 +91,9 @@ class DisconnectListener:
             await done.wait()  # noqa: ASYNC102
 
     def start(self, nursery: trio.Nursery) -> None:
-        """Watch in a task of its own until left."""
+        """Listen in a task of its own until left."""
         self._task = trio.CancelScope(), trio.Event()
-        nursery.start_soon(self._run, *self._task)
+        nursery.start_soon(self._run, *self._task, name="disconnect listener")
 
     async def _run(self, scope: trio.CancelScope, done: trio.Event) -> None:
         try:
@@ -98,17 +103,13 @@ class DisconnectListener:
             done.set()
 
     async def wait_visitor(self) -> None:
-        """Return when the visitor sends more or ends its direction; when it aborts, cancel the scope."""
+        """Return when the visitor sends more or ends its direction; when it aborts, cancel the connection."""
         try:
             data = await self._visitor.receive_some(self._read_size)
         except STREAM_LOST:
-            self._abort()
+            self.connection.cancel(CancelReason.VISITOR_GONE)
             return
         if data:
             self._requests.receive_data(data)
         elif self._visitor.is_fully_closed():
-            self._abort()
-
-    def _abort(self) -> None:
-        self.has_aborted = True
-        self.scope.cancel()
+            self.connection.cancel(CancelReason.VISITOR_GONE)

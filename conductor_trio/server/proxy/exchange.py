@@ -6,88 +6,53 @@ where a body is still coming while the response may come, too.
 
 from __future__ import annotations
 
-import contextlib
 import enum
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 
+import attrs
 import trio
 
-from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
-from conductor_trio.http1.body import (
-    EndOfMessage,
-    Framing,
-    format_chunk,
-    format_last_chunk,
-)
-from conductor_trio.http1.fields import passable_trailers
-from conductor_trio.http1.forwarded import Peer
-from conductor_trio.http1.reader import RequestReader
+from conductor_trio.access.grants import Principal
+from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_request_head
-from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.splice_pipe import SplicePipe
-from conductor_trio.net.stream import SocketStream, Stream
-from conductor_trio.server.proxy.context import Gateway
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
-from conductor_trio.server.proxy.response import ClientDisconnected, ResponseRelay, ResponseTruncated
+from conductor_trio.server.proxy.failures import ClientDisconnected, RequestAborted, ResponseTruncated
+from conductor_trio.server.proxy.request_pump import RequestPump
+from conductor_trio.server.proxy.response_relay import ResponseEnd, ResponseRelay
+from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.proxy.tunnel import Tunnel
-from conductor_trio.server.routing.routes import Route
-
-Received = TypeVar("Received", bytes, int)
 
 
 class Outcome(enum.Enum):
-    """What the visitor's connection is good for after an exchange."""
+    """What the visitor's connection is good for after a request."""
 
     KEEP = enum.auto()  #: another request
     CLOSE = enum.auto()  #: nothing more; all that was to be said is said
     ABORT = enum.auto()  #: nothing more, and what was said must look cut short
 
 
-class RequestAborted(Exception):
-    """The rest of the request broke the protocol, or did not come, before a response began."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
+@attrs.define(eq=False)
 class Exchange:
-    """One exchange; `requests` is the visitor's reader, which has just given `request`.
+    """One exchange over a route's runtime, for the `principal` that was let in.
 
-    `request_complete` is given where it is not the first exchange of this request, `grant` what let it in. `watch`
-    is the visitor's: its scope is cancelled when the visitor aborts or the route's session ends, and then
-    `has_begun` tells what may still be said.
+    `listener` is the visitor's: its connection is cancelled when the visitor aborts, or the session or the
+    principal's access ends, and then `has_begun` tells what may still be said.
     """
 
-    def __init__(
-        self,
-        *,
-        gateway: Gateway,
-        route: Route,
-        peer: Peer,
-        visitor: Stream,
-        requests: RequestReader,
-        request: RequestHead,
-        watch: DisconnectListener,
-        request_complete: bool,
-        grant: str,
-    ) -> None:
-        self._gateway = gateway
-        self._limits = gateway.limits
-        self.route = route
-        self._peer = peer
-        self._visitor = visitor
-        self._requests = requests
-        self.request = request
-        self._watch = watch
-        self.request_complete = request_complete
-        self._grant = grant
-        self._response: ResponseRelay | None = None
-        self._upstream_reads = True
-        self._was_sent = False
-        self._failure: Exception | None = None  # of the task beside the response
+    _context: ExchangeContext
+    _runtime: RouteRuntime
+    request: RequestHead
+    _listener: DisconnectListener
+    _principal: Principal
+    _pump: RequestPump
+    _response: ResponseRelay | None = attrs.field(default=None, init=False)
+
+    @property
+    def request_complete(self) -> bool:
+        """Whether the request's end has been read."""
+        return self._pump.is_complete
 
     @property
     def has_begun(self) -> bool:
@@ -104,10 +69,10 @@ class Exchange:
         return Outcome.CLOSE if is_shown else Outcome.ABORT
 
     @property
-    def may_repeat(self) -> bool:
+    def is_harmless(self) -> bool:
         """Whether to carry it out once more on another link does no harm, and the visitor cannot tell."""
-        is_harmless = self.request.is_repeatable or (self.request.body.is_empty and not self._was_sent)
-        return is_harmless and not self.has_begun
+        may_repeat = self.request.is_repeatable or (self.request.body.is_empty and not self._pump.was_sent)
+        return may_repeat and not self.has_begun
 
     async def run(self, *, drop_authorization: bool) -> Outcome | Tunnel:
         """Carry the exchange out.
@@ -115,169 +80,100 @@ class Exchange:
         Raises `UpstreamUnavailable` or `RequestAborted` where no response has begun, so that the visitor can be
         told by an answer of ours.
         """
-        head = format_request_head(self.request, self._peer, drop_authorization=drop_authorization)
+        runtime, fairness = self._runtime, self._context.proxy.fairness
+        head = format_request_head(self.request, self._context.peer, drop_authorization=drop_authorization)
+        first = head + self._pump.available_body()
+        runtime.traffic.requests += 1
+        runtime.enter(self._listener.connection, self._principal)
         try:
-            first = head + self._available_body()
-        except RemoteProtocolError as error:
-            raise RequestAborted(error.status) from error
-        self.route.traffic.requests += 1
-        self.route.enter(self._watch.scope, self._grant)
-        try:
-            if self._gateway.fairness.is_throttled(self.route.usage):
-                await self._gateway.fairness.wait_for_share(self.route.usage)
+            if fairness.is_throttled(runtime.usage):
+                await fairness.wait_for_share(runtime.usage)
             return await self._run_upstream(first)
         except ClientDisconnected:
             return Outcome.ABORT
         except ResponseTruncated:
             return self.cut_outcome
         finally:
-            self.route.leave(self._watch.scope)
+            runtime.leave(self._listener.connection)
 
     async def _run_upstream(self, first: bytes) -> Outcome | Tunnel:
         """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""
-        if self.request.is_repeatable and (kept := self.route.pool.take_idle()) is not None:
-            response = self._make_pump(kept)
+        pool = self._runtime.pool
+        if self.request.is_repeatable and (kept := pool.take_idle()) is not None:
+            response = self._make_relay(kept)
             try:
-                return await self._run_on(response, first)
+                return await self._run_on(kept, response, first)
             except UpstreamUnavailable:
                 # The application closed the connection just as it was used again (RFC 9112 section 9.3.1).
-                if response.reader.has_begun:
+                if response.has_heard:
                     raise
-        return await self._run_on(self._make_pump(await self.route.pool.open()), first)
+        upstream = await pool.open()
+        return await self._run_on(upstream, self._make_relay(upstream), first)
 
-    def _make_pump(self, upstream: SocketStream) -> ResponseRelay:
-        self._upstream_reads = True
-        self._response = ResponseRelay(
-            self._gateway, self.route, upstream, self._visitor, self.request, self._may_keep
-        )
-        return self._response
+    def _make_relay(self, upstream: SocketStream) -> ResponseRelay:
+        response = self._response = ResponseRelay(self._context, self._runtime, upstream, self.request, self._pump)
+        return response
 
-    def _may_keep(self) -> bool:
-        return self.request_complete and not self._gateway.is_draining
-
-    def _available_body(self) -> bytes:
-        """Return, framed, what of the request's body is here already."""
-        parts = []
-        while not self.request_complete and (framed := self._next_framed_body()) is not None:
-            parts.append(framed)
-        return b"".join(parts)
-
-    def _next_framed_body(self) -> bytes | None:
-        """Return the next piece of the request's body as it goes to the application; None: more is needed."""
-        chunked = self.request.body.framing is Framing.CHUNKED
-        match self._requests.next_event():
-            case bytes(payload):
-                return format_chunk(payload) if chunked else payload
-            case EndOfMessage(trailers=trailers):
-                self.request_complete = True
-                return format_last_chunk(passable_trailers(trailers)) if chunked else b""
-            case _:
-                return None
-
-    async def _run_on(self, response: ResponseRelay, first: bytes) -> Outcome | Tunnel:
+    async def _run_on(self, upstream: SocketStream, response: ResponseRelay, first: bytes) -> Outcome | Tunnel:
         """Run over this connection, which is kept afterwards, handed on or closed, whatever happens."""
-        upstream = response.upstream
-        owns_path = True
+        owns_upstream = True
         try:
-            await self._send_to_application(upstream, first)
-            self._gateway.fairness.charge(self.route.usage)
-            if self.request_complete:
-                async with self._watch:
-                    await response.run()
+            took_all = await self._pump.send(upstream, first)
+            self._context.proxy.fairness.charge(self._runtime.usage)
+            if self._pump.is_complete:
+                async with self._listener:
+                    end = await response.run()
             else:
-                await self._pump_both(response)
-            if response.has_switched:
-                owns_path = False
-                return Tunnel(
-                    route=self.route,
-                    grant=self._grant,
-                    upstream=upstream,
-                    from_visitor=self._requests.trailing_data,
-                    from_application=response.reader.trailing_data,
-                )
-            if response.leaves_upstream_clean and self._upstream_reads and self.request_complete:
-                owns_path = False
-                self.route.pool.give_back(upstream)
+                took_all, end = await self._run_both(upstream, response, takes=took_all)
+            if end is ResponseEnd.SWITCHED:
+                owns_upstream = False
+                return self._make_tunnel(upstream, response)
+            if end is ResponseEnd.REUSABLE and took_all:
+                owns_upstream = False
+                self._runtime.pool.give_back(upstream)
             return Outcome.KEEP if response.keeps_visitor else Outcome.CLOSE
         finally:
-            if owns_path:
+            if owns_upstream:
                 upstream.close()
 
-    async def _send_to_application(self, upstream: SocketStream, data: bytes) -> None:
-        if data and self._upstream_reads:
-            await self._send_piece(len(data), upstream.send_all(data))
+    def _make_tunnel(self, upstream: SocketStream, response: ResponseRelay) -> Tunnel:
+        return Tunnel(
+            runtime=self._runtime,
+            principal=self._principal,
+            upstream=upstream,
+            from_visitor=self._context.requests.trailing_data,
+            from_application=response.trailing_data,
+        )
 
-    async def _send_piece(self, size: int, sending: Coroutine[Any, Any, None]) -> None:
-        """Send while the application takes it; one that stops reading may still have an answer to give."""
-        self._was_sent = True
-        self.route.traffic.count_to_application(size)
-        self._upstream_reads = False  # until all is sent: a response that is complete cancels this half-way
-        try:
-            await sending
-            self._upstream_reads = True
-        except STREAM_LOST:
-            pass
+    async def _run_both(
+        self, upstream: SocketStream, response: ResponseRelay, *, takes: bool
+    ) -> tuple[bool, ResponseEnd]:
+        """Relay the response while the request's rest is sent, and then the visitor listened to.
 
-    async def _pump_both(self, response: ResponseRelay) -> None:
-        """Pump the response while the request's rest is sent, and then the visitor watched."""
+        Returns whether the application took the whole request, and the response's end.
+        """
+        took_all = False
+        end = ResponseEnd.SPENT
         failure: Exception | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._mind_visitor, response.upstream, nursery.cancel_scope)
+
+        async def run_request() -> None:
+            nonlocal took_all, failure
             try:
-                await response.run()
+                took_all = await self._pump.run(upstream, takes=takes)
+            except (ClientDisconnected, RequestAborted) as error:
+                failure = ClientDisconnected() if self.has_begun else error
+                nursery.cancel_scope.cancel()
+            else:
+                if not self._context.requests.trailing_data:
+                    await self._listener.wait_visitor()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_request, name="request pump")
+            try:
+                end = await response.run()
             except (UpstreamUnavailable, ClientDisconnected, ResponseTruncated) as error:
-                failure = error
+                failure = failure or error
             nursery.cancel_scope.cancel()
-        failure = self._failure or failure
         if failure is not None:
             raise failure
-
-    async def _mind_visitor(self, upstream: SocketStream, response: trio.CancelScope) -> None:
-        """Send the rest of the request, then watch the visitor; a failure ends the response."""
-        try:
-            await self._pump_request(upstream)
-        except (ClientDisconnected, RequestAborted) as error:
-            self._failure = ClientDisconnected() if self.has_begun else error
-            response.cancel()
-        else:
-            if not self._requests.trailing_data:
-                await self._watch.wait_visitor()
-
-    async def _pump_request(self, upstream: SocketStream) -> None:
-        """Send the rest of the body; where the application takes no more of it, read it away.
-
-        An application that answers early, say 413, may stop reading; its answer must reach a visitor that
-        is still sending.
-        """
-        with contextlib.closing(SplicePipe(self._visitor, upstream, self._gateway.buffer)) as passage:
-            while not self.request_complete:
-                try:
-                    framed = self._next_framed_body()
-                except RemoteProtocolError as error:
-                    raise RequestAborted(error.status) from error
-                if framed is not None:
-                    await self._send_to_application(upstream, framed)
-                elif left := self._requests.raw_remaining:
-                    # Before a piece, not after it: the end of the request, which may be here, is not to be late.
-                    await self._gateway.fairness.yield_if_over_share(self.route.usage)
-                    count = await self._receive_body(passage.receive(left))
-                    self._requests.skip(count)
-                    if self._upstream_reads:
-                        await self._send_piece(count, passage.send())
-                    if not self._upstream_reads:  # nobody wants what it holds
-                        passage.close()
-                else:
-                    data = await self._receive_body(self._visitor.receive_some(self._limits.read_size))
-                    self._requests.receive_data(data)
-
-    async def _receive_body(self, receiving: Coroutine[Any, Any, Received]) -> Received:
-        try:
-            with trio.fail_after(self._limits.body_stall_timeout):
-                received = await receiving
-        except trio.TooSlowError as error:
-            raise RequestAborted(408) from error
-        except STREAM_LOST as error:
-            raise ClientDisconnected from error
-        if not received:  # the request is cut short, and so must it look to the application
-            raise ClientDisconnected
-        return received
+        return took_all, end

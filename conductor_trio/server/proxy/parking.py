@@ -1,41 +1,88 @@
-"""Requests that wait for a session whose link was lost, bounded in time, number and bytes."""
+"""Requests that are parked until the link of their session is back, bounded in time, number and bytes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import attrs
 import trio
 
 from conductor_trio.limits import ServerLimits
-from conductor_trio.server.routing.routes import DetachedRoute
+from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
+
+
+@attrs.define(eq=False)
+class _Settlement:
+    """What the requests for one detached session wait for."""
+
+    parked: int = 0
+    settled: trio.Event = attrs.field(factory=trio.Event)  # its state is another, or it is gone
 
 
 class ParkedRequests:
-    """All requests that wait; what each keeps in memory is its head and what came with it."""
+    """All requests that wait; what each keeps in memory is its head and what came with it.
 
-    def __init__(self, limits: ServerLimits) -> None:
+    `on_parked` is called after each that begins to wait.
+    """
+
+    def __init__(self, limits: ServerLimits, on_parked: Callable[[], None]) -> None:
         self._limits = limits
+        self._on_parked = on_parked
+        self._by_route: dict[str, _Settlement] = {}
         self._bytes = 0
+        self._empty: trio.Event | None = None  # somebody waits for it
         self.total = 0
 
-    async def wait(self, lost: DetachedRoute, size: int) -> bool:
-        """Wait until the name is settled; False where that takes too long, or there is no room to wait.
+    def hear(self, change: RouteChange) -> None:
+        """Wake those that wait for a route which is another now, or gone; to be subscribed to the route table."""
+        match change:
+            case RouteUp():
+                return
+            case RouteChanged(route=route) if route.is_detached:
+                return  # only who gets in is another
+            case RouteChanged(route=route) | RouteDown(route=route):
+                if (settlement := self._by_route.pop(route.id, None)) is not None:
+                    settlement.settled.set()
+
+    async def wait(self, route_id: str, size: int) -> bool:
+        """Wait until a detached route is settled; False where that takes too long, or there is no room to wait.
 
         `size` is in bytes.
         """
         limits = self._limits
+        settlement = self._by_route.setdefault(route_id, _Settlement())
         if (
-            lost.parked >= limits.max_parked_per_route
+            settlement.parked >= limits.max_parked_per_route
             or self.total >= limits.max_parked
             or self._bytes + size > limits.max_parked_bytes
         ):
+            self._forget_unused(route_id)
             return False
-        lost.parked += 1
+        settlement.parked += 1
         self.total += 1
         self._bytes += size
         try:
+            self._on_parked()
             with trio.move_on_after(limits.park_timeout):
-                await lost.settled.wait()
-            return lost.settled.is_set()
+                await settlement.settled.wait()
+            return settlement.settled.is_set()
         finally:
-            lost.parked -= 1
+            settlement.parked -= 1
             self.total -= 1
             self._bytes -= size
+            self._forget_unused(route_id)
+            if self._empty is not None and not self.total:
+                self._empty.set()
+                self._empty = None
+
+    def _forget_unused(self, route_id: str) -> None:
+        settlement = self._by_route.get(route_id)
+        if settlement is not None and not settlement.parked:
+            del self._by_route[route_id]
+
+    async def wait_empty(self) -> None:
+        """Return once no request is parked."""
+        while self.total:
+            if self._empty is None:
+                self._empty = trio.Event()
+            await self._empty.wait()

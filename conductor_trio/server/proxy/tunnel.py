@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 
 import attrs
-import trio
 
+from conductor_trio.access.grants import Principal
 from conductor_trio.net.relay import STREAM_LOST, splice
 from conductor_trio.net.stream import SocketStream, Stream
-from conductor_trio.server.proxy.context import Gateway
-from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.proxy.cancellation import ConnectionScope
+from conductor_trio.server.proxy.context import ProxyContext
+from conductor_trio.server.proxy.route_runtime import RouteRuntime
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -21,39 +22,37 @@ class Tunnel:
     request stays in memory for as long as the tunnel lives.
     """
 
-    route: Route
-    grant: str
+    runtime: RouteRuntime
+    principal: Principal
     upstream: SocketStream
     from_visitor: bytes
     from_application: bytes
 
 
-async def relay_tunnel(tunnel: Tunnel, visitor: Stream, gateway: Gateway, scope: trio.CancelScope) -> None:
+async def relay_tunnel(
+    tunnel: Tunnel, visitor: Stream, context: ProxyContext, connection: ConnectionScope
+) -> None:
     """Carry the new protocol's bytes both ways, those that came early first, until its end; closes `upstream`.
 
-    `scope` is cancelled when the session ends, or what the visitor was let in by.
+    `connection` is cancelled when the session ends, or the access of the visitor.
     """
-    route = tunnel.route
+    runtime = tunnel.runtime
 
     async def count(sink: Stream, size: int) -> None:
         if sink is visitor:
-            route.traffic.count_to_visitors(size)
+            runtime.traffic.count_to_visitors(size)
         else:
-            route.traffic.count_to_application(size)
-        await gateway.fairness.yield_if_over_share(route.usage)
+            runtime.traffic.count_to_application(size)
+        await context.fairness.yield_if_over_share(runtime.usage)
 
-    gateway.counters.requestActive += 1
-    gateway.tunnels += 1
-    route.enter(scope, tunnel.grant)
+    runtime.enter(connection, tunnel.principal)
     try:
         with contextlib.suppress(*STREAM_LOST):
             if tunnel.from_visitor:
                 await tunnel.upstream.send_all(tunnel.from_visitor)
             if tunnel.from_application:
                 await visitor.send_all(tunnel.from_application)
-            await splice(visitor, tunnel.upstream, gateway.buffer, passed=count)
+            await splice(visitor, tunnel.upstream, context.buffer, passed=count)
     finally:
-        route.leave(scope)
-        gateway.counters.requestActive -= 1
-        gateway.tunnels -= 1
+        runtime.leave(connection)
         tunnel.upstream.close()

@@ -1,12 +1,14 @@
-"""Connections to one relay socket: opened, kept between exchanges, and closed with their route."""
+"""Connections to relay sockets: opened, kept between exchanges, and closed with their route."""
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections import deque
 
 import trio
 
-from conductor_trio.errors import UpstreamUnavailable
+from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
@@ -16,14 +18,15 @@ class UpstreamPool:
     """The connections to one relay socket.
 
     Each stands for a round trip through SSH, so one whose exchange ended cleanly is kept for the next. Whoever
-    takes one owns it until it is given back or closed.
+    takes one owns it until it is given back or closed. `expiry` closes those that were kept too long.
     """
 
-    def __init__(self, path: str, limits: ServerLimits) -> None:
+    def __init__(self, path: str, limits: ServerLimits, expiry: PoolExpiry) -> None:
         self.path = path
         self._limits = limits
+        self._expiry = expiry
         self._idle: deque[tuple[float, SocketStream]] = deque()
-        self._has_idle = trio.Event()
+        self._is_scheduled = False  # for a look by `expiry`
         self._is_open = True
 
     def take_idle(self) -> SocketStream | None:
@@ -38,7 +41,7 @@ class UpstreamPool:
     async def open(self) -> SocketStream:
         """Return a fresh connection; raises `UpstreamUnavailable`."""
         if not self._is_open:
-            raise UpstreamUnavailable("The session ended.")
+            raise UpstreamUnavailable("the session ended", fault=UpstreamFault.SESSION_ENDED)
         return await connect_unix(
             self.path,
             connect_timeout=self._limits.connect_timeout,
@@ -53,21 +56,48 @@ class UpstreamPool:
         self._idle.append((trio.current_time(), stream))
         if len(self._idle) > self._limits.max_idle_upstreams:
             self._idle.popleft()[1].close()
-        self._has_idle.set()
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._expiry.schedule(self, self._idle[0][0])
 
-    async def run_expiry(self) -> None:
-        """Close connections that were kept too long, for ever."""
-        while True:
-            if not self._idle:
-                self._has_idle = trio.Event()
-                await self._has_idle.wait()
-                continue  # what woke us may be in use again
-            await trio.sleep_until(self._idle[0][0] + self._limits.upstream_idle_timeout)
-            while self._idle and self._idle[0][0] <= trio.current_time() - self._limits.upstream_idle_timeout:
-                self._idle.popleft()[1].close()
+    def expire(self, kept_before: float) -> float | None:
+        """Close what was kept before that time (Trio's), and return since when the oldest is; None without one."""
+        while self._idle and self._idle[0][0] <= kept_before:
+            self._idle.popleft()[1].close()
+        self._is_scheduled = bool(self._idle)
+        return self._idle[0][0] if self._idle else None
 
     def close(self) -> None:
         """Close what is kept, and refuse to open or keep more."""
         self._is_open = False
         while self._idle:
             self._idle.pop()[1].close()
+
+
+class PoolExpiry:
+    """Looks at every pool that keeps connections when its oldest has been kept for `upstream_idle_timeout`."""
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._timeout = limits.upstream_idle_timeout
+        # A pool is in here at most once, by the time since which its oldest connection was kept when it came in.
+        self._scheduled: list[tuple[float, int, UpstreamPool]] = []
+        self._numbers = itertools.count()  # so that pools need no order
+        self._has_scheduled = trio.Event()
+
+    def schedule(self, pool: UpstreamPool, kept_since: float) -> None:
+        """Look at a pool in time; what it keeps was kept later than all that is scheduled first."""
+        heapq.heappush(self._scheduled, (kept_since, next(self._numbers), pool))
+        self._has_scheduled.set()
+
+    async def run(self) -> None:
+        """Close connections that were kept too long, for ever."""
+        while True:
+            if not self._scheduled:
+                self._has_scheduled = trio.Event()
+                await self._has_scheduled.wait()
+            await trio.sleep_until(self._scheduled[0][0] + self._timeout)
+            kept_before = trio.current_time() - self._timeout
+            while self._scheduled and self._scheduled[0][0] <= kept_before:
+                _, _, pool = heapq.heappop(self._scheduled)
+                if (oldest := pool.expire(kept_before)) is not None:
+                    self.schedule(pool, oldest)

@@ -1,143 +1,258 @@
-"""What a server leaves to its successor of the routes that are about to come back: host names and token hashes."""
+"""Snapshots of the route table: one format for the state file, for the hand-over, and for whoever else wants one.
+
+::
+
+    {"snapshot": 2, "since": <Unix time>, "routes": <number>}
+    {"id": "…", "user": "alice", "key": "app", "hosts": ["…"], "auth": "<blake2b-512 hex>", "shares": […],
+     "state": "starting" | "live" | "detached", "since": <Unix time>, "relay": "<path>" | null,
+     "resumable": <bool>, "node": "…", "until": <Unix time> | null}
+    …
+
+One line of JSON for the whole, then one for each route, so that it can be written and read in pieces. Fields that
+are not named here are ignored. What one user can leave is bounded: by the sessions that one user may have, and by
+the bytes of a line.
+
+Version 1 was one line for all, ``{"since": …, "routes": [{"hosts", "auth", "shares"}]}``, and for the hand-over
+another, a list of the sessions that are lent; it is still read.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import stat
-import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import attrs
-import trio
 
-from conductor_trio.access.grants import describe_saved, parse_saved
+from conductor_trio.access.grants import Access, describe_saved, parse_saved
 from conductor_trio.access.tokens import is_token_hash
-from conductor_trio.limits import ServerLimits
-from conductor_trio.log import Logger
-from conductor_trio.server.routing.routes import SavedRoute
-from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.limits import MAX_SNAPSHOT_LINE, MAX_SNAPSHOT_V1, ServerLimits
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.states import Detached, Ended, Live, SessionState, Starting
 
-MAX_STATE = 64 << 20  # bytes; ten times what max_sessions routes take
+VERSION = 2
 _MAX_TIME = 1e11  # Unix time of the year 5138
-_WRITE_SHARE = 20  # writing takes at most one part in so many of the time
 
 
 @attrs.frozen(kw_only=True)
-class SavedState:
-    """The routes of a server at a time (Unix time)."""
+class Snapshot:
+    """The sessions of a server at a time (Unix time): those whose clients are there, and those expected back."""
 
     since: float
-    routes: tuple[SavedRoute, ...]
+    routes: tuple[Route, ...]
 
 
-def current_state(routes: RouteTable) -> SavedState:
-    """Return the routes as they are now."""
-    return SavedState(since=time.time(), routes=routes.snapshot())
+def format_snapshot(snapshot: Snapshot) -> Iterator[bytes]:
+    """Yield the lines of a snapshot, each with its newline."""
+    routes = [route for route in snapshot.routes if not route.has_ended]
+    yield _line({"snapshot": VERSION, "since": snapshot.since, "routes": len(routes)})
+    for route in routes:
+        yield _line(_describe_route(route))
 
 
-def format_state(state: SavedState) -> bytes:
-    """Write a state as one line of JSON."""
-    routes = [
-        {"hosts": route.hosts, "auth": route.token_hash, "shares": list(map(describe_saved, route.shares))}
-        for route in state.routes
-    ]
-    return json.dumps({"since": state.since, "routes": routes}).encode() + b"\n"
+def _line(message: dict[str, object]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
 
 
-def parse_state(data: bytes) -> SavedState:
-    """Read what `format_state` wrote; raises ValueError for anything else."""
-    try:
-        match json.loads(data):
+def _describe_route(route: Route) -> dict[str, object]:
+    name, since = _describe_state(route.state)
+    return {
+        "id": route.id,
+        "user": route.user,
+        "key": route.key,
+        "hosts": route.hosts,
+        "auth": route.access.owner_hash,
+        "shares": list(map(describe_saved, route.access.shares)),
+        "state": name,
+        "since": since,
+        # What is lent to us is not ours to lend.
+        "relay": None if route.is_borrowed else route.relay_path,
+        "resumable": route.is_resumable,
+        "node": route.node,
+        "until": route.until,
+    }
+
+
+def _describe_state(state: SessionState) -> tuple[str, float]:
+    match state:
+        case Starting(since=since):
+            return "starting", since
+        case Live(since=since):
+            return "live", since
+        case Detached(since=since) | Ended(since=since):
+            return "detached", since
+
+
+class SnapshotReader:
+    """Reads a snapshot line by line, of either version; bounded as `ServerLimits` says.
+
+    Sessions of one user beyond the number that a user may have are left out.
+    """
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._limits = limits
+        self._since: float | None = None
+        self._left = 0  # lines to come
+        self._routes: list[Route] = []
+        self._of_user: Counter[str | None] = Counter()
+
+    def receive_line(self, line: bytes) -> None:
+        """Take in a line, without its newline; raises ValueError for what is no part of a snapshot."""
+        if len(line) > (MAX_SNAPSHOT_V1 if self._since is None else MAX_SNAPSHOT_LINE):
+            raise ValueError("a line that is too long")
+        try:
+            value = json.loads(line)
+        except RecursionError:
+            raise ValueError("no JSON of a snapshot") from None
+        if self._since is None:
+            self._begin(value)
+        elif self._left:
+            self._left -= 1
+            self._add(parse_route(value))
+        else:
+            raise ValueError("more lines than routes")
+
+    def _begin(self, value: object) -> None:
+        match value:
+            case {"snapshot": 2, "since": int() | float() as since, "routes": int() as number} if (
+                0 <= since < _MAX_TIME and 0 <= number <= self._limits.max_sessions
+            ):
+                self._since, self._left = float(since), number
             case {"since": int() | float() as since, "routes": list() as routes} if 0 <= since < _MAX_TIME:
-                return SavedState(since=float(since), routes=tuple(map(_parse_route, routes)))
-    except RecursionError:
-        pass
-    raise ValueError("no list of routes")
+                self._since = float(since)
+                for index, route in enumerate(routes):
+                    self._add(_parse_route_v1(route, f"saved-{index}", float(since)))
+            case _:
+                raise ValueError("no snapshot of a version that is known")
+
+    def _add(self, route: Route) -> None:
+        self._of_user[route.user] += 1
+        # Version 1 does not say whose a route is.
+        most = self._limits.max_sessions if route.user is None else self._limits.max_sessions_per_user
+        if self._of_user[route.user] <= most:
+            self._routes.append(route)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no line is missing."""
+        return self._since is not None and not self._left
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The snapshot, once it is complete; raises ValueError before."""
+        if self._since is None or self._left:
+            raise ValueError("lines are missing")
+        return Snapshot(since=self._since, routes=tuple(self._routes))
 
 
-def _parse_route(value: object) -> SavedRoute:
+def parse_snapshot(lines: Iterable[bytes], limits: ServerLimits) -> Snapshot:
+    """Read the lines of a whole snapshot; raises ValueError."""
+    reader = SnapshotReader(limits)
+    for line in lines:
+        reader.receive_line(line.rstrip(b"\n"))
+    return reader.snapshot
+
+
+def parse_route(value: object) -> Route:
+    """Read one route of a snapshot; raises ValueError."""
     match value:
-        case {"hosts": [str(), *_] as hosts, "auth": str() as auth, **more} if is_token_hash(auth):
-            shares = more.get("shares", [])  # an earlier version left none
-            if all(isinstance(host, str) and host for host in hosts) and isinstance(shares, list):
-                return SavedRoute(hosts=tuple(hosts), token_hash=auth, shares=tuple(map(parse_saved, shares)))
+        case {
+            "id": str() as id_,
+            "user": (str() | None) as user,
+            "key": str() as key,
+            "hosts": [str(), *_] as hosts,
+            "auth": str() as auth,
+            "shares": list() as shares,
+            "state": ("starting" | "live" | "detached") as state,
+            "since": int() | float() as since,
+            "relay": (str() | None) as relay,
+            "resumable": bool() as is_resumable,
+            **more,
+        } if id_ and is_token_hash(auth) and 0 <= since < _MAX_TIME and _are_hosts(hosts):
+            return Route(
+                id=id_,
+                user=user,
+                key=key,
+                hosts=_unique(hosts),
+                access=Access(owner_hash=auth, shares=tuple(map(parse_saved, shares))),
+                state=_parse_state(state, float(since)),
+                relay_path=relay,
+                is_resumable=is_resumable,
+                node=node if isinstance(node := more.get("node"), str) else "",
+                until=_parse_time(more.get("until")),
+            )
     raise ValueError("no route")
 
 
-class StateFile:
-    """The state on disk, for a successor that can no longer ask us."""
-
-    def __init__(self, path: str, log: Logger) -> None:
-        self._path = path
-        self._log = log
-        self._is_failing = False
-
-    def read(self) -> SavedState | None:
-        """Return the state that was left, None where there is none; what cannot be used is logged."""
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise ValueError("no file")
-                return parse_state(file.read(MAX_STATE))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            self._log.warning("state_ignored", path=self._path, error=_words(error))
-            return None
-
-    async def keep(self, routes: RouteTable, limits: ServerLimits) -> None:
-        """Write the routes whenever they have changed, for ever."""
-        while True:
-            await routes.wait_changed()
-            begun = trio.current_time()
-            await self.write(routes, limits)
-            took = trio.current_time() - begun
-            await trio.sleep(max(limits.state_pause, _WRITE_SHARE * took))
-
-    async def write(self, routes: RouteTable, limits: ServerLimits) -> None:
-        """The file holds the routes as they are now, or a log entry says why not; takes a limited time.
-
-        The disk may hang, which must not keep anybody waiting, so what takes too long is left to its thread.
-        """
-        state = current_state(routes)
-        with trio.move_on_after(limits.state_timeout) as deadline:
-            try:
-                await trio.to_thread.run_sync(_replace, self._path, state, abandon_on_cancel=True)
-            except OSError as error:
-                self._note_failure(_words(error))
-            else:
-                self._is_failing = False
-        if deadline.cancelled_caught:
-            self._note_failure("it takes too long")
-
-    def _note_failure(self, error: str) -> None:
-        if not self._is_failing:  # once, until it works again
-            self._log.warning("state_not_written", path=self._path, error=error)
-        self._is_failing = True
+def _parse_state(name: str, since: float) -> SessionState:
+    match name:
+        case "starting":
+            return Starting(since=since)
+        case "live":
+            return Live(since=since)
+        case _:
+            return Detached(since=since, expires=0.0)  # its new time is up to who restores it
 
 
-def _words(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+def _parse_route_v1(value: object, id_: str, since: float) -> Route:
+    match value:
+        case {"hosts": [str(), *_] as hosts, "auth": str() as auth, **more} if is_token_hash(auth):
+            shares = more.get("shares", [])  # the first servers left none
+            if _are_hosts(hosts) and isinstance(shares, list):
+                return Route(
+                    id=id_,
+                    user=None,
+                    key="",
+                    hosts=_unique(hosts),
+                    access=Access(owner_hash=auth, shares=tuple(map(parse_saved, shares))),
+                    state=Detached(since=since, expires=0.0),
+                )
+    raise ValueError("no route")
 
 
-def _replace(path: str, state: SavedState) -> None:
-    """The file holds the state and nobody else may read it, or what it held before; no routes are no file."""
-    if not state.routes:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        return
-    new = f"{path}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(new)
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)  # whatever the umask
-            file.write(format_state(state))
-        os.rename(new, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(new)
-        raise
+def parse_lent_v1(line: bytes, since: float) -> tuple[Route, ...]:
+    """Read the sessions that a predecessor of version 1 lends, live since then (Unix time); raises ValueError."""
+    match json.loads(line):
+        case list() as values:
+            return tuple(_parse_lent_v1(value, f"lent-{index}", since) for index, value in enumerate(values))
+    raise ValueError("no list of sessions")
+
+
+def _parse_lent_v1(value: object, id_: str, since: float) -> Route:
+    match value:
+        case {
+            "user": str() as user,
+            "key": str() as key,
+            "hosts": [str(), *_] as hosts,
+            "token_hash": str() as auth,
+            "relay_path": str() as relay,
+            "moves": bool() as is_resumable,
+            **more,
+        } if is_token_hash(auth) and _are_hosts(hosts):
+            shares = more.get("shares", [])  # the first servers had none
+            if isinstance(shares, list):
+                return Route(
+                    id=id_,
+                    user=user,
+                    key=key,
+                    hosts=_unique(hosts),
+                    access=Access(owner_hash=auth, shares=tuple(map(parse_saved, shares))),
+                    state=Live(since=since),
+                    relay_path=relay,
+                    is_resumable=is_resumable,
+                )
+    raise ValueError("no session")
+
+
+def _parse_time(value: object) -> float | None:
+    """Return a Unix time; what is none, or beyond any, is none."""
+    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MAX_TIME
+    return float(value) if is_time and isinstance(value, int | float) else None
+
+
+def _unique(hosts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(hosts))
+
+
+def _are_hosts(values: list[object]) -> bool:
+    return all(isinstance(host, str) and host for host in values)

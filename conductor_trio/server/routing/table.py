@@ -1,234 +1,219 @@
-"""The route table: from a host name, looked up as a whole, to what is known under it. No I/O."""
+"""The route table: from a host name, looked up as a whole, to the route that has it. Sans-IO: the clock is given.
+
+A session's state changes here and nowhere else, as `states.TRANSITIONS` says, and every change is published to
+those who subscribed, in the order of the changes, before the call that made it returns.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import hmac
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
-import trio
+import attrs
 
 from conductor_trio.access.grants import Access
 from conductor_trio.control.messages import Takeover
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits import ServerLimits
-from conductor_trio.server.routing.routes import (
-    DetachedRoute,
-    KnownRoute,
-    Route,
-    SavedRoute,
-    Tombstone,
-)
+from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp, Subscriber
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.snapshot import Snapshot
+from conductor_trio.server.routing.states import Cause, Detached, Ended, Gone, next_state
 
-_EXPIRY_INTERVAL = 1.0
+
+@attrs.frozen(kw_only=True)
+class Clock:
+    """The two times that the table goes by, in seconds: a monotonic one for deadlines, Unix time for people."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
 
 
 class RouteTable:
-    """All routes by host name."""
+    """All routes, by host name and by id."""
 
-    def __init__(self, limits: ServerLimits, clock: Callable[[], float] = trio.current_time) -> None:
+    def __init__(self, limits: ServerLimits, clock: Clock) -> None:
         self._limits = limits
         self._clock = clock
-        self._by_host: dict[str, Route | DetachedRoute] = {}
-        self._total = 0
-        self._lost: dict[DetachedRoute, None] = {}  # in the order of their times, as the next two
-        self._ended: dict[str, Tombstone] = {}
+        self._by_host: dict[str, Route] = {}
+        self._by_id: dict[str, Route] = {}
+        # Ids of detached and of ended ones, each in the order in which their time will be over.
+        self._detached: dict[str, None] = {}
+        self._ended: dict[str, None] = {}
         self._ended_of_user: dict[str | None, dict[str, None]] = {}
-        self._has_changed = trio.Event()
+        self._subscribers: list[Subscriber] = []
 
-    def find(self, host: str) -> KnownRoute | None:
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Have every change from now on told to `subscriber`, at once."""
+        self._subscribers.append(subscriber)
+
+    def find(self, host: str) -> Route | None:
         """Return what is known of a host name in lower case, without port and trailing dot."""
-        return self._by_host.get(host) or self._ended.get(host)
+        return self._by_host.get(host)
+
+    def get(self, route_id: str) -> Route | None:
+        """Return the route of that id as it is now."""
+        return self._by_id.get(route_id)
 
     def __len__(self) -> int:
-        return self._total
+        """Return how many sessions have a client here."""
+        return len(self._by_id) - len(self._detached) - len(self._ended)
 
     @property
-    def lost(self) -> int:
+    def detached(self) -> int:
         """How many sessions are expected back."""
-        return len(self._lost)
+        return len(self._detached)
 
-    def live(self) -> list[Route]:
-        """Return the routes of the sessions that are."""
-        return list(dict.fromkeys(holder for holder in self._by_host.values() if isinstance(holder, Route)))
+    @property
+    def ended(self) -> int:
+        """How many tombstones there are."""
+        return len(self._ended)
 
-    def of_user(self, user: str) -> list[Route | DetachedRoute]:
+    def attached(self) -> list[Route]:
+        """Return the routes of the sessions whose clients are here."""
+        return [route for route in self._by_id.values() if route.is_attached]
+
+    def of_user(self, user: str) -> list[Route]:
         """Return a user's sessions, those that are and those that are expected back."""
-        return list(dict.fromkeys(holder for holder in self._by_host.values() if holder.user == user))
+        return [route for route in self._by_id.values() if route.user == user and not route.has_ended]
 
-    @contextlib.contextmanager
-    def registered(self, route: Route, takeover: Takeover = Takeover.OWN) -> Iterator[None]:
-        """Hold the route in the table; raises `RegistrationRefused` where one of its names is taken.
+    def register(self, route: Route, takeover: Takeover = Takeover.OWN) -> Route:
+        """Put a route in, in the place of those that have its names; raises `RegistrationRefused` where one stays.
 
-        On leaving, all that ran for the route is cancelled, and the names are what `is_resumable` says.
+        The shares of its `former_self` go over to the new route, which is returned.
         """
-        former = self._former_self(route)
-        self._take_over(route, takeover)
-        if former is not None:
-            route.access = former.access if former.access.shares else route.access
-            route.stop_requested = isinstance(former, DetachedRoute) and former.stop_requested
-            route.event_log = former.event_log
-        for host in route.hosts:
-            self._by_host[host] = route
-            self._forget_ended(host)
-        self._total += 1
-        self._notify()
-        try:
-            yield
-        finally:
-            route.close()
-            if not route.is_replaced:
-                self._remove(route)
-                if route.is_resumable:
-                    self._add_lost(_lost(route, time.time(), self._clock() + self._limits.detached_timeout))
-                else:
-                    self._add_ended(route, time.time())
-            self._notify()
-
-    def _former_self(self, route: Route) -> Route | DetachedRoute | None:
-        """Return what the same owner's session was before its link was lost, or it was started anew."""
-        for host in route.hosts:
-            known = self.find(host)
-            former = known.former if isinstance(known, Tombstone) else known
-            if former is not None and hmac.compare_digest(former.access.owner, route.token_hash):
-                return former
-        return None
-
-    def _take_over(self, route: Route, takeover: Takeover) -> None:
-        """Have the holders of the route's names give way; raises `RegistrationRefused` where one does not."""
-        holders = dict.fromkeys(holder for host in route.hosts if (holder := self._by_host.get(host)))
+        holders = self._holders(route)
         for holder in holders:
-            is_own = hmac.compare_digest(holder.access.owner, route.token_hash)
-            is_same_user = holder.user in (route.user, None)
-            may_take = takeover is Takeover.ANY or (takeover is Takeover.OWN and is_own)
-            if not (is_same_user and may_take):
-                raise RegistrationRefused(_name_taken(route.key, holder))
+            if not holder.has_ended:
+                _check_takeover(route, holder, takeover)
+        former = self.former_self(route)
+        if former is not None and former.access.shares:
+            route = attrs.evolve(route, access=former.access)
         for holder in holders:
-            self._remove(holder)
-            holder.yield_name()
+            self.change(holder.id, Cause.REPLACED)
+        self._put(route)
+        self._publish(RouteUp(route=route))
+        return route
 
-    def _remove(self, holder: Route | DetachedRoute) -> None:
-        for host in holder.hosts:
-            del self._by_host[host]
-        if isinstance(holder, DetachedRoute):
-            del self._lost[holder]
-        else:
-            self._total -= 1
+    def former_self(self, route: Route) -> Route | None:
+        """Return what the same owner's session was before its link was lost, or before it was started anew."""
+        owner = route.access.owner_hash
+        return next((h for h in self._holders(route) if hmac.compare_digest(h.access.owner_hash, owner)), None)
 
-    def _add_lost(self, lost: DetachedRoute) -> None:
-        for host in lost.hosts:
-            self._by_host[host] = lost
-        self._lost[lost] = None
+    def snapshot(self) -> Snapshot:
+        """Return the sessions that a successor has to expect, as they are now."""
+        routes = tuple(route for route in self._by_id.values() if not route.has_ended)
+        return Snapshot(since=self._clock.wall(), routes=routes)
 
-    def _add_ended(self, former: Route | DetachedRoute, since: float) -> None:
-        expires = self._clock() + self._limits.tombstone_timeout
-        user = former.user
-        ended = Tombstone(user=user, since=since, expires=expires, former=former)
-        for host in former.hosts:
-            self._ended[host] = ended
-            own = self._ended_of_user.setdefault(user, {})
-            own[host] = None
-            # One user's many sessions do not push out what is remembered of others'.
-            if len(own) > self._limits.max_tombstones_per_user:
-                self._forget_ended(next(iter(own)))
-            elif len(self._ended) > self._limits.max_tombstones:
-                self._forget_ended(next(iter(self._ended)))
+    def _holders(self, route: Route) -> list[Route]:
+        """Return the routes that have one of the names of this one."""
+        by_id = {holder.id: holder for host in route.hosts if (holder := self._by_host.get(host))}
+        return list(by_id.values())
 
-    def _forget_ended(self, host: str) -> None:
-        ended = self._ended.pop(host, None)
-        if ended is not None:
-            own = self._ended_of_user[ended.user]
-            del own[host]
-            if not own:
-                del self._ended_of_user[ended.user]
+    def change(self, route_id: str, cause: Cause) -> None:
+        """Turn a route's state into the one that follows from `cause`; one that is gone stays so."""
+        before = self._by_id.get(route_id)
+        if before is None:
+            return
+        now, monotonic = self._clock.wall(), self._clock.monotonic()
+        is_loss = cause is Cause.LINK_LOST
+        lasts = self._limits.detached_timeout if is_loss else self._limits.tombstone_timeout
+        state = next_state(before.state, cause, now=now, expires=monotonic + lasts)
+        self._remove(before)
+        if isinstance(state, Gone):
+            self._publish(RouteDown(route=before, cause=cause))
+            return
+        leads_on = not isinstance(state, Detached | Ended)
+        route = attrs.evolve(before, state=state, relay_path=before.relay_path if leads_on else None)
+        self._put(route)
+        self._publish(RouteChanged(route=route, before=before))
+        if route.has_ended:
+            self._bound_tombstones(route.user)
 
-    async def run_expiry(self) -> None:
-        """Give up sessions that have not come back, and forget those that ended long ago, for ever."""
-        while True:
-            await trio.sleep(_EXPIRY_INTERVAL)
-            self.expire()
+    def set_access(self, route_id: str, access: Access) -> None:
+        """Let others in from now on."""
+        before = self._by_id.get(route_id)
+        if before is not None and before.access != access:
+            route = attrs.evolve(before, access=access)
+            self._by_id[route_id] = route
+            self._by_host |= dict.fromkeys(route.hosts, route)
+            self._publish(RouteChanged(route=route, before=before))
 
     def expire(self) -> None:
-        """Do what is due."""
-        now = self._clock()
-        while self._lost and (lost := next(iter(self._lost))).expires <= now:
-            self._remove(lost)
-            self._add_ended(lost, lost.since)
-            lost.yield_name()
-            self._notify()
-        while self._ended and self._ended[host := next(iter(self._ended))].expires <= now:
-            self._forget_ended(host)
-        self._end_shares(time.time())
+        """End what was detached for too long, forget what ended long ago, and end shares whose time has come."""
+        monotonic = self._clock.monotonic()
+        for by_time in (self._detached, self._ended):
+            while by_time and _expires(self._by_id[next(iter(by_time))]) <= monotonic:
+                self.change(next(iter(by_time)), Cause.EXPIRED)
+        now = self._clock.wall()
+        for route in list(self._by_id.values()):
+            if over := [share.id for share in route.access.shares if share.is_over(now)]:
+                self.set_access(route.id, route.access.without(over))
 
-    def _end_shares(self, now: float) -> None:
-        """End the shares whose time (Unix time) has come, and what was let in by them."""
-        for holder in dict.fromkeys(self._by_host.values()):
-            over = {share.id for share in holder.access.shares if share.is_over(now)}
-            if over and isinstance(holder, Route):
-                holder.revoke(over)
-            elif over:
-                holder.access = holder.access.without(over)
+    def restore(self, snapshot: Snapshot) -> None:
+        """Expect the sessions of an earlier server back, whose links were lost when it left the snapshot.
 
-    def snapshot(self) -> tuple[SavedRoute, ...]:
-        """Return the routes that a successor has to expect."""
-        holders = dict.fromkeys(self._by_host.values())
-        return tuple(
-            SavedRoute(hosts=holder.hosts, token_hash=holder.access.owner, shares=holder.access.shares)
-            for holder in holders
+        One whose name is in use already is left out.
+        """
+        expires = self._clock.monotonic() + self._limits.detached_timeout
+        for route in snapshot.routes:
+            if not self._holders(route) and route.id not in self._by_id:
+                state = Detached(since=snapshot.since, expires=expires)
+                expected = attrs.evolve(route, state=state, relay_path=None, is_borrowed=False)
+                self._put(expected)
+                self._publish(RouteUp(route=expected))
+
+    def _put(self, route: Route) -> None:
+        self._by_id[route.id] = route
+        self._by_host |= dict.fromkeys(route.hosts, route)
+        if route.is_detached:
+            self._detached[route.id] = None
+        elif route.has_ended:
+            self._ended[route.id] = None
+            self._ended_of_user.setdefault(route.user, {})[route.id] = None
+
+    def _remove(self, route: Route) -> None:
+        del self._by_id[route.id]
+        for host in route.hosts:
+            del self._by_host[host]
+        self._detached.pop(route.id, None)
+        if route.has_ended:
+            del self._ended[route.id]
+            own = self._ended_of_user[route.user]
+            del own[route.id]
+            if not own:
+                del self._ended_of_user[route.user]
+
+    def _bound_tombstones(self, user: str | None) -> None:
+        """Forget the oldest tombstone where there are too many; one user's do not push out those of others."""
+        own = self._ended_of_user[user]
+        if len(own) > self._limits.max_tombstones_per_user:
+            self.change(next(iter(own)), Cause.EXPIRED)
+        elif len(self._ended) > self._limits.max_tombstones:
+            self.change(next(iter(self._ended)), Cause.EXPIRED)
+
+    def _publish(self, change: RouteChange) -> None:
+        for subscriber in self._subscribers:
+            subscriber(change)
+
+
+def _expires(route: Route) -> float:
+    assert isinstance(route.state, Detached | Ended)
+    return route.state.expires
+
+
+def _check_takeover(route: Route, holder: Route, takeover: Takeover) -> None:
+    """Raise `RegistrationRefused` unless the route may take the names of that holder."""
+    is_own = hmac.compare_digest(holder.access.owner_hash, route.access.owner_hash)
+    is_same_user = holder.user in (route.user, None)
+    if is_same_user and (takeover is Takeover.ANY or (takeover is Takeover.OWN and is_own)):
+        return
+    if holder.is_detached:
+        raise RegistrationRefused(
+            f"name taken: the key {route.key} is kept for a session of yours whose link was lost; it is free as "
+            "soon as that has not come back for a while; choose another key, or take it over (-r)"
         )
-
-    def restore(self, saved: Iterable[SavedRoute], since: float) -> None:
-        """Expect the sessions of an earlier server back, whose links were lost at `since` (Unix time)."""
-        for route in saved:
-            if not any(host in self._by_host for host in route.hosts):
-                access = Access(owner=route.token_hash, shares=route.shares)
-                expires = self._clock() + self._limits.detached_timeout
-                self._add_lost(
-                    DetachedRoute(
-                        user=None, key="", hosts=route.hosts, access=access, since=since, expires=expires
-                    )
-                )
-        self._notify()
-
-    async def wait_changed(self) -> None:
-        """Return once `snapshot` may give something else than at the last call's return."""
-        await self._has_changed.wait()
-        self._has_changed = trio.Event()
-
-    def set_access(self, holder: Route | DetachedRoute, access: Access) -> None:
-        """Let others in from now on; who was let in by what is no longer there has to go."""
-        gone = {share.id for share in holder.access.shares} - {share.id for share in access.shares}
-        if isinstance(holder, Route):
-            holder.revoke(gone)
-        holder.access = access
-        self._notify()
-
-    def _notify(self) -> None:
-        self._has_changed.set()
-
-
-def _lost(route: Route, since: float, expires: float) -> DetachedRoute:
-    return DetachedRoute(
-        user=route.user,
-        key=route.key,
-        hosts=route.hosts,
-        access=route.access,
-        since=since,
-        expires=expires,
-        node=route.node,
-        until=route.until,
-        event_log=route.event_log,
-    )
-
-
-def _name_taken(key: str, holder: Route | DetachedRoute) -> str:
-    if isinstance(holder, DetachedRoute):
-        return (
-            f"name taken: the key {key} is kept for a session of yours whose link was lost; it is free as soon as "
-            "that has not come back for a while; choose another key, or take it over (-r)"
-        )
-    return (
-        f"name taken: the key {key} is in use by another session of yours; end that one, choose another key, or "
-        "take it over (-r)"
+    raise RegistrationRefused(
+        f"name taken: the key {route.key} is in use by another session of yours; end that one, choose another "
+        "key, or take it over (-r)"
     )

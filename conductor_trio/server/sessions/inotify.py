@@ -66,6 +66,11 @@ class DirectoryMonitor:
         self._inotify = INotify(nonblocking=True)
         self._watches: dict[int, Watch] = {}
 
+    @property
+    def watches(self) -> int:
+        """How many directories are watched."""
+        return len(self._watches)
+
     def __enter__(self) -> DirectoryMonitor:
         return self
 

@@ -11,20 +11,22 @@ import trio
 from conductor_trio.control.events import Move, Ping, ServerEvent
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.accounts.ledger import Account
 from conductor_trio.server.sessions.channel import ControlChannel
+from conductor_trio.server.sessions.records import SessionRecord
 
 
 @attrs.define(eq=False)
-class Link:
+class _Link:
     """A client that answers, and since when nothing has gone through its route, to a ping's interval exactly."""
 
-    route: Route
+    record: SessionRecord
+    account: Account
     active_at: float
 
     def measure_idle(self, now: float) -> float:
         """Return for how many seconds nothing has gone through at trio's time `now`."""
-        traffic = self.route.traffic
+        traffic = self.account.traffic
         if traffic.was_active:
             traffic.was_active = False
             self.active_at = now
@@ -32,42 +34,41 @@ class Link:
 
 
 class LinkMonitor:
-    """Asks all clients that answer whether they are there, and tells them when the server is about to go."""
+    """Pings all clients that answer, ends the sessions of those that are silent, and tells all of a drain."""
 
-    def __init__(self, limits: ServerLimits, draining: trio.Event) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
-        self._draining = draining
-        self._links: dict[ControlChannel, Link] = {}
+        self._is_draining = False
+        self._links: dict[ControlChannel, _Link] = {}
 
     @contextlib.contextmanager
-    def watching(self, channel: ControlChannel, route: Route) -> Iterator[None]:
-        """Within, the route's session ends when the client has not been heard for `ping_timeout`."""
-        self._links[channel] = Link(route, trio.current_time())
-        route.session.deadline = channel.last_heard + self._limits.ping_timeout
-        if self._draining.is_set():
+    def watching(self, channel: ControlChannel, record: SessionRecord, account: Account) -> Iterator[None]:
+        """Within, the session ends when the client has not been heard for `ping_timeout`."""
+        self._links[channel] = _Link(record, account, trio.current_time())
+        record.scope.deadline = channel.last_heard + self._limits.ping_timeout
+        if self._is_draining:
             self._tell(channel, Move())
         try:
             yield
         finally:
             del self._links[channel]
 
-    async def run(self) -> None:
-        """Ask and tell, for ever."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._ping)
-            await self._draining.wait()
-            for channel in list(self._links):
-                self._tell(channel, Move())
+    def begin_drain(self) -> None:
+        """Have all clients register elsewhere, those that are here and those that come."""
+        self._is_draining = True
+        for channel in list(self._links):
+            self._tell(channel, Move())
 
-    async def _ping(self) -> None:
+    async def run(self) -> None:
+        """Ping for ever; the server's nursery cancels it."""
         while True:
             await trio.sleep(self._limits.ping_interval)
             now = trio.current_time()
             for channel, link in list(self._links.items()):
-                session = link.route.session
-                session.deadline = channel.last_heard + self._limits.ping_timeout
-                if session.deadline > now:
-                    self._tell(channel, Ping(idle=link.measure_idle(now), visitors=link.route.connections))
+                scope = link.record.scope
+                scope.deadline = channel.last_heard + self._limits.ping_timeout
+                if scope.deadline > now:
+                    self._tell(channel, Ping(idle=link.measure_idle(now), visitors=len(link.account.connections)))
 
     def _tell(self, channel: ControlChannel, event: ServerEvent) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the session finds out by itself

@@ -1,15 +1,15 @@
-"""Owners' commands, carried out: a user's own sessions listed, stopped, shared."""
+"""Owners' commands, executed: a user's own sessions listed, stopped, shared; and what is told of a session."""
 
 from __future__ import annotations
 
 import base64
 import secrets
 import time
-from collections import Counter
+
+import attrs
 
 from conductor_trio.access.grants import OWNER, Share
-from conductor_trio.access.hostnames import user_label
-from conductor_trio.access.tokens import EMPTY_TOKEN_HASH
+from conductor_trio.access.tokens import EMPTY_TOKEN_HASH, TokenHash
 from conductor_trio.control.events import Stop
 from conductor_trio.control.owner_commands import (
     Answer,
@@ -21,115 +21,154 @@ from conductor_trio.control.owner_commands import (
     describe_share,
 )
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.server.proxy.context import Gateway
-from conductor_trio.server.routing.routes import DetachedRoute, Route
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.states import Detached, Ended, Live, SessionState, Starting
+from conductor_trio.server.sessions.context import SessionContext
 
-_MAX_SHARES = 100  # of a session; each costs a comparison for every request
 _ID_ENTROPY = 5  # bytes; 8 letters of base32: no secret, but no two the same
 
 
-def execute_command(command: Command, user: str, gateway: Gateway) -> Answer:
-    """Carry a user's command out and return the answer; raises `RegistrationRefused`."""
-    match command:
-        case ListSessions():
-            return Answer(
-                fields={"sessions": [describe_session(one, gateway) for one in gateway.routes.of_user(user)]}
-            )
-        case _:
-            return execute_for(_find(command.key, user, gateway), command, gateway)
+class OwnerService:
+    """What owners, and the server's own pages, ask of the control plane: `routing.ports.SessionService`."""
 
+    def __init__(self, context: SessionContext) -> None:
+        self._context = context
 
-def execute_for(
-    route: Route | DetachedRoute, command: StopSession | ShareSession | RevokeShare, gateway: Gateway
-) -> Answer:
-    """Carry a command about this session out and return the answer; raises `RegistrationRefused`."""
-    match command:
-        case StopSession():
-            return _stop(route)
-        case ShareSession():
-            return _share(route, command, gateway)
-        case RevokeShare(id=share):
-            return _revoke(route, share, gateway)
+    def execute(self, command: Command, user: str) -> Answer:
+        """Execute a user's command and return the answer; raises `RegistrationRefused`."""
+        match command:
+            case ListSessions():
+                sessions = [self.describe(one) for one in self._context.routes.of_user(user)]
+                return Answer(fields={"sessions": sessions})
+            case _:
+                return self.execute_for(self._find(command.key, user), command)
 
+    def execute_for(self, route: Route, command: StopSession | ShareSession | RevokeShare) -> Answer:
+        """Execute a command about this session and return the answer; raises `RegistrationRefused`."""
+        match command:
+            case StopSession():
+                return self._stop(route)
+            case ShareSession():
+                return self._share(route, command)
+            case RevokeShare(id=share):
+                return self._revoke(route, share)
 
-def _find(key: str, user: str, gateway: Gateway) -> Route | DetachedRoute:
-    for pattern in gateway.patterns:
-        holder = gateway.routes.find(pattern.format_host(key, user_label(user)))
-        if isinstance(holder, Route | DetachedRoute):
-            return holder
-    raise RegistrationRefused(f"you have no session with the key {key[:63]!a} here; `ls` shows those you have")
+    def _find(self, key: str, user: str) -> Route:
+        for host in self._context.naming.hosts(key, user):
+            route = self._context.routes.find(host)
+            if route is not None and not route.has_ended:
+                return route
+        raise RegistrationRefused(f"you have no session with the key {key[:63]!a} here; `ls` shows those you have")
 
-
-def describe_session(route: Route | DetachedRoute, gateway: Gateway) -> dict[str, object]:
-    """Return what is told of a session, for JSON; times are Unix times."""
-    if isinstance(route, DetachedRoute):
-        state, since = "lost", route.since
-    elif route.starting_since is not None:
-        state, since = "starting", route.starting_since
-    else:
-        state, since = "live", route.live_since
-    shares = [describe_share(share) for share in route.access.shares]
-    told: dict[str, object] = {
-        "key": route.key,
-        "urls": gateway.url_hosts(route.key, route.user or ""),
-        "state": state,
-        "since": since,
-        "node": route.node,
-        "until": route.until,
-        "shares": shares,
-    }
-    if isinstance(route, Route):
-        visitors = Counter(route.grants())
-        for share in shares:
-            share["visitors"] = visitors[str(share["id"])]
-        told |= {
-            "visitors": visitors.total(),
-            "ownVisitors": visitors[OWNER],
-            "idleUntil": route.idle_until,
-            "requests": route.traffic.requests,
-            "bytesIn": route.traffic.to_application,
-            "bytesOut": route.traffic.to_visitors,
+    def describe(self, route: Route) -> dict[str, object]:
+        """Return what is told of a session, for JSON; times are Unix times."""
+        state, since = _describe_state(route.state)
+        shares = [describe_share(share) for share in route.access.shares]
+        told: dict[str, object] = {
+            "key": route.key,
+            "urls": self._context.naming.url_hosts(route.key, route.user or ""),
+            "state": state,
+            "since": since,
+            "node": route.node,
+            "until": route.until,
+            "shares": shares,
         }
-    return told
+        if route.is_attached:
+            account = self._context.ledger.account(route.id)
+            record = self._context.records.get(route.id)
+            visitors = account.visitors()
+            for share in shares:
+                share["visitors"] = visitors[str(share["id"])]
+            told |= {
+                "visitors": visitors.total(),
+                "ownVisitors": visitors[OWNER],
+                "idleUntil": record.idle_until if record else None,
+                "requests": account.traffic.requests,
+                "bytesIn": account.traffic.to_application,
+                "bytesOut": account.traffic.to_visitors,
+            }
+        return told
+
+    def describe_events(self, route_id: str) -> list[dict[str, object]]:
+        """Return a session's last events for JSON, the latest last."""
+        record = self._context.records.get(route_id)
+        return record.event_log.describe() if record else []
+
+    def note_wrong_token(self, route_id: str) -> None:
+        """Remember for the owner that somebody has shown a wrong token."""
+        self._note(route_id, "A wrong token was shown")
+
+    def redeem(self, route: Route, share: Share, token_hash: TokenHash) -> None:
+        """Spend a one-time share's link on the browser that will show the token of that hash."""
+        spent = attrs.evolve(share, token_hash=token_hash)
+        self._context.routes.set_access(route.id, route.access.with_share(spent))
+        self._note(route.id, f"One-time link opened: {share.label or share.id}")
+
+    def _note(self, route_id: str, text: str) -> None:
+        if (record := self._context.records.get(route_id)) is not None:
+            record.event_log.note(text)
+
+    def _stop(self, route: Route) -> Answer:
+        record = self._context.records.get(route.id)
+        if record is None:
+            raise RegistrationRefused("that session has ended")
+        if route.is_detached:
+            record.stop_requested = True
+            self._note(
+                route.id, "The owner asked to stop the application, which will be told when its link is back"
+            )
+            return Answer(fields={"state": "lost"})
+        if record.notify_client is None:
+            raise RegistrationRefused("the client of that session cannot be told to stop; end it where it runs")
+        record.notify_client(Stop())
+        self._note(route.id, "The owner asked to stop the application")
+        return Answer(fields={"state": "live"})
+
+    def _share(self, route: Route, command: ShareSession) -> Answer:
+        limits, access = self._context.limits, route.access
+        hashes = {access.owner_hash, EMPTY_TOKEN_HASH, *(share.link_hash for share in access.shares)}
+        if command.auth in hashes:
+            raise RegistrationRefused("auth is that of an empty token, or of one in use; choose another token")
+        if len(access.shares) >= limits.max_shares:
+            raise RegistrationRefused(
+                f"the session has {limits.max_shares} shares, the most there can be; revoke one first"
+            )
+        own = self._context.routes.of_user(route.user) if route.user is not None else []
+        if sum(len(one.access.shares) for one in own) >= limits.max_shares_per_user:
+            raise RegistrationRefused(
+                f"your sessions have {limits.max_shares_per_user} shares, the most for one user; revoke one first"
+            )
+        now = time.time()
+        share = Share(
+            id=base64.b32encode(secrets.token_bytes(_ID_ENTROPY)).decode().lower(),
+            label=command.label,
+            created=now,
+            expires=None if command.seconds is None else now + command.seconds,
+            link_hash=command.auth,
+            token_hash=None if command.is_once else command.auth,
+            is_once=command.is_once,
+        )
+        self._context.routes.set_access(route.id, access.with_share(share))
+        self._note(route.id, f"Shared: {share.label or share.id}")
+        urls = self._context.naming.url_hosts(route.key, route.user or "")
+        return Answer(fields={"share": describe_share(share), "urls": urls})
+
+    def _revoke(self, route: Route, share: str) -> Answer:
+        if share not in {one.id for one in route.access.shares}:
+            raise RegistrationRefused("the session has no share of that id; `ls` shows those that it has")
+        self._context.routes.set_access(route.id, route.access.without([share]))
+        self._note(route.id, "A share was revoked")
+        return Answer(fields={})
 
 
-def _stop(route: Route | DetachedRoute) -> Answer:
-    if isinstance(route, DetachedRoute):
-        route.stop_requested = True
-        route.event_log.note("The owner asked to stop the application, which will be told when its link is back")
-        return Answer(fields={"state": "lost"})
-    if route.tell is None:
-        raise RegistrationRefused("the client of that session cannot be told to stop; end it where it runs")
-    route.tell(Stop())
-    route.event_log.note("The owner asked to stop the application")
-    return Answer(fields={"state": "live"})
-
-
-def _share(route: Route | DetachedRoute, command: ShareSession, gateway: Gateway) -> Answer:
-    hashes = {route.access.owner, EMPTY_TOKEN_HASH, *(share.link_hash for share in route.access.shares)}
-    if command.auth in hashes:
-        raise RegistrationRefused("auth is that of an empty token, or of one in use; choose another token")
-    if len(route.access.shares) >= _MAX_SHARES:
-        raise RegistrationRefused(f"the session has {_MAX_SHARES} shares, the most there can be; revoke one first")
-    now = time.time()
-    share = Share(
-        id=base64.b32encode(secrets.token_bytes(_ID_ENTROPY)).decode().lower(),
-        label=command.label,
-        created=now,
-        expires=None if command.seconds is None else now + command.seconds,
-        link_hash=command.auth,
-        token_hash=None if command.is_once else command.auth,
-        is_once=command.is_once,
-    )
-    gateway.routes.set_access(route, route.access.with_share(share))
-    route.event_log.note(f"Shared: {share.label or share.id}")
-    urls = gateway.url_hosts(route.key, route.user or "")
-    return Answer(fields={"share": describe_share(share), "urls": urls})
-
-
-def _revoke(route: Route | DetachedRoute, share: str, gateway: Gateway) -> Answer:
-    if share not in {one.id for one in route.access.shares}:
-        raise RegistrationRefused("the session has no share of that id; `ls` shows those that it has")
-    gateway.routes.set_access(route, route.access.without([share]))
-    route.event_log.note("A share was revoked")
-    return Answer(fields={})
+def _describe_state(state: SessionState) -> tuple[str, float]:
+    """Return the word for a state that owners are told, and since when it is so."""
+    match state:
+        case Starting(since=since):
+            return "starting", since
+        case Live(since=since):
+            return "live", since
+        case Detached(since=since):
+            return "lost", since
+        case Ended(since=since):
+            return "ended", since

@@ -13,23 +13,23 @@ LIMITS = ServerLimits(max_token_failures=3, token_failure_interval=2.0, max_toke
 
 def test_some_failures_cost_nothing_then_each_costs_more() -> None:
     throttle = TokenThrottle(LIMITS)
-    assert [throttle.count_failure("key", 0.0) for _ in range(8)] == [0, 0, 0, 2, 4, 6, 7, 7]
+    assert [throttle.note_failure("key", 0.0) for _ in range(8)] == [0, 0, 0, 2, 4, 6, 7, 7]
 
 
 def test_time_forgives() -> None:
     throttle = TokenThrottle(LIMITS)
     for _ in range(4):
-        throttle.count_failure("key", 0.0)
-    assert throttle.count_failure("key", 2.0) == 2  # one was forgiven, and one has come
-    assert throttle.count_failure("key", 100.0) == 0
+        throttle.note_failure("key", 0.0)
+    assert throttle.note_failure("key", 2.0) == 2  # one was forgiven, and one has come
+    assert throttle.note_failure("key", 100.0) == 0
 
 
 def test_each_key_is_on_its_own() -> None:
     throttle = TokenThrottle(LIMITS)
     for _ in range(10):
-        throttle.count_failure(("peer", "route"), 0.0)
-    assert throttle.count_failure(("peer", "other"), 0.0) == 0
-    assert throttle.count_failure(("other", "route"), 0.0) == 0
+        throttle.note_failure(("peer", "route"), 0.0)
+    assert throttle.note_failure(("peer", "other"), 0.0) == 0
+    assert throttle.note_failure(("other", "route"), 0.0) == 0
 
 
 @given(st.lists(st.floats(0, 5), max_size=50))
@@ -41,7 +41,7 @@ def test_answers_come_at_the_rate_allowed(pauses: list[float]) -> None:
     now = 0.0
     for answered, pause in enumerate(pauses, start=1):
         now += pause
-        wait = throttle.count_failure("key", now)
+        wait = throttle.note_failure("key", now)
         assert wait >= 0
         now += wait
         assert answered <= 3 + now / 2.0 + 1
@@ -50,5 +50,5 @@ def test_answers_come_at_the_rate_allowed(pauses: list[float]) -> None:
 def test_memory_is_bounded() -> None:
     throttle = TokenThrottle(LIMITS)
     for number in range(30_000):
-        throttle.count_failure(number, 0.0)
+        throttle.note_failure(number, 0.0)
     assert len(throttle._failures) <= 10_000

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
+import json
 import os
 import signal
 import socket
 import sys
+import tempfile
 import textwrap
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -21,6 +24,7 @@ from conductor_trio.errors import StartError
 from conductor_trio.limits import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import Listener, open_unix_listener
+from conductor_trio.server.lifecycle.borrowed import is_exportable
 from conductor_trio.server.lifecycle.handover import (
     HandoverHost,
     Predecessor,
@@ -34,16 +38,17 @@ from conductor_trio.server.lifecycle.listeners import (
     open_listeners,
 )
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
-from conductor_trio.server.routing.routes import SavedRoute
+from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.settings import ServerSettings
 from tests.support.programs import PATIENCE, Program, open_program
+from tests.support.routes import make_route, make_table
 from tests.support.users import ALICE, acting_as, real_person
 
 LOG = get_logger()
 LIMITS = ServerLimits()
 IMPATIENT = ServerLimits(handover_timeout=0.5)
-ROUTE = SavedRoute(hosts=("a.b",), token_hash=hash_token(b"t"))
+ROUTE = make_route(host="a.b")
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +58,7 @@ class Old:
     listeners: Listeners
     host: HandoverHost
     settings: ServerSettings
-    place: int
+    ownership: int
 
     @property
     def path(self) -> str:
@@ -70,8 +75,8 @@ def open_old(run: Path, *, limits: ServerLimits = LIMITS, public: str = "public"
         open_runtime_directory(str(run), LOG) as runtime,
         open_listeners(settings, runtime, [], []) as listeners,
     ):
-        host = HandoverHost(listeners, runtime.place, limits, LOG)
-        yield Old(listeners=listeners, host=host, settings=settings, place=runtime.place)
+        host = HandoverHost(listeners, runtime.ownership, limits, LOG)
+        yield Old(listeners=listeners, host=host, settings=settings, ownership=runtime.ownership)
 
 
 class Ready:
@@ -112,8 +117,8 @@ async def asking(old: Old) -> AsyncIterator[tuple[Predecessor, Ready]]:
 
 def some_routes() -> RouteTable:
     """Return the routes of a running server."""
-    routes = RouteTable(LIMITS)
-    routes.restore([ROUTE], 1.0)
+    routes = make_table(LIMITS)
+    routes.register(ROUTE)
     return routes
 
 
@@ -136,19 +141,17 @@ async def test_the_sockets_are_the_same_and_so_are_their_paths(short_tmp: Path) 
     run = short_tmp / "run"
     with open_old(run) as old, contextlib.ExitStack() as new:
         async with asking(old) as (predecessor, ready):
-            runtime = new.enter_context(open_runtime_directory(str(run), LOG, place=predecessor.place))
+            runtime = new.enter_context(open_runtime_directory(str(run), LOG, ownership=predecessor.ownership))
             listeners = new.enter_context(open_listeners(old.settings, runtime, [], predecessor.listeners))
             assert listeners.unwanted == []
             for ours, theirs in zip(listeners.by_role, old.listeners.by_role, strict=True):
                 assert ours[0] is theirs[0] and ours[1].path == theirs[1].path
                 assert os.fstat(ours[1].sock.fileno()).st_ino == os.fstat(theirs[1].sock.fileno()).st_ino
                 assert not ours[1].sock.get_inheritable()
-            got: list[tuple[SavedRoute, ...]] = []
+            got: list[tuple[Route, ...]] = []
 
             async def take() -> None:
-                state, lent = await predecessor.take()
-                assert lent == ()
-                got.append(state.routes)
+                got.append((await predecessor.take()).routes)
                 await predecessor.confirm()
 
             async with trio.open_nursery() as nursery:
@@ -172,7 +175,7 @@ async def test_a_successor_that_gives_up_leaves_everything_as_it_was(short_tmp: 
     with open_old(run) as old:
         async with asking(old) as (predecessor, ready):
             with (
-                open_runtime_directory(str(run), LOG, place=predecessor.place) as runtime,
+                open_runtime_directory(str(run), LOG, ownership=predecessor.ownership) as runtime,
                 open_listeners(old.settings, runtime, [], predecessor.listeners),
             ):
                 pass
@@ -189,7 +192,7 @@ async def test_what_the_new_command_line_does_not_name_goes_when_it_has_taken_ov
         settings = attrs.evolve(old.settings, socket=str(short_tmp / "b"))
         async with asking(old) as (predecessor, _):
             with (
-                open_runtime_directory(str(run), LOG, place=predecessor.place) as runtime,
+                open_runtime_directory(str(run), LOG, ownership=predecessor.ownership) as runtime,
                 open_listeners(settings, runtime, [], predecessor.listeners) as listeners,
             ):
                 assert [listener.path for listener in listeners.unwanted] == [str(short_tmp / "a")]
@@ -206,7 +209,7 @@ async def test_a_path_that_someone_removed_is_bound_anew(short_tmp: Path) -> Non
         async with asking(old) as (predecessor, _):
             handed = predecessor.listeners
             with (
-                open_runtime_directory(str(run), LOG, place=predecessor.place) as runtime,
+                open_runtime_directory(str(run), LOG, ownership=predecessor.ownership) as runtime,
                 open_listeners(old.settings, runtime, [], handed) as listeners,
             ):
                 assert listeners.control is not of_role(handed, Role.CONTROL)
@@ -303,6 +306,60 @@ async def test_one_that_hangs_later_is_not_waited_for(
         async with asking(old) as (predecessor, _):
             with pytest.raises(StartError, match="no answer in time"):
                 await predecessor.take()
+
+
+async def test_many_sessions_go_over_in_pieces(short_tmp: Path) -> None:
+    routes = make_table(LIMITS)
+    many = [routes.register(make_route(host=f"{number}.test", user=f"u{number % 7}")) for number in range(1000)]
+    with open_old(short_tmp / "run") as old:
+        async with asking(old) as (predecessor, ready), trio.open_nursery() as nursery:
+            got: list[Route] = []
+
+            async def take() -> None:
+                got.extend((await predecessor.take()).routes)
+                await predecessor.confirm()
+
+            nursery.start_soon(take)
+            await ready.told.wait()
+            assert await ready.successor.hand_over(routes)
+        assert got == many
+
+
+async def test_a_server_of_version_1_is_taken_over_from(short_tmp: Path) -> None:
+    """It tells all its routes in one line, and those that it lends in another."""
+    auth = hash_token(b"t")
+    lent = {"user": "u", "key": "k", "hosts": ["k.u"], "token_hash": auth, "relay_path": "/r", "moves": True}
+    expected = {"since": 7.0, "routes": [{"hosts": ["k.u"], "auth": auth}, {"hosts": ["lost.u"], "auth": auth}]}
+    path = str(short_tmp / "handover")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        listener.setblocking(False)
+
+        async def serve() -> None:
+            await trio.lowlevel.wait_readable(listener)
+            with (
+                trio.socket.from_stdlib_socket(listener.accept()[0]) as sock,
+                tempfile.TemporaryFile() as ownership,
+            ):
+                offer = json.dumps({"handover": 1, "listeners": []}).encode() + b"\n"
+                rights = array.array("i", [ownership.fileno()])
+                await sock.sendmsg([offer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+                assert await sock.recv(100) == b'{"ready": true}\n'
+                for value in (expected, [lent]):
+                    await sock.send(json.dumps(value).encode() + b"\n")
+                assert await sock.recv(100) == b'{"taken": true}\n'
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            async with open_predecessor(path, LIMITS) as predecessor:
+                assert predecessor is not None
+                snapshot = await predecessor.take()
+                await predecessor.confirm()
+    os.unlink(path)
+    first, *others = snapshot.routes
+    assert is_exportable(first) and first.relay_path == "/r" and first.is_resumable
+    assert [(route.hosts, route.is_detached) for route in others] == [(("k.u",), True), (("lost.u",), True)]
 
 
 async def test_a_successor_that_hangs_is_in_nobody_s_way(short_tmp: Path) -> None:

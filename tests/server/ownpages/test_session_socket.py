@@ -8,13 +8,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
+from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.events import ServerEvent, Stop
+from conductor_trio.control.messages import Takeover
 from conductor_trio.pages.session_page import SESSION_PAGE
 from conductor_trio.server.proxy.visitor import serve_visitor
+from conductor_trio.server.routing.states import Cause
 from tests.server.proxy.test_access import (
     LINK_TOKEN,
     ask,
@@ -45,7 +49,7 @@ async def open_page(
     async def accept() -> None:
         await trio.lowlevel.wait_readable(engine.listener)
         sock, _ = engine.listener.accept()
-        await serve_visitor(sock, engine.gateway, None)
+        await serve_visitor(sock, engine.context, None)
 
     engine.nursery.start_soon(accept)
     fields: list[tuple[bytes, bytes]] = [
@@ -56,6 +60,13 @@ async def open_page(
         path = "/_conductor/live"
         yield await wrap_client_stream(nursery, stream, HOST.decode(), path, extra_headers=fields)
         nursery.cancel_scope.cancel()
+
+
+def listen(engine: Engine, heard: list[ServerEvent]) -> None:
+    """Have the session's client hear what it is told."""
+    record = engine.planes.sessions.records.get(engine.route_id)
+    assert record is not None
+    record.notify_client = heard.append
 
 
 async def next_session(page: WebSocketConnection, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -127,7 +138,7 @@ async def test_it_tells_what_happens(short_tmp: Path) -> None:
 async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
     heard: list[ServerEvent] = []
     async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
-        engine.route.tell = heard.append
+        listen(engine, heard)
         await page.send_message(json.dumps({"do": "share", "label": "Bob", "for": 3600, "once": False}))
         link = await next_with(page, "link")
         visitor = engine.connect()
@@ -151,7 +162,7 @@ async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
 async def test_who_was_given_a_link_can_do_nothing(short_tmp: Path, wish: str) -> None:
     heard: list[ServerEvent] = []
     async with open_engine(short_tmp, Application(OK)) as engine:
-        engine.route.tell = heard.append
+        listen(engine, heard)
         give(engine, make_share())
         async with open_page(engine, LINK_TOKEN) as page:
             assert (await next_session(page, lambda told: True))["you"] == "s1"
@@ -174,20 +185,40 @@ async def test_a_revoked_share_looks_on_no_longer(short_tmp: Path) -> None:
         give(engine, make_share())
         async with open_page(engine, LINK_TOKEN) as page:
             await next_session(page, lambda told: True)
-            engine.gateway.routes.set_access(engine.route, engine.route.access.without(["s1"]))
+            engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
             with trio.fail_after(PATIENCE), pytest.raises(ConnectionClosed):
                 while True:
                     await page.get_message()
 
 
-async def test_it_stays_when_the_link_is_lost(short_tmp: Path) -> None:
+async def test_it_stays_when_the_link_is_lost_and_when_the_session_ends(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+        await next_session(page, lambda told: bool(told["state"] == "live"))
+        former = engine.route
+        engine.routes.change(former.id, Cause.LINK_LOST)
+        await next_session(page, lambda told: bool(told["state"] == "lost"))
+        engine.routes.register(attrs.evolve(former, id="again"))
+        await next_session(page, lambda told: bool(told["state"] == "live"))
+        engine.routes.change("again", Cause.LEFT)
+        await next_session(page, lambda told: bool(told["state"] == "ended"))
+        engine.routes.register(attrs.evolve(former, id="once more"))
+        await next_session(page, lambda told: bool(told["state"] == "live"))
+
+
+@pytest.mark.parametrize("how", ["revoked while the link is lost", "another owner's session"])
+async def test_nobody_looks_on_at_what_opens_to_them_no_more(how: str, short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK)) as engine:
-        host = HOST.decode()
-        with engine.another_route("lab-bob.test", engine.route.pool.path, TOKEN):
-            pass
-        async with open_page(engine) as page:
+        give(engine, make_share())
+        async with open_page(engine, LINK_TOKEN) as page:
             await next_session(page, lambda told: bool(told["state"] == "live"))
-            ours = engine.gateway.routes._by_host.pop(host)
-            await next_session(page, lambda told: bool(told["state"] == "ended"))
-            engine.gateway.routes._by_host[host] = ours
-            await next_session(page, lambda told: bool(told["state"] == "live"))
+            route = engine.route
+            if how == "another owner's session":
+                access = attrs.evolve(route.access, owner_hash=hash_token(b"another"))
+                engine.routes.register(attrs.evolve(route, id="another", access=access), Takeover.ANY)
+            else:
+                engine.routes.change(route.id, Cause.LINK_LOST)
+                await next_session(page, lambda told: bool(told["state"] == "lost"))
+                engine.routes.set_access(route.id, route.access.without(["s1"]))
+            with trio.fail_after(PATIENCE), pytest.raises(ConnectionClosed):
+                while True:
+                    await page.get_message()

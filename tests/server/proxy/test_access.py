@@ -17,7 +17,7 @@ from conductor_trio.access.grants import OWNER, Access, Share
 from conductor_trio.access.login_link import parse_login_form
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.limits import ServerLimits
-from conductor_trio.server.routing.routes import SavedRoute
+from conductor_trio.server.routing.snapshot import Snapshot
 from tests.doubles.origin import answering
 from tests.support.engine import (
     HOST,
@@ -30,6 +30,7 @@ from tests.support.engine import (
     open_engine,
     request,
 )
+from tests.support.routes import make_route
 
 LINK_TOKEN = b"shared-with-a-friend"
 NOW = 1_000_000.0
@@ -71,7 +72,7 @@ async def ask(visitor: Visitor, data: bytes, method: bytes = b"GET") -> Response
 
 
 def give(engine: Engine, share: Share) -> None:
-    engine.gateway.routes.set_access(engine.route, engine.route.access.with_share(share))
+    engine.routes.set_access(engine.route_id, engine.route.access.with_share(share))
 
 
 # What a token lets in by.
@@ -84,7 +85,7 @@ def test_each_token_lets_in_by_its_own(owner: bytes, tokens: list[bytes], is_ove
         make_share(token, id=f"s{index}", expires=NOW if is_over else NOW + 1)
         for index, token in enumerate(tokens)
     )
-    access = Access(owner=hash_token(owner), shares=shares)
+    access = Access(owner_hash=hash_token(owner), shares=shares)
     assert access.find([b"?" + owner, owner], NOW) == OWNER
     for index, token in enumerate(tokens):
         assert access.find([token], NOW) == (None if is_over else f"s{index}")
@@ -94,7 +95,7 @@ def test_each_token_lets_in_by_its_own(owner: bytes, tokens: list[bytes], is_ove
 
 
 def test_the_token_of_a_one_time_link_is_no_cookie() -> None:
-    access = Access(owner=hash_token(b"o"), shares=(make_share(is_once=True),))
+    access = Access(owner_hash=hash_token(b"o"), shares=(make_share(is_once=True),))
     assert access.find([LINK_TOKEN], NOW) is None
     found = access.find_link(LINK_TOKEN, NOW)
     assert isinstance(found, Share) and found.is_once
@@ -231,7 +232,7 @@ async def test_a_share_lets_in_until_it_is_revoked(short_tmp: Path) -> None:
         assert (await ask(visitor, request(auth=cookie(set_cookie_of(opened))))).status == 200
         bearer = b"Authorization: Bearer " + LINK_TOKEN + b"\r\n"
         assert (await ask(visitor, request(auth=bearer))).status == 200
-        engine.gateway.routes.set_access(engine.route, engine.route.access.without(["s1"]))
+        engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
         assert (await ask(visitor, request(auth=cookie(LINK_TOKEN)))).status == 403
         assert (await ask(visitor, request(auth=bearer))).status == 403
         assert (await ask(visitor, request(link, auth=b""))).status == 403
@@ -243,7 +244,7 @@ async def test_a_share_lets_in_until_it_is_revoked(short_tmp: Path) -> None:
 async def test_a_share_is_no_key_to_anothers_application(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK)) as engine:
         give(engine, make_share())
-        with engine.another_route("lab-bob.test", engine.route.pool.path, b"bobs"):
+        with engine.another_route("lab-bob.test", engine.origin.path, b"bobs"):
             visitor = engine.connect()
             assert (await ask(visitor, request(host=b"lab-bob.test", auth=cookie(LINK_TOKEN)))).status == 403
 
@@ -255,7 +256,7 @@ async def test_a_share_that_is_over_lets_nobody_in(short_tmp: Path) -> None:
         assert (await ask(visitor, request(auth=cookie(LINK_TOKEN)))).status == 200
         give(engine, make_share(expires=time.time()))
         assert (await ask(visitor, request(auth=cookie(LINK_TOKEN)))).status == 403
-        engine.gateway.routes.expire()
+        engine.routes.expire()
         assert engine.route.access.shares == ()
 
 
@@ -272,16 +273,14 @@ async def test_tunnels_end_with_the_share_that_opened_them(short_tmp: Path, how:
             await visitor.send(request(fields=upgrade, auth=auth))
             assert (await visitor.receive_response(upgrade=True)).status == 101
             assert await visitor.receive_exactly(5) == b"hello"
-        assert sorted(engine.route.grants()) == [OWNER, "s1"]
+        assert sorted(engine.let_in()) == [OWNER, "s1"]
         if how == "revoked":
-            engine.gateway.routes.set_access(engine.route, engine.route.access.without(["s1"]))
+            engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
         else:
-            engine.route.access = Access(
-                owner=engine.route.access.owner, shares=(make_share(expires=time.time() - 1),)
-            )
-            engine.gateway.routes.expire()
+            give(engine, make_share(expires=time.time() - 1))
+            engine.routes.expire()
         await friend.wait_closed()
-        assert list(engine.route.grants()) == [OWNER]
+        assert list(engine.let_in()) == [OWNER]
         await owner.send(b"still there")
 
 
@@ -292,7 +291,7 @@ async def test_a_response_under_way_is_cut_when_its_share_is_revoked(short_tmp: 
         friend = engine.connect()
         await friend.send(request(auth=cookie(LINK_TOKEN)))
         assert (await friend.receive_until(b"half")).endswith(b"half")
-        engine.gateway.routes.set_access(engine.route, engine.route.access.without(["s1"]))
+        engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
         await friend.wait_closed()
 
 
@@ -313,7 +312,7 @@ async def test_a_one_time_link_opens_one_browser(short_tmp: Path) -> None:
         assert again.status == 403 and b"has been used" in again.body
         assert again.values(b"set-cookie") == []
         assert (await ask(visitor, form(LINK_TOKEN), b"POST")).status == 403
-        engine.gateway.routes.set_access(engine.route, engine.route.access.without(["s1"]))
+        engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
         assert (await ask(visitor, request(auth=cookie(token)))).status == 403
 
 
@@ -333,28 +332,25 @@ async def test_a_one_time_token_can_be_typed_once_as_well(short_tmp: Path) -> No
 async def test_shares_survive_a_lost_link_and_a_restart(short_tmp: Path) -> None:
     limits = attrs.evolve(ServerLimits(), park_timeout=0)
     async with open_engine(short_tmp, Application(OK), limits=limits) as engine:
-        routes, path = engine.gateway.routes, engine.route.pool.path
+        routes, path = engine.routes, engine.origin.path
         visitor = engine.connect()
         lab = b"lab-bob.test"
-        with engine.another_route(lab.decode(), path, b"bobs") as route:
-            route.is_resumable = True
-            routes.set_access(route, route.access.with_share(make_share()))
+        with engine.another_route(lab.decode(), path, b"bobs", is_resumable=True) as route:
+            routes.set_access(route.id, route.access.with_share(make_share()))
             assert (await ask(visitor, request(host=lab, auth=cookie(LINK_TOKEN)))).status == 200
         # Held, and not turned away: the visitor is known.
         assert (await ask(visitor, request(host=lab, auth=cookie(LINK_TOKEN)))).status == 503
         assert (await ask(visitor, request(host=lab, auth=cookie(b"x")))).status == 403
         with engine.another_route(lab.decode(), path, b"bobs"):
             assert (await ask(visitor, request(host=lab, auth=cookie(LINK_TOKEN)))).status == 200
-            (saved,) = [one for one in routes.snapshot() if lab.decode() in one.hosts]
-            assert saved == SavedRoute(
-                hosts=("lab-bob.test",), token_hash=hash_token(b"bobs"), shares=(make_share(),)
-            )
+            (saved,) = [one for one in routes.snapshot().routes if lab.decode() in one.hosts]
+            assert saved.access == Access(owner_hash=hash_token(b"bobs"), shares=(make_share(),))
         # Ended, and started anew by the same owner; another's token brings nothing back.
         with engine.another_route(lab.decode(), path, b"bobs") as route:
             assert route.access.shares == (make_share(),)
         with engine.another_route(lab.decode(), path, b"another") as route:
             assert route.access.shares == ()
-        restarted = SavedRoute(hosts=("r-bob.test",), token_hash=hash_token(b"bobs"), shares=(make_share(),))
-        routes.restore([restarted], since=0.0)
+        restarted = make_route(host="r-bob.test", user="bob", token=b"bobs", shares=(make_share(),))
+        routes.restore(Snapshot(since=0.0, routes=(restarted,)))
         with engine.another_route("r-bob.test", path, b"bobs"):
             assert (await ask(visitor, request(host=b"r-bob.test", auth=cookie(LINK_TOKEN)))).status == 200

@@ -40,7 +40,7 @@ async def test_requests_that_come_at_once_are_answered_in_order(short_tmp: Path)
         await visitor.send(b"".join(request(b"GET /%d HTTP/1.1" % number) for number in range(20)))
         for number in range(20):
             assert (await visitor.receive_response()).body == b"/%d" % number
-        assert engine.gateway.counters.requestTotal == 20
+        assert engine.context.counters.requests_total == 20
 
 
 async def test_each_request_is_routed_and_authorised_on_its_own(short_tmp: Path) -> None:
@@ -109,7 +109,7 @@ async def test_nothing_after_the_last_request_is_read(short_tmp: Path) -> None:
 
 async def test_an_idle_connection_is_closed(short_tmp: Path, autojump_clock: MockClock) -> None:
     async with open_engine(short_tmp, Application(), patience=LONG) as engine:
-        timeout = engine.gateway.limits.idle_timeout
+        timeout = engine.context.limits.idle_timeout
         for sends in (False, True):
             visitor = engine.connect()
             start = trio.current_time()
@@ -132,7 +132,7 @@ async def test_a_late_head_is_answered(short_tmp: Path, autojump_clock: MockCloc
         response = await visitor.receive_response()
         assert response.status == 408
         assert response.values(b"connection") == [b"close"]
-        assert trio.current_time() - start == pytest.approx(engine.gateway.limits.head_timeout, abs=0.1)
+        assert trio.current_time() - start == pytest.approx(engine.context.limits.head_timeout, abs=0.1)
         await visitor.send_eof()
         await visitor.wait_closed()
 
@@ -144,7 +144,7 @@ async def test_a_head_that_comes_just_as_the_time_is_over(short_tmp: Path, mock_
         await wait_all_tasks_blocked()
         # Both become known to the scheduler in the same round.
         visitor.stream._sock.send(b"\n")  # type: ignore[union-attr] # a socket's
-        mock_clock.jump(engine.gateway.limits.head_timeout)
+        mock_clock.jump(engine.context.limits.head_timeout)
         await wait_all_tasks_blocked()
         mock_clock.autojump_threshold = 0
         assert (await visitor.receive_response()).status == 408
@@ -188,7 +188,7 @@ async def test_draining(short_tmp: Path) -> None:
         assert (await idle.receive_response()).status == 200
         await engine.origin.wait_connections(2)
         await wait_all_tasks_blocked()
-        engine.gateway.begin_drain()
+        engine.context.begin_drain()
         await idle.wait_closed()
         await fresh.wait_closed()
         answer_now.set()
@@ -345,7 +345,7 @@ async def test_guessing_becomes_slow_and_the_right_token_does_not(
 ) -> None:
     async with open_engine(short_tmp, Application(), patience=LONG) as engine:
         visitor = engine.connect()
-        limits = engine.gateway.limits
+        limits = engine.context.limits
         durations = []
         for number in range(40):
             start = trio.current_time()
@@ -421,7 +421,7 @@ async def test_a_visitor_may_leave_at_any_point(how: str, sent: bytes, short_tmp
                     with contextlib.suppress(trio.BrokenResourceError):
                         await visitor.receive_to_end()
         with trio.fail_after(2):
-            while engine.gateway.visitors:  # noqa: ASYNC110
+            while engine.context.visitors:  # noqa: ASYNC110
                 await trio.lowlevel.checkpoint()
 
 

@@ -316,7 +316,7 @@ async def test_a_response_that_ends_with_the_session_looks_cut(version: bytes, s
         visitor.unread = await visitor.receive_until(b"abc")
         lose_link.set()
         await wait_all_tasks_blocked()
-        engine.route.close()
+        engine.end_session()
         with pytest.raises(Truncated) as caught:
             await visitor.receive_response()
         assert caught.value.body == b"abc"
@@ -389,7 +389,7 @@ async def test_an_abort_reaches_the_application_at_once(how: str, stage: str, sh
         await engine.origin.wait_connections()
         if stage == "streaming":
             await visitor.receive_until(b"abc")
-        await trio.sleep(2 * engine.gateway.limits.watch_delay)
+        await trio.sleep(2 * engine.context.limits.watch_delay)
         visitor.reset() if how == "reset" else visitor.close()
         with trio.fail_after(1):
             await engine.origin.connections[0].ended.wait()
@@ -536,7 +536,7 @@ async def test_a_tunnel_ends_with_either_side_and_with_the_session(who: str, sho
                 close_now.set()
                 await visitor.wait_closed()
             case "session":
-                engine.route.close()
+                engine.end_session()
                 await visitor.wait_closed()
 
 
@@ -551,7 +551,7 @@ async def test_the_session_ends_before_an_answer(short_tmp: Path) -> None:
         visitor = engine.connect()
         await visitor.send(request())
         await engine.origin.wait_connections()
-        engine.route.close()
+        engine.end_session()
         response = await visitor.receive_response()
         assert response.status in (502, 503)
         assert b"session" in response.body
@@ -567,7 +567,7 @@ async def test_the_session_ends_in_a_body(short_tmp: Path) -> None:
         visitor = engine.connect()
         await visitor.send(request())
         visitor.unread = await visitor.receive_until(b"abc")
-        engine.route.close()
+        engine.end_session()
         with pytest.raises(Truncated):
             await visitor.receive_response()
 
@@ -582,7 +582,7 @@ async def test_the_session_ends_in_an_upload(size: int, short_tmp: Path) -> None
         await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 1000001\r\n", bytes(size)))
         await engine.origin.wait_connections()
         await wait_all_tasks_blocked()
-        engine.route.close()
+        engine.end_session()
         response = await visitor.receive_response()
         assert response.status in (502, 503)
         assert response.values(b"connection") == [b"close"]
@@ -600,7 +600,7 @@ async def test_a_body_that_stalls(short_tmp: Path, autojump_clock: MockClock) ->
         start = trio.current_time()
         response = await visitor.receive_response()
         assert response.status == 408
-        assert trio.current_time() - start == pytest.approx(engine.gateway.limits.body_stall_timeout, abs=1)
+        assert trio.current_time() - start == pytest.approx(engine.context.limits.body_stall_timeout, abs=1)
 
 
 async def test_a_visitor_who_does_not_read_is_given_up(short_tmp: Path, autojump_clock: MockClock) -> None:
@@ -618,7 +618,7 @@ async def test_a_visitor_who_does_not_read_is_given_up(short_tmp: Path, autojump
         await engine.origin.wait_connections()
         start = trio.current_time()
         await ended.wait()
-        assert trio.current_time() - start < 2 * engine.gateway.limits.send_stall_timeout
+        assert trio.current_time() - start < 2 * engine.context.limits.send_stall_timeout
         with pytest.raises(Truncated):
             await visitor.receive_response()
 

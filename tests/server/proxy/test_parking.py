@@ -12,15 +12,11 @@ import pytest
 import trio
 import trio.testing
 
-from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import Takeover
 from conductor_trio.limits import ServerLimits
-from conductor_trio.server.routing.routes import (
-    DetachedRoute,
-    Route,
-    SavedRoute,
-    Tombstone,
-)
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.snapshot import Snapshot
+from conductor_trio.server.routing.states import Cause, Detached, Ended, SessionState, Starting
 from tests.doubles.origin import OriginConnection, OriginHandler, answering, open_origin
 from tests.support.engine import (
     OK,
@@ -30,6 +26,7 @@ from tests.support.engine import (
     open_engine,
     request,
 )
+from tests.support.routes import make_route
 
 HOST = "lab-bob.test"
 TOKEN = b"battery-staple"
@@ -50,29 +47,32 @@ class Stage:
     path: str
 
     @contextlib.contextmanager
-    def session(self, *, is_lost: bool = True, token: bytes = TOKEN) -> Iterator[Route]:
+    def session(self, *, is_lost: bool = True, state: SessionState | None = None) -> Iterator[Route]:
         """Hold the session; at the end its link is lost, or it has ended on purpose."""
-        with self.engine.another_route(HOST, self.path, token) as route:
-            route.is_resumable = is_lost
+        with self.engine.another_route(HOST, self.path, TOKEN, is_resumable=is_lost, state=state) as route:
             yield route
 
-    def lose(self) -> DetachedRoute:
+    def lose(self) -> Detached:
         """Have a session lost."""
         with self.session():
             pass
-        found = self.engine.gateway.routes.find(HOST)
-        assert isinstance(found, DetachedRoute)
-        return found
+        found = self.engine.routes.find(HOST)
+        assert found is not None and isinstance(found.state, Detached)
+        return found.state
+
+    def count_connections(self, route: Route) -> int:
+        """Return how many exchanges and tunnels run for a route."""
+        return len(self.engine.planes.ledger.account(route.id).connections)
 
     async def wait_held(self, count: int) -> None:
         """Wait until that many requests wait."""
         with trio.fail_after(PATIENCE):
-            while self.engine.gateway.parked.total != count:  # noqa: ASYNC110
+            while self.engine.context.parked.total != count:  # noqa: ASYNC110
                 await trio.lowlevel.checkpoint()
 
     async def ask(self, data: bytes) -> Visitor:
         """Send a request that will have to wait, and return once it does."""
-        before = self.engine.gateway.parked.total
+        before = self.engine.context.parked.total
         visitor = self.engine.connect()
         await visitor.send(data)
         await self.wait_held(before + 1)
@@ -163,15 +163,9 @@ async def test_who_waits_is_asked_again_for_the_token(short_tmp: Path) -> None:
     async with open_stage(short_tmp, application) as stage:
         stage.lose()
         visitor = await stage.ask(ask())
-        route = Route(
-            user="bob",
-            key="lab",
-            hosts=(HOST,),
-            token_hash=hash_token(b"another"),
-            pool=stage.engine.route.pool,
-        )
-        with stage.engine.gateway.routes.registered(route, Takeover.ANY):
-            assert (await visitor.receive_response()).status == 403
+        route = make_route(host=HOST, user="bob", key="lab", token=b"another", relay_path=stage.engine.origin.path)
+        stage.engine.routes.register(route, Takeover.ANY)
+        assert (await visitor.receive_response()).status == 403
     assert application.messages == []
 
 
@@ -185,7 +179,7 @@ async def test_after_ten_seconds_a_page_says_so_and_asks_again_by_itself(
         await visitor.send(ask(fields=b"Accept: text/html\r\n"))
         response = await visitor.receive_response()
         assert response.status == 503
-        assert trio.current_time() - start == stage.engine.gateway.limits.park_timeout
+        assert trio.current_time() - start == stage.engine.context.limits.park_timeout
         assert response.values(b"retry-after") == [b"3"]
         assert b'<meta http-equiv="refresh" content="3">' in response.body
         assert b"link" in response.body and b"UTC" in response.body
@@ -206,10 +200,10 @@ async def test_after_the_grace_the_session_has_ended(
         response = await visitor.receive_response()  # waited, and was settled so
         assert response.status == 410
         assert trio.current_time() >= 5
-        ended = stage.engine.gateway.routes.find(HOST)
-        assert isinstance(ended, Tombstone) and ended.since == since
+        ended = stage.engine.routes.find(HOST)
+        assert ended is not None and isinstance(ended.state, Ended) and ended.state.since == since
         await trio.sleep(7)
-        assert stage.engine.gateway.routes.find(HOST) is None
+        assert stage.engine.routes.find(HOST) is None
         await visitor.send(ask())
         assert (await visitor.receive_response()).status == 404
 
@@ -224,7 +218,7 @@ async def test_a_session_that_ended_on_purpose_is_gone_at_once(short_tmp: Path, 
         response = await visitor.receive_response()
         assert response.status == 410
         assert b"UTC" in response.body and TOKEN not in response.body
-        assert stage.engine.gateway.counters.noroute == 1
+        assert stage.engine.context.counters.no_route == 1
         with stage.session():
             await visitor.send(ask())
             assert (await visitor.receive_response()).status == 200
@@ -248,7 +242,7 @@ async def test_only_so_many_wait(short_tmp: Path, limits: ServerLimits) -> None:
         with stage.session():
             for one in waiting:
                 assert (await one.receive_response()).status == 200
-        assert stage.engine.gateway.parked.total == 0
+        assert stage.engine.context.parked.total == 0
 
 
 async def test_who_aborts_does_not_wait_on(short_tmp: Path) -> None:
@@ -308,7 +302,7 @@ async def test_so_it_does_when_another_session_takes_over(short_tmp: Path) -> No
             await visitor.send(ask())
             await application.was_asked.wait()
             with stage.session():
-                assert ghost.session.cancel_called
+                assert stage.engine.routes.get(ghost.id) is None
                 assert (await visitor.receive_response()).status == 200
 
 
@@ -356,7 +350,7 @@ async def test_a_link_that_is_lost_again_and_again_keeps_nobody_for_ever(short_t
             with stage.session() as route, trio.fail_after(PATIENCE):
                 if not count:
                     await visitor.send(ask(b"GET /again HTTP/1.1"))
-                while not route.connections:  # noqa: ASYNC110
+                while not stage.count_connections(route):  # noqa: ASYNC110
                     await trio.lowlevel.checkpoint()
             if count < 3:
                 await stage.wait_held(1)
@@ -368,11 +362,10 @@ async def test_a_request_that_finds_nobody_at_the_relay_socket_waits_for_the_ses
     async with open_stage(short_tmp, application) as stage:
         visitor = stage.engine.connect()
         # The SSH server is gone, and the session hears of it a moment later.
-        with stage.engine.another_route(HOST, str(short_tmp / "nobody"), TOKEN) as route:
-            route.is_resumable = True
+        with stage.engine.another_route(HOST, str(short_tmp / "nobody"), TOKEN, is_resumable=True) as route:
             await visitor.send(ask(b"POST / HTTP/1.1", b"Content-Length: 0\r\n"))
             with trio.fail_after(PATIENCE):
-                while not route.connections:  # noqa: ASYNC110
+                while not stage.count_connections(route):  # noqa: ASYNC110
                     await trio.lowlevel.checkpoint()
         await stage.wait_held(1)
         with stage.session():
@@ -387,8 +380,7 @@ async def test_a_page_says_that_the_application_is_starting_and_becomes_it(short
     application = Application(OK)
     async with open_stage(short_tmp, application) as stage:
         visitor = stage.engine.connect()
-        with stage.session() as route:
-            route.starting_since = 0.0
+        with stage.session(state=Starting(since=0.0)) as route:
             await visitor.send(ask(fields=b"Accept: text/html\r\n"))
             response = await visitor.receive_response()
             assert response.status == 503 and response.values(b"retry-after") == [b"2"]
@@ -396,7 +388,7 @@ async def test_a_page_says_that_the_application_is_starting_and_becomes_it(short
             assert b'<meta http-equiv="refresh" content="2">' in response.body
             await visitor.send(ask(b"POST / HTTP/1.1", b"Content-Length: 0\r\n"))
             assert (await visitor.receive_response(b"POST")).status == 503
-            route.starting_since = None
+            stage.engine.routes.change(route.id, Cause.READY)
             await visitor.send(ask())
             assert (await visitor.receive_response()).body == b"ok"
     assert len(application.messages) == 1
@@ -408,9 +400,10 @@ async def test_a_page_says_that_the_application_is_starting_and_becomes_it(short
 async def test_the_routes_of_an_earlier_server_are_expected_back(short_tmp: Path) -> None:
     application = Application(OK)
     async with open_stage(short_tmp, application) as stage:
-        routes = stage.engine.gateway.routes
-        routes.restore([SavedRoute(hosts=(HOST,), token_hash=hash_token(TOKEN))], since=1.0)
-        assert SavedRoute(hosts=(HOST,), token_hash=hash_token(TOKEN)) in routes.snapshot()
+        routes = stage.engine.routes
+        expected = make_route(host=HOST, user="bob", token=TOKEN)
+        routes.restore(Snapshot(since=1.0, routes=(expected,)))
+        assert expected.id in [route.id for route in routes.snapshot().routes]
         visitor = await stage.ask(ask())
         with stage.session():
             assert (await visitor.receive_response()).status == 200
@@ -428,6 +421,6 @@ async def test_an_application_has_so_many_connections_and_no_more(short_tmp: Pat
             await application.was_asked.wait()
             await two.send(ask())
             assert (await two.receive_response()).status == 503
-            assert stage.engine.gateway.counters.limited == 1
+            assert stage.engine.context.counters.limited == 1
             await two.send(request())  # another application's visitors notice nothing
             assert (await two.receive_response()).status == 200

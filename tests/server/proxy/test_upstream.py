@@ -14,7 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.limits import ServerLimits
-from conductor_trio.server.proxy.upstream import UpstreamPool
+from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
 from tests.conftest import no_descriptor_left
 from tests.doubles.origin import OriginConnection, open_origin
 from tests.support.engine import (
@@ -141,7 +141,7 @@ async def test_a_fresh_one_that_closes_without_a_word_is_not_tried_again(short_t
         response = await ask(engine)
         assert response.status == 502
         assert b"application" in response.body
-        assert engine.gateway.counters.broken == 1
+        assert engine.context.counters.broken == 1
         await wait_all_tasks_blocked()
         assert len(engine.origin.connections) == 1
 
@@ -186,7 +186,7 @@ async def test_kept_connections_end_with_their_route(short_tmp: Path) -> None:
 
 async def test_a_pool_that_is_closed_opens_and_keeps_nothing(short_tmp: Path) -> None:
     async with open_origin(short_tmp / "app", Application()) as origin:
-        pool = UpstreamPool(origin.path, ServerLimits())
+        pool = UpstreamPool(origin.path, ServerLimits(), PoolExpiry(ServerLimits()))
         stream = await pool.open()
         kept = await pool.open()
         pool.give_back(kept)
@@ -211,7 +211,7 @@ async def test_nobody_listens(short_tmp: Path) -> None:
             assert response.status == 502
             assert b"relay socket" in response.body
             assert engine.origin.path.encode() not in response.body
-        assert engine.gateway.counters.broken == 2
+        assert engine.context.counters.broken == 2
 
 
 async def test_a_body_is_not_waited_for_where_nobody_listens(short_tmp: Path) -> None:
@@ -241,7 +241,7 @@ async def test_a_backlog_that_stays_full(short_tmp: Path, autojump_clock: MockCl
             response = await ask(engine)
             assert response.status == 503
             assert response.values(b"retry-after")
-            assert trio.current_time() - start == pytest.approx(engine.gateway.limits.connect_timeout, abs=0.5)
+            assert trio.current_time() - start == pytest.approx(engine.context.limits.connect_timeout, abs=0.5)
         os.unlink(engine.origin.path)
 
 

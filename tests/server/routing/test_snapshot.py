@@ -1,49 +1,73 @@
-"""What a server leaves to its successor: written when it changes, nobody else's to read, and never in the way."""
+"""Snapshots: what is written can be read, of either version; anything else is a ValueError; users are bounded."""
 
 from __future__ import annotations
 
-import os
-import stat
-from pathlib import Path
+import json
 
+import attrs
 import pytest
-import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
+from conductor_trio.access.grants import Access, Share
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.limits import ServerLimits
-from conductor_trio.log import get_logger
-from conductor_trio.server.routing.routes import SavedRoute
+from conductor_trio.limits import MAX_SNAPSHOT_LINE, ServerLimits
+from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.snapshot import (
-    SavedState,
-    StateFile,
-    format_state,
-    parse_state,
+    Snapshot,
+    SnapshotReader,
+    format_snapshot,
+    parse_lent_v1,
+    parse_snapshot,
 )
-from conductor_trio.server.routing.table import RouteTable
-from tests.support.programs import wait_until
+from conductor_trio.server.routing.states import Detached, Ended, Live, Starting
+from tests.support.routes import make_route, make_table
 
-LIMITS = ServerLimits(state_pause=0.001)
-ONE = SavedRoute(hosts=("a-u.example.org", "a-u.example.com"), token_hash=hash_token(b"one"))
-TWO = SavedRoute(hosts=("b-u.example.org",), token_hash=hash_token(b"two"))
-
-hosts = st.text(min_size=1).filter(lambda text: text.isprintable())
-saved_routes = st.builds(
-    SavedRoute, hosts=st.lists(hosts, min_size=1).map(tuple), token_hash=st.binary().map(hash_token)
-)
-
-
-@given(st.floats(0, 1e10), st.lists(saved_routes).map(tuple))
-def test_what_is_written_can_be_read(since: float, routes: tuple[SavedRoute, ...]) -> None:
-    state = SavedState(since=since, routes=routes)
-    line = format_state(state)
-    assert line.count(b"\n") == 1
-    assert parse_state(line) == state
-
-
+LIMITS = ServerLimits()
 HASH = hash_token(b"t").encode()
+
+times = st.floats(0, 1e10)
+hashes = st.binary().map(hash_token)
+shares = st.builds(
+    Share,
+    id=st.text(),
+    label=st.text(),
+    created=times,
+    expires=st.none() | times,
+    link_hash=hashes,
+    token_hash=st.none() | hashes,
+    is_once=st.booleans(),
+)
+routes = st.builds(
+    Route,
+    id=st.text(min_size=1),
+    user=st.none() | st.text(),
+    key=st.text(),
+    hosts=st.lists(st.text(min_size=1), min_size=1).map(tuple),
+    access=st.builds(Access, owner_hash=hashes, shares=st.lists(shares, max_size=3).map(tuple)),
+    state=st.builds(Starting, since=times)
+    | st.builds(Live, since=times)
+    | st.builds(Detached, since=times, expires=st.just(0.0)),
+    relay_path=st.none() | st.text(),
+    is_resumable=st.booleans(),
+    node=st.text(),
+    until=st.none() | times,
+)
+
+
+@given(times, st.lists(routes).map(tuple))
+def test_what_is_written_can_be_read(since: float, routes: tuple[Route, ...]) -> None:
+    snapshot = Snapshot(since=since, routes=routes)
+    lines = list(format_snapshot(snapshot))
+    assert len(lines) == 1 + len(routes) and all(line.count(b"\n") == 1 for line in lines)
+    assert parse_snapshot(lines, LIMITS) == snapshot
+
+
+def test_what_has_ended_is_left_out_and_what_is_lent_to_us_is_not_lent_on() -> None:
+    ended = make_route(state=Ended(since=1.0, expires=2.0))
+    borrowed = attrs.evolve(make_route(host="b.test"), is_borrowed=True)
+    read = parse_snapshot(format_snapshot(Snapshot(since=1.0, routes=(ended, borrowed))), LIMITS)
+    assert read.routes == (attrs.evolve(borrowed, is_borrowed=False, relay_path=None),)
 
 
 @pytest.mark.parametrize(
@@ -68,86 +92,129 @@ HASH = hash_token(b"t").encode()
         b'{"since": 1, "routes": [{"hosts": ["a"], "auth": "%s"}]}' % HASH[1:],
         b'{"since": 1, "routes": [{"hosts": ["a"]}]}',
         b"[" * 100_000,
+        b'{"snapshot": 3, "since": 1, "routes": 0}',
+        b'{"snapshot": 2, "since": 1, "routes": -1}',
+        b'{"snapshot": 2, "since": 1, "routes": 1e9}',
+        b'{"snapshot": 2, "since": 1, "routes": 100000000}',
+        b'{"snapshot": 2, "since": NaN, "routes": 0}',
+        b'{"snapshot": 2, "since": 1, "routes": 1}',  # and then nothing
+        b'{"snapshot": 2, "since": 1, "routes": 0}\n{}',
+        b'{"snapshot": 2, "since": 1, "routes": 1}\n{}',
+        b'{"snapshot": 2, "since": 1, "routes": 1}\n' + b"[" * 100_000,
     ],
 )
-def test_anything_else_is_a_value_error_and_ignored(short_tmp: Path, data: bytes) -> None:
+def test_anything_else_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError):
-        parse_state(data)
-    (short_tmp / "state").write_bytes(data)
-    with capture_logs() as logged:
-        assert StateFile(str(short_tmp / "state"), get_logger()).read() is None
-    assert [entry["event"] for entry in logged] == ["state_ignored"]
+        parse_snapshot(data.split(b"\n"), LIMITS)
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o777])
-async def test_the_file_is_its_owners_alone(short_tmp: Path, umask: int) -> None:
-    path = short_tmp / "state"
-    file, routes = StateFile(str(path), get_logger()), RouteTable(LIMITS)
-    assert file.read() is None
-    routes.restore([ONE, TWO], 1.0)
-    before = os.umask(umask)
-    try:
-        await file.write(routes, LIMITS)
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    state = file.read()
-    assert state is not None and state.routes == (ONE, TWO)
-    assert list(short_tmp.iterdir()) == [path]
+ONE = json.loads(list(format_snapshot(Snapshot(since=1.0, routes=(make_route(),))))[1])
 
 
-async def test_without_routes_there_is_no_file(short_tmp: Path) -> None:
-    file = StateFile(str(short_tmp / "state"), get_logger())
-    (short_tmp / "state").touch()
-    with capture_logs() as logged:
-        await file.write(RouteTable(LIMITS), LIMITS)
-        await file.write(RouteTable(LIMITS), LIMITS)
-    assert list(short_tmp.iterdir()) == [] and not logged
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": ""},
+        {"user": 1},
+        {"hosts": []},
+        {"hosts": [""]},
+        {"auth": "ab"},
+        {"shares": [{}]},
+        {"shares": None},
+        {"state": "ended"},
+        {"since": -1},
+        {"relay": 1},
+        {"resumable": 1},
+    ],
+)
+def test_a_field_that_is_not_what_it_should_be_is_a_value_error(wrong: dict[str, object]) -> None:
+    reader = SnapshotReader(LIMITS)
+    reader.receive_line(b'{"snapshot": 2, "since": 1, "routes": 1}')
+    with pytest.raises(ValueError):
+        reader.receive_line(json.dumps(ONE | wrong).encode())
 
 
-async def test_a_link_is_neither_read_nor_written_through(short_tmp: Path) -> None:
-    routes, target = RouteTable(LIMITS), short_tmp / "target"
-    routes.restore([ONE], 1.0)
-    target.write_bytes(format_state(SavedState(since=1, routes=(TWO,))))
-    for name in ("state", "state.new"):
-        (short_tmp / name).symlink_to(target)
-    file = StateFile(str(short_tmp / "state"), get_logger())
-    with capture_logs() as logged:
-        assert file.read() is None
-        await file.write(routes, LIMITS)
-    assert [entry["event"] for entry in logged] == ["state_ignored"]
-    assert parse_state(target.read_bytes()).routes == (TWO,)
-    state = file.read()
-    assert state is not None and state.routes == (ONE,)
+@pytest.mark.parametrize("until", ["1" + "0" * 400, "1e999", "NaN", "true", "-1", '"soon"'])
+def test_an_odd_time_is_none(until: str) -> None:
+    line = json.dumps(ONE | {"until": 77.25}).replace("77.25", until)
+    assert (
+        parse_snapshot([b'{"snapshot": 2, "since": 1, "routes": 1}', line.encode()], LIMITS).routes[0].until
+        is None
+    )
 
 
-async def test_it_follows_the_routes(short_tmp: Path) -> None:
-    file, routes = StateFile(str(short_tmp / "state"), get_logger()), RouteTable(LIMITS)
+@given(st.lists(st.sampled_from("abc"), min_size=1), st.lists(st.sampled_from("abc"), min_size=1))
+def test_hosts_that_come_twice_do_no_harm(one: list[str], other: list[str]) -> None:
+    """In one route, or in two: the first has it, and all can end."""
+    lines = [json.dumps(ONE | {"id": str(n), "hosts": hosts}).encode() for n, hosts in enumerate((one, other))]
+    snapshot = parse_snapshot([b'{"snapshot": 2, "since": 1, "routes": 2}', *lines], LIMITS)
+    now = 0.0
+    table = make_table(LIMITS, lambda: now)
+    table.restore(snapshot)
+    assert {host for route in table.snapshot().routes for host in route.hosts} >= set(one)
+    now = 1e9
+    table.expire()
+    table.expire()
+    assert table.detached == 0
 
-    def holds(*expected: SavedRoute) -> bool:
-        state = file.read()
-        return (() if state is None else state.routes) == expected
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(file.keep, routes, LIMITS)
-        for expected in ([ONE], [ONE, TWO]):
-            routes.restore(expected, 1.0)
-            await wait_until(lambda: holds(*expected))  # noqa: B023
-        nursery.cancel_scope.cancel()
+def test_fields_that_are_not_known_are_ignored() -> None:
+    reader = SnapshotReader(LIMITS)
+    reader.receive_line(b'{"snapshot": 2, "since": 1, "routes": 1, "more": 1}')
+    reader.receive_line(json.dumps(ONE | {"more": 1}).encode())
+    assert reader.is_complete and len(reader.snapshot.routes) == 1
 
 
-async def test_a_disk_that_takes_nothing_is_told_once_until_it_does_again(short_tmp: Path) -> None:
-    path, routes = short_tmp / "missing" / "state", RouteTable(LIMITS)
-    routes.restore([ONE], 1.0)
-    file = StateFile(str(path), get_logger())
-    with capture_logs() as logged:
-        for _ in range(3):
-            await file.write(routes, LIMITS)
-        assert [entry["event"] for entry in logged] == ["state_not_written"]
-        path.parent.mkdir()
-        await file.write(routes, LIMITS)
-        path.with_name("state.new").mkdir()
-        await file.write(routes, LIMITS)
-    assert [entry["event"] for entry in logged] == ["state_not_written"] * 2
-    state = file.read()
-    assert state is not None and state.routes == (ONE,)  # as it was
+def test_a_line_is_bounded() -> None:
+    reader = SnapshotReader(LIMITS)
+    reader.receive_line(b'{"snapshot": 2, "since": 1, "routes": 1}')
+    with pytest.raises(ValueError, match="too long"):
+        reader.receive_line(json.dumps(ONE | {"more": "x" * MAX_SNAPSHOT_LINE}).encode())
+
+
+def test_sessions_beyond_a_users_own_number_are_left_out() -> None:
+    limits = ServerLimits(max_sessions_per_user=2)
+    many = tuple(make_route(host=f"{n}.test") for n in range(5))
+    other = make_route(host="bob.test", user="bob")
+    read = parse_snapshot(format_snapshot(Snapshot(since=1.0, routes=(*many, other))), limits)
+    assert read.routes == (*many[:2], other)
+
+
+def test_a_snapshot_of_version_1_is_read() -> None:
+    auth = hash_token(b"one")
+    line = json.dumps({"since": 7.0, "routes": [{"hosts": ["a.test", "b.test"], "auth": auth}]}).encode()
+    snapshot = parse_snapshot([line], LIMITS)
+    assert snapshot.since == 7.0
+    [route] = snapshot.routes
+    assert (route.hosts, route.access.owner_hash, route.user) == (("a.test", "b.test"), auth, None)
+    assert route.is_detached
+
+
+LENT = {
+    "user": "alice",
+    "key": "app",
+    "hosts": ["app-alice.test"],
+    "token_hash": hash_token(b"t"),
+    "relay_path": "/nowhere/socket",
+    "moves": True,
+}
+
+
+def test_the_sessions_that_a_server_of_version_1_lends_are_read() -> None:
+    [route] = parse_lent_v1(json.dumps([LENT]).encode(), 7.0)
+    assert route.state == Live(since=7.0) and route.is_resumable and route.relay_path == "/nowhere/socket"
+    assert (route.user, route.key, route.hosts) == ("alice", "app", ("app-alice.test",))
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b"[1]", b"[{}]"])
+def test_what_is_no_list_of_sessions_is_a_value_error(line: bytes) -> None:
+    with pytest.raises(ValueError):
+        parse_lent_v1(line, 1.0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"moves": 1}, {"hosts": []}, {"hosts": [1]}, {"token_hash": "ab"}, {"shares": 1}]
+)
+def test_a_lent_session_with_a_wrong_field_is_a_value_error(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        parse_lent_v1(json.dumps([LENT | wrong]).encode(), 1.0)

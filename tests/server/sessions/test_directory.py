@@ -191,7 +191,7 @@ def test_one_that_has_left_its_place_keeps_its_sessions(short_tmp: Path) -> None
 def test_nobody_comes_between_two_servers(short_tmp: Path) -> None:
     run = str(short_tmp / "run")
     with open_runtime_directory(run, LOG) as old:
-        with open_runtime_directory(run, LOG, place=old.place):
+        with open_runtime_directory(run, LOG, ownership=old.ownership):
             old.release_ownership()
             with pytest.raises(StartError, match="another server"), open_runtime_directory(run, LOG):
                 pass
@@ -203,7 +203,7 @@ def test_the_directories_stay_while_another_server_accepts(short_tmp: Path) -> N
     run = str(short_tmp / "run")
     with contextlib.ExitStack() as old_one, contextlib.ExitStack() as new_one:
         old = old_one.enter_context(open_runtime_directory(run, LOG))
-        new = new_one.enter_context(open_runtime_directory(run, LOG, place=old.place))
+        new = new_one.enter_context(open_runtime_directory(run, LOG, ownership=old.ownership))
         old.release_ownership()
         old_one.close()
         assert os.path.isdir(new.sockets)

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 
 from conductor_trio.access.hostnames import user_label
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.server.routing.routes import Route
 from tests.conftest import open_descriptors
 from tests.support.needs import missing
 from tests.support.session_bench import (
@@ -75,7 +74,7 @@ async def test_a_session_as_the_original_client_has_it(bench: Bench) -> None:
         answer = await client.register(key="app")
         assert answer == {"status": "ok", "urls": [f"app-{LABEL}.apps.test"], "key": "app"}
         assert stat.S_IMODE(client.directory.stat().st_mode) == 0o770
-        assert bench.gateway.routes.find(f"app-{LABEL}.apps.test") is not None
+        assert bench.routes.find(f"app-{LABEL}.apps.test") is not None
     await wait_idle(bench)
 
 
@@ -267,7 +266,7 @@ async def test_lines_after_the_registration_are_answered_up_to_a_number(bench: B
     with bench.connect() as client:
         await client.go_live(key="app")
         for _ in range(LIMITS.max_control_lines):
-            assert len(bench.gateway.routes) == 1
+            assert len(bench.routes) == 1
             answer = await client.register(key="other")
             assert answer["status"] == "error"
             assert "already registered" in answer["reason"]
@@ -352,9 +351,10 @@ async def test_what_more_a_client_leaves_in_its_directory_stays(
         assert words in answer["reason"]
     await trio.testing.wait_all_tasks_blocked()
     assert client.directory.exists()
-    assert len(bench.gateway.routes) == 0
+    assert len(bench.routes) == 0
     # It counts as a session, lest a user fill the disk with them.
-    assert bench.host._quotas._by_uid.pop(os.geteuid()) == 1
+    assert bench.host.sessions == 1
+    bench.left_sessions = 1
     shutil.rmtree(client.directory)
 
 
@@ -379,7 +379,7 @@ async def test_a_name_is_taken_until_its_session_ends(bench: Bench) -> None:
             answer = await second.register(key="app", auth=OTHER_HASH)
             assert answer["status"] == "error"
             assert "name taken" in answer["reason"] and "another key" in answer["reason"]
-            assert len(bench.gateway.routes) == 1
+            assert len(bench.routes) == 1
         # Closed this moment; whoever comes next finds the name free.
         with bench.connect() as third:
             await third.go_live(key="app")
@@ -443,15 +443,16 @@ async def test_a_relay_socket_that_is_no_longer_what_was_checked(
 ) -> None:
     with bench.connect() as client:
         await client.go_live(key="app")
-        route = bench.gateway.routes.find(f"app-{LABEL}.apps.test")
-        assert isinstance(route, Route)
+        route = bench.routes.find(f"app-{LABEL}.apps.test")
+        assert route is not None
         try:
             change(client.relay)
         except PermissionError:
             missing("needs root, to give a socket away")
         with trio.fail_after(PATIENCE):
             assert await client.receive() is None
-        assert not route.is_open
+        left = bench.routes.get(route.id)
+        assert left is not None and not left.is_attached and left.relay_path is None
         bench.assert_idle()
 
 
@@ -462,7 +463,7 @@ async def test_what_changes_beside_the_relay_socket_is_no_matter(bench: Bench) -
         (client.directory / "other").unlink()
         client.relay.chmod(0o600)  # closer than needed
         await trio.testing.wait_all_tasks_blocked()
-        assert len(bench.gateway.routes) == 1
+        assert len(bench.routes) == 1
 
 
 async def test_sessions_share_one_descriptor_for_watching(bench: Bench) -> None:
@@ -509,7 +510,7 @@ async def run_stopped(bench: Bench, steps: int, *, hang_up: bool) -> bool:
                 # A server that was stopped leaves its client in the middle of whatever it does.
                 with talking, contextlib.suppress(AssertionError, FileNotFoundError, trio.BrokenResourceError):
                     await client.go_live(key="app")
-                    assert len(bench.gateway.routes) == 1
+                    assert len(bench.routes) == 1
                 client.close()
         finally:
             trio.lowlevel.remove_instrument(stopper)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from hypothesis import given
@@ -25,9 +26,11 @@ from conductor_trio.control.owner_commands import (
     parse_command,
 )
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.server.routing.routes import DetachedRoute, Route
+from conductor_trio.server.routing.states import Cause
 from tests.server.sessions.test_host import LABEL
+from tests.support.routes import make_route
 from tests.support.session_bench import (
+    LIMITS,
     PATIENCE,
     TOKEN_HASH,
     Bench,
@@ -142,7 +145,7 @@ async def test_a_users_sessions_are_listed(bench: Bench) -> None:
         await lost.go_live(key="lost", extensions=["resume"])
         lost.close()
         with trio.fail_after(PATIENCE):
-            while not bench.gateway.routes.lost:  # noqa: ASYNC110
+            while not bench.routes.detached:  # noqa: ASYNC110
                 await trio.sleep(0.001)
         await owner.greet()
         answer = await command(owner, command="list")
@@ -174,20 +177,19 @@ async def test_an_application_that_nobody_uses_is_listed_so_until_somebody_does(
             with trio.fail_after(PATIENCE):
                 while (await command(owner, command="list"))["sessions"][0]["idleUntil"] != ends:
                     pass
-        route = bench.gateway.routes.find(HOST)
-        assert isinstance(route, Route)
-        texts = [str(entry["text"]) for entry in route.event_log.describe()]
+        route = bench.routes.find(HOST)
+        record = bench.context.records.get(route.id) if route else None
+        assert record is not None
+        texts = [str(entry["text"]) for entry in record.event_log.describe()]
         assert texts[-2:] == ["The application ends soon: unused", "The application goes on"]
 
 
 async def test_others_sessions_are_not(bench: Bench) -> None:
-    with bench.connect() as session, bench.connect() as owner:
-        await session.go_live(**OWNER)
-        route = bench.gateway.routes.find(HOST)
-        assert isinstance(route, Route)
-        route.user = "mallory"
+    with bench.connect() as owner:
+        other = bench.routes.register(make_route(host="app-mallory.apps.test", user="mallory"))
         await owner.greet()
         assert (await command(owner, command="list"))["sessions"] == []
+        bench.routes.change(other.id, Cause.LEFT)
 
 
 @pytest.mark.parametrize("name", ["stop", "share", "revoke"])
@@ -217,7 +219,7 @@ async def test_stop_waits_for_a_client_whose_link_is_lost(bench: Bench) -> None:
     with bench.connect() as session:
         await session.go_live(**OWNER)
     with trio.fail_after(PATIENCE):
-        while not isinstance(bench.gateway.routes.find(HOST), DetachedRoute):  # noqa: ASYNC110
+        while not bench.routes.detached:  # noqa: ASYNC110
             await trio.sleep(0.001)
     with bench.connect() as owner:
         await owner.greet()
@@ -266,10 +268,26 @@ async def test_there_are_so_many_shares_and_no_more(bench: Bench) -> None:
         assert "100 shares" in await refusal(owner, command="share", key="app", auth=SHARE_HASH)
 
 
+async def test_a_user_has_so_many_shares_in_all_and_no_more(runtime_dir: Path) -> None:
+    limits = attrs.evolve(LIMITS, max_shares_per_user=3)
+    async with open_bench(runtime_dir, limits=limits) as bench:
+        with bench.connect() as one, bench.connect() as other, bench.connect() as owner:
+            await one.go_live(key="one")
+            await other.go_live(key="other")
+            await owner.greet()
+            for number, key in enumerate(("one", "one", "other")):
+                answer = await command(owner, command="share", key=key, auth=hash_token(b"%d" % number))
+                assert answer["status"] == "ok"
+            for key in ("one", "other"):
+                with bench.connect() as late:
+                    await late.greet()
+                    assert "3 shares" in await refusal(late, command="share", key=key, auth=SHARE_HASH)
+
+
 async def test_a_channel_for_commands_registers_nothing(bench: Bench) -> None:
     with bench.connect() as owner:
         await owner.greet()
         await command(owner, command="list")
         owner.listen()
         assert "open another one" in await refusal(owner, auth=TOKEN_HASH, key="app")
-    assert len(bench.gateway.routes) == 0
+    assert len(bench.routes) == 0

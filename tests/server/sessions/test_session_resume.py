@@ -12,8 +12,9 @@ import pytest
 import trio
 import trio.testing
 
-from conductor_trio.server.routing.routes import DetachedRoute, Route, Tombstone
+from conductor_trio.server.routing.states import Cause, Detached, Ended, Live, SessionState, Starting
 from tests.server.sessions.test_host import LABEL
+from tests.support.routes import make_route
 from tests.support.session_bench import (
     LIMITS,
     OTHER_HASH,
@@ -43,11 +44,17 @@ def ping(idle: float) -> dict[str, object]:
     return {"event": "ping", "idle": idle, "visitors": 0}
 
 
-async def wait_until(bench: Bench, kind: type[Route | DetachedRoute | Tombstone]) -> None:
+async def wait_until(bench: Bench, state: type[SessionState]) -> None:
     """Wait until that is what is known of the name."""
     with trio.fail_after(PATIENCE):
-        while not isinstance(bench.gateway.routes.find(HOST), kind):  # noqa: ASYNC110
+        while not isinstance(state_of(bench), state):  # noqa: ASYNC110
             await trio.sleep(0.001)
+
+
+def state_of(bench: Bench) -> SessionState | None:
+    """Return the state of the session that has the name."""
+    route = bench.routes.find(HOST)
+    return None if route is None else route.state
 
 
 # Its end.
@@ -56,7 +63,7 @@ async def wait_until(bench: Bench, kind: type[Route | DetachedRoute | Tombstone]
 async def test_a_channel_that_breaks_off_leaves_its_name_for_a_while(bench: Bench) -> None:
     with bench.connect() as client:
         await client.go_live(**RESUMES)
-    await wait_until(bench, DetachedRoute)
+    await wait_until(bench, Detached)
     assert bench.session_directories == []
 
 
@@ -65,13 +72,13 @@ async def test_one_that_leaves_does_not(bench: Bench) -> None:
         await client.go_live(**RESUMES)
         await say(client, "leave")
         assert await client.receive() is None
-    await wait_until(bench, Tombstone)
+    await wait_until(bench, Ended)
 
 
 async def test_nor_does_a_client_that_does_not_know_how_to_leave(bench: Bench) -> None:
     with bench.connect() as client:
         await client.go_live(key="app")
-    await wait_until(bench, Tombstone)
+    await wait_until(bench, Ended)
 
 
 async def test_nor_one_that_breaks_the_protocol(bench: Bench) -> None:
@@ -79,7 +86,7 @@ async def test_nor_one_that_breaks_the_protocol(bench: Bench) -> None:
         await client.go_live(**RESUMES)
         await client.send(b"x" * 70_000)
         assert await client.receive() is None
-    await wait_until(bench, Tombstone)
+    await wait_until(bench, Ended)
 
 
 async def test_a_relay_socket_that_changes_takes_the_route_down(bench: Bench) -> None:
@@ -87,7 +94,7 @@ async def test_a_relay_socket_that_changes_takes_the_route_down(bench: Bench) ->
         await client.go_live(**RESUMES)
         os.unlink(client.relay)
         assert await client.receive() is None
-        await wait_until(bench, DetachedRoute)
+        await wait_until(bench, Detached)
 
 
 # Its name.
@@ -96,13 +103,13 @@ async def test_a_relay_socket_that_changes_takes_the_route_down(bench: Bench) ->
 async def test_the_same_token_takes_the_name_over_at_once(bench: Bench) -> None:
     with bench.connect() as ghost, bench.connect() as client:
         await ghost.go_live(**RESUMES)
-        former = bench.gateway.routes.find(HOST)
+        former = bench.routes.find(HOST)
         await client.go_live(**RESUMES)
-        assert isinstance(former, Route) and not former.is_open
-        assert bench.gateway.routes.find(HOST) not in (former, None)
+        assert former is not None and bench.routes.get(former.id) is None
+        assert bench.routes.find(HOST) not in (former, None)
         assert await ghost.receive() == {"event": "replaced"}
         assert await ghost.receive() is None
-        assert len(bench.gateway.routes) == 1
+        assert len(bench.routes) == 1
         assert len(bench.session_directories) == 1
 
 
@@ -116,11 +123,11 @@ async def test_so_do_original_clients(bench: Bench) -> None:
 async def test_the_same_token_takes_a_lost_name_over(bench: Bench) -> None:
     with bench.connect() as client:
         await client.go_live(**RESUMES)
-    await wait_until(bench, DetachedRoute)
+    await wait_until(bench, Detached)
     with bench.connect() as client:
         answer = await client.go_live(**RESUMES)
         assert answer["urls"] == [HOST]
-        assert bench.gateway.routes.lost == 0
+        assert bench.routes.detached == 0
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
@@ -129,7 +136,7 @@ async def test_another_token_does_not_unless_told_to(bench: Bench, is_lost: bool
         await holder.go_live(**RESUMES)
         if is_lost:
             holder.close()
-            await wait_until(bench, DetachedRoute)
+            await wait_until(bench, Detached)
         with bench.connect() as other:
             await other.greet()
             other.listen()
@@ -150,22 +157,21 @@ async def test_who_was_replaced_does_not_take_turns(bench: Bench) -> None:
             answer = await replaced.register(**RESUMES, takeover="never")
             assert answer["status"] == "error" and "name taken" in answer["reason"]
         await say(holder, "leave")
-    await wait_until(bench, Tombstone)
+    await wait_until(bench, Ended)
     with bench.connect() as replaced:
         await replaced.go_live(**RESUMES, takeover="never")
 
 
 async def test_a_name_is_never_taken_from_another_user(bench: Bench) -> None:
-    with bench.connect() as client:
-        await client.go_live(**RESUMES)
-        route = bench.gateway.routes.find(HOST)
-        assert isinstance(route, Route)
-        route.user = "mallory"  # host names keep users apart, so this cannot be had otherwise
-        with bench.connect() as other:
-            await other.greet()
-            other.listen()
-            answer = await other.register(**RESUMES, takeover="any")
-            assert answer["status"] == "error" and "name taken" in answer["reason"]
+    # Host names keep users apart, so this cannot be had otherwise.
+    mallory = bench.routes.register(make_route(host=HOST, user="mallory", token=b"token"))
+    with bench.connect() as other:
+        await other.greet()
+        other.listen()
+        answer = await other.register(**RESUMES, takeover="any")
+        assert answer["status"] == "error" and "name taken" in answer["reason"]
+    assert bench.routes.find(HOST) is mallory
+    bench.routes.change(mallory.id, Cause.LEFT)
 
 
 # Whether anybody is still there.
@@ -191,7 +197,7 @@ async def test_a_client_that_answers_is_kept_and_one_that_does_not_is_lost(
                 assert await client.receive() == (ping(idle) if silence < LIMITS.ping_timeout else None)
                 idle += LIMITS.ping_interval
             assert silence <= 30
-            await wait_until(bench, DetachedRoute)
+            await wait_until(bench, Detached)
 
 
 async def test_silence_is_noticed_when_it_has_lasted_too_long_and_not_at_the_next_question(
@@ -206,7 +212,7 @@ async def test_silence_is_noticed_when_it_has_lasted_too_long_and_not_at_the_nex
             assert heard is not None and heard["event"] == "ping"
             mock_clock.jump(1)
             assert await client.receive() is None
-            await wait_until(bench, DetachedRoute)
+            await wait_until(bench, Detached)
 
 
 async def test_a_client_that_does_not_know_of_it_is_never_asked(
@@ -229,16 +235,16 @@ async def test_all_are_told_to_move_and_served_on(bench: Bench) -> None:
     with bench.connect() as before, bench.connect() as original, bench.connect() as after:
         await before.go_live(key="b", extensions=["resume"])
         await original.go_live(key="o")
-        bench.gateway.begin_drain()
+        bench.context.begin_drain()
         assert await before.receive() == {"event": "move"}
         await after.go_live(key="a", extensions=["resume"])  # connected before, and comes late
         assert await after.receive() == {"event": "move"}
-        assert len(bench.gateway.routes) == 3
+        assert len(bench.routes) == 3
         bench.stop()
         assert await before.receive() is None
         assert await original.receive() is None
         # A successor expects them all, whether or not they were told.
-        assert bench.gateway.routes.find(f"b-{LABEL}.apps.test") is not None
+        assert bench.routes.find(f"b-{LABEL}.apps.test") is not None
 
 
 # An application that is still starting.
@@ -247,12 +253,10 @@ async def test_all_are_told_to_move_and_served_on(bench: Bench) -> None:
 async def test_a_name_may_be_there_before_its_application(bench: Bench) -> None:
     with bench.connect() as client:
         await client.go_live(key="app", extensions=["starting"], starting=True)
-        route = bench.gateway.routes.find(HOST)
-        assert isinstance(route, Route)
-        assert route.starting_since is not None
+        assert isinstance(state_of(bench), Starting)
         await say(client, "ready")
         assert await client.receive() == {"event": "ready"}
-        assert route.starting_since is None
+        assert isinstance(state_of(bench), Live)
 
 
 # How many.
@@ -275,7 +279,7 @@ async def test_a_user_opens_so_many_in_a_minute_and_no_more(
             assert await open_and_leave() is None
         reason = await open_and_leave()
         assert reason is not None and "3 sessions" in reason and "minute" in reason
-        assert bench.gateway.counters.refused == 1
+        assert bench.context.counters.refused == 1
         mock_clock.jump(61)
         for _ in range(3):
             assert await open_and_leave() is None

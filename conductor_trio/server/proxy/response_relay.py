@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import enum
 
 import trio
 
-from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
+from conductor_trio.errors import RemoteProtocolError, UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.body import (
     EndOfMessage,
     Framing,
@@ -26,65 +26,71 @@ from conductor_trio.http1.rewrite import (
     switches_as_asked,
 )
 from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.stream import SocketStream, Stream
-from conductor_trio.server.proxy.context import Gateway
-from conductor_trio.server.routing.routes import Route
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.proxy.context import ExchangeContext
+from conductor_trio.server.proxy.failures import ClientDisconnected, ResponseTruncated
+from conductor_trio.server.proxy.request_pump import RequestPump
+from conductor_trio.server.proxy.route_runtime import RouteRuntime
 
 
-class ClientDisconnected(Exception):
-    """The visitor aborted, or does not read."""
+class ResponseEnd(enum.Enum):
+    """What the application's connection is good for after a response."""
 
-
-class ResponseTruncated(Exception):
-    """The response broke off after its head had gone out."""
+    REUSABLE = enum.auto()  #: another request
+    SPENT = enum.auto()  #: nothing more
+    SWITCHED = enum.auto()  #: the new protocol
 
 
 class ResponseRelay:
-    """One response; `may_keep` tells, when its head goes out, whether the visitor's connection may stay."""
+    """One response; that the visitor's connection may stay, its head says if `pump` has read the whole request."""
 
     def __init__(
         self,
-        gateway: Gateway,
-        route: Route,
+        context: ExchangeContext,
+        runtime: RouteRuntime,
         upstream: SocketStream,
-        visitor: Stream,
         request: RequestHead,
-        may_keep: Callable[[], bool],
+        pump: RequestPump,
     ) -> None:
-        self._gateway = gateway
-        self._traffic = route.traffic
-        self._usage = route.usage
-        self.upstream = upstream
-        self._visitor = visitor
+        self._proxy = context.proxy
+        self._visitor = context.visitor
+        self._traffic = runtime.traffic
+        self._usage = runtime.usage
+        self._upstream = upstream
         self._request = request
-        self._may_keep = may_keep
-        self.reader = ResponseReader(request.method, gateway.limits)
-        self.has_switched = False
-        self._delivery: ResponseFraming | None = None  # set when a final response's head goes out
+        self._pump = pump
+        self._reader = ResponseReader(request.method, context.proxy.limits)
+        self._has_switched = False
+        self._framing: ResponseFraming | None = None  # set when a final response's head goes out
         self._chunks_out = False
         self._upstream_stays = True
 
     @property
     def has_begun(self) -> bool:
         """Whether anything of a final response went to the visitor."""
-        return self.has_switched or self._delivery is not None
+        return self._has_switched or self._framing is not None
 
     @property
     def shows_its_end(self) -> bool:
         """Whether the visitor can tell a whole response from one that is cut by a mere close."""
-        return self._delivery is not None and self._delivery.shows_its_end
+        return self._framing is not None and self._framing.shows_its_end
 
     @property
     def keeps_visitor(self) -> bool:
         """Whether the visitor was told that the connection stays."""
-        return self._delivery is not None and self._delivery.keep_alive
+        return self._framing is not None and self._framing.keep_alive
 
     @property
-    def leaves_upstream_clean(self) -> bool:
-        """Whether the application's connection is good for another request."""
-        return self._upstream_stays and self.reader.is_complete and not self.reader.trailing_data
+    def has_heard(self) -> bool:
+        """Whether a byte of a response has come."""
+        return self._reader.has_begun
 
-    async def run(self) -> None:
+    @property
+    def trailing_data(self) -> bytes:
+        """What has come after the response."""
+        return self._reader.trailing_data
+
+    async def run(self) -> ResponseEnd:
         """Pass the response on until it is complete.
 
         Raises `UpstreamUnavailable` where none has begun, `ResponseTruncated` where it broke off, and
@@ -94,39 +100,45 @@ class ResponseRelay:
         while True:
             try:
                 await self._receive()
-                while (event := self.reader.next_event()) is not None:
+                while (event := self._reader.next_event()) is not None:
                     out.append(self._format_event(event))
                 await self._send(out)
-                if self.reader.is_complete:
-                    return
+                if self._reader.is_complete:
+                    return self._end()
             except RemoteProtocolError as error:
                 await self._send(out)  # noqa: ASYNC120
                 raise self._cut(str(error)) from error
 
+    def _end(self) -> ResponseEnd:
+        if self._has_switched:
+            return ResponseEnd.SWITCHED
+        is_reusable = self._upstream_stays and not self._reader.trailing_data
+        return ResponseEnd.REUSABLE if is_reusable else ResponseEnd.SPENT
+
     async def _receive(self) -> None:
         """Wait for bytes; of a body that needs no look at it they go on through the shared buffer at once."""
-        left = None if self._chunks_out else self.reader.raw_remaining
+        left = None if self._chunks_out else self._reader.raw_remaining
         try:
             if left is None:
-                data = await self.upstream.receive_some(self._gateway.limits.read_size)
+                data = await self._upstream.receive_some(self._proxy.limits.read_size)
                 if data:
-                    self.reader.receive_data(data)
+                    self._reader.receive_data(data)
                     return
                 count = 0
             else:
-                buffer = self._gateway.buffer[:left]
-                count = await self.upstream.receive_into(buffer)
+                buffer = self._proxy.buffer[:left]
+                count = await self._upstream.receive_into(buffer)
         except STREAM_LOST as error:
             raise self._cut("the connection to it was lost") from error
         if count:
-            self.reader.skip(count)
+            self._reader.skip(count)
             await self._send_from(buffer[:count])
-            await self._gateway.fairness.yield_if_over_share(self._usage)
+            await self._proxy.fairness.yield_if_over_share(self._usage)
         else:
-            self.reader.receive_eof()
+            self._reader.receive_eof()
             # Nothing but this end ends the body, and a lost link would look the same; but then word of it is
             # coming, and the session's end cancels us.
-            await trio.sleep(self._gateway.limits.lost_link_delay)
+            await trio.sleep(self._proxy.limits.lost_link_delay)
 
     async def _send(self, out: list[bytes]) -> None:
         """Send and forget what has gathered."""
@@ -137,7 +149,7 @@ class ResponseRelay:
                 await self._visitor.send_all(data)
             except STREAM_LOST as error:
                 raise ClientDisconnected from error
-            self._gateway.fairness.charge(self._usage)
+            self._proxy.fairness.charge(self._usage)
 
     async def _send_from(self, buffer: memoryview) -> None:
         self._traffic.count_to_visitors(len(buffer))
@@ -147,8 +159,8 @@ class ResponseRelay:
             raise ClientDisconnected from error
 
     def _cut(self, what: str) -> Exception:
-        if self._delivery is None:
-            return UpstreamUnavailable(f"The application did not give a proper answer: {what}.")
+        if self._framing is None:
+            return UpstreamUnavailable(what, fault=UpstreamFault.BAD_ANSWER)
         return ResponseTruncated(what)
 
     def _format_event(self, event: ResponseHead | bytes | EndOfMessage) -> bytes:
@@ -165,11 +177,12 @@ class ResponseRelay:
         if head.status == 101:
             if not switches_as_asked(self._request, head):
                 raise RemoteProtocolError("it changed the protocol without being asked to")
-            self.has_switched = True
+            self._has_switched = True
             return format_switch_head(head)
         if head.is_interim:
             return format_interim_head(head) if self._request.is_http11 else b""
-        self._delivery = plan_response_framing(self._request, head, may_keep=self._may_keep())
-        self._chunks_out = self._delivery.chunked
+        may_keep = self._pump.is_complete and not self._proxy.activity.is_draining
+        self._framing = plan_response_framing(self._request, head, may_keep=may_keep)
+        self._chunks_out = self._framing.chunked
         self._upstream_stays &= head.keep_alive and head.body.framing is not Framing.CLOSE
-        return format_response_head(self._request, head, self._delivery, date=self._gateway.date())
+        return format_response_head(self._request, head, self._framing, date=self._proxy.date.now())

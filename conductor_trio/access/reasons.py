@@ -1,0 +1,75 @@
+"""The reasons for which the server answers a request itself: values, whose words for people are in `pages`."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from conductor_trio.errors import UpstreamFault
+
+
+class Refusal(enum.Enum):
+    """A reason that is told in one word."""
+
+    NO_ROUTE = "no route"  #: nothing is known of the host name
+    NO_PAGE = "no page"  #: the server has no page of that path
+    METHOD_NOT_ALLOWED = "method not allowed"  #: for a page of the server's own
+    NO_TOKEN = "no token"  #: none was shown, or no right one # noqa: S105
+    WRONG_TOKEN = "wrong token"  #: in a login link # noqa: S105
+    WRONG_FORM_TOKEN = "wrong form token"  #: in the login form # noqa: S105
+    LINK_USED = "link used"  #: a one-time link, a second time
+    CROSS_SITE = "cross-site"  #: another site's page sent it
+    TOO_MANY_CONNECTIONS = "too many connections"  #: to the application
+    TOO_MANY_VISITORS = "too many visitors"  #: at the gateway
+    SESSION_CUT = "session cut"  #: the session ended before the application answered
+
+
+@attrs.frozen(kw_only=True)
+class Redirect:
+    """A right token was shown: the browser goes on to `where`, with a cookie."""
+
+    where: str  #: fit for a Location field
+    set_cookie: str  #: a Set-Cookie field's value
+    status: int = 302
+
+
+@attrs.frozen(kw_only=True)
+class ApplicationStarting:
+    """The application has been starting since then (Unix time)."""
+
+    since: float
+
+
+@attrs.frozen(kw_only=True)
+class LinkLost:
+    """The session's link has been lost since then (Unix time), and its client has not come back in time."""
+
+    since: float
+
+
+@attrs.frozen(kw_only=True)
+class SessionEnded:
+    """The session ended at that time (Unix time)."""
+
+    since: float
+
+
+@attrs.frozen(kw_only=True)
+class BadRequest:
+    """The request breaks the protocol; `status` says how."""
+
+    status: int
+
+
+@attrs.frozen(kw_only=True)
+class UpstreamFailed:
+    """The application, or the way to it, has not worked since then (Unix time); `what` is what was seen."""
+
+    status: int
+    fault: UpstreamFault
+    what: str
+    since: float
+
+
+Reason = Refusal | Redirect | ApplicationStarting | LinkLost | SessionEnded | BadRequest | UpstreamFailed

@@ -1,0 +1,113 @@
+"""Shutdown of the server, in named phases, for a signal as for a successor.
+
+::
+
+    SERVING ──signal──────▶ DRAINING ──nobody left, grace over, or second signal──▶ ENDED
+            ──handed over─▶          ──or, with inherited listeners, somebody waits for our successor
+
+While it drains, it accepts nobody, clients are told to register elsewhere, answers say that they are the last on
+their connection, and what runs may go on for the grace period. A successor is lent the sessions for that time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import signal
+from collections.abc import AsyncIterator
+
+import attrs
+import trio
+
+from conductor_trio.limits import ServerLimits
+from conductor_trio.log import Logger
+from conductor_trio.net.listeners import Listener
+from conductor_trio.server.lifecycle.handover import Successor
+from conductor_trio.server.lifecycle.listeners import Listeners
+from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
+from conductor_trio.server.lifecycle.service_manager import notify
+from conductor_trio.server.lifecycle.state_file import StateFile
+from conductor_trio.server.proxy.context import ProxyContext
+from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.sessions.context import SessionContext
+
+#: The signals that end the server.
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Phase(enum.Enum):
+    """How far the server has come."""
+
+    SERVING = "serving"
+    DRAINING = "draining"
+    ENDED = "ended"
+
+
+@attrs.define(eq=False, kw_only=True)
+class Shutdown:
+    """One server's; the visitors' nursery runs within `grace`, which ends it."""
+
+    proxy: ProxyContext
+    sessions: SessionContext
+    routes: RouteTable
+    listeners: Listeners
+    runtime: RuntimeDirectory
+    state: StateFile
+    signals: AsyncIterator[int]
+    limits: ServerLimits
+    log: Logger
+    #: Cancelled, and so every connection of a visitor, when the grace period is over.
+    grace: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    phase: Phase = attrs.field(default=Phase.SERVING, init=False)
+
+    async def begin(self, successor: Successor | None, visitors: trio.Nursery, others: trio.Nursery) -> None:
+        """Accept no more and begin the grace period; `successor` accepts in our place, if there is one."""
+        self.phase = Phase.DRAINING
+        is_handed = successor is not None
+        event = "handed_over" if is_handed else "stopping"
+        self.log.info(event, visitors=self.proxy.visitors, sessions=len(self.routes))
+        if is_handed:
+            self.listeners.release_paths()
+        else:
+            notify("STOPPING=1")
+            await self.state.write()
+        self.listeners.close()
+        self.runtime.release_ownership()
+        self.grace.deadline = trio.current_time() + self.limits.grace_timeout
+        self.proxy.begin_drain()
+        self.sessions.begin_drain()
+        others.start_soon(self._force_exit, name="second signal")
+        if successor is not None:
+            visitors.start_soon(_lend_sessions, successor, name="sessions lent to the successor")
+        elif self.listeners.inherited:
+            others.start_soon(self._end_grace_early, name="visitors who wait for the successor")
+
+    def end(self) -> None:
+        """Take note that no visitor is left: what remains are the sessions, which end now."""
+        self.phase = Phase.ENDED
+
+    async def _end_grace_early(self) -> None:
+        """End the grace period when someone waits for our successor, which may only come when we have ended."""
+        async with trio.open_nursery() as nursery:
+
+            async def wait_for_anybody(listener: Listener) -> None:
+                await trio.lowlevel.wait_readable(listener.sock)
+                nursery.cancel_scope.cancel()
+
+            for listener in self.listeners.inherited:
+                nursery.start_soon(wait_for_anybody, listener, name="backlog of an inherited listener")
+        await trio.sleep(self.limits.successor_pause)
+        await self.proxy.wait_exchanges_settled()
+        self.grace.cancel()
+
+    async def _force_exit(self) -> None:
+        """End the grace period at a second signal."""
+        async for number in self.signals:
+            if number in ENDING_SIGNALS:
+                self.grace.cancel()
+
+
+async def _lend_sessions(successor: Successor) -> None:
+    """Keep our sessions for a successor, until their clients have registered over there."""
+    with contextlib.closing(successor):
+        await successor.wait_released()

@@ -1,0 +1,104 @@
+"""The state file: a snapshot of the routes on disk, for a successor that can no longer ask us."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+import trio
+
+from conductor_trio.limits import MAX_SNAPSHOT_V1, ServerLimits
+from conductor_trio.log import Logger
+from conductor_trio.server.routing.feed import RouteChange
+from conductor_trio.server.routing.snapshot import Snapshot, format_snapshot, parse_snapshot
+from conductor_trio.server.routing.table import RouteTable
+
+_WRITE_SHARE = 20  # writing takes at most one part in so many of the time
+
+
+class StateFile:
+    """The file, and what is to be in it."""
+
+    def __init__(self, path: str, routes: RouteTable, limits: ServerLimits, log: Logger) -> None:
+        self._path = path
+        self._routes = routes
+        self._limits = limits
+        self._log = log
+        self._is_failing = False
+        self._has_changed = trio.Event()
+        routes.subscribe(self._note_change)
+
+    def _note_change(self, change: RouteChange) -> None:
+        self._has_changed.set()
+
+    def read(self) -> Snapshot | None:
+        """Return the snapshot that was left, None where there is none; what cannot be used is logged."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise ValueError("no file")
+                lines = iter(lambda: file.readline(MAX_SNAPSHOT_V1 + 2), b"")
+                return parse_snapshot(lines, self._limits)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self._log.warning("state_ignored", path=self._path, error=_words(error))
+            return None
+
+    async def keep(self) -> None:
+        """Write the routes whenever they have changed, for ever."""
+        while True:
+            await self._has_changed.wait()
+            self._has_changed = trio.Event()
+            begun = trio.current_time()
+            await self.write()
+            took = trio.current_time() - begun
+            await trio.sleep(max(self._limits.state_pause, _WRITE_SHARE * took))
+
+    async def write(self) -> None:
+        """The file holds the routes as they are now, or a log entry says why not; takes a limited time.
+
+        The disk may hang, which must not keep anybody waiting, so what takes too long is left to its thread.
+        """
+        snapshot = self._routes.snapshot()
+        with trio.move_on_after(self._limits.state_timeout) as deadline:
+            try:
+                await trio.to_thread.run_sync(_replace, self._path, snapshot, abandon_on_cancel=True)
+            except OSError as error:
+                self._note_failure(_words(error))
+            else:
+                self._is_failing = False
+        if deadline.cancelled_caught:
+            self._note_failure("it takes too long")
+
+    def _note_failure(self, error: str) -> None:
+        if not self._is_failing:  # once, until it works again
+            self._log.warning("state_not_written", path=self._path, error=error)
+        self._is_failing = True
+
+
+def _words(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _replace(path: str, snapshot: Snapshot) -> None:
+    """The file holds the snapshot and nobody else may read it, or what it held before; no routes are no file."""
+    if not snapshot.routes:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return
+    new = f"{path}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
+            file.writelines(format_snapshot(snapshot))
+        os.rename(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise

@@ -1,0 +1,46 @@
+"""The server's own pages together, as the data plane reaches them."""
+
+from __future__ import annotations
+
+import attrs
+
+from conductor_trio.access.decide import RedeemOneTimeLink, Respond
+from conductor_trio.access.grants import Principal
+from conductor_trio.access.reasons import Reason
+from conductor_trio.http1.reader import RequestReader
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.limits import ServerLimits
+from conductor_trio.net.stream import Stream
+from conductor_trio.server.ownpages.login import LoginForm, redeem_link
+from conductor_trio.server.ownpages.session_socket import SessionSocketServer
+from conductor_trio.server.routing.ports import SessionService
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.table import RouteTable
+
+
+@attrs.frozen(eq=False)
+class OwnPages:
+    """Implements `proxy.ports.OwnPages` with what the control plane does for its sessions."""
+
+    sessions: SessionService
+    routes: RouteTable
+    limits: ServerLimits
+
+    async def log_in(
+        self, visitor: Stream, requests: RequestReader, request: RequestHead, route: Route, *, https: bool
+    ) -> tuple[Respond, bool]:
+        """Read the login form, the request's body, and return the answer, and whether it was read to its end."""
+        form = LoginForm(visitor, requests, self.limits)
+        answer = await form.submit(request, route, self.routes, self.sessions, https=https)
+        return answer, form.has_read_all
+
+    def redeem(self, link: RedeemOneTimeLink, route: Route, *, https: bool) -> Reason:
+        """Open this browser by a one-time link, and return the answer."""
+        return redeem_link(link, route, self.sessions, https=https)
+
+    async def serve_session_socket(
+        self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
+    ) -> None:
+        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""
+        server = SessionSocketServer(self.routes, self.sessions, self.limits)
+        await server.serve(visitor, request, trailing_data, route, principal)

@@ -1,0 +1,84 @@
+"""The server's own answers on a visitor's connection: counted, written, and the connection's end after them."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from conductor_trio.access.reasons import Reason, Refusal
+from conductor_trio.http1.body import EndOfMessage
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.limits import ServerLimits
+from conductor_trio.net.relay import linger
+from conductor_trio.net.stream import Stream
+from conductor_trio.pages.answers import Document, Reply, answer_for, format_answer
+from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
+from conductor_trio.server.proxy.exchange import Outcome
+
+
+@attrs.frozen(eq=False)
+class Answerer:
+    """Answers the requests of one visitor that do not go to an application, or got no response there."""
+
+    _context: ExchangeContext
+
+    async def answer(self, reason: Reason, request: RequestHead, *, is_complete: bool) -> Outcome:
+        """Tell the visitor the reason; `is_complete` tells that the request's end has been read."""
+        _count_limited(reason, self._context.proxy)
+        return await self.show(answer_for(reason), request, is_complete=is_complete)
+
+    async def show(self, answer: Reply | Document, request: RequestHead, *, is_complete: bool) -> Outcome:
+        """Answer a request, and go on with the next only if nothing of its body is still to come."""
+        requests, proxy = self._context.requests, self._context.proxy
+        if not is_complete and request.body.is_empty:
+            is_complete = isinstance(requests.next_event(), EndOfMessage)
+        keep_alive = is_complete and request.keep_alive and not proxy.activity.is_draining
+        await _send_answer(answer, request, self._context.visitor, proxy, keep_alive=keep_alive)
+        if keep_alive:
+            # The answer may have cost no wait; a flood of such requests must not hold up the others.
+            await trio.lowlevel.checkpoint()
+            return Outcome.KEEP
+        if not is_complete:
+            await lingering_close(self._context.visitor, proxy.limits)
+        return Outcome.CLOSE
+
+    async def answer_last(self, reason: Reason, request: RequestHead | None) -> Outcome:
+        """Tell the visitor the reason, and read nothing more from them; without a request none could be read."""
+        visitor, proxy = self._context.visitor, self._context.proxy
+        await _send_answer(answer_for(reason), request, visitor, proxy, keep_alive=False)
+        await lingering_close(visitor, proxy.limits)
+        return Outcome.CLOSE
+
+
+async def turn_away(visitor: Stream, proxy: ProxyContext) -> None:
+    """Tell a visitor who is one too many, whatever they want."""
+    _count_limited(Refusal.TOO_MANY_VISITORS, proxy)
+    await _send_answer(answer_for(Refusal.TOO_MANY_VISITORS), None, visitor, proxy, keep_alive=False)
+
+
+def _count_limited(reason: Reason, proxy: ProxyContext) -> None:
+    if reason is Refusal.TOO_MANY_CONNECTIONS or reason is Refusal.TOO_MANY_VISITORS:
+        proxy.counters.limited += 1
+
+
+async def _send_answer(
+    answer: Reply | Document,
+    request: RequestHead | None,
+    visitor: Stream,
+    proxy: ProxyContext,
+    *,
+    keep_alive: bool,
+) -> None:
+    """Count an answer and send it."""
+    proxy.counters.count_answer(answer.status)
+    await visitor.send_all(format_answer(answer, request, keep_alive=keep_alive, date=proxy.date.now()))
+
+
+async def lingering_close(stream: Stream, limits: ServerLimits) -> None:
+    """End our direction, and read away for a while what the visitor still sends."""
+    await linger(
+        stream,
+        linger_timeout=limits.linger_timeout,
+        max_bytes=limits.max_linger,
+        read_size=limits.read_size,
+    )

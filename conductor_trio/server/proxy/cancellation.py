@@ -1,0 +1,53 @@
+"""Cancellation of a visitor's connection: whoever cancels says why, and the connection ends accordingly."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+import trio
+
+
+class CancelReason(enum.Enum):
+    """Why a visitor's connection was cancelled."""
+
+    IDLE = "idle"  #: it waited too long for another request
+    DRAINED = "drained"  #: the same, for the short time that is left while the server ends
+    LATE_HEAD = "late head"  #: the rest of a request's head did not come in time
+    VISITOR_GONE = "visitor gone"  #: the visitor ended the connection and wants no answer
+    SESSION_ENDED = "session ended"  #: the session to which its exchange or tunnel goes is over
+    ACCESS_ENDED = "access ended"  #: what the visitor was let in by opens nothing any more
+
+
+@attrs.define(eq=False)
+class ConnectionScope:
+    """The cancel scope of a visitor's connection, by which all who may cancel it know it.
+
+    The first reason counts: what is cancelled once stays so.
+    """
+
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    _reason: CancelReason | None = attrs.field(default=None, init=False)
+    _deadline_reason: CancelReason | None = attrs.field(default=None, init=False)
+
+    def cancel(self, reason: CancelReason) -> None:
+        """Cancel what runs on the connection."""
+        if not self.scope.cancel_called:
+            self._reason = reason
+            self.scope.cancel()
+
+    def set_deadline(self, deadline: float, reason: CancelReason) -> None:
+        """Cancel it at that time (Trio's), unless the deadline is cleared before."""
+        self._deadline_reason = reason
+        self.scope.deadline = deadline
+
+    def clear_deadline(self) -> None:
+        """Have no deadline any more."""
+        self.scope.deadline = float("inf")
+
+    @property
+    def reason(self) -> CancelReason:
+        """Why it was cancelled, once it was."""
+        reason = self._reason or self._deadline_reason
+        assert reason is not None, "nobody but the owner of the server's nursery cancels without a reason"
+        return reason

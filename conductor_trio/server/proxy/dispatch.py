@@ -1,0 +1,213 @@
+"""Dispatch of a request: `routing.ruling` rules on it, and one match carries the ruling out."""
+
+from __future__ import annotations
+
+import time
+from typing import assert_never
+
+import attrs
+import trio
+
+from conductor_trio.access.decide import (
+    Forward,
+    OwnPage,
+    RedeemOneTimeLink,
+    Respond,
+    ServerOptions,
+    SessionPage,
+    SessionSocket,
+    StatusPage,
+    SubmitToken,
+)
+from conductor_trio.access.grants import Principal
+from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamFailed
+from conductor_trio.errors import UpstreamUnavailable
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.pages.answers import OPTIONS_ANSWER, SESSION_PAGE, status_page
+from conductor_trio.server.proxy.answering import Answerer, lingering_close
+from conductor_trio.server.proxy.context import ExchangeContext
+from conductor_trio.server.proxy.disconnect import DisconnectListener
+from conductor_trio.server.proxy.exchange import Exchange, Outcome
+from conductor_trio.server.proxy.failures import RequestAborted
+from conductor_trio.server.proxy.request_pump import RequestPump
+from conductor_trio.server.proxy.route_runtime import RouteRuntime
+from conductor_trio.server.proxy.tunnel import Tunnel
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.ruling import Load, Park, may_repeat, rule
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class SessionView:
+    """The visitor looks at the session's page: what is left to do is to serve its WebSocket."""
+
+    request: RequestHead
+    trailing_data: bytes
+    route: Route
+    principal: Principal
+
+
+Served = Outcome | Tunnel | SessionView
+
+
+@attrs.define(eq=False)
+class Dispatcher:
+    """Dispatches the requests of one visitor's connection, one after the other."""
+
+    _context: ExchangeContext
+    listener: DisconnectListener  #: another one after the connection was cancelled and goes on
+    _answerer: Answerer
+    _exchange: Exchange | None = attrs.field(default=None, init=False)  # that is under way
+    _repeats: int = attrs.field(default=0, init=False)  # of its request
+
+    async def dispatch(self, request: RequestHead, *, is_complete: bool) -> Served:
+        """Have a request ruled on, again when it was parked and its session is another, and carry that out.
+
+        `is_complete` tells that its end has been read.
+        """
+        proxy = self._context.proxy
+        https = self._context.peer.uses_https(request)
+        while True:
+            route = self._find_route(request)
+            runtime = None if route is None else proxy.runtimes.get(route.id)
+            load = Load.NORMAL if runtime is None else runtime.load
+            ruling = rule(request, route, load, proxy.policy, https=https, now=time.time())
+            match ruling:
+                case Forward():
+                    assert runtime is not None, "a session that is here has a runtime"
+                    return await self._forward(request, runtime, ruling, is_complete=is_complete)
+                case Park(otherwise=otherwise):
+                    assert route is not None
+                    if await self._park(request, route):
+                        continue
+                    ruling = otherwise
+            return await self._answer(ruling, request, route, is_complete=is_complete, https=https)
+
+    def _find_route(self, request: RequestHead) -> Route | None:
+        return self._context.proxy.routes.find(request.authority.host) if request.authority else None
+
+    async def _answer(
+        self,
+        ruling: Respond | OwnPage,
+        request: RequestHead,
+        route: Route | None,
+        *,
+        is_complete: bool,
+        https: bool,
+    ) -> Served:
+        """Answer a request in the application's place, or show a page of the server's own."""
+        context, answerer = self._context, self._answerer
+        match ruling:
+            case Respond(reason=reason, failed_token=failed_token):
+                if failed_token:
+                    await self._slow_down(request, route)
+                return await answerer.answer(reason, request, is_complete=is_complete)
+            case StatusPage():
+                return await answerer.show(status_page(context.proxy.status()), request, is_complete=is_complete)
+            case ServerOptions():
+                return await answerer.show(OPTIONS_ANSWER, request, is_complete=is_complete)
+            case SessionPage():
+                return await answerer.show(SESSION_PAGE, request, is_complete=is_complete)
+        assert route is not None, "the other pages are those of a session"
+        match ruling:
+            case RedeemOneTimeLink():
+                reason = context.proxy.own_pages.redeem(ruling, route, https=https)
+                return await answerer.answer(reason, request, is_complete=is_complete)
+            case SubmitToken():
+                return await self._log_in(request, route, https=https)
+            case SessionSocket(principal=principal):
+                rest = context.requests.trailing_data
+                return SessionView(request=request, trailing_data=rest, route=route, principal=principal)
+        assert_never(ruling)
+
+    async def _log_in(self, request: RequestHead, route: Route, *, https: bool) -> Outcome:
+        context = self._context
+        answer, has_read_all = await context.proxy.own_pages.log_in(
+            context.visitor, context.requests, request, route, https=https
+        )
+        if answer.failed_token:
+            await self._slow_down(request, route)
+        return await self._answerer.answer(answer.reason, request, is_complete=has_read_all)
+
+    async def _slow_down(self, request: RequestHead, route: Route | None) -> None:
+        """Have whoever guesses tokens wait, and let the session's owner know."""
+        proxy = self._context.proxy
+        session = None if route is None or route.has_ended else route
+        guesser = (self._context.peer.visitor_address(request), session and session.hosts)
+        wait = proxy.throttle.note_failure(guesser, trio.current_time())
+        if session is not None:
+            proxy.reports.note_wrong_token(session.id)
+        if wait:
+            await trio.sleep(wait)
+
+    async def _park(self, request: RequestHead, route: Route) -> bool:
+        """Wait until it is settled whether the session comes back; False where that takes too long."""
+        parked = self._context.proxy.parked
+        size = len(self._context.requests.trailing_data) + request.size
+        if not request.body.is_empty:
+            # It stays with the visitor, and so nothing is read that would tell of an abort.
+            return await parked.wait(route.id, size)
+        async with self.listener:
+            return await parked.wait(route.id, size)
+
+    async def _forward(
+        self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool
+    ) -> Outcome | Tunnel:
+        context = self._context
+        pump = RequestPump(context, runtime, request, is_complete)
+        exchange = self._exchange = Exchange(context, runtime, request, self.listener, admitted.principal, pump)
+        try:
+            outcome = await exchange.run(drop_authorization=admitted.drop_authorization)
+        except UpstreamUnavailable as error:
+            if exchange.is_harmless:
+                await self._wait_for_loss(runtime, admitted.principal)
+            self._exchange = None
+            reason = self._note_failure(error, runtime, request)
+            return await self._answerer.answer(reason, request, is_complete=pump.is_complete)
+        except RequestAborted as error:
+            self._exchange = None
+            return await self._answerer.answer_last(BadRequest(status=error.status), request)
+        self._exchange = None
+        runtime.failing_since = None
+        if outcome is Outcome.CLOSE and not pump.is_complete:
+            await lingering_close(context.visitor, context.proxy.limits)
+        return outcome
+
+    async def _wait_for_loss(self, runtime: RouteRuntime, principal: Principal) -> None:
+        """Give the session a moment to hear that its link is lost, too; then this is cancelled."""
+        runtime.enter(self.listener.connection, principal)
+        try:
+            await trio.sleep(self._context.proxy.limits.lost_link_delay)
+        finally:
+            runtime.leave(self.listener.connection)
+
+    def _note_failure(self, error: UpstreamUnavailable, runtime: RouteRuntime, request: RequestHead) -> Reason:
+        host = request.authority.host if request.authority else None
+        self._context.proxy.log.debug("upstream_unavailable", host=host, error=str(error))
+        runtime.failing_since = since = runtime.failing_since or time.time()
+        return UpstreamFailed(status=error.status, fault=error.fault, what=str(error), since=since)
+
+    def take_interrupted(self) -> RequestHead | None:
+        """Return the request whose session has just ended under it, if it is to be dispatched once more."""
+        exchange = self._exchange
+        if exchange is None or not may_repeat(
+            self._find_route(exchange.request),
+            is_harmless=exchange.is_harmless,
+            repeats=self._repeats,
+            max_repeats=self._context.proxy.limits.max_repeats,
+        ):
+            return None
+        self._repeats += 1
+        return exchange.request
+
+    def forget_repeats(self) -> None:
+        """Begin with another request."""
+        self._repeats = 0
+
+    async def finish_cut(self) -> Outcome:
+        """Make an end of what was cancelled under way with its session: tell the visitor, if that is possible."""
+        exchange = self._exchange
+        if exchange is None:  # a tunnel, or a page
+            return Outcome.CLOSE
+        if exchange.has_begun:
+            return exchange.cut_outcome
+        return await self._answerer.answer_last(Refusal.SESSION_CUT, exchange.request)

@@ -1,0 +1,54 @@
+"""The reaper of idle connections: those that have waited too long for another request are closed."""
+
+from __future__ import annotations
+
+import trio
+
+from conductor_trio.limits import ServerLimits
+from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
+
+
+class IdleReaper:
+    """All connections that wait for a request.
+
+    One look at all of them now and then costs each request less than a deadline of its own would.
+    """
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._limits = limits
+        self._idle: dict[ConnectionScope, int] = {}  # since which look
+        self._look = 0
+        self._is_draining = False
+
+    def begin(self, connection: ConnectionScope) -> None:
+        """Have a connection cancelled when it waits too long, less long when draining."""
+        self._idle[connection] = self._look
+        if self._is_draining:
+            self._hurry(connection)
+
+    def end(self, connection: ConnectionScope) -> None:
+        """Leave a connection alone: something of a request has come."""
+        self._idle.pop(connection, None)
+
+    def begin_drain(self) -> None:
+        """Have none wait long from now on.
+
+        A request may be on its way on a kept connection, so that closing it at once would lose it.
+        """
+        self._is_draining = True
+        for connection in self._idle:
+            self._hurry(connection)
+
+    def _hurry(self, connection: ConnectionScope) -> None:
+        connection.set_deadline(trio.current_time() + self._limits.drain_idle_timeout, CancelReason.DRAINED)
+
+    async def run(self) -> None:
+        """Cancel what has been idle too long, for ever."""
+        looks = self._limits.idle_looks
+        while True:
+            await trio.sleep(self._limits.idle_timeout / looks)
+            self._look += 1
+            for connection, since in self._idle.items():  # in the order of their coming
+                if since >= self._look - looks:
+                    break
+                connection.cancel(CancelReason.IDLE)

@@ -1,0 +1,33 @@
+"""The interface by which the data plane reaches the server's own pages, which it must not import."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from conductor_trio.access.decide import RedeemOneTimeLink, Respond
+from conductor_trio.access.grants import Principal
+from conductor_trio.access.reasons import Reason
+from conductor_trio.http1.reader import RequestReader
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.net.stream import Stream
+from conductor_trio.server.routing.routes import Route
+
+
+class OwnPages(Protocol):
+    """The pages of the server's own that do more than to say something."""
+
+    async def log_in(
+        self, visitor: Stream, requests: RequestReader, request: RequestHead, route: Route, *, https: bool
+    ) -> tuple[Respond, bool]:
+        """Read the login form, which is the request's body, and return the answer.
+
+        The second value tells whether the body was read to its end.
+        """
+
+    def redeem(self, link: RedeemOneTimeLink, route: Route, *, https: bool) -> Reason:
+        """Open this browser by a one-time link, and return the answer."""
+
+    async def serve_session_socket(
+        self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
+    ) -> None:
+        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""

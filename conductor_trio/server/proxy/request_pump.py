@@ -1,0 +1,121 @@
+"""The request's way: its head and what is here of its body at once, then the rest, its framing written anew."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import attrs
+import trio
+
+from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.http1.body import EndOfMessage, Framing, format_chunk, format_last_chunk
+from conductor_trio.http1.fields import passable_trailers
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.net.relay import STREAM_LOST
+from conductor_trio.net.splice_pipe import SplicePipe
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.proxy.context import ExchangeContext
+from conductor_trio.server.proxy.failures import ClientDisconnected, RequestAborted
+from conductor_trio.server.proxy.route_runtime import RouteRuntime
+
+
+@attrs.define(eq=False)
+class RequestPump:
+    """One request's body, whose head the visitor's reader has just given, on its way to the application."""
+
+    _context: ExchangeContext
+    _runtime: RouteRuntime
+    _request: RequestHead
+    is_complete: bool  #: whether the request's end has been read from the visitor
+    was_sent: bool = attrs.field(default=False, init=False)  #: whether anything went to an application
+
+    def available_body(self) -> bytes:
+        """Return, framed, what of the body is here already; raises `RequestAborted`."""
+        parts = []
+        while not self.is_complete and (framed := self._next_framed()) is not None:
+            parts.append(framed)
+        return b"".join(parts)
+
+    def _next_framed(self) -> bytes | None:
+        """Return the next piece of the body as it goes to the application; None: more is needed."""
+        chunked = self._request.body.framing is Framing.CHUNKED
+        try:
+            event = self._context.requests.next_event()
+        except RemoteProtocolError as error:
+            raise RequestAborted(error.status) from error
+        match event:
+            case bytes(payload):
+                return format_chunk(payload) if chunked else payload
+            case EndOfMessage(trailers=trailers):
+                self.is_complete = True
+                return format_last_chunk(passable_trailers(trailers)) if chunked else b""
+            case _:
+                return None
+
+    async def send(self, upstream: SocketStream, data: bytes) -> bool:
+        """Send bytes, and return whether the application took them: one that stops reading may still answer."""
+        self.was_sent = True
+        self._runtime.traffic.count_to_application(len(data))
+        try:
+            await upstream.send_all(data)
+        except STREAM_LOST:
+            return False
+        return True
+
+    async def run(self, upstream: SocketStream, *, takes: bool) -> bool:
+        """Send the rest of the body, and return whether the application took it all.
+
+        Once it takes no more of it, or from the begin without `takes`, the rest is read away: an application that
+        answers early, say 413, may stop reading, and its answer must reach a visitor that is still sending.
+        Raises `RequestAborted` or `ClientDisconnected`.
+        """
+        requests, fairness = self._context.requests, self._context.proxy.fairness
+        with contextlib.closing(self._open_pipe(upstream)) as pipe:
+            while not self.is_complete:
+                framed = self._next_framed()
+                if framed is not None:
+                    if framed and takes:
+                        takes = await self.send(upstream, framed)
+                elif left := requests.raw_remaining:
+                    # Before a piece, not after it: the end of the request, which may be here, is not to be late.
+                    await fairness.yield_if_over_share(self._runtime.usage)
+                    takes = await self._pass_piece(pipe, left, takes=takes)
+                else:
+                    with self._visitor_in_time():
+                        data = await self._context.visitor.receive_some(self._context.proxy.limits.read_size)
+                    if not data:  # the request is cut short, and so must it look to the application
+                        raise ClientDisconnected
+                    requests.receive_data(data)
+        return takes
+
+    def _open_pipe(self, upstream: SocketStream) -> SplicePipe:
+        return SplicePipe(self._context.visitor, upstream, self._context.proxy.buffer)
+
+    async def _pass_piece(self, pipe: SplicePipe, max_bytes: int, *, takes: bool) -> bool:
+        """Pass on bare payload that nobody looks at, and return whether the application takes more."""
+        with self._visitor_in_time():
+            count = await pipe.receive(max_bytes)
+        if not count:
+            raise ClientDisconnected
+        self._context.requests.skip(count)
+        if takes:
+            self._runtime.traffic.count_to_application(count)
+            try:
+                await pipe.send()
+            except STREAM_LOST:
+                takes = False
+        if not takes:
+            pipe.close()  # nobody wants what it holds
+        return takes
+
+    @contextlib.contextmanager
+    def _visitor_in_time(self) -> Iterator[None]:
+        """Receive from the visitor within, in time, or raise what its failure means for the request."""
+        try:
+            with trio.fail_after(self._context.proxy.limits.body_stall_timeout):
+                yield
+        except trio.TooSlowError as error:
+            raise RequestAborted(408) from error
+        except STREAM_LOST as error:
+            raise ClientDisconnected from error

@@ -1,0 +1,186 @@
+"""What the data plane keeps for a route beside it, from the time that its session is here until that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+import attrs
+import trio
+
+from conductor_trio.access.grants import Access, Principal
+from conductor_trio.access.tokens import TokenHash
+from conductor_trio.limits import ServerLimits
+from conductor_trio.server.accounts.fairness import Usage
+from conductor_trio.server.accounts.ledger import Account, Ledger
+from conductor_trio.server.accounts.traffic import Traffic
+from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
+from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
+from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.ruling import Load
+from conductor_trio.server.routing.states import Cause
+from conductor_trio.server.routing.table import RouteTable
+
+
+@attrs.define(eq=False)
+class RouteRuntime:
+    """The way to one session's application, and the exchanges and tunnels that run for it.
+
+    Those are registered here by the scopes of their connections, so that the session takes down its own.
+    """
+
+    route_id: str
+    pool: UpstreamPool
+    account: Account
+    max_connections: int
+    failing_since: float | None = None  #: Unix time, while the application does not answer
+    is_open: bool = True
+    traffic: Traffic = attrs.field(init=False)  #: the account's
+    usage: Usage = attrs.field(init=False)  #: the account's
+    _connections: dict[ConnectionScope, str] = attrs.field(init=False)  # the account's
+    _unused: trio.Event | None = attrs.field(default=None, init=False)  # somebody waits for it
+
+    def __attrs_post_init__(self) -> None:
+        self.traffic = self.account.traffic
+        self.usage = self.account.usage
+        self._connections = self.account.connections
+
+    @property
+    def load(self) -> Load:
+        """How much of what the application may have at once it has."""
+        return Load.NORMAL if len(self._connections) < self.max_connections else Load.FULL
+
+    def enter(self, connection: ConnectionScope, principal: Principal) -> None:
+        """Have a connection cancelled when the session ends, at once where it has, or the principal's access."""
+        self._connections[connection] = principal
+        if not self.is_open:
+            connection.cancel(CancelReason.SESSION_ENDED)
+
+    def leave(self, connection: ConnectionScope) -> None:
+        """Leave a connection alone from now on."""
+        self._connections.pop(connection, None)
+        if self._unused is not None and not self._connections:
+            self._unused.set()
+            self._unused = None
+
+    def close(self) -> None:
+        """Cancel every exchange and tunnel, and close the kept connections: the session is over.
+
+        Whatever else is remembered for this route, and may not outlive it, goes here.
+        """
+        self.is_open = False
+        for connection in self._connections:
+            connection.cancel(CancelReason.SESSION_ENDED)
+        self.pool.close()
+
+    def end_access(self, access: Access, owner_hash: TokenHash) -> None:
+        """Cancel every exchange and tunnel of those whom `access` does not let in any more."""
+        for connection, principal in self._connections.items():
+            if not access.admits(Principal(principal), owner_hash):
+                connection.cancel(CancelReason.ACCESS_ENDED)
+
+    async def wait_unused(self) -> None:
+        """Return once no exchange or tunnel runs."""
+        while self._connections:
+            if self._unused is None:
+                self._unused = trio.Event()
+            await self._unused.wait()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Onlooker:
+    """One who looks at a session's page, and who let them in."""
+
+    principal: Principal
+    owner_hash: TokenHash
+
+
+class Onlookers:
+    """Those who look at the pages of sessions, by host name: a page stays when its session's link is lost."""
+
+    def __init__(self) -> None:
+        self._by_host: dict[str, dict[ConnectionScope, _Onlooker]] = {}
+
+    def enter(self, connection: ConnectionScope, route: Route, principal: Principal) -> None:
+        """Have a connection cancelled when the host name's session lets the principal in no longer."""
+        onlooker = _Onlooker(principal=principal, owner_hash=route.access.owner_hash)
+        self._by_host.setdefault(route.hosts[0], {})[connection] = onlooker
+
+    def leave(self, connection: ConnectionScope, route: Route) -> None:
+        """Leave a connection alone from now on."""
+        if (onlookers := self._by_host.get(route.hosts[0])) is not None:
+            onlookers.pop(connection, None)
+            if not onlookers:
+                del self._by_host[route.hosts[0]]
+
+    def end_access(self, route: Route) -> None:
+        """Cancel the connections of those whom the route does not let in any more."""
+        for host in route.hosts:
+            for connection, onlooker in self._by_host.get(host, {}).items():
+                if not route.access.admits(onlooker.principal, onlooker.owner_hash):
+                    connection.cancel(CancelReason.ACCESS_ENDED)
+
+
+class RouteRuntimes:
+    """The runtimes of all sessions that are here, by the route's id; kept so by what the route table publishes."""
+
+    def __init__(self, routes: RouteTable, ledger: Ledger, limits: ServerLimits) -> None:
+        self._ledger = ledger
+        self._limits = limits
+        self._by_id: dict[str, RouteRuntime] = {}
+        self.pool_expiry = PoolExpiry(limits)
+        self.onlookers = Onlookers()
+        for route in routes.attached():
+            self._open(route)
+        routes.subscribe(self.hear)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[RouteRuntime]:
+        return iter(self._by_id.values())
+
+    def get(self, route_id: str) -> RouteRuntime | None:
+        """Return a route's runtime, None where its session is not here."""
+        return self._by_id.get(route_id)
+
+    def hear(self, change: RouteChange) -> None:
+        """Open, change or close a route's runtime, as the change of the route says."""
+        match change:
+            case RouteUp(route=route):
+                if route.is_attached:
+                    self._open(route)
+                self.onlookers.end_access(route)
+            case RouteChanged(route=route, before=before):
+                if not route.is_attached:
+                    self.end(route.id)
+                elif route.access != before.access and (runtime := self._by_id.get(route.id)) is not None:
+                    runtime.end_access(route.access, before.access.owner_hash)
+                self.onlookers.end_access(route)
+            case RouteDown(route=route, cause=cause):
+                # What runs over a relay socket that a predecessor lends may go on until that one has ended.
+                if not (route.is_borrowed and cause is Cause.REPLACED):
+                    self.end(route.id)
+            case _:
+                assert_never(change)
+
+    def _open(self, route: Route) -> None:
+        assert route.relay_path is not None, "a session that is here leads somewhere"
+        self._by_id[route.id] = RouteRuntime(
+            route_id=route.id,
+            pool=UpstreamPool(route.relay_path, self._limits, self.pool_expiry),
+            account=self._ledger.account(route.id),
+            max_connections=self._limits.max_route_connections,
+        )
+
+    def end(self, route_id: str) -> None:
+        """Cancel what runs for a route and forget it, if there is anything."""
+        if (runtime := self._by_id.pop(route_id, None)) is not None:
+            runtime.close()
+            self._ledger.close(route_id)
+
+    async def wait_unused(self, route_id: str) -> None:
+        """Return once no exchange or tunnel runs for a route."""
+        if (runtime := self._by_id.get(route_id)) is not None:
+            await runtime.wait_unused()

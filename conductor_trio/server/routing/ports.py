@@ -1,0 +1,36 @@
+"""The interfaces by which the planes and the own pages call each other: calls that must happen exactly once."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from conductor_trio.access.grants import Share
+from conductor_trio.access.tokens import TokenHash
+from conductor_trio.control.owner_commands import RevokeShare, ShareSession, StopSession
+from conductor_trio.server.routing.routes import Route
+
+
+class SessionReports(Protocol):
+    """What the data plane tells the control plane of a session."""
+
+    def note_wrong_token(self, route_id: str) -> None:
+        """Remember for the owner that somebody has shown a wrong token."""
+
+
+class SessionService(SessionReports, Protocol):
+    """What the server's own pages ask of the control plane."""
+
+    def describe(self, route: Route) -> dict[str, object]:
+        """Return what the owner and those who were let in are told of a session, for JSON; times in Unix time."""
+
+    def describe_events(self, route_id: str) -> list[dict[str, object]]:
+        """Return a session's last events for JSON, the latest last."""
+
+    def execute_for(self, route: Route, command: StopSession | ShareSession | RevokeShare) -> bytes:
+        """Carry an owner's command about this session out, and return the answer's line.
+
+        Raises `RegistrationRefused`.
+        """
+
+    def redeem(self, route: Route, share: Share, token_hash: TokenHash) -> None:
+        """Spend a one-time share's link on the browser that will show the token of that hash."""

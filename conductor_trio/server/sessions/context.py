@@ -1,0 +1,67 @@
+"""What all sessions share: limits, the route table, the ledger, records, and pings."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from conductor_trio.limits import ServerLimits
+from conductor_trio.log import Logger
+from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.routing.hostnaming import HostNaming
+from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.sessions.liveness import LinkMonitor
+from conductor_trio.server.sessions.records import SessionRecords
+from conductor_trio.server.settings import ServerSettings
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class SessionContext:
+    """The control plane's; one for each server."""
+
+    limits: ServerLimits
+    log: Logger
+    routes: RouteTable
+    naming: HostNaming
+    ledger: Ledger
+    counters: Counters
+    records: SessionRecords
+    links: LinkMonitor
+
+    @classmethod
+    def make(
+        cls,
+        settings: ServerSettings,
+        log: Logger,
+        *,
+        routes: RouteTable,
+        ledger: Ledger,
+        counters: Counters,
+    ) -> SessionContext:
+        """Return a control plane without sessions; raises `ConfigError` for patterns that do not go together."""
+        return cls(
+            limits=settings.limits,
+            log=log,
+            routes=routes,
+            naming=HostNaming.parse(settings.patterns),
+            ledger=ledger,
+            counters=counters,
+            records=SessionRecords(routes),
+            links=LinkMonitor(settings.limits),
+        )
+
+    def begin_drain(self) -> None:
+        """Tell clients to register elsewhere: the server is about to end."""
+        self.links.begin_drain()
+
+    async def run(self) -> None:
+        """Ask clients whether they are there, and end what is over, for ever; the server's nursery cancels it."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.links.run, name="pings to clients")
+            nursery.start_soon(self._run_expiry, name="expiry of routes")
+
+    async def _run_expiry(self) -> None:
+        while True:
+            await trio.sleep(self.limits.expiry_interval)
+            self.routes.expire()

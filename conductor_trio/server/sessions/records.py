@@ -1,0 +1,63 @@
+"""Session records: what the control plane keeps for each route beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from conductor_trio.control.events import ServerEvent
+from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.states import Cause
+from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.sessions.event_log import EventLog
+
+
+@attrs.define(eq=False, kw_only=True)
+class SessionRecord:
+    """One session's, from its registration until nothing is known of it any more."""
+
+    event_log: EventLog = attrs.field(factory=EventLog)
+    #: The owner has asked to stop the application while the link was lost; the client is told when it is back.
+    stop_requested: bool = False
+    idle_until: float | None = None  #: when it ends because nobody uses it (Unix time), if there was a warning
+    #: Tells the client, while it is here and listens.
+    notify_client: Callable[[ServerEvent], None] | None = None
+    #: Cancelled when the session has to end: its name was taken, its client is silent.
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    was_replaced: bool = False  #: another session has taken its name
+    ends_as: Cause = Cause.LEFT  #: what its end turns the route's state into, if it ended now
+
+
+class SessionRecords:
+    """All records, by the route's id; follows the route table."""
+
+    def __init__(self, routes: RouteTable) -> None:
+        self._records: dict[str, SessionRecord] = {}
+        routes.subscribe(self._follow)
+
+    def _follow(self, change: RouteChange) -> None:
+        match change:
+            case RouteUp(route=route):
+                self._records[route.id] = SessionRecord()
+            case RouteChanged():
+                pass
+            case RouteDown(route=route, cause=cause):
+                record = self._records.pop(route.id)
+                if cause is Cause.REPLACED:
+                    record.was_replaced = True
+                    record.scope.cancel()
+
+    def get(self, route_id: str) -> SessionRecord | None:
+        """Return a route's record; None where nothing is known of it any more."""
+        return self._records.get(route_id)
+
+    def inherit(self, route: Route, former: Route | None, former_record: SessionRecord | None) -> SessionRecord:
+        """Return the record of a route that was just registered, with what it has from its former self."""
+        record = self._records[route.id]
+        if former is not None and former_record is not None:
+            record.event_log = former_record.event_log
+            record.stop_requested = former.is_detached and former_record.stop_requested
+        return record

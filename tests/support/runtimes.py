@@ -1,0 +1,49 @@
+"""What the data plane keeps for routes, without a data plane: connections that only are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from conductor_trio.access.grants import Principal
+from conductor_trio.limits import ServerLimits
+from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.proxy.cancellation import ConnectionScope
+from conductor_trio.server.proxy.route_runtime import RouteRuntime, RouteRuntimes
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.table import RouteTable
+
+
+@attrs.frozen
+class Connection:
+    """An exchange or a tunnel that runs for a route until `end`."""
+
+    scope: ConnectionScope
+    runtime: RouteRuntime
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody has cancelled it."""
+        return self.scope.scope.cancel_called
+
+    def end(self) -> None:
+        """End it."""
+        self.runtime.leave(self.scope)
+
+
+Connect = Callable[[Route, Principal], Connection]
+
+
+def make_runtimes(routes: RouteTable, limits: ServerLimits) -> tuple[RouteRuntimes, Connect]:
+    """Return what follows the table, and what begins a connection for one of its routes."""
+    runtimes = RouteRuntimes(routes, Ledger(), limits)
+
+    def connect(route: Route, principal: Principal) -> Connection:
+        runtime = runtimes.get(route.id)
+        assert runtime is not None
+        scope = ConnectionScope()
+        runtime.enter(scope, principal)
+        return Connection(scope, runtime)
+
+    return runtimes, connect

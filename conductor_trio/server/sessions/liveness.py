@@ -8,10 +8,7 @@ from collections.abc import Iterator
 import attrs
 import trio
 
-from conductor_trio.control.messages import (
-    Event,
-    format_ping,
-)
+from conductor_trio.control.events import Move, Ping, ServerEvent
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.server.accounts.ledger import Account
@@ -50,7 +47,7 @@ class LinkMonitor:
         self._links[channel] = _Link(record, account, trio.current_time())
         record.scope.deadline = channel.last_heard + self._limits.ping_timeout
         if self._is_draining:
-            self._tell(channel, Event.MOVE)
+            self._tell(channel, Move())
         try:
             yield
         finally:
@@ -60,7 +57,7 @@ class LinkMonitor:
         """Have all clients register elsewhere, those that are here and those that come."""
         self._is_draining = True
         for channel in list(self._links):
-            self._tell(channel, Event.MOVE)
+            self._tell(channel, Move())
 
     async def run(self) -> None:
         """Ping for ever; the server's nursery cancels it."""
@@ -71,8 +68,8 @@ class LinkMonitor:
                 scope = link.record.scope
                 scope.deadline = channel.last_heard + self._limits.ping_timeout
                 if scope.deadline > now:
-                    self._tell(channel, format_ping(link.measure_idle(now), len(link.account.connections)))
+                    self._tell(channel, Ping(idle=link.measure_idle(now), visitors=len(link.account.connections)))
 
-    def _tell(self, channel: ControlChannel, event: Event | bytes) -> None:
+    def _tell(self, channel: ControlChannel, event: ServerEvent) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the session finds out by itself
-            channel.say(event)
+            channel.send_event(event)

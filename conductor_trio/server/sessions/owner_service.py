@@ -10,15 +10,15 @@ import attrs
 
 from conductor_trio.access.grants import OWNER, Share
 from conductor_trio.access.tokens import EMPTY_TOKEN_HASH, TokenHash
-from conductor_trio.control.messages import Event
+from conductor_trio.control.events import Stop
 from conductor_trio.control.owner_commands import (
+    Answer,
     Command,
     ListSessions,
     RevokeShare,
     ShareSession,
     StopSession,
     describe_share,
-    format_answer,
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.server.routing.routes import Route
@@ -34,16 +34,17 @@ class OwnerService:
     def __init__(self, context: SessionContext) -> None:
         self._context = context
 
-    def execute(self, command: Command, user: str) -> bytes:
-        """Execute a user's command and return the answer's line; raises `RegistrationRefused`."""
+    def execute(self, command: Command, user: str) -> Answer:
+        """Execute a user's command and return the answer; raises `RegistrationRefused`."""
         match command:
             case ListSessions():
-                return format_answer(sessions=[self.describe(one) for one in self._context.routes.of_user(user)])
+                sessions = [self.describe(one) for one in self._context.routes.of_user(user)]
+                return Answer(fields={"sessions": sessions})
             case _:
                 return self.execute_for(self._find(command.key, user), command)
 
-    def execute_for(self, route: Route, command: StopSession | ShareSession | RevokeShare) -> bytes:
-        """Execute a command about this session and return the answer's line; raises `RegistrationRefused`."""
+    def execute_for(self, route: Route, command: StopSession | ShareSession | RevokeShare) -> Answer:
+        """Execute a command about this session and return the answer; raises `RegistrationRefused`."""
         match command:
             case StopSession():
                 return self._stop(route)
@@ -107,7 +108,7 @@ class OwnerService:
         if (record := self._context.records.get(route_id)) is not None:
             record.event_log.note(text)
 
-    def _stop(self, route: Route) -> bytes:
+    def _stop(self, route: Route) -> Answer:
         record = self._context.records.get(route.id)
         if record is None:
             raise RegistrationRefused("that session has ended")
@@ -116,14 +117,14 @@ class OwnerService:
             self._note(
                 route.id, "The owner asked to stop the application, which will be told when its link is back"
             )
-            return format_answer(state="lost")
+            return Answer(fields={"state": "lost"})
         if record.notify_client is None:
             raise RegistrationRefused("the client of that session cannot be told to stop; end it where it runs")
-        record.notify_client(Event.STOP)
+        record.notify_client(Stop())
         self._note(route.id, "The owner asked to stop the application")
-        return format_answer(state="live")
+        return Answer(fields={"state": "live"})
 
-    def _share(self, route: Route, command: ShareSession) -> bytes:
+    def _share(self, route: Route, command: ShareSession) -> Answer:
         limits, access = self._context.limits, route.access
         hashes = {access.owner_hash, EMPTY_TOKEN_HASH, *(share.link_hash for share in access.shares)}
         if command.auth in hashes:
@@ -150,14 +151,14 @@ class OwnerService:
         self._context.routes.set_access(route.id, access.with_share(share))
         self._note(route.id, f"Shared: {share.label or share.id}")
         urls = self._context.naming.url_hosts(route.key, route.user or "")
-        return format_answer(share=describe_share(share), urls=urls)
+        return Answer(fields={"share": describe_share(share), "urls": urls})
 
-    def _revoke(self, route: Route, share: str) -> bytes:
+    def _revoke(self, route: Route, share: str) -> Answer:
         if share not in {one.id for one in route.access.shares}:
             raise RegistrationRefused("the session has no share of that id; `ls` shows those that it has")
         self._context.routes.set_access(route.id, route.access.without([share]))
         self._note(route.id, "A share was revoked")
-        return format_answer()
+        return Answer(fields={})
 
 
 def _describe_state(state: SessionState) -> tuple[str, float]:

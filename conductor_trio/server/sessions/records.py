@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from conductor_trio.control.messages import Event
+from conductor_trio.control.events import ServerEvent
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause
@@ -24,7 +24,7 @@ class SessionRecord:
     stop_requested: bool = False
     idle_until: float | None = None  #: when it ends because nobody uses it (Unix time), if there was a warning
     #: Tells the client, while it is here and listens.
-    notify_client: Callable[[Event], None] | None = None
+    notify_client: Callable[[ServerEvent], None] | None = None
     #: Cancelled when the session has to end: its name was taken, its client is silent.
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     was_replaced: bool = False  #: another session has taken its name

@@ -12,23 +12,17 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
+from typing import NoReturn
 
 import attrs
 import trio
 
 from conductor_trio.access.grants import Access
 from conductor_trio.access.tokens import EMPTY_TOKEN_HASH
-from conductor_trio.control.messages import (
-    OWNER_COMMANDS,
-    RESUME,
-    Accepted,
-    Event,
-    Registration,
-    format_banner,
-    format_reply,
-    parse_registration,
-)
-from conductor_trio.control.owner_commands import Command, parse_command
+from conductor_trio.control.events import Leave, Pong, Ready, Replaced, Stop
+from conductor_trio.control.messages import OWNER_COMMANDS, RESUME, Accepted, Banner, Registration
+from conductor_trio.control.owner_commands import Command
+from conductor_trio.control.states import ChannelClosed
 from conductor_trio.errors import RegistrationRefused, UpstreamUnavailable
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import OUT_OF_RESOURCES
@@ -88,37 +82,37 @@ class Session:
                 admission.is_kept = directory.is_left
 
     async def _run_in_directory(self, directory: SessionDirectory) -> None:
-        await self.channel.send(format_banner(directory.path))
-        line = await self.channel.receive_line()
+        await self.channel.send(Banner(directory=directory.path))
+        request = await self.channel.receive_request()
         directory.close_to_others()
-        if (command := parse_command(line)) is not None:
-            await self._serve_owner(command)
-            return
-        registration = parse_registration(line)
+        if isinstance(request, Registration):
+            await self._serve_client(request, directory)
+        else:
+            await self._serve_owner(request)
+
+    async def _serve_client(self, registration: Registration, directory: SessionDirectory) -> None:
         # Only now: until here, anybody could make things change in there.
         with self._watching(directory) as watch:
             relay = directory.check_relay(self.owner.uid)
             await self._check_connects(directory)
             with self._registered(registration, directory) as (route, record):
                 urls = self.context.naming.url_hosts(route.key, self.owner.user)
-                await self.channel.send(format_reply(Accepted(urls=urls, key=route.key)))
+                await self.channel.send(Accepted(urls=urls, key=route.key))
                 self.log.info("live", key=route.key, hosts=route.hosts)
                 record.event_log.note(
                     "The application is starting" if registration.is_starting else "The link is there"
                 )
                 if OWNER_COMMANDS in registration.extensions:
-                    record.notify_client = self.channel.say
+                    record.notify_client = self.channel.send_event
                     if record.stop_requested:
-                        self.channel.say(Event.STOP)
+                        self.channel.send_event(Stop())
                 await self._run_registered(route, record, directory, watch, relay)
 
-    async def _serve_owner(self, command: Command) -> None:
+    async def _serve_owner(self, command: Command) -> NoReturn:
         """Carry out the owner's commands, one after the other, until the channel ends."""
-        following: Command | None = command
-        while following is not None:
-            await self.channel.send(self.service.execute(following, self.owner.user))
-            following = parse_command(await self.channel.receive_line())
-        raise RegistrationRefused("a channel is for commands or for a registration; open another one")
+        while True:
+            await self.channel.send(self.service.execute(command, self.owner.user))
+            command = await self.channel.receive_command()
 
     @contextlib.contextmanager
     def _watching(self, directory: SessionDirectory) -> Iterator[Watch]:
@@ -215,7 +209,7 @@ class Session:
                     self.log.info("relay_socket_changed", change=change)
                     record.scope.cancel()
         if route.is_resumable and record.was_replaced:
-            self.channel.say(Event.REPLACED)
+            self.channel.send_event(Replaced())
 
     async def _serve_channel(self, route: Route, record: SessionRecord) -> None:
         """Take the client's events, and end the session when its channel ends."""
@@ -224,7 +218,7 @@ class Session:
             self.context.routes.change(route.id, Cause.READY)
             record.event_log.note("The application is running")
             with contextlib.suppress(*STREAM_LOST):  # which shows at the next read
-                self.channel.say(Event.READY)  # from now on visitors see it
+                self.channel.send_event(Ready())  # from now on visitors see it
 
         def note_idle(ends: float | None) -> None:
             if (ends is None) is not (record.idle_until is None):
@@ -233,8 +227,17 @@ class Session:
                 )
             record.idle_until = ends
 
-        if not await self.channel.wait_end(begin, note_idle):
-            record.ends_as = Cause.LEFT
+        while True:
+            match await self.channel.receive_event():
+                case Ready():
+                    begin()
+                case Pong(ends=ends):
+                    note_idle(ends)
+                case Leave():
+                    record.ends_as = Cause.LEFT
+                    break
+                case ChannelClosed():
+                    break
         record.scope.cancel()
 
 

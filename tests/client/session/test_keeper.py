@@ -17,7 +17,8 @@ from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.session.backoff import Backoff
-from conductor_trio.client.session.keeper import Connection, Failure
+from conductor_trio.client.session.keeper import Connection
+from conductor_trio.client.session.machine import Failure
 from conductor_trio.errors import TransportError
 from conductor_trio.limits import ClientLimits
 from tests.doubles.gateway import Channel, Event, Gateway, RecordedOutput

@@ -14,7 +14,8 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.control.messages import Event, Takeover
+from conductor_trio.control.events import ServerEvent, Stop
+from conductor_trio.control.messages import Takeover
 from conductor_trio.pages.session_page import SESSION_PAGE
 from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.states import Cause
@@ -61,7 +62,7 @@ async def open_page(
         nursery.cancel_scope.cancel()
 
 
-def listen(engine: Engine, heard: list[Event]) -> None:
+def listen(engine: Engine, heard: list[ServerEvent]) -> None:
     """Have the session's client hear what it is told."""
     record = engine.planes.sessions.records.get(engine.route_id)
     assert record is not None
@@ -135,7 +136,7 @@ async def test_it_tells_what_happens(short_tmp: Path) -> None:
 
 
 async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
-    heard: list[Event] = []
+    heard: list[ServerEvent] = []
     async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
         listen(engine, heard)
         await page.send_message(json.dumps({"do": "share", "label": "Bob", "for": 3600, "once": False}))
@@ -151,7 +152,7 @@ async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
         assert (await ask(visitor, request(b"GET " + link.encode() + b" HTTP/1.1", auth=b""))).status == 403
         await page.send_message(json.dumps({"do": "stop"}))
         await next_session(page, lambda told: "stop" in told["log"][-1]["text"])
-        assert heard == [Event.STOP]
+        assert heard == [Stop()]
 
 
 async def test_commands_in_quick_succession_do_not_undo_each_other(short_tmp: Path) -> None:
@@ -179,7 +180,7 @@ async def test_a_session_that_has_ended_takes_no_commands(short_tmp: Path) -> No
     ['{"do": "share"}', '{"do": "stop"}', '{"do": "revoke", "id": "s1"}', "nonsense", '{"do": "list"}', "[]"],
 )
 async def test_who_was_given_a_link_can_do_nothing(short_tmp: Path, wish: str) -> None:
-    heard: list[Event] = []
+    heard: list[ServerEvent] = []
     async with open_engine(short_tmp, Application(OK)) as engine:
         listen(engine, heard)
         give(engine, make_share())

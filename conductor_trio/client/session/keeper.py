@@ -105,11 +105,12 @@ class Connection:
                 self._output.send(events.connect(server.user, server.host, server.port))
                 await self._serve_channels(transport)
         except* ConductorError as group:
-            closed = TransportLost(loss=Loss.TRANSPORT, reason=str(first_of(group)))
+            closed = TransportLost(loss=Loss.TRANSPORT, error=_first_of_ours(group))
         except* OSError as group:
-            closed = TransportLost(loss=Loss.HERE, reason=_format_shortage(first_of(group)))
+            closed = TransportLost(loss=Loss.HERE, error=TransportError(_format_shortage(first_of(group))))
         except* Exception as group:
-            closed = TransportLost(loss=Loss.HERE, reason=f"this is a bug, please report it: {first_of(group)!r}")
+            bug = ConductorError(f"this is a bug, please report it: {first_of(group)!r}")
+            closed = TransportLost(loss=Loss.HERE, error=bug)
             _log.debug("traceback", exc_info=group)
         self._session.handle(closed)
 
@@ -117,12 +118,13 @@ class Connection:
         """Tell why there is no connection and when the next attempt is, and wait for that."""
         outage, seconds = self._session.outage, self._session.pause
         assert outage is not None
+        reason = str(outage.error)
         if outage.attempt == 1:
-            self._output.send(events.dead(outage.reason))
+            self._output.send(events.dead(reason))
         # An outage can last for a night.
         level = logging.WARNING if outage.is_news else logging.DEBUG
-        _log.log(level, "not connected: %s; trying again in %.1f s", outage.reason, seconds)
-        self._output.send(events.reconnecting(seconds, outage.reason, outage.attempt))
+        _log.log(level, "not connected: %s; trying again in %.1f s", reason, seconds)
+        self._output.send(events.reconnecting(seconds, reason, outage.attempt))
         await trio.sleep(seconds)
         self._session.handle(PauseOver())
 
@@ -141,7 +143,8 @@ class Connection:
         state = session.handle(ChannelLost(loss=_classify(error), now=trio.current_time()))
         if state is State.EXPLAINING:
             is_first = session.reached is Reached.NOTHING
-            state = session.handle(Explained(reason=await transport.explain(error, thorough=is_first)))
+            explained = TransportError(await transport.explain(error, thorough=is_first))
+            state = session.handle(Explained(error=explained))
         match state:
             case State.REOPENING:
                 await self._pause()
@@ -162,9 +165,7 @@ class Connection:
         try:
             await retired.start(self._run_channel, transport, name="control channel")
         except* ConductorError as group:
-            first = first_of(group)
-            assert isinstance(first, ConductorError)
-            error = first
+            error = _first_of_ours(group)
         except* OSError as group:
             error = TransportError(_format_shortage(first_of(group)))
         return error
@@ -297,6 +298,12 @@ class Connection:
     def _tell_names(self) -> None:
         if self._session.names is not None:
             self._names_settled.set()
+
+
+def _first_of_ours(group: BaseExceptionGroup[ConductorError]) -> ConductorError:
+    first = first_of(group)
+    assert isinstance(first, ConductorError)
+    return first
 
 
 def _classify(error: ConductorError) -> Loss:

@@ -39,7 +39,7 @@ from conductor_trio.control.messages import (
     Registration,
     Takeover,
 )
-from conductor_trio.errors import LocalProtocolError, StartError
+from conductor_trio.errors import ConductorError, LocalProtocolError, StartError
 
 #: What is to blame where the session ends in a state.
 _HOPS: dict[State, Hop] = {
@@ -66,9 +66,9 @@ class Failure:
 class Outage:
     """Why there is no connection, and which attempt to have one comes next, from 1."""
 
-    reason: str
+    error: ConductorError
     attempt: int
-    is_news: bool  #: the reason is another than before the last attempt
+    is_news: bool  #: the error is another than before the last attempt
 
 
 @attrs.frozen(kw_only=True)
@@ -80,11 +80,11 @@ class Names:
 
 @attrs.frozen(kw_only=True)
 class _Lost:
-    """How the last channel was lost, and where; `reason` once that is explained."""
+    """How the last channel was lost, and where; `error` once that is explained."""
 
     loss: Loss
     hop: Hop
-    reason: str = ""
+    error: ConductorError | None = None
 
 
 class ClientSession:
@@ -193,8 +193,8 @@ class ClientSession:
                 self._lost = _Lost(loss=self._refine(event), hop=_HOPS.get(former, _LAST_HOP))
                 if self.state is State.AWAITING_SERVER:
                     self.pause = self._backoff.before_reopen(is_away=True)
-            case Explained(reason=reason):
-                self._keep_explained(reason)
+            case Explained(error=error):
+                self._keep_explained(error)
             case TransportLost() | TransportClosed():
                 self._keep_without_transport(event, former)
 
@@ -212,35 +212,37 @@ class ClientSession:
         if self.names is None:
             self.names = Names(accepted=accepted)
 
-    def _keep_explained(self, reason: str) -> None:
+    def _keep_explained(self, error: ConductorError) -> None:
         assert self._lost is not None
-        self._lost = attrs.evolve(self._lost, reason=reason)
+        self._lost = attrs.evolve(self._lost, error=error)
         match self.state:
             case State.ENDED:
-                self.failure = Failure(hop=self._lost.hop, reason=reason)
+                self.failure = Failure(hop=self._lost.hop, reason=str(error))
             case State.REOPENING:
                 loss = self._lost.loss
                 self._failures = self._failures + 1 if loss is Loss.FAILED else 0
                 if self.outage is None:
                     self._backoff.note_outage()
                 self.pause = self._backoff.before_reopen(is_away=loss in _AWAY)
-                self._prolong_outage(reason)
+                self._prolong_outage(error)
 
     def _keep_without_transport(self, event: TransportLost | TransportClosed, former: State) -> None:
         lost = self._lost
         if self.state is State.REDIALLING:
             # A transport is discarded for the reason for which its last channel was lost.
-            told = event.reason if isinstance(event, TransportLost) else ""
+            known = lost.error if lost is not None else None
+            error = known or (event.error if isinstance(event, TransportLost) else None)
+            assert error is not None  # for we close a transport ourselves after a loss that was explained only
             self.pause = self._backoff.before_redial()
-            self._prolong_outage(lost.reason if lost is not None and lost.reason else told)
+            self._prolong_outage(error)
         elif isinstance(event, TransportLost) and self.failure is None:
             hop: Hop = lost.hop if lost is not None else _HOPS.get(former, _LAST_HOP)
-            self.failure = Failure(hop="here" if event.loss is Loss.HERE else hop, reason=event.reason)
+            self.failure = Failure(hop="here" if event.loss is Loss.HERE else hop, reason=str(event.error))
 
-    def _prolong_outage(self, reason: str) -> None:
+    def _prolong_outage(self, error: ConductorError) -> None:
         former = self.outage
         self.outage = Outage(
-            reason=reason,
+            error=error,
             attempt=1 if former is None else former.attempt + 1,
-            is_news=former is None or former.reason != reason,
+            is_news=former is None or str(former.error) != str(error),
         )

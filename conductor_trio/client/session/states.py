@@ -28,6 +28,7 @@ import attrs
 
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import Accepted, Banner
+from conductor_trio.errors import ConductorError
 
 
 class State(enum.Enum):
@@ -170,7 +171,7 @@ class ChannelLost:
 class Explained:
     """The transport has said what tells the user most about the loss of the channel."""
 
-    reason: str
+    error: ConductorError
 
 
 @attrs.frozen
@@ -183,7 +184,7 @@ class TransportLost:
     """The transport was lost, or could not be dialled, and is taken down."""
 
     loss: Loss
-    reason: str
+    error: ConductorError
 
 
 @attrs.frozen

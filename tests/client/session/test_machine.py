@@ -35,7 +35,7 @@ from conductor_trio.client.session.states import (
 )
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import EXTENSIONS, RESUME, STARTING, Accepted, Banner, Registration, Takeover
-from conductor_trio.errors import LocalProtocolError, StartError
+from conductor_trio.errors import LocalProtocolError, StartError, TransportError
 from conductor_trio.limits import ClientLimits
 
 LIMITS = ClientLimits()
@@ -71,9 +71,9 @@ ALL_EVENTS: list[Event] = [
     Moved(),
     Replaced(),
     *(ChannelLost(loss=loss, now=now) for loss in CHANNEL_LOSSES for now in (SOON, LATE)),
-    Explained(reason="explained"),
+    Explained(error=TransportError("explained")),
     PauseOver(),
-    *(TransportLost(loss=loss, reason="lost") for loss in TRANSPORT_LOSSES),
+    *(TransportLost(loss=loss, error=TransportError("lost")) for loss in TRANSPORT_LOSSES),
     TransportClosed(),
 ]
 
@@ -156,7 +156,13 @@ def test_the_tables_are_whole() -> None:
 #: Sessions that have come so far, with a channel to be opened.
 SO_FAR: dict[Reached, list[Event]] = {
     Reached.NOTHING: OPEN,
-    Reached.GREETING: [*OPEN, *GREETED, ChannelLost(loss=Loss.AWAY, now=LATE), Explained(reason=""), PauseOver()],
+    Reached.GREETING: [
+        *OPEN,
+        *GREETED,
+        ChannelLost(loss=Loss.AWAY, now=LATE),
+        Explained(error=TransportError("away")),
+        PauseOver(),
+    ],
     Reached.ACCEPTANCE: [*LIVE, Moved()],
 }
 OUTCOMES = {
@@ -176,7 +182,7 @@ def test_verdicts_on_a_channel(reached: Reached, loss: Loss) -> None:
     state = session.handle(ChannelLost(loss=Loss.AWAY if is_early else loss, now=SOON if is_early else LATE))
     if state is not State.AWAITING_SERVER:
         assert state is State.EXPLAINING
-        state = session.handle(Explained(reason="so it is"))
+        state = session.handle(Explained(error=TransportError("so it is")))
     assert state is OUTCOMES[VERDICTS[reached][loss]]
     if state is State.ENDED:
         assert session.failure is not None and session.failure.reason == "so it is"
@@ -186,25 +192,30 @@ def test_verdicts_on_a_channel(reached: Reached, loss: Loss) -> None:
 @pytest.mark.parametrize("loss", TRANSPORT_LOSSES)
 def test_verdicts_on_a_transport(reached: Reached, loss: Loss) -> None:
     session = make_session(*SO_FAR[reached])
-    state = session.handle(TransportLost(loss=loss, reason="cut"))
+    state = session.handle(TransportLost(loss=loss, error=TransportError("cut")))
     if VERDICTS[reached][loss] is Verdict.END:
         assert state is State.ENDED
         assert session.failure == Failure(hop="here" if loss is Loss.HERE else "server", reason="cut")
     else:
         assert state is State.REDIALLING
         assert session.failure is None
-        assert outage_of(session).reason == "cut"
+        assert str(outage_of(session).error) == "cut"
 
 
 def fail(session: ClientSession, loss: Loss) -> State:
     """Lose a channel, and return what it comes to."""
     session.handle(ChannelLost(loss=loss, now=LATE))
-    return session.handle(Explained(reason=loss.name))
+    return session.handle(Explained(error=TransportError(loss.name)))
 
 
 def outage_of(session: ClientSession) -> Outage:
     assert session.outage is not None
     return session.outage
+
+
+def describe_outage(session: ClientSession) -> tuple[str, int, bool]:
+    outage = outage_of(session)
+    return str(outage.error), outage.attempt, outage.is_news
 
 
 def test_a_transport_is_discarded_after_so_many_failures_in_a_row() -> None:
@@ -220,7 +231,7 @@ def test_a_transport_is_discarded_after_so_many_failures_in_a_row() -> None:
         session.handle(PauseOver())
     assert fail(session, Loss.FAILED) is State.DISCARDING
     session.handle(TransportClosed())
-    assert outage_of(session).reason == "FAILED"
+    assert str(outage_of(session).error) == "FAILED"
     for event in (PauseOver(), *OPEN):
         session.handle(event)
     assert fail(session, Loss.FAILED) is State.REOPENING  # it is another transport
@@ -229,14 +240,14 @@ def test_a_transport_is_discarded_after_so_many_failures_in_a_row() -> None:
 def test_what_is_said_of_a_discarded_transport_is_why_its_channel_was_lost() -> None:
     session = make_session(*LIVE)
     assert fail(session, Loss.SILENT) is State.DISCARDING
-    session.handle(TransportLost(loss=Loss.TRANSPORT, reason="ssh ended with status 255"))
-    assert outage_of(session).reason == "SILENT"
+    session.handle(TransportLost(loss=Loss.TRANSPORT, error=TransportError("ssh ended with status 255")))
+    assert str(outage_of(session).error) == "SILENT"
 
 
 def test_a_transport_that_is_lost_while_it_explains_tells_more() -> None:
     session = make_session(*LIVE, ChannelLost(loss=Loss.FAILED, now=LATE))
-    session.handle(TransportLost(loss=Loss.TRANSPORT, reason="the cable is cut"))
-    assert outage_of(session).reason == "the cable is cut"
+    session.handle(TransportLost(loss=Loss.TRANSPORT, error=TransportError("the cable is cut")))
+    assert str(outage_of(session).error) == "the cable is cut"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +281,7 @@ def test_which_hop_failed_with_a_channel(before: list[Event], hop: str) -> None:
 )
 def test_which_hop_failed_with_a_transport(before: list[Event], loss: Loss, hop: str) -> None:
     session = make_session(*before)
-    session.handle(TransportLost(loss=loss, reason="no way"))
+    session.handle(TransportLost(loss=loss, error=TransportError("no way")))
     assert session.failure == Failure(hop=hop, reason="no way")  # type: ignore[arg-type]
 
 
@@ -282,17 +293,17 @@ def test_an_outage_counts_its_attempts_until_the_server_accepts_us() -> None:
     told = []
     for loss in (Loss.AWAY, Loss.AWAY, Loss.REFUSED):
         fail(session, loss)
-        told.append(outage_of(session))
+        told.append(describe_outage(session))
         session.handle(PauseOver())
     assert told == [
-        Outage(reason="AWAY", attempt=1, is_news=True),
-        Outage(reason="AWAY", attempt=2, is_news=False),
-        Outage(reason="REFUSED", attempt=3, is_news=True),
+        ("AWAY", 1, True),
+        ("AWAY", 2, False),
+        ("REFUSED", 3, True),
     ]
     for event in (*GREETED, RegistrationSent(), ACCEPTED):
         session.handle(event)
     fail(session, Loss.REFUSED)
-    assert outage_of(session) == Outage(reason="REFUSED", attempt=1, is_news=True)
+    assert describe_outage(session) == ("REFUSED", 1, True)
 
 
 def test_a_server_that_may_be_just_starting_is_awaited_without_a_word() -> None:
@@ -323,12 +334,12 @@ def test_the_back_off_of_dials_begins_anew_when_the_server_has_accepted_us() -> 
     session = make_session(*LIVE)
     for _ in range(2):
         for _ in range(60):
-            session.handle(TransportLost(loss=Loss.TRANSPORT, reason="no route"))
+            session.handle(TransportLost(loss=Loss.TRANSPORT, error=TransportError("no route")))
             session.handle(PauseOver())
         assert LIMITS.max_redial_pause / 2 <= session.pause <= LIMITS.max_redial_pause
         for event in LIVE:
             session.handle(event)
-        session.handle(TransportLost(loss=Loss.TRANSPORT, reason="no route"))
+        session.handle(TransportLost(loss=Loss.TRANSPORT, error=TransportError("no route")))
         assert session.pause <= LIMITS.redial_pause
         session.handle(PauseOver())
 

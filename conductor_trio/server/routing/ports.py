@@ -6,7 +6,7 @@ from typing import Protocol
 
 from conductor_trio.access.grants import Share
 from conductor_trio.access.tokens import TokenHash
-from conductor_trio.control.owner_commands import RevokeShare, ShareSession, StopSession
+from conductor_trio.control.owner_commands import Answer, RevokeShare, ShareSession, StopSession
 from conductor_trio.server.routing.routes import Route
 
 
@@ -26,8 +26,8 @@ class SessionService(SessionReports, Protocol):
     def describe_events(self, route_id: str) -> list[dict[str, object]]:
         """Return a session's last events for JSON, the latest last."""
 
-    def execute_for(self, route: Route, command: StopSession | ShareSession | RevokeShare) -> bytes:
-        """Carry an owner's command about this session out, and return the answer's line.
+    def execute_for(self, route: Route, command: StopSession | ShareSession | RevokeShare) -> Answer:
+        """Carry an owner's command about this session out, and return the answer.
 
         Raises `RegistrationRefused`.
         """

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
-import resource
 import shutil
 import signal
 import stat
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
+from tests.support.descriptors import open_descriptors
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from scripts.private_sshd import PrivateSshd
-    from tests.repo.test_demo import Demo
+    from tests.support.demo import Demo
 
 # The gate tries the same examples each time, so that a failure is the change's own; `fuzz` looks for new ones.
 hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
@@ -34,33 +32,6 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 for number in (signal.SIGHUP, signal.SIGINT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-
-
-def open_descriptors() -> Counter[str]:
-    """Return what this process's descriptors point to, and how many point there."""
-    found: Counter[str] = Counter()
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            found[os.readlink(f"/proc/self/fd/{descriptor}")] += 1
-        except FileNotFoundError:  # the descriptor with which the directory was read
-            continue
-    return found
-
-
-@contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    """Let this process open nothing more: the lowest free descriptor is the first that is forbidden."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.open("/dev/null", os.O_RDONLY)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
-    try:
-        with pytest.raises(OSError) as caught:
-            os.open("/dev/null", os.O_RDONLY)
-        assert caught.value.errno == errno.EMFILE
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def child_processes() -> dict[int, str]:
@@ -167,7 +138,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def demo() -> Iterator[Demo]:
     """Give a demonstration that runs."""
-    from tests.repo.test_demo import open_demo
+    from tests.support.demo import open_demo
 
     with open_demo() as demo:
         yield demo

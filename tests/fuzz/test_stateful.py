@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.limits import ServerLimits
-from tests.conftest import open_descriptors
 from tests.doubles.origin import OriginConnection, answering, open_origin
+from tests.support.descriptors import open_descriptors
 from tests.support.engine import (
     OK,
     PATIENCE,

@@ -17,12 +17,7 @@ from conductor_trio.http1.fields import (
     parse_field_block,
     passable_trailers,
 )
-
-TCHAR = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-names = st.text(TCHAR, min_size=1, max_size=20).map(str.encode)
-value_bytes = st.sampled_from([*range(0x20, 0x7F), *range(0x80, 0x100), 0x09])
-values = st.lists(value_bytes, max_size=30).map(bytes).map(lambda value: value.strip(b" \t"))
-pairs = st.lists(st.tuples(names, values), max_size=10)
+from tests.support.messages import pairs
 
 
 def field(name: bytes, value: bytes = b"") -> Field:

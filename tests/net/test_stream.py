@@ -16,20 +16,13 @@ import trio.testing
 import trustme
 
 from conductor_trio.errors import UpstreamUnavailable
-from conductor_trio.net.listeners import open_tcp_listeners
-from conductor_trio.net.stream import SocketStream, Stream
+from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.tls import TlsStream
 from conductor_trio.net.unix import connect_unix
 from tests.doubles.streams import memory_stream_pair
+from tests.support.sockets import receive_all, tcp_sockets
 
 Pair = tuple[SocketStream, SocketStream]
-
-
-def tcp_sockets() -> tuple[socket.socket, socket.socket]:
-    with open_tcp_listeners("127.0.0.1", 0) as listeners:
-        one = socket.create_connection(listeners[0].sock.getsockname())
-        other, _ = listeners[0].sock.accept()
-    return one, other
 
 
 def sockets(family: str) -> tuple[socket.socket, socket.socket]:
@@ -58,13 +51,6 @@ async def tcp_pair() -> AsyncIterator[Pair]:
     yield one, other
     one.close()
     other.close()
-
-
-async def receive_all(stream: Stream, max_bytes: int = 65536) -> bytes:
-    data = bytearray()
-    while piece := await stream.receive_some(max_bytes):
-        data += piece
-    return bytes(data)
 
 
 async def fill(stream: SocketStream) -> int:

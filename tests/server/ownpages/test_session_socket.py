@@ -15,13 +15,6 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from conductor_trio.control.messages import Event
 from conductor_trio.pages.session_page import SESSION_PAGE
 from conductor_trio.server.proxy.visitor import serve_visitor
-from tests.server.proxy.test_access import (
-    LINK_TOKEN,
-    ask,
-    cookie,
-    give,
-    make_share,
-)
 from tests.support.engine import (
     HOST,
     OK,
@@ -31,6 +24,7 @@ from tests.support.engine import (
     open_engine,
     request,
 )
+from tests.support.shares import LINK_TOKEN, ask, cookie, give, make_share
 
 PATIENCE = 10.0
 

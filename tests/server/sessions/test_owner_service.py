@@ -26,8 +26,8 @@ from conductor_trio.control.owner_commands import (
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.server.routing.routes import DetachedRoute, Route
-from tests.server.sessions.test_host import LABEL
 from tests.support.session_bench import (
+    LABEL,
     PATIENCE,
     TOKEN_HASH,
     Bench,

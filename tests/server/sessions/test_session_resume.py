@@ -13,8 +13,8 @@ import trio
 import trio.testing
 
 from conductor_trio.server.routing.routes import DetachedRoute, Route, Tombstone
-from tests.server.sessions.test_host import LABEL
 from tests.support.session_bench import (
+    LABEL,
     LIMITS,
     OTHER_HASH,
     PATIENCE,

@@ -146,7 +146,7 @@ class Answering:
             try:
                 message, rest = take_message(bytes(connection.unread))
             except Incomplete:
-                if not await connection._receive_more():
+                if not await connection.receive_more():
                     return
                 continue
             connection.unread[:] = rest
@@ -281,7 +281,7 @@ class Numbering:
             try:
                 message, rest = take_message(bytes(connection.unread))
             except Incomplete:
-                if not await connection._receive_more():
+                if not await connection.receive_more():
                     return
                 continue
             connection.unread[:] = rest

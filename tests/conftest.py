@@ -25,8 +25,44 @@ if TYPE_CHECKING:
 
 # The gate tries the same examples each time, so that a failure is the change's own; `fuzz` looks for new ones.
 hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "quick",
+    parent=hypothesis.settings.get_profile("ci"),
+    max_examples=20,
+    suppress_health_check=[hypothesis.HealthCheck.filter_too_much],  # a share of so few says nothing
+)
 hypothesis.settings.register_profile("fuzz", max_examples=5000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# What `make quick` leaves out besides `e2e` is marked by these rules, so that no test has to remember it.
+_SLOW_PLACES = ("chaos", "fuzz", "repo/test_bench.py", "repo/test_contrib.py", "repo/test_soak.py")
+_SLOW_FIXTURES = {"browser", "demo", "own_sshd", "sshd"}
+_STARTERS = {
+    "scripts.private_sshd.open_private_sshd",
+    "tests.doubles.client_command.open_client",
+    "tests.doubles.ssh_gateway.SshGateway",
+    "tests.support.browser.open_browser",
+    "tests.support.chain.open_chain",
+    "tests.support.chain.open_sshd",
+    "tests.support.programs.open_client",
+    "tests.support.programs.open_program",
+    "tests.support.programs.open_server",
+    "tests.support.programs.run_program",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `slow` what takes long, and each file that starts a whole program, an SSH server or a browser."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        fixtures = set(item.fixturenames) - set(parameters)
+        values = vars(item.module).values()
+        named = {f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}" for value in values}
+        if place.startswith(_SLOW_PLACES) or fixtures & _SLOW_FIXTURES or named & _STARTERS:
+            item.add_marker("slow")
+
 
 # The programs under test inherit what whoever runs the tests ignores: under nohup they would stay after SIGHUP.
 for number in (signal.SIGHUP, signal.SIGINT):

@@ -41,6 +41,7 @@ _STARTERS = {
     "scripts.private_sshd.open_private_sshd",
     "tests.doubles.client_command.open_client",
     "tests.doubles.ssh_gateway.SshGateway",
+    "tests.doubles.tcp_application.open_relayed",
     "tests.support.browser.open_browser",
     "tests.support.chain.open_chain",
     "tests.support.chain.open_sshd",

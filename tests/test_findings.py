@@ -7,16 +7,17 @@ import pytest
 from conductor_trio.findings import Finding, Status, format_finding
 
 
+def make_finding(place: str, status: Status, detail: str = "", advice: str = "", whom: str = "") -> Finding:
+    return Finding(place=place, status=status, detail=detail, advice=advice, whom=whom)
+
+
 @pytest.mark.parametrize(
     ("finding", "lines"),
     [
-        (Finding(place="ssh", status=Status.OK), ["ok       ssh"]),
+        (make_finding("ssh", Status.OK), ["ok       ssh"]),
+        (make_finding("ssh", Status.OK, "it answers"), ["ok       ssh                 it answers"]),
         (
-            Finding(place="ssh", status=Status.OK, detail="it answers"),
-            ["ok       ssh                 it answers"],
-        ),
-        (
-            Finding(place="ssh", status=Status.FAILED, detail="refused", advice="Start it.", whom="The operator."),
+            make_finding("ssh", Status.FAILED, "refused", "Start it.", "The operator."),
             [
                 "failed   ssh                 refused",
                 "                             What to do: Start it.",
@@ -24,15 +25,15 @@ from conductor_trio.findings import Finding, Status, format_finding
             ],
         ),
         (
-            Finding(place="certificate", status=Status.WARNING, detail="it ends soon", advice="Renew it."),
+            make_finding("certificate", Status.WARNING, "it ends soon", "Renew it."),
             [
                 "warning  certificate         it ends soon",
                 "                             What to do: Renew it.",
             ],
         ),
         (
-            Finding(place="x", status=Status.SKIPPED, whom="Nobody."),
-            ["skipped  x", " " * 29 + "Whom to ask: Nobody."],
+            make_finding("x", Status.SKIPPED, whom="Nobody."),
+            ["skipped  x", "                             Whom to ask: Nobody."],
         ),
     ],
 )

@@ -15,12 +15,27 @@ import conductor_trio
 PACKAGE = Path(conductor_trio.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# The aims are 350 and 50; what is longer by this much has a second job.
-MAX_MODULE_LINES = 400
-MAX_FUNCTION_LINES = 60
+# What is longer has a second job. Complexity is held by ruff (C901).
+MAX_MODULE_LINES = 350
+MAX_FUNCTION_LINES = 50
+MAX_PACKAGE_MODULES = 15
+PACKAGE_DOCSTRING_LINES = range(8, 16)
+
+#: Rooms whose rewriting is under way, and what may still be too long there; to be emptied.
+UNDER_REWRITE = {
+    "conductor_trio": "docstring",
+    "conductor_trio/client/doctor": "docstring",
+    "conductor_trio/client/output": "docstring",
+}
 
 by_module = pytest.mark.parametrize(
     "path", MODULES, ids=[str(path.relative_to(PACKAGE.parent)) for path in MODULES]
+)
+
+PACKAGES = sorted({path.parent for path in MODULES})
+
+by_package = pytest.mark.parametrize(
+    "package", PACKAGES, ids=[str(path.relative_to(PACKAGE.parent)) for path in PACKAGES]
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -49,6 +64,15 @@ def test_modules_and_functions_are_short(path: Path) -> None:
         if (length := (function.end_lineno or 0) - function.lineno + 1) > MAX_FUNCTION_LINES
     }
     assert not long, f"functions of more than {MAX_FUNCTION_LINES} lines: {long}"
+
+
+@by_package
+def test_packages_are_small_and_say_what_they_are_for(package: Path) -> None:
+    modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
+    assert len(modules) <= MAX_PACKAGE_MODULES, modules
+    docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+    if UNDER_REWRITE.get(str(package.relative_to(PACKAGE.parent))) != "docstring":
+        assert len(docstring.splitlines()) in PACKAGE_DOCSTRING_LINES
 
 
 @by_module

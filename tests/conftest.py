@@ -35,7 +35,16 @@ hypothesis.settings.register_profile("fuzz", max_examples=5000, deadline=None, p
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # What `make quick` leaves out besides `e2e` is marked by these rules, so that no test has to remember it.
-_SLOW_PLACES = ("chaos", "fuzz", "repo/test_bench.py", "repo/test_contrib.py", "repo/test_soak.py")
+_SLOW_PLACES = (
+    "chaos/",
+    "fuzz/",
+    "client/session/test_keeper.py::test_a_long_outage_is_a_short_log",
+    "repo/test_bench.py",
+    "repo/test_contrib.py",
+    "repo/test_soak.py",
+    "server/test_cli.py::test_bad_certificates_are_named",
+    "server/test_cli.py::test_wrong_usage_is_one_line_and_status_2",
+)
 _SLOW_FIXTURES = {"browser", "demo", "own_sshd", "sshd"}
 _STARTERS = {
     "scripts.private_sshd.open_private_sshd",
@@ -56,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as `slow` what takes long, and each file that starts a whole program, an SSH server or a browser."""
     for item in items:
         assert isinstance(item, pytest.Function)
-        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        place = item.nodeid.removeprefix("tests/")
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         fixtures = set(item.fixturenames) - set(parameters)
         values = vars(item.module).values()

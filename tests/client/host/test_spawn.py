@@ -26,7 +26,8 @@ def test_its_status_is_the_programs() -> None:
     assert run(["sh", "-c", "echo found on PATH; kill -TERM $$"]) == (-signal.SIGTERM, "found on PATH\n")
 
 
-def test_what_cannot_be_started_raises() -> None:
+def test_what_cannot_be_started_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # of which none is closed to us
     with pytest.raises(FileNotFoundError):
         spawn(["no-such-program-at-all"])
     with pytest.raises(PermissionError):

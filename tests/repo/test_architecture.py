@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import conductor_trio
+from conductor_trio import errors
 
 PACKAGE = Path(conductor_trio.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -117,6 +119,27 @@ def test_every_shield_has_a_deadline(path: Path) -> None:
             assert any(word in body for word in ("move_on_after", "fail_after", "move_on_at", "deadline")), (
                 f"line {function.lineno}: a shield without a deadline"
             )
+
+
+def drawn_exceptions() -> dict[str, str]:
+    """Return the parent of each exception in the drawing above them: a name's column tells how deep it is."""
+    parents: dict[str, str] = {}
+    above = [(-1, "Exception")]
+    for line in (errors.__doc__ or "").splitlines():
+        if match := re.match(r"    [ │├└─]*([A-Z]\w+)", line):
+            above = [(column, name) for column, name in above if column < match.start(1)]
+            parents[match[1]] = above[-1][1]
+            above.append((match.start(1), match[1]))
+    return parents
+
+
+def test_the_exceptions_are_the_tree_that_is_drawn() -> None:
+    found = {
+        name: value.__bases__[0].__name__
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
+    assert drawn_exceptions() == found
 
 
 def imported_by(module: str) -> set[str]:

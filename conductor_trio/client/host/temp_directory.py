@@ -48,10 +48,10 @@ def choose_parent() -> str:
     parent = tempfile.gettempdir()
     if not re.fullmatch(rf"[\w./+-]{{1,{_MAX_PARENT}}}", parent, re.ASCII):
         return _FALLBACK
-    return _FALLBACK if _REMOTE.fullmatch(file_system(parent)) else parent
+    return _FALLBACK if _REMOTE.fullmatch(_file_system(parent)) else parent
 
 
-def file_system(path: str) -> str:
+def _file_system(path: str) -> str:
     """Return the type of the file system that a path is on (proc_pid_mountinfo(5)), nothing where unknown."""
     try:
         status = os.stat(path)

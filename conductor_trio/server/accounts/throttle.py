@@ -17,10 +17,6 @@ class TokenThrottle:
         self._limits = limits
         self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
-    def __len__(self) -> int:
-        """Return how many keys are remembered."""
-        return len(self._failures)
-
     def count_failure(self, key: Hashable, now: float) -> float:
         """Count a failure at the time `now` (seconds), and return how long its answer has to wait."""
         level, since = self._failures.pop(key, (0.0, now))

@@ -14,30 +14,10 @@ from conductor_trio.http1.reader import RequestReader, ResponseReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.response import ResponseHead
 from conductor_trio.limits import ServerLimits
-from tests.support.messages import HANDLED, bodies, names, pairs, requests
+from tests.support.messages import HANDLED, Event, bodies, names, pairs, read, requests, spoil, spoilings
 from tests.support.strategies import cut, cuts
 
 LIMITS = ServerLimits()
-
-Event = RequestHead | ResponseHead | bytes | EndOfMessage
-
-
-def read(reader: RequestReader | ResponseReader, pieces: list[bytes]) -> tuple[list[Event], int | None]:
-    """Return the events, payload in one, and the status of the error at which reading stopped."""
-    events: list[Event] = []
-    try:
-        for piece in pieces:
-            if not piece:
-                continue
-            reader.receive_data(piece)
-            while (event := reader.next_event()) is not None:
-                if isinstance(event, bytes) and events and isinstance(last := events[-1], bytes):
-                    events[-1] = last + event
-                else:
-                    events.append(event)
-    except RemoteProtocolError as error:
-        return events, error.status
-    return events, None
 
 
 @attrs.frozen(kw_only=True)
@@ -117,43 +97,6 @@ def test_any_cut_of_requests_gives_the_same(messages: list[bytes], sizes: list[i
     assert len(by_message(whole[0])) == len(messages)
     assert read(RequestReader(LIMITS), cut(data, sizes)) == whole
     assert read(RequestReader(LIMITS), cut(data, [1] * len(data))) == whole
-
-
-SPOILS = [
-    b"",
-    b"\r",
-    b"\n",
-    b"\r\n",
-    b" ",
-    b"\t",
-    b"\x00",
-    b"\x0b",
-    b"\x7f",
-    b"\xe9",
-    b":",
-    b",",
-    b";",
-    b"#",
-    b"0",
-    b"\r\n ",
-    b"\r\n\r\n",
-    b"Content-Length: 1\r\n",
-    b"Transfer-Encoding: chunked\r\n",
-    b"Host: y\r\n",
-]
-
-
-def spoil(data: bytes, places: list[tuple[int, int, bytes]]) -> bytes:
-    """Replace up to two bytes in each place."""
-    for place, count, piece in places:
-        place %= len(data) + 1
-        data = data[:place] + piece + data[place + count :]
-    return data
-
-
-spoilings = st.lists(
-    st.tuples(st.integers(0, 500), st.integers(0, 2), st.sampled_from(SPOILS)), min_size=1, max_size=3
-)
 
 
 @given(requests(), spoilings, cuts)

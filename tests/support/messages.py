@@ -1,8 +1,14 @@
-"""Hypothesis strategies for field lines and for requests that are beyond doubt."""
+"""Hypothesis strategies for field lines and requests, sound or spoiled, and what our readers say of them."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
+
+from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.http1.body import EndOfMessage
+from conductor_trio.http1.reader import RequestReader, ResponseReader
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.response import ResponseHead
 
 TCHAR = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 names = st.text(TCHAR, min_size=1, max_size=20).map(str.encode)
@@ -50,3 +56,61 @@ def requests(draw: st.DrawFn) -> bytes:
     special = b"".join(draw(st.lists(special_fields, max_size=3, unique=True)))
     line = draw(methods) + b" " + draw(targets) + b" HTTP/1.1\r\n"
     return line + b"Host: x.test\r\n" + others + special + fields + b"\r\n" + body
+
+
+SPOILS = [
+    b"",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"\t",
+    b"\x00",
+    b"\x0b",
+    b"\x7f",
+    b"\xe9",
+    b":",
+    b",",
+    b";",
+    b"#",
+    b"0",
+    b"\r\n ",
+    b"\r\n\r\n",
+    b"Content-Length: 1\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Host: y\r\n",
+]
+
+
+def spoil(data: bytes, places: list[tuple[int, int, bytes]]) -> bytes:
+    """Replace up to two bytes in each place."""
+    for place, count, piece in places:
+        place %= len(data) + 1
+        data = data[:place] + piece + data[place + count :]
+    return data
+
+
+spoilings = st.lists(
+    st.tuples(st.integers(0, 500), st.integers(0, 2), st.sampled_from(SPOILS)), min_size=1, max_size=3
+)
+
+
+Event = RequestHead | ResponseHead | bytes | EndOfMessage
+
+
+def read(reader: RequestReader | ResponseReader, pieces: list[bytes]) -> tuple[list[Event], int | None]:
+    """Return the events, payload in one, and the status of the error at which reading stopped."""
+    events: list[Event] = []
+    try:
+        for piece in pieces:
+            if not piece:
+                continue
+            reader.receive_data(piece)
+            while (event := reader.next_event()) is not None:
+                if isinstance(event, bytes) and events and isinstance(last := events[-1], bytes):
+                    events[-1] = last + event
+                else:
+                    events.append(event)
+    except RemoteProtocolError as error:
+        return events, error.status
+    return events, None

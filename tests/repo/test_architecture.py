@@ -23,11 +23,14 @@ MAX_FUNCTION_LINES = 50
 MAX_PACKAGE_MODULES = 15
 PACKAGE_DOCSTRING_LINES = range(8, 16)
 
-#: Rooms whose rewriting is under way, and what may still be too long there; to be emptied.
+#: Packages of one module more, and why.
+LARGE_PACKAGES: dict[str, str] = {}
+
+#: What may still be wrong with rooms whose rewriting is under way: `docstring`, or `modules`. To be emptied.
 UNDER_REWRITE = {
-    "conductor_trio": "docstring",
-    "conductor_trio/client/doctor": "docstring",
-    "conductor_trio/client/output": "docstring",
+    ("conductor_trio", "docstring"),
+    ("conductor_trio/client/doctor", "docstring"),
+    ("conductor_trio/client/output", "docstring"),
 }
 
 by_module = pytest.mark.parametrize(
@@ -70,10 +73,12 @@ def test_modules_and_functions_are_short(path: Path) -> None:
 
 @by_package
 def test_packages_are_small_and_say_what_they_are_for(package: Path) -> None:
+    name = package.relative_to(PACKAGE.parent).as_posix()
     modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
-    assert len(modules) <= MAX_PACKAGE_MODULES, modules
     docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
-    if UNDER_REWRITE.get(str(package.relative_to(PACKAGE.parent))) != "docstring":
+    if (name, "modules") not in UNDER_REWRITE:
+        assert len(modules) <= MAX_PACKAGE_MODULES + (name in LARGE_PACKAGES), modules
+    if (name, "docstring") not in UNDER_REWRITE:
         assert len(docstring.splitlines()) in PACKAGE_DOCSTRING_LINES
 
 

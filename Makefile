@@ -9,6 +9,7 @@ CODE := conductor_trio scripts tests
 # 9: guaranteed checkpoints are for libraries; a receive that is already satisfied may go on at once.
 ASYNC_OFF := ASYNC114,ASYNC124,ASYNC231,ASYNC9
 PYTEST := $(BIN)/python -m pytest -q
+LAYERS := { $(BIN)/lint-imports --no-cache >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }; }
 
 SHELL := /bin/sh
 .SHELLFLAGS := -euc
@@ -24,6 +25,14 @@ help: ## list the targets
 demo: $(VENV)/.runtime ## a server, an application behind it, one link to click (SSH=1: over a private SSH server)
 	@exec $(BIN)/python -m scripts.demo $(if $(SSH),--ssh)
 
+.PHONY: quick
+quick: venv ## for the work at hand, under a minute: format, lint, types, layers, and the tests that need no program
+	@echo 'quick: format' && $(BIN)/ruff format --quiet --check $(CODE)
+	@echo 'quick: lint' && $(BIN)/ruff check --quiet $(CODE)
+	@echo 'quick: types' && $(BIN)/mypy --no-error-summary
+	@echo 'quick: layers' && $(LAYERS)
+	@echo 'quick: tests' && HYPOTHESIS_PROFILE=quick $(PYTEST) -m 'not e2e and not slow'
+
 .PHONY: test
 test: system venv ## all tests
 	@$(PYTEST)
@@ -34,7 +43,7 @@ check: system venv ## format, lint, types, layers, and all tests with their cove
 	@echo 'check: lint' && $(BIN)/ruff check --quiet $(CODE)
 	@echo 'check: async' && find $(CODE) -name '*.py' -print0 | xargs -0 -n 40 -P 2 $(BIN)/flake8-async --disable $(ASYNC_OFF)
 	@echo 'check: types' && $(BIN)/mypy --no-error-summary
-	@echo 'check: layers' && $(BIN)/lint-imports --no-cache >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
+	@echo 'check: layers' && $(LAYERS)
 	@echo 'check: tests' && $(PYTEST) --cov --cov-report=term:skip-covered
 
 .PHONY: format

@@ -1,4 +1,4 @@
-"""A real SSH server of one's own, on a free loopback port, for tests and for the demo.
+"""A real SSH server of one's own, on a free loopback port, for the demo, measurements and tests.
 
 ::
 
@@ -8,6 +8,9 @@
 It touches nobody's ``~/.ssh``: the keys, the configuration and the known hosts lie in a temporary directory, and
 the environment puts an ``ssh`` that knows them first on PATH. As an ordinary user it lets in that user; as root,
 any existing users.
+
+It is here, and not among the tests, because the demo, `bench`, `apps` and `restarts` run it: the demo with nothing
+installed but the package itself, which no module of the tests can promise.
 """
 
 from __future__ import annotations

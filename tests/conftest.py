@@ -2,65 +2,82 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
-import resource
 import shutil
 import signal
 import stat
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
+from tests.support.descriptors import open_descriptors
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from scripts.private_sshd import PrivateSshd
-    from tests.repo.test_demo import Demo
+    from tests.support.demo import Demo
 
 # The gate tries the same examples each time, so that a failure is the change's own; `fuzz` looks for new ones.
 hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "quick",
+    parent=hypothesis.settings.get_profile("ci"),
+    max_examples=20,
+    suppress_health_check=[hypothesis.HealthCheck.filter_too_much],  # a share of so few says nothing
+)
 hypothesis.settings.register_profile("fuzz", max_examples=5000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# What `make quick` leaves out besides `e2e` is marked by these rules, so that no test has to remember it.
+_SLOW_PLACES = (
+    "chaos/",
+    "fuzz/",
+    "client/session/test_keeper.py::test_a_long_outage_is_a_short_log",
+    "repo/test_bench.py",
+    "repo/test_contrib.py",
+    "repo/test_soak.py",
+    "server/test_cli.py::test_bad_certificates_are_named",
+    "server/test_cli.py::test_wrong_usage_is_one_line_and_status_2",
+)
+_SLOW_FIXTURES = {"browser", "demo", "own_sshd", "sshd"}
+_STARTERS = {
+    "scripts.private_sshd.open_private_sshd",
+    "tests.doubles.client_command.open_client",
+    "tests.doubles.ssh_gateway.SshGateway",
+    "tests.doubles.tcp_application.open_relayed",
+    "tests.support.browser.open_browser",
+    "tests.support.chain.open_chain",
+    "tests.support.chain.open_sshd",
+    "tests.support.programs.open_client",
+    "tests.support.programs.open_program",
+    "tests.support.programs.open_server",
+    "tests.support.programs.run_program",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `slow` what takes long, and each file that starts a whole program, an SSH server or a browser."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        place = item.nodeid.removeprefix("tests/")
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        fixtures = set(item.fixturenames) - set(parameters)
+        values = vars(item.module).values()
+        named = {f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}" for value in values}
+        if place.startswith(_SLOW_PLACES) or fixtures & _SLOW_FIXTURES or named & _STARTERS:
+            item.add_marker("slow")
+
 
 # The programs under test inherit what whoever runs the tests ignores: under nohup they would stay after SIGHUP.
 for number in (signal.SIGHUP, signal.SIGINT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-
-
-def open_descriptors() -> Counter[str]:
-    """Return what this process's descriptors point to, and how many point there."""
-    found: Counter[str] = Counter()
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            found[os.readlink(f"/proc/self/fd/{descriptor}")] += 1
-        except FileNotFoundError:  # the descriptor with which the directory was read
-            continue
-    return found
-
-
-@contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    """Let this process open nothing more: the lowest free descriptor is the first that is forbidden."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.open("/dev/null", os.O_RDONLY)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
-    try:
-        with pytest.raises(OSError) as caught:
-            os.open("/dev/null", os.O_RDONLY)
-        assert caught.value.errno == errno.EMFILE
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def child_processes() -> dict[int, str]:
@@ -167,7 +184,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def demo() -> Iterator[Demo]:
     """Give a demonstration that runs."""
-    from tests.repo.test_demo import open_demo
+    from tests.support.demo import open_demo
 
     with open_demo() as demo:
         yield demo

@@ -18,8 +18,7 @@ from conductor_trio.access.hostnames import (
     parse_pattern,
     user_label,
 )
-from conductor_trio.errors import ConfigError, RegistrationRefused, RemoteProtocolError
-from conductor_trio.http1.authority import Authority, parse_authority
+from conductor_trio.errors import ConfigError, RegistrationRefused
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -257,78 +256,3 @@ def test_any_key_is_taken_or_refused_in_one_printable_line(key: str) -> None:
         assert str(refused).replace("…", "").isprintable()
     else:
         assert LABEL.fullmatch(f"{key}-alice")
-
-
-@pytest.mark.parametrize(
-    ("value", "authority"),
-    [
-        (b"example.org", Authority(host="example.org", port=None)),
-        (b"Example.ORG", Authority(host="example.org", port=None)),
-        (b"example.org.", Authority(host="example.org", port=None)),
-        (b"example.org:80", Authority(host="example.org", port=80)),
-        (b"example.org.:65535", Authority(host="example.org", port=65535)),
-        (b"example.org:", Authority(host="example.org", port=None)),
-        (b"example.org:00080", Authority(host="example.org", port=80)),
-        (b"127.0.0.1:8888", Authority(host="127.0.0.1", port=8888)),
-        (b"[::1]:8888", Authority(host="[::1]", port=8888)),
-        (b"[FE80::1]", Authority(host="[fe80::1]", port=None)),
-    ],
-)
-def test_authorities(value: bytes, authority: Authority) -> None:
-    assert parse_authority(value) == authority
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"",
-        b":80",
-        b"a b",
-        b"a\tb",
-        b" a",
-        b"a ",
-        b"a\n",
-        b"a,b",
-        b"a/b",
-        b"a?b",
-        b"a#b",
-        b"a@b",
-        b"user@a:80",
-        b"a:b",
-        b"a:-1",
-        b"a:+1",
-        b"a:0",
-        b"a:65536",
-        b"a:999999",
-        b"a:80:80",
-        b"a%62",
-        b"a\\b",
-        b"[::1",
-        b"::1",
-        b"[::1]x",
-        b"[]",
-        b"[fe80::1%25eth0]",
-        b"a\x00",
-        b"\xff",
-        "a\u212a".encode(),
-    ],
-)
-def test_bad_authorities(value: bytes) -> None:
-    with pytest.raises(RemoteProtocolError) as error:
-        parse_authority(value)
-    assert error.value.status == 400
-    if value:
-        assert value.decode("latin-1") not in str(error.value)  # what a visitor sent is not echoed
-
-
-@given(st.binary(max_size=20) | st.from_regex(rb"[a-zA-Z.:0-9\[\]]{0,12}", fullmatch=True))
-def test_any_authority_gives_a_value_or_the_documented_error(value: bytes) -> None:
-    try:
-        authority = parse_authority(value)
-    except RemoteProtocolError:
-        return
-    assert authority.host == authority.host.lower()
-    assert authority.port is None or 0 < authority.port < 65536
-    again = authority.host if authority.port is None else f"{authority.host}:{authority.port}"
-    if not authority.host.endswith(".") and authority.host:
-        assert parse_authority(again.encode()) == authority

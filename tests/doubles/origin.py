@@ -29,12 +29,14 @@ class OriginConnection:
     """One connection: `received` is all that was read from it, `unread` what no wait has returned."""
 
     stream: SocketStream
+    sock: socket.socket  # that of the stream, for what no stream does
     received: bytearray = attrs.field(factory=bytearray)
     unread: bytearray = attrs.field(factory=bytearray)
     #: Set once the peer has ended or broken its direction, as far as the handler has read.
     ended: trio.Event = attrs.field(factory=trio.Event)
 
-    async def _receive_more(self) -> bool:
+    async def receive_more(self) -> bool:
+        """Read once; False where the peer has ended its direction."""
         try:
             data = await self.stream.receive_some(65536)
         except trio.BrokenResourceError:
@@ -46,7 +48,8 @@ class OriginConnection:
         self.unread += data
         return bool(data)
 
-    def _take(self, count: int) -> bytes:
+    def take(self, count: int) -> bytes:
+        """Return that many of the unread bytes, which are read with this."""
         taken = bytes(self.unread[:count])
         del self.unread[:count]
         return taken
@@ -54,9 +57,9 @@ class OriginConnection:
     async def receive_until(self, mark: bytes) -> bytes:
         """Return the bytes up to the mark and with it; b"" where the peer ended first."""
         while (at := self.unread.find(mark)) < 0:
-            if not await self._receive_more():
+            if not await self.receive_more():
                 return b""
-        return self._take(at + len(mark))
+        return self.take(at + len(mark))
 
     async def receive_head(self) -> bytes:
         """Return the bytes of a request's head, up to its empty line; b"" where the peer ended first."""
@@ -64,15 +67,15 @@ class OriginConnection:
 
     async def receive_exactly(self, count: int) -> bytes:
         """Return that many bytes, or fewer where the peer ended first."""
-        while len(self.unread) < count and await self._receive_more():
+        while len(self.unread) < count and await self.receive_more():
             pass
-        return self._take(count)
+        return self.take(count)
 
     async def receive_to_end(self) -> bytes:
         """Return all bytes until the peer ends its direction."""
-        while await self._receive_more():
+        while await self.receive_more():
             pass
-        return self._take(len(self.unread))
+        return self.take(len(self.unread))
 
     async def send_all(self, data: bytes) -> None:
         """Send these bytes as they are."""
@@ -103,10 +106,11 @@ class Origin:
         while len(self.connections) < count:
             await self._arrivals.park()
 
-    async def _serve(self, handler: OriginHandler, sock: socket.socket) -> None:
+    async def serve(self, handler: OriginHandler, sock: socket.socket) -> None:
+        """Serve one connection."""
         stream = SocketStream(sock)
         try:
-            connection = OriginConnection(stream=stream)
+            connection = OriginConnection(stream=stream, sock=sock)
             self.connections.append(connection)
             self._arrivals.unpark_all()
             # The peer may break off when it likes, and a handler may break the connection itself.
@@ -125,7 +129,7 @@ async def open_origin(path: str | Path, handler: OriginHandler, *, mode: int = 0
     origin = Origin(path=os.fspath(path))
     with open_unix_listener(origin.path, mode) as listener:
         async with trio.open_nursery() as nursery:
-            serve = partial(serve_connections, listener, partial(origin._serve, handler), nursery)
+            serve = partial(serve_connections, listener, partial(origin.serve, handler), nursery)
             nursery.start_soon(partial(serve, on_shortage=_give_up))  # noqa: ASYNC113
             yield origin
             nursery.cancel_scope.cancel()
@@ -154,5 +158,5 @@ def answering(*answers: bytes, close: bool = True) -> OriginHandler:
 
 async def echo(connection: OriginConnection) -> None:
     """Send back all that comes, and end when it ends."""
-    while await connection._receive_more():
-        await connection.send_all(connection._take(len(connection.unread)))
+    while await connection.receive_more():
+        await connection.send_all(connection.take(len(connection.unread)))

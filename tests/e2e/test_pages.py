@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.repo.test_demo import DEVICES, Demo
+from tests.support.demo import DEVICES, Demo, see_application, see_that_one_browser_gets_in
 
 pytestmark = pytest.mark.e2e
 
@@ -23,23 +23,6 @@ def origin_of(demo: Demo) -> str:
 def token_of(demo: Demo) -> str:
     """Return the owner's token."""
     return urlsplit(demo.link).path.rpartition("/")[2]
-
-
-def see_that_one_browser_gets_in(browser: Browser, link: str) -> None:
-    """Check that a one-time link opens the first of two browsers, which stays in, and not the second."""
-    first, second = (browser.new_context().new_page() for _ in range(2))
-    first.goto(link)
-    see_application(first)
-    second.goto(link)
-    expect(second.locator("h1")).to_have_text("This link has been used")
-    first.reload()
-    see_application(first)
-
-
-def see_application(page: Page) -> None:
-    """Check that the application is there, and its WebSocket."""
-    expect(page.locator("h1")).to_have_text("It is alive")
-    page.wait_for_function("+document.querySelector('#ws-tick').textContent >= 1")
 
 
 def open_session_page(browser: Browser, demo: Demo) -> Page:

@@ -10,8 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from scripts.private_sshd import descendants
-from tests.e2e.test_pages import see_application, see_that_one_browser_gets_in
-from tests.repo.test_demo import Demo
+from tests.support.demo import Demo, see_application, see_that_one_browser_gets_in
 from tests.support.programs import OWN_PYTHON
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.tcp_application import require_namespaces
-from tests.server.lifecycle.test_restart import ending_successors, upgrade
 from tests.support.programs import (
     OWN_PYTHON,
     Program,
@@ -22,6 +21,7 @@ from tests.support.programs import (
     wait_gone,
     wait_until,
 )
+from tests.support.successors import ending_successors, upgrade
 from tests.support.users import (
     ALICE,
     BOB,

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.limits import ServerLimits
-from tests.conftest import open_descriptors
 from tests.doubles.origin import Origin, OriginConnection, OriginHandler
+from tests.support.descriptors import open_descriptors
 from tests.support.engine import (
     HOST,
     TOKEN,
@@ -146,7 +146,7 @@ class Answering:
             try:
                 message, rest = take_message(bytes(connection.unread))
             except Incomplete:
-                if not await connection._receive_more():
+                if not await connection.receive_more():
                     return
                 continue
             connection.unread[:] = rest
@@ -281,7 +281,7 @@ class Numbering:
             try:
                 message, rest = take_message(bytes(connection.unread))
             except Incomplete:
-                if not await connection._receive_more():
+                if not await connection.receive_more():
                     return
                 continue
             connection.unread[:] = rest

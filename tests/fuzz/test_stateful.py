@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.limits import ServerLimits
-from tests.conftest import open_descriptors
 from tests.doubles.origin import OriginConnection, answering, open_origin
+from tests.support.descriptors import open_descriptors
 from tests.support.engine import (
     OK,
     PATIENCE,
@@ -84,13 +84,13 @@ class App:
         """Return the next request, whole unless it is to be refused; None where there is none."""
         self.idle.add(connection)
         while True:
-            skipped = connection._take(min(self.owed.get(connection, 0), len(connection.unread)))
+            skipped = connection.take(min(self.owed.get(connection, 0), len(connection.unread)))
             self.owed[connection] = self.owed.get(connection, 0) - len(skipped)
             try:
                 message, rest = self._take_request(connection, bytes(connection.unread))
             except Incomplete:
                 self._sort(connection)
-                if not await connection._receive_more():
+                if not await connection.receive_more():
                     return None
                 continue
             connection.unread[:] = rest
@@ -145,8 +145,8 @@ class App:
             case "switch":
                 switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
                 await connection.send_all(switch + PIECE)
-                while await connection._receive_more():
-                    await connection.send_all(connection._take(len(connection.unread)))
+                while await connection.receive_more():
+                    await connection.send_all(connection.take(len(connection.unread)))
                 return False
         return True
 
@@ -157,7 +157,7 @@ class App:
 
         async def watch(scope: trio.CancelScope) -> None:
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                while await connection._receive_more():
+                while await connection.receive_more():
                     pass
             scope.cancel()
 

@@ -17,12 +17,8 @@ from conductor_trio.http1.fields import (
     parse_field_block,
     passable_trailers,
 )
-
-TCHAR = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-names = st.text(TCHAR, min_size=1, max_size=20).map(str.encode)
-value_bytes = st.sampled_from([*range(0x20, 0x7F), *range(0x80, 0x100), 0x09])
-values = st.lists(value_bytes, max_size=30).map(bytes).map(lambda value: value.strip(b" \t"))
-pairs = st.lists(st.tuples(names, values), max_size=10)
+from tests.support.messages import pairs
+from tests.support.oracles import cut_by_scanning
 
 
 def field(name: bytes, value: bytes = b"") -> Field:
@@ -99,31 +95,6 @@ def test_arbitrary_bytes_are_fields_that_h11_reads_alike_or_refused(block: bytes
     request = connection.next_event()
     assert isinstance(request, h11.Request)
     assert request.headers.raw_items() == [(f.name, f.value) for f in fields]
-
-
-def cut_by_scanning(value: bytes) -> tuple[bytes, list[bytes]]:
-    """The same as `cut_cookie`, byte by byte: a pair is ours if its name is, and goes with one semicolon."""
-    tokens, kept = [], b""
-    at, is_first = 0, True
-    while at <= len(value):
-        end = at
-        while end < len(value) and value[end : end + 1] != b";":
-            end += 1
-        pair = value[at:end]
-        middle = 0
-        while middle < len(pair) and pair[middle : middle + 1] != b"=":
-            middle += 1
-        if middle < len(pair) and pair[:middle].strip(b" \t") == b"authorization":
-            tokens.append(pair[middle + 1 :].strip(b" \t"))
-        else:
-            kept += pair if is_first else b";" + pair
-            is_first = False
-        at = end + 1
-    if not tokens:
-        return value, []
-    while kept[:1] in (b" ", b"\t"):
-        kept = kept[1:]
-    return kept, tokens
 
 
 cookie_pieces = st.sampled_from(

@@ -16,9 +16,8 @@ from conductor_trio.http1.rewrite import (
     plan_response_framing,
     switches_as_asked,
 )
-from tests.http1.test_fields import pairs
-from tests.http1.test_reader import HANDLED, requests
 from tests.support.engine import parse_strictly
+from tests.support.messages import HANDLED, pairs, requests
 
 STRANGER = Peer(address="192.0.2.1", is_https=False, is_trusted=False)
 PROXY = Peer(address=None, is_https=False, is_trusted=True)

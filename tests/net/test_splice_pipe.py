@@ -18,8 +18,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.net.splice_pipe import SplicePipe
 from conductor_trio.net.stream import SocketStream
-from tests.conftest import no_descriptor_left, open_descriptors
-from tests.net.test_stream import receive_all, tcp_sockets
+from tests.support.descriptors import no_descriptor_left, open_descriptors
+from tests.support.sockets import receive_all, tcp_sockets
 
 SIZE = 1024
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,16 +12,35 @@ from pathlib import Path
 import pytest
 
 import conductor_trio
+from conductor_trio import errors
 
 PACKAGE = Path(conductor_trio.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# The aims are 350 and 50; what is longer by this much has a second job.
-MAX_MODULE_LINES = 400
-MAX_FUNCTION_LINES = 60
+# What is longer has a second job. Complexity is held by ruff (C901).
+MAX_MODULE_LINES = 350
+MAX_FUNCTION_LINES = 50
+MAX_PACKAGE_MODULES = 15
+PACKAGE_DOCSTRING_LINES = range(8, 16)
+
+#: Packages of one module more, and why.
+LARGE_PACKAGES: dict[str, str] = {}
+
+#: What may still be wrong with rooms whose rewriting is under way: `docstring`, or `modules`. To be emptied.
+UNDER_REWRITE = {
+    ("conductor_trio", "docstring"),
+    ("conductor_trio/client/doctor", "docstring"),
+    ("conductor_trio/client/output", "docstring"),
+}
 
 by_module = pytest.mark.parametrize(
     "path", MODULES, ids=[str(path.relative_to(PACKAGE.parent)) for path in MODULES]
+)
+
+PACKAGES = sorted({path.parent for path in MODULES})
+
+by_package = pytest.mark.parametrize(
+    "package", PACKAGES, ids=[str(path.relative_to(PACKAGE.parent)) for path in PACKAGES]
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -49,6 +69,17 @@ def test_modules_and_functions_are_short(path: Path) -> None:
         if (length := (function.end_lineno or 0) - function.lineno + 1) > MAX_FUNCTION_LINES
     }
     assert not long, f"functions of more than {MAX_FUNCTION_LINES} lines: {long}"
+
+
+@by_package
+def test_packages_are_small_and_say_what_they_are_for(package: Path) -> None:
+    name = package.relative_to(PACKAGE.parent).as_posix()
+    modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
+    docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+    if (name, "modules") not in UNDER_REWRITE:
+        assert len(modules) <= MAX_PACKAGE_MODULES + (name in LARGE_PACKAGES), modules
+    if (name, "docstring") not in UNDER_REWRITE:
+        assert len(docstring.splitlines()) in PACKAGE_DOCSTRING_LINES
 
 
 @by_module
@@ -93,6 +124,27 @@ def test_every_shield_has_a_deadline(path: Path) -> None:
             assert any(word in body for word in ("move_on_after", "fail_after", "move_on_at", "deadline")), (
                 f"line {function.lineno}: a shield without a deadline"
             )
+
+
+def drawn_exceptions() -> dict[str, str]:
+    """Return the parent of each exception in the drawing above them: a name's column tells how deep it is."""
+    parents: dict[str, str] = {}
+    above = [(-1, "Exception")]
+    for line in (errors.__doc__ or "").splitlines():
+        if match := re.match(r"    [ │├└─]*([A-Z]\w+)", line):
+            above = [(column, name) for column, name in above if column < match.start(1)]
+            parents[match[1]] = above[-1][1]
+            above.append((match.start(1), match[1]))
+    return parents
+
+
+def test_the_exceptions_are_the_tree_that_is_drawn() -> None:
+    found = {
+        name: value.__bases__[0].__name__
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
+    assert drawn_exceptions() == found
 
 
 def imported_by(module: str) -> set[str]:

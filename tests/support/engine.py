@@ -212,7 +212,7 @@ class Application:
             try:
                 message, _ = take_message(bytes(connection.unread))
             except Incomplete:
-                if not await connection._receive_more():
+                if not await connection.receive_more():
                     return
                 continue
             except Ambiguous:
@@ -270,11 +270,17 @@ class Visitor:
     """The far end of a visitor's connection."""
 
     stream: SocketStream | MemoryStream
+    sock: socket.socket | None = None  # that of the stream, if it is of the kernel
     unread: bytes = b""
 
     async def send(self, data: bytes) -> None:
         """Send these bytes as they are."""
         await self.stream.send_all(data)
+
+    def send_at_once(self, data: bytes) -> None:
+        """Send over a socket without letting other tasks run."""
+        assert self.sock is not None
+        assert self.sock.send(data) == len(data)
 
     async def send_eof(self) -> None:
         """End the visitor's direction only."""
@@ -414,7 +420,7 @@ class Engine:
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         self.nursery.start_soon(serve_visitor, theirs, self.context, None)
-        return self._visitor(SocketStream(ours))
+        return self._visitor(Visitor(SocketStream(ours), ours))
 
     def connect_memory(self, *, capacity: float = float("inf")) -> Visitor:
         """Return a visitor's connection without a kernel, whose reads are as large as what was sent."""
@@ -431,10 +437,9 @@ class Engine:
                 theirs.close()
 
         self.nursery.start_soon(serve)
-        return self._visitor(ours)
+        return self._visitor(Visitor(ours))
 
-    def _visitor(self, stream: SocketStream | MemoryStream) -> Visitor:
-        visitor = Visitor(stream)
+    def _visitor(self, visitor: Visitor) -> Visitor:
         self.visitors.append(visitor)
         return visitor
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from typing import Any
 import attrs
 import trio
 
+from conductor_trio.access.hostnames import user_label
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.lines import LineReader
 from conductor_trio.limits import ServerLimits
@@ -37,6 +39,10 @@ from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
 from tests.support.routes import make_table
+
+#: Whoever runs the tests, and how a host name has them.
+USER = pwd.getpwuid(os.geteuid()).pw_name
+LABEL = user_label(USER)
 
 TOKEN_HASH = hash_token(b"token")
 OTHER_HASH = hash_token(b"other")

@@ -17,7 +17,7 @@ from trio.testing import MockClock
 from conductor_trio.client.application.idle import IdleClock, IdleWatch
 from tests.doubles.client_command import UPPERCASE_APPLICATION, RunningClient, open_client
 from tests.doubles.control_server import ControlServer, Session, open_control_server
-from tests.doubles.gateway import RecordedOutput
+from tests.doubles.fake_server import RecordedOutput
 
 PING = 10.0
 HOURS = 3600.0

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from conductor_trio.client.display.capabilities import Terminal, detect_terminal
+from conductor_trio.client.display.capabilities import Terminal
 from conductor_trio.client.display.painter import (
     Link,
     Mark,
@@ -92,30 +91,3 @@ def test_a_notice_fits_and_commands_nothing(text: str, width: int) -> None:
     for line in painted.removesuffix("\n").split("\n"):
         assert cell_len(line) < width
         assert not re.search(r"[\x00-\x1f\x7f-\x9f]", line)
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({"TERM": "xterm-256color", **UTF8}, Terminal()),
-        ({"TERM": "tmux-256color", **UTF8}, Terminal()),
-        ({"TERM": "xterm", "NO_COLOR": "1", **UTF8}, Terminal(has_colours=False)),
-        ({"TERM": "xterm", "NO_COLOR": "", **UTF8}, Terminal()),
-        ({"TERM": "linux", **UTF8}, Terminal(has_hyperlinks=False)),
-        ({"TERM": "screen", **UTF8}, Terminal(has_hyperlinks=False)),
-        ({"TERM": "screen", "TERM_PROGRAM": "tmux", **UTF8}, Terminal()),
-        ({"TERM": "linux", "FORCE_HYPERLINK": "1", **UTF8}, Terminal()),
-        ({"TERM": "xterm", "FORCE_HYPERLINK": "0", **UTF8}, Terminal(has_hyperlinks=False)),
-        ({"TERM": "vt220", **UTF8}, Terminal(has_colours=False, has_hyperlinks=False)),
-        ({"TERM": "dumb"}, PLAIN),
-        ({}, PLAIN),
-        ({"TERM": "xterm", "LANG": "C"}, Terminal(has_unicode=False)),
-        ({"TERM": "xterm", "LANG": "de_DE.ISO-8859-1"}, Terminal(has_unicode=False)),
-        ({"TERM": "xterm", "LANG": "C.UTF-8"}, Terminal()),
-        ({"TERM": "xterm", "LANG": "C", "LC_CTYPE": "de_DE.utf8"}, Terminal()),
-        ({"TERM": "xterm", "LC_ALL": "C", **UTF8}, Terminal(has_unicode=False)),
-        ({"TERM": "xterm", "LC_CTYPE": "C.UTF-8", "LANG": ""}, Terminal(has_unicode=False)),  # Python's doing
-    ],
-)
-def test_what_a_terminal_can_do(environment: dict[str, str], expected: Terminal) -> None:
-    assert detect_terminal(environment) == expected

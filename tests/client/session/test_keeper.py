@@ -21,7 +21,7 @@ from conductor_trio.client.session.keeper import Connection
 from conductor_trio.client.session.machine import Failure
 from conductor_trio.errors import TransportError
 from conductor_trio.limits import ClientLimits
-from tests.doubles.gateway import Channel, Event, Gateway, RecordedOutput
+from tests.doubles.fake_server import Channel, Event, FakeServer, RecordedOutput
 
 LIMITS = ClientLimits()
 
@@ -59,12 +59,12 @@ Open = Callable[..., contextlib.AbstractAsyncContextManager[Side]]
 
 
 @pytest.fixture
-def gateway() -> Gateway:
-    return Gateway()
+def gateway() -> FakeServer:
+    return FakeServer()
 
 
 @pytest.fixture
-def open_side(gateway: Gateway) -> Open:
+def open_side(gateway: FakeServer) -> Open:
     @contextlib.asynccontextmanager
     async def open_side(*, is_ready: bool = True, **changes: Any) -> AsyncIterator[Side]:
         side = Side(RecordedOutput(), trio.Event(), trio.CancelScope())
@@ -93,7 +93,7 @@ def open_side(gateway: Gateway) -> Open:
 
 
 @pytest.fixture
-async def live(gateway: Gateway, open_side: Open) -> AsyncIterator[tuple[Side, Channel]]:
+async def live(gateway: FakeServer, open_side: Open) -> AsyncIterator[tuple[Side, Channel]]:
     async with open_side() as side:
         channel, _ = await gateway.accept()
         await side.output.wait_for("live")
@@ -117,7 +117,7 @@ def test_pauses_are_jittered() -> None:
     assert len({Backoff(LIMITS).take(30) for _ in range(20)}) > 10
 
 
-async def test_the_way_to_live(gateway: Gateway, open_side: Open, autojump_clock: MockClock) -> None:
+async def test_the_way_to_live(gateway: FakeServer, open_side: Open, autojump_clock: MockClock) -> None:
     async with open_side() as side:
         channel, registration = await gateway.accept()
         await side.output.wait_for("live")
@@ -128,7 +128,7 @@ async def test_the_way_to_live(gateway: Gateway, open_side: Open, autojump_clock
 
 
 async def test_a_server_that_announces_nothing_is_told_nothing(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     """The original's: it is sent what it knows, what it says is ignored, and silence is no loss."""
     gateway.extensions = []
@@ -147,14 +147,14 @@ async def test_a_server_that_announces_nothing_is_told_nothing(
 # A name that is there before its application.
 
 
-def shows_starting(gateway: Gateway) -> dict[str, Any]:
+def shows_starting(gateway: FakeServer) -> dict[str, Any]:
     """Have the gateway know of it, and return the settings of a client in the short form."""
     gateway.extensions = ["resume", "starting"]
     return {"local_socket": None}
 
 
 async def test_visitors_see_that_it_is_starting(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     async with open_side(is_ready=False, **shows_starting(gateway)) as side:
         channel, registration = await gateway.accept()
@@ -173,7 +173,7 @@ async def test_visitors_see_that_it_is_starting(
 
 
 async def test_a_server_that_does_not_say_so_gets_a_moment(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     async with open_side(is_ready=False, **shows_starting(gateway)) as side:
         await gateway.accept()
@@ -184,7 +184,7 @@ async def test_a_server_that_does_not_say_so_gets_a_moment(
 
 
 async def test_one_that_is_ready_does_not_say_that_it_starts(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     async with open_side(**shows_starting(gateway)) as side:
         _, registration = await gateway.accept()
@@ -194,7 +194,7 @@ async def test_one_that_is_ready_does_not_say_that_it_starts(
 
 
 async def test_in_the_contracts_form_registration_waits(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     gateway.extensions = ["resume", "starting"]
     async with open_side(is_ready=False) as side:
@@ -207,7 +207,7 @@ async def test_in_the_contracts_form_registration_waits(
 @pytest.mark.parametrize("loses", ["move", "channel", "transport"])
 @pytest.mark.parametrize("is_ready", [False, True])
 async def test_a_move_or_a_lost_link_while_it_starts(
-    gateway: Gateway, open_side: Open, loses: str, is_ready: bool, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, loses: str, is_ready: bool, autojump_clock: MockClock
 ) -> None:
     async with open_side(is_ready=False, key=None, **shows_starting(gateway)) as side:
         channel = await gateway.next_channel()
@@ -236,7 +236,7 @@ async def test_a_move_or_a_lost_link_while_it_starts(
 
 
 async def test_the_names_are_told_before_the_application_starts(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     async with open_side(is_ready=False, **shows_starting(gateway)) as side:
         await gateway.accept()
@@ -247,7 +247,7 @@ async def test_the_names_are_told_before_the_application_starts(
 
 @pytest.mark.parametrize("extensions", [[], ["resume"]])
 async def test_a_server_that_cannot_tell_them_is_waited_for_no_longer(
-    gateway: Gateway, open_side: Open, extensions: list[str], autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, extensions: list[str], autojump_clock: MockClock
 ) -> None:
     gateway.extensions = extensions
     async with open_side(is_ready=False, local_socket=None) as side:
@@ -258,7 +258,7 @@ async def test_a_server_that_cannot_tell_them_is_waited_for_no_longer(
 
 
 async def test_where_they_are_needed_it_says_what_the_gateway_lacks(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     async with open_side(is_ready=False, local_socket=None, launch=Launch(command=("app", "{host}"))) as side:
         await gateway.next_channel()
@@ -271,7 +271,7 @@ async def test_where_they_are_needed_it_says_what_the_gateway_lacks(
     ("away", "refuses", "hop"), [("ssh", False, "ssh"), ("server", False, "server"), ("", True, "gateway")]
 )
 async def test_which_hop_failed(
-    gateway: Gateway, open_side: Open, away: str, refuses: bool, hop: str, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, away: str, refuses: bool, hop: str, autojump_clock: MockClock
 ) -> None:
     gateway.is_away = away == "server"
     gateway.dial_failures = [TransportError("no way")] if away == "ssh" else []
@@ -284,7 +284,7 @@ async def test_which_hop_failed(
 
 
 async def test_an_older_server_afterwards_is_no_failure(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     """A gateway may be set back while the application runs, which then knows its names already."""
     launch = Launch(command=("app", "{host}"))
@@ -303,7 +303,7 @@ async def test_an_older_server_afterwards_is_no_failure(
 
 
 async def test_a_lost_channel_is_opened_again_over_the_same_transport(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     channel.close()
@@ -317,7 +317,7 @@ async def test_a_lost_channel_is_opened_again_over_the_same_transport(
 
 
 async def test_a_long_outage_is_a_short_log(
-    gateway: Gateway,
+    gateway: FakeServer,
     live: tuple[Side, Channel],
     autojump_clock: MockClock,
     caplog: pytest.LogCaptureFixture,
@@ -338,7 +338,7 @@ async def test_a_long_outage_is_a_short_log(
 
 
 async def test_pauses_while_only_the_server_is_away(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     for _ in range(2):
@@ -357,7 +357,7 @@ async def test_pauses_while_only_the_server_is_away(
 
 
 async def test_pauses_between_dials(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     """From the first loss on, an unreachable gateway is dialled less and less often, and for ever."""
     side, _ = live
@@ -376,7 +376,7 @@ async def test_pauses_between_dials(
 
 
 async def test_a_new_transport_without_a_server_stands(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, _ = live
     gateway.is_away = True
@@ -392,7 +392,7 @@ async def test_a_new_transport_without_a_server_stands(
 
 
 async def test_a_refusal_is_answered_by_patience(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     channel.close()
@@ -408,7 +408,7 @@ async def test_a_refusal_is_answered_by_patience(
 
 
 async def test_a_transport_that_forwards_no_more_is_dialled_anew(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     gateway.relay_failures = [TransportError("forward refused")] * 3
@@ -424,7 +424,7 @@ async def test_a_transport_that_forwards_no_more_is_dialled_anew(
 
 
 async def test_a_bug_does_not_cost_the_application(
-    gateway: Gateway, live: tuple[Side, Channel], caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
     side, channel = live
     gateway.relay_failures = [ZeroDivisionError("oops"), OSError(24, "Too many open files")]
@@ -442,7 +442,7 @@ async def test_a_bug_does_not_cost_the_application(
 
 
 async def test_a_first_dial_that_fails_is_the_end(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     gateway.dial_failures = [TransportError("permission denied")]
     async with open_side() as side:
@@ -452,7 +452,7 @@ async def test_a_first_dial_that_fails_is_the_end(
 
 
 async def test_a_server_that_is_just_starting_is_waited_for(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     gateway.is_away = True
     async with open_side() as side:
@@ -463,7 +463,7 @@ async def test_a_server_that_is_just_starting_is_waited_for(
         assert states(side) == ["connect", "controlConnect", "live"]
 
 
-async def test_but_not_for_long(gateway: Gateway, open_side: Open, autojump_clock: MockClock) -> None:
+async def test_but_not_for_long(gateway: FakeServer, open_side: Open, autojump_clock: MockClock) -> None:
     gateway.is_away = True
     async with open_side() as side:
         await trio.sleep(LIMITS.server_start_timeout + LIMITS.max_reopen_pause)
@@ -473,7 +473,7 @@ async def test_but_not_for_long(gateway: Gateway, open_side: Open, autojump_cloc
 
 @pytest.mark.parametrize("error", [TransportError("forward refused"), OSError(24, "short"), ZeroDivisionError()])
 async def test_a_first_registration_that_cannot_be_is_the_end(
-    gateway: Gateway, open_side: Open, error: Exception, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, error: Exception, autojump_clock: MockClock
 ) -> None:
     gateway.relay_failures = [error]
     async with open_side() as side:
@@ -483,7 +483,7 @@ async def test_a_first_registration_that_cannot_be_is_the_end(
 
 
 async def test_a_first_registration_that_is_refused_is_the_end(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     async with open_side() as side:
         await (await gateway.next_channel()).refuse("name taken")
@@ -493,7 +493,7 @@ async def test_a_first_registration_that_is_refused_is_the_end(
 
 @pytest.mark.parametrize("is_transport", [True, False])
 async def test_what_is_lost_while_the_application_starts_comes_back(
-    gateway: Gateway, open_side: Open, is_transport: bool, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, is_transport: bool, autojump_clock: MockClock
 ) -> None:
     async with open_side(is_ready=False) as side:
         channel = await gateway.next_channel()
@@ -511,7 +511,7 @@ async def test_what_is_lost_while_the_application_starts_comes_back(
 
 
 async def test_a_relay_that_fails_since_the_server_has_gone_is_no_failure(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     """With the server its directory goes, and ssh then says that it cannot listen there."""
     gateway.relay_failures = [TransportError("cannot listen")]
@@ -537,7 +537,7 @@ async def test_pings_are_answered(live: tuple[Side, Channel], autojump_clock: Mo
 
 
 async def test_silence_is_a_dead_link(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     await trio.sleep(24 * 3600)  # a server that never pings may be silent
@@ -556,7 +556,7 @@ async def test_silence_is_a_dead_link(
 
 
 async def test_a_server_that_does_not_greet_is_reached_anew(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     await channel.say("ping")
@@ -571,7 +571,7 @@ async def test_a_server_that_does_not_greet_is_reached_anew(
 
 
 async def test_who_is_replaced_waits_for_the_name(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     await channel.say("replaced")
@@ -590,7 +590,7 @@ async def test_who_is_replaced_waits_for_the_name(
 
 
 async def test_replace_takes_a_name_over_once(
-    gateway: Gateway, open_side: Open, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
     async with open_side(replace=True) as side:
         channel, registration = await gateway.accept()
@@ -600,7 +600,9 @@ async def test_replace_takes_a_name_over_once(
         assert (await gateway.accept())[1]["takeover"] == "own"
 
 
-async def test_a_move_is_no_loss(gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock) -> None:
+async def test_a_move_is_no_loss(
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
+) -> None:
     side, channel = live
     for _ in range(20):
         await channel.say("move")
@@ -620,7 +622,7 @@ async def test_a_move_is_no_loss(gateway: Gateway, live: tuple[Side, Channel], a
 
 
 async def test_a_former_channel_whose_link_is_dead_is_dropped(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     await channel.say("ping")
@@ -633,7 +635,7 @@ async def test_a_former_channel_whose_link_is_dead_is_dropped(
 
 
 async def test_a_move_before_the_new_server_is_there(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     gateway.is_away = True
@@ -651,7 +653,7 @@ async def test_a_move_before_the_new_server_is_there(
 
 
 async def test_whoever_ends_on_purpose_says_so(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     await channel.say("move")
@@ -669,7 +671,7 @@ async def test_whoever_ends_on_purpose_says_so(
 
 
 async def test_a_server_that_hangs_does_not_hold_up_the_end(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     side, channel = live
     started = trio.current_time()
@@ -681,7 +683,7 @@ async def test_a_server_that_hangs_does_not_hold_up_the_end(
 
 @pytest.mark.parametrize("is_answered", [True, False])
 async def test_a_registration_on_its_way_is_taken_back(
-    gateway: Gateway, open_side: Open, is_answered: bool, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, is_answered: bool, autojump_clock: MockClock
 ) -> None:
     async with open_side() as side:
         channel = await gateway.next_channel()
@@ -694,7 +696,7 @@ async def test_a_registration_on_its_way_is_taken_back(
 
 
 async def test_whoever_is_lost_says_nothing(
-    gateway: Gateway, live: tuple[Side, Channel], autojump_clock: MockClock
+    gateway: FakeServer, live: tuple[Side, Channel], autojump_clock: MockClock
 ) -> None:
     _, channel = live
     gateway.transport_lost.set()
@@ -703,7 +705,7 @@ async def test_whoever_is_lost_says_nothing(
 
 @pytest.mark.parametrize("phase", ["greeting", "ready", "registering", "live", "moving", "pause", "dial"])
 async def test_cancelled_in_any_phase_nothing_stands(
-    gateway: Gateway, open_side: Open, phase: str, autojump_clock: MockClock
+    gateway: FakeServer, open_side: Open, phase: str, autojump_clock: MockClock
 ) -> None:
     """`open_side` looks for relays; a nursery waits for its tasks."""
     async with open_side(is_ready=phase != "ready") as side:

@@ -22,7 +22,7 @@ from conductor_trio.limits import ClientLimits
 from scripts.private_sshd import PrivateSshd, descendants
 from tests.doubles.client_command import RunningClient
 from tests.doubles.control_server import open_control_server
-from tests.doubles.gateway import RecordedOutput
+from tests.doubles.fake_server import RecordedOutput
 from tests.doubles.ssh_gateway import SshGateway
 
 pytestmark = pytest.mark.e2e

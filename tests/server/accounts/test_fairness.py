@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -143,5 +145,5 @@ async def test_time_in_trio_s_wait_is_not_measured() -> None:
         await fairness.wait_for_share(hot)
         await trio.sleep(0.1)
         fairness.charge(hot)
-        assert hot.virtual_time < fairness._clock()
+        assert hot.virtual_time < time.perf_counter()
         nursery.cancel_scope.cancel()

@@ -21,20 +21,10 @@ from scripts.private_sshd import SshdError
 from scripts.restarts.__main__ import Plan, measure
 from scripts.restarts.gateway import How, inheriting, lifted
 from tests.doubles.origin import answering
-from tests.server.test_app import (
-    HOST,
-    OK,
-    REQUEST,
-    TOKEN,
-    Held,
-    open_session,
-    read_answer,
-)
+from tests.support.live_session import HOST, OK, REQUEST, TOKEN, Held, open_session, read_answer
 from tests.support.needs import missing
 from tests.support.programs import (
     PATIENCE,
-    Event,
-    Program,
     Server,
     ask,
     open_program,
@@ -44,41 +34,11 @@ from tests.support.programs import (
     wait_gone,
     wait_until,
 )
+from tests.support.successors import ending_successors, entries, upgrade
 from tests.support.users import GATEWAY, everybodys_python, real_person
 
 RESUME = {"extensions": ["resume"]}
 LAST_REQUEST = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-
-
-def entries(program: Program, event: str) -> list[Event]:
-    """Return what the servers have logged under that name so far."""
-    logged = [json.loads(line) for line in program.err.lines if line.startswith("{")]
-    return [entry for entry in logged if entry["event"] == event]
-
-
-@asynccontextmanager
-async def ending_successors(program: Program) -> AsyncIterator[None]:
-    """End on leaving whatever server has listened, though none but the first is our child."""
-    try:
-        yield
-    finally:
-        for entry in entries(program, "listening"):
-            if entry["pid"] != program.process.pid:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(entry["pid"], signal.SIGTERM)
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + PATIENCE):
-                    await wait_gone(entry["pid"])
-
-
-async def upgrade(server: Server) -> int:
-    """Have the server that serves now start its successor, and return that one's id once it serves."""
-    serving = entries(server.program, "listening")
-    handed = len(entries(server.program, "handed_over"))
-    os.kill(serving[-1]["pid"], signal.SIGHUP)
-    await wait_until(lambda: len(entries(server.program, "handed_over")) > handed)
-    pid = entries(server.program, "listening")[-1]["pid"]
-    assert pid != serving[-1]["pid"]
-    return int(pid)
 
 
 async def status(port: int) -> dict[str, int]:

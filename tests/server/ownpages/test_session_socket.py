@@ -19,13 +19,6 @@ from conductor_trio.control.messages import Takeover
 from conductor_trio.pages.session_page import SESSION_PAGE
 from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.states import Cause
-from tests.server.proxy.test_access import (
-    LINK_TOKEN,
-    ask,
-    cookie,
-    give,
-    make_share,
-)
 from tests.support.engine import (
     HOST,
     OK,
@@ -35,6 +28,7 @@ from tests.support.engine import (
     open_engine,
     request,
 )
+from tests.support.shares import LINK_TOKEN, ask, cookie, give, make_share
 
 PATIENCE = 10.0
 

@@ -24,35 +24,14 @@ from tests.support.engine import (
     OK,
     TOKEN,
     Application,
-    Engine,
     Response,
-    Visitor,
     open_engine,
     request,
 )
 from tests.support.routes import make_route
+from tests.support.shares import LINK_TOKEN, ask, cookie, give, make_share
 
-LINK_TOKEN = b"shared-with-a-friend"
 NOW = 1_000_000.0
-
-
-def make_share(
-    token: bytes = LINK_TOKEN, *, id: str = "s1", expires: float | None = None, is_once: bool = False
-) -> Share:
-    digest = hash_token(token)
-    return Share(
-        id=id,
-        label="friend",
-        created=0.0,
-        expires=expires,
-        link_hash=digest,
-        token_hash=None if is_once else digest,
-        is_once=is_once,
-    )
-
-
-def cookie(token: bytes) -> bytes:
-    return b"Cookie: authorization=" + token + b"\r\n"
 
 
 def form(token: bytes, fields: bytes = b"", *, host: bytes = HOST) -> bytes:
@@ -64,15 +43,6 @@ def form(token: bytes, fields: bytes = b"", *, host: bytes = HOST) -> bytes:
 def set_cookie_of(response: Response) -> bytes:
     (value,) = response.values(b"set-cookie")
     return value.partition(b";")[0].partition(b"=")[2]
-
-
-async def ask(visitor: Visitor, data: bytes, method: bytes = b"GET") -> Response:
-    await visitor.send(data)
-    return await visitor.receive_response(method)
-
-
-def give(engine: Engine, share: Share) -> None:
-    engine.routes.set_access(engine.route_id, engine.route.access.with_share(share))
 
 
 # What a token lets in by.

@@ -143,7 +143,7 @@ async def test_a_head_that_comes_just_as_the_time_is_over(short_tmp: Path, mock_
         await visitor.send(request()[:-1])
         await wait_all_tasks_blocked()
         # Both become known to the scheduler in the same round.
-        visitor.stream._sock.send(b"\n")  # type: ignore[union-attr] # a socket's
+        visitor.send_at_once(b"\n")
         mock_clock.jump(engine.context.limits.head_timeout)
         await wait_all_tasks_blocked()
         mock_clock.autojump_threshold = 0

@@ -30,7 +30,7 @@ async def test_bytes_that_come_as_patience_ends_are_not_lost(short_tmp: Path, mo
         await connection.receive_head()
         await answer_now.wait()
         # Both become known to the scheduler in the same round: the answer, and that the time is over.
-        connection.stream._sock.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        connection.sock.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         mock_clock.jump(0.05)
 
     async with open_engine(short_tmp, handle, limits=ServerLimits(watch_delay=0.05)) as engine:
@@ -78,7 +78,7 @@ async def test_what_a_kept_connection_did_not_take_is_sent_on_a_fresh_one(short_
         await connection.receive_head()
         await connection.send_all(OK)
         if engine.origin.connections[0] is connection:
-            connection.stream._sock.shutdown(socket.SHUT_RD)  # sending to it fails, and it has not ended
+            connection.sock.shutdown(socket.SHUT_RD)  # sending to it fails, and it has not ended
             await close_now.wait()
 
     async with open_engine(short_tmp, handle) as engine:

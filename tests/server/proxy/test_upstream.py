@@ -15,8 +15,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.limits import ServerLimits
 from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
-from tests.conftest import no_descriptor_left
 from tests.doubles.origin import OriginConnection, open_origin
+from tests.support.descriptors import no_descriptor_left
 from tests.support.engine import (
     OK,
     Application,

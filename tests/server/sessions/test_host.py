@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pwd
 import shutil
 import socket
 import stat
@@ -20,24 +19,22 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.access.hostnames import user_label
 from conductor_trio.access.tokens import hash_token
-from tests.conftest import open_descriptors
+from tests.support.descriptors import open_descriptors
 from tests.support.needs import missing
 from tests.support.session_bench import (
+    LABEL,
     LIMITS,
     OTHER_HASH,
     PATIENCE,
     TOKEN_HASH,
+    USER,
     Bench,
     Client,
     open_bench,
 )
 from tests.support.strategies import cut, cuts
 from tests.support.users import BOB, acting_as, real_person
-
-USER = pwd.getpwuid(os.geteuid()).pw_name
-LABEL = user_label(USER)
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ from conductor_trio.control.owner_commands import (
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.server.routing.states import Cause
-from tests.server.sessions.test_host import LABEL
 from tests.support.routes import make_route
 from tests.support.session_bench import (
+    LABEL,
     LIMITS,
     PATIENCE,
     TOKEN_HASH,

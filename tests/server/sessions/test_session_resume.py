@@ -13,9 +13,9 @@ import trio
 import trio.testing
 
 from conductor_trio.server.routing.states import Cause, Detached, Ended, Live, SessionState, Starting
-from tests.server.sessions.test_host import LABEL
 from tests.support.routes import make_route
 from tests.support.session_bench import (
+    LABEL,
     LIMITS,
     OTHER_HASH,
     PATIENCE,

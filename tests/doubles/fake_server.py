@@ -1,4 +1,4 @@
-"""A gateway without a kernel: a transport for the client's connection, and the server's end of what it carries."""
+"""A server without a kernel: a transport for the client's connection, and the server's end of what it carries."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Channel:
         self.stream.close()
 
 
-class Gateway:
+class FakeServer:
     """Whom the client dials."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Gateway:
         self.transport_lost = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._lose, self.transport_lost)
-            yield _GatewayTransport(self)
+            yield _FakeTransport(self)
             nursery.cancel_scope.cancel()
 
     async def _lose(self, lost: trio.Event) -> None:
@@ -159,18 +159,18 @@ class Gateway:
             raise self.relay_failures.pop(0)
 
 
-class _GatewayTransport(Transport):
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+class _FakeTransport(Transport):
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
 
     async def connect_control(self) -> MemoryStream:
-        return await self._gateway.open_channel()
+        return await self._server.open_channel()
 
     @contextlib.asynccontextmanager
     async def open_relay(self, path: str) -> AsyncIterator[None]:
-        self._gateway.fail_relay()
-        self._gateway.relays.add(path)
+        self._server.fail_relay()
+        self._server.relays.add(path)
         try:
             yield
         finally:
-            self._gateway.relays.remove(path)
+            self._server.relays.remove(path)

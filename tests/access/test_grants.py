@@ -1,0 +1,103 @@
+"""What a token lets in by, until when, and that a share is left to another server as it is."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conductor_trio.access.grants import OWNER, Access, Share, describe_saved, parse_saved
+from conductor_trio.access.tokens import hash_token
+from tests.support.shares import LINK_TOKEN, make_share
+
+NOW = 1_000_000.0
+OWNERS_TOKEN = b"owners"
+
+
+def make_access(*shares: Share) -> Access:
+    return Access(owner_hash=hash_token(OWNERS_TOKEN), shares=shares)
+
+
+@pytest.mark.parametrize(
+    ("expires", "is_over"), [(None, False), (NOW + 1, False), (NOW, True), (NOW - 1, True), (0.0, True)]
+)
+def test_a_share_has_an_end(expires: float | None, is_over: bool) -> None:
+    share = make_share(expires=expires)
+    assert share.is_over(NOW) is is_over
+    assert make_access(share).find([LINK_TOKEN], NOW) == (None if is_over else share.id)
+    assert make_access(share).find_link(LINK_TOKEN, NOW) == (None if is_over else share.id)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "found"),
+    [
+        ([], None),
+        ([b"x"], None),
+        ([b""], None),
+        ([OWNERS_TOKEN], OWNER),
+        ([LINK_TOKEN], "s1"),
+        ([b"x", LINK_TOKEN], "s1"),
+        ([LINK_TOKEN, OWNERS_TOKEN], OWNER),
+        ([OWNERS_TOKEN, LINK_TOKEN], OWNER),
+    ],
+)
+def test_the_owners_token_counts_for_more_than_a_share(tokens: list[bytes], found: str | None) -> None:
+    assert make_access(make_share()).find(tokens, NOW) == found
+
+
+def test_a_one_time_link_is_no_token_and_gives_its_share_until_it_is_over() -> None:
+    share = make_share(is_once=True, expires=NOW)
+    access = make_access(share)
+    assert access.find([LINK_TOKEN], NOW - 1) is None
+    assert access.find_link(LINK_TOKEN, NOW - 1) == share
+    assert access.find_link(LINK_TOKEN, NOW) is None
+    used = attrs.evolve(share, token_hash=hash_token(b"cookie of the first browser"))
+    assert make_access(used).find([b"cookie of the first browser"], NOW - 1) == share.id
+    assert make_access(used).find_link(LINK_TOKEN, NOW - 1) == used
+
+
+def test_shares_come_and_go_by_their_ids() -> None:
+    one, two = make_share(b"one", id="s1"), make_share(b"two", id="s2")
+    both = make_access().with_share(one).with_share(two)
+    assert both.shares == (one, two)
+    changed = attrs.evolve(one, label="other")
+    assert both.with_share(changed).shares == (two, changed)
+    assert both.without(["s1", "unknown"]).shares == (two,)
+    assert both.without([]) == both
+    assert both.without(["s1", "s2"]) == make_access()
+
+
+@given(
+    st.builds(
+        make_share,
+        st.binary(min_size=1, max_size=8),
+        id=st.text(max_size=8),
+        expires=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        is_once=st.booleans(),
+    )
+)
+def test_a_saved_share_reads_back(share: Share) -> None:
+    assert parse_saved(json.loads(json.dumps(describe_saved(share)))) == share
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", 1),
+        ("label", None),
+        ("created", "0"),
+        ("expires", "never"),
+        ("link_hash", "short"),
+        ("link_hash", None),
+        ("token_hash", "short"),
+        ("is_once", 1),
+    ],
+)
+def test_what_is_no_saved_share_is_refused(name: str, value: object) -> None:
+    saved = describe_saved(make_share())
+    for wrong in (saved | {name: value}, {key: kept for key, kept in saved.items() if key != name}, [saved], None):
+        with pytest.raises(ValueError):
+            parse_saved(wrong)

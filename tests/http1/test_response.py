@@ -1,0 +1,100 @@
+"""A response's head says how its body ends and what goes on of it, and what is not strict is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.http1.response import ResponseHead, parse_response_head
+
+
+def respond(fields: bytes = b"", line: bytes = b"HTTP/1.1 200 OK", method: bytes = b"GET") -> ResponseHead:
+    return parse_response_head(line + b"\r\n" + fields + b"\r\n", method=method, max_fields=3)
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "reason"),
+    [
+        (b"HTTP/1.1 200 OK", 200, b"OK"),
+        (b"HTTP/1.0 200 OK", 200, b"OK"),
+        (b"HTTP/1.1 200 ", 200, b""),
+        (b"HTTP/1.1 200", 200, b""),
+        (b"HTTP/1.1 299 \xe9 fine\t!", 299, b"\xe9 fine\t!"),
+    ],
+)
+def test_status_lines(line: bytes, status: int, reason: bytes) -> None:
+    head = respond(line=line)
+    assert (head.status, head.reason) == (status, reason)
+    assert head.forwarded_head == b"HTTP/1.1 %d %b\r\n" % (status, reason)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"HTTP/1.1",
+        b"HTTP/1.1 ",
+        b"HTTP/1.1 20 OK",
+        b"HTTP/1.1 2000 OK",
+        b"HTTP/1.1 099 OK",
+        b"HTTP/1.1  200 OK",
+        b"HTTP/2.0 200 OK",
+        b"http/1.1 200 OK",
+        b" HTTP/1.1 200 OK",
+        b"HTTP/1.1 200 O\x00K",
+        b"HTTP/1.1 200 O\nK",
+        b"ICY 200 OK",
+    ],
+)
+def test_malformed_status_lines_are_refused(line: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        respond(line=line)
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        (b"HTTP/1.1 200 OK", b"Content-Length: 1\r\nContent-Length: 2\r\n"),
+        (b"HTTP/1.1 200 OK", b"Content-Length: -1\r\n"),
+        (b"HTTP/1.1 200 OK", b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+        (b"HTTP/1.1 200 OK", b"Transfer-Encoding: gzip\r\n"),
+        (b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+        (b"HTTP/1.0 200 OK", b"Transfer-Encoding: chunked\r\n"),
+        (b"HTTP/1.1 304 OK", b"Content-Length: x\r\n"),  # where it does not apply, too
+        (b"HTTP/1.1 200 OK", b"A : b\r\n"),
+        (b"HTTP/1.1 200 OK", b"A: b\r\n c\r\n"),
+        (b"HTTP/1.1 200 OK", b"A: b\r\n" * 4),
+    ],
+)
+def test_framing_that_is_in_doubt_and_fields_that_are_not_strict_are_refused(line: bytes, fields: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        respond(fields, line)
+
+
+@pytest.mark.parametrize(
+    ("fields", "passed"),
+    [
+        (b"X-b: 1\r\nx-B:  2 \r\nX-Empty:\r\n", b"X-b: 1\r\nx-B: 2\r\nX-Empty: \r\n"),
+        (b"Connection: X-Hop, close\r\nX-Hop: 1\r\nX-End: 2\r\n", b"X-End: 2\r\n"),
+        (b"Keep-Alive: timeout=5\r\nUpgrade: h2c\r\n", b""),
+        (b"Content-Length: 5\r\nETag: x\r\n", b"ETag: x\r\n"),
+        (b"Transfer-Encoding: chunked\r\nDate: x\r\n", b"Date: x\r\n"),
+        (b"Set-Cookie: authorization=x\r\nSet-Cookie: a=b\r\n", b"Set-Cookie: a=b\r\n"),
+    ],
+)
+def test_what_goes_on_to_the_visitor(fields: bytes, passed: bytes) -> None:
+    assert respond(fields).forwarded_head == b"HTTP/1.1 200 OK\r\n" + passed
+
+
+def test_the_same_head_is_read_anew_for_another_method() -> None:
+    fields = b"Content-Length: 5\r\n"
+    get, head = respond(fields), respond(fields, method=b"HEAD")
+    assert get.body != head.body
+    assert respond(fields) == get
+
+
+def test_what_it_says_of_itself() -> None:
+    head = respond(b"Date: x\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n", b"HTTP/1.1 101 Switching")
+    assert head.has_date
+    assert head.upgrades == (b"websocket",)
+    assert head.connection_options == {b"upgrade"}
+    assert not respond().has_date

@@ -1,0 +1,32 @@
+"""Who called connect() is whom the kernel says."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from conductor_trio.net.peer_credentials import Credentials, peer_credentials
+from tests.support.users import BOB, acting_as, real_person
+
+OURS = Credentials(pid=os.getpid(), uid=os.geteuid())
+
+
+def test_both_ends_of_a_pair_are_ours() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        assert peer_credentials(one) == peer_credentials(other) == OURS
+
+
+def test_it_is_who_connected_and_not_who_has_the_socket_now(short_tmp: Path) -> None:
+    bob = real_person(BOB)
+    path = short_tmp / "s"
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(str(path))
+        path.chmod(0o777)
+        listener.listen()
+        with acting_as(bob):
+            client.connect(str(path))
+        with listener.accept()[0] as accepted:
+            assert peer_credentials(accepted).uid == bob.uid
+    path.unlink()

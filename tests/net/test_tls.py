@@ -1,0 +1,188 @@
+"""TLS over real sockets: both ways, its end, and every way in which a peer can break it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+import trio.testing
+import trustme
+
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.tls import TlsStream
+from tests.support.sockets import receive_all, tcp_sockets
+
+
+class Authority:
+    """A certificate authority that both ends of a test trust."""
+
+    def __init__(self) -> None:
+        self.ca = trustme.CA()
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert("localhost").configure_cert(self.server)
+        self.client = ssl.create_default_context()
+        # Some versions of Python have OpenSSL take an end without close_notify for one with it.
+        self.client.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))
+        self.ca.configure_trust(self.client)
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@contextlib.asynccontextmanager
+async def open_tls_pair(
+    authority: Authority, *, https_compatible: bool = True
+) -> AsyncIterator[tuple[TlsStream, trio.SSLStream[trio.SocketStream]]]:
+    """Give both ends of a connection that has shaken hands."""
+    ours, theirs = tcp_sockets()
+    stream = TlsStream(SocketStream(ours), authority.server)
+    theirs.setblocking(False)
+    peer = trio.SSLStream(
+        trio.SocketStream(trio.socket.from_stdlib_socket(theirs)),
+        authority.client,
+        server_hostname="localhost",
+        https_compatible=https_compatible,
+    )
+    with contextlib.closing(stream), contextlib.closing(theirs):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer.do_handshake)
+            await stream.handshake()
+        try:
+            yield stream, peer
+        finally:
+            await trio.aclose_forcefully(peer)
+
+
+async def test_tls_carries_bytes_both_ways(authority: Authority) -> None:
+    data = os.urandom(1_000_003)
+    async with open_tls_pair(authority) as (stream, peer), trio.open_nursery() as nursery:
+
+        async def send() -> None:
+            await peer.send_all(data)
+            await peer.aclose()
+
+        nursery.start_soon(send)
+        assert await receive_all(stream) == data
+
+
+async def test_tls_ends_in_both_directions_at_once(authority: Authority) -> None:
+    async with open_tls_pair(authority) as (stream, peer):
+        assert not stream.can_half_close
+        await stream.send_all(b"all")
+        await stream.send_eof()  # does nothing
+        await stream.send_all(b" of it")
+        await stream.aclose()
+        await stream.aclose()
+        assert await peer.receive_some(100) + await peer.receive_some(100) == b"all of it"
+        assert await peer.receive_some(100) == b""  # close_notify: an end
+
+
+async def test_tls_that_is_closed_at_once_looks_cut_short(authority: Authority) -> None:
+    async with open_tls_pair(authority, https_compatible=False) as (stream, peer):
+        await stream.send_all(b"half of")
+        stream.close()
+        assert await peer.receive_some(100) == b"half of"
+        with pytest.raises(trio.BrokenResourceError):
+            await peer.receive_some(100)
+
+
+async def test_a_visitor_whose_certificate_is_missing_is_told_so(authority: Authority) -> None:
+    strict = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.ca.issue_cert("localhost").configure_cert(strict)
+    authority.ca.configure_trust(strict)
+    strict.verify_mode = ssl.CERT_REQUIRED
+    ours, theirs = tcp_sockets()
+    stream = TlsStream(SocketStream(ours), strict)
+    said: list[str] = []
+
+    def visit() -> None:
+        with theirs, authority.client.wrap_socket(theirs, server_hostname="localhost") as peer:
+            try:
+                peer.recv(1)
+            except ssl.SSLError as error:
+                said.append(error.reason)
+
+    with contextlib.closing(stream):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, visit)
+            with pytest.raises(trio.BrokenResourceError):
+                await stream.handshake()
+    assert said == ["TLSV13_ALERT_CERTIFICATE_REQUIRED"]
+
+
+async def test_a_tls_peer_that_breaks_is_broken(authority: Authority) -> None:
+    async with open_tls_pair(authority) as (stream, peer):
+        peer.transport_stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        peer.transport_stream.socket.close()
+        with pytest.raises(trio.BrokenResourceError):
+            await stream.receive_some(1)
+
+
+async def test_a_tls_peer_that_goes_without_farewell_has_ended(authority: Authority) -> None:
+    async with open_tls_pair(authority) as (stream, peer):
+        await trio.aclose_forcefully(peer)
+        assert await stream.receive_some(1) == b""
+
+
+async def test_garbage_is_no_handshake(authority: Authority) -> None:
+    ours, theirs = tcp_sockets()
+    stream = TlsStream(SocketStream(ours), authority.server)
+    with contextlib.closing(stream), theirs:
+        theirs.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with pytest.raises(trio.BrokenResourceError):
+            await stream.handshake()
+        await stream.aclose()
+
+
+async def test_a_peer_that_leaves_in_the_handshake_breaks_it(authority: Authority) -> None:
+    ours, theirs = tcp_sockets()
+    stream = TlsStream(SocketStream(ours), authority.server)
+    with contextlib.closing(stream):
+        theirs.close()
+        with pytest.raises(trio.BrokenResourceError):
+            await stream.handshake()
+
+
+async def test_a_tls_peer_that_does_not_read_is_given_up(
+    authority: Authority, autojump_clock: trio.testing.MockClock
+) -> None:
+    autojump_clock.autojump_threshold = float("inf")  # a handshake over real sockets is no idle time
+    async with open_tls_pair(authority) as (stream, _):
+        stream._socket.send_timeout = 300
+        autojump_clock.autojump_threshold = 0.05
+        with pytest.raises(trio.TooSlowError):
+            await stream.send_all(b"x" * 20_000_000)
+        await stream.aclose()  # does not wait for such a peer either
+
+
+@pytest.mark.parametrize("action", ["receive", "send"])
+async def test_closing_tls_wakes_who_waits(authority: Authority, action: str) -> None:
+    async with open_tls_pair(authority) as (stream, _), trio.open_nursery() as nursery:
+
+        async def wait() -> None:
+            with pytest.raises((trio.ClosedResourceError, trio.BrokenResourceError)):
+                await (stream.receive_some(1) if action == "receive" else stream.send_all(b"x" * 20_000_000))
+
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        stream.close()
+
+
+async def test_closing_tls_with_a_full_socket_takes_a_second_at_most(
+    authority: Authority, autojump_clock: trio.testing.MockClock
+) -> None:
+    autojump_clock.autojump_threshold = float("inf")
+    async with open_tls_pair(authority) as (stream, _):
+        autojump_clock.autojump_threshold = 0.05
+        with trio.move_on_after(1):
+            await stream.send_all(b"x" * 20_000_000)
+        started = trio.current_time()
+        await stream.aclose()
+        assert trio.current_time() - started <= 1

@@ -1,0 +1,92 @@
+"""A page says what it is given and nothing else: no markup of others, nothing to load."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conductor_trio.pages.html import POLICY, STYLE, Page
+
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
+
+
+class Reader(HTMLParser):
+    """Keeps the tags and the text."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read(page: Page) -> Reader:
+    reader = Reader()
+    reader.feed(page.render().decode())
+    reader.close()
+    return reader
+
+
+def make_page(**fields: object) -> Page:
+    words = {
+        "title": "No such place",
+        "hop": "Gateway",
+        "text": "Nothing is here.",
+        "advice": "Ask.",
+        "code": "404",
+    }
+    return Page(**{**words, **fields})  # type: ignore[arg-type]
+
+
+@given(texts, texts, texts, texts, texts)
+def test_whatever_it_says_is_text(title: str, hop: str, text: str, advice: str, code: str) -> None:
+    reader = read(make_page(title=title, hop=hop, text=text, advice=advice, code=code))
+    plain = read(make_page(advice="x" if advice else ""))
+    assert reader.tags == plain.tags
+    for said in (title, hop, text, advice, code):
+        assert said in reader.text
+
+
+def test_markup_of_others_is_shown_as_it_is() -> None:
+    page = make_page(text="<script>alert('x')</script>&amp;").render()
+    assert b"<script" not in page
+    assert b"&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "tag", "is_there"),
+    [
+        ({}, "form", False),
+        ({"has_token_form": True}, "form", True),
+        ({"has_token_form": True}, "input", True),
+        ({"has_token_form": True}, "button", True),
+        ({"advice": ""}, "form", False),
+    ],
+)
+def test_what_it_has(fields: dict[str, object], tag: str, is_there: bool) -> None:
+    assert (tag in read(make_page(**fields)).tags) is is_there
+
+
+def test_a_browser_asks_again_where_it_is_told_so() -> None:
+    assert b'<meta http-equiv="refresh" content="3">' in make_page(reload=3).render()
+    assert b"refresh" not in make_page().render()
+
+
+def test_it_is_for_phones_and_screen_readers() -> None:
+    page = make_page(has_token_form=True).render()
+    assert page.startswith(b'<!doctype html>\n<html lang="en">')
+    assert b'name="viewport"' in page
+    assert b'<label for="token">' in page and b'id="token"' in page
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    assert "url(" not in STYLE and "@import" not in STYLE
+    assert b"default-src 'none'" in POLICY and b"frame-ancestors 'none'" in POLICY

@@ -1,0 +1,77 @@
+"""How many sessions there may be: of one user, of one user a minute, and in all; a place is given back."""
+
+from __future__ import annotations
+
+import contextlib
+
+import attrs
+import pytest
+import trio
+from trio.testing import MockClock
+
+from conductor_trio.errors import RegistrationRefused
+from conductor_trio.limits import ServerLimits
+from conductor_trio.server.accounts.quotas import SessionQuotas
+
+LIMITS = ServerLimits(max_sessions=5, max_user_sessions=2, max_user_new_sessions=100)
+ALICE, BOB, CAROL = 1001, 1002, 1003
+
+
+async def test_a_user_has_so_many_and_others_have_their_own() -> None:
+    quotas = SessionQuotas(LIMITS)
+    with quotas.admitted(ALICE), quotas.admitted(ALICE):
+        with pytest.raises(RegistrationRefused, match="you have 2 sessions"), quotas.admitted(ALICE):
+            pass
+        with quotas.admitted(BOB):
+            pass
+    with quotas.admitted(ALICE):
+        pass
+
+
+async def test_the_gateway_has_so_many_in_all() -> None:
+    quotas = SessionQuotas(attrs.evolve(LIMITS, max_sessions=3))
+    with (
+        quotas.admitted(ALICE),
+        quotas.admitted(ALICE),
+        quotas.admitted(BOB),
+        pytest.raises(RegistrationRefused, match="no room"),
+        quotas.admitted(CAROL),
+    ):
+        pass
+    with quotas.admitted(CAROL):
+        pass
+
+
+async def test_a_place_is_given_back_whatever_ends_the_session() -> None:
+    quotas = SessionQuotas(LIMITS)
+    for _ in range(10):
+        with contextlib.suppress(ZeroDivisionError), quotas.admitted(ALICE):
+            raise ZeroDivisionError
+
+
+async def test_who_leaves_something_behind_keeps_the_place() -> None:
+    quotas = SessionQuotas(LIMITS)
+    for _ in range(2):
+        with quotas.admitted(ALICE) as admission:
+            admission.is_kept = True
+    with pytest.raises(RegistrationRefused), quotas.admitted(ALICE):
+        pass
+
+
+async def test_so_many_a_minute_come_at_once_and_then_one_by_one(autojump_clock: MockClock) -> None:
+    quotas = SessionQuotas(attrs.evolve(LIMITS, max_user_new_sessions=6))
+
+    def comes(uid: int) -> bool:
+        try:
+            with quotas.admitted(uid):
+                return True
+        except RegistrationRefused as refusal:
+            assert "within a minute" in str(refusal)
+            return False
+
+    assert [comes(ALICE) for _ in range(8)] == [True] * 6 + [False] * 2
+    assert comes(BOB)
+    await trio.sleep(10)  # a sixth of a minute
+    assert [comes(ALICE), comes(ALICE)] == [True, False]
+    await trio.sleep(3600)
+    assert [comes(ALICE) for _ in range(7)] == [True] * 6 + [False]

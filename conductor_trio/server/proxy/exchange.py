@@ -50,11 +50,6 @@ class Exchange:
     _response: ResponseRelay | None = attrs.field(default=None, init=False)
 
     @property
-    def request_complete(self) -> bool:
-        """Whether the request's end has been read."""
-        return self._pump.is_complete
-
-    @property
     def has_begun(self) -> bool:
         """Whether anything of a final response went to the visitor."""
         return self._response is not None and self._response.has_begun

@@ -15,7 +15,7 @@ from conductor_trio.access.decide import Forward, OwnPage, Policy, Respond, deci
 from conductor_trio.access.reasons import ApplicationStarting, LinkLost, Refusal, SessionEnded
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.server.routing.routes import Route
-from conductor_trio.server.routing.states import Detached, Ended, Live, SessionState, Starting
+from conductor_trio.server.routing.states import Detached, Ended, Live, Starting
 
 
 class Load(enum.Enum):
@@ -37,14 +37,14 @@ Ruling = Forward | Park | Respond | OwnPage
 
 def rule(head: RequestHead, route: Route | None, load: Load, policy: Policy, *, https: bool, now: float) -> Ruling:
     """Return what becomes of a request at `now` (Unix time); `https` tells how the visitor came."""
-    ended = route.state if route is not None and isinstance(route.state, Ended) else None
-    access = None if route is None or ended is not None else route.access
+    state = None if route is None else route.state
+    access = None if route is None or isinstance(state, Ended) else route.access
     decision = decide(head, access, policy, https=https, now=now)
     if isinstance(decision, Forward):
-        assert route is not None  # nobody gets in where there is none
-        return _rule_admitted(decision, route.state, load)
-    if ended is not None and decision == _NO_ROUTE:
-        return Respond(reason=SessionEnded(since=ended.since))
+        assert state is not None and not isinstance(state, Ended)  # where nobody gets in
+        return _rule_admitted(decision, state, load)
+    if isinstance(state, Ended) and decision == _NO_ROUTE:
+        return Respond(reason=SessionEnded(since=state.since))
     return decision
 
 
@@ -52,7 +52,7 @@ _NO_ROUTE = Respond(reason=Refusal.NO_ROUTE)
 _TOO_MANY = Respond(reason=Refusal.TOO_MANY_CONNECTIONS)
 
 
-def _rule_admitted(admitted: Forward, state: SessionState, load: Load) -> Ruling:
+def _rule_admitted(admitted: Forward, state: Live | Starting | Detached, load: Load) -> Ruling:
     match state:
         case Live():
             return admitted if load is Load.NORMAL else _TOO_MANY
@@ -60,8 +60,6 @@ def _rule_admitted(admitted: Forward, state: SessionState, load: Load) -> Ruling
             return Respond(reason=ApplicationStarting(since=since))
         case Detached(since=since):
             return Park(otherwise=Respond(reason=LinkLost(since=since)))
-        case Ended(since=since):  # which has no access
-            return Respond(reason=SessionEnded(since=since))
     assert_never(state)
 
 

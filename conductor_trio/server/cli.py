@@ -90,6 +90,7 @@ def _add_quota_options(parser: argparse.ArgumentParser) -> None:
         )
     quotas.add_argument(
         "--lost-timeout",
+        dest="detached_timeout",
         type=float,
         metavar="SECONDS",
         default=ServerLimits().detached_timeout,

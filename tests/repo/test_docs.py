@@ -10,14 +10,12 @@ from typing import Any
 import attrs
 import pytest
 
-from conductor_trio.server.accounts.counters import Counters
 from scripts import architecture
 
 ROOT = architecture.ROOT
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *architecture.PACKAGE.rglob("*.md")], key=str
 )
-PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 
 by_document = pytest.mark.parametrize("path", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
 
@@ -77,11 +75,6 @@ def test_paths_and_links_lead_somewhere(path: Path) -> None:
         ):
             lost.append(link)
     assert not lost
-
-
-def test_the_protocol_names_every_counter() -> None:
-    counters = [field.name for field in attrs.fields(Counters)]
-    assert not [name for name in counters if f"| `{name}` |" not in PROTOCOL]
 
 
 def test_tables_of_states_are_made_of_enumerations_classes_and_conditions() -> None:

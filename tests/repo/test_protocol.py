@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from conductor_trio.control.messages import Accepted, parse_banner, parse_registration, parse_reply
 from conductor_trio.control.owner_commands import parse_command
 from tests.support.programs import ask, open_program, open_server
@@ -68,6 +66,9 @@ def test_every_event_that_is_shown_is_in_the_table() -> None:
             assert f"`{field}`" in rows[event["state"]], event
 
 
-@pytest.mark.parametrize("example", [example for example in examples() if "requestTotal" in example])
-def test_the_status_that_is_shown_is_explained(example: dict[str, Any]) -> None:
-    assert not [name for name in example if f"| `{name}` |" not in PROTOCOL]
+async def test_every_counter_is_explained_and_shown(runtime_dir: Path) -> None:
+    async with open_server(runtime_dir) as server:
+        counters = json.loads((await ask(server.port, "any.localhost", "/_conductor/status")).body)
+    assert not [name for name in counters if f"| `{name}` |" not in PROTOCOL]
+    [shown] = [example for example in examples() if "requestTotal" in example]
+    assert shown.keys() == counters.keys()

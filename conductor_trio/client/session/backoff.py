@@ -8,7 +8,7 @@ from conductor_trio.limits import ClientLimits
 
 
 class Backoff:
-    """Backoff that grow from `redial_pause` on."""
+    """The pauses between dials, which grow from `redial_pause` on."""
 
     def __init__(self, limits: ClientLimits) -> None:
         self._limits = limits

@@ -70,15 +70,15 @@ def make_layers() -> str:
 
 
 def make_table(table: Mapping[Any, Mapping[Any, Any]]) -> str:
-    """Return a state table, a line for each event that a state knows; states without any are the last ones."""
+    """Return a state table: a line for each state and the next, and one for all that nothing leads out of."""
     lines = ["| in | on | goes to |", "|---|---|---|"]
     for state, row in table.items():
         by_next: dict[object, list[str]] = {}
         for event, following in row.items():
             by_next.setdefault(following, []).append(_name(event))
         lines += [f"| {_name(state)} | {', '.join(events)} | {_name(to)} |" for to, events in by_next.items()]
-        if not row:
-            lines.append(f"| {_name(state)} | nothing | |")
+    if last := [_name(state) for state, row in table.items() if not row]:
+        lines.append(f"| {', '.join(last)} | nothing | |")
     return "\n".join(lines)
 
 

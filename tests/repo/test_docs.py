@@ -78,9 +78,9 @@ def test_paths_and_links_lead_somewhere(path: Path) -> None:
 
 
 def test_tables_of_states_are_made_of_enumerations_classes_and_conditions() -> None:
-    table = {int: {"go": str, (bool, "fast"): str, float: int}, str: {}}
+    table = {int: {"go": str, (bool, "fast"): str, float: int}, str: {}, list: {}}
     assert architecture.make_table(table).splitlines()[2:] == [
         "| int | go, bool (with fast) | str |",
         "| int | float | int |",
-        "| str | nothing | |",
+        "| str, list | nothing | |",
     ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from conductor_trio.client.output import events
 from conductor_trio.control.messages import Accepted, parse_banner, parse_registration, parse_reply
 from conductor_trio.control.owner_commands import parse_command
 from tests.support.programs import ask, open_program, open_server
@@ -64,6 +66,20 @@ def test_every_event_that_is_shown_is_in_the_table() -> None:
     for event in shown:
         for field in event.keys() - {"state"}:
             assert f"`{field}`" in rows[event["state"]], event
+
+
+def test_the_table_has_every_state_of_the_client_s_events() -> None:
+    tree = ast.parse(Path(events.__file__).read_text())
+    told: list[ast.expr] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="_event"), args=[state, *_]):
+                told.append(state)
+            case ast.Dict(keys=[ast.Constant(value="state"), *_], values=[state, *_]):
+                told.append(state)
+    states = {str(node.value) for state in told for node in ast.walk(state) if isinstance(node, ast.Constant)}
+    assert len(states) > 10
+    assert not [state for state in states if f"| `{state}` |" not in PROTOCOL]
 
 
 async def test_every_counter_is_explained_and_shown(runtime_dir: Path) -> None:

@@ -89,7 +89,7 @@ def _name(thing: object) -> str:
         case type():
             return thing.__name__
         case (kind, condition):
-            return f"{_name(kind)} (with {_name(condition)})"
+            return f"{_name(kind)} ({_name(condition)})"
         case _:
             return str(thing)
 

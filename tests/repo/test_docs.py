@@ -20,7 +20,9 @@ DOCUMENTS = sorted(
 by_document = pytest.mark.parametrize("path", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
 
 #: A name of the package, as documents write it: `server.app.run_server`.
-_NAME = re.compile(r"`((?:access|client|control|errors|findings|http1|limits|log|net|pages|server)(?:\.\w+)+)`")
+_NAME = re.compile(
+    r"`((?:access|client|commandline|control|errors|findings|http1|limits|log|net|pages|server)(?:\.\w+)+)`"
+)
 _PATH = re.compile(r"`((?:conductor_trio|contrib|docs|scripts|tests)/[\w./-]*)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -80,7 +82,7 @@ def test_paths_and_links_lead_somewhere(path: Path) -> None:
 def test_tables_of_states_are_made_of_enumerations_classes_and_conditions() -> None:
     table = {int: {"go": str, (bool, "fast"): str, float: int}, str: {}, list: {}}
     assert architecture.make_table(table).splitlines()[2:] == [
-        "| int | go, bool (with fast) | str |",
+        "| int | go, bool (fast) | str |",
         "| int | float | int |",
         "| str, list | nothing | |",
     ]

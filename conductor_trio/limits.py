@@ -10,7 +10,7 @@ import attrs
 KIB = 1024
 MIB = 1024 * KIB
 
-#: The original's runtime directory, where both programs look unless told otherwise.
+#: Where both programs look unless told otherwise (docs/protocol.md, "Directories and sockets").
 DEFAULT_RUNTIME_DIR = "/var/run/conductor"
 DEFAULT_CONTROL_SOCKET = DEFAULT_RUNTIME_DIR + "/client"
 DEFAULT_PORT = 8888
@@ -18,10 +18,10 @@ DEFAULT_PORT = 8888
 #: The longest path that connect() takes for a UNIX socket: sun_path is 108 bytes and ends with NUL (unix(7)).
 MAX_SOCKET_PATH = 107
 
-#: The name of the relay socket in a session's directory: the control channel's contract.
+#: The name of the relay socket in a session's directory (docs/protocol.md, "Control channel").
 RELAY_NAME = "socket"
 
-#: One line of the control channel, newline included, in bytes: the control channel's contract.
+#: One line of the control channel, newline included, in bytes (docs/protocol.md, "Control channel").
 MAX_CONTROL_LINE = 64 * KIB
 
 # What else either end of the control channel may say.
@@ -145,9 +145,9 @@ class ServerLimits:
 class ClientLimits:
     """What the client waits for, and how long."""
 
-    term_timeout: float = 3.0  # between SIGTERM and SIGKILL to the application: the client's contract
+    term_timeout: float = 3.0  # between SIGTERM and SIGKILL to the application (docs/protocol.md, "Commands")
     replace_timeout: float = 5.0  # for the former listener to let go of the local socket
-    # Backoff between looks whether the application listens; growing, since most are ready soon or late.
+    # Pauses between looks whether the application listens; growing, since most are ready soon or late.
     probe_pause: float = 0.01
     max_probe_pause: float = 0.2
     probe_timeout: float = 30.0  # for the answer to a request; the application may be loading what it needs
@@ -172,7 +172,7 @@ class ClientLimits:
     ssh_alive_interval: int = 8  # ServerAliveInterval; with the count below a dead link shows within 25 s
     ssh_alive_count: int = 2
     ssh_command_timeout: float = 30.0  # one command over the connection that already stands
-    server_start_timeout: float = 3.0  # for a control socket that is not there yet; the original waits as long
+    server_start_timeout: float = 3.0  # for a control socket that is not there yet; *conductor* waits as long
     control_timeout: float = 30.0  # banner and reply of a server that accepts and then says nothing
     # sshd's LoginGraceTime is 120 s; with a jump host and a slow second factor it can be twice that.
     login_timeout: float = 300.0

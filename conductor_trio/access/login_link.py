@@ -18,7 +18,7 @@ _LOCAL = re.compile(r"(.+\.)?localhost(:\d+)?|127\.[\d.]+(:\d+)?|\[::1\](:\d+)?"
 
 
 def guess_scheme(host: str) -> str:
-    """Return the scheme of a host's pages, which the contract's server does not tell."""
+    """Return the scheme of a host's pages, which the server does not tell (docs/protocol.md, "Reply")."""
     return "http" if _LOCAL.fullmatch(host) else "https"
 
 

@@ -32,7 +32,7 @@ def cookie_candidates(value: bytes) -> Iterable[bytes]:
     """Yield the tokens that a cookie's value may stand for: as it is, unquoted, and percent-decoded.
 
     A token that cannot stand in a cookie as it is (RFC 6265bis section 4.1.1) is percent-encoded by
-    `cookie_value`; scripts and the original put theirs there raw or in double quotes.
+    `cookie_value`; scripts and *conductor* put theirs there raw or in double quotes.
     """
     yield value
     if len(value) >= 2 and value[:1] == value[-1:] == b'"':

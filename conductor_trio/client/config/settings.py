@@ -37,7 +37,7 @@ class ClientSettings:
     def registers_early(self) -> bool:
         """Whether visitors are to see that the application is starting, if the server can show it.
 
-        In the contract's form a program reads the events, and it is written there when a client registers.
+        With LOCAL_SOCKET, programs rely on the order of docs/protocol.md, "Control channel".
         """
         return self.local_socket is None or self.has_display
 

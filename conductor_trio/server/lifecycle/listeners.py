@@ -13,7 +13,7 @@ from conductor_trio.net.listeners import Listener, listen_unix, open_tcp_listene
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.settings import ServerSettings
 
-_PUBLIC_SOCKET_MODE = 0o660  # for a front proxy in our group: the server command's contract
+_PUBLIC_SOCKET_MODE = 0o660  # for a front proxy in our group (docs/protocol.md, "Directories and sockets")
 _CONTROL_SOCKET_MODE = 0o777  # for every user; who they are, the kernel tells
 _HANDOVER_SOCKET_MODE = 0o600
 

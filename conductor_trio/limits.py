@@ -49,6 +49,11 @@ LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few 
 BROKEN_RELOAD = 5  # it may need its owner
 BROKEN_RETRY = 2  # Retry-After, for programs
 
+#: For close_notify to go out: a courtesy, not worth waiting for.
+TLS_CLOSE_TIMEOUT = 1.0
+#: One recv() of ciphertext: four records of the greatest size (RFC 8446 section 5.1).
+TLS_READ_SIZE = 64 * KIB
+
 
 @attrs.frozen(kw_only=True)
 class ServerLimits:

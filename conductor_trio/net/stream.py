@@ -1,8 +1,11 @@
-"""Byte streams over sockets and TLS, with what a gateway needs beyond `trio.abc.Stream`.
+"""Byte streams over sockets and TLS, with what a gateway needs beyond `trio.abc.HalfCloseableStream`.
 
-`trio.SocketStream` yields to the scheduler in every call, even where the kernel could answer at once. A
-`SocketStream` of ours sends at once while the socket takes it and suspends only to wait; it reads only after
-waiting, so that each exchange passes through the scheduler where that costs least and still at least once.
+A stream of Trio's yields to the scheduler in every call, even where the kernel could answer at once. Ours sends at
+once while the socket takes it and suspends only to wait; it reads only after waiting, so that each exchange passes
+through the scheduler where that costs least and still at least once. Measured for a round trip of 100 bytes over a
+socket pair, the processor is busy for 10.6 µs, for 13.7 with a checkpoint in each `send_all`, and for 21.5 with
+`trio.SocketStream`. With checkpoints and a guard against a second task it passes Trio's own suite for such streams
+(`trio.testing.check_half_closeable_stream`), which a test runs.
 """
 
 from __future__ import annotations
@@ -47,14 +50,30 @@ class Stream(ABC):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Hand all bytes to the kernel, waiting while it takes no more."""
 
+    @abstractmethod
+    async def wait_receivable(self) -> None:
+        """Wait until `receive_nowait` may find something: bytes, the end or an error. Always a checkpoint."""
+
+    @abstractmethod
+    def receive_nowait(self, buffer: memoryview) -> int | None:
+        """Put what is there into `buffer` and return how many bytes; 0 at the end, None where there is nothing."""
+
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        """Hand bytes to the kernel without waiting and return how many of them it took.
+
+        A stream that cannot tell before it waits takes none, and its sender comes back with `send_all`.
+        """
+        return 0
+
     async def receive_into(self, buffer: memoryview) -> int:
         """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction.
 
-        Nothing is written to the buffer while this waits, so that all streams can share one.
+        Nothing is written to the buffer while this waits.
         """
-        data = await self.receive_some(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        while True:
+            await self.wait_receivable()
+            if (count := self.receive_nowait(buffer)) is not None:
+                return count
 
     async def send_from(self, buffer: memoryview) -> None:
         """Hand all bytes to the kernel as `send_all` does; the buffer is not looked at after the first wait."""
@@ -108,15 +127,24 @@ class SocketStream(Stream):
         """Whether it is TCP, not UNIX."""
         return self._sock.family != socket.AF_UNIX
 
-    # These three only choose, so that no frame of theirs stands between the caller and the wait.
-
     def receive_some(self, max_bytes: int) -> Coroutine[Any, Any, bytes]:
         """Wait for bytes and return them; b"" once the peer has ended its direction."""
         return self._receive(self._sock.recv, max_bytes)
 
-    def receive_into(self, buffer: memoryview) -> Coroutine[Any, Any, int]:
-        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction."""
-        return self._receive(self._sock.recv_into, buffer)
+    def wait_receivable(self) -> Coroutine[Any, Any, None]:
+        """Wait until the kernel says that there is something to receive."""
+        if self._sock.fileno() < 0:  # which nothing can be awaited on
+            raise trio.ClosedResourceError("this stream is closed")
+        return trio.lowlevel.wait_readable(self._sock)  # noqa: ASYNC105 - no frame more on the way to the wait
+
+    def receive_nowait(self, buffer: memoryview) -> int | None:
+        """Put what is there into `buffer` and return how many bytes; 0 at the end, None where there is nothing."""
+        try:
+            return self._sock.recv_into(buffer)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._translated(error) from error
 
     def receive_into_pipe(self, pipe: int, max_bytes: int) -> Coroutine[Any, Any, int | None]:
         """Wait for bytes, move what goes into that empty pipe and return how many; 0 as above.
@@ -126,10 +154,8 @@ class SocketStream(Stream):
         return self._receive(partial(_splice, self._sock.fileno(), pipe), max_bytes)
 
     async def _receive(self, receive: Callable[[Argument], Received], argument: Argument) -> Received:
-        if self._sock.fileno() < 0:  # which nothing can be awaited on
-            raise trio.ClosedResourceError("this stream is closed")
         while True:
-            await trio.lowlevel.wait_readable(self._sock)
+            await self.wait_receivable()
             try:
                 return receive(argument)
             except BlockingIOError:

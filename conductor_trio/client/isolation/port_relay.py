@@ -15,6 +15,7 @@ import trio
 from conductor_trio.limits import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.relay import splice
+from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, set_tcp_options
 
 _SOCKET_MODE = 0o600
@@ -69,11 +70,11 @@ class PortRelay:
     local_socket: str
     on_shortage: Callable[[OSError], None]
     limits: ClientLimits = attrs.field(factory=ClientLimits)
-    _buffer: memoryview = attrs.field(init=False)
+    _buffer: SharedBuffer = attrs.field(init=False)
 
     @_buffer.default
-    def _make_buffer(self) -> memoryview:
-        return memoryview(bytearray(self.limits.splice_size))
+    def _make_buffer(self) -> SharedBuffer:
+        return SharedBuffer(self.limits.splice_size)
 
     async def run(self) -> None:
         """Wait until someone listens on the port, then relay until cancelled; raises `StartError`."""

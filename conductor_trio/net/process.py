@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import trio
 
+from conductor_trio.net.procfs import group_states
+
 _GROUP_PAUSE = 0.02
 
 # After SIGKILL a process goes at once, unless the kernel holds it, in which case nothing helps.
@@ -48,18 +50,8 @@ async def wait_group(process: trio.Process) -> None:
 def _is_group_alive(group: int) -> bool:
     """Whether a member runs. Dead ones do not count, which init reaps late, or in some containers never."""
     return signal_group(group, 0) and any(
-        member_of == group and state not in "ZX" for member_of, state in _processes()
+        member_of == group and state not in "ZX" for member_of, state in group_states()
     )
-
-
-def _processes() -> Iterator[tuple[int, str]]:
-    """Yield the process group and the state of every process."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                # The name stands in parentheses and may hold some itself (proc(5)).
-                state, _, group = file.read().rpartition(b")")[2].split()[:3]
-            yield int(group), state.decode()
 
 
 async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.Event) -> None:

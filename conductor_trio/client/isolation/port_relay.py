@@ -6,14 +6,14 @@ import contextlib
 import errno
 import os
 import socket
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import attrs
 import trio
 
 from conductor_trio.limits import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
+from conductor_trio.net.procfs import tcp_listeners
 from conductor_trio.net.relay import splice
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, set_tcp_options
@@ -21,8 +21,6 @@ from conductor_trio.net.stream import SocketStream, set_tcp_options
 _SOCKET_MODE = 0o600
 _CONNECT_TIMEOUT = 5.0  # to a full backlog; what the server allows a relay socket
 
-_LISTENING = "0A"  # TCP_LISTEN, net/tcp_states.h
-_TABLES = (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6))
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -36,29 +34,12 @@ class Address:
 
 def find_listener(port: int, owner: int | None) -> Address | None:
     """Return where someone listens on the port, localhost preferred; nobody but `owner`, unless that is None."""
-    found = [address for address, uid in _listeners(port) if owner in (None, uid)]
+    found = [
+        Address(family=listener.family, host=_ANY.get(listener.host, listener.host))
+        for listener in tcp_listeners()
+        if listener.port == port and owner in (None, listener.uid)
+    ]
     return min(found, key=lambda address: address.host not in _ANY.values(), default=None)
-
-
-def _listeners(port: int) -> Iterator[tuple[Address, int]]:
-    """Yield who listens on the port, and the uid of each (proc_net_tcp in the kernel's documentation)."""
-    for path, family in _TABLES:
-        with contextlib.suppress(FileNotFoundError), open(path) as table:  # a kernel without IPv6
-            next(table, None)  # the titles
-            for line in table:
-                _, local, _, state, _, _, _, uid, *_ = line.split()
-                if state != _LISTENING:
-                    break  # they come first
-                host, number = local.split(":")
-                if int(number, 16) == port:
-                    yield Address(family=family, host=_parse_host(family, host)), int(uid)
-
-
-def _parse_host(family: int, digits: str) -> str:
-    """Return an address of /proc/net/tcp, which is words of four bytes in the machine's own order."""
-    words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
-    host = socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words))
-    return _ANY.get(host, host)
 
 
 @attrs.frozen(kw_only=True)

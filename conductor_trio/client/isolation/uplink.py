@@ -12,11 +12,11 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import attrs
 
 from conductor_trio.client.host.spawn import spawn
+from conductor_trio.net.procfs import has_route
 
 # In the order in which they are preferred: pasta keeps the host's addresses, and is faster. Both are told to have
 # no port of the host forwarded into the namespace, which pasta does by default, and not to show the host's own
@@ -64,7 +64,7 @@ class Uplink:
         """This process, in its namespace now, has a way out; returns what went wrong, or None."""
         os.write(self._signal, b"\n")
         deadline = time.monotonic() + _TIMEOUT
-        while not _has_route():
+        while not has_route():
             if self.has_ended():
                 return self._last_line() or "it ended"
             if time.monotonic() > deadline:
@@ -111,13 +111,3 @@ def _open_bounded_file() -> int:
     os.ftruncate(descriptor, _MAX_WORDS)
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
     return descriptor
-
-
-def _has_route() -> bool:
-    """Whether packets can go anywhere beyond lo, over IPv4 or IPv6."""
-    if len(Path("/proc/net/route").read_text().splitlines()) > 1:  # one line of titles
-        return True
-    routes = Path("/proc/net/ipv6_route")
-    return routes.exists() and any(
-        line.startswith("0" * 32 + " 00 ") and line.split()[-1] != "lo" for line in routes.read_text().splitlines()
-    )

@@ -9,12 +9,8 @@ from collections.abc import Iterator
 
 import trio
 
+from conductor_trio.limits import GROUP_POLL_INTERVAL, KILL_TIMEOUT
 from conductor_trio.net.procfs import group_states
-
-_GROUP_PAUSE = 0.02
-
-# After SIGKILL a process goes at once, unless the kernel holds it, in which case nothing helps.
-KILL_TIMEOUT = 2.0
 
 
 @contextlib.contextmanager
@@ -44,7 +40,7 @@ async def wait_group(process: trio.Process) -> None:
     await process.wait()
     # No event tells that the last member of a group has gone, other than its leader.
     while _is_group_alive(process.pid):  # noqa: ASYNC110
-        await trio.sleep(_GROUP_PAUSE)
+        await trio.sleep(GROUP_POLL_INTERVAL)
 
 
 def _is_group_alive(group: int) -> bool:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 
-from conductor_trio.limits import MIB
+from conductor_trio.limits import MAX_PIPE_SIZE
 from conductor_trio.net.stream import SocketStream, Stream
-
-_PIPE_SIZE = MIB  # what anybody may have (pipe(7)); with the usual 64 KiB it is hardly faster than copying
 
 
 class SplicePipe:
@@ -66,7 +64,7 @@ class SplicePipe:
         if self._pipe is None:
             try:
                 self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-                fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+                fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, MAX_PIPE_SIZE)
             except OSError:  # no descriptor is left, or this user's pipes take too much already
                 self.close()
         return self._pipe

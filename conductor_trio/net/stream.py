@@ -23,9 +23,13 @@ from typing import Any, TypeVar
 
 import trio
 
-# For TCP peers that vanish without a word: the first probe after a minute, given up after two.
-_KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
+from conductor_trio.limits import KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, MAX_KEEPALIVE_PROBES
 
+_KEEPALIVE = {
+    socket.TCP_KEEPIDLE: KEEPALIVE_IDLE,
+    socket.TCP_KEEPINTVL: KEEPALIVE_INTERVAL,
+    socket.TCP_KEEPCNT: MAX_KEEPALIVE_PROBES,
+}
 
 Argument = TypeVar("Argument")
 Received = TypeVar("Received")

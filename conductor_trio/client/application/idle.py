@@ -15,17 +15,12 @@ from conductor_trio import exit_status
 from conductor_trio.client.config.durations import format_duration
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
+from conductor_trio.limits import PING_JITTER, ClientLimits
 from conductor_trio.net.process import end_group
 
 _log = logging.getLogger(__name__)
 
-# How much sooner than expected a ping's count may seem to have begun, for it and the answer to the registration
-# take different times on their way.
-_JITTER = 1.0
-_SHORTEST_WARNING = 60.0  # enough to come back and click
-_BUSY_TIMEOUT = 30.0  # a Jupyter server under load may take seconds to answer
 _CANNOT_ASK = {exit_status.NOT_EXECUTABLE, exit_status.NOT_FOUND}  # a shell that could not start the command
-_TERM_TIMEOUT = 1.0
 
 
 class IdleClock:
@@ -45,7 +40,7 @@ class IdleClock:
     def hear(self, told: float, now: float) -> bool:
         """Take in what a ping has told, and return whether something has gone through since the last one."""
         passed, self._mark = now - self._mark, now
-        if told < max(passed - _JITTER, 0.1):
+        if told < max(passed - PING_JITTER, 0.1):
             self.idle = told
             return True
         self.idle += passed
@@ -61,22 +56,24 @@ class IdleWatch:
 
     def __init__(
         self,
-        limit: float,
+        idle_timeout: float,
         output: Output,
         *,
+        limits: ClientLimits,
         busy: str | None,
         local_socket: str,
         is_ready: Callable[[], bool],
         stop: Callable[[str], None],
     ) -> None:
-        self._limit = limit
+        self._idle_timeout = idle_timeout
         self._output = output
+        self._limits = limits
         self._busy = busy
         self._local_socket = local_socket
         self._is_ready = is_ready
         self._stop = stop
         self._clock = IdleClock()
-        self._due = limit
+        self._due = idle_timeout
         self._has_warned = False
         self._is_vetoed = False
         self._ends: float | None = None
@@ -85,7 +82,7 @@ class IdleWatch:
     @property
     def _warning_time(self) -> float:
         """How long before the end there is a warning, and how long a veto holds."""
-        return min(max(self._limit / 10, _SHORTEST_WARNING), self._limit / 2)
+        return min(max(self._idle_timeout / 10, self._limits.min_idle_warning), self._idle_timeout / 2)
 
     def begin(self) -> None:
         """There is a link."""
@@ -137,7 +134,7 @@ class IdleWatch:
         self._has_warned = is_busy
 
     def _start_again(self) -> None:
-        self._due = self._limit
+        self._due = self._idle_timeout
         self._is_vetoed = False
         self._ends = None
         if self._has_warned:
@@ -148,9 +145,10 @@ class IdleWatch:
         """Whether the user's command says so; one that says nothing in time, or cannot, counts as a yes."""
         if self._busy is None:
             return False
-        status = await _run_shell(self._busy, self._local_socket)
+        status = await _run_shell(self._busy, self._local_socket, self._limits)
         if status is None:
-            self._warn(f"--busy has not answered within {_BUSY_TIMEOUT:g} s, so the application counts as busy")
+            waited = f"{self._limits.busy_timeout:g} s"
+            self._warn(f"--busy has not answered within {waited}, so the application counts as busy")
         elif status in _CANNOT_ASK:
             self._warn(f"--busy cannot be asked (status {status}), so the application counts as busy")
         return status is None or status == 0 or status in _CANNOT_ASK
@@ -160,7 +158,7 @@ class IdleWatch:
         self._output.send(events.warning(reason))
 
 
-async def _run_shell(command: str, local_socket: str) -> int | None:
+async def _run_shell(command: str, local_socket: str, limits: ClientLimits) -> int | None:
     """Return the status of a command of the user's, None where it takes too long; its group is gone then."""
     try:
         process = await trio.lowlevel.open_process(
@@ -174,9 +172,9 @@ async def _run_shell(command: str, local_socket: str) -> int | None:
     except OSError:  # this host is short of something, which is no reason to end anything
         return exit_status.NOT_EXECUTABLE
     try:
-        with trio.move_on_after(_BUSY_TIMEOUT):
+        with trio.move_on_after(limits.busy_timeout):
             return await process.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):
-            await end_group(process, term_timeout=_TERM_TIMEOUT, hurry=trio.Event())  # noqa: ASYNC102
+            await end_group(process, term_timeout=limits.busy_term_timeout, hurry=trio.Event())  # noqa: ASYNC102
     return None

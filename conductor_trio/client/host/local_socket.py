@@ -112,7 +112,7 @@ async def _end_listeners(path: str, found: _Listener, limits: ClientLimits) -> N
                 _terminate(pid, path)
                 asked.add(pid)
             await trio.sleep(pause)
-            pause = min(pause * 2, limits.max_probe_pause)
+            pause = min(pause * limits.probe_growth, limits.max_probe_pause)
             listener = _look(path)
         return
     raise SocketInUse(

@@ -22,6 +22,7 @@ import trio
 from conductor_trio.client.isolation import namespace, runner
 from conductor_trio.client.isolation.uplink import is_resolver_local, outward_program
 from conductor_trio.errors import ConfigError, StartError
+from conductor_trio.limits import MAX_PORT
 
 _LOCALHOST = "127.0.0.1"
 _RESOLVERS = Path("/etc/resolv.conf")
@@ -52,7 +53,7 @@ class PortPlan:
     shared: bool = False
 
     def __attrs_post_init__(self) -> None:
-        if not 0 < self.port < 65536:
+        if not 0 < self.port <= MAX_PORT:
             raise ConfigError(f"there is no port {self.port}; give one from 1 to 65535")
 
     async def check(self) -> None:

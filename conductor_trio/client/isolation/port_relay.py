@@ -19,7 +19,6 @@ from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, set_tcp_options
 
 _SOCKET_MODE = 0o600
-_CONNECT_TIMEOUT = 5.0  # to a full backlog; what the server allows a relay socket
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
@@ -62,7 +61,7 @@ class PortRelay:
         pause = self.limits.probe_pause
         while find_listener(self.port, self.owner) is None:
             await trio.sleep(pause)
-            pause = min(pause * 1.5, self.limits.max_probe_pause)
+            pause = min(pause * self.limits.probe_growth, self.limits.max_probe_pause)
         with open_unix_listener(self.local_socket, _SOCKET_MODE) as listener:
             async with trio.open_nursery() as nursery:
                 await serve_connections(listener, self._connect_through, nursery, on_shortage=self.on_shortage)
@@ -86,17 +85,17 @@ class PortRelay:
         sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             set_tcp_options(sock)
-            await _connect(sock, address.host, self.port)
+            await _connect(sock, address.host, self.port, self.limits.relay_connect_timeout)
         except BaseException:
             sock.close()
             raise
         return SocketStream(sock)
 
 
-async def _connect(sock: socket.socket, host: str, port: int) -> None:
+async def _connect(sock: socket.socket, host: str, port: int, connect_timeout: float) -> None:
     number = sock.connect_ex((host, port))
     if number == errno.EINPROGRESS:
-        with trio.move_on_after(_CONNECT_TIMEOUT) as scope:
+        with trio.move_on_after(connect_timeout) as scope:
             await trio.lowlevel.wait_writable(sock)
         number = errno.ETIMEDOUT if scope.cancelled_caught else sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:

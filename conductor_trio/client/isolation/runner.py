@@ -23,6 +23,7 @@ from conductor_trio.client.host.spawn import spawn
 from conductor_trio.client.isolation.namespace import enter_namespace
 from conductor_trio.client.isolation.uplink import Uplink, open_outward
 from conductor_trio.errors import ApplicationError, ConductorError, StartError
+from conductor_trio.limits import ClientLimits
 
 PRIVATE = "private"
 SHARED = "shared"
@@ -58,7 +59,7 @@ def _open_network(mode: str) -> Iterator[Uplink | None]:
     if mode == SHARED:
         yield None
         return
-    with open_outward() as outward:
+    with open_outward(ClientLimits()) as outward:
         enter_namespace()
         if outward is not None and (failure := outward.connect()):
             _say(f"the application has no network but localhost: {outward.name}: {failure}")

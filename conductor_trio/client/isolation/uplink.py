@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import attrs
 
 from conductor_trio.client.host.spawn import spawn
+from conductor_trio.limits import ClientLimits
 from conductor_trio.net.procfs import has_route
 
 # In the order in which they are preferred: pasta keeps the host's addresses, and is faster. Both are told to have
@@ -33,10 +34,6 @@ _PROGRAMS = {
 }
 # The shell waits for a line, because the namespace is not there yet, and from within it is too late to start.
 _WAIT_AND_RUN = 'read -r _ && exec "$@" </dev/null'
-
-_TIMEOUT = 2.0  # pasta takes 0.15 s
-_PAUSE = 0.005
-_MAX_WORDS = 4096  # of what it says, in bytes
 
 
 def outward_program() -> str | None:
@@ -59,17 +56,18 @@ class Uplink:
     pid: int
     _signal: int
     _words: int
+    _limits: ClientLimits
 
     def connect(self) -> str | None:
         """This process, in its namespace now, has a way out; returns what went wrong, or None."""
         os.write(self._signal, b"\n")
-        deadline = time.monotonic() + _TIMEOUT
+        deadline = time.monotonic() + self._limits.uplink_timeout
         while not has_route():
             if self.has_ended():
                 return self._last_line() or "it ended"
             if time.monotonic() > deadline:
-                return self._last_line() or f"no route after {_TIMEOUT:g} s"
-            time.sleep(_PAUSE)
+                return self._last_line() or f"no route after {self._limits.uplink_timeout:g} s"
+            time.sleep(self._limits.uplink_interval)
         return None
 
     def has_ended(self) -> bool:
@@ -77,12 +75,12 @@ class Uplink:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _last_line(self) -> str:
-        words = os.pread(self._words, _MAX_WORDS, 0).rstrip(b"\0").decode(errors="replace")
+        words = os.pread(self._words, self._limits.max_uplink_output, 0).rstrip(b"\0").decode(errors="replace")
         return next((line for line in reversed(words.splitlines()) if line.strip()), "")
 
 
 @contextlib.contextmanager
-def open_outward() -> Iterator[Uplink | None]:
+def open_outward(limits: ClientLimits) -> Iterator[Uplink | None]:
     """Give the program, started in this process's namespaces before it leaves them; None where there is none."""
     name = outward_program()
     if name is None:
@@ -92,12 +90,12 @@ def open_outward() -> Iterator[Uplink | None]:
         reading_end, writing_end = os.pipe()
         stack.callback(os.close, reading_end)
         stack.callback(os.close, writing_end)
-        words = _open_bounded_file()
+        words = _open_bounded_file(limits.max_uplink_output)
         stack.callback(os.close, words)
         options = [word.format(pid=os.getpid(), uid=os.geteuid(), gid=os.getegid()) for word in _PROGRAMS[name]]
         pid = spawn(["/bin/sh", "-c", _WAIT_AND_RUN, name, name, *options], {0: reading_end, 1: words, 2: words})
         try:
-            yield Uplink(name=name, pid=pid, signal=writing_end, words=words)
+            yield Uplink(name=name, pid=pid, signal=writing_end, words=words, limits=limits)
         finally:
             # It has nothing to save. Whatever it made of itself, it is in our group, which is ended after us.
             with contextlib.suppress(PermissionError):
@@ -105,9 +103,9 @@ def open_outward() -> Iterator[Uplink | None]:
                 os.waitpid(pid, 0)
 
 
-def _open_bounded_file() -> int:
+def _open_bounded_file(size: int) -> int:
     """Return the descriptor of a file in memory that takes so much and no more, however long it is written to."""
     descriptor = os.memfd_create("words", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(descriptor, _MAX_WORDS)
+    os.ftruncate(descriptor, size)
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
     return descriptor

@@ -185,9 +185,11 @@ async def serve_connections(
     nursery: trio.Nursery,
     *,
     on_shortage: Callable[[OSError], None],
+    task_name: str = "connection",
 ) -> None:
     """Accept for ever, starting `handler` in `nursery` for each connection; the handler owns the socket.
 
+    The task is named by what it serves and, over TCP, from where that comes: "visitor 192.0.2.1".
     `on_shortage` hears of a lack of descriptors or memory, each time that accepting pauses for it. The handler
     must contain its own exceptions, which would end the nursery.
     """
@@ -196,7 +198,7 @@ async def serve_connections(
         await trio.lowlevel.wait_readable(listener)
         for _ in range(MAX_ACCEPTS):
             try:
-                sock, _ = listener.accept()
+                sock, address = listener.accept()
             except BlockingIOError:
                 break
             except OSError as error:
@@ -205,4 +207,5 @@ async def serve_connections(
                     await trio.sleep(SHORTAGE_PAUSE)
                 # Anything else is the fate of that one connection (accept(2)).
                 break
-            nursery.start_soon(handler, sock)
+            name = f"{task_name} {address[0]}" if isinstance(address, tuple) else task_name
+            nursery.start_soon(handler, sock, name=name)

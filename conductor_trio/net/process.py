@@ -61,7 +61,7 @@ async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.E
         signal_group(process.pid, signal.SIGTERM)
         with trio.move_on_after(term_timeout):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cancel_upon, hurry, nursery.cancel_scope)
+                nursery.start_soon(_cancel_upon, hurry, nursery.cancel_scope, name="wait for hurry")
                 await wait_group(process)
                 nursery.cancel_scope.cancel()
         signal_group(process.pid, signal.SIGKILL)

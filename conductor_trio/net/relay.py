@@ -59,7 +59,7 @@ async def splice(
                 pass
             nursery.cancel_scope.cancel()
 
-        nursery.start_soon(copy, one, other, name="splice, there")
+        nursery.start_soon(copy, one, other, name="splice, one direction")
         await copy(other, one)
 
 

@@ -74,7 +74,7 @@ class Application:
         await self._started.wait()
         async with trio.open_nursery() as nursery:
             for pump in self._pumps:
-                nursery.start_soon(pump.run)
+                nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
             await wait_ready(self._local_socket, self._ready_path, self._limits)
             self.ready.set()
 
@@ -86,7 +86,7 @@ class Application:
             # Our end may be a cancellation; end_group() has a deadline whatever the program does.
             nursery.cancel_scope.shield = True
             for pump in self._pumps:
-                nursery.start_soon(pump.run)
+                nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
             await end_group(self.process, term_timeout=self._limits.term_timeout, hurry=hurry)
             nursery.cancel_scope.cancel()
         with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
@@ -101,7 +101,7 @@ class _Pump:
     """One output of the program, on its way into `data` events."""
 
     def __init__(self, kind: str, descriptor: int, output: Output, read_size: int) -> None:
-        self._kind = kind
+        self.kind = kind
         self._descriptor = descriptor
         self._output = output
         self._read_size = read_size
@@ -136,7 +136,7 @@ class _Pump:
 
     def _send(self, text: str) -> None:
         if text:
-            self._output.send(events.data(self._kind, text))
+            self._output.send(events.data(self.kind, text))
 
 
 @contextlib.asynccontextmanager
@@ -151,7 +151,7 @@ async def open_application(
         application = Application(output, guardian, limits, stack)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(application.run)
+                nursery.start_soon(application.run, name="application")
                 yield application
                 nursery.cancel_scope.cancel()
         finally:

@@ -64,7 +64,13 @@ class PortRelay:
             pause = min(pause * self.limits.probe_growth, self.limits.max_probe_pause)
         with open_unix_listener(self.local_socket, _SOCKET_MODE) as listener:
             async with trio.open_nursery() as nursery:
-                await serve_connections(listener, self._connect_through, nursery, on_shortage=self.on_shortage)
+                await serve_connections(
+                    listener,
+                    self._connect_through,
+                    nursery,
+                    on_shortage=self.on_shortage,
+                    task_name="relayed connection",
+                )
 
     async def _connect_through(self, sock: socket.socket) -> None:
         """Splice one connection with one to the port; closed at once where nobody listens there."""

@@ -103,7 +103,7 @@ def _relay(application: int, port: int, local_socket: str, mode: str, outward: U
     async def wait_ended() -> int:
         status = exit_status.RUNNER_FAILED
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_relay)
+            nursery.start_soon(run_relay, name="port relay")
             status = await trio.to_thread.run_sync(_wait_ended, application, outward, abandon_on_cancel=True)
             nursery.cancel_scope.cancel()
         return status

@@ -176,7 +176,9 @@ class HandoverHost:
                             nursery.cancel_scope.cancel()
 
                 handover = self._listeners.handover.sock
-                await serve_connections(handover, lend, nursery, on_shortage=self._note_failure)
+                await serve_connections(
+                    handover, lend, nursery, on_shortage=self._note_failure, task_name="successor"
+                )
         except BaseException:
             for successor in ready:
                 successor.close()

@@ -116,9 +116,12 @@ MAX_TEMP_PARENT = 24
 #: daemon answers everybody on the cluster.
 JOB_INTERVAL = 600.0
 JOB_TIMEOUT = 30.0  # for the answer
+JOB_KILL_TIMEOUT = 5.0  # between SIGTERM and SIGKILL to a batch system's command that is late
 #: How much sooner than expected a ping's count may seem to have begun, for it and the answer to the registration
 #: take different times on their way.
 PING_JITTER = 1.0
+#: A ping tells tenths of a second.
+PING_RESOLUTION = 0.1
 
 
 @attrs.frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""Listening sockets, and accept loops that survive whatever the kernel or a handler does."""
+"""Listening sockets of TCP and UNIX, and the accept loop, which outlives a lack of descriptors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Children in process groups of their own: ended together, in order, and never waited for without a deadline."""
+"""Child processes and process groups: ended by SIGTERM, then SIGKILL, and never waited for without a deadline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conductor_trio.net.procfs import group_states
 
 @contextlib.contextmanager
 def open_pipe() -> Iterator[tuple[int, int]]:
-    """Give a pipe's ends: the reading one does not block and is closed on leaving, the other is the caller's."""
+    """Open a pipe: its reading end does not block and is closed on leaving, the writing one is the caller's."""
     reading_end, writing_end = os.pipe()
     os.set_blocking(reading_end, False)
     try:
@@ -50,8 +50,8 @@ def _is_group_alive(group: int) -> bool:
     )
 
 
-async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.Event) -> None:
-    """The process and the group that it leads are gone: SIGTERM, and SIGKILL after a grace, or upon `hurry`.
+async def end_group(process: trio.Process, *, term_timeout: float, force_exit: trio.Event) -> None:
+    """End a process and the group that it leads: SIGTERM, and SIGKILL after a grace, or upon `force_exit`.
 
     Takes `term_timeout` + `KILL_TIMEOUT` seconds at most, cancelled or not.
     """
@@ -61,7 +61,7 @@ async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.E
         signal_group(process.pid, signal.SIGTERM)
         with trio.move_on_after(term_timeout):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cancel_upon, hurry, nursery.cancel_scope, name="wait for hurry")
+                nursery.start_soon(_cancel_upon, force_exit, nursery.cancel_scope, name="wait for forced exit")
                 await wait_group(process)
                 nursery.cancel_scope.cancel()
         signal_group(process.pid, signal.SIGKILL)
@@ -69,7 +69,7 @@ async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.E
 
 
 async def end_process(process: trio.Process, *, term_timeout: float) -> None:
-    """The process is gone and reaped: SIGTERM, and SIGKILL after a grace. Cancelled or not."""
+    """End a process and reap it: SIGTERM, and SIGKILL after a grace. Cancelled or not."""
     with trio.CancelScope(shield=True, deadline=trio.current_time() + term_timeout + KILL_TIMEOUT):
         if process.poll() is not None:
             return

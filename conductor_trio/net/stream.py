@@ -168,7 +168,7 @@ class SocketStream(Stream):
                 raise self._translated(error) from error
 
     def is_quiet(self) -> bool:
-        """Whether there is nothing to receive at this moment: no bytes, no end, no error."""
+        """Whether nothing can be received at this moment: no bytes, no end, no error."""
         return not self._poll(select.POLLIN)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:

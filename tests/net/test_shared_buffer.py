@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
 import trio
@@ -13,13 +14,47 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.net.shared_buffer import SharedBuffer
-from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.stream import SocketStream, Stream
 from tests.doubles.streams import memory_stream_pair
-from tests.net.test_stream import Pair, fill, pair, receive_all, unix_pair
 
-__all__ = ["pair", "unix_pair"]  # fixtures
+Pair = tuple[SocketStream, SocketStream]
 
 SIZE = 1000
+
+
+@pytest.fixture(params=["tcp", "unix"])
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    """Give a source's two ends."""
+    if request.param == "tcp":
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            sockets = socket.create_connection(listener.getsockname()), listener.accept()[0]
+    else:
+        sockets = socket.socketpair()
+    one, other = map(SocketStream, sockets)
+    yield one, other
+    one.close()
+    other.close()
+
+
+@pytest.fixture
+async def unix_pair() -> AsyncIterator[Pair]:
+    """Give a sink's two ends."""
+    one, other = map(SocketStream, socket.socketpair())
+    yield one, other
+    one.close()
+    other.close()
+
+
+def fill(stream: SocketStream) -> None:
+    while stream.send_nowait(bytes(65536)):
+        pass
+
+
+async def receive_all(stream: Stream, max_bytes: int) -> bytes:
+    data = bytearray()
+    while piece := await stream.receive_some(max_bytes):
+        data += piece
+    return bytes(data)
 
 
 async def test_it_receives_no_more_than_it_holds_or_than_is_asked_for(pair: Pair, unix_pair: Pair) -> None:
@@ -39,7 +74,7 @@ async def test_it_receives_no_more_than_it_holds_or_than_is_asked_for(pair: Pair
 async def test_what_the_sink_does_not_take_is_no_longer_in_the_buffer(pair: Pair, unix_pair: Pair) -> None:
     (one, source), (sink, _) = pair, unix_pair
     buffer = SharedBuffer(SIZE)
-    await fill(sink)
+    fill(sink)
     await one.send_all(b"a" * SIZE)
     count, rest = await buffer.receive_then_send(source, sink)
     assert (count, rest) == (SIZE, b"a" * SIZE)

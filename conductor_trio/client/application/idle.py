@@ -1,4 +1,4 @@
-"""The end of an application that nobody visits any more, with a warning before, and a veto."""
+"""The idle time-out: ends an application that nobody visits any more, after a warning, unless it is vetoed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conductor_trio import exit_status
 from conductor_trio.client.config.durations import format_duration
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
-from conductor_trio.limits import PING_JITTER, ClientLimits
+from conductor_trio.limits import PING_JITTER, PING_RESOLUTION, ClientLimits
 from conductor_trio.net.process import end_group
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _CANNOT_ASK = {exit_status.NOT_EXECUTABLE, exit_status.NOT_FOUND}  # a shell tha
 
 
 class IdleClock:
-    """For how many seconds nothing has gone through, by what the server's pings say.
+    """The idle time: for how many seconds nothing has gone through, as the server's pings tell.
 
     Time without a link does not count, because nobody could have come then.
     """
@@ -40,7 +40,7 @@ class IdleClock:
     def hear(self, told: float, now: float) -> bool:
         """Take in what a ping has told, and return whether something has gone through since the last one."""
         passed, self._mark = now - self._mark, now
-        if told < max(passed - PING_JITTER, 0.1):
+        if told < max(passed - PING_JITTER, PING_RESOLUTION):
             self.idle = told
             return True
         self.idle += passed
@@ -48,7 +48,7 @@ class IdleClock:
 
 
 class IdleWatch:
-    """Has an application ended that nobody has visited for so long, unless it is busy.
+    """The idle time-out of an application that nobody has visited for so long, unless it is busy.
 
     `busy` is a shell's command that finds the application at `local_socket`. `is_ready` is asked whether visitors
     can come at all; `stop` is told why it is to end.
@@ -85,7 +85,7 @@ class IdleWatch:
         return min(max(self._idle_timeout / 10, self._limits.min_idle_warning), self._idle_timeout / 2)
 
     def begin(self) -> None:
-        """There is a link."""
+        """Begin to count idle time on a new link."""
         self._clock.begin(trio.current_time())
 
     def hear(self, told: float) -> float | None:
@@ -115,14 +115,14 @@ class IdleWatch:
                     self._act(is_busy=is_busy)
 
     def _warn_of_end(self) -> None:
-        """There is a warning, and the whole time that it promises."""
+        """Report the warning, and give the application the whole time that it promises."""
         self._has_warned = True
         self._due = self._clock.idle + self._warning_time
         self._ends = time.time() + self._warning_time
         self._output.send(events.idle(self._clock.idle, self._warning_time, self._ends))
 
     def _act(self, *, is_busy: bool) -> None:
-        """The time has come: end it, or put that off, and warn anew after a veto."""
+        """Stop the application, or after a veto put that off and warn anew."""
         if not is_busy and not self._is_vetoed:
             self._stop(f"nobody has used it for {format_duration(self._clock.idle)}")
             return
@@ -176,5 +176,5 @@ async def _run_shell(command: str, local_socket: str, limits: ClientLimits) -> i
             return await process.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):
-            await end_group(process, term_timeout=limits.busy_term_timeout, hurry=trio.Event())  # noqa: ASYNC102
+            await end_group(process, term_timeout=limits.busy_term_timeout, force_exit=trio.Event())  # noqa: ASYNC102
     return None

@@ -1,4 +1,4 @@
-"""When an application can be used: it accepts a connection and, where a recipe knows a path, answers there."""
+"""The readiness probe: the application accepts a connection and, where a recipe knows a path, answers there."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _BROKEN = 500  # statuses from here on say that it cannot answer yet
 
 async def wait_ready(local_socket: str, path: str | None, limits: ClientLimits) -> None:
     """Return once the application accepts a connection and, with a path, answers a request for it below 500."""
+    # No event tells that a program listens: inotify shows the socket from bind() on, and listen() may come later.
     pause = limits.probe_pause
     while not await _is_ready(local_socket, path, limits):
         await trio.sleep(pause)

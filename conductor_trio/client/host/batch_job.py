@@ -1,4 +1,4 @@
-"""How long the batch job has left in which we run: Slurm, PBS Pro, OpenPBS, Torque."""
+"""The batch job in which we run, and how long it has left: Slurm, PBS Pro, OpenPBS, Torque."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-from conductor_trio.limits import JOB_INTERVAL, JOB_TIMEOUT
+from conductor_trio.limits import JOB_INTERVAL, JOB_KILL_TIMEOUT, JOB_TIMEOUT
 
 _SLURM_LEFT = re.compile(r"(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
 _PBS_LIMIT = re.compile(r"^\s*Resource_List\.walltime = (\S+)$", re.MULTILINE)
@@ -82,7 +82,7 @@ async def ask(question: tuple[str, ...]) -> str:
     with contextlib.suppress(OSError):
         done = await trio.run_process(
             # Whatever hangs there must not: coreutils are on every cluster's nodes.
-            ("timeout", "--kill-after=5", str(JOB_TIMEOUT), *question),
+            ("timeout", f"--kill-after={JOB_KILL_TIMEOUT}", str(JOB_TIMEOUT), *question),
             stdin=subprocess.DEVNULL,
             capture_stdout=True,
             stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""LOCAL_SOCKET before the application starts: free, or made free, or refused."""
+"""The local socket before the application starts: free, made free, or refused."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _log = logging.getLogger(__name__)
 
 
 class SocketInUse(ConductorError):
-    """Someone listens on the local socket: exit status 2."""
+    """The local socket has a listener already: exit status 2."""
 
     reason = "in-use"
 
 
 @attrs.frozen(kw_only=True)
 class _Listener:
-    """Someone listens; `pid` called listen(), 0 where the kernel does not tell."""
+    """A process that listens; `pid` called listen(), 0 where the kernel does not tell."""
 
     pid: int
 
 
 async def prepare_local_socket(path: str, *, replace: bool, limits: ClientLimits) -> None:
-    """Nothing is at `path`, so that the application can bind it.
+    """Make `path` free, so that the application can bind it.
 
     A socket without a listener is removed; with `replace`, a listener is ended. Raises `SocketInUse`, or
     `StartError` where something else is in the way. What is no socket is never removed.
@@ -50,7 +50,7 @@ async def prepare_local_socket(path: str, *, replace: bool, limits: ClientLimits
 
 
 def remove_stale(path: str) -> None:
-    """A socket that nobody listens on is gone; anything else is left alone. Raises `StartError`."""
+    """Remove a socket that nobody listens on; anything else is left alone. Raises `StartError`."""
     try:
         if stat.S_ISSOCK(os.lstat(path).st_mode) and _look(path) is None:
             os.unlink(path)
@@ -100,10 +100,10 @@ def _connect(path: str) -> _Listener | None:
 
 
 async def _end_listeners(path: str, found: _Listener, limits: ClientLimits) -> None:
-    """Nobody listens at the path; raises `SocketInUse` where that cannot be had within `replace_timeout`."""
+    """End whoever listens at the path; raises `SocketInUse` where that takes longer than `replace_timeout`."""
     asked: set[int] = set()
     listener: _Listener | None = found
-    pause = limits.probe_pause
+    pause = limits.probe_pause  # no event tells that the last holder of a socket has closed it
     with trio.move_on_after(limits.replace_timeout):
         while listener is not None:
             # Whoever called listen() may have ended and left the socket to its children.

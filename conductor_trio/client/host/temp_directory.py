@@ -1,4 +1,4 @@
-"""Directories of mode 0700 for our sockets: their paths are short and plain, and they are gone at the end."""
+"""Temporary directories of mode 0700 for our sockets, with short and plain paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relay from a UNIX socket to a TCP port of this network namespace, wherever on localhost that is."""
+"""The port relay: from a UNIX socket to a TCP port of this network namespace, wherever on localhost that is."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ class PortRelay:
 
     async def run(self) -> None:
         """Wait until someone listens on the port, then relay until cancelled; raises `StartError`."""
+        # No event tells that another program listens on a port.
         pause = self.limits.probe_pause
         while find_listener(self.port, self.owner) is None:
             await trio.sleep(pause)

@@ -1,4 +1,4 @@
-"""The way from a network namespace to the outside: pasta or slirp4netns, of which neither lets anybody in.
+"""The uplink: the way out of a network namespace, through pasta or slirp4netns, neither of which lets anybody in.
 
 Both run with the user's own rights in the host's namespaces, and make their connections there.
 """
@@ -36,7 +36,7 @@ _PROGRAMS = {
 _WAIT_AND_RUN = 'read -r _ && exec "$@" </dev/null'
 
 
-def outward_program() -> str | None:
+def uplink_program() -> str | None:
     """Return the name of the program that will be used, None where there is none."""
     return next(filter(shutil.which, _PROGRAMS), None)
 
@@ -50,18 +50,19 @@ def is_resolver_local(text: str) -> bool:
 
 @attrs.frozen(kw_only=True)
 class Uplink:
-    """The program, waiting for the namespace of this process, or at work."""
+    """The program that forwards packets: it waits for the namespace of this process, or is at work."""
 
     name: str
     pid: int
-    _signal: int
-    _words: int
+    _start_pipe: int
+    _output: int
     _limits: ClientLimits
 
     def connect(self) -> str | None:
-        """This process, in its namespace now, has a way out; returns what went wrong, or None."""
-        os.write(self._signal, b"\n")
+        """Have it join the namespace that this process is in by now; returns what went wrong, or None."""
+        os.write(self._start_pipe, b"\n")
         deadline = time.monotonic() + self._limits.uplink_timeout
+        # Looked for again and again, since the program's end is awaited, too, and there is no event loop yet.
         while not has_route():
             if self.has_ended():
                 return self._last_line() or "it ended"
@@ -75,14 +76,14 @@ class Uplink:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _last_line(self) -> str:
-        words = os.pread(self._words, self._limits.max_uplink_output, 0).rstrip(b"\0").decode(errors="replace")
-        return next((line for line in reversed(words.splitlines()) if line.strip()), "")
+        output = os.pread(self._output, self._limits.max_uplink_output, 0).rstrip(b"\0").decode(errors="replace")
+        return next((line for line in reversed(output.splitlines()) if line.strip()), "")
 
 
 @contextlib.contextmanager
-def open_outward(limits: ClientLimits) -> Iterator[Uplink | None]:
+def open_uplink(limits: ClientLimits) -> Iterator[Uplink | None]:
     """Give the program, started in this process's namespaces before it leaves them; None where there is none."""
-    name = outward_program()
+    name = uplink_program()
     if name is None:
         yield None
         return
@@ -90,12 +91,12 @@ def open_outward(limits: ClientLimits) -> Iterator[Uplink | None]:
         reading_end, writing_end = os.pipe()
         stack.callback(os.close, reading_end)
         stack.callback(os.close, writing_end)
-        words = _open_bounded_file(limits.max_uplink_output)
-        stack.callback(os.close, words)
+        output = _open_bounded_file(limits.max_uplink_output)
+        stack.callback(os.close, output)
         options = [word.format(pid=os.getpid(), uid=os.geteuid(), gid=os.getegid()) for word in _PROGRAMS[name]]
-        pid = spawn(["/bin/sh", "-c", _WAIT_AND_RUN, name, name, *options], {0: reading_end, 1: words, 2: words})
+        pid = spawn(["/bin/sh", "-c", _WAIT_AND_RUN, name, name, *options], {0: reading_end, 1: output, 2: output})
         try:
-            yield Uplink(name=name, pid=pid, signal=writing_end, words=words, limits=limits)
+            yield Uplink(name=name, pid=pid, start_pipe=writing_end, output=output, limits=limits)
         finally:
             # It has nothing to save. Whatever it made of itself, it is in our group, which is ended after us.
             with contextlib.suppress(PermissionError):
@@ -105,7 +106,7 @@ def open_outward(limits: ClientLimits) -> Iterator[Uplink | None]:
 
 def _open_bounded_file(size: int) -> int:
     """Return the descriptor of a file in memory that takes so much and no more, however long it is written to."""
-    descriptor = os.memfd_create("words", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    descriptor = os.memfd_create("output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, size)
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
     return descriptor

@@ -17,9 +17,9 @@ from conductor_trio.net.stream import Stream
 class SharedBuffer:
     """Memory of `size` bytes through which any number of streams pass their bytes on; empty between two steps."""
 
-    def __init__(self, size: int | memoryview) -> None:
-        self._memory = memoryview(bytearray(size)) if isinstance(size, int) else size
-        self.size = len(self._memory)
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._memory = memoryview(bytearray(size))
 
     async def receive_then_send(
         self, source: Stream, sink: Stream, max_bytes: int | None = None

@@ -69,20 +69,6 @@ class Stream(ABC):
         """
         return 0
 
-    async def receive_into(self, buffer: memoryview) -> int:
-        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction.
-
-        Nothing is written to the buffer while this waits.
-        """
-        while True:
-            await self.wait_receivable()
-            if (count := self.receive_nowait(buffer)) is not None:
-                return count
-
-    async def send_from(self, buffer: memoryview) -> None:
-        """Hand all bytes to the kernel as `send_all` does; the buffer is not looked at after the first wait."""
-        await self.send_all(bytes(buffer))
-
     async def send_eof(self) -> None:
         """End our direction where the transport knows how to; otherwise do nothing."""
 
@@ -177,21 +163,19 @@ class SocketStream(Stream):
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:])
 
-    async def send_from(self, buffer: memoryview) -> None:
-        """Hand all bytes to the kernel; what it does not take at once is copied out of the buffer."""
-        sent = self.send_nowait(buffer)
-        if sent < len(buffer):
-            await self._send_rest(memoryview(bytes(buffer[sent:])))
-
     async def send_from_pipe(self, pipe: int, count: int) -> None:
         """Move that many bytes, which are in the pipe, to the kernel's queue, waiting as `send_all` does."""
         while count:
-            try:
-                count -= (sent := _splice(pipe, self._sock.fileno(), count) or 0)
-            except OSError as error:
-                raise self._translated(error) from error
-            if not sent:
+            if not (sent := self.send_from_pipe_nowait(pipe, count)):
                 await self._wait_writable()
+            count -= sent
+
+    def send_from_pipe_nowait(self, pipe: int, count: int) -> int:
+        """Move at most that many bytes from the pipe to the kernel's queue, and return how many it took."""
+        try:
+            return _splice(pipe, self._sock.fileno(), count) or 0
+        except OSError as error:
+            raise self._translated(error) from error
 
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
         """Hand bytes to the kernel and return how many of them it took."""

@@ -8,7 +8,6 @@ import attrs
 
 from conductor_trio.access.grants import Principal
 from conductor_trio.net.relay import STREAM_LOST, splice
-from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, Stream
 from conductor_trio.server.proxy.cancellation import ConnectionScope
 from conductor_trio.server.proxy.context import ProxyContext
@@ -53,7 +52,7 @@ async def relay_tunnel(
                 await tunnel.upstream.send_all(tunnel.from_visitor)
             if tunnel.from_application:
                 await visitor.send_all(tunnel.from_application)
-            await splice(visitor, tunnel.upstream, SharedBuffer(context.buffer), passed=count)
+            await splice(visitor, tunnel.upstream, context.buffer, passed=count)
     finally:
         runtime.leave(connection)
         tunnel.upstream.close()

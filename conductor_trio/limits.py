@@ -94,9 +94,8 @@ KILL_TIMEOUT = 2.0
 #: A server that ends, having drained, locks its directory once more for as long as it takes to remove it.
 MAX_OWNERSHIP_ATTEMPTS = 4
 OWNERSHIP_PAUSE = 0.02
-#: One recvmsg() of a hand-over.
-HANDOVER_READ_SIZE = 64 * KIB
-HANDOVER_WRITE_SIZE = 64 * KIB  # of a snapshot, in one step
+#: What is read or written of a hand-over in one step.
+HANDOVER_PIECE_SIZE = 64 * KIB
 #: Between SIGTERM and SIGKILL to a successor that did not get our listeners, and so serves nobody.
 SUCCESSOR_TERM_TIMEOUT = 3.0
 

@@ -25,35 +25,21 @@ EXCEPTIONS = {
 
 # Not moved yet.
 LEFT = {
-    "access/decide.py": {"_MAX_TOKENS"},
     "client/display/display.py": {"_MAX_HELD", "_ROOM_TIMEOUT"},
     "client/display/link.py": {"_START_TIMEOUT"},
     "client/display/screen.py": {"_MAX_STYLES"},
     "client/doctor/examination.py": {"_CONNECT_TIMEOUT"},
     "client/doctor/probes.py": {"_ANSWER_TIMEOUT", "_CONNECT_TIMEOUT", "_MAX_ANSWER", "_RESOLVE_TIMEOUT"},
     "client/output/writer.py": {"_MAX_WRITE"},
-    "client/session/channel.py": {"_CLOSING_TIMEOUT"},
-    "client/session/keeper.py": {"_MAX_FAILURES"},
-    "client/session/owner_client.py": {"_LOOK_PAUSE", "_MAX_ANSWER", "_STOP_TIMEOUT"},
     "client/transport/local.py": {"_CONNECT_TIMEOUT"},
     "client/transport/relay_mode.py": {"_MAX_SAID"},
     "client/transport/ssh.py": {"_END_TIMEOUT", "_LAST_WORDS_TIMEOUT"},
     "client/transport/ssh_log.py": {"_MAX_LINE", "_MAX_LINES"},
-    "control/messages.py": {"MAX_NODE"},
-    "control/owner_commands.py": {"MAX_LABEL", "MAX_SHARE_TIME"},
     "http1/body.py": {"_MAX_CHUNK_LINE"},
     "http1/fields.py": {"_MAX_REMEMBERED"},
     "http1/request.py": {"_MAX_REMEMBERED"},
     "http1/response.py": {"_MAX_REMEMBERED"},
-    "pages/answers.py": {"_BROKEN_PAUSE", "_RELOAD_PAUSE", "_STARTING_PAUSE"},
-    "server/ownpages/login.py": {"_MAX_FORM"},
-    "server/ownpages/session_socket.py": {"_HANDSHAKE_TIMEOUT", "_MAX_MESSAGE", "_PAUSE"},
-    "server/proxy/connection.py": {"_MAX_REPEATS"},
-    "server/routing/snapshot.py": {"MAX_STATE"},
-    "server/routing/table.py": {"_EXPIRY_INTERVAL"},
-    "server/sessions/channel.py": {"_FAREWELL_TIMEOUT"},
     "server/sessions/event_log.py": {"_MAX_ENTRIES"},
-    "server/sessions/owner_service.py": {"_MAX_SHARES"},
 }
 
 

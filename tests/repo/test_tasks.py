@@ -19,11 +19,7 @@ LEFT = {
     "client/doctor/",
     "client/output/",
     "client/run.py",
-    "client/session/",
     "client/transport/",
-    "server/ownpages/",
-    "server/proxy/",
-    "server/sessions/",
 }
 
 

@@ -34,13 +34,7 @@ import trio
 
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
-from conductor_trio.limits import (
-    HANDOVER_READ_SIZE,
-    HANDOVER_WRITE_SIZE,
-    MAX_PASSED_DESCRIPTORS,
-    MAX_SNAPSHOT_V1,
-    ServerLimits,
-)
+from conductor_trio.limits import HANDOVER_PIECE_SIZE, MAX_PASSED_DESCRIPTORS, MAX_SNAPSHOT_V1, ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener, serve_connections
 from conductor_trio.net.peer_credentials import peer_credentials
@@ -93,7 +87,7 @@ class _Channel:
         size = socket.CMSG_SPACE(MAX_PASSED_DESCRIPTORS * self.descriptors.itemsize)
         with trio.fail_after(self.limits.handover_timeout):
             while (line := self._lines.next_event()) is None:
-                data, rights, _, _ = await self._sock.recvmsg(HANDOVER_READ_SIZE, size, socket.MSG_CMSG_CLOEXEC)
+                data, rights, _, _ = await self._sock.recvmsg(HANDOVER_PIECE_SIZE, size, socket.MSG_CMSG_CLOEXEC)
                 for level, kind, content in rights:
                     if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                         self.descriptors.frombytes(content)
@@ -105,7 +99,7 @@ class _Channel:
     async def wait_closed(self) -> None:
         """Wait for the other server's close, or its end, however long it takes: a deadline is the caller's."""
         with contextlib.suppress(*_FAILURES):
-            while await self._sock.recv(HANDOVER_READ_SIZE):
+            while await self._sock.recv(HANDOVER_PIECE_SIZE):
                 pass
 
     def close(self) -> None:
@@ -133,7 +127,7 @@ class Successor:
             piece = b""
             for line in format_snapshot(routes.snapshot()):
                 piece += line
-                if len(piece) >= HANDOVER_WRITE_SIZE:
+                if len(piece) >= HANDOVER_PIECE_SIZE:
                     await self._channel.send(piece)
                     piece = b""
             await self._channel.send(piece)

@@ -1,6 +1,8 @@
-"""Frozen settings, and every timeout and size in one place, each with its reason.
+"""Every timeout, pause, size and count in one place, each with its reason.
 
-`*_timeout`, `*_interval` and `*_pause` are seconds; `max_*` are bytes or counts, as their comment says.
+What an operator, a user or a test may want otherwise is a field of `ServerLimits` or `ClientLimits`; facts of the
+kernel or a protocol, and what nobody tunes, are constants of this module. `*_timeout`, `*_interval` and `*_pause`
+are seconds; `max_*` are bytes or counts, as their comment says. None stands elsewhere: tests/repo/test_limits.py.
 """
 
 from __future__ import annotations
@@ -48,6 +50,77 @@ STARTING_RELOAD = 2  # most applications take a few
 LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute
 BROKEN_RELOAD = 5  # it may need its owner
 BROKEN_RETRY = 2  # Retry-After, for programs
+
+MAX_PORT = 65535
+
+# Facts of the kernel.
+
+#: Descriptors in one message (SCM_MAX_FD, unix(7)).
+MAX_PASSED_DESCRIPTORS = 253
+#: A pipe that anybody may have (pipe(7)); with the usual 64 KiB, splice(2) is hardly faster than copying.
+MAX_PIPE_SIZE = 1 * MIB
+
+# Streams and listeners, of both programs.
+
+#: Connections that wait for accept(); the kernel cuts it to net.core.somaxconn.
+LISTEN_BACKLOG = 1024
+#: Connections accepted before other tasks have their turn: about a millisecond's worth.
+MAX_ACCEPTS = 64
+#: After a lack of descriptors or memory, for connections to end.
+SHORTAGE_PAUSE = 0.1
+# TCP peers that vanish without a word: the first probe after a minute of silence, given up after two.
+KEEPALIVE_IDLE = 60
+KEEPALIVE_INTERVAL = 15
+MAX_KEEPALIVE_PROBES = 4
+#: What a UNIX socket holds for its peer: five times the usual default, where the system allows as much, so that an
+#: upload waits less often. Doubled by the kernel for its own use of it (socket(7)). TCP's grow by themselves.
+UNIX_SEND_BUFFER_SIZE = 512 * KIB
+#: Between attempts to connect to a UNIX socket whose backlog is full, of which no event tells; the last repeats.
+BACKLOG_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08)
+#: For close_notify to go out: a courtesy, not worth waiting for.
+TLS_CLOSE_TIMEOUT = 1.0
+#: One recv() of ciphertext: four records of the greatest size (RFC 8446 section 5.1).
+TLS_READ_SIZE = 64 * KIB
+
+# Child processes, of both programs.
+
+#: Between two looks whether a process group still has a member that runs, of which no event tells.
+GROUP_POLL_INTERVAL = 0.02
+#: After SIGKILL a process goes at once, unless the kernel holds it, in which case nothing helps.
+KILL_TIMEOUT = 2.0
+
+# The server's operation.
+
+#: A server that ends, having drained, locks its directory once more for as long as it takes to remove it.
+MAX_OWNERSHIP_ATTEMPTS = 4
+OWNERSHIP_PAUSE = 0.02
+#: What is read or written of a hand-over in one step.
+HANDOVER_PIECE_SIZE = 64 * KIB
+#: Between SIGTERM and SIGKILL to a successor that did not get our listeners, and so serves nobody.
+SUCCESSOR_TERM_TIMEOUT = 3.0
+
+# What `conductor-trio-server check` allows for.
+
+#: Before a certificate ends: time enough for a renewal that has to be asked for. Seconds.
+CERTIFICATE_WARNING_INTERVAL = 14 * 86400.0
+CHECK_CONNECT_TIMEOUT = 5.0
+SSHD_TIMEOUT = 10.0  # sshd -T, which may look up names
+
+# The client's host.
+
+#: The longest parent, in bytes, of a directory for sockets. With it, all that ssh and applications add to a path
+#: stays below MAX_SOCKET_PATH; the longest are those of Jupyter's kernels, which its recipe puts beside ours.
+MAX_TEMP_PARENT = 24
+#: Between two questions about a batch job's end. Its limit may be changed while it runs, but the batch system's
+#: daemon answers everybody on the cluster.
+JOB_INTERVAL = 600.0
+JOB_TIMEOUT = 30.0  # for the answer
+JOB_KILL_TIMEOUT = 5.0  # between SIGTERM and SIGKILL to a batch system's command that is late
+#: How much sooner than expected a ping's count may seem to have begun, for it and the answer to the registration
+#: take different times on their way.
+PING_JITTER = 1.0
+#: A ping tells tenths of a second.
+PING_RESOLUTION = 0.1
 
 
 @attrs.frozen(kw_only=True)
@@ -150,7 +223,10 @@ class ClientLimits:
     # Pauses between looks whether the application listens; growing, since most are ready soon or late.
     probe_pause: float = 0.01
     max_probe_pause: float = 0.2
+    probe_growth: float = 1.5
     probe_timeout: float = 30.0  # for the answer to a request; the application may be loading what it needs
+    max_probe_head: int = 64 * KIB  # of that answer
+    relay_connect_timeout: float = 5.0  # to an application whose backlog is full; as the server's connect_timeout
     # Back-off between dials grows by a quarter: an outage is over for us after about a quarter more than it took.
     redial_pause: float = 0.2
     redial_growth: float = 1.25
@@ -165,6 +241,12 @@ class ClientLimits:
     stop_poll_pause: float = 0.2
     stop_timeout: float = 60.0
     ping_timeout: float = 28.0  # of silence of a server that pings, and the link is dead: within 30 s
+    min_idle_warning: float = 60.0  # before an unused application is ended: enough to come back and click
+    busy_timeout: float = 30.0  # for the user's --busy; a Jupyter server under load may take seconds to answer
+    busy_term_timeout: float = 1.0  # between SIGTERM and SIGKILL to a --busy that is late
+    uplink_timeout: float = 2.0  # for a way out of a network namespace; pasta takes 0.15 s
+    uplink_interval: float = 0.005  # between two looks for it, of which no event tells without another program
+    max_uplink_output: int = 4 * KIB  # of what pasta or slirp4netns say, of which the last line is told
     hint_pause: float = 15.0  # for an application to listen that was not told where; then its user is told how
     # For the server to confirm that visitors are shown the application; one that does not has heard of it by then.
     show_timeout: float = 0.1

@@ -222,6 +222,7 @@ class _Run:
         return IdleWatch(
             self.settings.idle,
             self.output,
+            limits=self.settings.limits,
             busy=self.settings.busy,
             local_socket=os.path.abspath(self.local_socket),
             is_ready=self.application.ready.is_set,

@@ -1,4 +1,4 @@
-"""Listening sockets, and accept loops that survive whatever the kernel or a handler does."""
+"""Listening sockets of TCP and UNIX, and the accept loop, which outlives a lack of descriptors."""
 
 from __future__ import annotations
 
@@ -14,17 +14,11 @@ import attrs
 import trio
 
 from conductor_trio.errors import StartError
-from conductor_trio.limits import MAX_SOCKET_PATH
+from conductor_trio.limits import LISTEN_BACKLOG, MAX_ACCEPTS, MAX_SOCKET_PATH, SHORTAGE_PAUSE
 from conductor_trio.net.stream import set_tcp_options
-
-BACKLOG = 1024  # the kernel cuts it to net.core.somaxconn
 
 #: Errors that tell of a shortage that passes (accept(2), "Error handling").
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_RESOURCE_PAUSE = 0.1
-
-# Connections taken before other tasks have their turn: about a millisecond's worth.
-_MAX_ACCEPTS = 64
 
 TcpAddress = tuple[Any, ...]  # as getaddrinfo() gives it
 Handler = Callable[[socket.socket], Awaitable[None]]
@@ -88,7 +82,7 @@ def listen_tcp(family: int, address: TcpAddress) -> Listener:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         listener = Listener(sock=sock)
-        sock.listen(BACKLOG)
+        sock.listen(LISTEN_BACKLOG)
     except BaseException:
         sock.close()
         raise
@@ -160,7 +154,7 @@ def listen_unix(path: str, mode: int) -> Listener:
     try:
         # Nobody can connect between bind() and listen(), so the mode is in force from the first moment.
         os.chmod(path, mode)
-        sock.listen(BACKLOG)
+        sock.listen(LISTEN_BACKLOG)
     except OSError as error:
         listener.close()
         raise StartError(f"cannot listen on {path}: {error.strerror}") from error
@@ -191,24 +185,27 @@ async def serve_connections(
     nursery: trio.Nursery,
     *,
     on_shortage: Callable[[OSError], None],
+    task_name: str = "connection",
 ) -> None:
     """Accept for ever, starting `handler` in `nursery` for each connection; the handler owns the socket.
 
+    The task is named by what it serves and, over TCP, from where that comes: "visitor 192.0.2.1".
     `on_shortage` hears of a lack of descriptors or memory, each time that accepting pauses for it. The handler
     must contain its own exceptions, which would end the nursery.
     """
     listener.setblocking(False)
     while True:
         await trio.lowlevel.wait_readable(listener)
-        for _ in range(_MAX_ACCEPTS):
+        for _ in range(MAX_ACCEPTS):
             try:
-                sock, _ = listener.accept()
+                sock, address = listener.accept()
             except BlockingIOError:
                 break
             except OSError as error:
                 if error.errno in OUT_OF_RESOURCES:
                     on_shortage(error)
-                    await trio.sleep(_RESOURCE_PAUSE)
+                    await trio.sleep(SHORTAGE_PAUSE)
                 # Anything else is the fate of that one connection (accept(2)).
                 break
-            nursery.start_soon(handler, sock)
+            name = f"{task_name} {address[0]}" if isinstance(address, tuple) else task_name
+            nursery.start_soon(handler, sock, name=name)

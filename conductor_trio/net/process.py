@@ -1,4 +1,4 @@
-"""Children in process groups of their own: ended together, in order, and never waited for without a deadline."""
+"""Child processes and process groups: ended by SIGTERM, then SIGKILL, and never waited for without a deadline."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from collections.abc import Iterator
 
 import trio
 
-_GROUP_PAUSE = 0.02
-
-# After SIGKILL a process goes at once, unless the kernel holds it, in which case nothing helps.
-KILL_TIMEOUT = 2.0
+from conductor_trio.limits import GROUP_POLL_INTERVAL, KILL_TIMEOUT
+from conductor_trio.net.procfs import group_states
 
 
 @contextlib.contextmanager
 def open_pipe() -> Iterator[tuple[int, int]]:
-    """Give a pipe's ends: the reading one does not block and is closed on leaving, the other is the caller's."""
+    """Open a pipe: its reading end does not block and is closed on leaving, the writing one is the caller's."""
     reading_end, writing_end = os.pipe()
     os.set_blocking(reading_end, False)
     try:
@@ -42,28 +40,18 @@ async def wait_group(process: trio.Process) -> None:
     await process.wait()
     # No event tells that the last member of a group has gone, other than its leader.
     while _is_group_alive(process.pid):  # noqa: ASYNC110
-        await trio.sleep(_GROUP_PAUSE)
+        await trio.sleep(GROUP_POLL_INTERVAL)
 
 
 def _is_group_alive(group: int) -> bool:
     """Whether a member runs. Dead ones do not count, which init reaps late, or in some containers never."""
     return signal_group(group, 0) and any(
-        member_of == group and state not in "ZX" for member_of, state in _processes()
+        member_of == group and state not in "ZX" for member_of, state in group_states()
     )
 
 
-def _processes() -> Iterator[tuple[int, str]]:
-    """Yield the process group and the state of every process."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                # The name stands in parentheses and may hold some itself (proc(5)).
-                state, _, group = file.read().rpartition(b")")[2].split()[:3]
-            yield int(group), state.decode()
-
-
-async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.Event) -> None:
-    """The process and the group that it leads are gone: SIGTERM, and SIGKILL after a grace, or upon `hurry`.
+async def end_group(process: trio.Process, *, term_timeout: float, force_exit: trio.Event) -> None:
+    """End a process and the group that it leads: SIGTERM, and SIGKILL after a grace, or upon `force_exit`.
 
     Takes `term_timeout` + `KILL_TIMEOUT` seconds at most, cancelled or not.
     """
@@ -73,7 +61,7 @@ async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.E
         signal_group(process.pid, signal.SIGTERM)
         with trio.move_on_after(term_timeout):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cancel_upon, hurry, nursery.cancel_scope)
+                nursery.start_soon(_cancel_upon, force_exit, nursery.cancel_scope, name="wait for forced exit")
                 await wait_group(process)
                 nursery.cancel_scope.cancel()
         signal_group(process.pid, signal.SIGKILL)
@@ -81,7 +69,7 @@ async def end_group(process: trio.Process, *, term_timeout: float, hurry: trio.E
 
 
 async def end_process(process: trio.Process, *, term_timeout: float) -> None:
-    """The process is gone and reaped: SIGTERM, and SIGKILL after a grace. Cancelled or not."""
+    """End a process and reap it: SIGTERM, and SIGKILL after a grace. Cancelled or not."""
     with trio.CancelScope(shield=True, deadline=trio.current_time() + term_timeout + KILL_TIMEOUT):
         if process.poll() is not None:
             return

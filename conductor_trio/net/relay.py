@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream
 
 #: What ends a stream from outside; see `Stream`.
@@ -28,27 +29,26 @@ async def linger(stream: Stream, *, linger_timeout: float, max_bytes: int, read_
 async def splice(
     one: Stream,
     other: Stream,
-    buffer: memoryview,
+    buffer: SharedBuffer,
     *,
     passed: Callable[[Stream, int], Awaitable[None]] | None = None,
 ) -> None:
     """Copy both ways until both sides have ended; an end in one direction leaves the other open.
 
-    All splices can share one buffer (see `Stream.receive_into`): an idle one holds no memory. Only as much is
-    read as the other side has taken, so a slow reader slows its writer. A side that breaks, or that cannot end one
-    direction only, ends both, once what it had still sent is read. Both streams are left to their owner to close.
+    An idle splice holds no memory, since all can share one buffer. Only as much is read as the other side has
+    taken, so a slow reader slows its writer. A side that breaks, or that cannot end one direction only, ends both,
+    once what it had still sent is read. Both streams are left to their owner to close.
     `passed` is awaited with the side and the number of bytes after each piece that was passed on.
     """
     async with trio.open_nursery() as nursery:
 
         async def copy(source: Stream, sink: Stream) -> None:
             try:
-                while count := await source.receive_into(buffer):
-                    try:
-                        await sink.send_from(buffer[:count])
-                    except trio.BrokenResourceError:
-                        if not sink.is_fully_closed():
-                            raise
+                while True:
+                    count, rest = await buffer.receive_then_send(source, sink)
+                    if not count:
+                        break
+                    if rest and not await _send_rest(sink, rest):
                         return  # the other direction comes to its end by itself, after the last words
                     if passed is not None:
                         await passed(sink, count)
@@ -59,5 +59,16 @@ async def splice(
                 pass
             nursery.cancel_scope.cancel()
 
-        nursery.start_soon(copy, one, other)
+        nursery.start_soon(copy, one, other, name="splice, one direction")
         await copy(other, one)
+
+
+async def _send_rest(sink: Stream, rest: bytes) -> bool:
+    """Send what a sink did not take at once; False where it is gone altogether and takes nothing any more."""
+    try:
+        await sink.send_all(rest)
+    except trio.BrokenResourceError:
+        if not sink.is_fully_closed():
+            raise
+        return False
+    return True

@@ -10,7 +10,7 @@ from collections.abc import Iterator, MutableMapping
 from conductor_trio.errors import StartError
 from conductor_trio.net.listeners import Listener
 
-_FIRST = 3  # SD_LISTEN_FDS_START
+_LISTEN_FDS_START = 3  # sd_listen_fds(3)
 
 
 @contextlib.contextmanager
@@ -30,7 +30,7 @@ def open_inherited_listeners(environment: MutableMapping[str, str]) -> Iterator[
         raise StartError(f"$LISTEN_FDS is no number of descriptors: {count}")
     with contextlib.ExitStack() as stack:
         listeners = []
-        for descriptor in range(_FIRST, _FIRST + int(count)):
+        for descriptor in range(_LISTEN_FDS_START, _LISTEN_FDS_START + int(count)):
             listener = Listener(sock=_adopt(descriptor), is_inherited=True)
             stack.callback(listener.close)
             listeners.append(listener)

@@ -1,8 +1,11 @@
-"""Byte streams over sockets and TLS, with what a gateway needs beyond `trio.abc.Stream`.
+"""Byte streams over sockets and TLS, with what a gateway needs beyond `trio.abc.HalfCloseableStream`.
 
-`trio.SocketStream` yields to the scheduler in every call, even where the kernel could answer at once. A
-`SocketStream` of ours sends at once while the socket takes it and suspends only to wait; it reads only after
-waiting, so that each exchange passes through the scheduler where that costs least and still at least once.
+A stream of Trio's yields to the scheduler in every call, even where the kernel could answer at once. Ours sends at
+once while the socket takes it and suspends only to wait; it reads only after waiting, so that each exchange passes
+through the scheduler where that costs least and still at least once. Measured for a round trip of 100 bytes over a
+socket pair, the processor is busy for 10.6 µs, for 13.7 with a checkpoint in each `send_all`, and for 21.5 with
+`trio.SocketStream`. With checkpoints and a guard against a second task it passes Trio's own suite for such streams
+(`trio.testing.check_half_closeable_stream`), which a test runs.
 """
 
 from __future__ import annotations
@@ -20,9 +23,13 @@ from typing import Any, TypeVar
 
 import trio
 
-# For TCP peers that vanish without a word: the first probe after a minute, given up after two.
-_KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
+from conductor_trio.limits import KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, MAX_KEEPALIVE_PROBES
 
+_KEEPALIVE = {
+    socket.TCP_KEEPIDLE: KEEPALIVE_IDLE,
+    socket.TCP_KEEPINTVL: KEEPALIVE_INTERVAL,
+    socket.TCP_KEEPCNT: MAX_KEEPALIVE_PROBES,
+}
 
 Argument = TypeVar("Argument")
 Received = TypeVar("Received")
@@ -47,18 +54,20 @@ class Stream(ABC):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Hand all bytes to the kernel, waiting while it takes no more."""
 
-    async def receive_into(self, buffer: memoryview) -> int:
-        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction.
+    @abstractmethod
+    async def wait_receivable(self) -> None:
+        """Wait until `receive_nowait` may find something: bytes, the end or an error. Always a checkpoint."""
 
-        Nothing is written to the buffer while this waits, so that all streams can share one.
+    @abstractmethod
+    def receive_nowait(self, buffer: memoryview) -> int | None:
+        """Put what is there into `buffer` and return how many bytes; 0 at the end, None where there is nothing."""
+
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        """Hand bytes to the kernel without waiting and return how many of them it took.
+
+        A stream that cannot tell before it waits takes none, and its sender comes back with `send_all`.
         """
-        data = await self.receive_some(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    async def send_from(self, buffer: memoryview) -> None:
-        """Hand all bytes to the kernel as `send_all` does; the buffer is not looked at after the first wait."""
-        await self.send_all(bytes(buffer))
+        return 0
 
     async def send_eof(self) -> None:
         """End our direction where the transport knows how to; otherwise do nothing."""
@@ -108,15 +117,24 @@ class SocketStream(Stream):
         """Whether it is TCP, not UNIX."""
         return self._sock.family != socket.AF_UNIX
 
-    # These three only choose, so that no frame of theirs stands between the caller and the wait.
-
     def receive_some(self, max_bytes: int) -> Coroutine[Any, Any, bytes]:
         """Wait for bytes and return them; b"" once the peer has ended its direction."""
         return self._receive(self._sock.recv, max_bytes)
 
-    def receive_into(self, buffer: memoryview) -> Coroutine[Any, Any, int]:
-        """Wait for bytes, put them into `buffer` and return how many; 0 once the peer has ended its direction."""
-        return self._receive(self._sock.recv_into, buffer)
+    def wait_receivable(self) -> Coroutine[Any, Any, None]:
+        """Wait until the kernel says that there is something to receive."""
+        if self._sock.fileno() < 0:  # which nothing can be awaited on
+            raise trio.ClosedResourceError("this stream is closed")
+        return trio.lowlevel.wait_readable(self._sock)  # noqa: ASYNC105 - no frame more on the way to the wait
+
+    def receive_nowait(self, buffer: memoryview) -> int | None:
+        """Put what is there into `buffer` and return how many bytes; 0 at the end, None where there is nothing."""
+        try:
+            return self._sock.recv_into(buffer)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._translated(error) from error
 
     def receive_into_pipe(self, pipe: int, max_bytes: int) -> Coroutine[Any, Any, int | None]:
         """Wait for bytes, move what goes into that empty pipe and return how many; 0 as above.
@@ -126,10 +144,8 @@ class SocketStream(Stream):
         return self._receive(partial(_splice, self._sock.fileno(), pipe), max_bytes)
 
     async def _receive(self, receive: Callable[[Argument], Received], argument: Argument) -> Received:
-        if self._sock.fileno() < 0:  # which nothing can be awaited on
-            raise trio.ClosedResourceError("this stream is closed")
         while True:
-            await trio.lowlevel.wait_readable(self._sock)
+            await self.wait_receivable()
             try:
                 return receive(argument)
             except BlockingIOError:
@@ -138,7 +154,7 @@ class SocketStream(Stream):
                 raise self._translated(error) from error
 
     def is_quiet(self) -> bool:
-        """Whether there is nothing to receive at this moment: no bytes, no end, no error."""
+        """Whether nothing can be received at this moment: no bytes, no end, no error."""
         return not self._poll(select.POLLIN)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -147,21 +163,19 @@ class SocketStream(Stream):
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:])
 
-    async def send_from(self, buffer: memoryview) -> None:
-        """Hand all bytes to the kernel; what it does not take at once is copied out of the buffer."""
-        sent = self.send_nowait(buffer)
-        if sent < len(buffer):
-            await self._send_rest(memoryview(bytes(buffer[sent:])))
-
     async def send_from_pipe(self, pipe: int, count: int) -> None:
         """Move that many bytes, which are in the pipe, to the kernel's queue, waiting as `send_all` does."""
         while count:
-            try:
-                count -= (sent := _splice(pipe, self._sock.fileno(), count) or 0)
-            except OSError as error:
-                raise self._translated(error) from error
-            if not sent:
+            if not (sent := self.send_from_pipe_nowait(pipe, count)):
                 await self._wait_writable()
+            count -= sent
+
+    def send_from_pipe_nowait(self, pipe: int, count: int) -> int:
+        """Move at most that many bytes from the pipe to the kernel's queue, and return how many it took."""
+        try:
+            return _splice(pipe, self._sock.fileno(), count) or 0
+        except OSError as error:
+            raise self._translated(error) from error
 
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
         """Hand bytes to the kernel and return how many of them it took."""

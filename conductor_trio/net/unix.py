@@ -8,15 +8,8 @@ import socket
 import trio
 
 from conductor_trio.errors import UpstreamUnavailable
-from conductor_trio.limits import KIB, MAX_SOCKET_PATH
+from conductor_trio.limits import BACKLOG_PAUSES, MAX_SOCKET_PATH, UNIX_SEND_BUFFER_SIZE
 from conductor_trio.net.stream import SocketStream
-
-# What a UNIX socket holds for its peer: five times the usual default, where the system allows as much, so that an
-# upload waits less often. A TCP socket's buffers grow to several times that by themselves.
-_UNIX_SEND_BUFFER = 512 * KIB  # doubled by the kernel for its own use of it (socket(7))
-
-
-_BACKLOG_FULL_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08)
 
 
 async def connect_unix(path: str, *, connect_timeout: float, send_timeout: float = float("inf")) -> SocketStream:
@@ -28,7 +21,7 @@ async def connect_unix(path: str, *, connect_timeout: float, send_timeout: float
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise UpstreamUnavailable(f"the path of the socket is longer than {MAX_SOCKET_PATH} bytes")
     deadline = trio.current_time() + connect_timeout
-    pauses = iter(_BACKLOG_FULL_PAUSES)
+    pauses = iter(BACKLOG_PAUSES)
     while True:
         sock = _open_unix_socket()
         try:
@@ -42,7 +35,7 @@ async def connect_unix(path: str, *, connect_timeout: float, send_timeout: float
             return SocketStream(sock, send_timeout=send_timeout)
         if trio.current_time() >= deadline:
             raise UpstreamUnavailable("its backlog is full", status=503)
-        await trio.sleep(next(pauses, _BACKLOG_FULL_PAUSES[-1]))
+        await trio.sleep(next(pauses, BACKLOG_PAUSES[-1]))
 
 
 def _open_unix_socket() -> socket.socket:
@@ -50,5 +43,5 @@ def _open_unix_socket() -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     except OSError as error:  # EMFILE, ENFILE, ENOBUFS
         raise UpstreamUnavailable(f"no socket left: {error.strerror}", status=503) from error
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNIX_SEND_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNIX_SEND_BUFFER_SIZE)
     return sock

@@ -206,9 +206,12 @@ class _Server:
         serve_client: Handler,
     ) -> None:
         accept = functools.partial(serve_connections, on_shortage=functools.partial(_log_shortage, self.log))
+        accept_visitors = functools.partial(accept, task_name="visitor")
+        accept_clients = functools.partial(accept, task_name="client")
         for listener in self.listeners.public:
-            accepting.start_soon(accept, listener.sock, serve_visitor, visitors, name="accept visitors")
-        accepting.start_soon(accept, self.listeners.control.sock, serve_client, sessions, name="accept clients")
+            accepting.start_soon(accept_visitors, listener.sock, serve_visitor, visitors, name="accept visitors")
+        control = self.listeners.control.sock
+        accepting.start_soon(accept_clients, control, serve_client, sessions, name="accept clients")
         accepting.start_soon(self.state.keep, name="state file")
 
     async def _wait_for_end(self, sessions: trio.Nursery) -> Successor | None:

@@ -18,7 +18,7 @@ from typing import Any
 import trio
 
 from conductor_trio.control.lines import LineReader
-from conductor_trio.net.listeners import BACKLOG
+from conductor_trio.limits import LISTEN_BACKLOG
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60.0
@@ -184,11 +184,11 @@ async def open_gateway(directory: Path, how: How) -> AsyncIterator[Gateway]:
 
 def _listen(runtime: Path, stack: contextlib.ExitStack) -> Iterator[socket.socket]:
     """Listen as a service manager does, for visitors and for clients."""
-    public = stack.enter_context(socket.create_server((LOOPBACK, 0), backlog=BACKLOG))
+    public = stack.enter_context(socket.create_server((LOOPBACK, 0), backlog=LISTEN_BACKLOG))
     control = stack.enter_context(socket.socket(socket.AF_UNIX))
     control.bind(str(runtime / "client"))
     (runtime / "client").chmod(0o777)
-    control.listen(BACKLOG)
+    control.listen(LISTEN_BACKLOG)
     for listener in (public, control):
         yield stack.enter_context(socket.socket(fileno=lifted(listener)))
 

@@ -34,10 +34,24 @@ class MemoryStream(Stream):
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes and return them; b"" once the peer has ended its direction."""
+        await self.wait_receivable()
+        return self._take(max_bytes)
+
+    async def wait_receivable(self) -> None:
+        """Wait for bytes, an end or an error."""
         await trio.lowlevel.checkpoint()
         pipe = self._incoming
         while not self._closed and not (pipe.held or pipe.ended or pipe.broken):
             await pipe.lot.park()
+
+    def receive_nowait(self, buffer: memoryview) -> int | None:
+        """Put what is there into `buffer` and return how many bytes; 0 at the end."""
+        data = self._take(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _take(self, max_bytes: int) -> bytes:
+        pipe = self._incoming
         if self._closed:
             raise trio.ClosedResourceError("this stream is closed")
         if pipe.broken:

@@ -325,3 +325,29 @@ def test_a_lack_of_descriptors_is_waited_out(short_tmp: Path) -> None:
     )
     assert done.stderr == ""
     assert done.stdout == "6 [24]\n"  # EMFILE
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+async def test_the_task_of_a_connection_says_whose_it_is(short_tmp: Path, family: str) -> None:
+    names: list[str] = []
+    named = trio.Event()
+
+    async def handle(sock: socket.socket) -> None:
+        sock.close()
+        names.append(trio.lowlevel.current_task().name)
+        named.set()
+
+    with contextlib.ExitStack() as stack:
+        if family == "tcp":
+            listener = stack.enter_context(open_tcp_listeners("127.0.0.1", 0))[0].sock
+            peer = stack.enter_context(socket.create_connection(listener.getsockname()))
+        else:
+            listener = stack.enter_context(open_unix_listener(str(short_tmp / "s"), 0o660))
+            peer = stack.enter_context(connect(short_tmp / "s"))
+        serve = partial(serve_connections, on_shortage=give_up, task_name="visitor")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve, listener, handle, nursery)
+            await named.wait()
+            nursery.cancel_scope.cancel()
+        assert peer.fileno() >= 0
+    assert names == ["visitor 127.0.0.1" if family == "tcp" else "visitor"]

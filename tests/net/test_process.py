@@ -27,48 +27,48 @@ async def start(command: list[str]) -> trio.Process:
 
 
 @pytest.fixture
-def hurry() -> trio.Event:
+def force_exit() -> trio.Event:
     return trio.Event()
 
 
-async def test_a_group_that_obeys_ends_by_sigterm(hurry: trio.Event) -> None:
+async def test_a_group_that_obeys_ends_by_sigterm(force_exit: trio.Event) -> None:
     child = await start(shell("echo ready; sleep 1000; sleep 1000"))
-    await process.end_group(child, term_timeout=10, hurry=hurry)
+    await process.end_group(child, term_timeout=10, force_exit=force_exit)
     assert child.returncode == -signal.SIGTERM
     assert not process._is_group_alive(child.pid)
 
 
-async def test_a_group_that_does_not_obey_is_killed_after_the_grace(hurry: trio.Event) -> None:
+async def test_a_group_that_does_not_obey_is_killed_after_the_grace(force_exit: trio.Event) -> None:
     child = await start(STUBBORN)
     started = trio.current_time()
-    await process.end_group(child, term_timeout=0.2, hurry=hurry)
+    await process.end_group(child, term_timeout=0.2, force_exit=force_exit)
     assert child.returncode == -signal.SIGKILL
     assert trio.current_time() - started >= 0.2
 
 
-async def test_hurry_cuts_the_grace_short(hurry: trio.Event) -> None:
+async def test_hurry_cuts_the_grace_short(force_exit: trio.Event) -> None:
     child = await start(STUBBORN)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(process.end_group, child, term_timeout=1000, hurry=hurry))
+        nursery.start_soon(partial(process.end_group, child, term_timeout=1000, force_exit=force_exit))
         await trio.testing.wait_all_tasks_blocked()
         assert child.poll() is None
-        hurry.set()
+        force_exit.set()
     assert child.returncode == -signal.SIGKILL
 
 
-async def test_children_that_outlive_the_leader_are_ended(hurry: trio.Event) -> None:
+async def test_children_that_outlive_the_leader_are_ended(force_exit: trio.Event) -> None:
     child = await start(shell("sleep 1000 >/dev/null & echo ready"))
     assert await child.wait() == 0
     assert process._is_group_alive(child.pid)
-    await process.end_group(child, term_timeout=10, hurry=hurry)
+    await process.end_group(child, term_timeout=10, force_exit=force_exit)
     assert not process._is_group_alive(child.pid)
 
 
-async def test_a_cancelled_end_is_an_end(hurry: trio.Event) -> None:
+async def test_a_cancelled_end_is_an_end(force_exit: trio.Event) -> None:
     child = await start(shell("echo ready; sleep 1000"))
     with trio.CancelScope() as scope:
         scope.cancel()
-        await process.end_group(child, term_timeout=10, hurry=hurry)
+        await process.end_group(child, term_timeout=10, force_exit=force_exit)
     assert child.returncode == -signal.SIGTERM
 
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.net.relay import linger, splice
+from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, Stream
 from conductor_trio.net.unix import connect_unix
 from tests.doubles.origin import echo, open_origin
@@ -33,7 +34,7 @@ class Splice:
 
     async def run(self, one: Stream, other: Stream) -> None:
         with contextlib.closing(one), contextlib.closing(other):
-            await splice(one, other, memoryview(bytearray(READ_SIZE)))
+            await splice(one, other, SharedBuffer(READ_SIZE))
         self.ended.set()
 
 
@@ -134,7 +135,7 @@ async def test_a_peer_that_never_reads_is_given_up(autojump_clock: trio.testing.
     one.send_timeout = 300
     await application.send_all(bytes(100))
     with contextlib.closing(one), contextlib.closing(other):
-        await splice(one, other, memoryview(bytearray(READ_SIZE)))
+        await splice(one, other, SharedBuffer(READ_SIZE))
     assert trio.current_time() == pytest.approx(300)
     visitor.close()
 
@@ -188,7 +189,7 @@ async def test_over_real_sockets(short_tmp: Path) -> None:
 
                 async def relay() -> None:
                     with contextlib.closing(upstream), contextlib.closing(SocketStream(ours)) as one:
-                        await splice(one, upstream, memoryview(bytearray(65536)))
+                        await splice(one, upstream, SharedBuffer(65536))
 
                 async def send() -> None:
                     await visitor.send_all(data)

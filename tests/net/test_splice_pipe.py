@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
+from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.splice_pipe import SplicePipe
 from conductor_trio.net.stream import SocketStream
 from tests.support.descriptors import no_descriptor_left, open_descriptors
@@ -39,8 +40,9 @@ class Ends:
 
     async def pass_on(self, max_bytes: int = 10**9) -> int:
         """Pass one piece on and return its size."""
-        count = await self.passage.receive(max_bytes)
-        await self.passage.send()
+        count = await self.passage.receive_then_send(max_bytes)
+        if self.passage.has_rest:
+            await self.passage.send_rest()
         return count
 
     async def pass_all(self) -> None:
@@ -63,7 +65,7 @@ async def open_passage(*, tcp: bool = True, size: int = SIZE) -> AsyncIterator[E
         contextlib.closing(incoming),
         contextlib.closing(outgoing),
         contextlib.closing(application),
-        contextlib.closing(SplicePipe(incoming, outgoing, memoryview(bytearray(size)))) as passage,
+        contextlib.closing(SplicePipe(incoming, outgoing, SharedBuffer(size))) as passage,
     ):
         yield Ends(passage=passage, visitor=visitor, application=application, before=before)
     assert count_pipes() == before
@@ -159,12 +161,12 @@ async def test_a_reader_that_is_gone_shows_and_what_was_for_it_is_forgotten() ->
         await ends.visitor.send_all(bytes(5 * SIZE))
         await ends.pass_on()
         ends.application.close()
-        assert await ends.passage.receive(2 * SIZE) == 2 * SIZE
+        assert await ends.passage.receive_then_send(2 * SIZE) == 2 * SIZE
         with pytest.raises(trio.BrokenResourceError):
-            await ends.passage.send()
+            await ends.passage.send_rest()
         ends.passage.close()
         assert ends.pipes == 0
-        assert [await ends.passage.receive(10**9) for _ in range(2)] == [SIZE, SIZE]
+        assert [await ends.passage.receive_then_send(10**9) for _ in range(2)] == [SIZE, SIZE]
         assert ends.pipes == 0
 
 
@@ -175,3 +177,18 @@ async def test_a_writer_that_breaks_shows() -> None:
         ends.visitor.reset()
         with pytest.raises(trio.BrokenResourceError):
             await ends.pass_on()
+
+
+@pytest.mark.parametrize("spliced", [False, True])
+async def test_an_application_that_is_gone_shows_when_the_rest_is_sent_and_not_before(spliced: bool) -> None:
+    """A failed send must not look like a visitor that is lost."""
+    async with open_passage() as ends:
+        await ends.visitor.send_all(bytes(SIZE if spliced else 1))
+        await ends.pass_on()
+        ends.application.close()
+        await ends.visitor.send_all(bytes(SIZE))
+        assert await ends.passage.receive_then_send(10**9) == SIZE
+        assert ends.pipes == (2 if spliced else 0)
+        assert ends.passage.has_rest
+        with pytest.raises(trio.BrokenResourceError):
+            await ends.passage.send_rest()

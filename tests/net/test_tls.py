@@ -72,6 +72,44 @@ async def test_tls_carries_bytes_both_ways(authority: Authority) -> None:
         assert await receive_all(stream) == data
 
 
+async def test_tls_1_2_carries_bytes_both_ways() -> None:
+    authority = Authority()
+    authority.server.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with open_tls_pair(authority) as (stream, peer):
+        await peer.send_all(b"question")
+        assert await stream.receive_some(100) == b"question"
+        await stream.send_all(b"answer")
+        assert await peer.receive_some(100) == b"answer"
+
+
+async def test_tls_says_nothing_more_after_a_record_that_was_cut(authority: Authority) -> None:
+    async with open_tls_pair(authority) as (stream, _):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.send_all, b"x" * 20_000_000)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            nursery.cancel_scope.cancel()
+        with pytest.raises(trio.BrokenResourceError):
+            await stream.send_all(b"which the peer could not read")
+
+
+async def test_tls_receives_into_a_buffer_and_tells_when_there_is_nothing_yet(authority: Authority) -> None:
+    buffer = memoryview(bytearray(4))
+    async with open_tls_pair(authority) as (stream, peer):
+        assert stream.receive_nowait(buffer) is None
+        await peer.send_all(b"abcdef")
+        await stream.wait_receivable()
+        assert (stream.receive_nowait(buffer), bytes(buffer)) == (4, b"abcd")
+        await stream.wait_receivable()
+        assert (stream.receive_nowait(buffer), bytes(buffer[:2])) == (2, b"ef")
+        await peer.aclose()
+        await stream.wait_receivable()
+        received = stream.receive_nowait(buffer)
+        if received is None:  # what came first was no end yet
+            await stream.wait_receivable()
+            received = stream.receive_nowait(buffer)
+        assert received == 0
+
+
 async def test_tls_ends_in_both_directions_at_once(authority: Authority) -> None:
     async with open_tls_pair(authority) as (stream, peer):
         assert not stream.can_half_close

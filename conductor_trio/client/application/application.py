@@ -1,4 +1,4 @@
-"""The user's program: started, listened to, watched until it accepts connections, ended with its group."""
+"""The application: its process group and its output, from its start to its exit."""
 
 from __future__ import annotations
 
@@ -70,24 +70,24 @@ class Application:
         return exit_status.SIGNAL - returncode if returncode < 0 else returncode
 
     async def run(self) -> None:
-        """Once it is started, pass on what it says, and set `ready` when it is."""
+        """Once the program is started, pump its output, and set `ready` when it accepts connections."""
         await self._started.wait()
         async with trio.open_nursery() as nursery:
             for pump in self._pumps:
-                nursery.start_soon(pump.run)
+                nursery.start_soon(pump.run, name=f"application: {pump.kind}")
             await wait_ready(self._local_socket, self._ready_path, self._limits)
             self.ready.set()
 
-    async def end(self, hurry: trio.Event) -> None:
-        """Its group is gone, what it said is passed on, and so is its end. Cancelled or not."""
+    async def end(self, force_exit: trio.Event) -> None:
+        """End the program's group, pass on the rest of its output, and report its exit. Cancelled or not."""
         if self.process is None:
             return
         async with trio.open_nursery() as nursery:
             # Our end may be a cancellation; end_group() has a deadline whatever the program does.
             nursery.cancel_scope.shield = True
             for pump in self._pumps:
-                nursery.start_soon(pump.run)
-            await end_group(self.process, term_timeout=self._limits.term_timeout, hurry=hurry)
+                nursery.start_soon(pump.run, name=f"application: {pump.kind}")
+            await end_group(self.process, term_timeout=self._limits.term_timeout, force_exit=force_exit)
             nursery.cancel_scope.cancel()
         with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
             remove_stale(self._local_socket)
@@ -98,10 +98,10 @@ class Application:
 
 
 class _Pump:
-    """One output of the program, on its way into `data` events."""
+    """The pump that turns one output of the program into `data` events."""
 
     def __init__(self, kind: str, descriptor: int, output: Output, read_size: int) -> None:
-        self._kind = kind
+        self.kind = kind
         self._descriptor = descriptor
         self._output = output
         self._read_size = read_size
@@ -136,27 +136,27 @@ class _Pump:
 
     def _send(self, text: str) -> None:
         if text:
-            self._output.send(events.data(self._kind, text))
+            self._output.send(events.data(self.kind, text))
 
 
 @contextlib.asynccontextmanager
 async def open_application(
-    output: Output, guardian: Guardian, limits: ClientLimits, hurry: trio.Event
+    output: Output, guardian: Guardian, limits: ClientLimits, force_exit: trio.Event
 ) -> AsyncIterator[Application]:
     """Give the program, to be started; on leaving, it is gone with its group, and so is all that it left unsaid.
 
-    `hurry` cuts the grace short in which it may end itself.
+    `force_exit` cuts the grace short in which it may end itself.
     """
     with contextlib.ExitStack() as stack:
         application = Application(output, guardian, limits, stack)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(application.run)
+                nursery.start_soon(application.run, name="application: output and readiness")
                 yield application
                 nursery.cancel_scope.cancel()
         finally:
             output.expect_end()
-            await application.end(hurry)  # noqa: ASYNC102
+            await application.end(force_exit)  # noqa: ASYNC102
 
 
 async def _execute(start: LaunchSpec, stdout: int, stderr: int) -> trio.Process:

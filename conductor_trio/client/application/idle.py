@@ -1,4 +1,4 @@
-"""The end of an application that nobody visits any more, with a warning before, and a veto."""
+"""The idle time-out: ends an application that nobody visits any more, after a warning, unless it is vetoed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,16 @@ from conductor_trio import exit_status
 from conductor_trio.client.config.durations import format_duration
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
+from conductor_trio.limits import PING_JITTER, PING_RESOLUTION, ClientLimits
 from conductor_trio.net.process import end_group
 
 _log = logging.getLogger(__name__)
 
-# How much sooner than expected a ping's count may seem to have begun, for it and the answer to the registration
-# take different times on their way.
-_JITTER = 1.0
-_SHORTEST_WARNING = 60.0  # enough to come back and click
-_BUSY_TIMEOUT = 30.0  # a Jupyter server under load may take seconds to answer
 _CANNOT_ASK = {exit_status.NOT_EXECUTABLE, exit_status.NOT_FOUND}  # a shell that could not start the command
-_TERM_TIMEOUT = 1.0
 
 
 class IdleClock:
-    """For how many seconds nothing has gone through, by what the server's pings say.
+    """The idle time: for how many seconds nothing has gone through, as the server's pings tell.
 
     Time without a link does not count, because nobody could have come then.
     """
@@ -45,7 +40,7 @@ class IdleClock:
     def hear(self, told: float, now: float) -> bool:
         """Take in what a ping has told, and return whether something has gone through since the last one."""
         passed, self._mark = now - self._mark, now
-        if told < max(passed - _JITTER, 0.1):
+        if told < max(passed - PING_JITTER, PING_RESOLUTION):
             self.idle = told
             return True
         self.idle += passed
@@ -53,7 +48,7 @@ class IdleClock:
 
 
 class IdleWatch:
-    """Has an application ended that nobody has visited for so long, unless it is busy.
+    """The idle time-out of an application that nobody has visited for so long, unless it is busy.
 
     `busy` is a shell's command that finds the application at `local_socket`. `is_ready` is asked whether visitors
     can come at all; `stop` is told why it is to end.
@@ -61,22 +56,24 @@ class IdleWatch:
 
     def __init__(
         self,
-        limit: float,
+        idle_timeout: float,
         output: Output,
         *,
+        limits: ClientLimits,
         busy: str | None,
         local_socket: str,
         is_ready: Callable[[], bool],
         stop: Callable[[str], None],
     ) -> None:
-        self._limit = limit
+        self._idle_timeout = idle_timeout
         self._output = output
+        self._limits = limits
         self._busy = busy
         self._local_socket = local_socket
         self._is_ready = is_ready
         self._stop = stop
         self._clock = IdleClock()
-        self._due = limit
+        self._due = idle_timeout
         self._has_warned = False
         self._is_vetoed = False
         self._ends: float | None = None
@@ -85,10 +82,10 @@ class IdleWatch:
     @property
     def _warning_time(self) -> float:
         """How long before the end there is a warning, and how long a veto holds."""
-        return min(max(self._limit / 10, _SHORTEST_WARNING), self._limit / 2)
+        return min(max(self._idle_timeout / 10, self._limits.min_idle_warning), self._idle_timeout / 2)
 
     def begin(self) -> None:
-        """There is a link."""
+        """Begin to count idle time on a new link."""
         self._clock.begin(trio.current_time())
 
     def hear(self, told: float) -> float | None:
@@ -118,14 +115,14 @@ class IdleWatch:
                     self._act(is_busy=is_busy)
 
     def _warn_of_end(self) -> None:
-        """There is a warning, and the whole time that it promises."""
+        """Report the warning, and give the application the whole time that it promises."""
         self._has_warned = True
         self._due = self._clock.idle + self._warning_time
         self._ends = time.time() + self._warning_time
         self._output.send(events.idle(self._clock.idle, self._warning_time, self._ends))
 
     def _act(self, *, is_busy: bool) -> None:
-        """The time has come: end it, or put that off, and warn anew after a veto."""
+        """Stop the application, or after a veto put that off and warn anew."""
         if not is_busy and not self._is_vetoed:
             self._stop(f"nobody has used it for {format_duration(self._clock.idle)}")
             return
@@ -137,7 +134,7 @@ class IdleWatch:
         self._has_warned = is_busy
 
     def _start_again(self) -> None:
-        self._due = self._limit
+        self._due = self._idle_timeout
         self._is_vetoed = False
         self._ends = None
         if self._has_warned:
@@ -148,9 +145,10 @@ class IdleWatch:
         """Whether the user's command says so; one that says nothing in time, or cannot, counts as a yes."""
         if self._busy is None:
             return False
-        status = await _run_shell(self._busy, self._local_socket)
+        status = await _run_shell(self._busy, self._local_socket, self._limits)
         if status is None:
-            self._warn(f"--busy has not answered within {_BUSY_TIMEOUT:g} s, so the application counts as busy")
+            waited = f"{self._limits.busy_timeout:g} s"
+            self._warn(f"--busy has not answered within {waited}, so the application counts as busy")
         elif status in _CANNOT_ASK:
             self._warn(f"--busy cannot be asked (status {status}), so the application counts as busy")
         return status is None or status == 0 or status in _CANNOT_ASK
@@ -160,7 +158,7 @@ class IdleWatch:
         self._output.send(events.warning(reason))
 
 
-async def _run_shell(command: str, local_socket: str) -> int | None:
+async def _run_shell(command: str, local_socket: str, limits: ClientLimits) -> int | None:
     """Return the status of a command of the user's, None where it takes too long; its group is gone then."""
     try:
         process = await trio.lowlevel.open_process(
@@ -174,9 +172,9 @@ async def _run_shell(command: str, local_socket: str) -> int | None:
     except OSError:  # this host is short of something, which is no reason to end anything
         return exit_status.NOT_EXECUTABLE
     try:
-        with trio.move_on_after(_BUSY_TIMEOUT):
+        with trio.move_on_after(limits.busy_timeout):
             return await process.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):
-            await end_group(process, term_timeout=_TERM_TIMEOUT, hurry=trio.Event())  # noqa: ASYNC102
+            await end_group(process, term_timeout=limits.busy_term_timeout, force_exit=trio.Event())  # noqa: ASYNC102
     return None

@@ -1,4 +1,4 @@
-"""When an application can be used: it accepts a connection and, where a recipe knows a path, answers there."""
+"""The readiness probe: the application accepts a connection and, where a recipe knows a path, answers there."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 
 _BROKEN = 500  # statuses from here on say that it cannot answer yet
-_MAX_HEAD = 65536
 
 
 async def wait_ready(local_socket: str, path: str | None, limits: ClientLimits) -> None:
     """Return once the application accepts a connection and, with a path, answers a request for it below 500."""
+    # No event tells that a program listens: inotify shows the socket from bind() on, and listen() may come later.
     pause = limits.probe_pause
     while not await _is_ready(local_socket, path, limits):
         await trio.sleep(pause)
-        pause = min(pause * 1.5, limits.max_probe_pause)
+        pause = min(pause * limits.probe_growth, limits.max_probe_pause)
 
 
 async def _is_ready(local_socket: str, path: str | None, limits: ClientLimits) -> bool:
@@ -32,16 +32,16 @@ async def _is_ready(local_socket: str, path: str | None, limits: ClientLimits) -
         if path is None:
             return True
         with trio.move_on_after(limits.probe_timeout):
-            status = await _ask(stream, path)
+            status = await _ask(stream, path, limits)
             return status is not None and status < _BROKEN
     return False
 
 
-async def _ask(stream: SocketStream, path: str) -> int | None:
+async def _ask(stream: SocketStream, path: str, limits: ClientLimits) -> int | None:
     """Return the status with which a request is answered, None where it is not."""
     import h11  # 10 ms that only those spend whose recipe asks for it
 
-    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
+    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.max_probe_head)
     fields = [("Host", "localhost"), ("User-Agent", "conductor-trio"), ("Connection", "close")]
     request = http.send(h11.Request(method="GET", target=path, headers=fields))
     try:
@@ -49,7 +49,7 @@ async def _ask(stream: SocketStream, path: str) -> int | None:
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
-                http.receive_data(await stream.receive_some(4096))
+                http.receive_data(await stream.receive_some(limits.read_size))
             elif isinstance(event, h11.Response):
                 return int(event.status_code)
             elif not isinstance(event, h11.InformationalResponse):

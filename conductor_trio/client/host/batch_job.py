@@ -1,4 +1,4 @@
-"""How long the batch job has left in which we run: Slurm, PBS Pro, OpenPBS, Torque."""
+"""The batch job in which we run, and how long it has left: Slurm, PBS Pro, OpenPBS, Torque."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-# A time limit may be changed while the job runs; the batch system's daemon answers everybody on the cluster.
-_ASK_PAUSE = 600.0
-_ANSWER_TIMEOUT = 30.0
+from conductor_trio.limits import JOB_INTERVAL, JOB_KILL_TIMEOUT, JOB_TIMEOUT
 
 _SLURM_LEFT = re.compile(r"(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
 _PBS_LIMIT = re.compile(r"^\s*Resource_List\.walltime = (\S+)$", re.MULTILINE)
@@ -71,12 +69,12 @@ async def watch_job(job: Job, tell: Callable[[float], None]) -> None:
     """Tell how many seconds the job has left, now and whenever the batch system has been asked again."""
     if job.end is not None:
         tell(job.end - time.time())
-        await trio.sleep(_ASK_PAUSE)
+        await trio.sleep(JOB_INTERVAL)
     while True:
         left = job.parse(await ask(job.question))
         if left is not None:
             tell(left)
-        await trio.sleep(_ASK_PAUSE)
+        await trio.sleep(JOB_INTERVAL)
 
 
 async def ask(question: tuple[str, ...]) -> str:
@@ -84,7 +82,7 @@ async def ask(question: tuple[str, ...]) -> str:
     with contextlib.suppress(OSError):
         done = await trio.run_process(
             # Whatever hangs there must not: coreutils are on every cluster's nodes.
-            ("timeout", "--kill-after=5", str(_ANSWER_TIMEOUT), *question),
+            ("timeout", f"--kill-after={JOB_KILL_TIMEOUT}", str(JOB_TIMEOUT), *question),
             stdin=subprocess.DEVNULL,
             capture_stdout=True,
             stderr=subprocess.DEVNULL,

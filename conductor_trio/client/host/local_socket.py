@@ -1,4 +1,4 @@
-"""LOCAL_SOCKET before the application starts: free, or made free, or refused."""
+"""The local socket before the application starts: free, made free, or refused."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import os
 import signal
 import socket
 import stat
-import struct
-from collections.abc import Iterator
 
 import attrs
 import trio
 
 from conductor_trio.errors import ConductorError, StartError
 from conductor_trio.limits import ClientLimits
+from conductor_trio.net.peer_credentials import peer_credentials
+from conductor_trio.net.procfs import unix_socket_holders
 
 _log = logging.getLogger(__name__)
 
 
 class SocketInUse(ConductorError):
-    """Someone listens on the local socket: exit status 2."""
+    """The local socket has a listener already: exit status 2."""
 
     reason = "in-use"
 
 
 @attrs.frozen(kw_only=True)
 class _Listener:
-    """Someone listens; `pid` called listen(), 0 where the kernel does not tell."""
+    """A process that listens; `pid` called listen(), 0 where the kernel does not tell."""
 
     pid: int
 
 
 async def prepare_local_socket(path: str, *, replace: bool, limits: ClientLimits) -> None:
-    """Nothing is at `path`, so that the application can bind it.
+    """Make `path` free, so that the application can bind it.
 
     A socket without a listener is removed; with `replace`, a listener is ended. Raises `SocketInUse`, or
     `StartError` where something else is in the way. What is no socket is never removed.
@@ -50,7 +50,7 @@ async def prepare_local_socket(path: str, *, replace: bool, limits: ClientLimits
 
 
 def remove_stale(path: str) -> None:
-    """A socket that nobody listens on is gone; anything else is left alone. Raises `StartError`."""
+    """Remove a socket that nobody listens on; anything else is left alone. Raises `StartError`."""
     try:
         if stat.S_ISSOCK(os.lstat(path).st_mode) and _look(path) is None:
             os.unlink(path)
@@ -96,24 +96,23 @@ def _connect(path: str) -> _Listener | None:
                 case _:
                     raise StartError(f"cannot tell whether someone listens on {path}: {error.strerror}") from error
         # Of a listening socket the kernel keeps who called listen() (unix(7)), and 0 for another PID namespace.
-        pid, _, _ = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return _Listener(pid=pid)
+        return _Listener(pid=peer_credentials(probe).pid)
 
 
 async def _end_listeners(path: str, found: _Listener, limits: ClientLimits) -> None:
-    """Nobody listens at the path; raises `SocketInUse` where that cannot be had within `replace_timeout`."""
+    """End whoever listens at the path; raises `SocketInUse` where that takes longer than `replace_timeout`."""
     asked: set[int] = set()
     listener: _Listener | None = found
-    pause = limits.probe_pause
+    pause = limits.probe_pause  # no event tells that the last holder of a socket has closed it
     with trio.move_on_after(limits.replace_timeout):
         while listener is not None:
             # Whoever called listen() may have ended and left the socket to its children.
-            pids = {listener.pid} if listener.pid and not asked else set(_holders(path))
+            pids = {listener.pid} if listener.pid and not asked else set(unix_socket_holders(path))
             for pid in pids - asked:
                 _terminate(pid, path)
                 asked.add(pid)
             await trio.sleep(pause)
-            pause = min(pause * 2, limits.max_probe_pause)
+            pause = min(pause * limits.probe_growth, limits.max_probe_pause)
             listener = _look(path)
         return
     raise SocketInUse(
@@ -131,28 +130,3 @@ def _terminate(pid: int, path: str) -> None:
         pass
     except PermissionError as error:
         raise SocketInUse(f"process {pid} listens on {path} and is someone else's; choose another path") from error
-
-
-def _holders(path: str) -> Iterator[int]:
-    """Yield the processes that hold a socket bound to the path, as far as we may look into them."""
-    bound = dict(_bound_like(path))
-    wanted = os.path.realpath(path)
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            names = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-            place = os.readlink(f"/proc/{pid}/cwd")
-        except OSError:  # ended meanwhile, or someone else's
-            continue
-        # A relative name is relative to where its owner was when it bound it, most often where it is still.
-        if any(name in bound and os.path.realpath(os.path.join(place, bound[name])) == wanted for name in names):
-            yield int(pid)
-
-
-def _bound_like(path: str) -> Iterator[tuple[str, str]]:
-    """Yield ('socket:[<inode>]', name) of the sockets bound to a name that ends as the path does."""
-    ending = os.path.basename(os.path.realpath(path))
-    with open("/proc/net/unix", errors="surrogateescape") as table:
-        for line in table:
-            fields = line.rstrip("\n").split(None, 7)
-            if len(fields) == 8 and os.path.basename(fields[7]) == ending:
-                yield f"socket:[{fields[6]}]", fields[7]

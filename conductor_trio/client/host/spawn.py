@@ -1,4 +1,4 @@
-"""Children of a process that has no event loop yet: started with the signals as any program expects them."""
+"""Child processes without an event loop, started with the signals as any program expects them."""
 
 from __future__ import annotations
 

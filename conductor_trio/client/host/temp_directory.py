@@ -1,9 +1,8 @@
-"""Directories of mode 0700 for our sockets: their paths are short and plain, and they are gone at the end."""
+"""Temporary directories of mode 0700 for our sockets, with short and plain paths."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import tempfile
@@ -11,10 +10,9 @@ from collections.abc import Iterator
 
 from conductor_trio.client.host.cleanup import Guardian
 from conductor_trio.errors import StartError
+from conductor_trio.limits import MAX_TEMP_PARENT
+from conductor_trio.net.procfs import file_system
 
-# With this, all that ssh and applications add to a path stays below the limit of sun_path. The longest are the
-# sockets of Jupyter's kernels, which its recipe puts beside ours.
-_MAX_PARENT = 24
 _FALLBACK = "/tmp"  # noqa: S108
 _PREFIX = "conductor-trio-"
 
@@ -46,18 +44,6 @@ def choose_parent() -> str:
     Not $XDG_RUNTIME_DIR: that goes with the user's last login, and a client in tmux lives on.
     """
     parent = tempfile.gettempdir()
-    if not re.fullmatch(rf"[\w./+-]{{1,{_MAX_PARENT}}}", parent, re.ASCII):
+    if not re.fullmatch(rf"[\w./+-]{{1,{MAX_TEMP_PARENT}}}", parent, re.ASCII):
         return _FALLBACK
-    return _FALLBACK if _REMOTE.fullmatch(_file_system(parent)) else parent
-
-
-def _file_system(path: str) -> str:
-    """Return the type of the file system that a path is on (proc_pid_mountinfo(5)), nothing where unknown."""
-    try:
-        status = os.stat(path)
-        with open("/proc/self/mountinfo", errors="surrogateescape") as table:
-            lines = [line.split() for line in table]
-    except OSError:
-        return ""
-    device = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
-    return next((words[words.index("-") + 1] for words in lines if words[2] == device), "")
+    return _FALLBACK if _REMOTE.fullmatch(file_system(parent)) else parent

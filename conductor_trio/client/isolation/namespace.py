@@ -35,7 +35,7 @@ _APPARMOR_SWITCH = "kernel/apparmor_restrict_unprivileged_userns"  # Ubuntu from
 
 
 def enter_namespace() -> None:
-    """This process, which must have one thread only, is in namespaces of its own, where lo is up.
+    """Put this process, which must have one thread only, into namespaces of its own, and bring lo up there.
 
     Its user and group ids stay what they are, and so does what it may do with files. What it executes holds no
     capability in there, unless it is root. Raises `StartError`.

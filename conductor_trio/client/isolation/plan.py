@@ -1,4 +1,4 @@
-"""Applications that know only TCP ports: what the client runs instead of one, and what it tells of that.
+"""The plan for an application that knows only TCP ports: its port, its namespace, the command that is run instead.
 
 ::
 
@@ -20,8 +20,9 @@ import attrs
 import trio
 
 from conductor_trio.client.isolation import namespace, runner
-from conductor_trio.client.isolation.uplink import is_resolver_local, outward_program
+from conductor_trio.client.isolation.uplink import is_resolver_local, uplink_program
 from conductor_trio.errors import ConfigError, StartError
+from conductor_trio.limits import MAX_PORT
 
 _LOCALHOST = "127.0.0.1"
 _RESOLVERS = Path("/etc/resolv.conf")
@@ -52,7 +53,7 @@ class PortPlan:
     shared: bool = False
 
     def __attrs_post_init__(self) -> None:
-        if not 0 < self.port < 65536:
+        if not 0 < self.port <= MAX_PORT:
             raise ConfigError(f"there is no port {self.port}; give one from 1 to 65535")
 
     async def check(self) -> None:
@@ -77,10 +78,10 @@ class PortPlan:
 
     @property
     def notice(self) -> str | None:
-        """What the user should know of it, None where there is nothing to say."""
+        """The warning for the user about the network of the application; None where there is nothing to say."""
         if self.shared:
             return f"every user of this host can connect to the application's port {self.port} (--tcp-shared)"
-        if outward_program() is None:
+        if uplink_program() is None:
             return (
                 "the application has no network but localhost, since there is neither pasta nor slirp4netns here; "
                 "with the package passt or slirp4netns it would have"

@@ -1,4 +1,4 @@
-"""The relay from a UNIX socket to a TCP port of this network namespace, wherever on localhost that is."""
+"""The port relay: from a UNIX socket to a TCP port of this network namespace, wherever on localhost that is."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import contextlib
 import errno
 import os
 import socket
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import attrs
 import trio
 
 from conductor_trio.limits import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
+from conductor_trio.net.procfs import tcp_listeners
 from conductor_trio.net.relay import splice
+from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, set_tcp_options
 
 _SOCKET_MODE = 0o600
-_CONNECT_TIMEOUT = 5.0  # to a full backlog; what the server allows a relay socket
 
-_LISTENING = "0A"  # TCP_LISTEN, net/tcp_states.h
-_TABLES = (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6))
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -35,29 +33,12 @@ class Address:
 
 def find_listener(port: int, owner: int | None) -> Address | None:
     """Return where someone listens on the port, localhost preferred; nobody but `owner`, unless that is None."""
-    found = [address for address, uid in _listeners(port) if owner in (None, uid)]
+    found = [
+        Address(family=listener.family, host=_ANY.get(listener.host, listener.host))
+        for listener in tcp_listeners()
+        if listener.port == port and owner in (None, listener.uid)
+    ]
     return min(found, key=lambda address: address.host not in _ANY.values(), default=None)
-
-
-def _listeners(port: int) -> Iterator[tuple[Address, int]]:
-    """Yield who listens on the port, and the uid of each (proc_net_tcp in the kernel's documentation)."""
-    for path, family in _TABLES:
-        with contextlib.suppress(FileNotFoundError), open(path) as table:  # a kernel without IPv6
-            next(table, None)  # the titles
-            for line in table:
-                _, local, _, state, _, _, _, uid, *_ = line.split()
-                if state != _LISTENING:
-                    break  # they come first
-                host, number = local.split(":")
-                if int(number, 16) == port:
-                    yield Address(family=family, host=_parse_host(family, host)), int(uid)
-
-
-def _parse_host(family: int, digits: str) -> str:
-    """Return an address of /proc/net/tcp, which is words of four bytes in the machine's own order."""
-    words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
-    host = socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words))
-    return _ANY.get(host, host)
 
 
 @attrs.frozen(kw_only=True)
@@ -69,21 +50,28 @@ class PortRelay:
     local_socket: str
     on_shortage: Callable[[OSError], None]
     limits: ClientLimits = attrs.field(factory=ClientLimits)
-    _buffer: memoryview = attrs.field(init=False)
+    _buffer: SharedBuffer = attrs.field(init=False)
 
     @_buffer.default
-    def _make_buffer(self) -> memoryview:
-        return memoryview(bytearray(self.limits.splice_size))
+    def _make_buffer(self) -> SharedBuffer:
+        return SharedBuffer(self.limits.splice_size)
 
     async def run(self) -> None:
         """Wait until someone listens on the port, then relay until cancelled; raises `StartError`."""
+        # No event tells that another program listens on a port.
         pause = self.limits.probe_pause
         while find_listener(self.port, self.owner) is None:
             await trio.sleep(pause)
-            pause = min(pause * 1.5, self.limits.max_probe_pause)
+            pause = min(pause * self.limits.probe_growth, self.limits.max_probe_pause)
         with open_unix_listener(self.local_socket, _SOCKET_MODE) as listener:
             async with trio.open_nursery() as nursery:
-                await serve_connections(listener, self._connect_through, nursery, on_shortage=self.on_shortage)
+                await serve_connections(
+                    listener,
+                    self._connect_through,
+                    nursery,
+                    on_shortage=self.on_shortage,
+                    task_name="relayed connection",
+                )
 
     async def _connect_through(self, sock: socket.socket) -> None:
         """Splice one connection with one to the port; closed at once where nobody listens there."""
@@ -104,17 +92,17 @@ class PortRelay:
         sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             set_tcp_options(sock)
-            await _connect(sock, address.host, self.port)
+            await _connect(sock, address.host, self.port, self.limits.relay_connect_timeout)
         except BaseException:
             sock.close()
             raise
         return SocketStream(sock)
 
 
-async def _connect(sock: socket.socket, host: str, port: int) -> None:
+async def _connect(sock: socket.socket, host: str, port: int, connect_timeout: float) -> None:
     number = sock.connect_ex((host, port))
     if number == errno.EINPROGRESS:
-        with trio.move_on_after(_CONNECT_TIMEOUT) as scope:
+        with trio.move_on_after(connect_timeout) as scope:
             await trio.lowlevel.wait_writable(sock)
         number = errno.ETIMEDOUT if scope.cancelled_caught else sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:

@@ -21,8 +21,9 @@ from collections.abc import Iterator, Sequence
 from conductor_trio import exit_status
 from conductor_trio.client.host.spawn import spawn
 from conductor_trio.client.isolation.namespace import enter_namespace
-from conductor_trio.client.isolation.uplink import Uplink, open_outward
+from conductor_trio.client.isolation.uplink import Uplink, open_uplink
 from conductor_trio.errors import ApplicationError, ConductorError, StartError
+from conductor_trio.limits import ClientLimits
 
 PRIVATE = "private"
 SHARED = "shared"
@@ -38,9 +39,9 @@ def main(argv: Sequence[str]) -> int:
     mode, port, local_socket, *command = argv
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     try:
-        with _open_network(mode) as outward:
+        with _open_network(mode) as uplink:
             application = _start(command)
-            status = _relay(application, int(port), local_socket, mode, outward)
+            status = _relay(application, int(port), local_socket, mode, uplink)
     except ConductorError as error:
         _say(str(error))
         return error.status if isinstance(error, ApplicationError) else exit_status.RUNNER_FAILED
@@ -54,16 +55,16 @@ def main(argv: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _open_network(mode: str) -> Iterator[Uplink | None]:
-    """Within, this process is in the network that was asked for, with a way out if there can be one."""
+    """Put this process into the network that was asked for, and give its uplink if there can be one."""
     if mode == SHARED:
         yield None
         return
-    with open_outward() as outward:
+    with open_uplink(ClientLimits()) as uplink:
         enter_namespace()
-        if outward is not None and (failure := outward.connect()):
-            _say(f"the application has no network but localhost: {outward.name}: {failure}")
-            outward = None
-        yield outward
+        if uplink is not None and (failure := uplink.connect()):
+            _say(f"the application has no network but localhost: {uplink.name}: {failure}")
+            uplink = None
+        yield uplink
 
 
 def _start(command: Sequence[str]) -> int:
@@ -74,7 +75,7 @@ def _start(command: Sequence[str]) -> int:
         raise ApplicationError(f"cannot start {command[0]}: {error.strerror}", status=status) from error
 
 
-def _relay(application: int, port: int, local_socket: str, mode: str, outward: Uplink | None) -> int:
+def _relay(application: int, port: int, local_socket: str, mode: str, uplink: Uplink | None) -> int:
     """Relay until the application ends, and return its status, negative for a signal."""
     # A connection takes two descriptors here and one in the application, whose limit stays what it was.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -102,8 +103,8 @@ def _relay(application: int, port: int, local_socket: str, mode: str, outward: U
     async def wait_ended() -> int:
         status = exit_status.RUNNER_FAILED
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_relay)
-            status = await trio.to_thread.run_sync(_wait_ended, application, outward, abandon_on_cancel=True)
+            nursery.start_soon(run_relay, name="port relay")
+            status = await trio.to_thread.run_sync(_wait_ended, application, uplink, abandon_on_cancel=True)
             nursery.cancel_scope.cancel()
         return status
 
@@ -113,7 +114,7 @@ def _relay(application: int, port: int, local_socket: str, mode: str, outward: U
     return status
 
 
-def _wait_ended(application: int, outward: Uplink | None) -> int:
+def _wait_ended(application: int, uplink: Uplink | None) -> int:
     """Pass signals on to the application until it has ended, and return its status."""
     told = False
     while True:
@@ -127,8 +128,8 @@ def _wait_ended(application: int, outward: Uplink | None) -> int:
         pid, status = os.waitpid(application, os.WNOHANG)
         if pid:
             return os.waitstatus_to_exitcode(status)
-        if outward is not None and not told and outward.has_ended():
-            _say(f"{outward.name} has ended, so the application has no network but localhost any more")
+        if uplink is not None and not told and uplink.has_ended():
+            _say(f"{uplink.name} has ended, so the application has no network but localhost any more")
             told = True
 
 

@@ -1,4 +1,4 @@
-"""The way from a network namespace to the outside: pasta or slirp4netns, of which neither lets anybody in.
+"""The uplink: the way out of a network namespace, through pasta or slirp4netns, neither of which lets anybody in.
 
 Both run with the user's own rights in the host's namespaces, and make their connections there.
 """
@@ -12,11 +12,12 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import attrs
 
 from conductor_trio.client.host.spawn import spawn
+from conductor_trio.limits import ClientLimits
+from conductor_trio.net.procfs import has_route
 
 # In the order in which they are preferred: pasta keeps the host's addresses, and is faster. Both are told to have
 # no port of the host forwarded into the namespace, which pasta does by default, and not to show the host's own
@@ -34,12 +35,8 @@ _PROGRAMS = {
 # The shell waits for a line, because the namespace is not there yet, and from within it is too late to start.
 _WAIT_AND_RUN = 'read -r _ && exec "$@" </dev/null'
 
-_TIMEOUT = 2.0  # pasta takes 0.15 s
-_PAUSE = 0.005
-_MAX_WORDS = 4096  # of what it says, in bytes
 
-
-def outward_program() -> str | None:
+def uplink_program() -> str | None:
     """Return the name of the program that will be used, None where there is none."""
     return next(filter(shutil.which, _PROGRAMS), None)
 
@@ -53,23 +50,25 @@ def is_resolver_local(text: str) -> bool:
 
 @attrs.frozen(kw_only=True)
 class Uplink:
-    """The program, waiting for the namespace of this process, or at work."""
+    """The program that forwards packets: it waits for the namespace of this process, or is at work."""
 
     name: str
     pid: int
-    _signal: int
-    _words: int
+    _start_pipe: int
+    _output: int
+    _limits: ClientLimits
 
     def connect(self) -> str | None:
-        """This process, in its namespace now, has a way out; returns what went wrong, or None."""
-        os.write(self._signal, b"\n")
-        deadline = time.monotonic() + _TIMEOUT
-        while not _has_route():
+        """Have it join the namespace that this process is in by now; returns what went wrong, or None."""
+        os.write(self._start_pipe, b"\n")
+        deadline = time.monotonic() + self._limits.uplink_timeout
+        # Looked for again and again, since the program's end is awaited, too, and there is no event loop yet.
+        while not has_route():
             if self.has_ended():
                 return self._last_line() or "it ended"
             if time.monotonic() > deadline:
-                return self._last_line() or f"no route after {_TIMEOUT:g} s"
-            time.sleep(_PAUSE)
+                return self._last_line() or f"no route after {self._limits.uplink_timeout:g} s"
+            time.sleep(self._limits.uplink_interval)
         return None
 
     def has_ended(self) -> bool:
@@ -77,14 +76,14 @@ class Uplink:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _last_line(self) -> str:
-        words = os.pread(self._words, _MAX_WORDS, 0).rstrip(b"\0").decode(errors="replace")
-        return next((line for line in reversed(words.splitlines()) if line.strip()), "")
+        output = os.pread(self._output, self._limits.max_uplink_output, 0).rstrip(b"\0").decode(errors="replace")
+        return next((line for line in reversed(output.splitlines()) if line.strip()), "")
 
 
 @contextlib.contextmanager
-def open_outward() -> Iterator[Uplink | None]:
+def open_uplink(limits: ClientLimits) -> Iterator[Uplink | None]:
     """Give the program, started in this process's namespaces before it leaves them; None where there is none."""
-    name = outward_program()
+    name = uplink_program()
     if name is None:
         yield None
         return
@@ -92,12 +91,12 @@ def open_outward() -> Iterator[Uplink | None]:
         reading_end, writing_end = os.pipe()
         stack.callback(os.close, reading_end)
         stack.callback(os.close, writing_end)
-        words = _open_bounded_file()
-        stack.callback(os.close, words)
+        output = _open_bounded_file(limits.max_uplink_output)
+        stack.callback(os.close, output)
         options = [word.format(pid=os.getpid(), uid=os.geteuid(), gid=os.getegid()) for word in _PROGRAMS[name]]
-        pid = spawn(["/bin/sh", "-c", _WAIT_AND_RUN, name, name, *options], {0: reading_end, 1: words, 2: words})
+        pid = spawn(["/bin/sh", "-c", _WAIT_AND_RUN, name, name, *options], {0: reading_end, 1: output, 2: output})
         try:
-            yield Uplink(name=name, pid=pid, signal=writing_end, words=words)
+            yield Uplink(name=name, pid=pid, start_pipe=writing_end, output=output, limits=limits)
         finally:
             # It has nothing to save. Whatever it made of itself, it is in our group, which is ended after us.
             with contextlib.suppress(PermissionError):
@@ -105,19 +104,9 @@ def open_outward() -> Iterator[Uplink | None]:
                 os.waitpid(pid, 0)
 
 
-def _open_bounded_file() -> int:
+def _open_bounded_file(size: int) -> int:
     """Return the descriptor of a file in memory that takes so much and no more, however long it is written to."""
-    descriptor = os.memfd_create("words", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(descriptor, _MAX_WORDS)
+    descriptor = os.memfd_create("output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, size)
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
     return descriptor
-
-
-def _has_route() -> bool:
-    """Whether packets can go anywhere beyond lo, over IPv4 or IPv6."""
-    if len(Path("/proc/net/route").read_text().splitlines()) > 1:  # one line of titles
-        return True
-    routes = Path("/proc/net/ipv6_route")
-    return routes.exists() and any(
-        line.startswith("0" * 32 + " 00 ") and line.split()[-1] != "lo" for line in routes.read_text().splitlines()
-    )

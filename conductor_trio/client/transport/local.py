@@ -14,6 +14,7 @@ from conductor_trio.client.transport.base import ServerAway, Transport
 from conductor_trio.errors import StartError, TransportError, UpstreamUnavailable
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.relay import splice
+from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 
@@ -29,7 +30,7 @@ class LocalTransport(Transport):
     def __init__(self, settings: ClientSettings, local_socket: str) -> None:
         self._path = settings.server.path
         self._local_socket = local_socket
-        self._buffer = memoryview(bytearray(settings.limits.splice_size))
+        self._buffer = SharedBuffer(settings.limits.splice_size)
 
     async def connect_control(self) -> SocketStream:
         """Connect to the server's control socket; raises `TransportError`."""
@@ -61,7 +62,7 @@ class LocalTransport(Transport):
         await connect_through(SocketStream(sock), self._local_socket, self._buffer)
 
 
-async def connect_through(visitor: SocketStream, local_socket: str, buffer: memoryview) -> None:
+async def connect_through(visitor: SocketStream, local_socket: str, buffer: SharedBuffer) -> None:
     """Splice a connection with a new one to the application; closed at once where that is not there."""
     with contextlib.closing(visitor):
         try:

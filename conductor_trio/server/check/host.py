@@ -18,15 +18,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from conductor_trio.access.hostnames import HostPattern, check_patterns, parse_pattern
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Finding, Status
+from conductor_trio.limits import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT, SSHD_TIMEOUT
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.check.certificate import read_expiry
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 
 _DAY = 86400.0
-_EXPIRY_WARNING = 14 * _DAY  # time enough for a renewal that has to be asked for
-_CONNECT_TIMEOUT = 5.0
-_SSHD_TIMEOUT = 10.0
 # Where distributions put sshd, which is on root's PATH only.
 _SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 _LOCAL = ".localhost"
@@ -156,7 +154,7 @@ def _check_control_socket(path: str) -> Findings:
 
 def _connects(path: str) -> bool:
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(_CONNECT_TIMEOUT)
+        sock.settimeout(CHECK_CONNECT_TIMEOUT)
         with contextlib.suppress(OSError):
             sock.connect(path)
             return True
@@ -225,7 +223,7 @@ def _check_certificate(tls: TlsSettings, host: str) -> Finding:
         return _failed(place, f"{tls.cert_file}: {error}", "the file must begin with the server's certificate")
     left = end - time.time()
     detail = f"{tls.cert_file} is good for {host}, and for {left / _DAY:.0f} days more"
-    if left < _EXPIRY_WARNING:
+    if left < CERTIFICATE_WARNING_INTERVAL:
         return _warning(place, detail, "renew the certificate, and have the server reload it")
     return _ok(place, detail)
 
@@ -299,7 +297,7 @@ def _check_sshd() -> Findings:
         yield _skipped(place, "only root can ask it for its settings")
         return
     try:
-        done = subprocess.run([sshd, "-T"], capture_output=True, text=True, timeout=_SSHD_TIMEOUT, check=False)
+        done = subprocess.run([sshd, "-T"], capture_output=True, text=True, timeout=SSHD_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         yield _skipped(place, f"it does not tell its settings: {error}")
         return

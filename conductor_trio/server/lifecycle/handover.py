@@ -34,7 +34,7 @@ import trio
 
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
-from conductor_trio.limits import MAX_SNAPSHOT_V1, ServerLimits
+from conductor_trio.limits import HANDOVER_PIECE_SIZE, MAX_PASSED_DESCRIPTORS, MAX_SNAPSHOT_V1, ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener, serve_connections
 from conductor_trio.net.peer_credentials import peer_credentials
@@ -50,9 +50,6 @@ from conductor_trio.server.routing.snapshot import (
 from conductor_trio.server.routing.table import RouteTable
 
 _VERSION = 2
-_MAX_DESCRIPTORS = 253  # SCM_MAX_FD
-_READ_SIZE = 65536
-_PIECE = 65536  # bytes of a snapshot that are written in one step
 
 _FAILURES = (OSError, trio.BrokenResourceError, trio.TooSlowError, RemoteProtocolError)
 
@@ -87,10 +84,10 @@ class _Channel:
             raise RemoteProtocolError(f"{word} was expected")
 
     async def receive_line(self) -> bytes:
-        size = socket.CMSG_SPACE(_MAX_DESCRIPTORS * self.descriptors.itemsize)
+        size = socket.CMSG_SPACE(MAX_PASSED_DESCRIPTORS * self.descriptors.itemsize)
         with trio.fail_after(self.limits.handover_timeout):
             while (line := self._lines.next_event()) is None:
-                data, rights, _, _ = await self._sock.recvmsg(_READ_SIZE, size, socket.MSG_CMSG_CLOEXEC)
+                data, rights, _, _ = await self._sock.recvmsg(HANDOVER_PIECE_SIZE, size, socket.MSG_CMSG_CLOEXEC)
                 for level, kind, content in rights:
                     if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                         self.descriptors.frombytes(content)
@@ -102,7 +99,7 @@ class _Channel:
     async def wait_closed(self) -> None:
         """Wait for the other server's close, or its end, however long it takes: a deadline is the caller's."""
         with contextlib.suppress(*_FAILURES):
-            while await self._sock.recv(_READ_SIZE):
+            while await self._sock.recv(HANDOVER_PIECE_SIZE):
                 pass
 
     def close(self) -> None:
@@ -130,7 +127,7 @@ class Successor:
             piece = b""
             for line in format_snapshot(routes.snapshot()):
                 piece += line
-                if len(piece) >= _PIECE:
+                if len(piece) >= HANDOVER_PIECE_SIZE:
                     await self._channel.send(piece)
                     piece = b""
             await self._channel.send(piece)
@@ -173,7 +170,9 @@ class HandoverHost:
                             nursery.cancel_scope.cancel()
 
                 handover = self._listeners.handover.sock
-                await serve_connections(handover, lend, nursery, on_shortage=self._note_failure)
+                await serve_connections(
+                    handover, lend, nursery, on_shortage=self._note_failure, task_name="successor"
+                )
         except BaseException:
             for successor in ready:
                 successor.close()

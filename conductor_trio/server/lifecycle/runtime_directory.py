@@ -18,13 +18,9 @@ import time
 from collections.abc import Iterator
 
 from conductor_trio.errors import StartError
-from conductor_trio.limits import MAX_SOCKET_PATH, RELAY_NAME
+from conductor_trio.limits import MAX_OWNERSHIP_ATTEMPTS, MAX_SOCKET_PATH, OWNERSHIP_PAUSE, RELAY_NAME
 from conductor_trio.log import Logger
 from conductor_trio.server.sessions.directory import LONGEST_NAME, remove_session_directory
-
-# A server that ends, having drained, acquires it once more for as long as it takes to remove a directory.
-_LOCK_ATTEMPTS = 4
-_LOCK_PAUSE = 0.02
 
 
 class RuntimeDirectory:
@@ -69,7 +65,7 @@ class RuntimeDirectory:
 
     def acquire_ownership(self) -> None:
         """Be the one that accepts, in directories that are made where they are missing; raises OSError."""
-        for attempt in range(_LOCK_ATTEMPTS):
+        for attempt in range(MAX_OWNERSHIP_ATTEMPTS):
             self._make_directory(self.path, 0o755)
             self._make_directory(self.sockets, 0o771)
             os.chmod(self.sockets, 0o771)  # enter, but not list
@@ -77,9 +73,9 @@ class RuntimeDirectory:
                 self._ownership = _lock(self.sockets)
                 return
             except (BlockingIOError, FileNotFoundError):
-                if attempt == _LOCK_ATTEMPTS - 1:
+                if attempt == MAX_OWNERSHIP_ATTEMPTS - 1:
                     raise
-                time.sleep(_LOCK_PAUSE)
+                time.sleep(OWNERSHIP_PAUSE)
 
     def adopt_ownership(self, ownership: int) -> None:
         """Be the one that accepts when the predecessor that lent us its lock has released it."""

@@ -11,12 +11,10 @@ from collections.abc import Callable
 
 import trio
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits import KILL_TIMEOUT, SUCCESSOR_TERM_TIMEOUT, ServerLimits
 from conductor_trio.log import Logger
-from conductor_trio.net.process import KILL_TIMEOUT
 
 _TAKE_OVER_OPTION = "--take-over"
-_TERM_TIMEOUT = 3.0
 
 
 async def run_successor(limits: ServerLimits, log: Logger, is_handed: Callable[[], bool]) -> None:
@@ -63,11 +61,11 @@ async def _start_successor() -> int:
 async def _end(pidfd: int) -> None:
     """The process has ended: SIGTERM, and SIGKILL after a grace. Cancelled or not."""
     with (
-        trio.CancelScope(shield=True, deadline=trio.current_time() + _TERM_TIMEOUT + KILL_TIMEOUT),
+        trio.CancelScope(shield=True, deadline=trio.current_time() + SUCCESSOR_TERM_TIMEOUT + KILL_TIMEOUT),
         contextlib.suppress(ProcessLookupError),
     ):
         signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-        with trio.move_on_after(_TERM_TIMEOUT):
+        with trio.move_on_after(SUCCESSOR_TERM_TIMEOUT):
             await trio.lowlevel.wait_readable(pidfd)
             return
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)

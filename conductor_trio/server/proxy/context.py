@@ -10,6 +10,7 @@ from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.limits import ServerLimits
 from conductor_trio.log import Logger
+from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.fairness import Fairness
@@ -51,7 +52,7 @@ class ProxyContext:
     activity: Activity = attrs.field(factory=Activity, init=False)
     date: DateMemo = attrs.field(factory=DateMemo, init=False)
     #: For bytes that go from one socket to another between two waits; what cannot go on at once is copied out.
-    buffer: memoryview = attrs.field(init=False)
+    buffer: SharedBuffer = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         settings, limits = self.settings, self.settings.limits
@@ -68,7 +69,7 @@ class ProxyContext:
         self.disconnects = DisconnectMonitor(limits)
         self.fairness = Fairness(limits)
         self.throttle = TokenThrottle(limits)
-        self.buffer = memoryview(bytearray(limits.splice_size))
+        self.buffer = SharedBuffer(limits.splice_size)
 
     @property
     def visitors(self) -> int:

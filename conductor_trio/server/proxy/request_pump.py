@@ -95,18 +95,22 @@ class RequestPump:
     async def _pass_piece(self, pipe: SplicePipe, max_bytes: int, *, takes: bool) -> bool:
         """Pass on bare payload that nobody looks at, and return whether the application takes more."""
         with self._visitor_in_time():
-            count = await pipe.receive(max_bytes)
+            if takes:
+                count = await pipe.receive_then_send(max_bytes)
+            else:
+                size = min(max_bytes, self._context.proxy.limits.read_size)
+                count = len(await self._context.visitor.receive_some(size))
         if not count:
             raise ClientDisconnected
         self._context.requests.skip(count)
         if takes:
             self._runtime.traffic.count_to_application(count)
             try:
-                await pipe.send()
+                if pipe.has_rest:
+                    await pipe.send_rest()
             except STREAM_LOST:
                 takes = False
-        if not takes:
-            pipe.close()  # nobody wants what it holds
+                pipe.close()  # nobody wants what it holds
         return takes
 
     @contextlib.contextmanager

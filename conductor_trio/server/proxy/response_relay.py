@@ -118,6 +118,7 @@ class ResponseRelay:
     async def _receive(self) -> None:
         """Wait for bytes; of a body that needs no look at it they go on through the shared buffer at once."""
         left = None if self._chunks_out else self._reader.raw_remaining
+        rest = b""
         try:
             if left is None:
                 data = await self._upstream.receive_some(self._proxy.limits.read_size)
@@ -126,13 +127,14 @@ class ResponseRelay:
                     return
                 count = 0
             else:
-                buffer = self._proxy.buffer[:left]
-                count = await self._upstream.receive_into(buffer)
+                count, rest = await self._proxy.buffer.receive_then_send(self._upstream, self._visitor, left)
         except STREAM_LOST as error:
             raise self._cut("the connection to it was lost") from error
         if count:
             self._reader.skip(count)
-            await self._send_from(buffer[:count])
+            self._traffic.count_to_visitors(count)
+            if rest:
+                await self._send_rest(rest)
             await self._proxy.fairness.yield_if_over_share(self._usage)
         else:
             self._reader.receive_eof()
@@ -151,10 +153,9 @@ class ResponseRelay:
                 raise ClientDisconnected from error
             self._proxy.fairness.charge(self._usage)
 
-    async def _send_from(self, buffer: memoryview) -> None:
-        self._traffic.count_to_visitors(len(buffer))
+    async def _send_rest(self, rest: bytes) -> None:
         try:
-            await self._visitor.send_from(buffer)
+            await self._visitor.send_all(rest)
         except STREAM_LOST as error:
             raise ClientDisconnected from error
 

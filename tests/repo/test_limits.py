@@ -1,0 +1,100 @@
+"""Every timeout, pause, interval, size and bound stands in `conductor_trio.limits`, and nowhere else."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import conductor_trio
+
+PACKAGE = Path(conductor_trio.__file__).parent
+
+# A limit's name, and the functions whose argument is one.
+NAME = re.compile(r"_*(MAX_.*|.*(TIMEOUT|PAUSE|INTERVAL|_SIZE).*)")
+WAITS = {"sleep", "move_on_after", "fail_after"}
+
+# What looks like a limit and is none, or is a grammar's.
+EXCEPTIONS = {
+    # Unix time of the year 5138: what a time that is read must be below to be one.
+    "server/routing/snapshot.py": {"_MAX_TIME"},
+    # The grammar of names: RFC 1035 section 2.3.4.
+    "access/hostnames.py": {"MAX_LABEL", "MAX_HOST"},
+}
+
+# Not moved yet.
+LEFT = {
+    "client/display/display.py": {"_MAX_HELD", "_ROOM_TIMEOUT"},
+    "client/display/link.py": {"_START_TIMEOUT"},
+    "client/display/screen.py": {"_MAX_STYLES"},
+    "client/doctor/examination.py": {"_CONNECT_TIMEOUT"},
+    "client/doctor/probes.py": {"_ANSWER_TIMEOUT", "_CONNECT_TIMEOUT", "_MAX_ANSWER", "_RESOLVE_TIMEOUT"},
+    "client/output/writer.py": {"_MAX_WRITE"},
+    "client/transport/local.py": {"_CONNECT_TIMEOUT"},
+    "client/transport/relay_mode.py": {"_MAX_SAID"},
+    "client/transport/ssh.py": {"_END_TIMEOUT", "_LAST_WORDS_TIMEOUT"},
+    "client/transport/ssh_log.py": {"_MAX_LINE", "_MAX_LINES"},
+    "http1/body.py": {"_MAX_CHUNK_LINE"},
+    "http1/fields.py": {"_MAX_REMEMBERED"},
+    "http1/request.py": {"_MAX_REMEMBERED"},
+    "http1/response.py": {"_MAX_REMEMBERED"},
+    "server/sessions/event_log.py": {"_MAX_ENTRIES"},
+}
+
+
+def is_number(value: ast.expr | None) -> bool:
+    """Whether it is written in numbers: 5.0, 64 * KIB, (0.1, 0.2), {KEY: 60}."""
+    if value is None:
+        return False
+    constants = [node.value for node in ast.walk(value) if isinstance(node, ast.Constant)]
+    is_computed = any(isinstance(node, ast.Call) for node in ast.walk(value))
+    return not is_computed and bool(constants) and all(isinstance(constant, int | float) for constant in constants)
+
+
+def numbers(tree: ast.Module) -> Iterator[str]:
+    """Yield the name of each constant, of a module or a class, that is a limit."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                pass
+            case _:
+                continue
+        if NAME.fullmatch(name) and is_number(value):
+            yield name
+
+
+def literal_waits(tree: ast.Module) -> Iterator[int]:
+    """Yield the line of each wait for a number that has no name; 0 is no wait."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr=name) | ast.Name(id=name),
+                args=[ast.Constant(value=int() | float() as value)],
+            ) if name in WAITS and value:
+                yield node.lineno
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path != PACKAGE / "limits.py":
+            yield str(path.relative_to(PACKAGE)), ast.parse(path.read_text())
+
+
+def test_the_limits_have_no_number_beside_them() -> None:
+    allowed = {name: EXCEPTIONS.get(name, set()) | LEFT.get(name, set()) for name in {*EXCEPTIONS, *LEFT}}
+    found = {name: set(numbers(tree)) - allowed.get(name, set()) for name, tree in modules()}
+    assert not {name: constants for name, constants in found.items() if constants}
+
+
+def test_nothing_waits_for_a_number_without_a_name() -> None:
+    assert not {name: lines for name, tree in modules() if (lines := list(literal_waits(tree)))}
+
+
+def test_no_exception_is_out_of_date() -> None:
+    found = {name: set(numbers(tree)) for name, tree in modules()}
+    assert {name: constants - found.get(name, set()) for name, constants in EXCEPTIONS.items()} == {
+        name: set() for name in EXCEPTIONS
+    }

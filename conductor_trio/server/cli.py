@@ -98,14 +98,14 @@ def _add_quota_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _limits(args: argparse.Namespace) -> ServerLimits:
-    for option, seconds in (("--grace", args.grace), ("--lost-timeout", args.detached_timeout)):
+    for option, seconds in (("--grace", args.grace), ("--lost-timeout", args.lost_timeout)):
         if not seconds >= 0:
             raise ConfigError(f"{option} is a number of seconds, 0 or more")
     quotas = {field: getattr(args, field) for _, field, _, _ in _QUOTAS}
     for option, field, least, what in _QUOTAS:
         if quotas[field] < least:
             raise ConfigError(f"{option} is how many {what} there may be, {least} or more")
-    return attrs.evolve(ServerLimits(), grace_timeout=args.grace, detached_timeout=args.detached_timeout, **quotas)
+    return attrs.evolve(ServerLimits(), grace_timeout=args.grace, detached_timeout=args.lost_timeout, **quotas)
 
 
 def _add_tls_options(parser: argparse.ArgumentParser) -> None:

@@ -274,10 +274,12 @@ def test_any_banner_gives_a_value_or_the_documented_error(line: bytes) -> None:
     try:
         banner = parse_banner(line)
     except (RegistrationRefused, RemoteProtocolError) as error:
-        strict_json(events.format_event(events.failed(str(error))))
+        strict_json(events.format_event(events.make_failed(error)))
     else:
         os.fsencode(banner.directory)  # it can be used as a path
-        strict_json(events.format_event(events.control_connect("/run/c/client", banner)))  # and shown to programs
+        strict_json(
+            events.format_event(events.ControlConnect(path="/run/c/client", banner=banner.raw))
+        )  # and shown to programs
 
 
 @given(lines)
@@ -286,9 +288,9 @@ def test_any_reply_gives_a_value_or_the_documented_error(line: bytes) -> None:
     try:
         accepted = parse_reply(line)
     except (RegistrationRefused, RemoteProtocolError) as error:
-        strict_json(events.format_event(events.failed(str(error))))
+        strict_json(events.format_event(events.make_failed(error)))
     else:
-        strict_json(events.format_event(events.live("token", None, accepted.urls)))
+        strict_json(events.format_event(events.Live(token="token", key=None, urls=accepted.urls)))
         assert all(url.isascii() and url.isprintable() for url in accepted.urls)
 
 
@@ -317,5 +319,5 @@ def test_a_greeting_nested_as_deep_as_can_be_read_can_be_shown() -> None:
         except RemoteProtocolError:
             deepest_failed = True
             break
-        events.format_event(events.control_connect("/run/c/client", banner))
+        events.format_event(events.ControlConnect(path="/run/c/client", banner=banner.raw))
     assert deepest_failed

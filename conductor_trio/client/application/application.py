@@ -1,4 +1,4 @@
-"""The user's program: started, listened to, watched until it accepts connections, ended with its group."""
+"""The application process: started in a process group, its output passed on, awaited until ready, and ended."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import contextlib
 import fcntl
 import os
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import trio
 
 from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.application.readiness import wait_ready
-from conductor_trio.client.host.cleanup import Guardian
+from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.local_socket import remove_stale
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
@@ -29,15 +30,15 @@ class Application:
     """The user's program: to be started, running, or ended. `ready` is set once it can be used."""
 
     def __init__(
-        self, output: Output, guardian: Guardian, limits: ClientLimits, stack: contextlib.ExitStack
+        self, output: Output, cleanup: Cleanup, limits: ClientLimits, stack: contextlib.ExitStack
     ) -> None:
         self.process: trio.Process | None = None
         self.ready = trio.Event()
         self._output = output
-        self._guardian = guardian
+        self._cleanup = cleanup
         self._limits = limits
         self._stack = stack  # closed when the program and its group are gone
-        self._pumps: list[_Pump] = []
+        self._pumps: list[_OutputPump] = []
         self._has_failed = False
         self._started = trio.Event()
         self._local_socket = ""
@@ -48,23 +49,26 @@ class Application:
         """Whether it could not be started, or has ended, whatever its children do."""
         return self._has_failed or (self.process is not None and self.process.returncode is not None)
 
-    async def start(self, start: LaunchSpec, local_socket: str, ready_path: str | None = None) -> None:
-        """It runs, once only, and is watched until it listens and, with a path, answers; or `ApplicationError`."""
+    async def start(self, spec: LaunchSpec, local_socket: str, ready_path: str | None = None) -> None:
+        """Start the program, once only; raises `ApplicationError`. Once ready it answers at `ready_path`."""
         self._local_socket, self._ready_path = local_socket, ready_path
         stdout, stdout_end = self._stack.enter_context(open_pipe())
         stderr, stderr_end = self._stack.enter_context(open_pipe())
         try:
-            self.process = await _execute(start, stdout_end, stderr_end)
+            self.process = await _execute(spec, stdout_end, stderr_end)
         except ApplicationError:
             self._has_failed = True
             raise
         finally:
             os.close(stdout_end)
             os.close(stderr_end)
-        self._stack.enter_context(self._guardian.watching("app", self.process.pid))
-        self._output.send(events.execute(list(start.command), self.process.pid, start.recipe))
+        self._stack.enter_context(self._cleanup.covering("app", self.process.pid))
+        self._output.send(events.Execute(command=spec.command, pid=self.process.pid, recipe=spec.recipe))
         size = self._limits.read_size
-        self._pumps = [_Pump("stdout", stdout, self._output, size), _Pump("stderr", stderr, self._output, size)]
+        self._pumps = [
+            _OutputPump("stdout", stdout, self._output, size),
+            _OutputPump("stderr", stderr, self._output, size),
+        ]
         self._started.set()
 
     async def wait_ended(self) -> int:
@@ -74,38 +78,38 @@ class Application:
         return STATUS_SIGNAL - returncode if returncode < 0 else returncode
 
     async def run(self) -> None:
-        """Once it is started, pass on what it says, and set `ready` when it is."""
+        """Wait for the start, then pass the output on, and set `ready` once the program can be used."""
         await self._started.wait()
         async with trio.open_nursery() as nursery:
             for pump in self._pumps:
-                nursery.start_soon(pump.run)
+                nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
             await wait_ready(self._local_socket, self._ready_path, self._limits)
             self.ready.set()
 
-    async def end(self, hurry: trio.Event) -> None:
-        """Its group is gone, what it said is passed on, and so is its end. Cancelled or not."""
+    async def end(self, force_exit: trio.Event) -> None:
+        """End the process group, pass on the rest of its output, and send the `exit` event. Cancelled or not."""
         if self.process is None:
             return
         async with trio.open_nursery() as nursery:
             # Our end may be a cancellation; end_group() has a deadline whatever the program does.
             nursery.cancel_scope.shield = True
             for pump in self._pumps:
-                nursery.start_soon(pump.run)
-            await end_group(self.process, term_timeout=self._limits.term_timeout, hurry=hurry)
+                nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
+            await end_group(self.process, term_timeout=self._limits.term_timeout, hurry=force_exit)
             nursery.cancel_scope.cancel()
         with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
             remove_stale(self._local_socket)
         for pump in self._pumps:
             pump.drain()
         if self.process.returncode is not None:
-            self._output.send(events.exit_(self.process.returncode))
+            self._output.send(events.Exit(status=self.process.returncode))
 
 
-class _Pump:
-    """One output of the program, on its way into `data` events."""
+class _OutputPump:
+    """Standard output or error of the program, passed on as `data` events."""
 
-    def __init__(self, kind: str, descriptor: int, output: Output, read_size: int) -> None:
-        self._kind = kind
+    def __init__(self, kind: Literal["stdout", "stderr"], descriptor: int, output: Output, read_size: int) -> None:
+        self.kind = kind
         self._descriptor = descriptor
         self._output = output
         self._read_size = read_size
@@ -140,34 +144,34 @@ class _Pump:
 
     def _send(self, text: str) -> None:
         if text:
-            self._output.send(events.data(self._kind, text))
+            self._output.send(events.Data(kind=self.kind, text=text))
 
 
 @contextlib.asynccontextmanager
 async def open_application(
-    output: Output, guardian: Guardian, limits: ClientLimits, hurry: trio.Event
+    output: Output, cleanup: Cleanup, limits: ClientLimits, force_exit: trio.Event
 ) -> AsyncIterator[Application]:
-    """Give the program, to be started; on leaving, it is gone with its group, and so is all that it left unsaid.
+    """Give an application that is to be started; on leaving, its process group has ended.
 
-    `hurry` cuts the grace short in which it may end itself.
+    `force_exit` cuts the grace short in which it may end itself.
     """
     with contextlib.ExitStack() as stack:
-        application = Application(output, guardian, limits, stack)
+        application = Application(output, cleanup, limits, stack)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(application.run)
+                nursery.start_soon(application.run, name="application")
                 yield application
                 nursery.cancel_scope.cancel()
         finally:
             output.expect_end()
-            await application.end(hurry)  # noqa: ASYNC102
+            await application.end(force_exit)  # noqa: ASYNC102
 
 
-async def _execute(start: LaunchSpec, stdout: int, stderr: int) -> trio.Process:
+async def _execute(spec: LaunchSpec, stdout: int, stderr: int) -> trio.Process:
     try:
         return await trio.lowlevel.open_process(
-            start.executed, stdin=None, stdout=stdout, stderr=stderr, env=start.environment, start_new_session=True
+            spec.executed, stdin=None, stdout=stdout, stderr=stderr, env=spec.environment, start_new_session=True
         )
     except OSError as error:
         status = STATUS_NOT_FOUND if isinstance(error, FileNotFoundError) else STATUS_NOT_EXECUTABLE
-        raise ApplicationError(f"cannot start {start.command[0]}: {error.strerror}", status=status) from error
+        raise ApplicationError(f"cannot start {spec.command[0]}: {error.strerror}", status=status) from error

@@ -204,7 +204,7 @@ def _make_settings(
         return bool(getattr(config, option, None) if said is None else said)
 
     if given.busy is not None and given.idle is None:
-        raise ConfigError("--busy says whether --idle may end the application; give both")
+        raise ConfigError("--busy says whether --idle may end the application", advice="give both")
     server = given.server or (config.server if config else None)
     if server is None:
         raise ConfigError(
@@ -245,7 +245,7 @@ def _settle_port(launch: Launch, tcp: int | None, *, is_told: bool = True) -> La
     if tcp is None and launch.listen == "unix" and "port" not in used:
         return launch
     if "socket" in used:
-        raise ConfigError("an application listens on {socket} or on a TCP port; leave out one of them")
+        raise ConfigError("an application listens on {socket} or on a TCP port", advice="leave out one of them")
     port = launch.port if tcp is None else tcp
     if port == 0 and "port" not in used:
         raise ConfigError(

@@ -14,7 +14,6 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-import attrs
 import trio
 
 from conductor_trio.access.tokens import hash_token
@@ -37,7 +36,15 @@ from conductor_trio.control.messages import (
     Registration,
     Takeover,
 )
-from conductor_trio.errors import ConductorError, RegistrationRefused, StartError, TransportError, first_of
+from conductor_trio.errors import (
+    ConductorError,
+    Hop,
+    RegistrationRefused,
+    StartError,
+    TransportError,
+    first_of,
+    host_shortage,
+)
 from conductor_trio.limits import RELAY_NAME
 
 _log = logging.getLogger(__name__)
@@ -54,12 +61,8 @@ class _Hopeless(ConductorError):
     """Another try would most likely end the same."""
 
 
-@attrs.frozen(kw_only=True)
-class Failure:
-    """Why there will be no connection."""
-
-    hop: events.Hop
-    reason: str
+def _hopeless(error: ConductorError) -> _Hopeless:
+    return _Hopeless(error.what, advice=error.advice, hop=error.hop)
 
 
 class Connection:
@@ -90,11 +93,10 @@ class Connection:
         self._idle = idle
         self._key = settings.key
         self._takeover = Takeover.ANY if settings.replace else Takeover.OWN
-        self._hop: events.Hop = "ssh"  # which fails if something does
+        self._hop: Hop = "ssh"  # which fails if something does
         self._was_greeted = False
         self._was_accepted = False
         self._attempt = 0  # in this outage; 0 outside of one
-        self._logged_reason = ""
         self._dial_pauses = Backoff(settings.limits)
         self._names: Accepted | None = None
         self._names_told = trio.Event()
@@ -104,46 +106,43 @@ class Connection:
         await self._names_told.wait()
         return self._names
 
-    async def keep_up(self) -> Failure:
-        """Keep the application reachable; returns only where the first dial fails."""
+    async def keep_up(self) -> ConductorError:
+        """Keep the application reachable; returns only where the first dial fails: why, and at which hop."""
         while True:
             error = await self._dial()
             if not self._was_accepted and (not self._was_greeted or isinstance(error, _Hopeless)):
-                return Failure(hop=self._hop, reason=str(error))
-            await self._pause(str(error), self._dial_pauses.take(self._limits.max_redial_pause))
+                return ConductorError(error.what, advice=error.advice, hop=error.hop or self._hop)
+            await self._pause(error, self._dial_pauses.take(self._limits.max_redial_pause))
 
-    async def _dial(self) -> BaseException:
+    async def _dial(self) -> ConductorError:
         """Connect, and serve for as long as the transport is any good; return why it no longer is."""
-        error: BaseException
+        error: ConductorError
         self._hop = "ssh"
         try:
             async with self._open_transport() as transport:
                 self._hop = "server"
                 server = self._settings.server
-                self._output.send(events.connect(server.user, server.host, server.port))
+                self._output.send(events.Connect(user=server.user, host=server.host, port=server.port))
                 await self._serve_channels(transport)
         except* ConductorError as group:
-            error = first_of(group)
+            first = first_of(group)
+            assert isinstance(first, ConductorError)
+            error = first
         except* OSError as group:
-            error = _Hopeless(_format_shortage(first_of(group)))
-            self._hop = "here"
+            error = _hopeless(host_shortage(first_of(group)))
         except* Exception as group:
             # A bug in dialling is not to cost the application its hours of work.
-            error = _Hopeless(f"this is a bug, please report it: {first_of(group)!r}")
-            self._hop = "here"
+            error = _Hopeless(f"this is a bug, please report it: {first_of(group)!r}", hop="here")
             _log.debug("traceback", exc_info=group)
         return error
 
-    async def _pause(self, reason: str, seconds: float) -> None:
+    async def _pause(self, error: ConductorError, seconds: float) -> None:
         """Tell why there is no connection and when the next try is, and wait for that."""
+        what, advice = error.what, error.advice
         if self._attempt == 0:
-            self._output.send(events.dead(reason))
+            self._output.send(events.Dead(what=what, advice=advice))
         self._attempt += 1
-        # An outage can last for a night.
-        level = logging.DEBUG if reason == self._logged_reason else logging.WARNING
-        _log.log(level, "not connected: %s; trying again in %.1f s", reason, seconds)
-        self._logged_reason = reason
-        self._output.send(events.reconnecting(seconds, reason, self._attempt))
+        self._output.send(events.Reconnecting(seconds=seconds, what=what, advice=advice, attempt=self._attempt))
         await trio.sleep(seconds)
 
     async def _serve_channels(self, transport: Transport) -> None:
@@ -162,12 +161,12 @@ class Connection:
                     continue
                 reason = await transport.explain(error, thorough=not self._was_greeted)
                 if not self._was_accepted and not (is_away and self._was_greeted):
-                    raise _Hopeless(reason)
+                    raise _hopeless(reason)
                 if self._attempt == 0:
                     pauses.reset()
                 failures = 0 if is_away or isinstance(error, RegistrationRefused) else failures + 1
                 if failures == _MAX_FAILURES or isinstance(error, LinkSilent):
-                    raise TransportError(reason) from error
+                    raise TransportError(reason.what, advice=reason.advice, hop=reason.hop) from error
                 limits = self._limits
                 await self._pause(
                     reason, pauses.take(limits.max_reopen_pause if is_away else limits.max_redial_pause)
@@ -187,7 +186,7 @@ class Connection:
             assert isinstance(first, ConductorError)
             error = first
         except* OSError as group:
-            error = TransportError(_format_shortage(first_of(group)))
+            error = host_shortage(first_of(group))
         return error
 
     async def _run_channel(self, transport: Transport, *, task_status: trio.TaskStatus[None]) -> None:
@@ -197,7 +196,7 @@ class Connection:
             channel = ControlChannel(stream, self._limits)
             banner = await channel.receive_banner()
             self._was_greeted = True
-            self._output.send(events.control_connect(self._settings.server.path, banner))
+            self._output.send(events.ControlConnect(path=self._settings.server.path, banner=banner.raw))
             self._check_extensions(banner)
             self._hop = "gateway"
             try:
@@ -242,7 +241,7 @@ class Connection:
         error: ConductorError | None = None
         async with trio.open_nursery() as nursery:
             if is_early:
-                self._output.send(events.starting(self._settings.token, self._key, accepted.urls))
+                self._output.send(events.Starting(token=self._settings.token, key=self._key, urls=accepted.urls))
                 nursery.start_soon(self._go_live_when_ready, channel, accepted, is_shown)
             else:
                 self._go_live(accepted)
@@ -299,16 +298,16 @@ class Connection:
         """The application can start, or will by what the server is going to tell; raises `StartError`."""
         if self._idle is not None and OWNER_COMMANDS not in banner.extensions and not self._was_accepted:
             raise StartError(
-                "the gateway's server does not tell when visitors come, as --idle needs; leave it out, or ask for "
-                "a newer conductor-trio-server"
+                "the gateway's server does not tell when visitors come, as --idle needs",
+                advice="leave it out, or ask for a newer conductor-trio-server",
             )
         if self._names_told.is_set() or STARTING in banner.extensions:
             return
         if self._settings.needs_names:
             raise StartError(
                 "the gateway's server does not tell the address before the application listens, as {host}, {url} "
-                "and {key} in its command need; leave these out, give the key with -k, or ask for a newer "
-                "conductor-trio-server"
+                "and {key} in its command need",
+                advice="leave these out, give the key with -k, or ask for a newer conductor-trio-server",
             )
         self._names_told.set()
 
@@ -317,10 +316,7 @@ class Connection:
         self._key = self._key or accepted.key
         if self._takeover is Takeover.ANY:
             self._takeover = Takeover.OWN
-        if self._attempt:
-            _log.info("connected again")
-            self._attempt = 0
-            self._logged_reason = ""
+        self._attempt = 0
         self._was_accepted = True
         self._dial_pauses.reset()
         if not self._names_told.is_set():
@@ -328,13 +324,9 @@ class Connection:
             self._names_told.set()
 
     def _go_live(self, accepted: Accepted) -> None:
-        self._output.send(events.live(self._settings.token, self._key, accepted.urls))
+        self._output.send(events.Live(token=self._settings.token, key=self._key, urls=accepted.urls))
 
 
 def _node_name() -> str:
     """Return the name of this host, as far as it may be told."""
     return re.sub(r"[^A-Za-z0-9._-]", "", socket.gethostname())[:MAX_NODE]
-
-
-def _format_shortage(error: BaseException) -> str:
-    return f"this host is short of something: {error}"

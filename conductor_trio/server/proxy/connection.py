@@ -17,7 +17,7 @@ from conductor_trio.access.decide import (
     SubmitToken,
     decide,
 )
-from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
+from conductor_trio.errors import RemoteProtocolError, UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
@@ -342,5 +342,6 @@ async def lingering_close(stream: Stream, limits: ServerLimits) -> None:
 
 
 def _upstream_text(error: UpstreamUnavailable) -> str:
-    text = str(error)
-    return text if text.startswith("The ") else f"The way to the application, its relay socket, failed: {text}."
+    if error.fault is UpstreamFault.RELAY_SOCKET:
+        return f"The way to the application, its relay socket, failed: {error.what}."
+    return error.what

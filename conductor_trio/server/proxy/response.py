@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import trio
 
-from conductor_trio.errors import RemoteProtocolError, UpstreamUnavailable
+from conductor_trio.errors import RemoteProtocolError, UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.body import (
     EndOfMessage,
     Framing,
@@ -148,7 +148,9 @@ class ResponseRelay:
 
     def _cut(self, what: str) -> Exception:
         if self._delivery is None:
-            return UpstreamUnavailable(f"The application did not give a proper answer: {what}.")
+            return UpstreamUnavailable(
+                f"The application did not give a proper answer: {what}.", fault=UpstreamFault.BAD_ANSWER
+            )
         return ResponseTruncated(what)
 
     def _format_event(self, event: ResponseHead | bytes | EndOfMessage) -> bytes:

@@ -6,7 +6,7 @@ from collections import deque
 
 import trio
 
-from conductor_trio.errors import UpstreamUnavailable
+from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
@@ -38,7 +38,7 @@ class UpstreamPool:
     async def open(self) -> SocketStream:
         """Return a fresh connection; raises `UpstreamUnavailable`."""
         if not self._is_open:
-            raise UpstreamUnavailable("The session ended.")
+            raise UpstreamUnavailable("The session ended.", fault=UpstreamFault.SESSION_ENDED)
         return await connect_unix(
             self.path,
             connect_timeout=self._limits.connect_timeout,

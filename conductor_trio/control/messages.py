@@ -5,7 +5,8 @@ r"""The control channel's messages, for both ends: one JSON object a line, UTF-8
     server → client   {"directory": "<absolute path>", "status": "ok"}
     client → server   {"auth": "<blake2b-512 hex>", "key": "<key>"}      key may be absent
     server → client   {"status": "ok", "urls": ["<host>", …]}  or  {"status": "error", "reason": "<text>"}
-                     and, additive, the key in force: "key": "<key>"
+                     and, additive, the key in force: "key": "<key>"; and the two parts of the reason, where the
+                     server has advice: "what": "<text>", "advice": "<text>"
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
 announced in the greeting, ``"extensions": ["owner", "resume", "starting"]``, and used by a client only then, and
@@ -29,7 +30,7 @@ import re
 import attrs
 
 from conductor_trio.access.tokens import is_token_hash
-from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
+from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, format_text
 
 JSONObject = dict[str, object]
 
@@ -111,6 +112,7 @@ class Refused:
     """The registration does not stand."""
 
     reason: str
+    advice: str | None = None
 
 
 Reply = Accepted | Refused
@@ -208,8 +210,11 @@ def format_reply(reply: Reply) -> bytes:
         case Accepted(urls=urls, key=key):
             told: JSONObject = {} if key is None else {"key": key}
             return _format_line({"status": "ok", "urls": list(urls), **told})
-        case Refused(reason=reason):
+        case Refused(reason=reason, advice=None):
             return _format_line({"status": "error", "reason": reason})
+        case Refused(reason=what, advice=advice):
+            reason = format_text(what, advice)
+            return _format_line({"status": "error", "reason": reason, "what": what, "advice": advice})
 
 
 def parse_reply(line: bytes) -> Accepted:
@@ -293,13 +298,21 @@ def _is_url_host(text: str) -> bool:
     return re.fullmatch(r"[!-~]+", text) is not None
 
 
-def _format_reason(reason: object) -> str:
-    """Return the server's reason as a line for people; what the original's server gives is bare."""
-    if reason == "exists":
-        return "name taken: another session of yours has this key; end that one or choose another key"
-    if type(reason) is int:  # an errno; what the server does with the system then is all with the relay socket
-        return f"the server cannot use the relay socket (error number {reason})"
-    return reason if isinstance(reason, str) and reason else "no reason given"
+def _read_refusal(message: JSONObject) -> RegistrationRefused:
+    """Return the server's refusal; the reason that the original's server gives is a bare word or number."""
+    match message:
+        case {"what": str(what), "advice": str(advice)} if what and advice:
+            return RegistrationRefused(what, advice=advice)
+        case {"reason": "exists"}:
+            return RegistrationRefused(
+                "name taken: another session of yours has this key", advice="end that one or choose another key"
+            )
+        case {"reason": str(reason)} if reason:
+            return RegistrationRefused(reason)
+        case {"reason": reason} if type(reason) is int:
+            # An errno; what the server does with the system then is all with the relay socket.
+            return RegistrationRefused(f"the server cannot use the relay socket (error number {reason})")
+    return RegistrationRefused("no reason given")
 
 
 def parse_from_server(line: bytes, what: str) -> JSONObject:
@@ -309,5 +322,5 @@ def parse_from_server(line: bytes, what: str) -> JSONObject:
     except ValueError as error:
         raise RemoteProtocolError(f"the server's {what} is {error}") from None
     if message.get("status") != "ok":
-        raise RegistrationRefused(_format_reason(message.get("reason")))
+        raise _read_refusal(message)
     return message

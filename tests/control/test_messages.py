@@ -99,6 +99,8 @@ def test_the_contract_to_the_letter() -> None:
     assert json.loads(format_registration(Registration(auth=DIGEST, key="k"))) == {"auth": DIGEST, "key": "k"}
     assert json.loads(format_reply(Accepted(urls=("a", "b")))) == {"status": "ok", "urls": ["a", "b"]}
     assert json.loads(format_reply(Refused(reason="no"))) == {"status": "error", "reason": "no"}
+    told = {"status": "error", "reason": "no; ask", "what": "no", "advice": "ask"}
+    assert json.loads(format_reply(Refused(reason="no", advice="ask"))) == told
 
 
 @pytest.mark.parametrize(
@@ -234,13 +236,16 @@ def test_acceptances_read_back(urls: list[str]) -> None:
 
 
 # Lone surrogates, too, but not the original's bare word, which is explained instead.
-@given(st.text(st.characters(), min_size=1).filter(lambda reason: reason != "exists"))
-def test_refusals_read_back(reason: str) -> None:
-    line = format_reply(Refused(reason=reason))
+@given(
+    st.text(st.characters(), min_size=1).filter(lambda reason: reason != "exists"),
+    st.none() | st.text(st.characters(), min_size=1),
+)
+def test_refusals_read_back(reason: str, advice: str | None) -> None:
+    line = format_reply(Refused(reason=reason, advice=advice))
     assert line.isascii() and line.endswith(b"\n") and line.count(b"\n") == 1
     with pytest.raises(RegistrationRefused) as refused:
         parse_reply(line[:-1])
-    assert str(refused.value) == reason
+    assert (refused.value.what, refused.value.advice) == (reason, advice)
 
 
 @pytest.mark.parametrize(

@@ -104,9 +104,9 @@ class ControlChannel:
             return True
         return False
 
-    async def refuse(self, reason: str) -> None:
+    async def refuse(self, error: RegistrationRefused) -> None:
         """Say why not, and give the client a moment to read it and to stop sending."""
-        await self.send(format_reply(Refused(reason=reason)))
+        await self.send(format_reply(Refused(reason=error.what, advice=error.advice)))
         await linger(
             self._stream,
             linger_timeout=_FAREWELL_TIMEOUT,

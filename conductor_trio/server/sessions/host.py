@@ -79,7 +79,7 @@ class SessionHost:
             except RegistrationRefused as error:
                 self._gateway.counters.refused += 1
                 log.info("refused", uid=uid, reason=str(error))
-                await channel.refuse(str(error))
+                await channel.refuse(error)
         except STREAM_LOST:
             self._gateway.log.debug("control_channel_lost")
         except ChannelEnded:

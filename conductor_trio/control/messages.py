@@ -178,13 +178,15 @@ def parse_registration(line: bytes) -> Registration:
         message = parse_object(line)
     except ValueError as error:
         raise RegistrationRefused(
-            f"the registration is {error}; send one object with auth and, if you like, key"
+            f"the registration is {error}", advice="send one object with auth and, if you like, key"
         ) from None
     auth = message.get("auth")
     if auth is None:
-        raise RegistrationRefused("auth is missing; send the blake2b-512 hex digest of the token")
+        raise RegistrationRefused("auth is missing", advice="send the blake2b-512 hex digest of the token")
     if not isinstance(auth, str) or not is_token_hash(auth.lower()):
-        raise RegistrationRefused("auth is malformed; send the blake2b-512 hex digest of the token (128 digits)")
+        raise RegistrationRefused(
+            "auth is malformed", advice="send the blake2b-512 hex digest of the token (128 digits)"
+        )
     key = message.get("key")
     if key is not None and not isinstance(key, str):
         raise RegistrationRefused("key is not a string")

@@ -235,7 +235,7 @@ def _open_watcher(limits: ServerLimits) -> Iterator[DirectoryMonitor]:
         watcher = DirectoryMonitor(limits)
     except OSError as error:
         raise StartError(
-            f"no inotify descriptor left ({error.strerror}); raise fs.inotify.max_user_instances"
+            f"no inotify descriptor left ({error.strerror})", advice="raise fs.inotify.max_user_instances"
         ) from error
     with watcher:
         yield watcher

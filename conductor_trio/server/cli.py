@@ -139,7 +139,7 @@ def parse_settings(argv: Sequence[str] | None) -> ServerSettings:
     """Return the settings of a command line; raises `ConfigError`, or SystemExit as argparse does."""
     args = _make_parser().parse_args(argv)
     if args.socket is not None and (args.port is not None or args.host is not None):
-        raise ConfigError("-s listens on a UNIX socket and -p or --host on a TCP port; give one of them")
+        raise ConfigError("-s listens on a UNIX socket and -p or --host on a TCP port", advice="give one of them")
     port = DEFAULT_PORT if args.port is None else args.port
     if not 0 <= port < 65536:
         raise ConfigError(f"port {port} is no TCP port (1 to 65535)")

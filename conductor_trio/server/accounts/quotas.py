@@ -39,10 +39,11 @@ class SessionQuotas:
         limits = self._limits
         if self._by_uid[uid] >= limits.max_sessions_per_user:
             raise RegistrationRefused(
-                f"you have {limits.max_sessions_per_user} sessions here, the most for one user; end one first"
+                f"you have {limits.max_sessions_per_user} sessions here, the most for one user",
+                advice="end one first",
             )
         if self._by_uid.total() >= limits.max_sessions:
-            raise RegistrationRefused("the gateway has no room for another session; try again later")
+            raise RegistrationRefused("the gateway has no room for another session", advice="try again later")
         self._count_new(uid)
         self._by_uid[uid] += 1
         admission = Admission()
@@ -62,7 +63,8 @@ class SessionQuotas:
         if level > self._limits.max_new_sessions:
             raise RegistrationRefused(
                 f"you have opened {self._limits.max_new_sessions} sessions here within a minute, the most for one "
-                "user; wait a moment"
+                "user",
+                advice="wait a moment",
             )
         if len(self._new) > self._limits.max_sessions:  # those whose bucket is empty by now
             self._new = {u: found for u, found in self._new.items() if found[1] > now - _MINUTE}

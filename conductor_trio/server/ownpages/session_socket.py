@@ -131,7 +131,7 @@ class _SessionSocket:
         token = secrets.token_urlsafe(24)
         command = _parse_page_command(message, self._route.key, hash_token(token.encode()))
         if not isinstance(command, ShareSession | RevokeShare | StopSession):
-            raise RegistrationRefused("the gateway did not understand the page; load it anew")
+            raise RegistrationRefused("the gateway did not understand the page", advice="load it anew")
         execute_for(self._route, command, self._gateway)
         if isinstance(command, ShareSession):
             await self._send(link=LOGIN_PREFIX + token)

@@ -103,7 +103,7 @@ class RouteTable:
             is_same_user = holder.user in (route.user, None)
             may_take = takeover is Takeover.ANY or (takeover is Takeover.OWN and is_own)
             if not (is_same_user and may_take):
-                raise RegistrationRefused(_name_taken(route.key, holder))
+                raise _name_taken(route.key, holder)
         for holder in holders:
             self._remove(holder)
             holder.yield_name()
@@ -222,13 +222,14 @@ def _lost(route: Route, since: float, expires: float) -> DetachedRoute:
     )
 
 
-def _name_taken(key: str, holder: Route | DetachedRoute) -> str:
+def _name_taken(key: str, holder: Route | DetachedRoute) -> RegistrationRefused:
     if isinstance(holder, DetachedRoute):
-        return (
+        return RegistrationRefused(
             f"name taken: the key {key} is kept for a session of yours whose link was lost; it is free as soon as "
-            "that has not come back for a while; choose another key, or take it over (-r)"
+            "that has not come back for a while",
+            advice="choose another key, or take it over (-r)",
         )
-    return (
-        f"name taken: the key {key} is in use by another session of yours; end that one, choose another key, or "
-        "take it over (-r)"
+    return RegistrationRefused(
+        f"name taken: the key {key} is in use by another session of yours",
+        advice="end that one, choose another key, or take it over (-r)",
     )

@@ -61,7 +61,8 @@ class ControlChannel:
                     line = self._lines.next_event()
                 except RemoteProtocolError:
                     raise RegistrationRefused(
-                        f"the line is longer than {MAX_CONTROL_LINE} bytes; send one JSON object and a newline"
+                        f"the line is longer than {MAX_CONTROL_LINE} bytes",
+                        advice="send one JSON object and a newline",
                     ) from None
                 if line is not None:
                     return line
@@ -72,7 +73,7 @@ class ControlChannel:
                     raise ChannelEnded
                 self.last_heard = trio.current_time()
                 self._lines.receive_data(data)
-        raise RegistrationRefused("half a line and then nothing; send one JSON object and a newline")
+        raise RegistrationRefused("half a line and then nothing", advice="send one JSON object and a newline")
 
     async def wait_end(
         self, on_ready: Callable[[], None], on_pong: Callable[[float | None], None] = lambda ends: None

@@ -100,7 +100,7 @@ class SessionHost:
             except KeyError:
                 raise RegistrationRefused(f"the gateway knows no user with the id {uid}") from None
             return entry.pw_name
-        raise RegistrationRefused("the gateway could not look up your user name in time; try again")
+        raise RegistrationRefused("the gateway could not look up your user name in time", advice="try again")
 
     async def _run_session(self, channel: ControlChannel, owner: Owner, admission: Admission, log: Logger) -> None:
         with contextlib.ExitStack() as stack:
@@ -163,7 +163,7 @@ class SessionHost:
         while following is not None:
             await channel.send(execute_command(following, owner.user, self._gateway))
             following = parse_command(await channel.receive_line())
-        raise RegistrationRefused("a channel is for commands or for a registration; open another one")
+        raise RegistrationRefused("a channel is for commands or for a registration", advice="open another one")
 
     async def _check_connects(self, directory: SessionDirectory) -> None:
         try:
@@ -171,17 +171,17 @@ class SessionHost:
         except UpstreamUnavailable as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in OUT_OF_RESOURCES:
                 raise RegistrationRefused(
-                    f"the gateway is short of something at this moment ({error}); try again"
+                    f"the gateway is short of something at this moment ({error})", advice="try again"
                 ) from error
             raise RegistrationRefused(
-                f"the relay socket {directory.relay_path} does not accept a connection ({error}); it must be "
-                "alive and of mode 0660"
+                f"the relay socket {directory.relay_path} does not accept a connection ({error})",
+                advice="it must be alive and of mode 0660",
             ) from error
         stream.close()
 
     def _make_route(self, registration: Registration, owner: Owner, directory: SessionDirectory) -> Route:
         if registration.auth == EMPTY_TOKEN_HASH:
-            raise RegistrationRefused("auth is the hash of an empty token; choose a token")
+            raise RegistrationRefused("auth is the hash of an empty token", advice="choose a token")
         patterns = self._gateway.patterns
         label = user_label(owner.user)
         key = registration.key

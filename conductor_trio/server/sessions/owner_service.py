@@ -55,7 +55,9 @@ def _find(key: str, user: str, gateway: Gateway) -> Route | DetachedRoute:
         holder = gateway.routes.find(pattern.format_host(key, user_label(user)))
         if isinstance(holder, Route | DetachedRoute):
             return holder
-    raise RegistrationRefused(f"you have no session with the key {key[:63]!a} here; `ls` shows those you have")
+    raise RegistrationRefused(
+        f"you have no session with the key {key[:63]!a} here", advice="`ls` shows those you have"
+    )
 
 
 def describe_session(route: Route | DetachedRoute, gateway: Gateway) -> dict[str, object]:
@@ -97,7 +99,9 @@ def _stop(route: Route | DetachedRoute) -> bytes:
         route.event_log.note("The owner asked to stop the application, which will be told when its link is back")
         return format_answer(state="lost")
     if route.tell is None:
-        raise RegistrationRefused("the client of that session cannot be told to stop; end it where it runs")
+        raise RegistrationRefused(
+            "the client of that session cannot be told to stop", advice="end it where it runs"
+        )
     route.tell(Event.STOP)
     route.event_log.note("The owner asked to stop the application")
     return format_answer(state="live")
@@ -106,9 +110,13 @@ def _stop(route: Route | DetachedRoute) -> bytes:
 def _share(route: Route | DetachedRoute, command: ShareSession, gateway: Gateway) -> bytes:
     hashes = {route.access.owner, EMPTY_TOKEN_HASH, *(share.link_hash for share in route.access.shares)}
     if command.auth in hashes:
-        raise RegistrationRefused("auth is that of an empty token, or of one in use; choose another token")
+        raise RegistrationRefused(
+            "auth is that of an empty token, or of one in use", advice="choose another token"
+        )
     if len(route.access.shares) >= _MAX_SHARES:
-        raise RegistrationRefused(f"the session has {_MAX_SHARES} shares, the most there can be; revoke one first")
+        raise RegistrationRefused(
+            f"the session has {_MAX_SHARES} shares, the most there can be", advice="revoke one first"
+        )
     now = time.time()
     share = Share(
         id=base64.b32encode(secrets.token_bytes(_ID_ENTROPY)).decode().lower(),
@@ -126,7 +134,7 @@ def _share(route: Route | DetachedRoute, command: ShareSession, gateway: Gateway
 
 def _revoke(route: Route | DetachedRoute, share: str, gateway: Gateway) -> bytes:
     if share not in {one.id for one in route.access.shares}:
-        raise RegistrationRefused("the session has no share of that id; `ls` shows those that it has")
+        raise RegistrationRefused("the session has no share of that id", advice="`ls` shows those that it has")
     gateway.routes.set_access(route, route.access.without([share]))
     route.event_log.note("A share was revoked")
     return format_answer()

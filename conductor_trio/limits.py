@@ -24,6 +24,14 @@ RELAY_NAME = "socket"
 #: One line of the control channel, newline included, in bytes: the control channel's contract.
 MAX_CONTROL_LINE = 64 * KIB
 
+# What else either end of the control channel may say.
+MAX_OWNER_ANSWER = 4 * MIB  # bytes of the answer to a command: more sessions than a gateway allows one user
+MAX_NODE_NAME = 64  # characters of a computer's name in a registration
+MAX_SHARE_LABEL = 60  # characters
+MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
+SHARE_TOKEN_ENTROPY = 24  # bytes of a share's token; 32 characters that need no quoting
+MAX_TIME = 5e9  # Unix time, in the year 2128; what is later, or longer, is a mistake
+
 
 @attrs.frozen(kw_only=True)
 class ServerLimits:
@@ -87,6 +95,7 @@ class ServerLimits:
     control_send_timeout: float = 15.0  # a reply that is not read
     user_lookup_timeout: float = 5.0  # a directory service can hang for seconds
     max_control_lines: int = 16  # further lines after the registration, which the protocol does not have
+    farewell_timeout: float = 1.0  # for a refused client to read why, and to stop sending
     # A class of demonstrations may come from one account; what a user cannot do is to fill the gateway alone.
     max_sessions_per_user: int = 1024
     max_sessions: int = 8192
@@ -109,11 +118,19 @@ class ClientLimits:
     probe_pause: float = 0.01
     max_probe_pause: float = 0.2
     probe_timeout: float = 30.0  # for the answer to a request; the application may be loading what it needs
-    # Backoff between dials grow by a quarter: an outage is over for us after about a quarter more than it lasted.
+    # Back-off between dials grows by a quarter: an outage is over for us after about a quarter more than it took.
     redial_pause: float = 0.2
     redial_growth: float = 1.25
+    redial_jitter: float = 0.5  # of a pause, at random: all clients of a restarted gateway would come back at once
     max_redial_pause: float = 30.0
     max_reopen_pause: float = 1.5  # while SSH stands and only the server is away, which costs nobody a login
+    # In a row, of what is neither the server's absence nor its word: then the transport may be to blame.
+    max_channel_failures: int = 2
+    closing_timeout: float = 0.1  # for the news that the control channel is closed to come through SSH
+    # Between two looks whether a session has ended, and how long that may take: a stop waits for an application of
+    # ours for 3 s at most, and for news of the end that come over a busy network.
+    stop_poll_pause: float = 0.2
+    stop_timeout: float = 60.0
     ping_timeout: float = 28.0  # of silence of a server that pings, and the link is dead: within 30 s
     hint_pause: float = 15.0  # for an application to listen that was not told where; then its user is told how
     # For the server to confirm that visitors are shown the application; one that does not has heard of it by then.

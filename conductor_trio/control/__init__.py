@@ -1,9 +1,10 @@
 """The control channel, both ends, sans-IO: one JSON object a line over a UNIX socket.
 
-`lines` cuts the bytes into lines, `messages` is the banner, the registration, its reply and the events that
-follow, `owner_commands` what owners ask in the place of a registration.
+`states` says in tables which message may come when, and `machine` moves through them; `lines` cuts the bytes into
+lines, `messages` are the greeting, the registration and its reply, `events` what follows, `owner_commands` what
+owners ask in the place of a registration.
 
 May import `access` and what lies below. Never here: sockets, time, sessions, the application.
 
-Begin with the dialogue at the head of `messages`.
+Begin with the dialogue at the head of `messages`, and its states at the head of `states`.
 """

@@ -1,6 +1,6 @@
-r"""The control channel's messages, for both ends: one JSON object a line, UTF-8.
+r"""The control channel's greeting, registration and reply: one JSON object a line, UTF-8, the same at both ends.
 
-::
+The dialogue::
 
     server → client   {"directory": "<absolute path>", "status": "ok"}
     client → server   {"auth": "<blake2b-512 hex>", "key": "<key>"}      key may be absent
@@ -8,16 +8,28 @@ r"""The control channel's messages, for both ends: one JSON object a line, UTF-8
                      and, additive, the key in force: "key": "<key>"; and the two parts of the reason, where the
                      server has advice: "what": "<text>", "advice": "<text>"
 
+Which of them may come when is in the tables of `conductor_trio.control.states`. Between the greeting and the
+registration the client has the SSH server listen at ``<directory>/socket``, the relay socket.
+
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
 announced in the greeting, ``"extensions": ["owner", "resume", "starting"]``, and used by a client only then, and
-by the server only with a client whose registration says the same. With `resume`:
+by the server only with a client whose registration says the same:
 
-- The registration may say whether it takes a name over that is in use: `Takeover`.
-- Both ends send events, ``{"event": "<name>"}``, after the registration: `Event`.
-- A channel that ends without `LEAVE` was lost: the server keeps the name for a while, and holds requests for it.
+========== =========================== ====================================================================
+extension  fields of the registration  what it adds
+========== =========================== ====================================================================
+resume     takeover: own, any, never   Events follow the reply (`conductor_trio.control.events`); `takeover` says
+                                       whether a name in use is taken over (`Takeover`). A channel that ends
+                                       without `Leave` was lost: the server keeps the name for a while, and
+                                       holds requests for it.
+starting   starting: true or false     With true, a client registers before its application listens, so that it
+                                       knows its host names and visitors see what they wait for, until `Ready`.
+owner      node: its computer's name;  The client can be told to `Stop`. Independent of a registration, owners
+           until: when that one's      may give commands in its place: `conductor_trio.control.owner_commands`.
+           time is over, or null
+========== =========================== ====================================================================
 
-With `starting`, a client registers before its application listens, ``"starting": true``, so that it knows its URLs
-and visitors see what they wait for; `READY` ends that.
+Times are Unix times in seconds.
 """
 
 from __future__ import annotations
@@ -31,22 +43,21 @@ import attrs
 
 from conductor_trio.access.tokens import is_token_hash
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, format_text
+from conductor_trio.limits import MAX_NODE_NAME, MAX_TIME
 
 JSONObject = dict[str, object]
 
-#: The extension that makes a lost link expendable; see above.
+#: The extension by which a session outlives its link; see above.
 RESUME = "resume"
 
-#: The extension by which a name is there before its application; see above.
+#: The extension by which an application is registered before it listens; see above.
 STARTING = "starting"
 
-#: The extension by which owners command; see `conductor_trio.control.owner_commands`. A registration that names
-#: it may tell its node's name, and its client can be told to `STOP`.
+#: The extension by which owners give commands, and clients are told to stop; see above.
 OWNER_COMMANDS = "owner"
 
-_EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS})
-
-MAX_NODE = 64  # characters
+#: All extensions that we know.
+EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS})
 
 
 class Takeover(enum.Enum):
@@ -57,33 +68,24 @@ class Takeover(enum.Enum):
     NEVER = "never"  #: none; a client says so that has been replaced, lest two of them take turns
 
 
-class Event(enum.Enum):
-    """What is said on a channel after the registration."""
-
-    LEAVE = "leave"  #: from the client: it ends on purpose, and so does the name
-    READY = "ready"  #: from the client: the application listens; from the server: visitors see it
-    PONG = "pong"  #: from the client: the answer to PING; may tell when it ends an application that nobody uses
-    STOP = "stop"  #: from the server: the owner wants the application to end
-    PING = "ping"  #: from the server, every few seconds: either end knows by the silence that the link is dead
-    MOVE = "move"  #: from the server: register again, on another channel; this one is served to its end
-    REPLACED = "replaced"  #: from the server: another session has taken the name; this channel ends
-
-
 @attrs.frozen(kw_only=True)
 class Banner:
-    """The server's greeting. `raw` is the object as it came, for the client's `controlConnect` event."""
+    """The server's greeting: the session's directory, and the extensions that the server speaks and we know.
+
+    `raw` is the object as it came, for the client's `controlConnect` event.
+    """
 
     directory: str
-    raw: JSONObject
+    raw: JSONObject = attrs.field(factory=dict, repr=False)
     extensions: frozenset[str] = frozenset()
 
 
 @attrs.frozen(kw_only=True)
 class Registration:
-    """What a client asks for: the hash of its token (lower-case hex), and the key that it wants, if any.
+    """A client's request for a name: the hash of its token (lower-case hex), and the key that it wants, if any.
 
-    `extensions` are those that it speaks; `takeover` is only said with `RESUME` among them, `is_starting` with
-    `STARTING`.
+    `extensions` are those that it speaks and we know; `takeover` is only sent with `RESUME` among them,
+    `is_starting` with `STARTING`, `node` and `until` with `OWNER_COMMANDS`.
     """
 
     auth: str
@@ -118,7 +120,8 @@ class Refused:
 Reply = Accepted | Refused
 
 
-def _format_line(message: JSONObject) -> bytes:
+def format_object(message: JSONObject) -> bytes:
+    """Write a JSON object as a line, newline included."""
     return json.dumps(message).encode() + b"\n"
 
 
@@ -143,7 +146,7 @@ def parse_object(line: bytes) -> JSONObject:
 
 def format_banner(directory: str) -> bytes:
     """Write the server's greeting."""
-    return _format_line({"directory": directory, "status": "ok", "extensions": sorted(_EXTENSIONS)})
+    return format_object({"directory": directory, "status": "ok", "extensions": sorted(EXTENSIONS)})
 
 
 def parse_banner(line: bytes) -> Banner:
@@ -169,17 +172,26 @@ def format_registration(registration: Registration) -> bytes:
     if OWNER_COMMANDS in registration.extensions:
         message["node"] = registration.node
         message["until"] = registration.until
-    return _format_line(message)
+    return format_object(message)
 
 
-def parse_registration(line: bytes) -> Registration:
-    """Read the client's request; raises `RegistrationRefused` with what is wrong and what to send."""
+def parse_request(line: bytes) -> JSONObject:
+    """Read the object of a client's request, whatever it asks; raises `RegistrationRefused` where it is none."""
     try:
-        message = parse_object(line)
+        return parse_object(line)
     except ValueError as error:
         raise RegistrationRefused(
             f"the registration is {error}", advice="send one object with auth and, if you like, key"
         ) from None
+
+
+def parse_registration(line: bytes) -> Registration:
+    """Read the client's registration; raises `RegistrationRefused` with what is wrong and what to send."""
+    return read_registration(parse_request(line))
+
+
+def read_registration(message: JSONObject) -> Registration:
+    """Read a registration from the object in its line; raises as `parse_registration` does."""
     auth = message.get("auth")
     if auth is None:
         raise RegistrationRefused("auth is missing", advice="send the blake2b-512 hex digest of the token")
@@ -202,7 +214,7 @@ def parse_registration(line: bytes) -> Registration:
         takeover=takeover,
         is_starting=message.get("starting") is True,
         node=_parse_node(message),
-        until=_parse_time(message.get("until")),
+        until=parse_time(message.get("until")),
     )
 
 
@@ -211,12 +223,12 @@ def format_reply(reply: Reply) -> bytes:
     match reply:
         case Accepted(urls=urls, key=key):
             told: JSONObject = {} if key is None else {"key": key}
-            return _format_line({"status": "ok", "urls": list(urls), **told})
+            return format_object({"status": "ok", "urls": list(urls), **told})
         case Refused(reason=reason, advice=None):
-            return _format_line({"status": "error", "reason": reason})
+            return format_object({"status": "error", "reason": reason})
         case Refused(reason=what, advice=advice):
             reason = format_text(what, advice)
-            return _format_line({"status": "error", "reason": reason, "what": what, "advice": advice})
+            return format_object({"status": "error", "reason": reason, "what": what, "advice": advice})
 
 
 def parse_reply(line: bytes) -> Accepted:
@@ -229,63 +241,23 @@ def parse_reply(line: bytes) -> Accepted:
     return Accepted(urls=tuple(urls), key=key if isinstance(key, str) else None)
 
 
-def format_event(event: Event) -> bytes:
-    """Write an event."""
-    return _format_line({"event": event.value})
-
-
-def format_ping(idle: float, visitors: int) -> bytes:
-    """Write a `PING`; `idle` is for how many seconds nothing has gone through, `visitors` counts connections."""
-    return _format_line({"event": Event.PING.value, "idle": idle, "visitors": visitors})
-
-
-def format_pong(ends: float | None) -> bytes:
-    """Write a `PONG`; `ends` is when (Unix time) the application ends because nobody uses it, if it is to."""
-    return format_event(Event.PONG) if ends is None else _format_line({"event": Event.PONG.value, "ends": ends})
-
-
-def parse_pong(line: bytes) -> float | None:
-    """Return the `ends` of a `PONG`, None where it tells none."""
-    try:
-        return _parse_time(parse_object(line).get("ends"))
-    except ValueError:
-        return None
-
-
-def _parse_time(value: object) -> float | None:
-    """Return a Unix time of this century; what is none is none."""
-    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 5e9
+def parse_time(value: object) -> float | None:
+    """Return a Unix time of this century, None for anything else."""
+    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MAX_TIME
     return float(value) if is_time and isinstance(value, int | float) else None
-
-
-def parse_idle(line: bytes) -> float | None:
-    """Return the `idle` of a `PING`, None where it tells none."""
-    try:
-        idle = parse_object(line).get("idle")
-    except ValueError:
-        return None
-    return float(idle) if isinstance(idle, int | float) and not isinstance(idle, bool) else None
-
-
-def parse_event(line: bytes) -> Event | None:
-    """Read an event; None for anything else, among it what later versions may say."""
-    try:
-        return Event(parse_object(line).get("event"))
-    except ValueError:
-        return None
 
 
 def _parse_node(message: JSONObject) -> str:
     """Return the node's name; what is no name of a computer is none."""
     node = message.get("node")
-    return node if isinstance(node, str) and re.fullmatch(rf"[A-Za-z0-9._-]{{0,{MAX_NODE}}}", node) else ""
+    return node if isinstance(node, str) and re.fullmatch(rf"[A-Za-z0-9._-]{{0,{MAX_NODE_NAME}}}", node) else ""
 
 
 def _parse_extensions(message: JSONObject) -> frozenset[str]:
     """Return the extensions that the other end speaks and we do; what is no list of words announces none."""
     told = message.get("extensions")
     words = {word for word in told if isinstance(word, str)} if isinstance(told, list) else set()
-    return _EXTENSIONS & words
+    return EXTENSIONS & words
 
 
 def _is_path(text: str) -> bool:
@@ -318,7 +290,10 @@ def _read_refusal(message: JSONObject) -> RegistrationRefused:
 
 
 def parse_from_server(line: bytes, what: str) -> JSONObject:
-    """Read what says that all is well; raises `RegistrationRefused` with the reason, or `RemoteProtocolError`."""
+    """Read the object in a line, whose status must be ok.
+
+    Raises `RegistrationRefused` with the reason where it is not, and `RemoteProtocolError` for no object.
+    """
     try:
         message = parse_object(line)
     except ValueError as error:

@@ -1,6 +1,6 @@
-r"""What owners ask over the control channel, in the place of a registration, and what they are told: ``owner``.
+r"""Owners' commands, given over the control channel in the place of a registration: extension ``owner``.
 
-::
+The dialogue after the greeting::
 
     client → server   {"command": "list"}
                       {"command": "stop", "key": "<key>"}
@@ -9,13 +9,12 @@ r"""What owners ask over the control channel, in the place of a registration, an
                       {"command": "revoke", "key": "<key>", "id": "<share's id>"}
     server → client   {"status": "ok", …}  or  {"status": "error", "reason": "<text>"}
 
-One answer for each, in order, until the client closes. Who asks, the kernel tells: a command is about the sessions
-of that user only.
+One answer for each, in order, until the client closes; after an error the server closes. Who asks, the kernel
+tells (SO_PEERCRED): a command is about the sessions of that user only.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 
@@ -23,11 +22,9 @@ import attrs
 
 from conductor_trio.access.grants import Share
 from conductor_trio.access.tokens import is_token_hash
-from conductor_trio.control.messages import JSONObject, parse_from_server, parse_object
+from conductor_trio.control.messages import JSONObject, format_object, parse_from_server, parse_object
 from conductor_trio.errors import RegistrationRefused
-
-MAX_LABEL = 60  # characters
-MAX_SHARE_TIME = 366 * 86400.0  # seconds
+from conductor_trio.limits import MAX_SHARE_LABEL, MAX_SHARE_TIME
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -63,6 +60,13 @@ class RevokeShare:
     id: str
 
 
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What comes of a command that was carried out: further fields beside ``"status": "ok"``."""
+
+    fields: JSONObject
+
+
 Command = ListSessions | StopSession | ShareSession | RevokeShare
 
 
@@ -75,7 +79,7 @@ def parse_command(line: bytes) -> Command | None:
 
 
 def read_command(message: JSONObject) -> Command | None:
-    """Do as `parse_command`, from what a line has told."""
+    """Read a command from the object in its line; returns and raises as `parse_command` does."""
     match message.get("command"):
         case None:
             return None
@@ -107,8 +111,8 @@ def _parse_share(message: JSONObject) -> ShareSession:
         raise RegistrationRefused(
             "auth is malformed", advice="send the blake2b-512 hex digest of the token (128 digits)"
         )
-    if not isinstance(label, str) or len(label) > MAX_LABEL or _UNPRINTABLE.search(label):
-        raise RegistrationRefused(f"a label has at most {MAX_LABEL} printable characters")
+    if not isinstance(label, str) or len(label) > MAX_SHARE_LABEL or _UNPRINTABLE.search(label):
+        raise RegistrationRefused(f"a label has at most {MAX_SHARE_LABEL} printable characters")
     if seconds is not None and (
         isinstance(seconds, bool)
         or not isinstance(seconds, int | float)
@@ -143,7 +147,7 @@ def format_command(command: Command) -> bytes:
             }
         case RevokeShare(key=key, id=share):
             message = {"command": "revoke", "key": key, "id": share}
-    return json.dumps(message).encode() + b"\n"
+    return format_object(message)
 
 
 def describe_share(share: Share) -> JSONObject:
@@ -158,11 +162,11 @@ def describe_share(share: Share) -> JSONObject:
     }
 
 
-def format_answer(**fields: object) -> bytes:
-    """Write what is told where a command has been carried out."""
-    return json.dumps({"status": "ok", **fields}).encode() + b"\n"
+def format_answer(answer: Answer) -> bytes:
+    """Write the answer to a command that was carried out."""
+    return format_object({"status": "ok", **answer.fields})
 
 
-def parse_answer(line: bytes) -> JSONObject:
+def parse_answer(line: bytes) -> Answer:
     """Read the answer to a command; raises `RegistrationRefused` with the reason, or `RemoteProtocolError`."""
-    return parse_from_server(line, "answer")
+    return Answer(fields=parse_from_server(line, "answer"))

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.control.messages import RESUME, Event, format_event
+from conductor_trio.control.events import Leave, format_event
+from conductor_trio.control.messages import RESUME
 from conductor_trio.limits import RELAY_NAME
 from scripts.bench.machine import BenchError, connect
 
@@ -68,7 +69,7 @@ class LocalSession:
     def leave(self) -> None:
         """End on purpose, so that nobody is expected back; returns once the server has taken note."""
         with contextlib.suppress(OSError):
-            self._channel.sendall(format_event(Event.LEAVE))
+            self._channel.sendall(format_event(Leave()))
         self.end()
 
     def end(self) -> None:

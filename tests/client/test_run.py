@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -14,7 +13,6 @@ import pytest
 import trio
 import trio.testing
 
-from conductor_trio.access.tokens import hash_token
 from conductor_trio.client import run
 from conductor_trio.client.application.application import open_application
 from conductor_trio.client.application.launch import LaunchSpec
@@ -23,13 +21,10 @@ from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.output.writer import Output, open_output
-from conductor_trio.client.session.channel import ControlChannel
-from conductor_trio.control.messages import Registration
-from conductor_trio.errors import ApplicationError, RegistrationRefused, RemoteProtocolError, TransportError
+from conductor_trio.errors import ApplicationError
 from conductor_trio.limits import ClientLimits
 from tests.doubles.client_command import UPPERCASE_APPLICATION, python
 from tests.doubles.control_server import ControlServer, open_control_server
-from tests.doubles.streams import memory_stream_pair
 
 LIMITS = ClientLimits(redial_pause=0.01)
 
@@ -204,41 +199,3 @@ async def test_a_finished_cleanup_leaves_everything_alone(short_tmp: Path) -> No
         with cleanup.covering("app_directory", kept):
             pass
     assert kept.is_dir()
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "says"),
-    [
-        (b'{"status": "ok", "urls": ["a"]}\n', None, ""),
-        (b'{"status": "error", "reason": "taken"}\n', RegistrationRefused, "taken"),
-        (b"no json\n", RemoteProtocolError, "JSON"),
-        (b'{"status": "ok"}\n', RemoteProtocolError, "host names"),
-        (b"x" * 65536, RemoteProtocolError, "longer"),
-        (b'{"status": "ok"', TransportError, "closed"),
-        (b"", TransportError, "closed"),
-    ],
-)
-async def test_answers_to_a_registration(answer: bytes, error: type[Exception] | None, says: str) -> None:
-    ours, theirs = memory_stream_pair()
-    channel = ControlChannel(ours, LIMITS)
-    await theirs.send_all(b'{"directory": "/d", "status": "ok"}\n' + answer)
-    await theirs.send_eof()
-    assert (await channel.receive_banner()).directory == "/d"
-    with contextlib.ExitStack() as stack:
-        if error is not None:
-            stack.enter_context(pytest.raises(error, match=says))
-        accepted = await channel.register(Registration(auth=hash_token(b"t"), key=None))
-        assert accepted.urls == ("a",)
-        await channel.wait_closed()
-
-
-@pytest.mark.parametrize("greeting", [b"", b'{"directory": "/d", "sta'])
-async def test_a_server_that_says_nothing_is_given_up(
-    greeting: bytes, autojump_clock: trio.testing.MockClock
-) -> None:
-    ours, theirs = memory_stream_pair()
-    await theirs.send_all(greeting)
-    started = trio.current_time()
-    with pytest.raises(TransportError, match="never greets"):
-        await ControlChannel(ours, LIMITS).receive_banner()
-    assert trio.current_time() - started == pytest.approx(LIMITS.control_timeout)

@@ -17,18 +17,13 @@ from conductor_trio.control.messages import (
     RESUME,
     STARTING,
     Accepted,
-    Event,
     Refused,
     Registration,
     Takeover,
     format_banner,
-    format_event,
-    format_pong,
     format_registration,
     format_reply,
     parse_banner,
-    parse_event,
-    parse_pong,
     parse_registration,
     parse_reply,
 )
@@ -208,25 +203,6 @@ def test_registrations_read_back(token: bytes, key: str | None, takeover: Takeov
 def test_an_unknown_takeover_is_refused(takeover: object) -> None:
     with pytest.raises(RegistrationRefused, match="takeover"):
         parse_registration(json.dumps({"auth": DIGEST, "takeover": takeover}).encode())
-
-
-@pytest.mark.parametrize("event", Event)
-def test_events_read_back(event: Event) -> None:
-    line = format_event(event)
-    assert line.endswith(b"\n") and line.count(b"\n") == 1
-    assert parse_event(line[:-1]) is event
-
-
-@pytest.mark.parametrize("ends", [None, 1.8e9])
-def test_a_pong_tells_when_it_ends(ends: float | None) -> None:
-    line = format_pong(ends)
-    assert parse_event(line) is Event.PONG
-    assert parse_pong(line) == ends
-
-
-@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"event": "later"}', b'{"event": []}', b"\xff", b"ping"])
-def test_what_is_no_event_that_we_know_is_none(line: bytes) -> None:
-    assert parse_event(line) is None
 
 
 @given(st.lists(st.from_regex(r"[!-~]{1,30}", fullmatch=True), max_size=4))

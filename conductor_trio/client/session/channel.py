@@ -1,87 +1,96 @@
-"""The client's end of the control channel, over whichever transport."""
+"""The client's end of a control channel: a thin Trio shell over `ClientProtocol`, whichever transport carries it.
+
+What may be sent and received when is in the tables of `conductor_trio.control.states`; here are the deadlines, and
+what a channel that breaks means: `ServerAway` where it is closed, `LinkSilent` where nothing comes.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
 
 import trio
 
 from conductor_trio.client.transport.base import LinkSilent, ServerAway
-from conductor_trio.control import messages, owner_commands
-from conductor_trio.control.lines import LineReader
+from conductor_trio.control.events import Leave, Ping, Pong, Ready, ServerEvent
+from conductor_trio.control.machine import ClientProtocol
+from conductor_trio.control.messages import Accepted, Banner, Registration
+from conductor_trio.control.owner_commands import Answer, Command
+from conductor_trio.control.states import ChannelClosed, ClientState
 from conductor_trio.errors import ConductorError
 from conductor_trio.limits import MAX_CONTROL_LINE, ClientLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import Stream
 
-_CLOSING_TIMEOUT = 0.1  # for the news to come through SSH
-
 
 class ControlChannel:
-    """Greeting, registration, and then events until it closes, where both ends know of them."""
+    """One control channel; whoever opened the stream closes it."""
 
     def __init__(self, stream: Stream, limits: ClientLimits, max_line: int = MAX_CONTROL_LINE) -> None:
         self._stream = stream
         self._limits = limits
-        self._lines = LineReader(max_line)
-        self._has_events = False
-        self._is_pinged = False
-        #: Told with each ping for how many seconds nothing has gone through; returns when it is to end for that.
-        self.on_idle: Callable[[float], float | None] | None = None
+        self._protocol = ClientProtocol(max_line=max_line)
 
-    async def receive_banner(self) -> messages.Banner:
+    async def receive_banner(self) -> Banner:
         """Wait for the greeting; raises `TransportError`, `RegistrationRefused` or `RemoteProtocolError`."""
-        return messages.parse_banner(await self._receive_line("greets"))
+        banner = await self._receive_reply("greets")
+        assert isinstance(banner, Banner)
+        return banner
 
-    async def register(self, registration: messages.Registration) -> messages.Accepted:
+    async def register(self, registration: Registration) -> Accepted:
         """Register and wait for the answer; raises as `receive_banner` does."""
-        self._has_events = messages.RESUME in registration.extensions
-        await self._request(messages.format_registration(registration))
-        return messages.parse_reply(await self._receive_line("answers the registration"))
+        await self._request(registration)
+        accepted = await self._receive_reply("answers the registration")
+        assert isinstance(accepted, Accepted)
+        return accepted
 
-    async def command(self, command: owner_commands.Command) -> messages.JSONObject:
+    async def command(self, command: Command) -> Answer:
         """Give an owner's command, instead of registering, and wait for the answer; raises as `register` does."""
-        await self._request(owner_commands.format_command(command))
-        return owner_commands.parse_answer(await self._receive_line("answers the command"))
+        await self._request(command)
+        answer = await self._receive_reply("answers the command")
+        assert isinstance(answer, Answer)
+        return answer
 
-    async def next_event(self) -> messages.Event | None:
-        """Wait for an event that is not about the channel itself; None at the end.
+    async def next_event(self) -> ServerEvent | None:
+        """Wait for an event of the server's, of which a `Ping` is to be answered; None at the channel's end.
 
-        Raises `LinkSilent` where a server that pings has stopped to, and `RemoteProtocolError`.
+        Raises `LinkSilent` where a server that pings has stopped to, and `RemoteProtocolError`. Without the
+        extension `resume` no events come, and there is only the end.
         """
-        if not self._has_events:
-            await self.wait_closed()
+        while (event := self._protocol.next_event()) is None:
+            # No deadline otherwise: a server that does not ping may be silent for weeks.
+            is_pinged = self._protocol.state is ClientState.PINGED
+            timeout = self._limits.ping_timeout if is_pinged else math.inf
+            data = await self._receive_some(trio.current_time() + timeout)
+            if data is None:
+                raise LinkSilent(f"the link is dead: nothing has come from the server for {timeout:g} s")
+            self._protocol.receive_data(data)
+        if isinstance(event, ChannelClosed):
             return None
-        while (line := await self._next_line()) is not None:
-            event = messages.parse_event(line)
-            if event is messages.Event.PING:
-                self._is_pinged = True
-                ends = None
-                if self.on_idle is not None and (idle := messages.parse_idle(line)) is not None:
-                    ends = self.on_idle(idle)
-                await self._send_line(messages.format_pong(ends))
-            elif event is not None:
-                return event
-        return None
+        assert isinstance(event, ServerEvent)
+        return event
 
     async def wait_end(self) -> None:
         """Return once the channel has closed or its link is dead; pings are answered meanwhile, events ignored."""
         with contextlib.suppress(ConductorError):
-            while await self.next_event() is not None:
-                pass
+            while (event := await self.next_event()) is not None:
+                if isinstance(event, Ping):
+                    await self.send_event(Pong())
 
-    async def tell_ready(self) -> None:
-        """The server knows that the application listens, unless the channel is closed."""
-        await self._send(messages.Event.READY)
+    async def send_event(self, event: Ready | Pong) -> None:
+        """Send an event, unless the channel is closed, which the next `next_event` tells."""
+        if self._protocol.state is not ClientState.CLOSED:
+            await self._send_line(self._protocol.send(event))
 
     async def leave(self) -> None:
-        """The server knows that we end on purpose, unless it hangs: `leave_timeout`, cancelled or not."""
-        if not self._has_events:
+        """Tell the server that we end on purpose, if it can be told, and wait until it has taken notice.
+
+        At most for `leave_timeout`, cancelled or not.
+        """
+        if not self._protocol.may_send(Leave):
             return
         with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.leave_timeout):
-            await self._send(messages.Event.LEAVE)
+            await self._send_line(self._protocol.send(Leave()))
             await self.wait_closed()
 
     async def wait_closed(self) -> None:
@@ -92,52 +101,37 @@ class ControlChannel:
 
     async def closes_soon(self) -> bool:
         """Whether the channel is closed, or will be before long."""
-        with trio.move_on_after(_CLOSING_TIMEOUT):
+        with trio.move_on_after(self._limits.closing_timeout):
             await self.wait_closed()
             return True
         return False
 
-    async def _request(self, line: bytes) -> None:
+    async def _request(self, message: Registration | Command) -> None:
         try:
-            await self._stream.send_all(line)
+            await self._stream.send_all(self._protocol.send(message))
         except trio.BrokenResourceError as error:
             raise ServerAway("the server has closed the control channel") from error
-
-    async def _send(self, event: messages.Event) -> None:
-        await self._send_line(messages.format_event(event))
 
     async def _send_line(self, line: bytes) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the next read tells
             await self._stream.send_all(line)
 
-    async def _next_line(self) -> bytes | None:
-        while (line := self._lines.next_event()) is None:
-            # A server that does not ping may be silent for weeks.
-            timeout = self._limits.ping_timeout if self._is_pinged else math.inf
-            data = await self._receive_some(trio.current_time() + timeout)
-            if data is None:
-                raise LinkSilent(f"the link is dead: nothing has come from the server for {timeout:g} s")
-            if not data:
-                return None
-            self._lines.receive_data(data)
-        return line
-
-    async def _receive_line(self, does_what: str) -> bytes:
+    async def _receive_reply(self, does_what: str) -> Banner | Accepted | Answer | ServerEvent:
         deadline = trio.current_time() + self._limits.control_timeout
-        while (line := self._lines.next_event()) is None:
+        while (event := self._protocol.next_event()) is None:
             data = await self._receive_some(deadline)
             if data is None:
                 raise LinkSilent(f"the server accepts us, but never {does_what}")
-            if not data:
-                raise ServerAway("the server, or SSH, closed the control channel at once")
-            self._lines.receive_data(data)
-        return line
+            self._protocol.receive_data(data)
+        if isinstance(event, ChannelClosed):
+            raise ServerAway("the server, or SSH, closed the control channel at once")
+        return event
 
     async def _receive_some(self, deadline: float) -> bytes | None:
         """Return what came, b"" at the end, None at the deadline."""
         with trio.CancelScope(deadline=deadline):
             try:
-                return await self._stream.receive_some(4096)
+                return await self._stream.receive_some(self._limits.read_size)
             except trio.BrokenResourceError:
                 return b""
         return None

@@ -1,7 +1,8 @@
-"""The connection to the server: dialled, registered, and brought back whenever it is lost.
+"""The client's session with a gateway, kept up: a thin Trio shell that carries out what `ClientSession` says.
 
-Two levels. A transport stands (SSH, or nothing on the server's own host), and over it control channels follow one
-another: where only the channel is lost, or where the server asks us to move, the next one takes the same way.
+The states, and what follows on what, are drawn and tabled in `conductor_trio.client.session.states`; how long it
+waits before it retries is chosen in `conductor_trio.client.session.backoff`. Here are the tasks: one control
+channel after the other over one transport after the other, and those whose server asked us to move, to their end.
 """
 
 from __future__ import annotations
@@ -16,53 +17,39 @@ from contextlib import AbstractAsyncContextManager
 
 import trio
 
-from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.application.idle import IdleWatch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.batch_job import find_job
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
-from conductor_trio.client.session.backoff import Backoff
 from conductor_trio.client.session.channel import ControlChannel
+from conductor_trio.client.session.machine import ClientSession
+from conductor_trio.client.session.states import (
+    ChannelLost,
+    Checked,
+    EarlyRegistrationSent,
+    Explained,
+    Greeted,
+    Loss,
+    Moved,
+    PauseOver,
+    Reached,
+    RegistrationSent,
+    Shown,
+    State,
+    TransportClosed,
+    TransportLost,
+    TransportOpened,
+)
 from conductor_trio.client.transport.base import LinkSilent, ServerAway, Transport
-from conductor_trio.control.messages import (
-    MAX_NODE,
-    OWNER_COMMANDS,
-    RESUME,
-    STARTING,
-    Accepted,
-    Banner,
-    Event,
-    Registration,
-    Takeover,
-)
-from conductor_trio.errors import (
-    ConductorError,
-    Hop,
-    RegistrationRefused,
-    StartError,
-    TransportError,
-    first_of,
-    host_shortage,
-)
-from conductor_trio.limits import RELAY_NAME
+from conductor_trio.control.events import Move, Ping, Pong, Ready, Replaced, Stop
+from conductor_trio.control.messages import Accepted, Banner, Registration
+from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of, host_shortage
+from conductor_trio.limits import MAX_NODE_NAME, RELAY_NAME
 
 _log = logging.getLogger(__name__)
 
-# In a row, of what is neither the server's absence nor its word: then the transport may be to blame.
-_MAX_FAILURES = 2
-
-_EXTENSIONS = {RESUME, OWNER_COMMANDS}
-
 _CLOSED = "the server closed the control channel"
-
-
-class _Hopeless(ConductorError):
-    """Another try would most likely end the same."""
-
-
-def _hopeless(error: ConductorError) -> _Hopeless:
-    return _Hopeless(error.what, advice=error.advice, hop=error.hop)
 
 
 class Connection:
@@ -91,87 +78,79 @@ class Connection:
         self._is_ending = is_ending
         self._stop = stop
         self._idle = idle
-        self._key = settings.key
-        self._takeover = Takeover.ANY if settings.replace else Takeover.OWN
-        self._hop: Hop = "ssh"  # which fails if something does
-        self._was_greeted = False
-        self._was_accepted = False
-        self._attempt = 0  # in this outage; 0 outside of one
-        self._dial_pauses = Backoff(settings.limits)
-        self._names: Accepted | None = None
-        self._names_told = trio.Event()
+        self._session = ClientSession(settings, needs_idle=idle is not None)
+        self._names_settled = trio.Event()
 
     async def wait_names(self) -> Accepted | None:
         """Wait for what the server tells before the application listens; None where it tells nothing then."""
-        await self._names_told.wait()
-        return self._names
+        await self._names_settled.wait()
+        assert self._session.names is not None
+        return self._session.names.accepted
 
     async def keep_up(self) -> ConductorError:
         """Keep the application reachable; returns only where the first dial fails: why, and at which hop."""
         while True:
-            error = await self._dial()
-            if not self._was_accepted and (not self._was_greeted or isinstance(error, _Hopeless)):
-                return ConductorError(error.what, advice=error.advice, hop=error.hop or self._hop)
-            await self._pause(error, self._dial_pauses.take(self._limits.max_redial_pause))
+            await self._dial()
+            if self._session.failure is not None:
+                return self._session.failure
+            await self._pause()
 
-    async def _dial(self) -> ConductorError:
-        """Connect, and serve for as long as the transport is any good; return why it no longer is."""
-        error: ConductorError
-        self._hop = "ssh"
+    async def _dial(self) -> None:
+        """Open a transport, and serve for as long as it is any good."""
+        closed: TransportClosed | TransportLost = TransportClosed()
         try:
             async with self._open_transport() as transport:
-                self._hop = "server"
+                self._session.handle(TransportOpened(now=trio.current_time()))
                 server = self._settings.server
                 self._output.send(events.Connect(user=server.user, host=server.host, port=server.port))
                 await self._serve_channels(transport)
         except* ConductorError as group:
-            first = first_of(group)
-            assert isinstance(first, ConductorError)
-            error = first
+            closed = TransportLost(loss=Loss.TRANSPORT, error=_first_of_ours(group))
         except* OSError as group:
-            error = _hopeless(host_shortage(first_of(group)))
+            closed = TransportLost(loss=Loss.HERE, error=host_shortage(first_of(group)))
         except* Exception as group:
-            # A bug in dialling is not to cost the application its hours of work.
-            error = _Hopeless(f"this is a bug, please report it: {first_of(group)!r}", hop="here")
+            bug = ConductorError(f"this is a bug, please report it: {first_of(group)!r}", hop="here")
+            closed = TransportLost(loss=Loss.HERE, error=bug)
             _log.debug("traceback", exc_info=group)
-        return error
+        self._session.handle(closed)
 
-    async def _pause(self, error: ConductorError, seconds: float) -> None:
-        """Tell why there is no connection and when the next try is, and wait for that."""
-        what, advice = error.what, error.advice
-        if self._attempt == 0:
+    async def _pause(self) -> None:
+        """Tell why there is no connection and when the next attempt is, and wait for that."""
+        outage, seconds = self._session.outage, self._session.pause
+        assert outage is not None
+        what, advice = outage.error.what, outage.error.advice
+        if outage.attempt == 1:
             self._output.send(events.Dead(what=what, advice=advice))
-        self._attempt += 1
-        self._output.send(events.Reconnecting(seconds=seconds, what=what, advice=advice, attempt=self._attempt))
+        self._output.send(events.Reconnecting(seconds=seconds, what=what, advice=advice, attempt=outage.attempt))
         await trio.sleep(seconds)
+        self._session.handle(PauseOver())
 
     async def _serve_channels(self, transport: Transport) -> None:
-        """Serve one channel after the other; ends with the error for which the transport is to be dialled anew."""
-        pauses = Backoff(self._limits)
-        start_deadline = trio.current_time() + self._limits.server_start_timeout
-        failures = 0
+        """Serve one channel after the other, until the session has ended or the transport is to be discarded."""
         async with trio.open_nursery() as retired:
-            while True:
+            is_usable = True
+            while is_usable:
                 error = await self._serve_channel(transport, retired)
-                if error is None:
-                    continue
-                is_away = isinstance(error, ServerAway)
-                if is_away and not self._was_greeted and trio.current_time() < start_deadline:
-                    await trio.sleep(pauses.take(self._limits.max_reopen_pause))
-                    continue
-                reason = await transport.explain(error, thorough=not self._was_greeted)
-                if not self._was_accepted and not (is_away and self._was_greeted):
-                    raise _hopeless(reason)
-                if self._attempt == 0:
-                    pauses.reset()
-                failures = 0 if is_away or isinstance(error, RegistrationRefused) else failures + 1
-                if failures == _MAX_FAILURES or isinstance(error, LinkSilent):
-                    raise TransportError(reason.what, advice=reason.advice, hop=reason.hop) from error
-                limits = self._limits
-                await self._pause(
-                    reason, pauses.take(limits.max_reopen_pause if is_away else limits.max_redial_pause)
-                )
+                is_usable = error is None or await self._recover(transport, error)
+            retired.cancel_scope.cancel()
+
+    async def _recover(self, transport: Transport, error: ConductorError) -> bool:
+        """Wait until a lost channel is to be followed by another; False where none is to, over this transport."""
+        session = self._session
+        state = session.handle(ChannelLost(loss=_classify(error), now=trio.current_time()))
+        if state is State.EXPLAINING:
+            is_first = session.reached is Reached.NOTHING
+            state = session.handle(Explained(error=await transport.explain(error, thorough=is_first)))
+        match state:
+            case State.REOPENING:
+                await self._pause()
                 transport.forget_warnings()
+            case State.AWAITING_SERVER:
+                await trio.sleep(session.pause)
+                session.handle(PauseOver())
+            case _:
+                return False
+        return True
 
     async def _serve_channel(self, transport: Transport, retired: trio.Nursery) -> ConductorError | None:
         """Serve a channel until it ends, and return why; None once it is to be followed by another.
@@ -180,11 +159,9 @@ class Connection:
         """
         error: ConductorError | None = None
         try:
-            await retired.start(self._run_channel, transport)
+            await retired.start(self._run_channel, transport, name="control channel")
         except* ConductorError as group:
-            first = first_of(group)
-            assert isinstance(first, ConductorError)
-            error = first
+            error = _first_of_ours(group)
         except* OSError as group:
             error = host_shortage(first_of(group))
         return error
@@ -194,11 +171,7 @@ class Connection:
         await transport.prepare_relay()
         with contextlib.closing(await transport.connect_control()) as stream:
             channel = ControlChannel(stream, self._limits)
-            banner = await channel.receive_banner()
-            self._was_greeted = True
-            self._output.send(events.ControlConnect(path=self._settings.server.path, banner=banner.raw))
-            self._check_extensions(banner)
-            self._hop = "gateway"
+            banner = await self._receive_banner(channel)
             try:
                 async with transport.open_relay(os.path.join(banner.directory, RELAY_NAME)):
                     try:
@@ -215,6 +188,16 @@ class Connection:
                     raise ServerAway(_CLOSED) from error
                 raise
 
+    async def _receive_banner(self, channel: ControlChannel) -> Banner:
+        """Wait for the greeting; raises `StartError` where the server does not know what the session needs."""
+        banner = await channel.receive_banner()
+        self._session.handle(Greeted(banner=banner))
+        self._output.send(events.ControlConnect(path=self._settings.server.path, banner=banner.raw))
+        self._session.check(banner)
+        self._session.handle(Checked(banner=banner))
+        self._tell_names()
+        return banner
+
     async def _wait_ready(self, channel: ControlChannel) -> None:
         """Wait until the application listens; raises `ServerAway` where the server goes first."""
         async with trio.open_nursery() as nursery:
@@ -223,7 +206,7 @@ class Connection:
                 await channel.wait_closed()
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(give_up)
+            nursery.start_soon(give_up, name="control channel, while the application starts")
             await self._ready.wait()
             nursery.cancel_scope.cancel()
         if not self._ready.is_set():
@@ -231,24 +214,42 @@ class Connection:
 
     async def _serve_session(self, channel: ControlChannel, banner: Banner, transport: Transport) -> None:
         """Register, and return when the server asks to move; raises `ConductorError` where it ends otherwise."""
-        is_early = self._settings.registers_early and STARTING in banner.extensions and not self._ready.is_set()
+        is_early = self._session.registers_early(banner) and not self._ready.is_set()
         if not is_early:
             await self._wait_ready(channel)
-        accepted = await channel.register(self._make_registration(banner, is_starting=is_early))
-        self._accept(accepted)
+        accepted = await self._register(channel, banner, is_early=is_early)
         transport.note_success()
         is_shown = trio.Event()
         error: ConductorError | None = None
         async with trio.open_nursery() as nursery:
             if is_early:
-                self._output.send(events.Starting(token=self._settings.token, key=self._key, urls=accepted.urls))
-                nursery.start_soon(self._go_live_when_ready, channel, accepted, is_shown)
+                self._output.send(
+                    events.Starting(token=self._settings.token, key=self._session.key, urls=accepted.urls)
+                )
+                nursery.start_soon(
+                    self._go_live_when_ready, channel, accepted, is_shown, name="application's start"
+                )
             else:
-                self._go_live(accepted)
+                self._tell_live(accepted)
             error = await self._follow(channel, is_shown)
             nursery.cancel_scope.cancel()
         if error is not None:
             raise error
+        self._session.handle(Moved())
+
+    async def _register(self, channel: ControlChannel, banner: Banner, *, is_early: bool) -> Accepted:
+        registration = self._make_registration(banner, is_starting=is_early)
+        self._session.handle(EarlyRegistrationSent() if is_early else RegistrationSent())
+        accepted = await channel.register(registration)
+        self._session.handle(accepted)
+        self._tell_names()
+        return accepted
+
+    def _make_registration(self, banner: Banner, *, is_starting: bool) -> Registration:
+        job = find_job(os.environ)
+        return self._session.make_registration(
+            banner, is_starting=is_starting, node=_node_name(), until=job.end if job is not None else None
+        )
 
     async def _follow(self, channel: ControlChannel, is_shown: trio.Event) -> ConductorError | None:
         """Follow a channel until the server asks to move; otherwise return why it is of no further use.
@@ -257,76 +258,62 @@ class Connection:
         """
         if self._idle is not None:
             self._idle.begin()
-            channel.on_idle = self._idle.hear
         try:
-            while (event := await channel.next_event()) is not Event.MOVE:
-                if event is None:
-                    return ServerAway(_CLOSED)
-                if event is Event.STOP:
-                    self._stop()
-                if event is Event.REPLACED:
-                    # Two that take a name from each other would do so for ever.
-                    self._takeover = Takeover.NEVER
-                    return RegistrationRefused("another session of yours has taken the name")
-                if event is Event.READY:
-                    is_shown.set()
+            while (event := await channel.next_event()) is not None:
+                match event:
+                    case Move():
+                        return None
+                    case Ping(idle=idle):
+                        await channel.send_event(Pong(ends=self._note_idle(idle)))
+                    case Stop():
+                        self._stop()
+                    case Replaced():
+                        self._session.handle(event)
+                        return RegistrationRefused("another session of yours has taken the name")
+                    case Ready():
+                        is_shown.set()
         except ConductorError as error:
             return error
-        finally:
-            channel.on_idle = None  # of two channels, only the later one counts
-        return None
+        return ServerAway(_CLOSED)
+
+    def _note_idle(self, idle: float | None) -> float | None:
+        """Take in for how long nothing has gone through, if told; return when we end for that, if we are to."""
+        return self._idle.hear(idle) if self._idle is not None and idle is not None else None
 
     async def _go_live_when_ready(self, channel: ControlChannel, accepted: Accepted, is_shown: trio.Event) -> None:
         await self._ready.wait()
-        await channel.tell_ready()
+        await channel.send_event(Ready())
         with trio.move_on_after(self._limits.show_timeout):
             await is_shown.wait()
-        self._go_live(accepted)
+        self._session.handle(Shown())
+        self._tell_live(accepted)
 
-    def _make_registration(self, banner: Banner, *, is_starting: bool) -> Registration:
-        return Registration(
-            auth=hash_token(self._settings.token.encode()),
-            key=self._key,
-            extensions=banner.extensions & ({*_EXTENSIONS, STARTING} if is_starting else _EXTENSIONS),
-            takeover=self._takeover,
-            is_starting=is_starting,
-            node=_node_name(),
-            until=job.end if (job := find_job(os.environ)) is not None else None,
-        )
+    def _tell_live(self, accepted: Accepted) -> None:
+        self._output.send(events.Live(token=self._settings.token, key=self._session.key, urls=accepted.urls))
 
-    def _check_extensions(self, banner: Banner) -> None:
-        """The application can start, or will by what the server is going to tell; raises `StartError`."""
-        if self._idle is not None and OWNER_COMMANDS not in banner.extensions and not self._was_accepted:
-            raise StartError(
-                "the gateway's server does not tell when visitors come, as --idle needs",
-                advice="leave it out, or ask for a newer conductor-trio-server",
-            )
-        if self._names_told.is_set() or STARTING in banner.extensions:
-            return
-        if self._settings.needs_names:
-            raise StartError(
-                "the gateway's server does not tell the address before the application listens, as {host}, {url} "
-                "and {key} in its command need",
-                advice="leave these out, give the key with -k, or ask for a newer conductor-trio-server",
-            )
-        self._names_told.set()
+    def _tell_names(self) -> None:
+        if self._session.names is not None:
+            self._names_settled.set()
 
-    def _accept(self, accepted: Accepted) -> None:
-        # A key that the server chose keeps the address the same after the next dial.
-        self._key = self._key or accepted.key
-        if self._takeover is Takeover.ANY:
-            self._takeover = Takeover.OWN
-        self._attempt = 0
-        self._was_accepted = True
-        self._dial_pauses.reset()
-        if not self._names_told.is_set():
-            self._names = accepted
-            self._names_told.set()
 
-    def _go_live(self, accepted: Accepted) -> None:
-        self._output.send(events.Live(token=self._settings.token, key=self._key, urls=accepted.urls))
+def _first_of_ours(group: BaseExceptionGroup[ConductorError]) -> ConductorError:
+    first = first_of(group)
+    assert isinstance(first, ConductorError)
+    return first
+
+
+def _classify(error: ConductorError) -> Loss:
+    """Return how a channel was lost that ended with an error."""
+    match error:
+        case ServerAway():
+            return Loss.AWAY
+        case LinkSilent():
+            return Loss.SILENT
+        case RegistrationRefused():
+            return Loss.REFUSED
+    return Loss.FAILED
 
 
 def _node_name() -> str:
     """Return the name of this host, as far as it may be told."""
-    return re.sub(r"[^A-Za-z0-9._-]", "", socket.gethostname())[:MAX_NODE]
+    return re.sub(r"[^A-Za-z0-9._-]", "", socket.gethostname())[:MAX_NODE_NAME]

@@ -1,4 +1,4 @@
-"""What owners ask the gateway, and what comes of it: their sessions listed, stopped, shared."""
+"""Owners' commands at the client: their sessions listed, stopped, shared, over a control channel of its own."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from conductor_trio.client.session.listing import (
     parse_share,
 )
 from conductor_trio.client.transport.open import open_transport
-from conductor_trio.control.messages import OWNER_COMMANDS, JSONObject
+from conductor_trio.control.messages import OWNER_COMMANDS
 from conductor_trio.control.owner_commands import (
+    Answer,
     Command,
     ListSessions,
     RevokeShare,
@@ -41,14 +42,7 @@ from conductor_trio.errors import (
     first_of,
     host_shortage,
 )
-from conductor_trio.limits import MIB, ClientLimits
-
-_MAX_ANSWER = 4 * MIB  # a list of more sessions than a gateway allows one user
-# Between two looks whether a session has ended, and how long that may take: a stop waits for an application of
-# ours for 3 s at most, and for news of the end that come over a busy network.
-_LOOK_PAUSE = 0.2
-_STOP_TIMEOUT = 60.0
-_TOKEN_ENTROPY = 24  # bytes; 32 characters that need no quoting
+from conductor_trio.limits import MAX_OWNER_ANSWER, SHARE_TOKEN_ENTROPY, ClientLimits
 
 _T = TypeVar("_T")
 
@@ -62,14 +56,15 @@ class NewShare:
 
 
 class OwnerClient:
-    """Where an owner's commands are given."""
+    """Gives an owner's commands over a control channel that is greeted, one after the other."""
 
-    def __init__(self, channel: ControlChannel) -> None:
+    def __init__(self, channel: ControlChannel, limits: ClientLimits) -> None:
         self._channel = channel
+        self._limits = limits
 
     async def list_sessions(self) -> tuple[Session, ...]:
         """Return all of one's sessions."""
-        return parse_sessions(await self._command(ListSessions()))
+        return parse_sessions((await self._command(ListSessions())).fields)
 
     async def find_session(self, key: str) -> Session | None:
         """Return one's session of that key, if there is one."""
@@ -79,10 +74,10 @@ class OwnerClient:
         """The session has ended, its application included; raises `StartError` where it is still there."""
         await self._command(StopSession(key=key))
         last: Session | None = None
-        with trio.move_on_after(_STOP_TIMEOUT):
+        with trio.move_on_after(self._limits.stop_timeout):
             while (session := await self.find_session(key)) is not None:
                 last = session
-                await trio.sleep(_LOOK_PAUSE)
+                await trio.sleep(self._limits.stop_poll_pause)  # the channel has no word for a session's end
         where = f" on {last.node}" if last is not None and last.node else ""
         if session is not None and session.state == "lost":
             raise StartError(
@@ -101,27 +96,27 @@ class OwnerClient:
 
     async def share(self, key: str, *, label: str, seconds: float | None, is_once: bool) -> NewShare:
         """Make a further token, which only we know, and return its link."""
-        token = secrets.token_urlsafe(_TOKEN_ENTROPY)
+        token = secrets.token_urlsafe(SHARE_TOKEN_ENTROPY)
         answer = await self._command(
             ShareSession(key=key, auth=hash_token(token.encode()), label=label, seconds=seconds, is_once=is_once)
         )
-        urls = answer.get("urls")
+        urls = answer.fields.get("urls")
         if not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
             raise RemoteProtocolError("the gateway's answer holds no host name")
-        return NewShare(share=parse_share(answer.get("share")), link=format_login_link(urls[0], token))
+        return NewShare(share=parse_share(answer.fields.get("share")), link=format_login_link(urls[0], token))
 
     async def revoke(self, key: str, share: str) -> None:
         """The share has ended, and so has all that was let in by it."""
         await self._command(RevokeShare(key=key, id=share))
 
-    async def _command(self, command: Command) -> JSONObject:
+    async def _command(self, command: Command) -> Answer:
         return await self._channel.command(command)
 
 
 async def open_owner_client(
     server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T]], limits: ClientLimits | None = None
 ) -> _T:
-    """Return what comes of a conversation at the gateway's desk; raises `ConductorError`."""
+    """Return what `converse` makes of the owner's commands, given to this gateway; raises `ConductorError`."""
     settings = ClientSettings(
         server=server, local_socket=None, launch=Launch(command=()), token="", limits=limits or ClientLimits()
     )
@@ -133,14 +128,14 @@ async def open_owner_client(
         ):
             try:
                 with contextlib.closing(await transport.connect_control()) as stream:
-                    channel = ControlChannel(stream, settings.limits, max_line=_MAX_ANSWER)
+                    channel = ControlChannel(stream, settings.limits, max_line=MAX_OWNER_ANSWER)
                     banner = await channel.receive_banner()
                     if OWNER_COMMANDS not in banner.extensions:
                         raise StartError(
                             "the gateway's server knows no owner's commands",
                             advice="ask for a newer conductor-trio-server",
                         )
-                    return await converse(OwnerClient(channel))
+                    return await converse(OwnerClient(channel, settings.limits))
             except TransportError as lost:
                 explained = await transport.explain(lost, thorough=True)  # noqa: ASYNC120
                 if explained is lost:

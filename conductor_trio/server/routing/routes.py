@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from conductor_trio.access.grants import OWNER, Access, Share
-from conductor_trio.control.messages import Event
+from conductor_trio.control.events import ServerEvent
 from conductor_trio.server.accounts.fairness import Usage
 from conductor_trio.server.accounts.traffic import Traffic
 from conductor_trio.server.proxy.upstream import UpstreamPool
@@ -55,7 +55,7 @@ class Route:
     event_log: EventLog = attrs.field(factory=EventLog)
     traffic: Traffic = attrs.field(factory=Traffic)
     #: Tells the client, if it listens.
-    tell: Callable[[Event], None] | None = None
+    tell: Callable[[ServerEvent], None] | None = None
     stop_requested: bool = False  #: the owner has said so while the link was lost
     failing_since: float | None = None  #: Unix time, while the application does not answer
     is_open: bool = True

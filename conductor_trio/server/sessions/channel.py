@@ -1,116 +1,122 @@
-"""The server's end of control channels: lines in under deadlines, lines out, and whether anybody is there."""
+"""The server's end of a control channel: a thin Trio shell over `ServerProtocol`, with its deadlines.
+
+What may be sent and received when is in the tables of `conductor_trio.control.states`; here are the waits, and
+what becomes of a client that does not read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
 import trio
 
-from conductor_trio.control.lines import LineReader
-from conductor_trio.control.messages import (
-    Event,
-    Refused,
-    format_event,
-    format_reply,
-    parse_event,
-    parse_pong,
-)
-from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
-from conductor_trio.limits import MAX_CONTROL_LINE, ServerLimits
+from conductor_trio.control.events import ClientEvent, Leave, ServerEvent
+from conductor_trio.control.machine import ServerProtocol
+from conductor_trio.control.messages import Accepted, Banner, Refused, Registration
+from conductor_trio.control.owner_commands import Answer, Command
+from conductor_trio.control.states import ChannelClosed, LastSurplusLine, ServerState, SurplusLine
+from conductor_trio.errors import RegistrationRefused
+from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST, linger
 from conductor_trio.net.stream import SocketStream
 
-_FAREWELL_TIMEOUT = 1.0  # for a refused client to read why, and to stop sending
-
 
 class ChannelEnded(Exception):
-    """The client closed the control channel, or broke it."""
+    """The client closed the control channel, or broke it, before it was registered."""
 
 
 class ControlChannel:
-    """One control channel."""
+    """One control channel; whoever opened the stream closes it.
+
+    `last_heard` is trio's time at which the client was last heard, or else connected.
+    """
 
     def __init__(self, stream: SocketStream, limits: ServerLimits) -> None:
         self._stream = stream
         self._limits = limits
-        self._lines = LineReader(MAX_CONTROL_LINE)
+        self._protocol = ServerProtocol(max_surplus=limits.max_control_lines)
         self._is_sending = False
         self.last_heard = trio.current_time()
 
-    async def send(self, line: bytes) -> None:
-        """Send a line; a client that does not read ends the channel."""
+    async def send(self, message: Banner | Accepted | Refused | Answer) -> None:
+        """Send the greeting, a reply or an answer; a client that does not read ends the channel: `STREAM_LOST`."""
+        line = self._protocol.send(message)
         self._is_sending = True
         await self._stream.send_all(line)
         self._is_sending = False
 
-    def say(self, event: Event | bytes) -> None:
-        """Send an event, or its line, if the client takes it at once; raises a `STREAM_LOST` where it is gone."""
-        if not self._is_sending:
-            line = event if isinstance(event, bytes) else format_event(event)
-            if self._stream.send_nowait(line) not in (0, len(line)):
-                raise trio.BrokenResourceError("half a line was sent, and no more can be")
+    def send_event(self, event: ServerEvent) -> None:
+        """Send a registered client an event, if it takes it at once and the channel is not closed.
 
-    async def receive_line(self) -> bytes:
-        """Return the next line: waited for without end, but once begun it must come in time.
-
-        Raises `RegistrationRefused` for one that is too long or too late, `ChannelEnded` at the end.
+        Raises one of `STREAM_LOST` where the client is gone.
         """
-        with trio.CancelScope() as scope:
-            while True:
-                try:
-                    line = self._lines.next_event()
-                except RemoteProtocolError:
-                    raise RegistrationRefused(
-                        f"the line is longer than {MAX_CONTROL_LINE} bytes",
-                        advice="send one JSON object and a newline",
-                    ) from None
-                if line is not None:
-                    return line
-                if self._lines.has_partial_line and scope.deadline == float("inf"):
-                    scope.deadline = trio.current_time() + self._limits.control_line_timeout
-                data = await self._stream.receive_some(self._limits.read_size)
-                if not data:
-                    raise ChannelEnded
-                self.last_heard = trio.current_time()
-                self._lines.receive_data(data)
-        raise RegistrationRefused("half a line and then nothing", advice="send one JSON object and a newline")
+        if self._protocol.state is ServerState.CLOSED:
+            return
+        line = self._protocol.send(event)
+        if not self._is_sending and self._stream.send_nowait(line) not in (0, len(line)):
+            raise trio.BrokenResourceError("half a line was sent, and no more can be")
 
-    async def wait_end(
-        self, on_ready: Callable[[], None], on_pong: Callable[[float | None], None] = lambda ends: None
-    ) -> bool:
-        """Wait for the channel's end, and return whether the client's link was lost; otherwise it left.
+    async def receive_request(self) -> Registration | Command:
+        """Wait for the registration, or for a command, without end; once begun, a line must come in time.
 
-        `on_ready` is called when the client says that its application listens, `on_pong` with each answer to
-        a ping: when (Unix time) the application ends because nobody uses it. Lines that the protocol does not have
-        are answered, up to a number.
+        Raises `RegistrationRefused` with what to tell the client, and `ChannelEnded`.
         """
-        unknown = 0
-        try:
-            while unknown < self._limits.max_control_lines:
-                line = await self.receive_line()
-                match parse_event(line):
-                    case Event.PONG:
-                        on_pong(parse_pong(line))
-                    case Event.READY:
-                        on_ready()
-                    case Event.LEAVE:
-                        return False
+        match await self._receive():
+            case ChannelClosed():
+                raise ChannelEnded
+            case request:
+                assert isinstance(request, Registration | Command)
+                return request
+
+    async def receive_command(self) -> Command:
+        """Wait for the next command, after one that was answered; waits and raises as `receive_request` does."""
+        request = await self.receive_request()
+        assert not isinstance(request, Registration)
+        return request
+
+    async def receive_event(self) -> ClientEvent | ChannelClosed:
+        """Wait for what a registered client says next; `ChannelClosed` where its link was lost.
+
+        A client that breaks the protocol counts as one that leaves: `Leave`. Lines that the protocol does not have
+        are answered, up to `max_control_lines`.
+        """
+        while True:
+            try:
+                event = await self._receive()
+                match event:
+                    case SurplusLine(reason=reason):
+                        await self.send(Refused(reason=reason))
+                    case LastSurplusLine(reason=reason):
+                        await self.send(Refused(reason=reason))
+                        return Leave()
                     case _:
-                        unknown += 1
-                        reason = "already registered; open another control channel"
-                        await self.send(format_reply(Refused(reason=reason)))
-        except RegistrationRefused:
-            pass
-        except (ChannelEnded, *STREAM_LOST):
-            return True
-        return False
+                        assert isinstance(event, ClientEvent | ChannelClosed)
+                        return event
+            except RegistrationRefused:
+                return Leave()
+            except STREAM_LOST:
+                return ChannelClosed()
 
     async def refuse(self, error: RegistrationRefused) -> None:
         """Say why not, and give the client a moment to read it and to stop sending."""
-        await self.send(format_reply(Refused(reason=error.what, advice=error.advice)))
+        await self.send(Refused(reason=error.what, advice=error.advice))
         await linger(
             self._stream,
-            linger_timeout=_FAREWELL_TIMEOUT,
+            linger_timeout=self._limits.farewell_timeout,
             max_bytes=self._limits.max_linger,
             read_size=self._limits.read_size,
         )
+
+    async def _receive(
+        self,
+    ) -> Registration | Command | ClientEvent | SurplusLine | LastSurplusLine | ChannelClosed:
+        with trio.CancelScope() as scope:
+            while (event := self._protocol.next_event()) is None:
+                if self._protocol.has_partial_line and scope.deadline == math.inf:
+                    scope.deadline = trio.current_time() + self._limits.control_line_timeout
+                data = await self._stream.receive_some(self._limits.read_size)
+                if data:
+                    self.last_heard = trio.current_time()
+                self._protocol.receive_data(data)
+            return event
+        raise self._protocol.refuse_partial_line()

@@ -8,23 +8,23 @@ import pwd
 import secrets
 import socket
 import time
+from typing import NoReturn
 
 import attrs
 import trio
 
 from conductor_trio.access.hostnames import check_key, user_label
 from conductor_trio.access.tokens import EMPTY_TOKEN_HASH
+from conductor_trio.control.events import Leave, Pong, Ready, Replaced, Stop
 from conductor_trio.control.messages import (
     OWNER_COMMANDS,
     RESUME,
     Accepted,
-    Event,
+    Banner,
     Registration,
-    format_banner,
-    format_reply,
-    parse_registration,
 )
-from conductor_trio.control.owner_commands import Command, parse_command
+from conductor_trio.control.owner_commands import Command
+from conductor_trio.control.states import ChannelClosed
 from conductor_trio.errors import RegistrationRefused, UpstreamUnavailable
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import OUT_OF_RESOURCES
@@ -120,13 +120,11 @@ class SessionHost:
     async def _run_in_directory(
         self, channel: ControlChannel, owner: Owner, directory: SessionDirectory, log: Logger
     ) -> None:
-        await channel.send(format_banner(directory.path))
-        line = await channel.receive_line()
+        await channel.send(Banner(directory=directory.path))
+        registration = await channel.receive_request()
         directory.close_to_others()
-        if (command := parse_command(line)) is not None:
-            await self._serve_owner(channel, owner, command)
-            return
-        registration = parse_registration(line)
+        if not isinstance(registration, Registration):
+            await self._serve_owner(channel, owner, registration)
         with contextlib.ExitStack() as stack:
             # Only now: until here, anybody could make things change in there.
             try:
@@ -141,29 +139,27 @@ class SessionHost:
             route = self._make_route(registration, owner, directory)
             stack.enter_context(self._gateway.routes.registered(route, registration.takeover))
             urls = self._gateway.url_hosts(route.key, owner.user)
-            await channel.send(format_reply(Accepted(urls=urls, key=route.key)))
+            await channel.send(Accepted(urls=urls, key=route.key))
             log.info("live", key=route.key, hosts=route.hosts)
             route.event_log.note(
                 "The application is starting" if registration.is_starting else "The link is there"
             )
             try:
                 if OWNER_COMMANDS in registration.extensions:
-                    route.tell = channel.say
+                    route.tell = channel.send_event
                     if route.stop_requested:
-                        channel.say(Event.STOP)
+                        channel.send_event(Stop())
                 resumes = RESUME in registration.extensions
                 await self._run_registered(channel, route, directory, watch, relay, resumes=resumes)
             finally:
                 route.event_log.note("The link was lost" if route.is_resumable else "The session ended")
                 log.info("ended", key=route.key, is_resumable=route.is_resumable)
 
-    async def _serve_owner(self, channel: ControlChannel, owner: Owner, command: Command) -> None:
+    async def _serve_owner(self, channel: ControlChannel, owner: Owner, command: Command) -> NoReturn:
         """Carry out the owner's commands, one after the other, until the channel ends."""
-        following: Command | None = command
-        while following is not None:
-            await channel.send(execute_command(following, owner.user, self._gateway))
-            following = parse_command(await channel.receive_line())
-        raise RegistrationRefused("a channel is for commands or for a registration", advice="open another one")
+        while True:
+            await channel.send(execute_command(command, owner.user, self._gateway))
+            command = await channel.receive_command()
 
     async def _check_connects(self, directory: SessionDirectory) -> None:
         try:
@@ -228,7 +224,7 @@ class SessionHost:
                     self._gateway.log.info("relay_socket_changed", change=change)
                     route.session.cancel()
         if resumes and route.is_replaced:
-            channel.say(Event.REPLACED)
+            channel.send_event(Replaced())
 
 
 async def _serve_channel(channel: ControlChannel, route: Route) -> None:
@@ -239,7 +235,7 @@ async def _serve_channel(channel: ControlChannel, route: Route) -> None:
         route.live_since = time.time()
         route.event_log.note("The application is running")
         with contextlib.suppress(*STREAM_LOST):  # which shows at the next read
-            channel.say(Event.READY)  # from now on visitors see it
+            channel.send_event(Ready())  # from now on visitors see it
 
     def note_idle(ends: float | None) -> None:
         if (ends is None) is not (route.idle_until is None):
@@ -248,8 +244,17 @@ async def _serve_channel(channel: ControlChannel, route: Route) -> None:
             )
         route.idle_until = ends
 
-    is_lost = await channel.wait_end(begin, note_idle)
-    route.is_resumable &= is_lost
+    while True:
+        match await channel.receive_event():
+            case Ready():
+                begin()
+            case Pong(ends=ends):
+                note_idle(ends)
+            case Leave():
+                route.is_resumable = False
+                break
+            case ChannelClosed():
+                break
     route.session.cancel()
 
 

@@ -8,10 +8,7 @@ from collections.abc import Iterator
 import attrs
 import trio
 
-from conductor_trio.control.messages import (
-    Event,
-    format_ping,
-)
+from conductor_trio.control.events import Move, Ping, ServerEvent
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.server.routing.routes import Route
@@ -48,7 +45,7 @@ class LinkMonitor:
         self._links[channel] = Link(route, trio.current_time())
         route.session.deadline = channel.last_heard + self._limits.ping_timeout
         if self._draining.is_set():
-            self._tell(channel, Event.MOVE)
+            self._tell(channel, Move())
         try:
             yield
         finally:
@@ -60,7 +57,7 @@ class LinkMonitor:
             nursery.start_soon(self._ping)
             await self._draining.wait()
             for channel in list(self._links):
-                self._tell(channel, Event.MOVE)
+                self._tell(channel, Move())
 
     async def _ping(self) -> None:
         while True:
@@ -70,8 +67,8 @@ class LinkMonitor:
                 session = link.route.session
                 session.deadline = channel.last_heard + self._limits.ping_timeout
                 if session.deadline > now:
-                    self._tell(channel, format_ping(link.measure_idle(now), link.route.connections))
+                    self._tell(channel, Ping(idle=link.measure_idle(now), visitors=link.route.connections))
 
-    def _tell(self, channel: ControlChannel, event: Event | bytes) -> None:
+    def _tell(self, channel: ControlChannel, event: ServerEvent) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the session finds out by itself
-            channel.say(event)
+            channel.send_event(event)

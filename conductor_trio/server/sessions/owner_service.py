@@ -10,15 +10,15 @@ from collections import Counter
 from conductor_trio.access.grants import OWNER, Share
 from conductor_trio.access.hostnames import user_label
 from conductor_trio.access.tokens import EMPTY_TOKEN_HASH
-from conductor_trio.control.messages import Event
+from conductor_trio.control.events import Stop
 from conductor_trio.control.owner_commands import (
+    Answer,
     Command,
     ListSessions,
     RevokeShare,
     ShareSession,
     StopSession,
     describe_share,
-    format_answer,
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.server.proxy.context import Gateway
@@ -28,19 +28,21 @@ _MAX_SHARES = 100  # of a session; each costs a comparison for every request
 _ID_ENTROPY = 5  # bytes; 8 letters of base32: no secret, but no two the same
 
 
-def execute_command(command: Command, user: str, gateway: Gateway) -> bytes:
-    """Carry a user's command out and return the answer's line; raises `RegistrationRefused`."""
+def execute_command(command: Command, user: str, gateway: Gateway) -> Answer:
+    """Carry a user's command out and return the answer; raises `RegistrationRefused`."""
     match command:
         case ListSessions():
-            return format_answer(sessions=[describe_session(one, gateway) for one in gateway.routes.of_user(user)])
+            return Answer(
+                fields={"sessions": [describe_session(one, gateway) for one in gateway.routes.of_user(user)]}
+            )
         case _:
             return execute_for(_find(command.key, user, gateway), command, gateway)
 
 
 def execute_for(
     route: Route | DetachedRoute, command: StopSession | ShareSession | RevokeShare, gateway: Gateway
-) -> bytes:
-    """Carry a command about this session out and return the answer's line; raises `RegistrationRefused`."""
+) -> Answer:
+    """Carry a command about this session out and return the answer; raises `RegistrationRefused`."""
     match command:
         case StopSession():
             return _stop(route)
@@ -93,21 +95,21 @@ def describe_session(route: Route | DetachedRoute, gateway: Gateway) -> dict[str
     return told
 
 
-def _stop(route: Route | DetachedRoute) -> bytes:
+def _stop(route: Route | DetachedRoute) -> Answer:
     if isinstance(route, DetachedRoute):
         route.stop_requested = True
         route.event_log.note("The owner asked to stop the application, which will be told when its link is back")
-        return format_answer(state="lost")
+        return Answer(fields={"state": "lost"})
     if route.tell is None:
         raise RegistrationRefused(
             "the client of that session cannot be told to stop", advice="end it where it runs"
         )
-    route.tell(Event.STOP)
+    route.tell(Stop())
     route.event_log.note("The owner asked to stop the application")
-    return format_answer(state="live")
+    return Answer(fields={"state": "live"})
 
 
-def _share(route: Route | DetachedRoute, command: ShareSession, gateway: Gateway) -> bytes:
+def _share(route: Route | DetachedRoute, command: ShareSession, gateway: Gateway) -> Answer:
     hashes = {route.access.owner, EMPTY_TOKEN_HASH, *(share.link_hash for share in route.access.shares)}
     if command.auth in hashes:
         raise RegistrationRefused(
@@ -129,12 +131,13 @@ def _share(route: Route | DetachedRoute, command: ShareSession, gateway: Gateway
     )
     gateway.routes.set_access(route, route.access.with_share(share))
     route.event_log.note(f"Shared: {share.label or share.id}")
-    return format_answer(share=describe_share(share), urls=gateway.url_hosts(route.key, route.user or ""))
+    urls = gateway.url_hosts(route.key, route.user or "")
+    return Answer(fields={"share": describe_share(share), "urls": urls})
 
 
-def _revoke(route: Route | DetachedRoute, share: str, gateway: Gateway) -> bytes:
+def _revoke(route: Route | DetachedRoute, share: str, gateway: Gateway) -> Answer:
     if share not in {one.id for one in route.access.shares}:
         raise RegistrationRefused("the session has no share of that id", advice="`ls` shows those that it has")
     gateway.routes.set_access(route, route.access.without([share]))
     route.event_log.note("A share was revoked")
-    return format_answer()
+    return Answer(fields={})

@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from conductor_trio.control.messages import Event
+from conductor_trio.control.events import ServerEvent, Stop
 from conductor_trio.pages.session_page import SESSION_PAGE
 from conductor_trio.server.proxy.visitor import serve_visitor
 from tests.server.proxy.test_access import (
@@ -125,7 +125,7 @@ async def test_it_tells_what_happens(short_tmp: Path) -> None:
 
 
 async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
-    heard: list[Event] = []
+    heard: list[ServerEvent] = []
     async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
         engine.route.tell = heard.append
         await page.send_message(json.dumps({"do": "share", "label": "Bob", "for": 3600, "once": False}))
@@ -141,7 +141,7 @@ async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
         assert (await ask(visitor, request(b"GET " + link.encode() + b" HTTP/1.1", auth=b""))).status == 403
         await page.send_message(json.dumps({"do": "stop"}))
         await next_session(page, lambda told: "stop" in told["log"][-1]["text"])
-        assert heard == [Event.STOP]
+        assert heard == [Stop()]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
     ['{"do": "share"}', '{"do": "stop"}', '{"do": "revoke", "id": "s1"}', "nonsense", '{"do": "list"}', "[]"],
 )
 async def test_who_was_given_a_link_can_do_nothing(short_tmp: Path, wish: str) -> None:
-    heard: list[Event] = []
+    heard: list[ServerEvent] = []
     async with open_engine(short_tmp, Application(OK)) as engine:
         engine.route.tell = heard.append
         give(engine, make_share())

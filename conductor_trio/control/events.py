@@ -1,0 +1,129 @@
+r"""The control channel's events, which follow the registration in any order: one JSON object a line.
+
+============ ================= ==================================================== ===========================
+event        from              fields                                               needs, in the registration
+============ ================= ==================================================== ===========================
+``ping``     server            ``idle``: seconds, ``visitors``: connections         ``resume``
+``pong``     client            ``ends``: Unix time; may be absent                   ``resume``
+``leave``    client                                                                 ``resume``
+``ready``    client, answered                                                       ``starting``
+             by the server
+``stop``     server                                                                 ``owner``
+``move``     server                                                                 ``resume``
+``replaced`` server                                                                 ``resume``
+============ ================= ==================================================== ===========================
+
+For example ``{"event": "ping", "idle": 12.5, "visitors": 0}``. Which end may send which in which state is in the
+tables of `conductor_trio.control.states`. To a client, an event that it does not know is no error.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from conductor_trio.control.messages import JSONObject, format_object, parse_object, parse_time
+from conductor_trio.limits import MAX_TIME
+
+
+@attrs.frozen(kw_only=True)
+class Ping:
+    """From the server, every few seconds: either end knows by the silence that the link is dead.
+
+    `idle` is for how many seconds nothing has gone through, `visitors` counts connections; None where not told.
+    """
+
+    idle: float | None = None
+    visitors: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Pong:
+    """From the client: the answer to `Ping`.
+
+    `ends` is when (Unix time) the application ends because nobody uses it, if it is to.
+    """
+
+    ends: float | None = None
+
+
+@attrs.frozen
+class Leave:
+    """From the client: it ends on purpose, and so does the name."""
+
+
+@attrs.frozen
+class Ready:
+    """From the client: the application listens; from the server, its answer: visitors see it."""
+
+
+@attrs.frozen
+class Stop:
+    """From the server: the owner wants the application to end."""
+
+
+@attrs.frozen
+class Move:
+    """From the server: register again, on another channel; this one is served to its end."""
+
+
+@attrs.frozen
+class Replaced:
+    """From the server: another session has taken the name; this channel ends."""
+
+
+#: What a client says, and what a server says.
+ClientEvent = Ready | Pong | Leave
+ServerEvent = Ping | Ready | Stop | Move | Replaced
+
+Event = ClientEvent | ServerEvent
+
+_NAMES: dict[type[Event], str] = {
+    Ping: "ping",
+    Pong: "pong",
+    Leave: "leave",
+    Ready: "ready",
+    Stop: "stop",
+    Move: "move",
+    Replaced: "replaced",
+}
+
+
+def format_event(event: Event) -> bytes:
+    """Write an event as a line; a field that is None is left out."""
+    fields = attrs.asdict(event, filter=lambda _, value: value is not None)
+    return format_object({"event": _NAMES[type(event)], **fields})
+
+
+def parse_event(line: bytes) -> Event | None:
+    """Read an event; None for anything else, among it what later versions may say."""
+    try:
+        message = parse_object(line)
+    except ValueError:
+        return None
+    match message.get("event"):
+        case "ping":
+            return Ping(idle=_parse_seconds(message), visitors=_parse_count(message))
+        case "pong":
+            return Pong(ends=parse_time(message.get("ends")))
+        case "leave":
+            return Leave()
+        case "ready":
+            return Ready()
+        case "stop":
+            return Stop()
+        case "move":
+            return Move()
+        case "replaced":
+            return Replaced()
+    return None
+
+
+def _parse_seconds(message: JSONObject) -> float | None:
+    idle = message.get("idle")
+    is_number = isinstance(idle, int | float) and not isinstance(idle, bool) and 0 <= idle < MAX_TIME
+    return float(idle) if is_number and isinstance(idle, int | float) else None
+
+
+def _parse_count(message: JSONObject) -> int | None:
+    visitors = message.get("visitors")
+    return visitors if isinstance(visitors, int) and not isinstance(visitors, bool) else None

@@ -1,0 +1,83 @@
+"""The control channel's events: their bytes, and what any line is read as."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conductor_trio.control.events import (
+    Event,
+    Leave,
+    Move,
+    Ping,
+    Pong,
+    Ready,
+    Replaced,
+    Stop,
+    format_event,
+    parse_event,
+)
+
+#: Each event, and what it has been on the wire from the first.
+WIRE: list[tuple[Event, bytes]] = [
+    (Ping(idle=12.5, visitors=3), b'{"event": "ping", "idle": 12.5, "visitors": 3}\n'),
+    (Ping(idle=0.0, visitors=0), b'{"event": "ping", "idle": 0.0, "visitors": 0}\n'),
+    (Ping(), b'{"event": "ping"}\n'),
+    (Pong(), b'{"event": "pong"}\n'),
+    (Pong(ends=1.8e9), b'{"event": "pong", "ends": 1800000000.0}\n'),
+    (Leave(), b'{"event": "leave"}\n'),
+    (Ready(), b'{"event": "ready"}\n'),
+    (Stop(), b'{"event": "stop"}\n'),
+    (Move(), b'{"event": "move"}\n'),
+    (Replaced(), b'{"event": "replaced"}\n'),
+]
+
+some_events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(
+        Ping,
+        idle=st.none() | st.floats(0, 1e9),
+        visitors=st.none() | st.integers(0, 1 << 40),
+    ),
+    st.builds(Pong, ends=st.none() | st.floats(1, 4e9)),
+    st.sampled_from([Leave(), Ready(), Stop(), Move(), Replaced()]),
+)
+
+
+@pytest.mark.parametrize(("event", "line"), WIRE)
+def test_the_bytes(event: Event, line: bytes) -> None:
+    assert format_event(event) == line
+    assert parse_event(line[:-1]) == event
+
+
+@given(some_events)
+def test_events_read_back(event: Event) -> None:
+    line = format_event(event)
+    assert line.endswith(b"\n") and line.count(b"\n") == 1
+    assert parse_event(line[:-1]) == event
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        ({"event": "ping", "idle": 7, "visitors": 1, "later": []}, Ping(idle=7.0, visitors=1)),
+        ({"event": "ping", "idle": True, "visitors": True}, Ping()),
+        ({"event": "ping", "idle": "7", "visitors": 1.5}, Ping()),
+        ({"event": "ping", "idle": 10**400}, Ping()),
+        ({"event": "ping", "idle": -1}, Ping()),
+        ({"event": "pong", "ends": 1_800_000_000}, Pong(ends=1.8e9)),
+        ({"event": "pong", "ends": 0}, Pong()),
+        ({"event": "pong", "ends": 10**400}, Pong()),
+        ({"event": "pong", "ends": False}, Pong()),
+        ({"event": "pong", "ends": None}, Pong()),
+    ],
+)
+def test_a_field_that_cannot_be_is_not_told(line: dict[str, object], event: Event) -> None:
+    assert parse_event(json.dumps(line).encode()) == event
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"event": "later"}', b'{"event": []}', b"\xff", b"ping"])
+def test_what_is_no_event_that_we_know_is_none(line: bytes) -> None:
+    assert parse_event(line) is None

@@ -2,13 +2,13 @@
 
 ::
 
-    ConductorError                  `reason` is a stable word for programs, str() a line for people
+    ConductorError                  `what` happened, `advice`, `hop`; `reason` is a stable word for programs
     ├─ ConfigError                  the command line or a setting is wrong: exit 2, one line
     ├─ StartError                   cannot start (port in use, directory not writable): exit 1, one line
     ├─ ProtocolError
     │  ├─ LocalProtocolError        our bug: a message that we ourselves composed is wrong
     │  └─ RemoteProtocolError       the peer's fault; carries the HTTP status that tells it so
-    ├─ RegistrationRefused          the server does not take this registration; str() goes to the client
+    ├─ RegistrationRefused          the server does not take this registration; it is sent to the client
     ├─ UpstreamUnavailable          the relay socket cannot be used; carries 502, 503 or 504
     ├─ TransportError               the way to the gateway failed: ssh, forwarding, control socket
     └─ ApplicationError             the user's program did not start, ended, or never listened
@@ -19,17 +19,38 @@ Foreign exceptions become one of these once, in ``net`` or where a file is opene
 from __future__ import annotations
 
 import enum
+from typing import Literal
+
+#: What failed: this host, the way to the gateway, the server that is to be there, or what was agreed on with it.
+Hop = Literal["here", "ssh", "server", "gateway"]
+
+
+def format_text(what: str, advice: str | None) -> str:
+    """Return what happened and what to do about it as one line for people: ``what; advice``."""
+    return f"{what}; {advice}" if advice else what
 
 
 class ConductorError(Exception):
-    """Base of all; `reason` is a stable word that programs may compare."""
+    """Base of all: `what` happened, what to do about it (`advice`), at which `hop`, where these are known.
+
+    `what` and `advice` are clauses without a full stop, and begin in lower case unless with a name. `reason` is a
+    stable word that programs may compare.
+    """
 
     reason: str = "error"
 
-    def __init__(self, message: str, *, reason: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, what: str, *, advice: str | None = None, hop: Hop | None = None, reason: str | None = None
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.advice = advice
+        self.hop = hop
         if reason is not None:
             self.reason = reason
+
+    def __str__(self) -> str:
+        return format_text(self.what, self.advice)
 
 
 class ConfigError(ConductorError):
@@ -57,13 +78,13 @@ class LocalProtocolError(ProtocolError):
 class RemoteProtocolError(ProtocolError):
     """The peer's message is wrong; `status` is the HTTP status that says so."""
 
-    def __init__(self, message: str, *, status: int = 400) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, *, status: int = 400) -> None:
+        super().__init__(what)
         self.status = status
 
 
 class RegistrationRefused(ConductorError):
-    """The server does not take this registration; the message says what to do about it."""
+    """The server does not take this registration."""
 
     reason = "refused"
 
@@ -81,10 +102,8 @@ class UpstreamUnavailable(ConductorError):
 
     reason = "upstream"
 
-    def __init__(
-        self, message: str, *, status: int = 502, fault: UpstreamFault = UpstreamFault.RELAY_SOCKET
-    ) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, *, status: int = 502, fault: UpstreamFault = UpstreamFault.RELAY_SOCKET) -> None:
+        super().__init__(what)
         self.status = status
         self.fault = fault
 
@@ -100,9 +119,14 @@ class ApplicationError(ConductorError):
 
     reason = "application"
 
-    def __init__(self, message: str, *, status: int = 1) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, *, advice: str | None = None, status: int = 1) -> None:
+        super().__init__(what, advice=advice, hop="here")
         self.status = status
+
+
+def host_shortage(error: BaseException) -> StartError:
+    """Return the error for an OSError that nobody foresaw: no memory, descriptors or processes are left, say."""
+    return StartError(f"this host is short of something: {error}", hop="here")
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,4 +1,4 @@
-"""What an examination finds, in lines for people."""
+"""The findings of a diagnosis (``doctor``, ``check``), in lines for people."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import enum
 
 import attrs
 
-_WIDEST_PLACE = 18
+_WIDEST_CHECK = 18
 
 
 class Status(enum.Enum):
-    """How something was found."""
+    """How a check ended."""
 
     OK = "ok"
     WARNING = "warning"
@@ -19,26 +19,26 @@ class Status(enum.Enum):
 
 
 _WIDEST_STATUS = max(len(status.value) for status in Status)
-_INDENT = " " * (_WIDEST_STATUS + _WIDEST_PLACE + 4)
+_INDENT = " " * (_WIDEST_STATUS + _WIDEST_CHECK + 4)
 
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """How something was found at a place; `advice` says what to do about it, and `whom` to ask."""
+    """How the check of that name ended; `advice` says what to do about it, and `contact` whom to ask."""
 
-    place: str
+    check: str
     status: Status
     detail: str = ""
     advice: str = ""
-    whom: str = ""
+    contact: str = ""
 
 
 def format_finding(finding: Finding) -> str:
     """Return the lines for people."""
-    head = f"{finding.status.value:{_WIDEST_STATUS}}  {finding.place:{_WIDEST_PLACE}}  {finding.detail}"
+    head = f"{finding.status.value:{_WIDEST_STATUS}}  {finding.check:{_WIDEST_CHECK}}  {finding.detail}"
     text = head.rstrip() + "\n"
     if finding.advice:
         text += f"{_INDENT}What to do: {finding.advice}\n"
-    if finding.whom:
-        text += f"{_INDENT}Whom to ask: {finding.whom}\n"
+    if finding.contact:
+        text += f"{_INDENT}Whom to ask: {finding.contact}\n"
     return text

@@ -31,7 +31,6 @@ MAX_OWNER_ANSWER = 4 * MIB  # bytes of the answer to a command: more sessions th
 MAX_NODE_NAME = 64  # characters of a computer's name in a registration
 MAX_SHARE_LABEL = 60  # characters
 MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
-SHARE_TOKEN_ENTROPY = 24  # bytes of a share's token; 32 characters that need no quoting
 MAX_TIME = 5e9  # Unix time, in the year 2128; what is later, or longer, is a mistake
 
 #: One line of a snapshot, in bytes: all that is left of one session, with its shares (80 KiB at most).
@@ -226,7 +225,6 @@ class ClientLimits:
     probe_growth: float = 1.5
     probe_timeout: float = 30.0  # for the answer to a request; the application may be loading what it needs
     max_probe_head: int = 64 * KIB  # of that answer
-    relay_connect_timeout: float = 5.0  # to an application whose backlog is full; as the server's connect_timeout
     # Back-off between dials grows by a quarter: an outage is over for us after about a quarter more than it took.
     redial_pause: float = 0.2
     redial_growth: float = 1.25
@@ -263,3 +261,26 @@ class ClientLimits:
     splice_size: int = 384 * KIB  # the buffer of the local transport, as the server's
     max_output_backlog: int = 1 * MIB  # of the application's output not yet written; then the application waits
     read_size: int = 64 * KIB
+
+    # The client's output and display.
+    max_output_write: int = 16 * KIB  # small enough that who reads at all takes it within `output_stall_timeout`
+    display_interval: float = 1.0  # calm, and often enough for seconds that are counted
+    # For the terminal to take something; then what the application writes is left out, lest it waits for a stuck
+    # terminal and nobody's request is answered. A pipe holds 64 KiB, so as much a second costs it nothing.
+    terminal_timeout: float = 1.0
+    max_held_text: int = 256 * KIB  # of the application's text, in characters, while ssh may be asking
+    browser_timeout: float = 30.0  # for a shell that starts the browser: a cold file system
+    signal_debounce: float = 0.1  # timeout(1), for one, signals us and then our whole group: that is one request
+
+    # What ssh says, and how it ends.
+    max_ssh_lines: int = 100  # kept to explain a failure: a banner, and what comes after it
+    max_ssh_line: int = 4096  # bytes
+    ssh_last_words_timeout: float = 0.1  # ssh closes what it carries a moment before it ends and says why
+    ssh_term_timeout: float = 1.0  # ssh ends at once upon SIGTERM, unless it hangs
+    unix_connect_timeout: float = 5.0  # to a server or an application on this host; what the server allows a relay
+
+    # conductor-trio doctor.
+    resolve_timeout: float = 15.0  # three nameservers, each asked as resolv.conf(5) has it by default
+    probe_connect_timeout: float = 15.0  # TCP, the greeting of an SSH server, or a TLS handshake
+    answer_timeout: float = 30.0  # for the answer to an HTTP request, which may wake an application
+    max_probe_answer: int = 64 * KIB  # of an answer, which is 32 bytes long where all is well

@@ -7,8 +7,8 @@ import pytest
 from conductor_trio.findings import Finding, Status, format_finding
 
 
-def make_finding(place: str, status: Status, detail: str = "", advice: str = "", whom: str = "") -> Finding:
-    return Finding(place=place, status=status, detail=detail, advice=advice, whom=whom)
+def make_finding(check: str, status: Status, detail: str = "", advice: str = "", contact: str = "") -> Finding:
+    return Finding(check=check, status=status, detail=detail, advice=advice, contact=contact)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def make_finding(place: str, status: Status, detail: str = "", advice: str = "",
             ],
         ),
         (
-            make_finding("x", Status.SKIPPED, whom="Nobody."),
+            make_finding("x", Status.SKIPPED, contact="Nobody."),
             ["skipped  x", "                             Whom to ask: Nobody."],
         ),
     ],

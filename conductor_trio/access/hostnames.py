@@ -145,20 +145,23 @@ def check_key(key: str, label: str, patterns: tuple[HostPattern, ...]) -> None:
     """Raise `RegistrationRefused` unless the key gives an unmistakable, valid host name in every pattern."""
     if not _LABEL.fullmatch(key):
         raise RegistrationRefused(
-            f"the key {_shown(key)} is not made of a-z, 0-9 and, inside, hyphens; choose another"
+            f"the key {_shown(key)} is not made of a-z, 0-9 and, inside, hyphens", advice="choose another"
         )
     for pattern in patterns:
         if not pattern.can_hold(key):
             raise RegistrationRefused(
                 f"the key {_shown(key)} contains {pattern.between!r}, which separates key and user in the "
-                "host names here; choose one without it"
+                "host names here",
+                advice="choose one without it",
             )
         host = pattern.format_host(key, label)
         if len(host) > MAX_HOST or any(len(part) > MAX_LABEL for part in host.split(".")):
-            raise RegistrationRefused(f"the key {_shown(key)} is too long for a host name; choose a shorter one")
+            raise RegistrationRefused(
+                f"the key {_shown(key)} is too long for a host name", advice="choose a shorter one"
+            )
         if any(part.startswith("xn--") for part in host.split(".")):
             raise RegistrationRefused(
-                f"the key {_shown(key)} makes a host name that browsers decode (xn--); choose another"
+                f"the key {_shown(key)} makes a host name that browsers decode (xn--)", advice="choose another"
             )
 
 

@@ -1,4 +1,4 @@
-"""Application, connection and output under one roof: who ends whom."""
+"""The composition root of the client: application, session and output, and who ends whom."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
+from typing import Literal
 
 import attrs
 import trio
@@ -18,10 +19,10 @@ import trio
 from conductor_trio import exit_status
 from conductor_trio.client.application.application import Application, open_application
 from conductor_trio.client.application.idle import IdleWatch
-from conductor_trio.client.application.launch import make_start, plan_port
+from conductor_trio.client.application.launch import make_launch_spec, plan_port
 from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.host.cleanup import Guardian, open_guardian
+from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
 from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_socket
 from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.isolation.plan import PortPlan
@@ -31,23 +32,24 @@ from conductor_trio.client.session.keeper import Connection
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.open import open_transport
 from conductor_trio.control.messages import Accepted
-from conductor_trio.errors import ApplicationError, ConductorError, first_of
+from conductor_trio.errors import ApplicationError, ConductorError, first_of, host_shortage
+from conductor_trio.limits import ClientLimits
 
 _STDOUT = 1
-_ONE_WISH = 0.1  # s that signals may be apart; timeout(1), for one, sends it to us and then to our whole group
 
 _log = logging.getLogger(__name__)
 
 
 async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     """Run the application and keep it reachable until it ends, or we are asked to; return the exit status."""
-    asked, hurry = trio.CancelScope(), trio.Event()
+    asked, force_exit = trio.CancelScope(), trio.Event()
     status = exit_status.OK
     with trio.open_signal_receiver(*_ending_signals()) as received:
         async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
-            nursery.start_soon(_watch_signals, received, output, asked, hurry)
+            watcher = _SignalWatcher(output=output, asked=asked, force_exit=force_exit, limits=settings.limits)
+            nursery.start_soon(watcher.run, received, name="client: signals")
             with asked:
-                status = await _run_application(settings, output, asked, hurry)
+                status = await _run_application(settings, output, asked, force_exit)
             nursery.cancel_scope.cancel()
     return exit_status.OK if asked.cancelled_caught else status
 
@@ -73,38 +75,44 @@ def _ending_signals() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM] if keeps_running else [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-async def _watch_signals(
-    received: AsyncIterator[int], output: Output, asked: trio.CancelScope, hurry: trio.Event
-) -> None:
-    """The first signal ends everything in order, a second one at once."""
-    begun = -math.inf
-    async for number in received:
-        name = signal.Signals(number).name
-        if not asked.cancel_called:
-            _log.info("ending: %s", name)
-            output.send(events.ending(name))
-            begun = trio.current_time()
-            asked.cancel()
-        elif trio.current_time() > begun + _ONE_WISH:
-            _log.info("ending at once: %s", name)
-            hurry.set()
+@attrs.frozen(kw_only=True)
+class _SignalWatcher:
+    """Ends everything in order at the first signal, at once at a second one."""
+
+    output: Output
+    asked: trio.CancelScope
+    force_exit: trio.Event
+    limits: ClientLimits
+
+    async def run(self, received: AsyncIterator[int]) -> None:
+        """Act on signals until cancelled."""
+        begun = -math.inf
+        async for number in received:
+            name = signal.Signals(number).name
+            if not self.asked.cancel_called:
+                self.output.send(events.Ending(signal=name))
+                begun = trio.current_time()
+                self.asked.cancel()
+            elif trio.current_time() > begun + self.limits.signal_debounce:
+                _log.info("ending at once: %s", name)
+                self.force_exit.set()
 
 
 async def _run_application(
-    settings: ClientSettings, output: Output, asked: trio.CancelScope, hurry: trio.Event
+    settings: ClientSettings, output: Output, asked: trio.CancelScope, force_exit: trio.Event
 ) -> int:
-    """Everything between the first look at the local socket and the application's end; returns the exit status."""
+    """Run the application, from the check of the local socket to its end; return the exit status."""
     status = exit_status.FAILED
     try:
-        async with open_guardian(settings.limits) as guardian:
-            with _open_local_socket(settings, guardian) as local_socket:
+        async with open_cleanup(settings.limits) as cleanup:
+            with _open_local_socket(settings, cleanup) as local_socket:
                 await prepare_local_socket(local_socket, replace=settings.replace, limits=settings.limits)
                 plan = await _check_port(settings, output)
-                async with open_application(output, guardian, settings.limits, hurry) as application:
+                async with open_application(output, cleanup, settings.limits, force_exit) as application:
                     run = _Run(
                         settings=settings,
                         output=output,
-                        guardian=guardian,
+                        cleanup=cleanup,
                         local_socket=local_socket,
                         plan=plan,
                         application=application,
@@ -113,24 +121,25 @@ async def _run_application(
                     status = await run.serve()
     except* ConductorError as group:
         error = first_of(group)
-        _fail(output, f"{error}{_guess_mistake(settings, error)}")
+        assert isinstance(error, ConductorError)
+        output.send(events.make_failed(_advise_on_mistake(settings, error)))
         match error:
             case SocketInUse():
                 status = exit_status.SOCKET_IN_USE
             case ApplicationError(status=status):
                 pass
     except* OSError as group:
-        _fail(output, f"this host is short of something: {first_of(group)}")
+        output.send(events.make_failed(host_shortage(first_of(group))))
     return status
 
 
 @contextlib.contextmanager
-def _open_local_socket(settings: ClientSettings, guardian: Guardian) -> Iterator[str]:
+def _open_local_socket(settings: ClientSettings, cleanup: Cleanup) -> Iterator[str]:
     """Give the path where the application is to listen; one of our choice is gone on leaving."""
     if settings.local_socket is not None:
         yield settings.local_socket
         return
-    with open_directory(guardian, "app_directory") as directory:
+    with open_directory(cleanup, "app_directory") as directory:
         yield os.path.join(directory, "socket")
 
 
@@ -141,18 +150,17 @@ async def _check_port(settings: ClientSettings, output: Output) -> PortPlan | No
         return None
     await plan.check()
     if plan.notice:
-        _log.warning("%s", plan.notice)
-        output.send(events.warning(plan.notice))
+        output.send(events.Warned(text=plan.notice))
     return plan
 
 
 @attrs.frozen(kw_only=True)
 class _Run:
-    """An application and its connection, from one's start to the other's end."""
+    """A run of the application and of its session with the gateway."""
 
     settings: ClientSettings
     output: Output
-    guardian: Guardian
+    cleanup: Cleanup
     local_socket: str
     plan: PortPlan | None
     application: Application
@@ -176,17 +184,16 @@ class _Run:
         async with trio.open_nursery() as nursery:
 
             async def dial() -> None:
-                failure = await connection.keep_up()
-                _fail(self.output, failure.reason, failure.hop)
+                self.output.send(events.make_failed(await connection.keep_up()))
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(dial)
+            nursery.start_soon(dial, name="client: session")
             if idle is not None:
-                nursery.start_soon(idle.run)
+                nursery.start_soon(idle.run, name="client: idle time-out")
             if self.settings.wants_names:
                 await self._start(await connection.wait_names())
             if not self.settings.says_where:
-                nursery.start_soon(self._hint)
+                nursery.start_soon(self._hint, name="client: hint where to listen")
             status = await self.application.wait_ended()
             nursery.cancel_scope.cancel()
             if not self.application.ready.is_set():
@@ -195,26 +202,24 @@ class _Run:
                     if status > exit_status.SIGNAL
                     else f"with status {status}"
                 )
-                _fail(self.output, f"the application ended {by} before it listened on {self.local_socket}")
+                what = f"the application ended {by} before it listened on {self.local_socket}"
+                self.output.send(events.Failed(what=what, hop="here", tells_exit=True))
         return status
 
     async def _start(self, names: Accepted | None) -> None:
-        start = make_start(self.settings, self.local_socket, self.plan, names)
-        if start.recipe:
-            _log.info("starting as the recipe %s says", start.recipe)
+        start = make_launch_spec(self.settings, self.local_socket, self.plan, names)
         await self.application.start(start, self.local_socket, self.settings.launch.ready)
 
     async def _hint(self) -> None:
-        """An application that does not listen for a while has perhaps not been told where."""
+        """Warn when the application does not listen for a while: perhaps it has not been told where."""
         with trio.move_on_after(self.settings.limits.hint_pause):
             await self.application.ready.wait()
             return
-        reason = (
+        text = (
             f"{self.settings.launch.command[0]} does not listen yet; no recipe knows it, so tell it where to "
             "listen: write {socket} in its command for a UNIX socket, {port} for a TCP port, or give --tcp PORT"
         )
-        _log.warning("%s", reason)
-        self.output.send(events.warning(reason))
+        self.output.send(events.Warned(text=text))
 
     def _make_idle_watch(self) -> IdleWatch | None:
         if self.settings.idle is None:
@@ -226,32 +231,27 @@ class _Run:
             busy=self.settings.busy,
             local_socket=os.path.abspath(self.local_socket),
             is_ready=self.application.ready.is_set,
-            stop=lambda reason: self._stop("idle", reason),
+            stop=lambda why: self._stop("idle", why),
         )
 
-    def _stop(self, by: str, reason: str) -> None:
+    def _stop(self, by: Literal["owner", "idle"], why: str) -> None:
         """End the application as a signal does."""
         if not self.asked.cancel_called:
-            _log.info("ending: %s", reason)
-            self.output.send(events.stopping(by, reason))
+            self.output.send(events.Stopping(by=by, why=why))
             self.asked.cancel()
 
     def _is_ending(self) -> bool:
         return self.asked.cancel_called or self.application.is_over
 
     def _open_transport(self) -> AbstractAsyncContextManager[Transport]:
-        return open_transport(self.settings, self.local_socket, self.guardian)
+        return open_transport(self.settings, self.local_socket, self.cleanup, self.output)
 
 
-def _guess_mistake(settings: ClientSettings, error: BaseException) -> str:
-    """Return what to add where someone has left out LOCAL_SOCKET and ``--``, as the name of a program says."""
+def _advise_on_mistake(settings: ClientSettings, error: ConductorError) -> ConductorError:
+    """Return the error, with advice where someone seems to have left out LOCAL_SOCKET and ``--``."""
     is_missing = isinstance(error, ApplicationError) and error.status == exit_status.NOT_FOUND
     words = [settings.local_socket or "", *settings.launch.command]
     if not is_missing or "/" in words[0] or shutil.which(words[0]) is None:
-        return ""
-    return f"; to start `{shlex.join(words)}`, without LOCAL_SOCKET, write -- before it"
-
-
-def _fail(output: Output, reason: str, hop: events.Hop = "here") -> None:
-    _log.error("%s", reason)
-    output.send(events.failed(reason, hop))
+        return error
+    advice = f"to start `{shlex.join(words)}`, without LOCAL_SOCKET, write -- before it"
+    return ApplicationError(error.what, advice=advice)

@@ -133,7 +133,7 @@ class ServerProtocol(_Protocol[ServerState]):
         except RemoteProtocolError:
             self._note_received(BadLine)
             raise RegistrationRefused(
-                f"the line is longer than {self._max_line} bytes; send one JSON object and a newline"
+                f"the line is longer than {self._max_line} bytes", advice="send one JSON object and a newline"
             ) from None
         except RegistrationRefused:
             self._note_received(BadLine)
@@ -146,7 +146,7 @@ class ServerProtocol(_Protocol[ServerState]):
     def refuse_partial_line(self) -> RegistrationRefused:
         """Return why the client is refused whose line did not come to its end in time."""
         self._note_received(BadLine)
-        return RegistrationRefused("half a line and then nothing; send one JSON object and a newline")
+        return RegistrationRefused("half a line and then nothing", advice="send one JSON object and a newline")
 
     def _parse(self, line: bytes) -> Registration | Command | ClientEvent | SurplusLine | LastSurplusLine:
         if self.state is ServerState.REGISTERED:
@@ -155,7 +155,9 @@ class ServerProtocol(_Protocol[ServerState]):
         if self.state is ServerState.COMMANDING:
             command = owner_commands.parse_command(line)
             if command is None:
-                raise RegistrationRefused("a channel is for commands or for a registration; open another one")
+                raise RegistrationRefused(
+                    "a channel is for commands or for a registration", advice="open another one"
+                )
             return command
         message = messages.parse_request(line)
         return owner_commands.read_command(message) or messages.read_registration(message)

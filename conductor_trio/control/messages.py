@@ -5,7 +5,8 @@ The dialogue::
     server → client   {"directory": "<absolute path>", "status": "ok"}
     client → server   {"auth": "<blake2b-512 hex>", "key": "<key>"}      key may be absent
     server → client   {"status": "ok", "urls": ["<host>", …]}  or  {"status": "error", "reason": "<text>"}
-                     and, additive, the key in force: "key": "<key>"
+                     and, additive, the key in force: "key": "<key>"; and the two parts of the reason, where the
+                     server has advice: "what": "<text>", "advice": "<text>"
 
 Which of them may come when is in the tables of `conductor_trio.control.states`. Between the greeting and the
 registration the client has the SSH server listen at ``<directory>/socket``, the relay socket.
@@ -41,7 +42,7 @@ import re
 import attrs
 
 from conductor_trio.access.tokens import TokenHash, is_token_hash
-from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
+from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, format_text
 from conductor_trio.limits import MAX_NODE_NAME, MAX_TIME
 
 JSONObject = dict[str, object]
@@ -113,6 +114,7 @@ class Refused:
     """The registration does not stand."""
 
     reason: str
+    advice: str | None = None
 
 
 Reply = Accepted | Refused
@@ -179,7 +181,7 @@ def parse_request(line: bytes) -> JSONObject:
         return parse_object(line)
     except ValueError as error:
         raise RegistrationRefused(
-            f"the registration is {error}; send one object with auth and, if you like, key"
+            f"the registration is {error}", advice="send one object with auth and, if you like, key"
         ) from None
 
 
@@ -192,9 +194,11 @@ def read_registration(message: JSONObject) -> Registration:
     """Read a registration from the object in its line; raises as `parse_registration` does."""
     auth = message.get("auth")
     if auth is None:
-        raise RegistrationRefused("auth is missing; send the blake2b-512 hex digest of the token")
+        raise RegistrationRefused("auth is missing", advice="send the blake2b-512 hex digest of the token")
     if not isinstance(auth, str) or not is_token_hash(auth.lower()):
-        raise RegistrationRefused("auth is malformed; send the blake2b-512 hex digest of the token (128 digits)")
+        raise RegistrationRefused(
+            "auth is malformed", advice="send the blake2b-512 hex digest of the token (128 digits)"
+        )
     key = message.get("key")
     if key is not None and not isinstance(key, str):
         raise RegistrationRefused("key is not a string")
@@ -220,8 +224,11 @@ def format_reply(reply: Reply) -> bytes:
         case Accepted(urls=urls, key=key):
             told: JSONObject = {} if key is None else {"key": key}
             return format_object({"status": "ok", "urls": list(urls), **told})
-        case Refused(reason=reason):
+        case Refused(reason=reason, advice=None):
             return format_object({"status": "error", "reason": reason})
+        case Refused(reason=what, advice=advice):
+            reason = format_text(what, advice)
+            return format_object({"status": "error", "reason": reason, "what": what, "advice": advice})
 
 
 def parse_reply(line: bytes) -> Accepted:
@@ -265,13 +272,21 @@ def _is_url_host(text: str) -> bool:
     return re.fullmatch(r"[!-~]+", text) is not None
 
 
-def _format_reason(reason: object) -> str:
-    """Return the server's reason as a line for people; what the original's server gives is bare."""
-    if reason == "exists":
-        return "name taken: another session of yours has this key; end that one or choose another key"
-    if type(reason) is int:  # an errno; what the server does with the system then is all with the relay socket
-        return f"the server cannot use the relay socket (error number {reason})"
-    return reason if isinstance(reason, str) and reason else "no reason given"
+def _read_refusal(message: JSONObject) -> RegistrationRefused:
+    """Return the server's refusal; the reason that the original's server gives is a bare word or number."""
+    match message:
+        case {"what": str(what), "advice": str(advice)} if what and advice:
+            return RegistrationRefused(what, advice=advice)
+        case {"reason": "exists"}:
+            return RegistrationRefused(
+                "name taken: another session of yours has this key", advice="end that one or choose another key"
+            )
+        case {"reason": str(reason)} if reason:
+            return RegistrationRefused(reason)
+        case {"reason": reason} if type(reason) is int:
+            # An errno; what the server does with the system then is all with the relay socket.
+            return RegistrationRefused(f"the server cannot use the relay socket (error number {reason})")
+    return RegistrationRefused("no reason given")
 
 
 def parse_from_server(line: bytes, what: str) -> JSONObject:
@@ -284,5 +299,5 @@ def parse_from_server(line: bytes, what: str) -> JSONObject:
     except ValueError as error:
         raise RemoteProtocolError(f"the server's {what} is {error}") from None
     if message.get("status") != "ok":
-        raise RegistrationRefused(_format_reason(message.get("reason")))
+        raise _read_refusal(message)
     return message

@@ -92,7 +92,7 @@ def read_command(message: JSONObject) -> Command | None:
         case "revoke":
             share = message.get("id")
             if not isinstance(share, str):
-                raise RegistrationRefused("id is missing; `ls` shows the ids of shares")
+                raise RegistrationRefused("id is missing", advice="`ls` shows the ids of shares")
             return RevokeShare(key=_key(message), id=share)
         case _:
             raise RegistrationRefused("this gateway does not know that command; it may be older than your client")
@@ -101,14 +101,16 @@ def read_command(message: JSONObject) -> Command | None:
 def _key(message: JSONObject) -> str:
     key = message.get("key")
     if not isinstance(key, str) or not key:
-        raise RegistrationRefused("key is missing; `ls` shows the keys of your sessions")
+        raise RegistrationRefused("key is missing", advice="`ls` shows the keys of your sessions")
     return key.lower()
 
 
 def _parse_share(message: JSONObject) -> ShareSession:
     auth, label, seconds = message.get("auth"), message.get("label", ""), message.get("for")
     if not isinstance(auth, str) or not is_token_hash(auth):
-        raise RegistrationRefused("auth is malformed; send the blake2b-512 hex digest of the token (128 digits)")
+        raise RegistrationRefused(
+            "auth is malformed", advice="send the blake2b-512 hex digest of the token (128 digits)"
+        )
     if not isinstance(label, str) or len(label) > MAX_SHARE_LABEL or _UNPRINTABLE.search(label):
         raise RegistrationRefused(f"a label has at most {MAX_SHARE_LABEL} printable characters")
     if seconds is not None and (

@@ -265,7 +265,7 @@ def _open_monitor(limits: ServerLimits) -> Iterator[DirectoryMonitor]:
         monitor = DirectoryMonitor(limits)
     except OSError as error:
         raise StartError(
-            f"no inotify descriptor left ({error.strerror}); raise fs.inotify.max_user_instances"
+            f"no inotify descriptor left ({error.strerror})", advice="raise fs.inotify.max_user_instances"
         ) from error
     with monitor:
         yield monitor

@@ -19,7 +19,7 @@ from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.host.cleanup import open_guardian
+from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.output.writer import Output, open_output
 from conductor_trio.errors import ApplicationError
 from conductor_trio.limits import ClientLimits
@@ -142,8 +142,8 @@ async def test_the_grace_is_as_long_as_the_settings_say(
     limits = ClientLimits(term_timeout=0.2)
     stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
     async with (
-        open_guardian(limits) as guardian,
-        open_application(output, guardian, limits, trio.Event()) as application,
+        open_cleanup(limits) as cleanup,
+        open_application(output, cleanup, limits, trio.Event()) as application,
     ):
         await application.start(make_start(*python(stubborn)), str(short_tmp / "app.sock"))
         await pipe[0].wait_for("data")
@@ -155,8 +155,8 @@ async def test_the_grace_is_as_long_as_the_settings_say(
 
 async def test_an_application_is_ready_when_it_accepts(short_tmp: Path, output: Output) -> None:
     async with (
-        open_guardian(LIMITS) as guardian,
-        open_application(output, guardian, LIMITS, trio.Event()) as application,
+        open_cleanup(LIMITS) as cleanup,
+        open_application(output, cleanup, LIMITS, trio.Event()) as application,
     ):
         local_socket = str(short_tmp / "app.sock")
         await application.start(make_start(*UPPERCASE_APPLICATION, local_socket), local_socket)
@@ -166,8 +166,8 @@ async def test_an_application_is_ready_when_it_accepts(short_tmp: Path, output: 
 
 async def test_one_that_does_not_start_says_so(short_tmp: Path, output: Output) -> None:
     async with (
-        open_guardian(LIMITS) as guardian,
-        open_application(output, guardian, LIMITS, trio.Event()) as application,
+        open_cleanup(LIMITS) as cleanup,
+        open_application(output, cleanup, LIMITS, trio.Event()) as application,
     ):
         with pytest.raises(ApplicationError, match="cannot start /no/such/file") as caught:
             await application.start(make_start("/no/such/file"), str(short_tmp / "app.sock"))
@@ -175,9 +175,9 @@ async def test_one_that_does_not_start_says_so(short_tmp: Path, output: Output) 
     assert caught.value.status == 127
 
 
-async def test_a_guardian_that_was_killed_is_not_missed(short_tmp: Path, output: Output) -> None:
-    async with open_guardian(LIMITS) as guardian:
-        with guardian.watching("app_directory", short_tmp):
+async def test_a_cleanup_process_that_was_killed_is_not_missed(short_tmp: Path, output: Output) -> None:
+    async with open_cleanup(LIMITS) as cleanup:
+        with cleanup.covering("app_directory", short_tmp):
             (child,) = _children()
             os.kill(child, signal.SIGKILL)
     assert short_tmp.exists()
@@ -192,10 +192,10 @@ def _children() -> list[int]:
     ]
 
 
-async def test_a_farewell_leaves_everything_alone(short_tmp: Path) -> None:
+async def test_a_finished_cleanup_leaves_everything_alone(short_tmp: Path) -> None:
     kept = short_tmp / "kept"
     kept.mkdir()
-    async with open_guardian(LIMITS) as guardian:
-        with guardian.watching("app_directory", kept):
+    async with open_cleanup(LIMITS) as cleanup:
+        with cleanup.covering("app_directory", kept):
             pass
     assert kept.is_dir()

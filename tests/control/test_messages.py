@@ -94,6 +94,8 @@ def test_the_contract_to_the_letter() -> None:
     assert json.loads(format_registration(Registration(auth=DIGEST, key="k"))) == {"auth": DIGEST, "key": "k"}
     assert json.loads(format_reply(Accepted(urls=("a", "b")))) == {"status": "ok", "urls": ["a", "b"]}
     assert json.loads(format_reply(Refused(reason="no"))) == {"status": "error", "reason": "no"}
+    told = {"status": "error", "reason": "no; ask", "what": "no", "advice": "ask"}
+    assert json.loads(format_reply(Refused(reason="no", advice="ask"))) == told
 
 
 @pytest.mark.parametrize(
@@ -210,13 +212,16 @@ def test_acceptances_read_back(urls: list[str]) -> None:
 
 
 # Lone surrogates, too, but not the original's bare word, which is explained instead.
-@given(st.text(st.characters(), min_size=1).filter(lambda reason: reason != "exists"))
-def test_refusals_read_back(reason: str) -> None:
-    line = format_reply(Refused(reason=reason))
+@given(
+    st.text(st.characters(), min_size=1).filter(lambda reason: reason != "exists"),
+    st.none() | st.text(st.characters(), min_size=1),
+)
+def test_refusals_read_back(reason: str, advice: str | None) -> None:
+    line = format_reply(Refused(reason=reason, advice=advice))
     assert line.isascii() and line.endswith(b"\n") and line.count(b"\n") == 1
     with pytest.raises(RegistrationRefused) as refused:
         parse_reply(line[:-1])
-    assert str(refused.value) == reason
+    assert (refused.value.what, refused.value.advice) == (reason, advice)
 
 
 @pytest.mark.parametrize(
@@ -250,10 +255,12 @@ def test_any_banner_gives_a_value_or_the_documented_error(line: bytes) -> None:
     try:
         banner = parse_banner(line)
     except (RegistrationRefused, RemoteProtocolError) as error:
-        strict_json(events.format_event(events.failed(str(error))))
+        strict_json(events.format_event(events.make_failed(error)))
     else:
         os.fsencode(banner.directory)  # it can be used as a path
-        strict_json(events.format_event(events.control_connect("/run/c/client", banner)))  # and shown to programs
+        strict_json(
+            events.format_event(events.ControlConnect(path="/run/c/client", banner=banner.raw))
+        )  # and shown to programs
 
 
 @given(lines)
@@ -262,9 +269,9 @@ def test_any_reply_gives_a_value_or_the_documented_error(line: bytes) -> None:
     try:
         accepted = parse_reply(line)
     except (RegistrationRefused, RemoteProtocolError) as error:
-        strict_json(events.format_event(events.failed(str(error))))
+        strict_json(events.format_event(events.make_failed(error)))
     else:
-        strict_json(events.format_event(events.live("token", None, accepted.urls)))
+        strict_json(events.format_event(events.Live(token="token", key=None, urls=accepted.urls)))
         assert all(url.isascii() and url.isprintable() for url in accepted.urls)
 
 
@@ -293,5 +300,5 @@ def test_a_greeting_nested_as_deep_as_can_be_read_can_be_shown() -> None:
         except RemoteProtocolError:
             deepest_failed = True
             break
-        events.format_event(events.control_connect("/run/c/client", banner))
+        events.format_event(events.ControlConnect(path="/run/c/client", banner=banner.raw))
     assert deepest_failed

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import trio
 
-from conductor_trio.client.output import events
+from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.output.writer import Output
 from conductor_trio.client.transport.base import ServerAway, Transport
 from conductor_trio.control.lines import LineReader
@@ -25,14 +25,14 @@ class RecordedOutput(Output):
     """Keeps the client's events instead of writing them."""
 
     def __init__(self) -> None:
-        super().__init__(-1, ClientLimits())
+        super().__init__(-1, ClientLimits(), LogReporter())
         self.events: list[Event] = []
         self._grown = trio.lowlevel.ParkingLot()
         self._seen = 0
 
-    def send(self, event: events.Event) -> None:
+    def write(self, data: bytes) -> None:
         """Keep an event."""
-        self.events.append(dict(event))
+        self.events.append(json.loads(data))
         self._grown.unpark_all()
 
     async def wait_for(self, state: str) -> Event:

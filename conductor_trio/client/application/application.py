@@ -1,4 +1,4 @@
-"""The application: its process group and its output, from its start to its exit."""
+"""The application process: started in a process group, its output passed on, awaited until ready, and ended."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import contextlib
 import fcntl
 import os
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import trio
 
 from conductor_trio import exit_status
 from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.application.readiness import wait_ready
-from conductor_trio.client.host.cleanup import Guardian
+from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.local_socket import remove_stale
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
@@ -25,15 +26,15 @@ class Application:
     """The user's program: to be started, running, or ended. `ready` is set once it can be used."""
 
     def __init__(
-        self, output: Output, guardian: Guardian, limits: ClientLimits, stack: contextlib.ExitStack
+        self, output: Output, cleanup: Cleanup, limits: ClientLimits, stack: contextlib.ExitStack
     ) -> None:
         self.process: trio.Process | None = None
         self.ready = trio.Event()
         self._output = output
-        self._guardian = guardian
+        self._cleanup = cleanup
         self._limits = limits
         self._stack = stack  # closed when the program and its group are gone
-        self._pumps: list[_Pump] = []
+        self._pumps: list[_OutputPump] = []
         self._has_failed = False
         self._started = trio.Event()
         self._local_socket = ""
@@ -44,23 +45,26 @@ class Application:
         """Whether it could not be started, or has ended, whatever its children do."""
         return self._has_failed or (self.process is not None and self.process.returncode is not None)
 
-    async def start(self, start: LaunchSpec, local_socket: str, ready_path: str | None = None) -> None:
-        """It runs, once only, and is watched until it listens and, with a path, answers; or `ApplicationError`."""
+    async def start(self, spec: LaunchSpec, local_socket: str, ready_path: str | None = None) -> None:
+        """Start the program, once only; raises `ApplicationError`. Once ready it answers at `ready_path`."""
         self._local_socket, self._ready_path = local_socket, ready_path
         stdout, stdout_end = self._stack.enter_context(open_pipe())
         stderr, stderr_end = self._stack.enter_context(open_pipe())
         try:
-            self.process = await _execute(start, stdout_end, stderr_end)
+            self.process = await _execute(spec, stdout_end, stderr_end)
         except ApplicationError:
             self._has_failed = True
             raise
         finally:
             os.close(stdout_end)
             os.close(stderr_end)
-        self._stack.enter_context(self._guardian.watching("app", self.process.pid))
-        self._output.send(events.execute(list(start.command), self.process.pid, start.recipe))
+        self._stack.enter_context(self._cleanup.covering("app", self.process.pid))
+        self._output.send(events.Execute(command=spec.command, pid=self.process.pid, recipe=spec.recipe))
         size = self._limits.read_size
-        self._pumps = [_Pump("stdout", stdout, self._output, size), _Pump("stderr", stderr, self._output, size)]
+        self._pumps = [
+            _OutputPump("stdout", stdout, self._output, size),
+            _OutputPump("stderr", stderr, self._output, size),
+        ]
         self._started.set()
 
     async def wait_ended(self) -> int:
@@ -70,23 +74,23 @@ class Application:
         return exit_status.SIGNAL - returncode if returncode < 0 else returncode
 
     async def run(self) -> None:
-        """Once the program is started, pump its output, and set `ready` when it accepts connections."""
+        """Wait for the start, then pass the output on, and set `ready` once the program can be used."""
         await self._started.wait()
         async with trio.open_nursery() as nursery:
             for pump in self._pumps:
-                nursery.start_soon(pump.run, name=f"application: {pump.kind}")
+                nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
             await wait_ready(self._local_socket, self._ready_path, self._limits)
             self.ready.set()
 
     async def end(self, force_exit: trio.Event) -> None:
-        """End the program's group, pass on the rest of its output, and report its exit. Cancelled or not."""
+        """End the process group, pass on the rest of its output, and send the `exit` event. Cancelled or not."""
         if self.process is None:
             return
         async with trio.open_nursery() as nursery:
             # Our end may be a cancellation; end_group() has a deadline whatever the program does.
             nursery.cancel_scope.shield = True
             for pump in self._pumps:
-                nursery.start_soon(pump.run, name=f"application: {pump.kind}")
+                nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
             await end_group(self.process, term_timeout=self._limits.term_timeout, force_exit=force_exit)
             nursery.cancel_scope.cancel()
         with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
@@ -94,13 +98,13 @@ class Application:
         for pump in self._pumps:
             pump.drain()
         if self.process.returncode is not None:
-            self._output.send(events.exit_(self.process.returncode))
+            self._output.send(events.Exit(status=self.process.returncode))
 
 
-class _Pump:
-    """The pump that turns one output of the program into `data` events."""
+class _OutputPump:
+    """Standard output or error of the program, passed on as `data` events."""
 
-    def __init__(self, kind: str, descriptor: int, output: Output, read_size: int) -> None:
+    def __init__(self, kind: Literal["stdout", "stderr"], descriptor: int, output: Output, read_size: int) -> None:
         self.kind = kind
         self._descriptor = descriptor
         self._output = output
@@ -136,22 +140,22 @@ class _Pump:
 
     def _send(self, text: str) -> None:
         if text:
-            self._output.send(events.data(self.kind, text))
+            self._output.send(events.Data(kind=self.kind, text=text))
 
 
 @contextlib.asynccontextmanager
 async def open_application(
-    output: Output, guardian: Guardian, limits: ClientLimits, force_exit: trio.Event
+    output: Output, cleanup: Cleanup, limits: ClientLimits, force_exit: trio.Event
 ) -> AsyncIterator[Application]:
-    """Give the program, to be started; on leaving, it is gone with its group, and so is all that it left unsaid.
+    """Give an application that is to be started; on leaving, its process group has ended.
 
     `force_exit` cuts the grace short in which it may end itself.
     """
     with contextlib.ExitStack() as stack:
-        application = Application(output, guardian, limits, stack)
+        application = Application(output, cleanup, limits, stack)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(application.run, name="application: output and readiness")
+                nursery.start_soon(application.run, name="application")
                 yield application
                 nursery.cancel_scope.cancel()
         finally:
@@ -159,11 +163,11 @@ async def open_application(
             await application.end(force_exit)  # noqa: ASYNC102
 
 
-async def _execute(start: LaunchSpec, stdout: int, stderr: int) -> trio.Process:
+async def _execute(spec: LaunchSpec, stdout: int, stderr: int) -> trio.Process:
     try:
         return await trio.lowlevel.open_process(
-            start.executed, stdin=None, stdout=stdout, stderr=stderr, env=start.environment, start_new_session=True
+            spec.executed, stdin=None, stdout=stdout, stderr=stderr, env=spec.environment, start_new_session=True
         )
     except OSError as error:
         status = exit_status.NOT_FOUND if isinstance(error, FileNotFoundError) else exit_status.NOT_EXECUTABLE
-        raise ApplicationError(f"cannot start {start.command[0]}: {error.strerror}", status=status) from error
+        raise ApplicationError(f"cannot start {spec.command[0]}: {error.strerror}", status=status) from error

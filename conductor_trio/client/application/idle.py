@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import subprocess
 import time
@@ -17,8 +16,6 @@ from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
 from conductor_trio.limits import PING_JITTER, PING_RESOLUTION, ClientLimits
 from conductor_trio.net.process import end_group
-
-_log = logging.getLogger(__name__)
 
 _CANNOT_ASK = {exit_status.NOT_EXECUTABLE, exit_status.NOT_FOUND}  # a shell that could not start the command
 
@@ -119,7 +116,7 @@ class IdleWatch:
         self._has_warned = True
         self._due = self._clock.idle + self._warning_time
         self._ends = time.time() + self._warning_time
-        self._output.send(events.idle(self._clock.idle, self._warning_time, self._ends))
+        self._output.send(events.IdleWarned(idle=self._clock.idle, left=self._warning_time, ends=self._ends))
 
     def _act(self, *, is_busy: bool) -> None:
         """Stop the application, or after a veto put that off and warn anew."""
@@ -128,7 +125,7 @@ class IdleWatch:
             return
         self._ends = None
         if is_busy and not self._is_vetoed:
-            self._output.send(events.vetoed(self._clock.idle))
+            self._output.send(events.IdleVetoed(idle=self._clock.idle))
         self._due = self._clock.idle + self._warning_time
         self._is_vetoed = is_busy
         self._has_warned = is_busy
@@ -139,7 +136,7 @@ class IdleWatch:
         self._ends = None
         if self._has_warned:
             self._has_warned = False
-            self._output.send(events.used_again(self._clock.idle))
+            self._output.send(events.IdleOver(idle=self._clock.idle))
 
     async def _is_busy(self) -> bool:
         """Whether the user's command says so; one that says nothing in time, or cannot, counts as a yes."""
@@ -154,8 +151,7 @@ class IdleWatch:
         return status is None or status == 0 or status in _CANNOT_ASK
 
     def _warn(self, reason: str) -> None:
-        _log.warning("%s", reason)
-        self._output.send(events.warning(reason))
+        self._output.send(events.Warned(text=reason))
 
 
 async def _run_shell(command: str, local_socket: str, limits: ClientLimits) -> int | None:

@@ -1,4 +1,4 @@
-"""What is really started: placeholders filled, the environment made, a namespace put round it."""
+"""The launch specification: the user's command with placeholders filled, its environment and network namespace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conductor_trio.control.messages import Accepted
 
 @attrs.frozen(kw_only=True)
 class LaunchSpec:
-    """A program to be started."""
+    """The program that is started, and what the user is told of it."""
 
     command: tuple[str, ...]  # as the user knows it
     executed: tuple[str, ...]  # the same, or what runs it
@@ -32,7 +32,7 @@ def plan_port(settings: ClientSettings) -> PortPlan | None:
     return PortPlan(port=port, shared=settings.tcp_shared)
 
 
-def make_start(
+def make_launch_spec(
     settings: ClientSettings, local_socket: str, plan: PortPlan | None, names: Accepted | None
 ) -> LaunchSpec:
     """Return what to start; `names` are the server's, if it has told them. Raises `ConfigError`."""

@@ -120,13 +120,15 @@ def _make_settings(
         return (getattr(config, option, None) if said is None else said) or None
 
     if given.busy and choose("idle") is None:
-        raise ConfigError("--busy says whether --idle may end the application; give both")
+        raise ConfigError("--busy says whether --idle may end the application", advice="give both")
     key = choose("key")
     if given.replace and local_socket is None and key is None:
-        raise ConfigError("-r takes a KEY over from another session of yours; say which by -k KEY")
+        raise ConfigError("-r takes a KEY over from another session of yours", advice="say which by -k KEY")
     for option in ("qr", "open"):
         if getattr(given, option) and choose("json"):
-            raise ConfigError(f"--{option} is for people, and there are only lines of JSON; give --no-json, too")
+            raise ConfigError(
+                f"--{option} is for people, and there are only lines of JSON", advice="give --no-json, too"
+            )
     server = choose("server")
     if server is None:
         raise ConfigError(
@@ -167,7 +169,7 @@ def _settle_port(launch: Launch, tcp: int | None, *, is_told: bool = True) -> La
     if tcp is None and launch.listen == "unix" and "port" not in used:
         return launch
     if "socket" in used:
-        raise ConfigError("an application listens on {socket} or on a TCP port; leave out one of them")
+        raise ConfigError("an application listens on {socket} or on a TCP port", advice="leave out one of them")
     port = launch.port if tcp is None else tcp
     if port == 0 and "port" not in used:
         raise ConfigError(

@@ -94,7 +94,7 @@ def _list_shares(given: argparse.Namespace, server: ServerAddress) -> int:
     session = _visit(server, lambda desk: desk.find_session(given.key))
     if session is None:
         raise ConductorError(
-            f"you have no session with the key {given.key!a}; `{PROGRAM} ls` shows those you have"
+            f"you have no session with the key {given.key!a}", advice=f"`{PROGRAM} ls` shows those you have"
         )
     if given.json:
         write_output("".join(json.dumps(share.raw) + "\n" for share in session.shares))

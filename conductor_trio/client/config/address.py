@@ -29,7 +29,9 @@ def parse_server(text: str) -> ServerAddress:
     """Take ``[user@]host[:port][/path]`` or the path of a socket on this host apart; raises `ConfigError`."""
 
     def wrong(what: str) -> ConfigError:
-        return ConfigError(f"SERVER {text!r}: {what}; give [user@]host[:port][/path], or a path on this host")
+        return ConfigError(
+            f"SERVER {text!r}: {what}", advice="give [user@]host[:port][/path], or a path on this host"
+        )
 
     if _CONTROL.search(text):
         raise wrong("it holds a control character")
@@ -71,7 +73,7 @@ def check_local_socket(path: str) -> str:
 def _checked_path(path: str, *, wrong: str) -> str:
     if len(path.encode("utf-8", "surrogateescape")) > MAX_SOCKET_PATH:
         raise ConfigError(
-            f"{wrong}: the path of a UNIX socket has at most {MAX_SOCKET_PATH} bytes, {path!r} has more; "
-            "choose a shorter one"
+            f"{wrong}: the path of a UNIX socket has at most {MAX_SOCKET_PATH} bytes, {path!r} has more",
+            advice="choose a shorter one",
         )
     return path

@@ -19,11 +19,12 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{(socket|key|host|url|port)\}")
 
 _MISSING = {
     "socket": "the path where the application listens",
-    "port": "the TCP port of an application that listens on one; say so with --tcp PORT",
-    "key": "the name in the address; give one with -k KEY",
+    "port": "the TCP port of an application that listens on one",
+    "key": "the name in the address",
     "host": "the host name in the address, which this server tells only once the application runs",
     "url": "the address, which this server tells only once the application runs",
 }
+_ADVICE = {"port": "say so with --tcp PORT", "key": "give one with -k KEY"}
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +55,8 @@ def fill(text: str, values: Values) -> str:
             return match[0][0]
         value = getattr(values, name)
         if value is None:
-            raise ConfigError(f"nothing is known to put in for {{{name}}}: it is {_MISSING[name]}")
+            what = f"nothing is known to put in for {{{name}}}: it is {_MISSING[name]}"
+            raise ConfigError(what, advice=_ADVICE.get(name))
         return str(value)
 
     return _TOKEN.sub(replace, text)

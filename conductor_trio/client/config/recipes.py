@@ -104,7 +104,7 @@ def launch_command(command: Sequence[str], recipes: Mapping[str, Recipe]) -> Lau
 def find_recipe(name: str, recipes: Mapping[str, Recipe]) -> Recipe:
     """Return the recipe of that name; raises `ConfigError`."""
     if name not in recipes:
-        raise ConfigError(f"there is no recipe {name!r}; {suggest(name, recipes)}")
+        raise ConfigError(f"there is no recipe {name!r}", advice=suggest(name, recipes))
     return recipes[name]
 
 

@@ -1,4 +1,4 @@
-"""What a terminal can do, as far as the environment says."""
+"""The capabilities of a terminal, as far as the environment says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_HYPERLINKS = re.compile(r"linux|screen|vt\d+.*|eterm.*|cons\d+.*", re.IGNORE
 
 @attrs.frozen(kw_only=True)
 class Terminal:
-    """What may be sent to the terminal beyond text and newlines."""
+    """The capabilities of the terminal beyond text and newlines."""
 
     has_cursor: bool = True  #: it can be moved, and text erased
     has_colours: bool = True

@@ -1,4 +1,4 @@
-"""The link on other ways to the user's eyes: as a QR code for a telephone, in a browser of this host's."""
+"""The login link as a QR code for a telephone, and in a browser of this host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ _BLACK_ON_WHITE = "\x1b[30;107m"
 _RESET = "\x1b[0m"
 
 _JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
-_START_TIMEOUT = 30.0
 
 
 def draw_qr(url: str, *, width: int, has_colours: bool, has_unicode: bool) -> str:
@@ -81,9 +80,9 @@ def open_page(url: str) -> Iterator[str]:
         yield path
 
 
-async def start_browser(browser: str, path: str) -> None:
+async def start_browser(browser: str, path: str, start_timeout: float) -> None:
     """Show a page, in a process that is not ours: a browser lives on without us."""
-    with trio.move_on_after(_START_TIMEOUT):
+    with trio.move_on_after(start_timeout):
         await trio.run_process(
             ["/bin/sh", "-c", '"$@" >/dev/null 2>&1 </dev/null &', "conductor-trio", browser, f"file://{path}"],
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The log of a client that has a display: on the same terminal, it would be written across it."""
+"""The log of a client that has a display: on the same terminal, it must not be written across that."""
 
 from __future__ import annotations
 
@@ -16,37 +16,35 @@ _STDERR = 2
 class _Handler(logging.Handler):
     """Hands the log's records over in Trio's thread, whichever they come from."""
 
-    def __init__(self, hear: Callable[[logging.LogRecord], None]) -> None:
+    def __init__(self, receive: Callable[[logging.LogRecord], None]) -> None:
         super().__init__()
-        self._hear = hear
+        self._receive = receive
         self._thread = threading.get_ident()
         self._token = trio.lowlevel.current_trio_token()
 
     def emit(self, record: logging.LogRecord) -> None:
         if threading.get_ident() == self._thread:
-            self._hear(record)
+            self._receive(record)
         else:
             with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._hear, record)
+                self._token.run_sync_soon(self._receive, record)
 
 
 @contextlib.contextmanager
-def taking_over_log(hear: Callable[[logging.LogRecord], None], descriptor: int) -> Iterator[None]:
-    """Within, the log goes to `hear` if it went to the same terminal as `descriptor`."""
-    if not _is_same_terminal(descriptor, _STDERR):
-        yield
-        return
+def capturing_log(receive: Callable[[logging.LogRecord], None]) -> Iterator[None]:
+    """Within, `receive` gets the log's records, and nobody else."""
     root = logging.getLogger()
     handlers = root.handlers
-    root.handlers = [_Handler(hear)]
+    root.handlers = [_Handler(receive)]
     try:
         yield
     finally:
         root.handlers = handlers
 
 
-def _is_same_terminal(first: int, second: int) -> bool:
+def is_log_on(descriptor: int) -> bool:
+    """Whether a descriptor is of the terminal that the log is written to."""
     try:
-        return os.isatty(first) and os.fstat(first).st_rdev == os.fstat(second).st_rdev
+        return os.isatty(descriptor) and os.fstat(descriptor).st_rdev == os.fstat(_STDERR).st_rdev
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""What the display says, as text for the terminal: marks, colours, wrapping, links.
+"""The renderer of the display: news and status as text for the terminal, with marks, colours, wrapping, links.
 
 Imports rich, which takes 40 ms, so this module is imported only where there is a display.
 """
@@ -25,7 +25,7 @@ _MIN_WIDTH = 20  # narrower than that, words are no longer readable anyway
 
 
 class Mark(enum.Enum):
-    """What kind of news a line is: its sign, the same in ASCII, and its style."""
+    """A mark before news, by its kind: its sign, the same in ASCII, and its style."""
 
     STEP = ("·", "-", "dim")
     DONE = ("✓", "+", "bold green")
@@ -46,7 +46,7 @@ class Notice:
 
 @attrs.frozen(kw_only=True)
 class Link:
-    """The link, which stands on lines of its own, whole."""
+    """The login link, which stands on a line of its own, whole."""
 
     url: str
 
@@ -64,7 +64,7 @@ Item = Notice | Link
 
 
 class Renderer:
-    """Turns items into text."""
+    """Renders news and the status line as text for a terminal of those capabilities."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -81,7 +81,7 @@ class Renderer:
         )
 
     def paint(self, item: Item, width: int) -> str:
-        """Return complete lines."""
+        """Return an item as complete lines."""
         match item:
             case Link(url=url):
                 # Not wrapped: a terminal that does so by itself copies it as one.
@@ -95,7 +95,7 @@ class Renderer:
                 return "".join(f"{self._render(line)}\n" for line in lines)
 
     def paint_status(self, status: Status, width: int) -> str:
-        """Return one line that leaves the last column free, where some terminals would wrap."""
+        """Return the status line, without a newline; it leaves the last column free, where some terminals wrap."""
         room = max(width, _MIN_WIDTH) - 1
         sign = f"{self._sign(status.mark)} "
         parts = [self._plain(part) for part in status.parts]
@@ -121,7 +121,7 @@ class Renderer:
         return mark.value[0] if self._terminal.has_unicode else mark.value[1]
 
     def _plain(self, text: str) -> str:
-        """Return text that commands no terminal, in what the locale can show."""
+        """Return the text without control characters, in what the locale can show."""
         text = _CONTROL.sub(" ", text)
         if not self._terminal.has_unicode:
             text = text.translate(_ASCII).encode("ascii", "replace").decode()

@@ -1,26 +1,21 @@
-"""What the client's events mean to the person who waits: news that stays, and one status line. Sans-IO.
+"""The progress of the client in words: news that stays on the terminal, and one status line. Sans-IO.
 
-Times are seconds of any clock that only goes on.
+Times are seconds of any monotonic clock.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import assert_never
 
 from conductor_trio.access.login_link import format_login_link
 from conductor_trio.client.config.durations import format_duration
-from conductor_trio.client.display.painter import (
-    Item,
-    Link,
-    Mark,
-    Notice,
-    Status,
-)
-from conductor_trio.client.transport.ssh_errors import explain
+from conductor_trio.client.display.painter import Item, Link, Mark, Notice, Status
+from conductor_trio.client.output import events
+from conductor_trio.errors import Hop
 
 # What is left of the batch job when a warning is due: enough to save and hand in another, to save, to let go.
 _JOB_WARNINGS = (1800.0, 600.0, 120.0)
@@ -29,15 +24,12 @@ _STILL_WAITING = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 # An application that takes longer to listen than most do: JupyterLab on a cold network file system takes half.
 _LONG_START = 60.0
 
-_ADVICE = re.compile(r"; (?=(?:ask|check|choose|end|give|install|log in|make|remove|say|start|try|use) )")
-# How reasons begin that have nothing to do with the gateway: the application's, the local socket's, this host's.
-_TROUBLE_HERE = re.compile(r"the application |cannot |someone|process \d|the directory |/|there is no ssh |this ")
 _BY_US = {-signal.SIGTERM, -signal.SIGKILL}
 _POLITE = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 
 class Phase(enum.Enum):
-    """What is being waited for."""
+    """The phase of a run: most are named by what is waited for."""
 
     LOGIN = "logging in"
     CONTROL = "waiting for the gateway's server"
@@ -45,10 +37,6 @@ class Phase(enum.Enum):
     LIVE = "live"
     ENDING = "ending the application"
     OVER = "over"
-
-
-# Which hop it is that fails while something is waited for, where no event says so.
-_HOPS = {Phase.LOGIN: "ssh", Phase.CONTROL: "server", Phase.APPLICATION: "gateway"}
 
 
 def format_exit(status: int) -> str:
@@ -65,7 +53,7 @@ def format_exit(status: int) -> str:
 
 
 class ProgressModel:
-    """Takes events in, in their order; gives news, and at any time the status.
+    """What the user has been told: takes reports in, in their order; gives news, and at any time the status.
 
     `place` is the gateway as the user named it, or None where its control socket is on this host.
     """
@@ -82,9 +70,9 @@ class ProgressModel:
         self._url: str | None = None
         self._host = ""
         self._has_failed = False
-        self._is_end_told = False
+        self._is_exit_told = False
         self._is_asked = False
-        self._ssh_said = ""
+        self._ssh_reason = ""  # the last line of ssh's that tells why it fails
         self._job_end = math.inf
         self._job_name = ""
         self._told_left = math.inf
@@ -107,63 +95,72 @@ class ProgressModel:
         return "on this host" if self._place is None else f"at {self._place}"
 
     def begin(self) -> list[Item]:
-        """What is said before anything has happened."""
+        """Return the news before anything has happened."""
         if self._place is None:
             return []
         return [_step(f"Logging in at {self._place} by SSH, which may ask you something here")]
 
-    def receive(self, event: Mapping[str, object], now: float) -> list[Item]:
-        """Take an event in; those that are not known say nothing."""
-        match event:
-            case {"state": "execute", "command": [*words], **further}:
-                known = f" (recipe {further['recipe']})" if "recipe" in further else ""
-                return [_step("Starting " + " ".join(map(str, words)) + known)]
-            case {"state": "connect"}:
-                return self._log_in(now)
-            case {"state": "controlConnect"}:
-                self._enter(Phase.APPLICATION, now)
-            case {"state": "live", "config": {"auth": str(token), "urls": [str(host), *_], **further}}:
-                scheme = further.get("scheme")
-                return self._go_live(host, token, scheme if isinstance(scheme, str) else None, now)
-            case {"state": "dead"}:
-                return self._lose(event, now)
-            case {"state": "reconnecting", "in": int() | float() as seconds}:
-                self._enter(self._first, now)
-                self._retry_at = now + seconds
-            case {"state": "warning", "reason": str(reason)}:
-                return [Notice(mark=Mark.WARNING, text=_sentence(reason))]
-            case {"state": "idle"}:
-                return self._note_idle(event, now)
-            case {"state": "stopping", "reason": str(reason)}:
-                self._is_asked = True
-                return [*self.expect_end(now), _step(f"Ending, because {reason}")]
-            case {"state": "ending"}:
-                self._is_asked = True
-                name = event.get("signal", "SIGINT")
-                how = "Ctrl-C again ends it at once" if name == "SIGINT" else f"as {name} asks"
-                return [*self.expect_end(now), _step(f"Ending … {how}")]
-            case {"state": "failed"}:
-                return self._fail(event)
-            case {"state": "exit", "status": int(status)}:
+    def receive(self, report: events.Report, now: float) -> list[Item]:
+        """Take a report in and return the news that it is; the application's own text is none."""
+        match report:
+            case events.Execute(command=command, recipe=recipe):
+                known = f" (recipe {recipe})" if recipe else ""
+                return [_step("Starting " + " ".join(command) + known)]
+            case events.Connect() | events.ControlConnect():
+                return self._log_in(now) if isinstance(report, events.Connect) else self._wait_application(now)
+            case events.Live(token=token, urls=urls):
+                return self._go_live(urls[0], token, now) if urls else []
+            case events.Dead() | events.Reconnecting():
+                return (
+                    self._lose(report, now) if isinstance(report, events.Dead) else self._wait_retry(report, now)
+                )
+            case events.SshLine():
+                return self._pass_on_ssh(report)
+            case events.Warned(text=text):
+                return [Notice(mark=Mark.WARNING, text=_sentence(text))]
+            case events.IdleWarned() | events.IdleOver() | events.IdleVetoed():
+                return self._note_idle(report, now)
+            case events.Stopping() | events.Ending():
+                return self._note_end_request(report, now)
+            case events.Failed():
+                return self._fail(report)
+            case events.Exit(status=status):
                 return self._end(status, now)
-        return []
+            case events.Data() | events.Starting():
+                return []
+            case _:
+                assert_never(report)
+
+    def _pass_on_ssh(self, line: events.SshLine) -> list[Item]:
+        """Pass on what may be meant for the user while ssh logs in; reasons of a failure are told with it."""
+        if line.is_reason:
+            self._ssh_reason = line.text
+            return []
+        is_for_user = self._phase is Phase.LOGIN and self._lost_at is None and not line.is_repeated
+        return [_step(f"ssh: {line.text}")] if is_for_user else []
+
+    def _note_end_request(self, report: events.Stopping | events.Ending, now: float) -> list[Item]:
+        self._is_asked = True
+        match report:
+            case events.Stopping(why=why):
+                text = f"Ending, because {why}"
+            case events.Ending(signal="SIGINT"):
+                text = "Ending … Ctrl-C again ends it at once"
+            case events.Ending(signal=name):
+                text = f"Ending … as {name} asks"
+            case _:
+                assert_never(report)
+        return [*self.expect_end(now), _step(text)]
 
     def expect_end(self, now: float) -> list[Item]:
-        """The application is being ended, or has ended by itself."""
+        """Take in that the application is being ended, or has ended by itself."""
         if self._phase is not Phase.OVER:
             self._enter(Phase.ENDING, now)
         return []
 
     def finish(self, now: float) -> None:
-        """There is nothing more to tell."""
+        """Have no status line any more: the client ends."""
         self._enter(Phase.OVER, now)
-
-    def hear_ssh(self, line: str) -> list[Item]:
-        """Take in what ssh says; while it logs in, that may be meant for the user."""
-        if explain([line], place="") is not None:  # it will be told in our words, with these beneath
-            self._ssh_said = line
-            return []
-        return [_step(f"ssh: {line}")] if self._phase is Phase.LOGIN and self._lost_at is None else []
 
     def set_job(self, name: str, left: float, now: float) -> list[Item]:
         """Take in that the batch job of that name has so many seconds left."""
@@ -173,7 +170,7 @@ class ProgressModel:
         return self.tick(now)
 
     def tick(self, now: float, *, has_status: bool = True) -> list[Item]:
-        """What is to be said because of the time alone."""
+        """Return the news that the time alone makes: a job that runs out, a wait that gets long."""
         items: list[Item] = []
         if (left := self._job_end - now) <= _next_warning(self._told_left) and self._phase is not Phase.OVER:
             self._told_left = left
@@ -221,12 +218,12 @@ class ProgressModel:
     def _log_in(self, now: float) -> list[Item]:
         waited = now - self._since
         is_news = self._phase is Phase.LOGIN and self._lost_at is None
-        self._ssh_said = ""
+        self._ssh_reason = ""
         self._enter(Phase.CONTROL, now)
         return [Notice(mark=Mark.DONE, text=f"Logged in after {_exactly(waited)}")] if is_news else []
 
-    def _go_live(self, host: str, token: str, scheme: str | None, now: float) -> list[Item]:
-        url = format_login_link(host, token, scheme)
+    def _go_live(self, host: str, token: str, now: float) -> list[Item]:
+        url = format_login_link(host, token)
         lost_at, known = self._lost_at, self._url
         self._host, self._url, self._lost_at = host, url, None
         self._enter(Phase.LIVE, now)
@@ -243,42 +240,50 @@ class ProgressModel:
             return [Notice(mark=Mark.WARNING, text=f"{back}, but the address is another:"), *link]
         return [Notice(mark=Mark.DONE, text=f"{back}; address and token are the same")]
 
-    def _lose(self, event: Mapping[str, object], now: float) -> list[Item]:
+    def _wait_application(self, now: float) -> list[Item]:
+        self._enter(Phase.APPLICATION, now)
+        return []
+
+    def _wait_retry(self, event: events.Reconnecting, now: float) -> list[Item]:
+        self._enter(self._first, now)
+        self._retry_at = now + event.seconds
+        return []
+
+    def _lose(self, event: events.Dead, now: float) -> list[Item]:
         self._lost_at, self._retry_at = now, now
         self._enter(self._first, now)
-        what, advice = _split(event)
         going_on = f"{'The application goes on' if self._url else 'It is tried again'}; Ctrl-C ends it"
-        text = f"{self._time_of_day()} {'Link lost' if self._url else 'No link yet'}: {what}"
-        return [Notice(mark=Mark.WARNING, text=text, beneath=(*advice, going_on))]
+        text = f"{self._time_of_day()} {'Link lost' if self._url else 'No link yet'}: {event.what}"
+        return [Notice(mark=Mark.WARNING, text=text, beneath=(*_advise(event.advice), going_on))]
 
-    def _note_idle(self, event: Mapping[str, object], now: float) -> list[Item]:
+    def _note_idle(self, event: events.IdleWarned | events.IdleOver | events.IdleVetoed, now: float) -> list[Item]:
         match event:
-            case {"for": int() | float() as idle, "in": int() | float() as left}:
+            case events.IdleWarned(idle=idle, left=left):
                 self._idle_end = now + left
                 unused = f"Nobody has used it for {format_duration(idle)}"
                 text = f"{self._time_of_day()} {unused}; it ends in {format_duration(left)} unless somebody does"
                 return [Notice(mark=Mark.WARNING, text=text)]
+            case events.IdleOver():
+                why = "Somebody uses it again"
+            case events.IdleVetoed():
+                why = "It is busy, and goes on"
+            case _:
+                assert_never(event)
         self._idle_end = math.inf
-        why = "It is busy, and goes on" if event.get("busy") is True else "Somebody uses it again"
         return [_step(f"{self._time_of_day()} {why}")]
 
-    def _fail(self, event: Mapping[str, object]) -> list[Item]:
-        what, advice = _split(event)
-        said = (f"ssh says: {self._ssh_said}",) if self._ssh_said else ()
-        detail = event.get("detail")
-        if isinstance(detail, str) and detail:
-            said = (detail,)
-        title = self._name_hop(event, what)
+    def _fail(self, event: events.Failed) -> list[Item]:
+        ssh_says = (f"ssh says: {self._ssh_reason}",) if self._ssh_reason else ()
         self._has_failed = True
-        self._is_end_told = what.startswith("the application ended ")
-        beneath = (_sentence(what), *advice, *said) if title else (*advice, *said)
-        return [Notice(mark=Mark.FAILED, text=title or _sentence(what), beneath=beneath)]
+        self._is_exit_told = event.tells_exit
+        what, more = _sentence(event.what), (*_advise(event.advice), *ssh_says)
+        title = self._name_hop(event.hop)
+        if title is None:
+            return [Notice(mark=Mark.FAILED, text=what, beneath=more)]
+        return [Notice(mark=Mark.FAILED, text=title, beneath=(what, *more))]
 
-    def _name_hop(self, event: Mapping[str, object], what: str) -> str:
-        """Return which hop failed, or nothing where the reason says it already."""
-        hop = event.get("hop")
-        if not isinstance(hop, str):
-            hop = "here" if _TROUBLE_HERE.match(what) else _HOPS.get(self._phase, "gateway")
+    def _name_hop(self, hop: Hop) -> str | None:
+        """Return a sentence about the hop that failed; None for this host, where the reason says it already."""
         match hop:
             case "ssh":
                 return f"This node does not get to the gateway {self._place} by SSH"
@@ -286,14 +291,17 @@ class ProgressModel:
                 return f"The server {self._where} cannot be used"
             case "gateway":
                 return f"The server {self._where} does not take the application"
-        return ""
+            case "here":
+                return None
+            case _:
+                assert_never(hop)
 
     def _end(self, status: int, now: float) -> list[Item]:
         is_by_us = self._is_asked or self._has_failed
         self._enter(Phase.OVER, now)
         if is_by_us and (status == 0 or status in _BY_US):
             return [_step("The application has ended")]
-        if self._is_end_told:
+        if self._is_exit_told:
             return []
         text = _sentence(format_exit(status))
         if status == 0 or status in _POLITE:
@@ -321,12 +329,5 @@ def _next_warning(told: float) -> float:
     return max((limit for limit in _JOB_WARNINGS if limit < told), default=-math.inf)
 
 
-def _split(event: Mapping[str, object]) -> tuple[str, tuple[str, ...]]:
-    """Return what went wrong and what to do, which may be nothing."""
-    what, advice = event.get("reason"), event.get("advice")
-    what = what if isinstance(what, str) and what else "the connection ended"
-    if not isinstance(advice, str):
-        # ssh's own words may hold anything.
-        what, *rest = [what] if what.startswith("ssh to ") else _ADVICE.split(what, maxsplit=1)
-        advice = rest[0] if rest else ""
-    return what, ((f"What to do: {advice}",) if advice else ())
+def _advise(advice: str | None) -> tuple[str, ...]:
+    return (f"What to do: {advice}",) if advice else ()

@@ -19,7 +19,7 @@ _MAX_STYLES = 16
 
 
 class TerminalStream:
-    """Composes what is to be written, and remembers how that leaves the terminal.
+    """The text for a terminal as one stream: composes it, and remembers cursor and style that it leaves.
 
     Without a cursor that can be moved there is no status line, and no style is looked after.
     """
@@ -32,7 +32,7 @@ class TerminalStream:
         self.is_at_line_start = True
 
     def pass_on(self, text: str) -> str:
-        """The application's text as it is, in its own style."""
+        """Return what writes the application's text as it is, in its own style."""
         before = self._erase()
         if self._is_plain:
             before += "".join(self._styles)
@@ -41,19 +41,19 @@ class TerminalStream:
         return before + text + self._draw()
 
     def put(self, lines: str) -> str:
-        """Complete lines of ours."""
+        """Return what writes complete lines of ours."""
         before = self._erase() + self._reset() + ("" if self.is_at_line_start else "\n")
         self.is_at_line_start = True
         return before + lines + self._draw()
 
     def set_status(self, status: str) -> str:
-        """Have this status line, or none where it is empty."""
+        """Return what draws this status line instead of the last; none where it is empty."""
         before = self._erase()
         self.status = status if self._has_cursor else ""
         return before + self._draw()
 
     def break_line(self) -> None:
-        """Someone else has written at the cursor: what comes from us next begins below."""
+        """Have what comes from us next begin below: someone else has written at the cursor."""
         self.is_at_line_start = False
 
     def _erase(self) -> str:
@@ -68,7 +68,7 @@ class TerminalStream:
         return reset
 
     def _follow(self, text: str) -> None:
-        """Take in where the text leaves the cursor, and in which style."""
+        """Note where the application's text leaves the cursor, and in which style."""
         if not self._has_cursor:
             self.is_at_line_start = text.endswith("\n")
             return

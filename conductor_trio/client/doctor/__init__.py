@@ -1,6 +1,6 @@
 """``conductor-trio doctor``: every hop to a gateway and back, and what to do at the first that fails.
 
-`examination` walks the hops, `probes` are the looks at each, `findings` what is told.
+`examination` runs the checks, `probes` are the single steps of these, `findings` the checks and how they fail.
 
 May import `session`, `transport` and what lies below. Never here: anything that changes the host.
 

@@ -1,4 +1,4 @@
-"""What an examination finds at each hop, and what to do about it. Sans-IO."""
+"""The checks of ``conductor-trio doctor``, how they fail, and whom to ask then. Sans-IO."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from conductor_trio.errors import ConductorError
 from conductor_trio.findings import Finding, Status
 
 
-class Hop(enum.Enum):
-    """The hops on the way, in order."""
+class Check(enum.Enum):
+    """The checks, in the order of the way to a gateway and back."""
 
     APPLICATION = "application"
     RESOLVE = "resolve"
@@ -28,13 +28,14 @@ class Hop(enum.Enum):
     REQUEST = "request"
 
 
-class HopFailed(ConductorError):
-    """A hop cannot be used."""
+class CheckFailed(ConductorError):
+    """A check has failed: `what` was found, and the `advice` on it."""
 
-    def __init__(self, hop: Hop, detail: str, advice: str = "") -> None:
-        super().__init__(detail, reason="hop")
-        self.hop = hop
-        self.advice = advice
+    reason = "check"
+
+    def __init__(self, check: Check, what: str, *, advice: str | None = None) -> None:
+        super().__init__(what, advice=advice)
+        self.check = check
 
 
 _YOURSELF = "nobody: it is on this host"
@@ -43,33 +44,37 @@ _SSH_SERVER = "whoever runs the gateway's SSH server"
 _GATEWAY = "whoever runs conductor-trio-server on the gateway"
 _WEB = "whoever runs the gateway's domain, certificates and front proxy"
 
-_WHOM: Mapping[Hop, str] = {
-    Hop.APPLICATION: _YOURSELF,
-    Hop.RESOLVE: _CLUSTER,
-    Hop.CONNECT: _CLUSTER,
-    Hop.HOST_KEY: _SSH_SERVER,
-    Hop.LOGIN: _SSH_SERVER,
-    Hop.FORWARDING: _SSH_SERVER,
-    Hop.CONTROL: _GATEWAY,
-    Hop.BANNER: _GATEWAY,
-    Hop.RELAY: _GATEWAY,
-    Hop.REGISTRATION: _GATEWAY,
-    Hop.NAME: _WEB,
-    Hop.TLS: _WEB,
-    Hop.REQUEST: _WEB,
+_CONTACTS: Mapping[Check, str] = {
+    Check.APPLICATION: _YOURSELF,
+    Check.RESOLVE: _CLUSTER,
+    Check.CONNECT: _CLUSTER,
+    Check.HOST_KEY: _SSH_SERVER,
+    Check.LOGIN: _SSH_SERVER,
+    Check.FORWARDING: _SSH_SERVER,
+    Check.CONTROL: _GATEWAY,
+    Check.BANNER: _GATEWAY,
+    Check.RELAY: _GATEWAY,
+    Check.REGISTRATION: _GATEWAY,
+    Check.NAME: _WEB,
+    Check.TLS: _WEB,
+    Check.REQUEST: _WEB,
 }
 
 
-def failed(hop: Hop, detail: str, advice: str = "") -> Finding:
-    """Return the finding of a hop that failed; what follows a semicolon in `detail` is advice."""
-    if not advice:
-        detail, _, advice = detail.partition("; ")
-    return Finding(place=hop.value, status=Status.FAILED, detail=detail, advice=advice, whom=_WHOM[hop])
+def make_failure(check: Check, error: ConductorError) -> Finding:
+    """Return the finding of a check that failed for `error`."""
+    return Finding(
+        check=check.value,
+        status=Status.FAILED,
+        detail=error.what,
+        advice=error.advice or "",
+        contact=_CONTACTS[check],
+    )
 
 
 def format_finding_json(finding: Finding) -> str:
-    """Return the line for programs."""
-    told = {"hop": finding.place, "status": finding.status.value, "detail": finding.detail}
+    """Return the line for programs, for which a check is a hop."""
+    fields = {"hop": finding.check, "status": finding.status.value, "detail": finding.detail}
     if finding.status is Status.FAILED:
-        told |= {"advice": finding.advice, "whom": finding.whom}
-    return json.dumps(told) + "\n"
+        fields |= {"advice": finding.advice, "whom": finding.contact}
+    return json.dumps(fields) + "\n"

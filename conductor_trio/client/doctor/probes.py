@@ -1,4 +1,4 @@
-"""Single looks at single hops: names, ports, certificates, requests; and an application to be asked for."""
+"""The probes of ``doctor``: names, ports, certificates, requests; and a tiny application that answers these."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ import trio
 
 from conductor_trio.access.tokens import cookie_value
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.doctor.findings import Hop, HopFailed
+from conductor_trio.client.doctor.findings import Check, CheckFailed
 from conductor_trio.errors import first_of
+from conductor_trio.limits import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import SocketStream, Stream
 
-_RESOLVE_TIMEOUT = 15.0  # three nameservers, each asked as resolv.conf(5) has it by default
-_CONNECT_TIMEOUT = 15.0
-_ANSWER_TIMEOUT = 30.0
-_MAX_ANSWER = 64 * 1024
 _DAY = 86400.0
 
 _PORT = {"http": 80, "https": 443}
@@ -41,15 +38,17 @@ class SshTarget:
 
 
 async def find_ssh_target(address: ServerAddress) -> SshTarget:
-    """Return where ssh would go; raises `HopFailed`."""
+    """Return where ssh would go; raises `CheckFailed`."""
     assert address.host is not None
     if shutil.which("ssh") is None:
-        raise HopFailed(Hop.RESOLVE, "there is no ssh on your PATH", "install the OpenSSH client")
+        raise CheckFailed(Check.RESOLVE, "there is no ssh on your PATH", advice="install the OpenSSH client")
     command = ["ssh", "-G", *(["-p", str(address.port)] if address.port else []), "--", address.host]
     done = await trio.run_process(command, stdin=b"", capture_stdout=True, capture_stderr=True, check=False)
     if done.returncode != 0:
         said = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", done.stderr.decode("utf-8", "replace")).strip()
-        raise HopFailed(Hop.RESOLVE, f"ssh does not take its configuration: {said}", "correct ~/.ssh/config")
+        raise CheckFailed(
+            Check.RESOLVE, f"ssh does not take its configuration: {said}", advice="correct ~/.ssh/config"
+        )
     lines = [line.split(" ", 1) for line in done.stdout.decode("utf-8", "replace").splitlines() if " " in line]
     told = dict(reversed(lines))
     ways = (
@@ -62,31 +61,31 @@ async def find_ssh_target(address: ServerAddress) -> SshTarget:
     )
 
 
-async def resolve(hop: Hop, host: str, port: int) -> list[str]:
-    """Return the addresses of a host; raises `HopFailed`."""
-    with trio.move_on_after(_RESOLVE_TIMEOUT):
+async def resolve(check: Check, host: str, port: int, limits: ClientLimits) -> list[str]:
+    """Return the addresses of a host; raises `CheckFailed`."""
+    with trio.move_on_after(limits.resolve_timeout):
         try:
             found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             what = getattr(error, "strerror", None) or "it is no host name"
-            raise HopFailed(
-                hop, f"the name {host} cannot be resolved: {what}", _advise_on_name(hop, host)
+            raise CheckFailed(
+                check, f"the name {host} cannot be resolved: {what}", advice=_advise_on_name(check, host)
             ) from error
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
-    raise HopFailed(hop, f"no nameserver answers for {host} within {_RESOLVE_TIMEOUT:g} s")
+    raise CheckFailed(check, f"no nameserver answers for {host} within {limits.resolve_timeout:g} s")
 
 
-def _advise_on_name(hop: Hop, host: str) -> str:
-    if hop is Hop.RESOLVE:
+def _advise_on_name(check: Check, host: str) -> str:
+    if check is Check.RESOLVE:
         return "check its spelling in SERVER, or its HostName in ~/.ssh/config"
     return f"the domain needs a wildcard record, *.{host.partition('.')[2]}, that leads to the gateway"
 
 
-async def connect(hop: Hop, addresses: Sequence[str], port: int) -> trio.SocketStream:
-    """Return a connection to the first of the addresses that takes one; raises `HopFailed`."""
+async def connect(check: Check, addresses: Sequence[str], port: int, limits: ClientLimits) -> trio.SocketStream:
+    """Return a connection to the first of the addresses that takes one; raises `CheckFailed`."""
     reasons = []
     for address in addresses:
-        with trio.move_on_after(_CONNECT_TIMEOUT) as scope:
+        with trio.move_on_after(limits.probe_connect_timeout) as scope:
             try:
                 return await trio.open_tcp_stream(address, port)
             except OSError as error:
@@ -94,36 +93,36 @@ async def connect(hop: Hop, addresses: Sequence[str], port: int) -> trio.SocketS
                 first = first_of(cause) if isinstance(cause, BaseExceptionGroup) else cause
                 reasons.append(f"{address}: {getattr(first, 'strerror', None) or error}")
         if scope.cancelled_caught:
-            reasons.append(f"{address}: no answer within {_CONNECT_TIMEOUT:g} s")
+            reasons.append(f"{address}: no answer within {limits.probe_connect_timeout:g} s")
     advice = "check host and port in SERVER, and whether a firewall is in between"
-    if hop is not Hop.CONNECT:
+    if check is not Check.CONNECT:
         advice = "the gateway's server, or a front proxy before it, must listen there, and be reached from here"
-    raise HopFailed(hop, f"port {port} cannot be reached ({', '.join(reasons)})", advice)
+    raise CheckFailed(check, f"port {port} cannot be reached ({', '.join(reasons)})", advice=advice)
 
 
-async def check_ssh_port(addresses: Sequence[str], port: int) -> str:
-    """Return how an SSH server greets there; raises `HopFailed`."""
-    async with await connect(Hop.CONNECT, addresses, port) as stream:
+async def check_ssh_port(addresses: Sequence[str], port: int, limits: ClientLimits) -> str:
+    """Return how an SSH server greets there; raises `CheckFailed`."""
+    async with await connect(Check.CONNECT, addresses, port, limits) as stream:
         said = b""
-        with trio.move_on_after(_CONNECT_TIMEOUT), contextlib.suppress(*STREAM_LOST):
+        with trio.move_on_after(limits.probe_connect_timeout), contextlib.suppress(*STREAM_LOST):
             # RFC 4253 section 4.2: other lines may come before the version.
-            while not re.search(rb"^SSH-.*\n", said, re.MULTILINE) and len(said) < _MAX_ANSWER:
+            while not re.search(rb"^SSH-.*\n", said, re.MULTILINE) and len(said) < limits.max_probe_answer:
                 if not (data := await stream.receive_some(4096)):
                     break
                 said += data
     greeting = re.search(rb"^SSH-[!-~]+", said, re.MULTILINE)
     if greeting is None:
-        raise HopFailed(
-            Hop.CONNECT,
+        raise CheckFailed(
+            Check.CONNECT,
             f"port {port} takes connections, but no SSH server greets there",
-            "check the port in SERVER",
+            advice="check the port in SERVER",
         )
     return greeting[0].decode()
 
 
 @attrs.frozen(kw_only=True)
 class Address:
-    """Where visitors come to."""
+    """The address that visitors come to: scheme, host, port."""
 
     scheme: str
     host: str  # as it stands in Host, with its port if it has one
@@ -145,27 +144,31 @@ class Address:
         return re.fullmatch(r"(.+\.)?localhost", self.name) is not None
 
 
-async def shake_hands(stream: trio.SocketStream, name: str) -> tuple[trio.SSLStream[trio.SocketStream], str]:
-    """Return the TLS stream, and what its certificate says; raises `HopFailed`."""
+async def shake_hands(
+    stream: trio.SocketStream, name: str, limits: ClientLimits
+) -> tuple[trio.SSLStream[trio.SocketStream], str]:
+    """Return the TLS stream, and what its certificate says; raises `CheckFailed`."""
     context = ssl.create_default_context()
     tls = trio.SSLStream(stream, context, server_hostname=name, https_compatible=True)
-    with trio.move_on_after(_CONNECT_TIMEOUT):
+    with trio.move_on_after(limits.probe_connect_timeout):
         try:
             await tls.do_handshake()
         except trio.BrokenResourceError as error:
-            raise HopFailed(Hop.TLS, *_explain_tls(error.__cause__, name)) from error
+            raise _explain_tls(error.__cause__, name) from error
         return tls, _describe_certificate(tls.getpeercert())
-    raise HopFailed(Hop.TLS, f"no TLS handshake within {_CONNECT_TIMEOUT:g} s")
+    raise CheckFailed(Check.TLS, f"no TLS handshake within {limits.probe_connect_timeout:g} s")
 
 
-def _explain_tls(error: BaseException | None, name: str) -> tuple[str, str]:
+def _explain_tls(error: BaseException | None, name: str) -> CheckFailed:
     if isinstance(error, ssl.SSLCertVerificationError):
         said = error.verify_message.rstrip(".")
-        return f"the certificate is not to be trusted: {said}", _advise_on_certificate(said, name)
+        what = f"the certificate is not to be trusted: {said}"
+        return CheckFailed(Check.TLS, what, advice=_advise_on_certificate(said, name))
     if isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-        return "what listens there does not speak TLS", "TLS must end there, or in front of it, for this name"
+        advice = "TLS must end there, or in front of it, for this name"
+        return CheckFailed(Check.TLS, "what listens there does not speak TLS", advice=advice)
     said = getattr(error, "reason", None) or str(error or "the connection was closed")
-    return f"the TLS handshake failed: {said}", ""
+    return CheckFailed(Check.TLS, f"the TLS handshake failed: {said}")
 
 
 def _advise_on_certificate(said: str, name: str) -> str:
@@ -189,28 +192,28 @@ def _describe_certificate(certificate: object) -> str:
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """What a request was answered."""
+    """The answer to an HTTP request."""
 
     status: int
     server: str
     body: bytes
 
 
-async def ask(stream: Stream | trio.abc.Stream, host: str, token: str) -> Answer:
-    """Return what `/` is answered; raises `HopFailed`."""
+async def ask(stream: Stream | trio.abc.Stream, host: str, token: str, limits: ClientLimits) -> Answer:
+    """Return the answer to a request for `/`; raises `CheckFailed`."""
     http = h11.Connection(h11.CLIENT)
     fields = [("Host", host), ("Cookie", f"authorization={cookie_value(token.encode())}"), ("Connection", "close")]
     head = http.send(h11.Request(method="GET", target="/", headers=fields))
     http.send(h11.EndOfMessage())
     response: h11.Response | None = None
     body = b""
-    with trio.move_on_after(_ANSWER_TIMEOUT) as scope:
+    with trio.move_on_after(limits.answer_timeout) as scope:
         try:
             await stream.send_all(head or b"")
-            while len(body) < _MAX_ANSWER:
+            while len(body) < limits.max_probe_answer:
                 match http.next_event():
                     case h11.NEED_DATA:
-                        received = bytes(await stream.receive_some(65536))
+                        received = bytes(await stream.receive_some(limits.read_size))
                         if not received and response is None:
                             break
                         http.receive_data(received)
@@ -221,22 +224,22 @@ async def ask(stream: Stream | trio.abc.Stream, host: str, token: str) -> Answer
                     case h11.EndOfMessage() | h11.ConnectionClosed():
                         break
         except h11.RemoteProtocolError as error:
-            raise HopFailed(Hop.REQUEST, f"the answer is no HTTP: {error}") from error
+            raise CheckFailed(Check.REQUEST, f"the answer is no HTTP: {error}") from error
         except STREAM_LOST as error:
-            raise HopFailed(Hop.REQUEST, "the connection was closed without an answer") from error
+            raise CheckFailed(Check.REQUEST, "the connection was closed without an answer") from error
     if response is None:
         what = (
-            f"no answer within {_ANSWER_TIMEOUT:g} s"
+            f"no answer within {limits.answer_timeout:g} s"
             if scope.cancelled_caught
             else "the connection was closed without an answer"
         )
-        raise HopFailed(Hop.REQUEST, what)
+        raise CheckFailed(Check.REQUEST, what)
     server = dict(response.headers).get(b"server", b"").decode("latin-1")
     return Answer(status=response.status_code, server=server, body=body)
 
 
 @contextlib.asynccontextmanager
-async def open_tiny_application(path: str, says: bytes) -> AsyncIterator[None]:
+async def open_tiny_application(path: str, says: bytes, limits: ClientLimits) -> AsyncIterator[None]:
     """Within, an application listens at a path that answers every request with `says`."""
     answer = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
@@ -249,8 +252,8 @@ async def open_tiny_application(path: str, says: bytes) -> AsyncIterator[None]:
     async def serve(sock: socket.socket) -> None:
         with contextlib.closing(SocketStream(sock)) as stream, contextlib.suppress(*STREAM_LOST):
             asked = b""
-            while b"\r\n\r\n" not in asked and len(asked) < _MAX_ANSWER:
-                if not (data := await stream.receive_some(65536)):
+            while b"\r\n\r\n" not in asked and len(asked) < limits.max_probe_answer:
+                if not (data := await stream.receive_some(limits.read_size)):
                     return
                 asked += data
             await stream.send_all(answer)
@@ -261,6 +264,6 @@ async def open_tiny_application(path: str, says: bytes) -> AsyncIterator[None]:
             async def accept() -> None:
                 await serve_connections(listener, serve, nursery, on_shortage=lambda error: None)
 
-            nursery.start_soon(accept)
+            nursery.start_soon(accept, name="doctor: tiny application")
             yield
             nursery.cancel_scope.cancel()

@@ -1,9 +1,9 @@
-"""The guardian: a shell that cleans up behind a client that was killed with SIGKILL.
+"""The cleanup process: a shell that cleans up behind a client that was killed with SIGKILL.
 
-It waits at the end of a pipe that only the client holds. When the pipe closes without a farewell, the client is
-gone and can do nothing itself: the guardian ends the application's group, the SSH connection, and our temporary
-directories. (PR_SET_PDEATHSIG would not do: it fires when the *thread* that started the child ends, and Trio
-starts children from worker threads.)
+It waits at the end of a pipe that only the client holds. When the pipe closes without a last ``finish``, the
+client is gone and can do nothing itself: the shell ends the application's group and the SSH connection, and
+removes our temporary directories. (PR_SET_PDEATHSIG would not do: it fires when the *thread* that started the
+child ends, and Trio starts children from worker threads.)
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ while read -r what value; do
     ssh) ssh=$value ;;
     ssh_directory) ssh_directory=$value ;;
     app_directory) app_directory=$value ;;
-    farewell) exit 0 ;;
+    finish) exit 0 ;;
   esac
 done
 [ -z "$app" ] || kill -s TERM -- "-$app"
@@ -49,55 +49,55 @@ kill -s KILL -- "-$app"
 """
 
 
-class Guardian:
-    """Knows what to clean up if we are killed."""
+class Cleanup:
+    """Our end of the pipe to the cleanup process, which learns what to clean up if we are killed."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     @contextlib.contextmanager
-    def watching(self, what: str, value: object) -> Iterator[None]:
-        """Within, the guardian cleans `value` up when we are killed.
+    def covering(self, what: str, value: object) -> Iterator[None]:
+        """Within, `value` is cleaned up when we are killed.
 
         `app` is a process group, `ssh` a process, `ssh_directory` and `app_directory` are paths.
         """
-        self._tell(f"{what} {value}")
+        self._write(f"{what} {value}")
         try:
             yield
         finally:
-            self._tell(what)
+            self._write(what)
 
-    def say_farewell(self) -> None:
-        """Nothing is left to clean up."""
-        self._tell("farewell")
+    def finish(self) -> None:
+        """Have the cleanup process end: nothing is left to clean up."""
+        self._write("finish")
 
-    def _tell(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         try:
             os.write(self._descriptor, line.encode() + b"\n")
         except OSError as error:  # someone has killed it; we can do our work without
-            _log.debug("the guardian process is gone: %s", error)
+            _log.debug("the cleanup process is gone: %s", error)
 
 
 @contextlib.asynccontextmanager
-async def open_guardian(limits: ClientLimits) -> AsyncIterator[Guardian]:
-    """Run the guardian; on leaving, whatever was to be cleaned up must be gone. Raises OSError."""
+async def open_cleanup(limits: ClientLimits) -> AsyncIterator[Cleanup]:
+    """Run the cleanup process; on leaving, whatever was to be cleaned up must be gone. Raises OSError."""
     reading_end, writing_end = os.pipe()  # neither is inherited, but the one that becomes its standard input
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, writing_end)
         with os.fdopen(reading_end, "rb") as pipe:
             process = await trio.lowlevel.open_process(
-                ["/bin/sh", "-c", _SCRIPT, "conductor-trio-guardian", str(round(limits.term_timeout * 10))],
+                ["/bin/sh", "-c", _SCRIPT, "conductor-trio-cleanup", str(round(limits.term_timeout * 10))],
                 stdin=pipe,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",  # keeps no file system from being unmounted
                 start_new_session=True,  # out of reach of a terminal's signals
             )
-        guardian = Guardian(writing_end)
+        cleanup = Cleanup(writing_end)
         try:
-            yield guardian
+            yield cleanup
         finally:
-            guardian.say_farewell()
+            cleanup.finish()
             with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.term_timeout):
                 await process.wait()
             await end_process(process, term_timeout=0)  # noqa: ASYNC102

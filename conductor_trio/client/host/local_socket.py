@@ -43,7 +43,8 @@ async def prepare_local_socket(path: str, *, replace: bool, limits: ClientLimits
     if listener is not None:
         if not replace:
             raise SocketInUse(
-                f"someone{_by(listener)} listens on {path} already; end that, or use -r to have it ended"
+                f"someone{_by(listener)} listens on {path} already",
+                advice="end that, or use -r to have it ended",
             )
         await _end_listeners(path, listener, limits)
     remove_stale(path)
@@ -71,15 +72,19 @@ def _look(path: str) -> _Listener | None:
     except FileNotFoundError:
         parent = os.path.dirname(path) or "."
         if not os.path.isdir(parent):
-            raise StartError(f"the directory {parent} of the local socket does not exist; make it first") from None
+            raise StartError(
+                f"the directory {parent} of the local socket does not exist", advice="make it first"
+            ) from None
         return None
     except OSError as error:
         raise StartError(f"cannot look at {path}: {error.strerror}") from error
     if not (stat.S_ISSOCK(mode) or stat.S_ISLNK(mode)):
-        raise StartError(f"{path} exists and is no socket; remove it, or choose another path")
+        raise StartError(f"{path} exists and is no socket", advice="remove it, or choose another path")
     listener = _connect(path)
     if listener is None and stat.S_ISLNK(mode):
-        raise StartError(f"{path} is a symbolic link to nothing that listens; remove it, or choose another path")
+        raise StartError(
+            f"{path} is a symbolic link to nothing that listens", advice="remove it, or choose another path"
+        )
     return listener
 
 
@@ -129,4 +134,6 @@ def _terminate(pid: int, path: str) -> None:
     except ProcessLookupError:
         pass
     except PermissionError as error:
-        raise SocketInUse(f"process {pid} listens on {path} and is someone else's; choose another path") from error
+        raise SocketInUse(
+            f"process {pid} listens on {path} and is someone else's", advice="choose another path"
+        ) from error

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from conductor_trio.client.host.cleanup import Guardian
+from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.errors import StartError
 from conductor_trio.limits import MAX_TEMP_PARENT
 from conductor_trio.net.procfs import file_system
@@ -21,8 +21,8 @@ _REMOTE = re.compile(r"nfs\d?|lustre|gpfs|beegfs\w*|ceph|cifs|smb\d?|afs|panfs|p
 
 
 @contextlib.contextmanager
-def open_directory(guardian: Guardian, purpose: str) -> Iterator[str]:
-    """Give a fresh directory; removed on leaving, or by the guardian, to which `purpose` is its name.
+def open_directory(cleanup: Cleanup, purpose: str) -> Iterator[str]:
+    """Give a fresh directory; removed on leaving, or by the cleanup process, to which `purpose` is its name.
 
     Raises `StartError`.
     """
@@ -31,7 +31,7 @@ def open_directory(guardian: Guardian, purpose: str) -> Iterator[str]:
         directory = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
     except OSError as error:
         raise StartError(f"cannot make a directory in {parent}: {error.strerror}") from error
-    with guardian.watching(purpose, directory):
+    with cleanup.covering(purpose, directory):
         try:
             yield directory
         finally:

@@ -1,7 +1,7 @@
 """A user and a network namespace for this process: a localhost that no other user of the node can reach.
 
 Only the standard library is used, since the application waits for this. As ``python -m`` it tries whether the
-node allows it: status 0, or 1 with the reason on standard output.
+node allows it: status 0, or 1 with what is wrong and what to do about it in two lines on standard output.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def enter_namespace() -> None:
         _write("gid_map", f"{gid} {gid} 1")
         _bring_lo_up()
     except OSError as error:
-        raise StartError(_explain(error), reason="namespace") from error
+        raise _explain(error) from error
 
 
 def _unshare(flags: int) -> None:
@@ -72,10 +72,13 @@ def _bring_lo_up() -> None:
         fcntl.ioctl(sock, _SIOCSIFFLAGS, _IFREQ_FLAGS.pack(b"lo", flags | _IFF_UP))
 
 
-def _explain(error: OSError) -> str:
-    return (
+def _explain(error: OSError) -> StartError:
+    return StartError(
         f"this host does not let you have a network namespace ({_cause(error)}), without which every user of it "
-        "could connect to the application's port; ask its administrators for it, or accept that with --tcp-shared"
+        "could connect to the application's port",
+        advice="ask its administrators for it, or accept that with --tcp-shared",
+        hop="here",
+        reason="namespace",
     )
 
 
@@ -98,11 +101,11 @@ def _setting(name: str) -> str | None:
 
 
 def main() -> int:
-    """Try it, and say why it does not work."""
+    """Try to enter a namespace, and print why it does not work: what, and the advice, a line each."""
     try:
         enter_namespace()
     except StartError as error:
-        sys.stdout.write(f"{error}\n")
+        sys.stdout.write(f"{error.what}\n{error.advice}\n")
         return 1
     return 0
 

@@ -54,7 +54,7 @@ class PortPlan:
 
     def __attrs_post_init__(self) -> None:
         if not 0 < self.port <= MAX_PORT:
-            raise ConfigError(f"there is no port {self.port}; give one from 1 to 65535")
+            raise ConfigError(f"there is no port {self.port}", advice="give one from 1 to 65535")
 
     async def check(self) -> None:
         """The host allows it, or `StartError` tells why not."""
@@ -68,8 +68,9 @@ class PortPlan:
             check=False,
         )
         if done.returncode != 0:
-            said = done.stdout.decode(errors="replace").strip()
-            raise StartError(said or "the attempt to make a network namespace failed", reason="namespace")
+            what, _, advice = done.stdout.decode(errors="replace").strip().partition("\n")
+            what = what or "the attempt to make a network namespace failed"
+            raise StartError(what, advice=advice or None, hop="here", reason="namespace")
 
     def wrap(self, command: Sequence[str], local_socket: str) -> tuple[str, ...]:
         """Return the command that runs `command` and makes its port reachable at `local_socket`."""

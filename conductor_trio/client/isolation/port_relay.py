@@ -92,7 +92,7 @@ class PortRelay:
         sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             set_tcp_options(sock)
-            await _connect(sock, address.host, self.port, self.limits.relay_connect_timeout)
+            await _connect(sock, address.host, self.port, self.limits.unix_connect_timeout)
         except BaseException:
             sock.close()
             raise

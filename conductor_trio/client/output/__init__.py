@@ -1,6 +1,7 @@
 """The client's events on standard output: one JSON object a line, for programs.
 
-`events` are the events, `writer` writes them without ever holding up the client.
+`events` are the events, `reporter` is where each is reported once and the log is made of it, `writer` writes them
+without ever holding up the client.
 
 May import `control` and what lies below. Never here: words for people on a terminal (`display`).
 

@@ -1,4 +1,4 @@
-"""The client's events: one JSON object a line on its standard output.
+"""The client's events: values, and one JSON object a line on its standard output for programs.
 
 The contract's states are ``execute``, ``connect``, ``controlConnect``, ``live``, ``data``, ``dead``, ``failed``
 and ``exit``; ``starting``, ``reconnecting``, ``warning``, ``idle``, ``stopping`` and ``ending`` are ours. Programs
@@ -9,112 +9,264 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, assert_never
 
-from conductor_trio.control.messages import Banner
+import attrs
 
-#: An event, to be written as JSON or shown.
-Event = Mapping[str, object]
+from conductor_trio.control.messages import JSONObject
+from conductor_trio.errors import ConductorError, Hop, format_text
 
-#: What failed: this host, the way to the gateway, the server that is to be there, or what was agreed on with it.
-Hop = Literal["here", "ssh", "server", "gateway"]
+
+@attrs.frozen(kw_only=True)
+class Execute:
+    """The application was started; `recipe` is the name of the one that added to its command."""
+
+    command: tuple[str, ...]
+    pid: int
+    recipe: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Connect:
+    """SSH is up, or the server is on this host; None where the user gave nothing."""
+
+    user: str | None
+    host: str | None
+    port: int | None
+
+
+@attrs.frozen(kw_only=True)
+class ControlConnect:
+    """The control channel to the socket at `path` is up; `banner` is the server's greeting as it came."""
+
+    path: str
+    banner: JSONObject
+
+
+@attrs.frozen(kw_only=True)
+class Live:
+    """Visitors can use the application, at ``http(s)://<urls[0]>/_conductor/auth/<token>``."""
+
+    token: str = attrs.field(repr=False)
+    key: str | None
+    urls: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Starting:
+    """The host names are registered, and visitors are told that the application is starting."""
+
+    token: str = attrs.field(repr=False)
+    key: str | None
+    urls: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Data:
+    """The application wrote `text` to its standard output or standard error."""
+
+    kind: Literal["stdout", "stderr"]
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class Dead:
+    """The control channel was lost; the client will dial again."""
+
+    what: str
+    advice: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Reconnecting:
+    """There is no connection; in so many `seconds` comes the attempt of that number in this outage, from 1."""
+
+    seconds: float
+    what: str
+    advice: str | None = None
+    attempt: int
+
+
+@attrs.frozen(kw_only=True)
+class Warned:
+    """The client goes on, but there is something that the user should know."""
+
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class IdleWarned:
+    """Nobody has visited for `idle` seconds; the application ends in `left` seconds, at `ends` (Unix time)."""
+
+    idle: float
+    left: float
+    ends: float
+
+
+@attrs.frozen(kw_only=True)
+class IdleOver:
+    """After a warning somebody has visited, `idle` seconds ago, and the application goes on."""
+
+    idle: float
+
+
+@attrs.frozen(kw_only=True)
+class IdleVetoed:
+    """Nobody has visited for `idle` seconds, and the application goes on because it is busy."""
+
+    idle: float
+
+
+@attrs.frozen(kw_only=True)
+class Stopping:
+    """The application is ended, because its owner has asked for it from elsewhere, or because it was idle."""
+
+    by: Literal["owner", "idle"]
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class Ending:
+    """The client was asked to end, by the signal of that name, and ends the application first."""
+
+    signal: str
+
+
+@attrs.frozen(kw_only=True)
+class Failed:
+    """The client cannot go on; `tells_exit` where that is the application's exit, told in words already."""
+
+    what: str
+    advice: str | None = None
+    hop: Hop
+    tells_exit: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Exit:
+    """The application ended: its status, or minus the number of the signal that ended it."""
+
+    status: int
+
+
+def make_failed(error: ConductorError) -> Failed:
+    """Return the event for an error that ends the client; at this host, unless the error names another hop."""
+    return Failed(what=error.what, advice=error.advice, hop=error.hop or "here")
+
+
+#: What programs read.
+Event = (
+    Execute
+    | Connect
+    | ControlConnect
+    | Live
+    | Starting
+    | Data
+    | Dead
+    | Reconnecting
+    | Warned
+    | IdleWarned
+    | IdleOver
+    | IdleVetoed
+    | Stopping
+    | Ending
+    | Failed
+    | Exit
+)
+
+
+@attrs.frozen(kw_only=True)
+class SshLine:
+    """ssh wrote a line to its standard error: for people and the log only, since its words are its own.
+
+    `is_repeated` where it is the same line as the one before it, `is_reason` where it is known as the reason of a
+    failure, which is told when ssh ends.
+    """
+
+    text: str
+    is_repeated: bool = False
+    is_reason: bool = False
+
+
+#: What is reported: events, and what only people and the log get.
+Report = Event | SshLine
 
 
 def format_event(event: Event) -> bytes:
     """Return the line that programs read."""
-    return json.dumps(event).encode() + b"\n"
+    return json.dumps(_to_json(event)).encode() + b"\n"
 
 
-def _event(state: str, **fields: object) -> Event:
-    return {"state": state, **fields}
+def _to_json(event: Event) -> JSONObject:
+    match event:
+        case Data(kind=kind, text=text):
+            return {"state": "data", "kind": kind, "data": text}
+        case Execute() | Exit():
+            return _application(event)
+        case Connect() | ControlConnect() | Live() | Starting():
+            return _link(event)
+        case Dead() | Reconnecting() | Failed():
+            return _trouble(event)
+        case IdleWarned() | IdleOver() | IdleVetoed():
+            return {"state": "idle", **_idle(event)}
+        case Warned(text=text):
+            return {"state": "warning", "reason": text}
+        case Stopping(by=by, why=why):
+            return {"state": "stopping", "by": by, "reason": why}
+        case Ending(signal=signal):
+            return {"state": "ending", "signal": signal}
+        case _:
+            assert_never(event)
 
 
-def execute(command: list[str], pid: int, recipe: str | None = None) -> Event:
-    """The application was started, with what a recipe knows about it, if one does."""
-    return _event("execute", command=command, pid=pid, **({"recipe": recipe} if recipe else {}))
+def _application(event: Execute | Exit) -> JSONObject:
+    match event:
+        case Execute(command=command, pid=pid, recipe=recipe):
+            known: JSONObject = {"recipe": recipe} if recipe else {}
+            return {"state": "execute", "command": list(command), "pid": pid, **known}
+        case Exit(status=status):
+            return {"state": "exit", "status": status}
+        case _:
+            assert_never(event)
 
 
-def connect(user: str | None, host: str | None, port: int | None) -> Event:
-    """SSH is up; null where the user gave nothing."""
-    return _event("connect", user=user, host=host, port=port)
+def _link(event: Connect | ControlConnect | Live | Starting) -> JSONObject:
+    match event:
+        case Connect(user=user, host=host, port=port):
+            return {"state": "connect", "user": user, "host": host, "port": port}
+        case ControlConnect(path=path, banner=banner):
+            return {"state": "controlConnect", "path": path, "banner": banner}
+        case Live() | Starting():
+            # A key that neither the user nor the server has named is the empty string, as in the original.
+            config = {"auth": event.token, "key": event.key or "", "urls": list(event.urls)}
+            return {"state": "live" if isinstance(event, Live) else "starting", "config": config}
+        case _:
+            assert_never(event)
 
 
-def control_connect(path: str, banner: Banner) -> Event:
-    """The control channel is up."""
-    return _event("controlConnect", path=path, banner=banner.raw)
+def _idle(event: IdleWarned | IdleOver | IdleVetoed) -> JSONObject:
+    match event:
+        case IdleWarned(idle=idle, left=left, ends=ends):
+            return {"for": round(idle), "in": round(left), "ends": round(ends)}
+        case IdleOver(idle=idle):
+            return {"for": round(idle), "in": None, "ends": None}
+        case IdleVetoed(idle=idle):
+            return {"for": round(idle), "in": None, "ends": None, "busy": True}
+        case _:
+            assert_never(event)
 
 
-def live(auth: str, key: str | None, urls: tuple[str, ...]) -> Event:
-    """Visitors can use it, at ``http(s)://<urls[0]>/_conductor/auth/<auth>``.
-
-    A key that neither the user nor the server has named is the empty string, as in the original.
-    """
-    return _event("live", config=_config(auth, key, urls))
-
-
-def starting(auth: str, key: str | None, urls: tuple[str, ...]) -> Event:
-    """The name is there, and visitors are told that the application is starting; fields as in ``live``."""
-    return _event("starting", config=_config(auth, key, urls))
-
-
-def _config(auth: str, key: str | None, urls: tuple[str, ...]) -> dict[str, object]:
-    return {"auth": auth, "key": key or "", "urls": list(urls)}
-
-
-def data(kind: str, text: str) -> Event:
-    """The application wrote something; `kind` is ``stdout`` or ``stderr``."""
-    return _event("data", kind=kind, data=text)
-
-
-def dead(reason: str) -> Event:
-    """The control channel was lost; the client will have another."""
-    return _event("dead", reason=reason)
-
-
-def reconnecting(seconds: float, reason: str, attempt: int) -> Event:
-    """There is no connection for that reason; after so many seconds comes that attempt of this outage, from 1."""
-    return _event("reconnecting", **{"in": round(seconds, 3), "reason": reason, "attempt": attempt})
-
-
-def warning(reason: str) -> Event:
-    """It goes on, but there is something that the user should know."""
-    return _event("warning", reason=reason)
-
-
-def ending(signal: str) -> Event:
-    """The client was asked to end, by the signal of that name, and ends the application first."""
-    return _event("ending", signal=signal)
-
-
-def idle(seconds: float, left: float, ends: float) -> Event:
-    """Nobody has visited for so long, and the application ends for it in so many seconds, at that Unix time."""
-    return _event("idle", **{"for": round(seconds), "in": round(left), "ends": round(ends)})
-
-
-def used_again(seconds: float) -> Event:
-    """Somebody has visited after a warning, so many seconds ago, and the application goes on."""
-    return _event("idle", **{"for": round(seconds), "in": None, "ends": None})
-
-
-def vetoed(seconds: float) -> Event:
-    """Nobody has visited for so long, and the application goes on because it is busy."""
-    return _event("idle", **{"for": round(seconds), "in": None, "ends": None, "busy": True})
-
-
-def stopping(by: str, reason: str) -> Event:
-    """The application is ended, ``by`` its ``owner`` from elsewhere, or because it was ``idle``."""
-    return _event("stopping", by=by, reason=reason)
-
-
-def failed(reason: str, hop: Hop | None = None) -> Event:
-    """The client cannot go on."""
-    return _event("failed", reason=reason, **({"hop": hop} if hop else {}))
-
-
-def exit_(status: int) -> Event:
-    """The application ended: its status, or minus the number of the signal that ended it."""
-    return _event("exit", status=status)
+def _trouble(event: Dead | Reconnecting | Failed) -> JSONObject:
+    reason = format_text(event.what, event.advice)
+    match event:
+        case Dead():
+            return {"state": "dead", "reason": reason}
+        case Reconnecting(seconds=seconds, attempt=attempt):
+            return {"state": "reconnecting", "in": round(seconds, 3), "reason": reason, "attempt": attempt}
+        case Failed(hop=hop):
+            return {"state": "failed", "reason": reason, "hop": hop}
+        case _:
+            assert_never(event)
 
 
 class TextDecoder:

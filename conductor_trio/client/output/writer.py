@@ -1,4 +1,4 @@
-"""Standard output: the only place that writes it, one whole event after the other."""
+"""The writer of standard output, the only one: one whole event after the other."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from collections.abc import AsyncIterator
 import trio
 
 from conductor_trio.client.output import events
-from conductor_trio.limits import KIB, ClientLimits
+from conductor_trio.client.output.reporter import LogReporter, Reporter
+from conductor_trio.limits import ClientLimits
 
 _log = logging.getLogger(__name__)
 
-# One write: small enough that a reader who reads at all takes it within `output_stall_timeout`.
-_MAX_WRITE = 16 * KIB
-
 
 class Output:
-    """A bounded backlog of events on their way to a descriptor that blocks.
+    """The reporter of a running client: a bounded backlog of events on their way to a descriptor that blocks.
 
     A reader that has closed its end costs the events and nothing else: the application may be hours into its work.
+    `log` gets all reports, too; None where that is the same terminal.
     """
 
-    def __init__(self, descriptor: int, limits: ClientLimits) -> None:
+    def __init__(self, descriptor: int, limits: ClientLimits, log: Reporter | None = None) -> None:
         self._descriptor = descriptor
         self._limits = limits
+        self._log_reporter = log
         self._backlog = bytearray()
         self._changed = trio.lowlevel.ParkingLot()
         self._closing = False
@@ -35,9 +35,12 @@ class Output:
         self._stall_timeout = float("inf")
         self._write_scope = trio.CancelScope()
 
-    def send(self, event: events.Event) -> None:
-        """Queue an event, whatever the reader does; what follows each other arrives in that order."""
-        self.write(events.format_event(event))
+    def send(self, report: events.Report) -> None:
+        """Log a report, and queue it as an event, without waiting for the reader."""
+        if self._log_reporter is not None:
+            self._log_reporter.send(report)
+        if not isinstance(report, events.SshLine):
+            self.write(events.format_event(report))
 
     def write(self, data: bytes) -> None:
         """Queue bytes."""
@@ -52,7 +55,7 @@ class Output:
             await self._changed.park()
 
     def expect_end(self) -> None:
-        """From now on a reader that takes nothing for `output_stall_timeout` seconds is given up."""
+        """Give up, from now on, a reader that takes nothing for `output_stall_timeout` seconds."""
         self._stall_timeout = self._limits.output_stall_timeout
         self._write_scope.deadline = trio.current_time() + self._stall_timeout
 
@@ -71,7 +74,7 @@ class Output:
                 await self._changed.park()
 
     async def _write(self) -> None:
-        chunk = bytes(self._backlog[:_MAX_WRITE])
+        chunk = bytes(self._backlog[: self._limits.max_output_write])
         written = 0
         with trio.CancelScope(deadline=trio.current_time() + self._stall_timeout) as self._write_scope:
             try:
@@ -106,8 +109,8 @@ def _write_some(descriptor: int, chunk: bytes) -> int:
 @contextlib.asynccontextmanager
 async def open_output(descriptor: int, limits: ClientLimits) -> AsyncIterator[Output]:
     """Give the output; on leaving, everything queued is written, unless nobody reads it."""
-    output = Output(descriptor, limits)
+    output = Output(descriptor, limits, LogReporter())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(output.run)
+        nursery.start_soon(output.run, name="output: standard output")
         yield output
         output.close()

@@ -23,7 +23,7 @@ from conductor_trio.client.host.batch_job import find_job
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
 from conductor_trio.client.session.channel import ControlChannel
-from conductor_trio.client.session.machine import ClientSession, Failure
+from conductor_trio.client.session.machine import ClientSession
 from conductor_trio.client.session.states import (
     ChannelLost,
     Checked,
@@ -44,7 +44,7 @@ from conductor_trio.client.session.states import (
 from conductor_trio.client.transport.base import LinkSilent, ServerAway, Transport
 from conductor_trio.control.events import Move, Ping, Pong, Ready, Replaced, Stop
 from conductor_trio.control.messages import Accepted, Banner, Registration
-from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of
+from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of, host_shortage
 from conductor_trio.limits import MAX_NODE_NAME, RELAY_NAME
 
 _log = logging.getLogger(__name__)
@@ -87,8 +87,8 @@ class Connection:
         assert self._session.names is not None
         return self._session.names.accepted
 
-    async def keep_up(self) -> Failure:
-        """Keep the application reachable; returns only where the first dial fails."""
+    async def keep_up(self) -> ConductorError:
+        """Keep the application reachable; returns only where the first dial fails: why, and at which hop."""
         while True:
             await self._dial()
             if self._session.failure is not None:
@@ -102,14 +102,14 @@ class Connection:
             async with self._open_transport() as transport:
                 self._session.handle(TransportOpened(now=trio.current_time()))
                 server = self._settings.server
-                self._output.send(events.connect(server.user, server.host, server.port))
+                self._output.send(events.Connect(user=server.user, host=server.host, port=server.port))
                 await self._serve_channels(transport)
         except* ConductorError as group:
             closed = TransportLost(loss=Loss.TRANSPORT, error=_first_of_ours(group))
         except* OSError as group:
-            closed = TransportLost(loss=Loss.HERE, error=TransportError(_format_shortage(first_of(group))))
+            closed = TransportLost(loss=Loss.HERE, error=host_shortage(first_of(group)))
         except* Exception as group:
-            bug = ConductorError(f"this is a bug, please report it: {first_of(group)!r}")
+            bug = ConductorError(f"this is a bug, please report it: {first_of(group)!r}", hop="here")
             closed = TransportLost(loss=Loss.HERE, error=bug)
             _log.debug("traceback", exc_info=group)
         self._session.handle(closed)
@@ -118,13 +118,10 @@ class Connection:
         """Tell why there is no connection and when the next attempt is, and wait for that."""
         outage, seconds = self._session.outage, self._session.pause
         assert outage is not None
-        reason = str(outage.error)
+        what, advice = outage.error.what, outage.error.advice
         if outage.attempt == 1:
-            self._output.send(events.dead(reason))
-        # An outage can last for a night.
-        level = logging.WARNING if outage.is_news else logging.DEBUG
-        _log.log(level, "not connected: %s; trying again in %.1f s", reason, seconds)
-        self._output.send(events.reconnecting(seconds, reason, outage.attempt))
+            self._output.send(events.Dead(what=what, advice=advice))
+        self._output.send(events.Reconnecting(seconds=seconds, what=what, advice=advice, attempt=outage.attempt))
         await trio.sleep(seconds)
         self._session.handle(PauseOver())
 
@@ -143,8 +140,7 @@ class Connection:
         state = session.handle(ChannelLost(loss=_classify(error), now=trio.current_time()))
         if state is State.EXPLAINING:
             is_first = session.reached is Reached.NOTHING
-            explained = TransportError(await transport.explain(error, thorough=is_first))
-            state = session.handle(Explained(error=explained))
+            state = session.handle(Explained(error=await transport.explain(error, thorough=is_first)))
         match state:
             case State.REOPENING:
                 await self._pause()
@@ -167,7 +163,7 @@ class Connection:
         except* ConductorError as group:
             error = _first_of_ours(group)
         except* OSError as group:
-            error = TransportError(_format_shortage(first_of(group)))
+            error = host_shortage(first_of(group))
         return error
 
     async def _run_channel(self, transport: Transport, *, task_status: trio.TaskStatus[None]) -> None:
@@ -196,7 +192,7 @@ class Connection:
         """Wait for the greeting; raises `StartError` where the server does not know what the session needs."""
         banner = await channel.receive_banner()
         self._session.handle(Greeted(banner=banner))
-        self._output.send(events.control_connect(self._settings.server.path, banner))
+        self._output.send(events.ControlConnect(path=self._settings.server.path, banner=banner.raw))
         self._session.check(banner)
         self._session.handle(Checked(banner=banner))
         self._tell_names()
@@ -227,7 +223,9 @@ class Connection:
         error: ConductorError | None = None
         async with trio.open_nursery() as nursery:
             if is_early:
-                self._output.send(events.starting(self._settings.token, self._session.key, accepted.urls))
+                self._output.send(
+                    events.Starting(token=self._settings.token, key=self._session.key, urls=accepted.urls)
+                )
                 nursery.start_soon(
                     self._go_live_when_ready, channel, accepted, is_shown, name="application's start"
                 )
@@ -243,8 +241,6 @@ class Connection:
         registration = self._make_registration(banner, is_starting=is_early)
         self._session.handle(EarlyRegistrationSent() if is_early else RegistrationSent())
         accepted = await channel.register(registration)
-        if self._session.outage is not None:
-            _log.info("connected again")
         self._session.handle(accepted)
         self._tell_names()
         return accepted
@@ -293,7 +289,7 @@ class Connection:
         self._tell_live(accepted)
 
     def _tell_live(self, accepted: Accepted) -> None:
-        self._output.send(events.live(self._settings.token, self._session.key, accepted.urls))
+        self._output.send(events.Live(token=self._settings.token, key=self._session.key, urls=accepted.urls))
 
     def _tell_names(self) -> None:
         if self._session.names is not None:
@@ -321,7 +317,3 @@ def _classify(error: ConductorError) -> Loss:
 def _node_name() -> str:
     """Return the name of this host, as far as it may be told."""
     return re.sub(r"[^A-Za-z0-9._-]", "", socket.gethostname())[:MAX_NODE_NAME]
-
-
-def _format_shortage(error: BaseException) -> str:
-    return f"this host is short of something: {error}"

@@ -11,7 +11,6 @@ import attrs
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.output.events import Hop
 from conductor_trio.client.session.backoff import SessionBackoff
 from conductor_trio.client.session.states import (
     TRANSITIONS,
@@ -39,7 +38,7 @@ from conductor_trio.control.messages import (
     Registration,
     Takeover,
 )
-from conductor_trio.errors import ConductorError, LocalProtocolError, StartError
+from conductor_trio.errors import ConductorError, Hop, LocalProtocolError, StartError
 
 #: What is to blame where the session ends in a state.
 _HOPS: dict[State, Hop] = {
@@ -55,20 +54,11 @@ _AWAY = (Loss.AWAY_AT_FIRST, Loss.AWAY)
 
 
 @attrs.frozen(kw_only=True)
-class Failure:
-    """Why there will be no connection."""
-
-    hop: Hop
-    reason: str
-
-
-@attrs.frozen(kw_only=True)
 class Outage:
     """Why there is no connection, and which attempt to have one comes next, from 1."""
 
     error: ConductorError
     attempt: int
-    is_news: bool  #: the error is another than before the last attempt
 
 
 @attrs.frozen(kw_only=True)
@@ -107,7 +97,7 @@ class ClientSession:
         self.names: Names | None = None  #: once that is settled
         self.pause = 0.0  #: seconds that the present pause takes
         self.outage: Outage | None = None  #: until the server has accepted us again
-        self.failure: Failure | None = None  #: once the session has ended
+        self.failure: ConductorError | None = None  #: with its hop, once the session has ended
 
     def handle(self, event: Event) -> State:
         """Take in what has happened and return the next state; raises `LocalProtocolError` for what cannot be."""
@@ -130,14 +120,14 @@ class ClientSession:
         """Raise `StartError` where the server does not know what the session needs."""
         if self._needs_idle and OWNER_COMMANDS not in banner.extensions and self.reached is not Reached.ACCEPTANCE:
             raise StartError(
-                "the gateway's server does not tell when visitors come, as --idle needs; leave it out, or ask for "
-                "a newer conductor-trio-server"
+                "the gateway's server does not tell when visitors come, as --idle needs",
+                advice="leave it out, or ask for a newer conductor-trio-server",
             )
         if self._settings.needs_names and self.names is None and STARTING not in banner.extensions:
             raise StartError(
                 "the gateway's server does not tell the address before the application listens, as {host}, {url} "
-                "and {key} in its command need; leave these out, give the key with -k, or ask for a newer "
-                "conductor-trio-server"
+                "and {key} in its command need",
+                advice="leave these out, give the key with -k, or ask for a newer conductor-trio-server",
             )
 
     def make_registration(
@@ -217,7 +207,7 @@ class ClientSession:
         self._lost = attrs.evolve(self._lost, error=error)
         match self.state:
             case State.ENDED:
-                self.failure = Failure(hop=self._lost.hop, reason=str(error))
+                self.failure = _at_hop(error, self._lost.hop)
             case State.REOPENING:
                 loss = self._lost.loss
                 self._failures = self._failures + 1 if loss is Loss.FAILED else 0
@@ -237,12 +227,12 @@ class ClientSession:
             self._prolong_outage(error)
         elif isinstance(event, TransportLost) and self.failure is None:
             hop: Hop = lost.hop if lost is not None else _HOPS.get(former, _LAST_HOP)
-            self.failure = Failure(hop="here" if event.loss is Loss.HERE else hop, reason=str(event.error))
+            self.failure = _at_hop(event.error, "here" if event.loss is Loss.HERE else hop)
 
     def _prolong_outage(self, error: ConductorError) -> None:
-        former = self.outage
-        self.outage = Outage(
-            error=error,
-            attempt=1 if former is None else former.attempt + 1,
-            is_news=former is None or str(former.error) != str(error),
-        )
+        self.outage = Outage(error=error, attempt=1 if self.outage is None else self.outage.attempt + 1)
+
+
+def _at_hop(error: ConductorError, hop: Hop) -> ConductorError:
+    """Return the error at its own hop, or else at `hop`."""
+    return ConductorError(error.what, advice=error.advice, hop=error.hop or hop, reason=error.reason)

@@ -15,7 +15,8 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.host.cleanup import open_guardian
+from conductor_trio.client.host.cleanup import open_cleanup
+from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.session.listing import (
     Session,
@@ -33,8 +34,15 @@ from conductor_trio.control.owner_commands import (
     ShareSession,
     StopSession,
 )
-from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError, TransportError, first_of
-from conductor_trio.limits import MAX_OWNER_ANSWER, SHARE_TOKEN_ENTROPY, ClientLimits
+from conductor_trio.errors import (
+    ConductorError,
+    RemoteProtocolError,
+    StartError,
+    TransportError,
+    first_of,
+    host_shortage,
+)
+from conductor_trio.limits import MAX_OWNER_ANSWER, TOKEN_ENTROPY, ClientLimits
 
 _T = TypeVar("_T")
 
@@ -73,22 +81,22 @@ class OwnerClient:
         where = f" on {last.node}" if last is not None and last.node else ""
         if session is not None and session.state == "lost":
             raise StartError(
-                f"the link of {key} is lost, so that its application{where} could not be told yet; it will be as "
-                "soon as the link is back, or end it there yourself"
+                f"the link of {key} is lost, so that its application{where} could not be told yet",
+                advice="it will be as soon as the link is back, or end it there yourself",
             )
         if session is not None:
             raise StartError(
-                f"{key} has been told, and is still there; end it yourself{where or ' where it runs'}"
+                f"{key} has been told, and is still there", advice=f"end it yourself{where or ' where it runs'}"
             )
         if last is not None and last.state == "lost":
             raise StartError(
-                f"{key} is gone, but its link was lost when it was last seen; look whether the application still "
-                f"runs{where}"
+                f"{key} is gone, but its link was lost when it was last seen",
+                advice=f"look whether the application still runs{where}",
             )
 
     async def share(self, key: str, *, label: str, seconds: float | None, is_once: bool) -> NewShare:
         """Make a further token, which only we know, and return its link."""
-        token = secrets.token_urlsafe(SHARE_TOKEN_ENTROPY)
+        token = secrets.token_urlsafe(TOKEN_ENTROPY)
         answer = await self._command(
             ShareSession(key=key, auth=hash_token(token.encode()), label=label, seconds=seconds, is_once=is_once)
         )
@@ -115,8 +123,8 @@ async def open_owner_client(
     error: BaseException
     try:
         async with (
-            open_guardian(settings.limits) as guardian,
-            open_transport(settings, "", guardian) as transport,
+            open_cleanup(settings.limits) as cleanup,
+            open_transport(settings, "", cleanup, LogReporter()) as transport,
         ):
             try:
                 with contextlib.closing(await transport.connect_control()) as stream:
@@ -124,13 +132,17 @@ async def open_owner_client(
                     banner = await channel.receive_banner()
                     if OWNER_COMMANDS not in banner.extensions:
                         raise StartError(
-                            "the gateway's server knows no owner's commands; ask for a newer conductor-trio-server"
+                            "the gateway's server knows no owner's commands",
+                            advice="ask for a newer conductor-trio-server",
                         )
                     return await converse(OwnerClient(channel, settings.limits))
             except TransportError as lost:
-                raise TransportError(await transport.explain(lost, thorough=True)) from lost
+                explained = await transport.explain(lost, thorough=True)  # noqa: ASYNC120
+                if explained is lost:
+                    raise
+                raise explained from lost
     except* ConductorError as group:
         error = first_of(group)
     except* OSError as group:
-        error = StartError(f"this host is short of something: {first_of(group)}")
+        error = host_shortage(first_of(group))
     raise error

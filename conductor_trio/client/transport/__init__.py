@@ -1,4 +1,4 @@
-"""The way to the control socket: over ssh, or on this host.
+"""The transports, which are ways to the control socket: over ssh, or on this host.
 
 `open` chooses, `base` is what a way promises, `ssh` runs OpenSSH's master connection and its forwards, `local`
 needs none; `ssh_log` reads what ssh says and `ssh_errors` what it means, `relay_mode` makes the relay socket

@@ -1,4 +1,4 @@
-"""What a way to the server offers, whatever it is made of, and how it fails."""
+"""The interface of a transport, which is a way to the server, and the errors with which it fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ServerAway(TransportError):
 
 
 class LinkSilent(TransportError):
-    """Nothing comes from where something should: the server hangs, or the way to it does."""
+    """The link is dead, though not closed: the server hangs, or the way to it does."""
 
 
 class Transport(ABC):
@@ -34,12 +34,15 @@ class Transport(ABC):
     def open_relay(self, path: str) -> AbstractAsyncContextManager[None]:
         """Within, connections to `path` on the server's host go to the application; raises `TransportError`."""
 
-    async def explain(self, error: ConductorError, *, thorough: bool) -> str:
-        """Return what tells the user most about a failure; `thorough` goes and looks, which takes a while."""
-        return str(error)
+    async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
+        """Return the error that tells the user most, which may be the same.
+
+        `thorough` goes and looks, which takes a while.
+        """
+        return error
 
     def forget_warnings(self) -> None:
-        """What has been said so far explains no later failure."""
+        """Forget what has been said so far, which explains no later failure."""
 
     def note_success(self) -> None:
-        """The server has taken the last relay."""
+        """Take note that the server has taken the last relay."""

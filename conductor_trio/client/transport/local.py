@@ -21,24 +21,26 @@ from conductor_trio.net.unix import connect_unix
 _log = logging.getLogger(__name__)
 
 _RELAY_MODE = 0o660  # the control channel's contract
-_CONNECT_TIMEOUT = 5.0  # to the server or the application; what the server allows a relay socket
 
 
 class LocalTransport(Transport):
-    """The way to a server on this host."""
+    """The transport to a server on this host."""
 
     def __init__(self, settings: ClientSettings, local_socket: str) -> None:
         self._path = settings.server.path
         self._local_socket = local_socket
+        self._connect_timeout = settings.limits.unix_connect_timeout
         self._buffer = SharedBuffer(settings.limits.splice_size)
 
     async def connect_control(self) -> SocketStream:
         """Connect to the server's control socket; raises `TransportError`."""
         try:
-            return await connect_unix(self._path, connect_timeout=_CONNECT_TIMEOUT)
+            return await connect_unix(self._path, connect_timeout=self._connect_timeout)
         except UpstreamUnavailable as error:
             raise ServerAway(
-                f"there is no conductor-trio-server at {self._path} on this host: {error}; is it running?"
+                f"there is no conductor-trio-server at {self._path} on this host: {error}",
+                advice="is it running?",
+                hop="server",
             ) from error
 
     @contextlib.asynccontextmanager
@@ -50,7 +52,7 @@ class LocalTransport(Transport):
             except StartError as error:
                 raise TransportError(f"the relay socket cannot be made: {error}") from error
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._serve, listener, nursery)
+                nursery.start_soon(self._serve, listener, nursery, name="local transport: relay socket")
                 yield
                 nursery.cancel_scope.cancel()
 
@@ -58,20 +60,15 @@ class LocalTransport(Transport):
         await serve_connections(listener, self._connect_through, nursery, on_shortage=_log_shortage)
 
     async def _connect_through(self, sock: socket.socket) -> None:
-        """Splice one connection with one to the application; its failure is its own."""
-        await connect_through(SocketStream(sock), self._local_socket, self._buffer)
-
-
-async def connect_through(visitor: SocketStream, local_socket: str, buffer: SharedBuffer) -> None:
-    """Splice a connection with a new one to the application; closed at once where that is not there."""
-    with contextlib.closing(visitor):
-        try:
-            application = await connect_unix(local_socket, connect_timeout=_CONNECT_TIMEOUT)
-        except UpstreamUnavailable as error:
-            _log.debug("the application does not accept a connection: %s", error)
-            return
-        with contextlib.closing(application):
-            await splice(visitor, application, buffer)
+        """Splice one connection with a new one to the application; closed at once where that is not there."""
+        with contextlib.closing(SocketStream(sock)) as visitor:
+            try:
+                application = await connect_unix(self._local_socket, connect_timeout=self._connect_timeout)
+            except UpstreamUnavailable as error:
+                _log.debug("the application does not accept a connection: %s", error)
+                return
+            with contextlib.closing(application):
+                await splice(visitor, application, self._buffer)
 
 
 def _log_shortage(error: OSError) -> None:

@@ -1,4 +1,4 @@
-"""A shell on the server's host that opens a relay socket to the server's group.
+"""The mode of the relay socket, set to 0660 by a shell on the server's host.
 
 sshd makes it 0600 unless its StreamLocalBindMask says otherwise; the control channel's contract wants 0660. The
 shell tells what it found, so that the next relay socket needs none where sshd does it.
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import trio
 
+from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.ssh_log import SshLog
 from conductor_trio.limits import ClientLimits
 from conductor_trio.net.process import end_process, open_pipe
@@ -23,17 +24,16 @@ from conductor_trio.net.process import end_process, open_pipe
 _COMMAND = """exec /bin/sh -c 'IFS= read -r path && { ls -ld "$path"; exec chmod 660 "$path"; }'"""
 
 _OPEN = re.compile(rb"^srw-rw----", re.MULTILINE)  # a login shell may say something before
-_MAX_SAID = 65536
 
 
-class ModeSetter:
-    """The shell, waiting for the path of one socket."""
+class RelayModeShell:
+    """A shell on the server's host that waits for the path of one relay socket, to make it 0660."""
 
-    def __init__(self, process: trio.Process, stdout: int, log: SshLog, timeout: float) -> None:
+    def __init__(self, process: trio.Process, stdout: int, log: SshLog, limits: ClientLimits) -> None:
         self._process = process
         self._stdout = stdout
         self._log = log
-        self._timeout = timeout
+        self._limits = limits
         #: Set once it is of no further use.
         self.done = trio.Event()
         #: Whether the socket was of that mode before, so that sshd makes them so.
@@ -41,28 +41,34 @@ class ModeSetter:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it can still be used."""
+        """Whether the shell can still be used."""
         return not self.done.is_set() and self._process.poll() is None
 
     async def set_mode(self, path: str) -> str | None:
         """Set the mode of the socket; return what went wrong, or None. Once only."""
         assert self._process.stdin is not None
+        timeout = self._limits.ssh_command_timeout
         try:
-            with trio.move_on_after(self._timeout):
+            with trio.move_on_after(timeout):
                 with contextlib.suppress(trio.BrokenResourceError):  # then it has ended, and says why
                     await self._process.stdin.send_all(path.encode("utf-8", "surrogateescape") + b"\n")
                 status = await self._process.wait()
                 self._log.read_available()
                 with contextlib.suppress(BlockingIOError):
-                    self.was_open = _OPEN.search(os.read(self._stdout, _MAX_SAID)) is not None
+                    self.was_open = _OPEN.search(os.read(self._stdout, self._limits.read_size)) is not None
                 return None if status == 0 else (self._log.last_line or f"exit status {status}")
-            return f"no end within {self._timeout:g} s"
+            return f"no end within {timeout:g} s"
         finally:
             self.done.set()
 
 
-async def run_mode_setter(
-    ssh: Sequence[str], host: str, limits: ClientLimits, *, task_status: trio.TaskStatus[ModeSetter]
+async def run_relay_mode_shell(
+    ssh: Sequence[str],
+    host: str,
+    reporter: Reporter,
+    limits: ClientLimits,
+    *,
+    task_status: trio.TaskStatus[RelayModeShell],
 ) -> None:
     """Run the shell by `ssh`, a command over a connection that stands, until it has done its work.
 
@@ -79,9 +85,9 @@ async def run_mode_setter(
             )
         assert process.stdin is not None
         try:
-            setter = ModeSetter(process, stdout, SshLog(stderr), limits.ssh_command_timeout)
-            task_status.started(setter)
-            await setter.done.wait()
+            shell = RelayModeShell(process, stdout, SshLog(stderr, reporter, limits), limits)
+            task_status.started(shell)
+            await shell.done.wait()
         finally:
-            await end_process(process, term_timeout=1)  # noqa: ASYNC102
+            await end_process(process, term_timeout=limits.ssh_term_timeout)  # noqa: ASYNC102
             await trio.aclose_forcefully(process.stdin)

@@ -20,16 +20,12 @@ import trio
 
 from conductor_trio.client.config.address import ServerAddress, format_place
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.host.cleanup import Guardian
+from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.temp_directory import open_directory
+from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
-from conductor_trio.client.transport.relay_mode import ModeSetter, run_mode_setter
-from conductor_trio.client.transport.ssh_errors import (
-    explain,
-    explain_channel_refused,
-    find_hop,
-    is_channel_refused,
-)
+from conductor_trio.client.transport.relay_mode import RelayModeShell, run_relay_mode_shell
+from conductor_trio.client.transport.ssh_errors import explain_channel_refused, find_reason, is_channel_refused
 from conductor_trio.client.transport.ssh_log import SshLog
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, UpstreamUnavailable
 from conductor_trio.limits import MAX_SOCKET_PATH, ClientLimits
@@ -44,19 +40,15 @@ _UP = b"conductor-trio: up"
 # ssh stays in the terminal's foreground group, so that it can prompt there; but Ctrl-C is for us to act on.
 _IGNORING_SIGINT = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "conductor-trio"]
 
-# As in `modesetter`, the path arrives as data.
+# As in `relay_mode`, the path arrives as data.
 _IS_SOCKET = """exec /bin/sh -c 'IFS= read -r path && [ -S "$path" ]'"""
 _REMOVE = """exec /bin/sh -c 'IFS= read -r path && rm -f -- "$path"'"""
 
 _RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
-# ssh closes what it carries a moment before it ends and says why.
-_LAST_WORDS_TIMEOUT = 0.1
-
-_END_TIMEOUT = 1.0  # ssh ends at once upon SIGTERM, unless it hangs
 
 
 class SshTransport(Transport):
-    """The way to a server on another host; ends when the control master does."""
+    """The transport to a server on another host; ends when ssh, the control master, does."""
 
     def __init__(
         self,
@@ -65,6 +57,7 @@ class SshTransport(Transport):
         process: trio.Process,
         log: SshLog,
         nursery: trio.Nursery,
+        reporter: Reporter,
     ) -> None:
         self._address = settings.server
         self._limits = settings.limits
@@ -72,14 +65,15 @@ class SshTransport(Transport):
         self._process = process
         self._ssh_log = log
         self._nursery = nursery
-        self._remark = ""
+        self._reporter = reporter
+        self._mode_failure = ""  # why the last relay socket could not be made 0660; nothing where it could
         # Runs ssh over the connection that stands: needs no configuration for that, and must not make another.
         self._command = ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", _control(directory), "-T"]
-        self._mode_setter: ModeSetter | None = None
-        self._needs_mode_setter = True
+        self._mode_shell: RelayModeShell | None = None
+        self._needs_mode_shell = True
 
     async def watch(self) -> None:
-        """Raise `TransportError` when ssh ends."""
+        """Wait until ssh ends, and raise `TransportError` with the reason."""
         await self._process.wait()
         raise self._explain_end(TransportError("ssh ended"))
 
@@ -105,14 +99,19 @@ class SshTransport(Transport):
 
     async def prepare_relay(self) -> None:
         """Have a shell wait over there for the path of the next relay socket, if need be; raises OSError."""
-        if not self._needs_mode_setter:
+        if not self._needs_mode_shell:
             return
-        if (waiting := self._mode_setter) is not None:
+        if (waiting := self._mode_shell) is not None:
             if waiting.is_waiting:
                 return
             waiting.done.set()
-        self._mode_setter = await self._nursery.start(
-            run_mode_setter, self._command, _host(self._address), self._limits
+        self._mode_shell = await self._nursery.start(
+            run_relay_mode_shell,
+            self._command,
+            _host(self._address),
+            self._reporter,
+            self._limits,
+            name="ssh: shell that sets the relay socket's mode",
         )
 
     @contextlib.asynccontextmanager
@@ -120,29 +119,29 @@ class SshTransport(Transport):
         """Within, connections to `path` over there go to the application; raises `TransportError`."""
         if said := await self._change_forward("forward", path):
             raise TransportError(
-                f"the SSH server of {self._place} does not listen for us in the session's directory; "
-                f"AllowStreamLocalForwarding must be yes in its sshd_config ({said})"
+                f"the SSH server of {self._place} does not listen for us in the session's directory",
+                advice=f"AllowStreamLocalForwarding must be yes in its sshd_config ({said})",
             )
         try:
             await self._open_to_server(path)
             yield
         finally:
             # Nobody waits for it: the next relay may be wanted meanwhile, and the end of ssh ends it, too.
-            self._nursery.start_soon(self._stop_listening, path)
+            self._nursery.start_soon(self._stop_listening, path, name="ssh: cancel a forward")
 
-    async def explain(self, error: ConductorError, *, thorough: bool) -> str:
-        """Return what tells the user most about a failure, given what ssh said."""
+    async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
+        """Return the error that tells the user most about a failure, given what ssh said."""
         if isinstance(error, RegistrationRefused):
-            return f"{error}{self._remark}"
+            return self._explain_refusal(error)
         if not isinstance(error, TransportError):
-            return str(error)
+            return error
         if self.was_refused:
             there = await self._is_socket(self._address.path) if thorough else None
             return explain_channel_refused(place=self._place, path=self._address.path, is_socket=there)
-        with trio.move_on_after(_LAST_WORDS_TIMEOUT):
+        with trio.move_on_after(self._limits.ssh_last_words_timeout):
             await self._process.wait()
             await trio.sleep_forever()  # `watch` tells why it has ended
-        return str(self._explain_end(error))
+        return self._explain_end(error)
 
     @property
     def was_refused(self) -> bool:
@@ -163,25 +162,31 @@ class SshTransport(Transport):
         await self._run_ssh(["--", _host(self._address), _REMOVE], os.fsencode(path) + b"\n")
         return True
 
+    def _explain_refusal(self, error: RegistrationRefused) -> RegistrationRefused:
+        """Return the server's refusal, with the reason why the relay socket's mode may be wrong, if it may."""
+        if error.advice is None:
+            return RegistrationRefused(error.what + self._mode_failure, hop=error.hop)
+        return RegistrationRefused(error.what, advice=error.advice + self._mode_failure, hop=error.hop)
+
     def _explain_end(self, error: TransportError) -> TransportError:
         """Return why ssh has ended, or `error` if it has not."""
         self._ssh_log.read_available()
-        if known := explain(self._ssh_log.lines, place=self._place):
-            return TransportError(known, reason=find_hop(self._ssh_log.lines))
+        if known := find_reason(self._ssh_log.lines, place=self._place):
+            return known
         if (status := self._process.poll()) is not None:
             said = "; ".join(list(self._ssh_log.lines)[-3:]) or "it said nothing"
-            return TransportError(f"ssh to {self._place} ended with status {status}: {said}")
+            return TransportError(f"ssh to {self._place} ended with status {status}: {said}", hop="ssh")
         return error
 
     def forget_warnings(self) -> None:
-        """What ssh has said so far explains no later failure."""
+        """Forget what ssh has said so far, which explains no later failure."""
         self._ssh_log.read_available()
         self._ssh_log.lines.clear()
 
     def note_success(self) -> None:
-        """The server has taken the relay as it is."""
-        if self._remark:  # so sshd made it as it should be
-            self._needs_mode_setter = False
+        """Take note that the server has taken the relay socket as it is."""
+        if self._mode_failure:  # so sshd made it as it should be
+            self._needs_mode_shell = False
         self.forget_warnings()
 
     @property
@@ -202,18 +207,18 @@ class SshTransport(Transport):
             _log.debug("a forward that is no longer wanted stays: %s", said)
 
     async def _open_to_server(self, path: str) -> None:
-        """The relay socket is of the mode that the server wants, or the reason why not is in `_remark`."""
-        self._remark = ""
+        """Make the relay socket of the mode that the server wants; why that failed is kept in `_mode_failure`."""
+        self._mode_failure = ""
         await self.prepare_relay()
-        setter, self._mode_setter = self._mode_setter, None
-        if setter is None:
+        shell, self._mode_shell = self._mode_shell, None
+        if shell is None:
             return
-        if said := await setter.set_mode(path):
+        if said := await shell.set_mode(path):
             # sshd may have made it so already; otherwise the server will refuse the registration.
-            self._remark = f" (`chmod 660` of the relay socket failed at {self._place}: {said})"
-            _log.warning("going on%s", self._remark)
+            self._mode_failure = f" (`chmod 660` of the relay socket failed at {self._place}: {said})"
+            _log.warning("going on%s", self._mode_failure)
         # sshd makes the next one as it made this one.
-        self._needs_mode_setter = not setter.was_open
+        self._needs_mode_shell = not shell.was_open
 
     async def _is_socket(self, path: str) -> bool:
         """Whether a socket of that name is over there, as far as the user may see."""
@@ -237,12 +242,14 @@ class SshTransport(Transport):
 
 
 @contextlib.asynccontextmanager
-async def open_ssh(settings: ClientSettings, local_socket: str, guardian: Guardian) -> AsyncIterator[SshTransport]:
+async def open_ssh(
+    settings: ClientSettings, local_socket: str, cleanup: Cleanup, reporter: Reporter
+) -> AsyncIterator[SshTransport]:
     """Log in and give the transport; on leaving, ssh and its directory are gone. Raises `TransportError`."""
     if shutil.which("ssh") is None:
-        raise TransportError("there is no ssh on your PATH; install the OpenSSH client")
+        raise TransportError("there is no ssh on your PATH", advice="install the OpenSSH client")
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(open_directory(guardian, "ssh_directory"))
+        directory = stack.enter_context(open_directory(cleanup, "ssh_directory"))
         assert len(_control(directory)) + _RANDOM_SUFFIX <= MAX_SOCKET_PATH
         # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
         os.symlink(os.path.join(os.getcwd(), local_socket), f"{directory}/a")
@@ -255,18 +262,18 @@ async def open_ssh(settings: ClientSettings, local_socket: str, guardian: Guardi
                 stdout=out,
                 stderr=err,
             )
-        stack.enter_context(guardian.watching("ssh", process.pid))
-        log = SshLog(stderr)
+        stack.enter_context(cleanup.covering("ssh", process.pid))
+        log = SshLog(stderr, reporter, settings.limits)
         try:
             async with trio.open_nursery() as nursery:
-                transport = SshTransport(settings, directory, process, log, nursery)
-                nursery.start_soon(log.run)
-                nursery.start_soon(transport.watch)
+                transport = SshTransport(settings, directory, process, log, nursery, reporter)
+                nursery.start_soon(log.run, name="ssh: standard error")
+                nursery.start_soon(transport.watch, name="ssh: end of the process")
                 await transport.wait_up(stdout)
                 yield transport
                 nursery.cancel_scope.cancel()
         finally:
-            await end_process(process, term_timeout=_END_TIMEOUT)  # noqa: ASYNC102
+            await end_process(process, term_timeout=settings.limits.ssh_term_timeout)  # noqa: ASYNC102
 
 
 def _master_command(address: ServerAddress, limits: ClientLimits, directory: str) -> list[str]:

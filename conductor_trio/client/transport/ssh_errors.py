@@ -1,82 +1,103 @@
-"""What ssh says when it fails, in words that name the hop and what to do."""
+"""The reasons for which ssh fails, found in what it says: what happened, what to do about it, which hop it is."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+import attrs
+
+from conductor_trio.errors import TransportError
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+@attrs.frozen(kw_only=True)
+class _Reason:
+    """A reason that ssh gives: its `pattern`, and our words for it.
+
+    In the words, {place} is how the user named the host, {1} and {2} are the pattern's groups. `word` says which
+    hop fails: ``resolve``, ``connect``, ``host_key`` or ``login``.
+    """
+
+    word: str
+    pattern: re.Pattern[str] = attrs.field(converter=_compile)
+    what: str
+    advice: str | None = None
+
+
 # The texts are OpenSSH's, 7.4 to 9.x (ssh.c, sshconnect.c, sshconnect2.c, channels.c, clientloop.c). The first
-# row that is found in any line decides, so the ones that tell most stand first. The word before says which hop it
-# is that fails. {place} is how the user named the host.
+# row that is found in any line decides, so the ones that tell most stand first.
 _REASONS = [
-    (
-        "host_key",
-        r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed",
-        "the host key of {place} has changed, or someone is in between; ask its administrators, then remove the "
-        "old key with ssh-keygen -R",
+    _Reason(
+        word="host_key",
+        pattern=r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed",
+        what="the host key of {place} has changed, or someone is in between",
+        advice="ask its administrators, then remove the old key with ssh-keygen -R",
     ),
-    (
-        "host_key",
-        r"Host key verification failed|No .* host key is known for",
-        "the host key of {place} is not known here; log in once by hand with ssh, and check the key that it shows",
+    _Reason(
+        word="host_key",
+        pattern=r"Host key verification failed|No .* host key is known for",
+        what="the host key of {place} is not known here",
+        advice="log in once by hand with ssh, and check the key that it shows",
     ),
-    (
-        "resolve",
-        r"Could not resolve hostname ([^:]*)",
-        "the host name {1} cannot be resolved; check its spelling in SERVER, or its HostName in ~/.ssh/config",
+    _Reason(
+        word="resolve",
+        pattern=r"Could not resolve hostname ([^:]*)",
+        what="the host name {1} cannot be resolved",
+        advice="check its spelling in SERVER, or its HostName in ~/.ssh/config",
     ),
-    (
-        "connect",
-        r"connect to host (\S+) port (\d+): Connection refused",
-        "no SSH server answers at {1} port {2} (connection refused); check host and port",
+    _Reason(
+        word="connect",
+        pattern=r"connect to host (\S+) port (\d+): Connection refused",
+        what="no SSH server answers at {1} port {2} (connection refused)",
+        advice="check host and port",
     ),
-    (
-        "connect",
-        r"connect to host (\S+) port (\d+): (.*timed out)",
-        "{1} port {2} does not answer ({3}); check host, port and firewalls",
+    _Reason(
+        word="connect",
+        pattern=r"connect to host (\S+) port (\d+): (.*timed out)",
+        what="{1} port {2} does not answer ({3})",
+        advice="check host, port and firewalls",
     ),
-    (
-        "connect",
-        r"connect to host (\S+) port (\d+): (.*)",
-        "{1} port {2} cannot be reached: {3}",
+    _Reason(
+        word="connect",
+        pattern=r"connect to host (\S+) port (\d+): (.*)",
+        what="{1} port {2} cannot be reached: {3}",
     ),
-    (
-        "login",
-        r"Permission denied \(([^)]*)\)|Too many authentication failures",
-        "SSH login at {place} failed: permission denied; check that `ssh` gets in there without a password, or "
-        "start this on a terminal to be asked for one",
+    _Reason(
+        word="login",
+        pattern=r"Permission denied \(([^)]*)\)|Too many authentication failures",
+        what="SSH login at {place} failed: permission denied",
+        advice="check that `ssh` gets in there without a password, or start this on a terminal to be asked for "
+        "one",
     ),
-    ("connect", r"(Timeout, server .* not responding)", "the connection to {place} is dead: {1}"),
-    (
-        "connect",
-        r"Connection timed out during banner exchange",
-        "{place} accepts connections but no SSH server answers there",
+    _Reason(
+        word="connect",
+        pattern=r"(Timeout, server .* not responding)",
+        what="the connection to {place} is dead: {1}",
+    ),
+    _Reason(
+        word="connect",
+        pattern=r"Connection timed out during banner exchange",
+        what="{place} accepts connections but no SSH server answers there",
     ),
 ]
-_COMPILED = [(hop, re.compile(pattern), text) for hop, pattern, text in _REASONS]
 
 
-def explain(lines: Sequence[str], *, place: str) -> str | None:
-    """Return in our words what ssh's lines say about its failure, or None where they are not known."""
-    known = _find(lines)
-    if known is None:
-        return None
-    _, match, text = known
-    # The fields {1}, {2} are the pattern's groups; {0} is all of it.
-    return text.format(match[0], *(group or "" for group in match.groups()), place=place)
+def find_reason(lines: Sequence[str], *, place: str = "") -> TransportError | None:
+    """Return why ssh fails by its lines, in our words, or None where they are not known.
 
-
-def find_hop(lines: Sequence[str]) -> str | None:
-    """Return which hop failed by what ssh's lines say: `resolve`, `connect`, `host_key` or `login`."""
-    known = _find(lines)
-    return None if known is None else known[0]
-
-
-def _find(lines: Sequence[str]) -> tuple[str, re.Match[str], str] | None:
-    for hop, pattern, text in _COMPILED:
+    The error's `reason` is ``resolve``, ``connect``, ``host_key`` or ``login``. `place` is how the user named the
+    host.
+    """
+    for reason in _REASONS:
         for line in lines:
-            if match := pattern.search(line):
-                return hop, match, text
+            if match := reason.pattern.search(line):
+                groups = (match[0], *(group or "" for group in match.groups()))
+                what = reason.what.format(*groups, place=place)
+                return TransportError(what, advice=reason.advice, hop="ssh", reason=reason.word)
     return None
 
 
@@ -85,16 +106,18 @@ def is_channel_refused(lines: Sequence[str]) -> bool:
     return any("open failed: " in line for line in lines)
 
 
-def explain_channel_refused(*, place: str, path: str, is_socket: bool | None) -> str:
+def explain_channel_refused(*, place: str, path: str, is_socket: bool | None) -> TransportError:
     """Return why the control socket cannot be reached; whether there is one is None where nobody looked."""
     if is_socket is None:
-        return f"conductor-trio-server does not answer at {path} on {place}"
+        return TransportError(f"conductor-trio-server does not answer at {path} on {place}", hop="server")
     if is_socket:
-        return (
+        return TransportError(
             f"the SSH server of {place} does not connect to the control socket {path}, which is there; either "
-            "conductor-trio-server does not run, or AllowStreamLocalForwarding is not yes in sshd_config"
+            "conductor-trio-server does not run, or AllowStreamLocalForwarding is not yes in sshd_config",
+            hop="server",
         )
-    return (
-        f"there is no control socket {path} at {place}; check that conductor-trio-server runs there, and the path "
-        "in SERVER"
+    return TransportError(
+        f"there is no control socket {path} at {place}",
+        advice="check that conductor-trio-server runs there, and the path in SERVER",
+        hop="server",
     )

@@ -44,10 +44,10 @@ class SessionQuotas:
         limits = self._limits
         if self._by_uid[uid] >= limits.max_user_sessions:
             raise RegistrationRefused(
-                f"you have {limits.max_user_sessions} sessions here, the most for one user; end one first"
+                f"you have {limits.max_user_sessions} sessions here, the most for one user", advice="end one first"
             )
         if self._by_uid.total() >= limits.max_sessions:
-            raise RegistrationRefused("the gateway has no room for another session; try again later")
+            raise RegistrationRefused("the gateway has no room for another session", advice="try again later")
         self._count_new(uid)
         self._by_uid[uid] += 1
         admission = Admission()
@@ -67,7 +67,8 @@ class SessionQuotas:
         if level > self._limits.max_user_new_sessions:
             raise RegistrationRefused(
                 f"you have opened {self._limits.max_user_new_sessions} sessions here within a minute, the most "
-                "for one user; wait a moment"
+                "for one user",
+                advice="wait a moment",
             )
         if len(self._new) > self._limits.max_sessions:  # those whose bucket is empty by now
             self._new = {u: found for u, found in self._new.items() if found[1] > now - _MINUTE}

@@ -48,19 +48,19 @@ def check_host(settings: ServerSettings, environment: Mapping[str, str]) -> Find
 
 
 def _ok(place: str, detail: str) -> Finding:
-    return Finding(place=place, status=Status.OK, detail=detail)
+    return Finding(check=place, status=Status.OK, detail=detail)
 
 
 def _skipped(place: str, detail: str) -> Finding:
-    return Finding(place=place, status=Status.SKIPPED, detail=detail)
+    return Finding(check=place, status=Status.SKIPPED, detail=detail)
 
 
 def _failed(place: str, detail: str, advice: str) -> Finding:
-    return Finding(place=place, status=Status.FAILED, detail=detail, advice=advice)
+    return Finding(check=place, status=Status.FAILED, detail=detail, advice=advice)
 
 
 def _warning(place: str, detail: str, advice: str) -> Finding:
-    return Finding(place=place, status=Status.WARNING, detail=detail, advice=advice)
+    return Finding(check=place, status=Status.WARNING, detail=detail, advice=advice)
 
 
 def _check_runtime_directory(path: str) -> Findings:
@@ -342,4 +342,4 @@ def judge_sshd(told: Mapping[str, str]) -> Findings:
             yield _ok("sshd", f"{name} {value}")
         else:
             advice = f"set it to {why}"
-            yield Finding(place="sshd", status=otherwise, detail=f"{name} {value}", advice=advice)
+            yield Finding(check="sshd", status=otherwise, detail=f"{name} {value}", advice=advice)

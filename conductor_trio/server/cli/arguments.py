@@ -17,7 +17,7 @@ from conductor_trio.server.settings import ServerSettings, TlsSettings
 def read_settings(args: argparse.Namespace) -> ServerSettings:
     """Return the settings that the options of `SERVE` or `CHECK` say; raises `ConfigError`."""
     if args.socket is not None and (args.port is not None or args.host is not None):
-        raise ConfigError("-s listens on a UNIX socket and -p or --host on a TCP port; give one of them")
+        raise ConfigError("-s listens on a UNIX socket and -p or --host on a TCP port", advice="give one of them")
     port = DEFAULT_PORT if args.port is None else args.port
     if not 0 <= port < 65536:
         raise ConfigError(f"port {port} is no TCP port (1 to 65535)")

@@ -161,7 +161,7 @@ class _SessionSocket:
         token = secrets.token_urlsafe(TOKEN_ENTROPY)
         command = _parse_page_command(message, self._route.key, hash_token(token.encode()))
         if not isinstance(command, ShareSession | RevokeShare | StopSession):
-            raise RegistrationRefused("the gateway did not understand the page; load it anew")
+            raise RegistrationRefused("the gateway did not understand the page", advice="load it anew")
         self._sessions.execute_for(self._route, command)
         if isinstance(command, ShareSession):
             await self._send(link=LOGIN_PREFIX + token)

@@ -211,9 +211,10 @@ def _check_takeover(route: Route, holder: Route, takeover: Takeover) -> None:
     if holder.is_detached:
         raise RegistrationRefused(
             f"name taken: the key {route.key} is kept for a session of yours whose link was lost; it is free as "
-            "soon as that has not come back for a while; choose another key, or take it over (-r)"
+            "soon as that has not come back for a while",
+            advice="choose another key, or take it over (-r)",
         )
     raise RegistrationRefused(
-        f"name taken: the key {route.key} is in use by another session of yours; end that one, choose another "
-        "key, or take it over (-r)"
+        f"name taken: the key {route.key} is in use by another session of yours",
+        advice="end that one, choose another key, or take it over (-r)",
     )

@@ -97,9 +97,9 @@ class ControlChannel:
             except STREAM_LOST:
                 return ChannelClosed()
 
-    async def refuse(self, reason: str) -> None:
+    async def refuse(self, error: RegistrationRefused) -> None:
         """Say why not, and give the client a moment to read it and to stop sending."""
-        await self.send(Refused(reason=reason))
+        await self.send(Refused(reason=error.what, advice=error.advice))
         await linger(
             self._stream,
             linger_timeout=self._limits.farewell_timeout,

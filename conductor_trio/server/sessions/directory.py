@@ -72,17 +72,17 @@ class SessionDirectory:
             found = os.lstat(path)
         except OSError as error:
             raise RegistrationRefused(
-                f"no relay socket at {path} ({error.strerror}); have the SSH server listen there first "
-                "(AllowStreamLocalForwarding in its sshd_config)"
+                f"no relay socket at {path} ({error.strerror})",
+                advice="have the SSH server listen there first (AllowStreamLocalForwarding in its sshd_config)",
             ) from error
         if stat.S_ISLNK(found.st_mode):
-            raise RegistrationRefused(f"{path} is a link; the relay socket itself must be there")
+            raise RegistrationRefused(f"{path} is a link", advice="the relay socket itself must be there")
         if not stat.S_ISSOCK(found.st_mode):
-            raise RegistrationRefused(f"{path} is no socket; have the SSH server listen there")
+            raise RegistrationRefused(f"{path} is no socket", advice="have the SSH server listen there")
         if found.st_uid != uid:
             raise RegistrationRefused(f"{path} belongs to another user than the one who registers it")
         if found.st_mode & 0o006:
-            raise RegistrationRefused(f"{path} is open to others; make it mode 0660 (chmod 660)")
+            raise RegistrationRefused(f"{path} is open to others", advice="make it mode 0660 (chmod 660)")
         return found
 
 

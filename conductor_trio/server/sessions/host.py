@@ -67,7 +67,7 @@ class SessionHost:
             except RegistrationRefused as error:
                 context.counters.refused += 1
                 log.info("refused", uid=uid, reason=str(error))
-                await channel.refuse(str(error))
+                await channel.refuse(error)
         except STREAM_LOST:
             context.log.debug("control_channel_lost")
         except ChannelEnded:
@@ -88,4 +88,4 @@ class SessionHost:
             except KeyError:
                 raise RegistrationRefused(f"the gateway knows no user with the id {uid}") from None
             return entry.pw_name
-        raise RegistrationRefused("the gateway could not look up your user name in time; try again")
+        raise RegistrationRefused("the gateway could not look up your user name in time", advice="try again")

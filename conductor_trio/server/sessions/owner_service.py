@@ -58,7 +58,9 @@ class OwnerService:
             route = self._context.routes.find(host)
             if route is not None and not route.has_ended:
                 return route
-        raise RegistrationRefused(f"you have no session with the key {key[:63]!a} here; `ls` shows those you have")
+        raise RegistrationRefused(
+            f"you have no session with the key {key[:63]!a} here", advice="`ls` shows those you have"
+        )
 
     def describe(self, route: Route) -> dict[str, object]:
         """Return what is told of a session, for JSON; times are Unix times."""
@@ -119,7 +121,9 @@ class OwnerService:
             )
             return Answer(fields={"state": "lost"})
         if record.notify_client is None:
-            raise RegistrationRefused("the client of that session cannot be told to stop; end it where it runs")
+            raise RegistrationRefused(
+                "the client of that session cannot be told to stop", advice="end it where it runs"
+            )
         record.notify_client(Stop())
         self._note(route.id, "The owner asked to stop the application")
         return Answer(fields={"state": "live"})
@@ -128,15 +132,18 @@ class OwnerService:
         limits, access = self._context.limits, route.access
         hashes = {access.owner_hash, EMPTY_TOKEN_HASH, *(share.link_hash for share in access.shares)}
         if command.auth in hashes:
-            raise RegistrationRefused("auth is that of an empty token, or of one in use; choose another token")
+            raise RegistrationRefused(
+                "auth is that of an empty token, or of one in use", advice="choose another token"
+            )
         if len(access.shares) >= limits.max_shares:
             raise RegistrationRefused(
-                f"the session has {limits.max_shares} shares, the most there can be; revoke one first"
+                f"the session has {limits.max_shares} shares, the most there can be", advice="revoke one first"
             )
         own = self._context.routes.of_user(route.user) if route.user is not None else []
         if sum(len(one.access.shares) for one in own) >= limits.max_user_shares:
             raise RegistrationRefused(
-                f"your sessions have {limits.max_user_shares} shares, the most for one user; revoke one first"
+                f"your sessions have {limits.max_user_shares} shares, the most for one user",
+                advice="revoke one first",
             )
         now = time.time()
         share = Share(
@@ -155,7 +162,7 @@ class OwnerService:
 
     def _revoke(self, route: Route, share: str) -> Answer:
         if share not in {one.id for one in route.access.shares}:
-            raise RegistrationRefused("the session has no share of that id; `ls` shows those that it has")
+            raise RegistrationRefused("the session has no share of that id", advice="`ls` shows those that it has")
         self._context.routes.set_access(route.id, route.access.without([share]))
         self._note(route.id, "A share was revoked")
         return Answer(fields={})

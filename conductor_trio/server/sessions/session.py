@@ -133,11 +133,11 @@ class Session:
         except UpstreamUnavailable as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in OUT_OF_RESOURCES:
                 raise RegistrationRefused(
-                    f"the gateway is short of something at this moment ({error}); try again"
+                    f"the gateway is short of something at this moment ({error})", advice="try again"
                 ) from error
             raise RegistrationRefused(
-                f"the relay socket {directory.relay_path} does not accept a connection ({error}); it must be "
-                "alive and of mode 0660"
+                f"the relay socket {directory.relay_path} does not accept a connection ({error})",
+                advice="it must be alive and of mode 0660",
             ) from error
         stream.close()
 
@@ -167,7 +167,7 @@ class Session:
 
     def _make_route(self, registration: Registration, directory: SessionDirectory) -> Route:
         if registration.auth == EMPTY_TOKEN_HASH:
-            raise RegistrationRefused("auth is the hash of an empty token; choose a token")
+            raise RegistrationRefused("auth is the hash of an empty token", advice="choose a token")
         user = self.owner.user
         key = registration.key
         if key is None:

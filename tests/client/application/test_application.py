@@ -13,7 +13,7 @@ import trio
 
 from conductor_trio.client.application.application import Application, open_application
 from conductor_trio.client.application.launch import LaunchSpec
-from conductor_trio.client.host.cleanup import open_guardian
+from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.errors import ApplicationError
 from conductor_trio.limits import ClientLimits
 from tests.doubles.client_command import python, shell
@@ -27,8 +27,8 @@ LIMITS = ClientLimits(term_timeout=10.0)
 async def open_it(output: RecordedOutput) -> AsyncIterator[Application]:
     """Give an application that can be started."""
     async with (
-        open_guardian(LIMITS) as guardian,
-        open_application(output, guardian, LIMITS, trio.Event()) as application,
+        open_cleanup(LIMITS) as cleanup,
+        open_application(output, cleanup, LIMITS, trio.Event()) as application,
     ):
         yield application
 

@@ -1,4 +1,4 @@
-"""client/idle: the end of what nobody uses, the warning before, and the veto."""
+"""The idle time-out: the end of what nobody uses, the warning before, and the veto."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conductor_trio.client.application.launch import make_start, plan_port
+from conductor_trio.client.application.launch import make_launch_spec, plan_port
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
@@ -24,14 +24,14 @@ def settings(*command: str, local_socket: str | None = None, **launch: object) -
 
 
 def test_the_contracts_command_is_started_as_it_is() -> None:
-    start = make_start(settings("app", "{socket}", "{{", local_socket="s"), "s", None, NAMES)
+    start = make_launch_spec(settings("app", "{socket}", "{{", local_socket="s"), "s", None, NAMES)
     assert start.command == start.executed == ("app", "{socket}", "{{")
     assert start.environment is None
 
 
 def test_placeholders_and_the_environment() -> None:
     words = ("app", "{socket}", "{key}", "{host}", "{url}")
-    start = make_start(settings(*words, environment={"LAB": "{key}"}), "/t/s", None, NAMES)
+    start = make_launch_spec(settings(*words, environment={"LAB": "{key}"}), "/t/s", None, NAMES)
     host = "k1-me.example.org:8443"
     assert start.command == start.executed == ("app", "/t/s", "k1", host, f"https://{host}")
     assert start.environment is not None
@@ -42,7 +42,7 @@ def test_placeholders_and_the_environment() -> None:
 
 def test_what_is_not_known_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONDUCTOR_HOST", "of another client, in which we run")
-    start = make_start(settings("app", "{key}"), "/t/s", None, None)
+    start = make_launch_spec(settings("app", "{key}"), "/t/s", None, None)
     assert start.command == ("app", "lab")
     assert start.environment is not None
     assert "CONDUCTOR_HOST" not in start.environment
@@ -51,7 +51,7 @@ def test_what_is_not_known_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_application_on_a_port_is_run_by_its_relay() -> None:
     asked = settings("app", "{port}", listen="tcp", port=8123)
     plan = plan_port(asked)
-    start = make_start(asked, "/t/s", plan, NAMES)
+    start = make_launch_spec(asked, "/t/s", plan, NAMES)
     assert start.command == ("app", "8123")
     assert start.executed[-5:] == ("private", "8123", "/t/s", "app", "8123")
     assert start.environment is not None

@@ -19,7 +19,6 @@ import trio.testing
 from conductor_trio.client.display.display import Display, DisplaySettings, open_display
 from conductor_trio.client.display.progress import ProgressModel
 from conductor_trio.client.output import events
-from conductor_trio.control.messages import Banner
 from conductor_trio.limits import ClientLimits
 from tests.doubles.terminal import Terminal, open_terminal
 
@@ -27,9 +26,9 @@ ENVIRONMENT = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": "/", "PATH":
 LIMITS = ClientLimits(max_output_backlog=10_000)
 URL = "https://lab-alice.apps.example.org/_conductor/auth/t0ken"
 
-CONNECT = events.connect(None, "gw", None)
-CONTROL = events.control_connect("/run/client", Banner(directory="/d", raw={}))
-LIVE = events.live("t0ken", "lab", ("lab-alice.apps.example.org",))
+CONNECT = events.Connect(user=None, host="gw", port=None)
+CONTROL = events.ControlConnect(path="/run/client", banner={})
+LIVE = events.Live(token="t0ken", key="lab", urls=("lab-alice.apps.example.org",))
 
 
 @pytest.fixture
@@ -41,25 +40,25 @@ def terminal() -> Iterator[Terminal]:
 @asynccontextmanager
 async def showing(
     terminal: Terminal,
-    *events: events.Event,
+    *reports: events.Report,
     place: str | None = "gw",
     environment: dict[str, str] | None = None,
     **options: bool,
 ) -> AsyncIterator[Display]:
     settings = DisplaySettings(place=place, environment={**ENVIRONMENT, **(environment or {})}, **options)
     async with open_display(terminal.descriptor, LIMITS, settings) as display:
-        for event in events:
-            display.send(event)
+        for report in reports:
+            display.send(report)
         yield display
     terminal.read_all()
 
 
 def write(display: Display, text: str) -> None:
-    display.send(events.data("stdout", text))
+    display.send(events.Data(kind="stdout", text=text))
 
 
 async def test_from_start_to_end(terminal: Terminal, mock_clock: trio.testing.MockClock) -> None:
-    async with showing(terminal, events.execute(["jupyter", "lab"], 7)) as display:
+    async with showing(terminal, events.Execute(command=("jupyter", "lab"), pid=7)) as display:
         await terminal.wait_for("Starting jupyter lab")
         display.send(CONNECT)
         display.send(CONTROL)
@@ -68,7 +67,7 @@ async def test_from_start_to_end(terminal: Terminal, mock_clock: trio.testing.Mo
         display.send(LIVE)
         await terminal.wait_for("● lab-alice.apps.example.org · Ctrl-C ends it")
         display.expect_end()
-        display.send(events.exit_(0))
+        display.send(events.Exit(status=0))
     assert terminal.lines == [
         "· Logging in at gw by SSH, which may ask you something here",
         "· Starting jupyter lab",
@@ -113,8 +112,8 @@ async def test_the_countdown_and_the_link_that_is_back(
     terminal: Terminal, mock_clock: trio.testing.MockClock
 ) -> None:
     async with showing(terminal, CONNECT, CONTROL, LIVE) as display:
-        display.send(events.dead("ssh ended"))
-        display.send(events.reconnecting(3.0, "ssh ended", 1))
+        display.send(events.Dead(what="ssh ended"))
+        display.send(events.Reconnecting(seconds=3.0, what="ssh ended", attempt=1))
         await terminal.wait_for("next attempt in 3 s")
         mock_clock.jump(1)
         await terminal.wait_for("! link lost for 1 s · next attempt in 2 s")
@@ -147,7 +146,7 @@ async def test_what_must_be_said_while_a_password_is_typed_begins_below(terminal
         await terminal.wait_for("Logging in")
         terminal.hide_typing()
         terminal.write("alice@gw's password: ")
-        display.send({"state": "warning", "reason": "time is up"})
+        display.send(events.Warned(text="time is up"))
         await terminal.wait_for("time is up".replace("t", "T", 1))
         assert terminal.lines[1:3] == ["alice@gw's password:", "! Time is up"]
 
@@ -201,7 +200,7 @@ async def test_after_a_shell_had_the_terminal_the_status_is_there_again(terminal
 async def test_a_terminal_without_a_cursor_gets_text_only(terminal: Terminal) -> None:
     async with showing(terminal, CONNECT, CONTROL, LIVE, environment={"TERM": "dumb"}) as display:
         write(display, "\x1b[31mred")  # its own affair
-        display.send(events.dead("ssh ended"))
+        display.send(events.Dead(what="ssh ended"))
     text = terminal.received.replace(b"\x1b[31mred", b"")
     assert b"\x1b" not in text
     assert f"\r\n{URL}\r\n".encode() in text
@@ -221,7 +220,7 @@ async def test_a_stuck_terminal_stalls_nobody(terminal: Terminal, autojump_clock
             for _ in range(100):
                 await display.wait_room()
                 write(display, "x" * 999 + "\n")
-        display.send(events.dead("ssh ended"))
+        display.send(events.Dead(what="ssh ended"))
         await terminal.wait_for("Link lost: ssh ended")
         await terminal.wait_for("were left out")
 
@@ -248,21 +247,19 @@ async def test_what_is_logged_goes_where_the_display_can_see_it(
 ) -> None:
     log = logging.getLogger("conductor_trio.client.session.keeper")
     log.setLevel(logging.INFO)
-    ssh = logging.getLogger("conductor_trio.client.transport.ssh_log")
-    ssh.setLevel(logging.INFO)
     saved = os.dup(2)
     os.dup2(terminal.descriptor, 2)
     handlers = logging.getLogger().handlers
     try:
         async with showing(terminal) as display:
-            ssh.info("ssh: %s", "Use your token")
+            display.send(events.SshLine(text="Use your token"))
             await terminal.wait_for("· ssh: Use your token")
             log.warning("something odd")
             await terminal.wait_for("! something odd")
             await trio.to_thread.run_sync(log.warning, "odd in a thread")
             await terminal.wait_for("! odd in a thread")
-            log.warning("not connected: %s", "ssh ended")
-            display.send(events.dead("ssh ended"))
+            display.send(events.Dead(what="ssh ended"))
+            display.send(events.Reconnecting(seconds=3, what="ssh ended", attempt=1))
             log.info("of no interest")
             await terminal.wait_for("No link yet: ssh ended")
         assert logging.getLogger().handlers is handlers
@@ -278,6 +275,18 @@ async def test_a_log_that_goes_elsewhere_stays_there(terminal: Terminal, caplog:
         logging.getLogger("conductor_trio.client.session.keeper").warning("something odd")
     assert "something odd" in caplog.text
     assert "something odd" not in terminal.text
+
+
+async def test_what_is_shown_is_in_a_log_that_goes_elsewhere_too(
+    terminal: Terminal, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with showing(terminal, events.SshLine(text="Use your token")) as display:
+        display.send(events.Failed(what="no way", advice="wait", hop="here"))
+        await terminal.wait_for("No way")
+    assert [record.message for record in caplog.records] == ["ssh: Use your token", "no way; wait"]
+    assert "· ssh: Use your token" in terminal.text
+    assert terminal.text.count("ssh: Use your token") == 1
 
 
 async def test_a_job_that_ends_soon(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

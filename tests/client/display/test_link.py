@@ -81,7 +81,7 @@ async def test_a_browser_gets_a_page_that_only_its_owner_can_read(bin_dir: Path)
     with open_page(URL) as path:
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
         assert f'url={URL}"' in Path(path).read_text()
-        await start_browser(str(bin_dir / "firefox"), path)
+        await start_browser(str(bin_dir / "firefox"), path, 30)
         said = opened.read_text()
         assert said == f"file://{path}\n"
         assert "t0ken" not in said

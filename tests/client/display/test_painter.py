@@ -1,4 +1,4 @@
-"""client/display_paint and _terminal: marks, colours, widths, links, whatever the terminal is."""
+"""The renderer and the terminal's capabilities: marks, colours, widths, links, whatever the terminal is."""
 
 from __future__ import annotations
 

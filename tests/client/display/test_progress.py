@@ -1,4 +1,4 @@
-"""client/display_story: what a person is told, and when."""
+"""The words of the display: what a person is told, and when."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from conductor_trio.client.display.painter import (
 )
 from conductor_trio.client.display.progress import ProgressModel, format_exit
 from conductor_trio.client.output import events
-from conductor_trio.control.messages import Banner
+from conductor_trio.client.transport.ssh_errors import find_reason
 
 HOST = "lab-alice.apps.example.org"
 LINK = f"https://{HOST}/_conductor/auth/t0ken"
 
-EXECUTE = events.execute(["jupyter", "lab"], 4711)
-CONNECT = events.connect(None, "gw.example.org", None)
-CONTROL = events.control_connect("/run/client", Banner(directory="/d", raw={}))
-LIVE = events.live("t0ken", "lab", (HOST,))
+EXECUTE = events.Execute(command=("jupyter", "lab"), pid=4711)
+CONNECT = events.Connect(user=None, host="gw.example.org", port=None)
+CONTROL = events.ControlConnect(path="/run/client", banner={})
+LIVE = events.Live(token="t0ken", key="lab", urls=(HOST,))
 
 
 class Teller:
-    """A story, and a clock to it."""
+    """A model of the progress, and a clock to it."""
 
     def __init__(self, place: str | None = "gw.example.org") -> None:
         self.now = 1000.0
-        self.story = ProgressModel(place=place, now=self.now, time_of_day=lambda: "14:03")
+        self.progress = ProgressModel(place=place, now=self.now, time_of_day=lambda: "14:03")
 
-    def tell(self, *events: events.Event, after: float = 0) -> list[str]:
+    def tell(self, *reports: events.Report, after: float = 0) -> list[str]:
         self.now += after
         items: list[Item] = []
-        for event in events:
-            items += self.story.receive(event, self.now)
+        for report in reports:
+            items += self.progress.receive(report, self.now)
         return texts(items)
 
     def tick(self, after: float, *, has_status: bool = True) -> list[str]:
         self.now += after
-        return texts(self.story.tick(self.now, has_status=has_status))
+        return texts(self.progress.tick(self.now, has_status=has_status))
 
     def status(self) -> str | None:
-        status = self.story.status(self.now)
+        status = self.progress.status(self.now)
         return None if status is None else " | ".join(status.parts)
 
 
@@ -54,12 +54,14 @@ def texts(items: list[Item]) -> list[str]:
 
 def test_the_way_to_the_link() -> None:
     teller = Teller()
-    assert texts(teller.story.begin()) == ["Logging in at gw.example.org by SSH, which may ask you something here"]
+    assert texts(teller.progress.begin()) == [
+        "Logging in at gw.example.org by SSH, which may ask you something here"
+    ]
     assert teller.tell(EXECUTE) == ["Starting jupyter lab"]
-    assert teller.story.is_ssh_asking(teller.now)
+    assert teller.progress.is_ssh_asking(teller.now)
     assert teller.status() is None
     assert teller.tell(CONNECT, after=1.8) == ["Logged in after 1.8 s"]
-    assert not teller.story.is_ssh_asking(teller.now)
+    assert not teller.progress.is_ssh_asking(teller.now)
     teller.now += 3
     assert teller.status() == "waiting for the gateway's server | 3 s"
     assert teller.tell(CONTROL) == []
@@ -69,19 +71,19 @@ def test_the_way_to_the_link() -> None:
     assert ready == "Ready after 17 s. Whoever has this link has your application:"
     assert link == LINK
     assert teller.status() == f"{HOST} | Ctrl-C ends it"
-    assert teller.story.url == LINK
+    assert teller.progress.url == LINK
 
 
 def test_a_recipe_is_told() -> None:
-    assert Teller().tell(events.execute(["a", "b"], 7, "lab")) == ["Starting a b (recipe lab)"]
+    assert Teller().tell(events.Execute(command=("a", "b"), pid=7, recipe="lab")) == ["Starting a b (recipe lab)"]
 
 
 def test_a_server_on_this_host_is_not_logged_in_at() -> None:
     teller = Teller(place=None)
-    assert teller.story.begin() == []
-    assert not teller.story.is_ssh_asking(teller.now)
+    assert teller.progress.begin() == []
+    assert not teller.progress.is_ssh_asking(teller.now)
     assert teller.status() == "waiting for the gateway's server | 0 s"
-    assert teller.tell(events.connect(None, None, None)) == []
+    assert teller.tell(events.Connect(user=None, host=None, port=None)) == []
 
 
 def test_a_long_start_says_where_to_look() -> None:
@@ -97,14 +99,16 @@ def test_a_long_start_says_where_to_look() -> None:
 def test_the_link_is_lost_and_back() -> None:
     teller = Teller()
     teller.tell(CONNECT, CONTROL, LIVE)
-    (lost,) = teller.tell(events.dead("ssh ended"), events.reconnecting(8.0, "ssh ended", 1), after=60)
+    (lost,) = teller.tell(
+        events.Dead(what="ssh ended"), events.Reconnecting(seconds=8.0, what="ssh ended", attempt=1), after=60
+    )
     assert lost == "14:03 Link lost: ssh ended\nThe application goes on; Ctrl-C ends it"
     assert teller.status() == "link lost for 0 s | next attempt in 8 s"
     teller.now += 4.5
     assert teller.status() == "link lost for 4 s | next attempt in 4 s"
     teller.now += 3.5  # ssh is started
     assert teller.status() is None
-    assert teller.tell(events.reconnecting(5, "no route", 2), after=2) == []
+    assert teller.tell(events.Reconnecting(seconds=5, what="no route", attempt=2), after=2) == []
     assert teller.status() == "link lost for 10 s | next attempt in 5 s"
     assert teller.tell(CONNECT, after=6) == []
     assert teller.status() == "link lost for 16 s | waiting for the gateway's server"
@@ -115,8 +119,8 @@ def test_the_link_is_lost_and_back() -> None:
 
 def test_another_address_is_told() -> None:
     teller = Teller()
-    teller.tell(CONNECT, CONTROL, LIVE, events.dead("x"))
-    told = teller.tell(events.live("t0ken", "lab", ("other.example.org",)))
+    teller.tell(CONNECT, CONTROL, LIVE, events.Dead(what="x"))
+    told = teller.tell(events.Live(token="t0ken", key="lab", urls=("other.example.org",)))
     assert told == [
         "14:03 The link is back after 0.0 s, but the address is another:",
         "https://other.example.org/_conductor/auth/t0ken",
@@ -131,9 +135,11 @@ def test_a_move_is_no_news() -> None:
 
 def test_advice_stands_apart() -> None:
     teller = Teller()
-    reason = "no SSH server answers at gw port 22 (connection refused); check host and port"
-    teller.story.hear_ssh("ssh: connect to host gw port 22: Connection refused")
-    assert teller.tell(events.failed(reason)) == [
+    line = "ssh: connect to host gw port 22: Connection refused"
+    reason = find_reason([line])
+    assert reason is not None
+    assert teller.tell(events.SshLine(text=line, is_reason=True)) == []
+    assert teller.tell(events.make_failed(reason)) == [
         "This node does not get to the gateway gw.example.org by SSH\n"
         "No SSH server answers at gw port 22 (connection refused)\n"
         "What to do: check host and port\n"
@@ -142,69 +148,97 @@ def test_advice_stands_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "reason", "first_line"),
+    ("before", "failed", "first_line"),
     [
-        ([], "no SSH login within 300 s", "This node does not get to the gateway gw.example.org by SSH"),
+        (
+            [],
+            events.Failed(what="no SSH login within 300 s", hop="ssh"),
+            "This node does not get to the gateway gw.example.org by SSH",
+        ),
         (
             [CONNECT],
-            "the server does not greet",
+            events.Failed(what="the server does not greet", hop="server"),
             "The server at gw.example.org cannot be used",
         ),
-        ([CONNECT, CONTROL], "name taken", "The server at gw.example.org does not take the application"),
-        ([], "someone listens on /a already; end that", "Someone listens on /a already"),
         (
             [CONNECT, CONTROL],
-            "the application ended with status 1 before",
+            events.Failed(what="name taken", hop="gateway"),
+            "The server at gw.example.org does not take the application",
+        ),
+        (
+            [],
+            events.Failed(what="someone listens on /a already", advice="end that", hop="here"),
+            "Someone listens on /a already\nWhat to do: end that",
+        ),
+        (
+            [CONNECT, CONTROL],
+            events.Failed(what="the application ended with status 1 before", hop="here", tells_exit=True),
             "The application ended with status 1 before",
         ),
-        ([CONNECT], "cannot start jupyter: No such file", "Cannot start jupyter: No such file"),
+        (
+            [CONNECT],
+            events.Failed(what="cannot start jupyter: No such file", hop="here"),
+            "Cannot start jupyter: No such file",
+        ),
     ],
 )
-def test_a_failure_names_its_hop(before: list[events.Event], reason: str, first_line: str) -> None:
+def test_a_failure_names_its_hop(before: list[events.Event], failed: events.Failed, first_line: str) -> None:
     teller = Teller()
     teller.tell(EXECUTE, *before)
-    (told,) = teller.tell(events.failed(reason))
+    (told,) = teller.tell(failed)
     assert told.startswith(first_line)
-    assert reason.partition(";")[0].lower() in told.lower()
+    assert failed.what.lower() in told.lower()
 
 
 def test_a_server_on_this_host_is_named_so() -> None:
     teller = Teller(place=None)
-    assert teller.tell(events.failed("no answer")) == ["The server on this host cannot be used\nNo answer"]
+    failed = events.Failed(what="no answer", hop="server")
+    assert teller.tell(failed) == ["The server on this host cannot be used\nNo answer"]
     teller.tell(CONTROL)
-    assert teller.tell(events.failed("no"))[0].startswith("The server on this host does not take the application")
+    (told,) = teller.tell(events.Failed(what="no", hop="gateway"))
+    assert told.startswith("The server on this host does not take the application")
 
 
 def test_an_end_is_told_once() -> None:
     teller = Teller()
     teller.tell(EXECUTE, CONNECT, CONTROL)
     reason = "the application ended with status 3 before it listened on /a"
-    assert teller.tell(events.failed(reason), events.exit_(3)) == [
+    assert teller.tell(events.Failed(what=reason, hop="here", tells_exit=True), events.Exit(status=3)) == [
         "The application ended with status 3 before it listened on /a"
     ]
 
 
 def test_structure_in_an_event_is_taken_as_it_is() -> None:
     teller = Teller()
-    reason, advice = "it broke; check nothing", "wait"
-    failed = {"state": "failed", "hop": "gateway", "reason": reason, "advice": advice, "detail": "ssh: broken"}
-    (told,) = teller.tell(failed)
+    (told,) = teller.tell(events.Failed(what="it broke; check nothing", advice="wait", hop="gateway"))
     assert told.splitlines() == [
         "The server at gw.example.org does not take the application",
         "It broke; check nothing",
         "What to do: wait",
-        "ssh: broken",
     ]
-    (told,) = teller.tell({"state": "failed", "hop": "application", "reason": "it never listened"})
+    (told,) = teller.tell(events.Failed(what="it never listened", hop="here"))
     assert told == "It never listened"
+
+
+def test_advice_on_a_lost_link_stands_apart() -> None:
+    teller = Teller()
+    teller.tell(CONNECT, CONTROL, LIVE)
+    (told,) = teller.tell(events.Dead(what="no route", advice="check the cable"))
+    assert told.splitlines() == [
+        "14:03 Link lost: no route",
+        "What to do: check the cable",
+        "The application goes on; Ctrl-C ends it",
+    ]
 
 
 def test_what_ssh_says_while_it_logs_in_is_passed_on() -> None:
     teller = Teller()
-    assert texts(teller.story.hear_ssh("Use your YubiKey")) == ["ssh: Use your YubiKey"]
-    assert teller.story.hear_ssh("Permission denied (publickey).") == []  # told with the failure
+    assert teller.tell(events.SshLine(text="Use your YubiKey")) == ["ssh: Use your YubiKey"]
+    assert teller.tell(events.SshLine(text="Use your YubiKey", is_repeated=True)) == []
+    denied = events.SshLine(text="Permission denied (publickey).", is_reason=True)
+    assert teller.tell(denied) == []  # told with the failure
     teller.tell(CONNECT)
-    assert teller.story.hear_ssh("channel 3: open failed") == []
+    assert teller.tell(events.SshLine(text="channel 3: open failed")) == []
 
 
 @pytest.mark.parametrize(
@@ -220,41 +254,41 @@ def test_what_ssh_says_while_it_logs_in_is_passed_on() -> None:
 def test_the_end_in_words(status: int, text: str, mark: Mark) -> None:
     teller = Teller()
     teller.tell(EXECUTE, CONNECT, CONTROL, LIVE)
-    (item,) = teller.story.receive({"state": "exit", "status": status}, teller.now)
+    (item,) = teller.progress.receive(events.Exit(status=status), teller.now)
     assert isinstance(item, Notice)
     assert (item.text, item.mark) == (text, mark)
     assert teller.status() is None
 
 
 def test_what_was_killed_may_have_used_too_much_memory() -> None:
-    assert "memory" in Teller().tell(events.exit_(-signal.SIGKILL))[0]
+    assert "memory" in Teller().tell(events.Exit(status=-signal.SIGKILL))[0]
     assert format_exit(-signal.SIGKILL) == "the application was ended by SIGKILL"
 
 
 def test_an_end_as_asked_is_no_failure() -> None:
     teller = Teller()
     teller.tell(EXECUTE, CONNECT, CONTROL, LIVE)
-    assert teller.tell(events.ending("SIGINT")) == ["Ending … Ctrl-C again ends it at once"]
-    teller.story.expect_end(teller.now)
+    assert teller.tell(events.Ending(signal="SIGINT")) == ["Ending … Ctrl-C again ends it at once"]
+    teller.progress.expect_end(teller.now)
     assert teller.status() == "ending the application | 0 s | Ctrl-C ends it at once"
-    assert teller.tell(events.exit_(-signal.SIGTERM)) == ["The application has ended"]
+    assert teller.tell(events.Exit(status=-signal.SIGTERM)) == ["The application has ended"]
 
 
 def test_a_batch_system_that_asks_is_named() -> None:
-    assert Teller().tell(events.ending("SIGTERM")) == ["Ending … as SIGTERM asks"]
+    assert Teller().tell(events.Ending(signal="SIGTERM")) == ["Ending … as SIGTERM asks"]
 
 
 def test_a_job_that_runs_out_is_told_in_time() -> None:
     teller = Teller()
     teller.tell(CONNECT, CONTROL, LIVE)
-    assert teller.story.set_job("Slurm job 7", 7200.0, teller.now) == []
+    assert teller.progress.set_job("Slurm job 7", 7200.0, teller.now) == []
     assert teller.status() == f"{HOST} | job ends in 2 h 0 min | Ctrl-C ends it"
     assert teller.tick(5000) == []
     assert teller.tick(400) == ["Slurm job 7 ends in 30 min; save your work"]
     assert teller.tick(1) == []
-    assert texts(teller.story.set_job("Slurm job 7", 1790, teller.now)) == []
+    assert texts(teller.progress.set_job("Slurm job 7", 1790, teller.now)) == []
     assert teller.tick(1200) == ["Slurm job 7 ends in 9 min; save your work"]
-    assert texts(teller.story.set_job("Slurm job 7", 1750, teller.now)) == [
+    assert texts(teller.progress.set_job("Slurm job 7", 1750, teller.now)) == [
         "Slurm job 7 ends in 29 min; save your work"
     ]
     assert teller.tick(1749.5) == ["Slurm job 7 ends now; save your work"]
@@ -272,31 +306,38 @@ def test_without_a_status_line_a_long_wait_is_told_of_now_and_then() -> None:
     assert teller.tick(5000, has_status=False) == []
 
 
-def test_an_unknown_event_is_nothing() -> None:
-    assert Teller().tell({"state": "later"}, {"state": "live", "config": {}}, {}) == []
+def test_what_needs_no_words_is_no_news() -> None:
+    assert (
+        Teller().tell(
+            events.Starting(token="t0ken", key=None, urls=(HOST,)),
+            events.Live(token="t0ken", key=None, urls=()),
+            events.Data(kind="stdout", text="the application's own"),
+        )
+        == []
+    )
 
 
 def test_a_warning_is_passed_on() -> None:
-    assert Teller().tell({"state": "warning", "reason": "the port is open to all"}) == ["The port is open to all"]
+    assert Teller().tell(events.Warned(text="the port is open to all")) == ["The port is open to all"]
 
 
 def test_an_end_that_the_owner_asks_for_elsewhere_is_told() -> None:
     teller = Teller()
     teller.tell(EXECUTE, CONNECT, CONTROL, LIVE)
-    assert teller.tell(events.stopping("owner", "its owner has asked for it")) == [
+    assert teller.tell(events.Stopping(by="owner", why="its owner has asked for it")) == [
         "Ending, because its owner has asked for it"
     ]
     assert teller.status() == "ending the application | 0 s | Ctrl-C ends it at once"
-    assert teller.tell(events.exit_(-signal.SIGTERM)) == ["The application has ended"]
+    assert teller.tell(events.Exit(status=-signal.SIGTERM)) == ["The application has ended"]
 
 
 def test_an_application_that_nobody_uses_is_warned_of() -> None:
     teller = Teller()
     teller.tell(EXECUTE, CONNECT, CONTROL, LIVE)
-    (warning,) = teller.tell(events.idle(6480, 720, 0))
+    (warning,) = teller.tell(events.IdleWarned(idle=6480, left=720, ends=0))
     assert warning == "14:03 Nobody has used it for 1 h 48 min; it ends in 12 min unless somebody does"
     teller.now += 60
     assert teller.status() == f"{HOST} | unused, ends in 11 min | Ctrl-C ends it"
-    assert teller.tell(events.vetoed(7200)) == ["14:03 It is busy, and goes on"]
-    assert teller.tell(events.used_again(3)) == ["14:03 Somebody uses it again"]
+    assert teller.tell(events.IdleVetoed(idle=7200)) == ["14:03 It is busy, and goes on"]
+    assert teller.tell(events.IdleOver(idle=3)) == ["14:03 Somebody uses it again"]
     assert teller.status() == f"{HOST} | Ctrl-C ends it"

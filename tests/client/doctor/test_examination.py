@@ -15,7 +15,7 @@ import pytest
 import trio
 import trustme
 
-from conductor_trio.client.doctor.findings import Hop
+from conductor_trio.client.doctor.findings import Check
 from conductor_trio.client.doctor.probes import Address
 from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
 from tests.doubles.control_server import open_control_server
@@ -80,13 +80,13 @@ def read(done: Program) -> list[Finding]:
     return findings
 
 
-def failure(findings: list[Finding]) -> tuple[Hop, str]:
+def failure(findings: list[Finding]) -> tuple[Check, str]:
     """Return the hop that failed, and what was said about it; all the later ones were left out."""
     [failed] = [finding for finding in findings if finding["status"] == "failed"]
     later = findings[findings.index(failed) + 1 :]
     assert all(finding["status"] == "skipped" for finding in later)
     assert failed["whom"]
-    return Hop(failed["hop"]), f"{failed['detail']}; {failed['advice']}"
+    return Check(failed["hop"]), f"{failed['detail']}; {failed['advice']}"
 
 
 async def test_all_is_well(short_tmp: Path) -> None:
@@ -94,7 +94,7 @@ async def test_all_is_well(short_tmp: Path) -> None:
         with my_sshd() as sshd:
             findings = await examine(sshd, server.control_socket)
             assert [finding["hop"] for finding in findings if finding["status"] == "ok"] == [
-                hop.value for hop in Hop if hop not in (Hop.APPLICATION, Hop.NAME, Hop.TLS)
+                hop.value for hop in Check if hop not in (Check.APPLICATION, Check.NAME, Check.TLS)
             ]
             # What was made for it is gone.
             assert server.session_directories == []
@@ -108,13 +108,13 @@ async def test_all_is_well(short_tmp: Path) -> None:
 async def test_a_name_that_cannot_be_resolved(short_tmp: Path) -> None:
     done = await run_program([PROGRAM, "doctor", "--json", "no-such-host.invalid"])
     hop, said = failure(read(done))
-    assert hop is Hop.RESOLVE and "~/.ssh/config" in said
+    assert hop is Check.RESOLVE and "~/.ssh/config" in said
 
 
 async def test_ports_without_an_ssh_server(short_tmp: Path) -> None:
     done = await run_program([PROGRAM, "doctor", "--json", f"127.0.0.1:{free_port()}"])
     hop, said = failure(read(done))
-    assert hop is Hop.CONNECT and "refused" in said
+    assert hop is Check.CONNECT and "refused" in said
     async with trio.open_nursery() as nursery:
 
         async def say_nothing(stream: trio.SocketStream) -> None:
@@ -125,7 +125,7 @@ async def test_ports_without_an_ssh_server(short_tmp: Path) -> None:
         port = listener.socket.getsockname()[1]
         done = await run_program([PROGRAM, "doctor", "--json", f"127.0.0.1:{port}"])
         hop, said = failure(read(done))
-        assert hop is Hop.CONNECT and "no SSH server" in said
+        assert hop is Check.CONNECT and "no SSH server" in said
         nursery.cancel_scope.cancel()
 
 
@@ -133,7 +133,7 @@ async def test_a_host_key_that_is_not_known() -> None:
     with my_sshd() as sshd:
         sshd.me.known_hosts.write_text("")
         hop, said = failure(await examine(sshd, "/run/client"))
-        assert hop is Hop.HOST_KEY and "log in once by hand" in said
+        assert hop is Check.HOST_KEY and "log in once by hand" in said
 
 
 async def test_a_host_key_that_has_changed() -> None:
@@ -141,7 +141,7 @@ async def test_a_host_key_that_has_changed() -> None:
         key = (sshd.me.directory / "key.pub").read_text()
         sshd.me.known_hosts.write_text(f"[localhost]:{sshd.port} {key}")
         hop, said = failure(await examine(sshd, "/run/client"))
-        assert hop is Hop.HOST_KEY and "has changed" in said
+        assert hop is Check.HOST_KEY and "has changed" in said
 
 
 async def test_a_login_that_is_denied() -> None:
@@ -150,7 +150,7 @@ async def test_a_login_that_is_denied() -> None:
             file.write_text("")
         findings = await examine(sshd, "/run/client")
         hop, said = failure(findings)
-        assert hop is Hop.LOGIN and "permission denied" in said
+        assert hop is Check.LOGIN and "permission denied" in said
         assert {"hop": "host key", "status": "ok", "detail": "it is known here"} in findings
 
 
@@ -159,18 +159,18 @@ async def test_forwarding_that_is_not_allowed(short_tmp: Path, allowed: str) -> 
     async with open_gateway(short_tmp) as server:
         with my_sshd(f"AllowStreamLocalForwarding {allowed}") as sshd:
             hop, said = failure(await examine(sshd, server.control_socket))
-            assert hop is Hop.FORWARDING and "AllowStreamLocalForwarding must be yes" in said
+            assert hop is Check.FORWARDING and "AllowStreamLocalForwarding must be yes" in said
 
 
 async def test_no_control_socket(short_tmp: Path) -> None:
     with my_sshd() as sshd:
         hop, said = failure(await examine(sshd, short_tmp / "nothing"))
-        assert hop is Hop.CONTROL and "there is no socket" in said
+        assert hop is Check.CONTROL and "there is no socket" in said
         left = short_tmp / "left"
         with socket.socket(socket.AF_UNIX) as sock:
             sock.bind(str(left))
         hop, said = failure(await examine(sshd, left))
-        assert hop is Hop.CONTROL and "nobody listens" in said and "conductor-trio-server must run" in said
+        assert hop is Check.CONTROL and "nobody listens" in said and "conductor-trio-server must run" in said
         left.unlink()
         # Nothing of the trial is left on the gateway; another run's may be for a moment.
         await wait_until(lambda: not [path for path in Path("/tmp").glob("conductor-trio-*") if path.is_socket()])
@@ -189,7 +189,7 @@ async def test_a_server_that_does_not_greet(short_tmp: Path) -> None:
 
             nursery.start_soon(hang_up)
             hop, said = failure(await examine(sshd, short_tmp / "client"))
-            assert hop is Hop.BANNER and "closed the control channel" in said
+            assert hop is Check.BANNER and "closed the control channel" in said
             nursery.cancel_scope.cancel()
         (short_tmp / "client").unlink()
 
@@ -200,7 +200,7 @@ async def test_a_server_that_is_full(short_tmp: Path) -> None:
             async with await trio.open_unix_socket(str(server.control_socket)) as other:
                 assert await other.receive_some()
                 hop, said = failure(await examine(sshd, server.control_socket))
-                assert hop is Hop.BANNER and "no room for another session" in said
+                assert hop is Check.BANNER and "no room for another session" in said
 
 
 async def test_a_relay_socket_that_the_server_cannot_use(short_tmp: Path) -> None:
@@ -213,7 +213,7 @@ async def test_a_relay_socket_that_the_server_cannot_use(short_tmp: Path) -> Non
                 environment=chain.environment(chain.alice),
             )
             hop, said = failure(read(done))
-            assert hop is Hop.RELAY and "StreamLocalBindMask 0117" in said and "chmod" in said
+            assert hop is Check.RELAY and "StreamLocalBindMask 0117" in said and "chmod" in said
 
 
 async def test_a_registration_that_is_refused(short_tmp: Path) -> None:
@@ -221,20 +221,20 @@ async def test_a_registration_that_is_refused(short_tmp: Path) -> None:
         server.refusals.append("the moon is full")
         with my_sshd() as sshd:
             findings = await examine(sshd, server.path)
-            assert failure(findings) == (Hop.REGISTRATION, "the moon is full; ")
+            assert failure(findings) == (Check.REGISTRATION, "the moon is full; ")
 
 
 async def test_a_domain_that_leads_nowhere(short_tmp: Path) -> None:
     async with open_gateway(short_tmp, domain="apps.invalid") as server:
         done = await run_program([PROGRAM, "doctor", "--json", server.control_socket])
         hop, said = failure(read(done))
-        assert hop is Hop.NAME and "*.apps.invalid" in said
+        assert hop is Check.NAME and "*.apps.invalid" in said
 
 
 async def test_an_application_that_does_not_run(short_tmp: Path) -> None:
     done = await run_program([PROGRAM, "doctor", "--json", "gw.invalid", short_tmp / "app.sock"])
     hop, said = failure(read(done))
-    assert hop is Hop.APPLICATION and "start the application" in said
+    assert hop is Check.APPLICATION and "start the application" in said
 
 
 # The visitors' way.
@@ -291,14 +291,14 @@ async def test_certificates(
         assert "good for 29 days" in next(f for f in findings if f["hop"] == "TLS")["detail"]
     else:
         hop, said = failure(findings)
-        assert hop is Hop.TLS and fails in said
+        assert hop is Check.TLS and fails in said
 
 
 async def test_a_port_without_tls(short_tmp: Path, names: list[str]) -> None:
     async with open_gateway(short_tmp, domain="apps.test") as server:
         done = await run_program([*names, PROGRAM, "doctor", "--json", server.control_socket])
         hop, said = failure(read(done))
-        assert hop is Hop.TLS and "does not speak TLS" in said
+        assert hop is Check.TLS and "does not speak TLS" in said
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ async def test_somebody_else_answers(short_tmp: Path, answer: bytes, says: str) 
         async with open_server(short_tmp / "run", "-d", pattern) as server:
             done = await run_program([PROGRAM, "doctor", "--json", server.control_socket])
             hop, said = failure(read(done))
-            assert hop is Hop.REQUEST and says in said
+            assert hop is Check.REQUEST and says in said
         nursery.cancel_scope.cancel()
 
 

@@ -18,14 +18,14 @@ from tests.doubles.client_command import python, shell
 #: A client that has its arguments cleaned up, says so, and waits to be killed.
 CLIENT = """
 import contextlib, sys, trio
-from conductor_trio.client.host.cleanup import open_guardian
+from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.limits import ClientLimits
 
 async def main():
-    async with open_guardian(ClientLimits(term_timeout=float(sys.argv[1]))) as guardian:
+    async with open_cleanup(ClientLimits(term_timeout=float(sys.argv[1]))) as cleanup:
         with contextlib.ExitStack() as stack:
             for word in sys.argv[2:]:
-                stack.enter_context(guardian.watching(*word.split("=")))
+                stack.enter_context(cleanup.covering(*word.split("=")))
             print("ready", flush=True)
             await trio.sleep_forever()
 

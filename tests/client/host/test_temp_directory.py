@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conductor_trio.client.host import temp_directory
-from conductor_trio.client.host.cleanup import open_guardian
+from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.host.temp_directory import choose_parent, open_directory
 from conductor_trio.errors import StartError
 from conductor_trio.limits import MAX_SOCKET_PATH, ClientLimits
@@ -21,8 +21,8 @@ async def test_it_is_private_and_gone_with_all_that_is_in_it(
     short_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(short_tmp))
-    async with open_guardian(ClientLimits()) as guardian:
-        with open_directory(guardian, "app_directory") as path:
+    async with open_cleanup(ClientLimits()) as cleanup:
+        with open_directory(cleanup, "app_directory") as path:
             assert Path(path).parent == short_tmp
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
             os.makedirs(f"{path}/a/b")
@@ -31,9 +31,9 @@ async def test_it_is_private_and_gone_with_all_that_is_in_it(
 
 async def test_where_it_cannot_be_made_it_says_so(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(short_tmp / "no"))
-    async with open_guardian(ClientLimits()) as guardian:
+    async with open_cleanup(ClientLimits()) as cleanup:
         expected = pytest.raises(StartError, match=r"cannot make a directory in .*/no: No such file")
-        with expected, open_directory(guardian, "app_directory"):
+        with expected, open_directory(cleanup, "app_directory"):
             pass
 
 

@@ -1,4 +1,4 @@
-"""wire/report: the client's events, which programs read."""
+"""The client's events, which programs read."""
 
 from __future__ import annotations
 
@@ -10,56 +10,75 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.client.output import events
-from conductor_trio.control.messages import Banner
+from conductor_trio.control.messages import JSONObject
 
-BANNER = Banner(directory="/d", raw={"directory": "/d", "status": "ok", "more": 1})
+BANNER: JSONObject = {"directory": "/d", "status": "ok", "more": 1}
 
 
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        (events.execute(["a", "b"], 7), {"state": "execute", "command": ["a", "b"], "pid": 7}),
+        (events.Execute(command=("a", "b"), pid=7), {"state": "execute", "command": ["a", "b"], "pid": 7}),
         (
-            events.execute(["a"], 7, "lab"),
+            events.Execute(command=("a",), pid=7, recipe="lab"),
             {"state": "execute", "command": ["a"], "pid": 7, "recipe": "lab"},
         ),
-        (events.connect("u", "h", 22), {"state": "connect", "user": "u", "host": "h", "port": 22}),
-        (events.connect(None, "h", None), {"state": "connect", "user": None, "host": "h", "port": None}),
-        (events.control_connect("/c", BANNER), {"state": "controlConnect", "path": "/c", "banner": BANNER.raw}),
+        (events.Connect(user="u", host="h", port=22), {"state": "connect", "user": "u", "host": "h", "port": 22}),
         (
-            events.live("tok", "k", ("a", "b")),
+            events.Connect(user=None, host="h", port=None),
+            {"state": "connect", "user": None, "host": "h", "port": None},
+        ),
+        (
+            events.ControlConnect(path="/c", banner=BANNER),
+            {"state": "controlConnect", "path": "/c", "banner": BANNER},
+        ),
+        (
+            events.Live(token="tok", key="k", urls=("a", "b")),
             {"state": "live", "config": {"auth": "tok", "key": "k", "urls": ["a", "b"]}},
         ),
         (
-            events.live("tok", None, ("a",)),
+            events.Live(token="tok", key=None, urls=("a",)),
             {"state": "live", "config": {"auth": "tok", "key": "", "urls": ["a"]}},
         ),
-        (events.data("stderr", "é\n"), {"state": "data", "kind": "stderr", "data": "é\n"}),
-        (events.dead("lost"), {"state": "dead", "reason": "lost"}),
+        (events.Data(kind="stderr", text="é\n"), {"state": "data", "kind": "stderr", "data": "é\n"}),
+        (events.Dead(what="lost"), {"state": "dead", "reason": "lost"}),
         (
-            events.reconnecting(0.15049, "lost", 2),
+            events.Reconnecting(seconds=0.15049, what="lost", attempt=2),
             {"state": "reconnecting", "in": 0.15, "reason": "lost", "attempt": 2},
         ),
         (
-            events.starting("tok", "k", ("a",)),
+            events.Starting(token="tok", key="k", urls=("a",)),
             {"state": "starting", "config": {"auth": "tok", "key": "k", "urls": ["a"]}},
         ),
-        (events.warning("why"), {"state": "warning", "reason": "why"}),
-        (events.ending("SIGINT"), {"state": "ending", "signal": "SIGINT"}),
-        (events.failed("why", "here"), {"state": "failed", "reason": "why", "hop": "here"}),
-        (events.exit_(-15), {"state": "exit", "status": -15}),
+        (events.Warned(text="why"), {"state": "warning", "reason": "why"}),
+        (events.Ending(signal="SIGINT"), {"state": "ending", "signal": "SIGINT"}),
+        (
+            events.IdleWarned(idle=6480.4, left=719.6, ends=1e9),
+            {"state": "idle", "for": 6480, "in": 720, "ends": 10**9},
+        ),
+        (events.IdleOver(idle=0.2), {"state": "idle", "for": 0, "in": None, "ends": None}),
+        (events.IdleVetoed(idle=7200), {"state": "idle", "for": 7200, "in": None, "ends": None, "busy": True}),
+        (events.Stopping(by="idle", why="why"), {"state": "stopping", "by": "idle", "reason": "why"}),
+        (events.Failed(what="why", hop="here"), {"state": "failed", "reason": "why", "hop": "here"}),
+        (
+            events.Failed(what="why", advice="do this", hop="ssh", tells_exit=True),
+            {"state": "failed", "reason": "why; do this", "hop": "ssh"},
+        ),
+        (events.Dead(what="lost", advice="do this"), {"state": "dead", "reason": "lost; do this"}),
+        (events.Exit(status=-15), {"state": "exit", "status": -15}),
     ],
 )
 def test_events_are_the_contracts(event: events.Event, expected: object) -> None:
     line = events.format_event(event)
     assert json.loads(line) == expected
+    assert line == json.dumps(expected).encode() + b"\n"
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
 
 
 @given(st.text())
 def test_any_text_is_one_line(text: str) -> None:
-    line = events.format_event(events.data("stdout", text))
+    line = events.format_event(events.Data(kind="stdout", text=text))
     assert line.count(b"\n") == 1
     assert json.loads(line)["data"] == text
 

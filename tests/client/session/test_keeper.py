@@ -18,8 +18,7 @@ from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.session.backoff import Backoff
 from conductor_trio.client.session.keeper import Connection
-from conductor_trio.client.session.machine import Failure
-from conductor_trio.errors import TransportError
+from conductor_trio.errors import ConductorError, TransportError
 from conductor_trio.limits import ClientLimits
 from tests.doubles.fake_server import Channel, Event, FakeServer, RecordedOutput
 
@@ -43,11 +42,11 @@ class Side:
     scope: trio.CancelScope
     connection: Connection = attrs.field(init=False)
     is_ending: bool = False
-    failure: Failure | None = None  # for which the client gave up
+    failure: ConductorError | None = None  # for which the client gave up
 
     @property
     def reason(self) -> str | None:
-        return self.failure.reason if self.failure else None
+        return str(self.failure) if self.failure else None
 
     def end(self) -> None:
         """End on purpose."""

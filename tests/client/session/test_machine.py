@@ -11,7 +11,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.session.machine import ClientSession, Failure, Names, Outage
+from conductor_trio.client.session.machine import ClientSession, Names, Outage
 from conductor_trio.client.session.states import (
     TRANSITIONS,
     VERDICTS,
@@ -35,7 +35,7 @@ from conductor_trio.client.session.states import (
 )
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import EXTENSIONS, RESUME, STARTING, Accepted, Banner, Registration, Takeover
-from conductor_trio.errors import LocalProtocolError, StartError, TransportError
+from conductor_trio.errors import ConductorError, LocalProtocolError, StartError
 from conductor_trio.limits import ClientLimits
 
 LIMITS = ClientLimits()
@@ -71,9 +71,9 @@ ALL_EVENTS: list[Event] = [
     Moved(),
     Replaced(),
     *(ChannelLost(loss=loss, now=now) for loss in CHANNEL_LOSSES for now in (SOON, LATE)),
-    Explained(error=TransportError("explained")),
+    Explained(error=ConductorError("explained")),
     PauseOver(),
-    *(TransportLost(loss=loss, error=TransportError("lost")) for loss in TRANSPORT_LOSSES),
+    *(TransportLost(loss=loss, error=ConductorError("lost")) for loss in TRANSPORT_LOSSES),
     TransportClosed(),
 ]
 
@@ -160,7 +160,7 @@ SO_FAR: dict[Reached, list[Event]] = {
         *OPEN,
         *GREETED,
         ChannelLost(loss=Loss.AWAY, now=LATE),
-        Explained(error=TransportError("away")),
+        Explained(error=ConductorError("")),
         PauseOver(),
     ],
     Reached.ACCEPTANCE: [*LIVE, Moved()],
@@ -182,40 +182,36 @@ def test_verdicts_on_a_channel(reached: Reached, loss: Loss) -> None:
     state = session.handle(ChannelLost(loss=Loss.AWAY if is_early else loss, now=SOON if is_early else LATE))
     if state is not State.AWAITING_SERVER:
         assert state is State.EXPLAINING
-        state = session.handle(Explained(error=TransportError("so it is")))
+        state = session.handle(Explained(error=ConductorError("so it is")))
     assert state is OUTCOMES[VERDICTS[reached][loss]]
     if state is State.ENDED:
-        assert session.failure is not None and session.failure.reason == "so it is"
+        assert session.failure is not None and session.failure.what == "so it is"
 
 
 @pytest.mark.parametrize("reached", Reached)
 @pytest.mark.parametrize("loss", TRANSPORT_LOSSES)
 def test_verdicts_on_a_transport(reached: Reached, loss: Loss) -> None:
     session = make_session(*SO_FAR[reached])
-    state = session.handle(TransportLost(loss=loss, error=TransportError("cut")))
+    state = session.handle(TransportLost(loss=loss, error=ConductorError("cut")))
     if VERDICTS[reached][loss] is Verdict.END:
         assert state is State.ENDED
-        assert session.failure == Failure(hop="here" if loss is Loss.HERE else "server", reason="cut")
+        assert session.failure is not None
+        assert (session.failure.hop, session.failure.what) == ("here" if loss is Loss.HERE else "server", "cut")
     else:
         assert state is State.REDIALLING
         assert session.failure is None
-        assert str(outage_of(session).error) == "cut"
+        assert outage_of(session).error.what == "cut"
 
 
 def fail(session: ClientSession, loss: Loss) -> State:
     """Lose a channel, and return what it comes to."""
     session.handle(ChannelLost(loss=loss, now=LATE))
-    return session.handle(Explained(error=TransportError(loss.name)))
+    return session.handle(Explained(error=ConductorError(loss.name)))
 
 
 def outage_of(session: ClientSession) -> Outage:
     assert session.outage is not None
     return session.outage
-
-
-def describe_outage(session: ClientSession) -> tuple[str, int, bool]:
-    outage = outage_of(session)
-    return str(outage.error), outage.attempt, outage.is_news
 
 
 def test_a_transport_is_discarded_after_so_many_failures_in_a_row() -> None:
@@ -231,7 +227,7 @@ def test_a_transport_is_discarded_after_so_many_failures_in_a_row() -> None:
         session.handle(PauseOver())
     assert fail(session, Loss.FAILED) is State.DISCARDING
     session.handle(TransportClosed())
-    assert str(outage_of(session).error) == "FAILED"
+    assert outage_of(session).error.what == "FAILED"
     for event in (PauseOver(), *OPEN):
         session.handle(event)
     assert fail(session, Loss.FAILED) is State.REOPENING  # it is another transport
@@ -240,14 +236,14 @@ def test_a_transport_is_discarded_after_so_many_failures_in_a_row() -> None:
 def test_what_is_said_of_a_discarded_transport_is_why_its_channel_was_lost() -> None:
     session = make_session(*LIVE)
     assert fail(session, Loss.SILENT) is State.DISCARDING
-    session.handle(TransportLost(loss=Loss.TRANSPORT, error=TransportError("ssh ended with status 255")))
-    assert str(outage_of(session).error) == "SILENT"
+    session.handle(TransportLost(loss=Loss.TRANSPORT, error=ConductorError("ssh ended with status 255")))
+    assert outage_of(session).error.what == "SILENT"
 
 
 def test_a_transport_that_is_lost_while_it_explains_tells_more() -> None:
     session = make_session(*LIVE, ChannelLost(loss=Loss.FAILED, now=LATE))
-    session.handle(TransportLost(loss=Loss.TRANSPORT, error=TransportError("the cable is cut")))
-    assert str(outage_of(session).error) == "the cable is cut"
+    session.handle(TransportLost(loss=Loss.TRANSPORT, error=ConductorError("the cable is cut")))
+    assert outage_of(session).error.what == "the cable is cut"
 
 
 @pytest.mark.parametrize(
@@ -281,8 +277,17 @@ def test_which_hop_failed_with_a_channel(before: list[Event], hop: str) -> None:
 )
 def test_which_hop_failed_with_a_transport(before: list[Event], loss: Loss, hop: str) -> None:
     session = make_session(*before)
-    session.handle(TransportLost(loss=loss, error=TransportError("no way")))
-    assert session.failure == Failure(hop=hop, reason="no way")  # type: ignore[arg-type]
+    session.handle(TransportLost(loss=loss, error=ConductorError("no way")))
+    assert session.failure is not None
+    assert (session.failure.hop, session.failure.what) == (hop, "no way")
+
+
+def test_an_error_that_knows_its_hop_keeps_it_and_its_advice() -> None:
+    session = make_session(*OPEN)
+    error = ConductorError("the host key has changed", advice="ask", hop="ssh")
+    session.handle(TransportLost(loss=Loss.TRANSPORT, error=error))
+    assert session.failure is not None
+    assert (session.failure.hop, session.failure.what, session.failure.advice) == ("ssh", error.what, "ask")
 
 
 # Outages and their back-off.
@@ -293,17 +298,13 @@ def test_an_outage_counts_its_attempts_until_the_server_accepts_us() -> None:
     told = []
     for loss in (Loss.AWAY, Loss.AWAY, Loss.REFUSED):
         fail(session, loss)
-        told.append(describe_outage(session))
+        told.append((outage_of(session).error.what, outage_of(session).attempt))
         session.handle(PauseOver())
-    assert told == [
-        ("AWAY", 1, True),
-        ("AWAY", 2, False),
-        ("REFUSED", 3, True),
-    ]
+    assert told == [("AWAY", 1), ("AWAY", 2), ("REFUSED", 3)]
     for event in (*GREETED, RegistrationSent(), ACCEPTED):
         session.handle(event)
     fail(session, Loss.REFUSED)
-    assert describe_outage(session) == ("REFUSED", 1, True)
+    assert (outage_of(session).error.what, outage_of(session).attempt) == ("REFUSED", 1)
 
 
 def test_a_server_that_may_be_just_starting_is_awaited_without_a_word() -> None:
@@ -334,12 +335,12 @@ def test_the_back_off_of_dials_begins_anew_when_the_server_has_accepted_us() -> 
     session = make_session(*LIVE)
     for _ in range(2):
         for _ in range(60):
-            session.handle(TransportLost(loss=Loss.TRANSPORT, error=TransportError("no route")))
+            session.handle(TransportLost(loss=Loss.TRANSPORT, error=ConductorError("no route")))
             session.handle(PauseOver())
         assert LIMITS.max_redial_pause / 2 <= session.pause <= LIMITS.max_redial_pause
         for event in LIVE:
             session.handle(event)
-        session.handle(TransportLost(loss=Loss.TRANSPORT, error=TransportError("no route")))
+        session.handle(TransportLost(loss=Loss.TRANSPORT, error=ConductorError("no route")))
         assert session.pause <= LIMITS.redial_pause
         session.handle(PauseOver())
 

@@ -15,7 +15,7 @@ import trio
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.host.cleanup import open_guardian
+from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.session.keeper import Connection
 from conductor_trio.client.transport.ssh import open_ssh
 from conductor_trio.limits import ClientLimits
@@ -62,7 +62,7 @@ async def test_many_moves_leave_nothing(gateway: SshGateway) -> None:
     async with gateway.open_client() as client:
         session = await gateway.server.next_session()
         await client.wait_for("live")
-        # Client, guardian, application, ssh; and the shell that has set the mode is gone.
+        # Client, cleanup process, application, ssh; and the shell that has set the mode is gone.
         await wait_until(lambda: len(descendants(client.process.pid)) == 3)
         before = possessions(gateway, client)
         assert before["relays"] == 1
@@ -153,9 +153,9 @@ async def test_an_ssh_that_hangs_is_replaced(
     )
     output, ready = RecordedOutput(), trio.Event()
     ready.set()
-    async with open_guardian(settings.limits) as guardian, trio.open_nursery() as nursery:
+    async with open_cleanup(settings.limits) as cleanup, trio.open_nursery() as nursery:
         connection = Connection(
-            settings, output, lambda: open_ssh(settings, local_socket, guardian), ready, lambda: False
+            settings, output, lambda: open_ssh(settings, local_socket, cleanup, output), ready, lambda: False
         )
         nursery.start_soon(connection.keep_up)
         with trio.fail_after(20):

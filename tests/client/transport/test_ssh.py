@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from conductor_trio.client.config.address import ServerAddress
+from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.transport import ssh, ssh_errors
 from conductor_trio.client.transport.ssh_log import SshLog
 from conductor_trio.errors import TransportError
@@ -223,11 +224,14 @@ async def test_no_shell_over_there(short_tmp: Path) -> None:
     ],
 )
 def test_what_ssh_says_is_explained(lines: list[str], says: str) -> None:
-    assert says in (ssh_errors.explain(lines, place="h") or "")
+    reason = ssh_errors.find_reason(lines, place="h")
+    assert reason is not None
+    assert says in str(reason)
 
 
 def test_what_is_not_known_is_not_explained() -> None:
-    assert ssh_errors.explain(["Have a nice day.", "a@h: Permission denied, please try again."], place="h") is None
+    lines = ["Have a nice day.", "a@h: Permission denied, please try again."]
+    assert ssh_errors.find_reason(lines, place="h") is None
 
 
 def test_the_command_holds_no_user_text_as_an_option() -> None:
@@ -242,7 +246,7 @@ def test_the_command_holds_no_user_text_as_an_option() -> None:
 def test_a_log_is_bounded_and_tame(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     with open_pipe() as (reading, writing), os.fdopen(writing, "wb", buffering=0) as pipe:
-        log = SshLog(reading)
+        log = SshLog(reading, LogReporter(), ClientLimits())
         pipe.write(b"one\r\n\x1b[2Jtw")
         assert log.read_available()
         pipe.write(b"o\xff\n" + b"x" * 50_000)
@@ -259,7 +263,7 @@ def test_a_log_is_bounded_and_tame(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_log_says_once_what_it_says_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     with open_pipe() as (reading, writing), os.fdopen(writing, "wb", buffering=0) as pipe:
-        log = SshLog(reading)
+        log = SshLog(reading, LogReporter(), ClientLimits())
         pipe.write(b"refused\n" * 3 + b"other\nrefused\n")
         log.read_available()
     assert [record.message for record in caplog.records] == ["ssh: refused", "ssh: other", "ssh: refused"]

@@ -24,13 +24,13 @@ LOCAL = ["-d", "{key}-{user}.localhost"]
 
 
 def check(directory: Path, *options: str | Path, **environment: str) -> dict[str, Finding]:
-    """Return what is found, by its place; the worst, where there is more."""
+    """Return what is found, by its check; the worst, where there is more."""
     words = ["-r", directory / "run", *(LOCAL if "-d" not in options else []), *options]
     found: dict[str, Finding] = {}
     for finding in check_host(read_settings(parse(SERVER, ["check", *map(str, words)]).given), environment):
-        known = found.get(finding.place)
+        known = found.get(finding.check)
         if known is None or known.status is not Status.FAILED:
-            found[finding.place] = finding
+            found[finding.check] = finding
     return found
 
 

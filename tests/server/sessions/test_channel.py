@@ -172,7 +172,7 @@ async def test_who_closes_before_asking_ends_the_channel(ends: Ends) -> None:
 
 async def test_a_refused_client_has_a_moment(ends: Ends, autojump_clock: trio.testing.MockClock) -> None:
     started = trio.current_time()
-    await ends.channel.refuse("no")
+    await ends.channel.refuse(RegistrationRefused("no", advice="ask"))
     assert trio.current_time() - started == pytest.approx(LIMITS.farewell_timeout)
-    assert await ends.receive() == [{"status": "error", "reason": "no"}]
+    assert await ends.receive() == [{"status": "error", "reason": "no; ask", "what": "no", "advice": "ask"}]
     assert await ends.client.receive_some(1) == b""

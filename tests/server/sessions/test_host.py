@@ -154,7 +154,10 @@ async def assert_refused(bench: Bench, client: Client, *words: str) -> None:
     answer = await client.receive()
     assert answer is not None
     assert answer["status"] == "error"
-    assert set(answer) == {"status", "reason"}
+    # The contract's fields, and ours beside them.
+    parts = {"what": answer["what"], "advice": answer["advice"]} if "advice" in answer else {}
+    assert answer == {"status": "error", "reason": answer["reason"], **parts}
+    assert not parts or answer["reason"] == f"{answer['what']}; {answer['advice']}"
     for word in words:
         assert word in answer["reason"]
     bench.assert_idle()

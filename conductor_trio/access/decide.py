@@ -113,8 +113,10 @@ def _ask_for_token(head: RequestHead) -> Respond:
 
 
 def _shown_tokens(shown: RequestFields) -> list[bytes]:
-    tokens = shown.tokens[:MAX_TOKENS_SHOWN]
-    return [candidate for token in tokens for candidate in cookie_candidates(token) if candidate]
+    candidates: list[bytes] = []
+    for token in shown.tokens[:MAX_TOKENS_SHOWN]:
+        candidates += filter(None, cookie_candidates(token))
+    return candidates
 
 
 def _is_own(path: str) -> bool:

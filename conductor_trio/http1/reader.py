@@ -39,7 +39,7 @@ from conductor_trio.http1.response import ResponseHead, parse_response_head
 from conductor_trio.limits import MAX_METHOD_AND_VERSION, ServerLimits
 
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
-_METHOD_START = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]")
+_METHOD_STARTS = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
 class _MessageReader:
@@ -124,7 +124,7 @@ class RequestReader(_MessageReader):
         """Return the next event, or None when more bytes are needed; raises `RemoteProtocolError`."""
         if self._body is not None:
             return self._next_body_event(self._body)
-        if self._data and (empty := _EMPTY_LINES.match(self._data)):  # RFC 9112 section 2.2: before a request
+        if self._data.startswith(b"\r\n") and (empty := _EMPTY_LINES.match(self._data)):  # RFC 9112 section 2.2
             self._data = self._data[empty.end() :]
         if not self._data or self._data == b"\r":
             return None
@@ -158,11 +158,10 @@ class RequestReader(_MessageReader):
         )
 
     def _check_request_line(self) -> None:
-        data = self._data
-        if not _METHOD_START.match(data):
+        if self._data[0] not in _METHOD_STARTS:
             raise RemoteProtocolError("this is not HTTP")
         limit = self._limits.max_target + MAX_METHOD_AND_VERSION
-        if len(data) > limit and data.find(b"\r\n", 0, limit) < 0:
+        if len(self._data) > limit and self._data.find(b"\r\n", 0, limit) < 0:
             raise RemoteProtocolError("request target too long", status=414)
 
     @property

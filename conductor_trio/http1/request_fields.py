@@ -168,7 +168,7 @@ def read_request_fields(block: bytes, items: Sequence[tuple[bytes, bytes]]) -> F
     expectations = list_elements(values.get(b"expect", []))
     return FieldReading(
         places=tuple(places),
-        forwarded=_plan_forward_block(places, options),
+        forwarded=_plan_forward_block(block, places, options),
         tokens=tuple(tokens),
         bearer=slice(*bearer.span(1)) if bearer else None,
         host_value=hosts[0] if hosts else None,
@@ -235,19 +235,33 @@ def _goes_on(lower: bytes, options: frozenset[bytes]) -> bool:
     return lower not in options and not is_not_forwarded(lower)
 
 
-def _plan_forward_block(places: Sequence[FieldPlace], options: frozenset[bytes]) -> tuple[slice | bytes, ...]:
+def _plan_forward_block(
+    block: bytes, places: Sequence[FieldPlace], options: frozenset[bytes]
+) -> tuple[slice | bytes, ...]:
     """Return the parts of the block that goes on, neighbours as one: of most blocks they are three or four."""
     parts: list[slice | bytes] = []
     for place in places:
         if not _goes_on(place.lower, options):
             continue
-        if not place.is_plain:
-            parts += [place.name, b": ", *place.value, b"\r\n"]
-        elif parts and isinstance(last := parts[-1], slice) and last.stop == place.line.start:
-            parts[-1] = slice(last.start, place.line.stop)
-        else:
-            parts.append(place.line)
+        if place.is_plain:
+            _add_part(parts, place.line)
+            continue
+        begin, end = place.value[0].start, place.value[-1].stop
+        before, after = slice(place.name.stop, begin), slice(end, end + 2)
+        _add_part(parts, place.name)
+        _add_part(parts, before if block[before] == b": " else b": ")
+        for part in place.value:
+            _add_part(parts, part)
+        _add_part(parts, after if block[after] == b"\r\n" else b"\r\n")
     return tuple(parts)
+
+
+def _add_part(parts: list[slice | bytes], part: slice | bytes) -> None:
+    last = parts[-1] if parts else None
+    if isinstance(last, slice) and isinstance(part, slice) and last.stop == part.start:
+        parts[-1] = slice(last.start, part.stop)
+    else:
+        parts.append(part)
 
 
 def _request_body(values: dict[bytes, list[bytes]]) -> Body:

@@ -83,17 +83,21 @@ class ResponseFraming:
     shows_its_end: bool = True
 
 
+_KNOWN_END = ResponseFraming(chunked=False, keep_alive=True)
+_KNOWN_LAST_END = ResponseFraming(chunked=False, keep_alive=False)
+
+
 def plan_response_framing(request: RequestHead, response: ResponseHead, *, may_keep: bool) -> ResponseFraming:
     """Return how a final response is framed for the visitor (RFC 9112 sections 6 and 9.3).
 
     A body without a known length is chunked where the visitor understands that, and otherwise ended by closing.
     `may_keep` says whether the connection may stay as far as we are concerned.
     """
-    keep_alive = may_keep and request.keep_alive
+    keeps = may_keep and request.keep_alive
     if response.body.framing in (Framing.NONE, Framing.LENGTH):
-        return ResponseFraming(chunked=False, keep_alive=keep_alive)
+        return _KNOWN_END if keeps else _KNOWN_LAST_END
     if request.is_http11:
-        return ResponseFraming(chunked=True, keep_alive=keep_alive)
+        return ResponseFraming(chunked=True, keep_alive=keeps)
     return ResponseFraming(chunked=False, keep_alive=False, shows_its_end=False)
 
 

@@ -121,6 +121,15 @@ PING_JITTER = 1.0
 #: A ping tells tenths of a second.
 PING_RESOLUTION = 0.1
 
+# HTTP/1.1 messages.
+#: A chunk's size and its extensions, CRLF included, in bytes: as nginx's default for a line of a head.
+MAX_CHUNK_LINE = 4 * KIB
+#: Of a Content-Length: 18 digits are below 2**63, so that every size fits where sizes are counted.
+MAX_CONTENT_LENGTH_DIGITS = 18
+#: What a request line holds beside its target, in bytes: method, version, white space. The longest method that is
+#: registered has 17.
+MAX_METHOD_AND_VERSION = 64
+
 
 @attrs.frozen(kw_only=True)
 class ServerLimits:
@@ -130,6 +139,11 @@ class ServerLimits:
     max_head: int = 64 * KIB
     max_fields: int = 100
     max_target: int = 16 * KIB
+    # What is remembered of heads: where the fields of requests stand, and responses without credentials. A browser
+    # has about a dozen blocks of fields for a page and its parts; 1024 entries are 5 MiB as browsers write them.
+    max_remembered: int = 1024
+    max_remembered_per_route: int = 256
+    max_remembered_head: int = 4 * KIB
 
     # Visitors.
     tls_handshake_timeout: float = 10.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -15,7 +14,8 @@ from conductor_trio.access.tokens import cookie_candidates, cookie_value
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.authority import Authority, parse_authority
 from conductor_trio.http1.cookies import COOKIE_NAME
-from conductor_trio.http1.request import RequestFields, RequestHead
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.request_fields import RequestFields
 from conductor_trio.limits import MAX_TOKENS_SHOWN
 
 OWN_PREFIX = "/_conductor"
@@ -102,22 +102,10 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
 
 def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[bool, Principal | None]:
     """Return whether a bearer token lets the request in, and whom it lets in, if anybody."""
-    if not access.shares:
-        return _cached_find_owner(shown, access)
-    if shown.bearer is not None and (principal := access.find([shown.bearer], now)) is not None:
+    bearer = shown.bearer
+    if bearer is not None and (principal := access.find([bearer], now)) is not None:
         return True, principal
     return False, access.find(_shown_tokens(shown), now)
-
-
-@lru_cache(maxsize=1024)
-def _cached_find_owner(shown: RequestFields, access: Access) -> tuple[bool, Principal | None]:
-    """Find the principal of a route without shares, where nothing depends on the time.
-
-    The same browser shows the same fields again and again, and the reader gives the same object for them.
-    """
-    if shown.bearer is not None and access.find([shown.bearer], 0.0) is not None:
-        return True, OWNER
-    return False, access.find(_shown_tokens(shown), 0.0)
 
 
 def _ask_for_token(head: RequestHead) -> Respond:
@@ -125,8 +113,10 @@ def _ask_for_token(head: RequestHead) -> Respond:
 
 
 def _shown_tokens(shown: RequestFields) -> list[bytes]:
-    tokens = shown.tokens[:MAX_TOKENS_SHOWN]
-    return [candidate for token in tokens for candidate in cookie_candidates(token) if candidate]
+    candidates: list[bytes] = []
+    for token in shown.tokens[:MAX_TOKENS_SHOWN]:
+        candidates += filter(None, cookie_candidates(token))
+    return candidates
 
 
 def _is_own(path: str) -> bool:

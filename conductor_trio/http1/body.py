@@ -19,13 +19,13 @@ from conductor_trio.http1.fields import (
     format_fields,
     parse_field_block,
 )
+from conductor_trio.limits import MAX_CHUNK_LINE, MAX_CONTENT_LENGTH_DIGITS
 
 LAST_CHUNK = b"0\r\n\r\n"
 
 # chunk-size, and extensions, which end here (RFC 9112 section 7.1.1), without the "bad" white space before them,
 # which h11 does not read either. 16 digits are 64 bits.
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
-_MAX_CHUNK_LINE = 4096
 
 
 class Framing(enum.Enum):
@@ -69,7 +69,7 @@ def parse_content_length(values: list[bytes]) -> int | None:
     """Return the one Content-Length, None where there is none; raises for several or a malformed one."""
     if not values:
         return None
-    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > 18:
+    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > MAX_CONTENT_LENGTH_DIGITS:
         raise RemoteProtocolError("malformed or repeated Content-Length")
     return int(values[0])
 
@@ -160,7 +160,7 @@ class ChunkedDecoder:
                 position = self._take_data(data, position, parts)
                 if self._left:
                     return b"".join(parts), b""
-            line_end = data.find(b"\r\n", position, position + _MAX_CHUNK_LINE)
+            line_end = data.find(b"\r\n", position, position + MAX_CHUNK_LINE)
             if line_end < 0:
                 self._check_partial_line(data[position:])
                 self._pending = data[position:]
@@ -192,7 +192,7 @@ class ChunkedDecoder:
 
     @staticmethod
     def _check_partial_line(line: bytes) -> None:
-        if len(line) >= _MAX_CHUNK_LINE or b"\n" in line or b"\r" in line[:-1]:
+        if len(line) >= MAX_CHUNK_LINE or b"\n" in line or b"\r" in line[:-1]:
             raise RemoteProtocolError("malformed chunk size")
 
     def _take_trailer(self, data: bytes) -> bytes:

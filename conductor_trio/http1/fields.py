@@ -6,7 +6,6 @@ space around them (RFC 9110 section 5.5).
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable
 
@@ -85,27 +84,23 @@ class Field:
     name: bytes
     lower: bytes
     value: bytes
-    line: bytes = attrs.field(init=False, eq=False, repr=False)  #: as it is written, with its CRLF
-
-    @line.default
-    def _written(self) -> bytes:
-        return b"%b: %b\r\n" % (self.name, self.value)
 
 
 Fields = tuple[Field, ...]
 
 
-def parse_field_block(block: bytes, *, max_fields: int) -> Fields:
-    """Read field lines, each ended by CRLF; raises `RemoteProtocolError` for anything that is not strict."""
+def check_field_block(block: bytes, *, max_fields: int) -> None:
+    """Check field lines, each ended by CRLF; raises `RemoteProtocolError` for anything that is not strict."""
     if not _FIELD_BLOCK.fullmatch(block):
         raise RemoteProtocolError("malformed header field")
-    lines = block.split(b"\r\n")
-    lines.pop()
-    if len(lines) > max_fields:
+    if block.count(b"\r\n") > max_fields:
         raise RemoteProtocolError(f"more than {max_fields} header fields", status=431)
-    return tuple(
-        [_cached_parse_line(line) if len(line) <= _MAX_REMEMBERED else _parse_line(line) for line in lines]
-    )
+
+
+def parse_field_block(block: bytes, *, max_fields: int) -> Fields:
+    """Read field lines, each ended by CRLF; raises `RemoteProtocolError` for anything that is not strict."""
+    check_field_block(block, max_fields=max_fields)
+    return tuple([_parse_line(line) for line in block.split(b"\r\n")[:-1]])
 
 
 def _parse_line(line: bytes) -> Field:
@@ -113,15 +108,9 @@ def _parse_line(line: bytes) -> Field:
     return Field(name, name.lower(), value.strip(b" \t"))
 
 
-_MAX_REMEMBERED = 256  # bytes of a line
-
-#: The same, for lines that came before: most of an application's are the same in every response.
-_cached_parse_line = functools.lru_cache(maxsize=1024)(_parse_line)
-
-
 def format_fields(fields: Iterable[Field]) -> bytes:
     """Write field lines, each ended by CRLF."""
-    return b"".join([field.line for field in fields])
+    return b"".join([b"%b: %b\r\n" % (field.name, field.value) for field in fields])
 
 
 def is_token(text: bytes) -> bool:

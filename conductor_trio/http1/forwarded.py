@@ -27,16 +27,16 @@ class Peer:
 
     def uses_https(self, head: RequestHead) -> bool:
         """Whether the visitor came by HTTPS, as far as we or a trusted proxy know."""
-        if self.is_trusted and (told := head.values(b"x-forwarded-proto")):
+        if self.is_trusted and (schemes := head.values(b"x-forwarded-proto")):
             # The first is the visitor's own hop.
-            return list_elements(told)[:1] == [b"https"]
+            return list_elements(schemes)[:1] == [b"https"]
         return self.is_https
 
     def visitor_address(self, head: RequestHead) -> str:
         """Return who the visitor is, for counting: its address, as far as we or a trusted proxy know."""
-        if self.is_trusted and (told := list_elements(head.values(b"x-forwarded-for"))):
+        if self.is_trusted and (addresses := list_elements(head.values(b"x-forwarded-for"))):
             # The last is what the trusted proxy saw; those before it are what it was told.
-            return told[-1].decode("latin-1")
+            return addresses[-1].decode("latin-1")
         return self.address or "unix"
 
 
@@ -68,10 +68,10 @@ def _visitors_port(head: RequestHead, peer: Peer) -> int:
 
 def trusted_forwarding(head: RequestHead, peer: Peer, host: bytes) -> Fields:
     """Return the same fields behind a trusted proxy: its own word stands, and the lists grow by what we saw."""
-    told: dict[bytes, list[bytes]] = {}
+    received: dict[bytes, list[bytes]] = {}
     for field in head.fields:
         if field.lower in FORWARDING:
-            told.setdefault(field.lower, []).append(field.value)
+            received.setdefault(field.lower, []).append(field.value)
     scheme = b"https" if peer.is_https else b"http"
     ours = {
         b"X-Forwarded-Proto": scheme,
@@ -81,13 +81,13 @@ def trusted_forwarding(head: RequestHead, peer: Peer, host: bytes) -> Fields:
     address = peer.address.encode() if peer.address else None
     if address:
         ours[b"X-Real-IP"] = address
-    values = {name: b", ".join(told.get(name.lower(), [value])) for name, value in ours.items()}
-    if b"X-Real-IP" not in values and b"x-real-ip" in told:
-        values[b"X-Real-IP"] = told[b"x-real-ip"][0]
-    chain = told.get(b"x-forwarded-for", [])
+    values = {name: b", ".join(received.get(name.lower(), [value])) for name, value in ours.items()}
+    if b"X-Real-IP" not in values and b"x-real-ip" in received:
+        values[b"X-Real-IP"] = received[b"x-real-ip"][0]
+    chain = received.get(b"x-forwarded-for", [])
     if address or chain:
         values[b"X-Forwarded-For"] = b", ".join([*chain, address] if address else chain)
-    hops = told.get(b"forwarded", [])
+    hops = received.get(b"forwarded", [])
     if address:
         node = b'"[%b]"' % address if b":" in address else address
         hops = [*hops, b"for=%b;host=%b;proto=%b" % (node, _forwarded_value(host), scheme)]

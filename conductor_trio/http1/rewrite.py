@@ -83,35 +83,39 @@ class ResponseFraming:
     shows_its_end: bool = True
 
 
+_KNOWN_END = ResponseFraming(chunked=False, keep_alive=True)
+_KNOWN_LAST_END = ResponseFraming(chunked=False, keep_alive=False)
+
+
 def plan_response_framing(request: RequestHead, response: ResponseHead, *, may_keep: bool) -> ResponseFraming:
     """Return how a final response is framed for the visitor (RFC 9112 sections 6 and 9.3).
 
     A body without a known length is chunked where the visitor understands that, and otherwise ended by closing.
     `may_keep` says whether the connection may stay as far as we are concerned.
     """
-    keep_alive = may_keep and request.keep_alive
+    keeps = may_keep and request.keep_alive
     if response.body.framing in (Framing.NONE, Framing.LENGTH):
-        return ResponseFraming(chunked=False, keep_alive=keep_alive)
+        return _KNOWN_END if keeps else _KNOWN_LAST_END
     if request.is_http11:
-        return ResponseFraming(chunked=True, keep_alive=keep_alive)
+        return ResponseFraming(chunked=True, keep_alive=keeps)
     return ResponseFraming(chunked=False, keep_alive=False, shows_its_end=False)
 
 
 def format_response_head(
-    request: RequestHead, response: ResponseHead, delivery: ResponseFraming, *, date: bytes
+    request: RequestHead, response: ResponseHead, framing: ResponseFraming, *, date: bytes
 ) -> bytes:
     """Write a final response's head; a Date is added where it has none (RFC 9110 section 6.6.1)."""
     parts = [response.forwarded_head]
     if not response.has_date:
         parts.append(b"Date: %b\r\n" % date)
-    if delivery.chunked:
+    if framing.chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif response.body.framing is Framing.LENGTH:
         parts.append(b"Content-Length: %d\r\n" % response.body.length)
     elif response.status == 304 or (request.method == b"HEAD" and response.status != 204):
         # There it describes the body that is not sent (RFC 9110 section 8.6).
         parts += [b"Content-Length: %b\r\n" % f.value for f in response.fields if f.lower == b"content-length"]
-    parts.append(format_connection(request, keep_alive=delivery.keep_alive))
+    parts.append(format_connection(request, keep_alive=framing.keep_alive))
     parts.append(b"\r\n")
     return b"".join(parts)
 
@@ -141,10 +145,10 @@ def switches_as_asked(request: RequestHead, response: ResponseHead) -> bool:
     return (
         bool(response.upgrades)
         and b"upgrade" in response.connection_options
-        and all(_protocol_asked_for(protocol, request.upgrades) for protocol in response.upgrades)
+        and all(_is_among(protocol, request.upgrades) for protocol in response.upgrades)
     )
 
 
-def _protocol_asked_for(protocol: bytes, asked: tuple[bytes, ...]) -> bool:
+def _is_among(protocol: bytes, requested: tuple[bytes, ...]) -> bool:
     # An answer may name the version of a protocol that was asked for without one.
-    return protocol in asked or protocol.partition(b"/")[0] in asked
+    return protocol in requested or protocol.partition(b"/")[0] in requested

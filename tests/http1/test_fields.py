@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.http1.cookies import cut_cookie, sets_own_cookie
+from conductor_trio.http1.cookies import sets_own_cookie, split_cookie
 from conductor_trio.http1.fields import (
     Field,
     format_fields,
@@ -95,6 +95,12 @@ def test_arbitrary_bytes_are_fields_that_h11_reads_alike_or_refused(block: bytes
     request = connection.next_event()
     assert isinstance(request, h11.Request)
     assert request.headers.raw_items() == [(f.name, f.value) for f in fields]
+
+
+def cut_cookie(value: bytes) -> tuple[bytes, list[bytes]]:
+    """Return a Cookie field's value without our cookie, and the values that our cookie had."""
+    kept, tokens = split_cookie(value)
+    return b"".join([value[part] for part in kept]), [value[part] for part in tokens]
 
 
 cookie_pieces = st.sampled_from(

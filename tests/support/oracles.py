@@ -80,13 +80,16 @@ def take_response(data: bytes, method: bytes, *, is_http11: bool = True) -> tupl
 class Reading:
     """A message as h11 reads it: its start (method and target, or status), its body, and whether that ended.
 
-    `is_sure` is false where h11 had to choose what to believe.
+    `is_sure` is false where h11 had to choose what to believe. `version` and `fields`, in their own spelling, are
+    those of a request.
     """
 
     start: tuple[bytes, bytes] | int
     body: bytes
     is_complete: bool
     is_sure: bool = True
+    version: bytes = b""
+    fields: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def _parser(role: type[h11.SERVER] | type[h11.CLIENT]) -> h11.Connection:
@@ -122,7 +125,16 @@ def read_requests(data: bytes) -> list[Reading]:
         start = (bytes(event.method), bytes(event.target))
         names = [bytes(name) for name, _ in event.headers]
         is_sure = names.count(b"host") <= 1 and not {b"content-length", b"transfer-encoding"} <= set(names)
-        readings.append(Reading(start=start, body=body, is_complete=is_complete, is_sure=is_sure))
+        readings.append(
+            Reading(
+                start=start,
+                body=body,
+                is_complete=is_complete,
+                is_sure=is_sure,
+                version=bytes(event.http_version),
+                fields=tuple(event.headers.raw_items()),
+            )
+        )
         if not is_complete:
             return readings
         data = parser.trailing_data[0]

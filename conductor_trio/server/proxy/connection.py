@@ -39,7 +39,7 @@ class VisitorConnection:
     _dispatcher: Dispatcher = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._requests = RequestReader(self.context.limits)
+        self._requests = RequestReader(self.context.limits, self.context.runtimes.heads)
         shared = ExchangeContext(proxy=self.context, peer=self.peer, visitor=self.stream, requests=self._requests)
         self._scope = ConnectionScope()
         self._answerer = Answerer(shared)

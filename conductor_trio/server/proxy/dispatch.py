@@ -153,6 +153,7 @@ class Dispatcher:
         self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool
     ) -> Outcome | Tunnel:
         context = self._context
+        runtime.heads.remember_request(request)
         pump = RequestPump(context, runtime, request, is_complete)
         exchange = self._exchange = Exchange(context, runtime, request, self.listener, admitted.principal, pump)
         try:

@@ -59,7 +59,7 @@ class ResponseRelay:
         self._upstream = upstream
         self._request = request
         self._pump = pump
-        self._reader = ResponseReader(request.method, context.proxy.limits)
+        self._reader = ResponseReader(request.method, context.proxy.limits, runtime.heads)
         self._has_switched = False
         self._framing: ResponseFraming | None = None  # set when a final response's head goes out
         self._chunks_out = False

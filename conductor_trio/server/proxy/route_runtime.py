@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import assert_never
 
@@ -10,6 +11,7 @@ import trio
 
 from conductor_trio.access.grants import Access, Principal
 from conductor_trio.access.tokens import TokenHash
+from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.limits import ServerLimits
 from conductor_trio.server.accounts.fairness import Usage
 from conductor_trio.server.accounts.ledger import Account, Ledger
@@ -33,6 +35,7 @@ class RouteRuntime:
     route_id: str
     pool: UpstreamPool
     account: Account
+    heads: RouteMemory
     max_connections: int
     failing_since: float | None = None  #: Unix time, while the application does not answer
     is_open: bool = True
@@ -65,7 +68,7 @@ class RouteRuntime:
             self._unused = None
 
     def close(self) -> None:
-        """Cancel every exchange and tunnel, and close the kept connections: the session is over.
+        """Cancel every exchange and tunnel, close the kept connections, forget heads: the session is over.
 
         Whatever else is remembered for this route, and may not outlive it, goes here.
         """
@@ -73,6 +76,7 @@ class RouteRuntime:
         for connection in self._connections:
             connection.cancel(CancelReason.SESSION_ENDED)
         self.pool.close()
+        self.heads.close()
 
     def end_access(self, access: Access, owner_hash: TokenHash) -> None:
         """Cancel every exchange and tunnel of those whom `access` does not let in any more."""
@@ -131,6 +135,7 @@ class RouteRuntimes:
         self._by_id: dict[str, RouteRuntime] = {}
         self.pool_expiry = PoolExpiry(limits)
         self.onlookers = Onlookers()
+        self.heads = HeadMemory(secrets.token_bytes(32), limits)
         for route in routes.attached():
             self._open(route)
         routes.subscribe(self.hear)
@@ -171,6 +176,7 @@ class RouteRuntimes:
             route_id=route.id,
             pool=UpstreamPool(route.relay_path, self._limits, self.pool_expiry),
             account=self._ledger.account(route.id),
+            heads=self.heads.open_route(),
             max_connections=self._limits.max_route_connections,
         )
 

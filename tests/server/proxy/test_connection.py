@@ -68,6 +68,36 @@ async def test_each_request_is_routed_and_authorised_on_its_own(short_tmp: Path)
     assert b"token" not in repr(bobs.messages).encode()
 
 
+async def test_heads_are_remembered_for_their_route_from_those_who_are_let_in(short_tmp: Path) -> None:
+    alices, bobs = Application(OK), Application(OK)
+    cookie = b"Cookie: authorization=bobs-token\r\n"
+    async with open_engine(short_tmp, alices) as engine, open_origin(short_tmp / "b", bobs):
+        requests, responses = engine.context.runtimes.heads.requests, engine.context.runtimes.heads.responses
+        with engine.another_route("lab-bob.test", str(short_tmp / "b"), b"bobs-token"):
+            visitor = engine.connect()
+            asked = [
+                (request(auth=b""), 403, 0),
+                (request(host=b"none.test"), 404, 0),
+                (request(b"GET /1 HTTP/1.1"), 200, 1),
+                (request(b"GET /2 HTTP/1.1"), 200, 1),
+                (request(host=b"lab-bob.test", auth=cookie), 200, 2),
+                (request(fields=b"X: y\r\n"), 200, 3),
+                (request(host=b"lab-bob.test", auth=cookie), 200, 3),
+                (request(host=b"lab-bob.test"), 403, 3),
+            ]
+            for sent, status, remembered in asked:
+                await visitor.send(sent)
+                assert (await visitor.receive_response()).status == status
+                assert len(requests) == remembered
+            assert len(responses) == 2
+        assert (len(requests), len(responses)) == (2, 1)
+        visitor.close()
+    assert (len(requests), len(responses)) == (0, 0)
+    assert [message.line for message in alices.messages[:2]] == [b"GET /1 HTTP/1.1", b"GET /2 HTTP/1.1"]
+    assert alices.messages[0].fields == alices.messages[1].fields
+    assert bobs.messages[0] == bobs.messages[1]
+
+
 async def test_a_request_after_a_body_begins_where_the_body_ended(short_tmp: Path) -> None:
     application = Application()
     async with open_engine(short_tmp, application) as engine:

@@ -1,0 +1,173 @@
+"""What was read of heads before, for those that come again to the byte; without credentials, and bound to a route.
+
+A browser repeats its fields from request to request, and an application its head within the second for which its
+Date stays. Of a request's fields their positions are remembered (`FieldReading`), under a keyed digest of the
+block: values are cut from the block at hand. Response heads are remembered whole, if none of their fields can hold
+a secret.
+
+One `HeadMemory` serves all routes; each route has a `RouteMemory` of it, which is closed with the route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from hashlib import blake2b
+from typing import Generic, TypeVar
+
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.request_fields import FieldReading
+from conductor_trio.http1.response import ResponseHead
+from conductor_trio.limits import ServerLimits
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+#: Of a response: the fields in which no application has a reason to put a secret. Location is none of them, which
+#: brings the codes of sign-ons, and neither are those that only some applications know.
+_PLAIN_FIELDS = frozenset(
+    [
+        b"accept-ranges",
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-allow-origin",
+        b"age",
+        b"allow",
+        b"cache-control",
+        b"connection",
+        b"content-encoding",
+        b"content-language",
+        b"content-length",
+        b"content-range",
+        b"content-security-policy",
+        b"content-type",
+        b"cross-origin-embedder-policy",
+        b"cross-origin-opener-policy",
+        b"cross-origin-resource-policy",
+        b"date",
+        b"etag",
+        b"expires",
+        b"keep-alive",
+        b"last-modified",
+        b"permissions-policy",
+        b"pragma",
+        b"referrer-policy",
+        b"server",
+        b"strict-transport-security",
+        b"transfer-encoding",
+        b"vary",
+        b"via",
+        b"x-content-type-options",
+        b"x-frame-options",
+        b"x-powered-by",
+        b"x-xss-protection",
+    ]
+)
+
+
+class _Store(Generic[K, V]):
+    """Entries of all routes, of which there is a bound, and another for each route's own.
+
+    A full route loses its own entry that was used longest ago, so that one route's requests do not push out what
+    is remembered for another; a full store loses its oldest entry.
+    """
+
+    def __init__(self, max_entries: int, max_per_route: int) -> None:
+        self._max_entries = max_entries
+        self._max_per_route = max_per_route
+        self._entries: dict[K, tuple[V, dict[K, None]]] = {}  # with the keys of the same route, latest use last
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, key: K) -> V | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        value, keys = entry
+        del keys[key]
+        keys[key] = None
+        return value
+
+    def add(self, key: K, value: V, keys: dict[K, None]) -> None:
+        if key in self._entries:
+            return
+        if len(keys) >= self._max_per_route:
+            self._forget(next(iter(keys)))
+        elif len(self._entries) >= self._max_entries:
+            self._forget(next(iter(self._entries)))
+        self._entries[key] = (value, keys)
+        keys[key] = None
+
+    def _forget(self, key: K) -> None:
+        _, keys = self._entries.pop(key)
+        del keys[key]
+
+    def forget_all(self, keys: dict[K, None]) -> None:
+        for key in list(keys):
+            self._forget(key)
+
+
+class HeadMemory:
+    """What is remembered for all routes.
+
+    `key` are 16 to 64 random bytes, so that nobody can choose two blocks with one digest, or guess from a digest.
+    """
+
+    def __init__(self, key: bytes, limits: ServerLimits) -> None:
+        self._empty_digest = blake2b(key=key, digest_size=32)
+        self.max_head = limits.max_remembered_head
+        self.requests = _Store[bytes, FieldReading](limits.max_remembered, limits.max_remembered_per_route)
+        self.responses = _Store[tuple["RouteMemory", bytes, bytes], ResponseHead](
+            limits.max_remembered, limits.max_remembered_per_route
+        )
+
+    def open_route(self) -> RouteMemory:
+        """Return a memory for one route, to be closed with it."""
+        return RouteMemory(self)
+
+    def find_request(self, block: bytes) -> FieldReading | None:
+        """Return what h11 has read in the same block of fields, its empty line included."""
+        return self.requests.find(self.digest(block)) if len(block) <= self.max_head else None
+
+    def digest(self, block: bytes) -> bytes:
+        """Return the key under which a block is remembered."""
+        digest = self._empty_digest.copy()
+        digest.update(block)
+        return digest.digest()
+
+
+class RouteMemory:
+    """What is remembered for one route, until `close`."""
+
+    def __init__(self, memory: HeadMemory) -> None:
+        self._memory = memory
+        self._request_keys: dict[bytes, None] = {}
+        self._response_keys: dict[tuple[RouteMemory, bytes, bytes], None] = {}
+        self._is_open = True
+
+    def remember_request(self, head: RequestHead) -> None:
+        """Remember where the fields of a request to this route stand; for one whose sender has been let in."""
+        fields = head.parsed
+        if self._is_open and not fields.is_remembered and len(fields.block) <= self._memory.max_head:
+            digest = self._memory.digest(fields.block)
+            self._memory.requests.add(digest, fields.reading, self._request_keys)
+
+    def find_response(self, head: bytes, method: bytes) -> ResponseHead | None:
+        """Return what was read in the same head, in answer to the same method."""
+        return self._memory.responses.find((self, head, method))
+
+    def remember_response(self, head: bytes, method: bytes, response: ResponseHead) -> None:
+        """Remember what was read in a head of the route's application, where no secret can stand in it."""
+        if (
+            self._is_open
+            and len(head) <= self._memory.max_head
+            and all(field.lower in _PLAIN_FIELDS for field in response.fields)
+        ):
+            self._memory.responses.add((self, head, method), response, self._response_keys)
+
+    def close(self) -> None:
+        """Forget all of it at once, and remember nothing more."""
+        self._is_open = False
+        self._memory.requests.forget_all(self._request_keys)
+        self._memory.responses.forget_all(self._response_keys)

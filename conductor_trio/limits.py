@@ -95,6 +95,8 @@ MAX_OWNERSHIP_ATTEMPTS = 4
 OWNERSHIP_PAUSE = 0.02
 #: What is read or written of a hand-over in one step.
 HANDOVER_PIECE_SIZE = 64 * KIB
+#: Of a session, for its owner's eyes; the oldest go first.
+MAX_SESSION_EVENTS = 40
 #: Between SIGTERM and SIGKILL to a successor that did not get our listeners, and so serves nobody.
 SUCCESSOR_TERM_TIMEOUT = 3.0
 
@@ -120,6 +122,8 @@ JOB_KILL_TIMEOUT = 5.0  # between SIGTERM and SIGKILL to a batch system's comman
 PING_JITTER = 1.0
 #: A ping tells tenths of a second.
 PING_RESOLUTION = 0.1
+#: Of the terminal's commands that make a style; an application that never resets it sends more and more.
+MAX_STYLES = 16
 
 # HTTP/1.1 messages.
 #: A chunk's size and its extensions, CRLF included, in bytes: as nginx's default for a line of a head.

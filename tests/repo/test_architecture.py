@@ -26,13 +26,6 @@ PACKAGE_DOCSTRING_LINES = range(8, 16)
 #: Packages of one module more, and why.
 LARGE_PACKAGES: dict[str, str] = {}
 
-#: What may still be wrong with rooms whose rewriting is under way: `docstring`, or `modules`. To be emptied.
-UNDER_REWRITE = {
-    ("conductor_trio", "docstring"),
-    ("conductor_trio/client/doctor", "docstring"),
-    ("conductor_trio/client/output", "docstring"),
-}
-
 by_module = pytest.mark.parametrize(
     "path", MODULES, ids=[str(path.relative_to(PACKAGE.parent)) for path in MODULES]
 )
@@ -76,10 +69,8 @@ def test_packages_are_small_and_say_what_they_are_for(package: Path) -> None:
     name = package.relative_to(PACKAGE.parent).as_posix()
     modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
     docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
-    if (name, "modules") not in UNDER_REWRITE:
-        assert len(modules) <= MAX_PACKAGE_MODULES + (name in LARGE_PACKAGES), modules
-    if (name, "docstring") not in UNDER_REWRITE:
-        assert len(docstring.splitlines()) in PACKAGE_DOCSTRING_LINES
+    assert len(modules) <= MAX_PACKAGE_MODULES + (name in LARGE_PACKAGES), modules
+    assert len(docstring.splitlines()) in PACKAGE_DOCSTRING_LINES
 
 
 @by_module

@@ -23,25 +23,6 @@ EXCEPTIONS = {
     "access/hostnames.py": {"MAX_LABEL", "MAX_HOST"},
 }
 
-# Not moved yet.
-LEFT = {
-    "client/display/display.py": {"_MAX_HELD", "_ROOM_TIMEOUT"},
-    "client/display/link.py": {"_START_TIMEOUT"},
-    "client/display/screen.py": {"_MAX_STYLES"},
-    "client/doctor/examination.py": {"_CONNECT_TIMEOUT"},
-    "client/doctor/probes.py": {"_ANSWER_TIMEOUT", "_CONNECT_TIMEOUT", "_MAX_ANSWER", "_RESOLVE_TIMEOUT"},
-    "client/output/writer.py": {"_MAX_WRITE"},
-    "client/transport/local.py": {"_CONNECT_TIMEOUT"},
-    "client/transport/relay_mode.py": {"_MAX_SAID"},
-    "client/transport/ssh.py": {"_END_TIMEOUT", "_LAST_WORDS_TIMEOUT"},
-    "client/transport/ssh_log.py": {"_MAX_LINE", "_MAX_LINES"},
-    "http1/body.py": {"_MAX_CHUNK_LINE"},
-    "http1/fields.py": {"_MAX_REMEMBERED"},
-    "http1/request.py": {"_MAX_REMEMBERED"},
-    "http1/response.py": {"_MAX_REMEMBERED"},
-    "server/sessions/event_log.py": {"_MAX_ENTRIES"},
-}
-
 
 def is_number(value: ast.expr | None) -> bool:
     """Whether it is written in numbers: 5.0, 64 * KIB, (0.1, 0.2), {KEY: 60}."""
@@ -84,8 +65,7 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def test_the_limits_have_no_number_beside_them() -> None:
-    allowed = {name: EXCEPTIONS.get(name, set()) | LEFT.get(name, set()) for name in {*EXCEPTIONS, *LEFT}}
-    found = {name: set(numbers(tree)) - allowed.get(name, set()) for name, tree in modules()}
+    found = {name: set(numbers(tree)) - EXCEPTIONS.get(name, set()) for name, tree in modules()}
     assert not {name: constants for name, constants in found.items() if constants}
 
 

@@ -32,7 +32,7 @@ from conductor_trio.net.stream import SocketStream, set_tcp_options
 from conductor_trio.server.app import Planes, make_planes
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
-from conductor_trio.server.proxy.exchange import Outcome
+from conductor_trio.server.proxy.exchange.exchange import Outcome
 from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, SessionState

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 
+from conductor_trio.limits import MAX_STYLES
+
 _STYLE = re.compile(r"\x1b\[([\d;:]*)m")
 _STYLES_AT_END = re.compile(r"(?:\x1b\[[\d;:]*m)+\Z")
 _RESET = "\x1b[0m"
 _ERASE = "\r\x1b[J"
-
-# A style is made of few commands; an application that never resets it sends more and more.
-_MAX_STYLES = 16
 
 
 class TerminalStream:
@@ -77,6 +76,6 @@ class TerminalStream:
             if not first.strip("0"):
                 self._styles.clear()
             if first.strip("0") or others:
-                self._styles = [*self._styles, match[0]][-_MAX_STYLES:]
+                self._styles = [*self._styles, match[0]][-MAX_STYLES:]
         if visible := _STYLES_AT_END.sub("", text):
             self.is_at_line_start = visible.endswith("\n")

@@ -3,7 +3,9 @@
 All three work alike: they find the command among the words before the cursor, and how many words stand behind it,
 and offer what belongs there. Where the words of another program begin, they leave it to that one's completion.
 
-Never here: anything that depends on one program.
+May import `commandline` only. Never here: anything that depends on one program.
+
+Begin with `bash`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from conductor_trio.net.relay import linger
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.answers import Document, Reply, answer_for, format_answer
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
-from conductor_trio.server.proxy.exchange import Outcome
+from conductor_trio.server.proxy.exchange.exchange import Outcome
 
 
 @attrs.frozen(eq=False)

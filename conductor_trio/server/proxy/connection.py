@@ -18,8 +18,8 @@ from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionSco
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served, SessionView
-from conductor_trio.server.proxy.exchange import Outcome
-from conductor_trio.server.proxy.tunnel import Tunnel, relay_tunnel
+from conductor_trio.server.proxy.exchange.exchange import Outcome
+from conductor_trio.server.proxy.exchange.tunnel import Tunnel, relay_tunnel
 
 
 @attrs.define(eq=False)

@@ -14,7 +14,7 @@ from conductor_trio.net.tls import TlsStream
 from conductor_trio.server.proxy.answering import lingering_close, turn_away
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
-from conductor_trio.server.proxy.exchange import Outcome
+from conductor_trio.server.proxy.exchange.exchange import Outcome
 
 
 async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSLContext | None) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 
 import attrs
 
-_MAX_ENTRIES = 40
+from conductor_trio.limits import MAX_SESSION_EVENTS
 
 
 @attrs.define(eq=False)
@@ -23,7 +23,7 @@ class EventLog:
     """Goes with a session from link to link."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=_MAX_ENTRIES)
+        self._entries: deque[Entry] = deque(maxlen=MAX_SESSION_EVENTS)
 
     def note(self, text: str) -> None:
         """Remember an event, as a sentence without its full stop."""

@@ -12,8 +12,8 @@ from conductor_trio.server.accounts.counters import Counters
     ("status", "name"),
     [
         (403, "unauthorized"),
-        (404, "noroute"),
-        (410, "noroute"),
+        (404, "no_route"),
+        (410, "no_route"),
         (502, "broken"),
         (503, "broken"),
         (504, "broken"),

@@ -18,11 +18,11 @@ from conductor_trio.http1.rewrite import format_request_head
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
-from conductor_trio.server.proxy.failures import ClientDisconnected, RequestAborted, ResponseTruncated
-from conductor_trio.server.proxy.request_pump import RequestPump
-from conductor_trio.server.proxy.response_relay import ResponseEnd, ResponseRelay
+from conductor_trio.server.proxy.exchange.failures import ClientDisconnected, RequestAborted, ResponseTruncated
+from conductor_trio.server.proxy.exchange.request_pump import RequestPump
+from conductor_trio.server.proxy.exchange.response_relay import ResponseEnd, ResponseRelay
+from conductor_trio.server.proxy.exchange.tunnel import Tunnel
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
-from conductor_trio.server.proxy.tunnel import Tunnel
 
 
 class Outcome(enum.Enum):

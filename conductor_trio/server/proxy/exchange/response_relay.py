@@ -28,8 +28,8 @@ from conductor_trio.http1.rewrite import (
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
-from conductor_trio.server.proxy.failures import ClientDisconnected, ResponseTruncated
-from conductor_trio.server.proxy.request_pump import RequestPump
+from conductor_trio.server.proxy.exchange.failures import ClientDisconnected, ResponseTruncated
+from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 
 

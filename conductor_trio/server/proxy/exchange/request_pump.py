@@ -16,7 +16,7 @@ from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.splice_pipe import SplicePipe
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
-from conductor_trio.server.proxy.failures import ClientDisconnected, RequestAborted
+from conductor_trio.server.proxy.exchange.failures import ClientDisconnected, RequestAborted
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 
 

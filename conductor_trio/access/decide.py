@@ -100,12 +100,32 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
     return Forward(drop_authorization=by_bearer, principal=principal)
 
 
+@attrs.frozen
+class _OwnerShown:
+    """The conclusion that a block of fields shows the owner's token, as long as `access` is the route's."""
+
+    access: Access
+    by_bearer: bool
+
+
 def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[bool, Principal | None]:
-    """Return whether a bearer token lets the request in, and whom it lets in, if anybody."""
+    """Return whether a bearer token lets the request in, and whom it lets in, if anybody.
+
+    A browser shows the same from request to request, so that it was the owner's is concluded once: any change of
+    who gets in makes another `Access`, and other principals have an end in time.
+    """
+    memo = shown.reading.memo
+    known = memo.conclusion
+    if isinstance(known, _OwnerShown) and known.access is access:
+        return known.by_bearer, OWNER
     bearer = shown.bearer
-    if bearer is not None and (principal := access.find([bearer], now)) is not None:
-        return True, principal
-    return False, access.find(_shown_tokens(shown), now)
+    principal = None if bearer is None else access.find([bearer], now)
+    by_bearer = principal is not None
+    if principal is None:
+        principal = access.find(_shown_tokens(shown), now)
+    if principal == OWNER:
+        memo.conclusion = _OwnerShown(access, by_bearer)
+    return by_bearer, principal
 
 
 def _ask_for_token(head: RequestHead) -> Respond:

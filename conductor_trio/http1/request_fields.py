@@ -58,6 +58,16 @@ class FieldPlace(NamedTuple):  # a dozen of them for each block, in half the tim
         return slice(self.line.start, self.line.start + len(self.lower))
 
 
+@attrs.define(eq=False)
+class Memo:
+    """What the room above has concluded from a block of fields; it is remembered and forgotten with the reading.
+
+    Like the reading it may hold no credentials.
+    """
+
+    conclusion: object = None
+
+
 @attrs.frozen(kw_only=True)
 class FieldReading:
     """What h11 has read in a block of fields, whatever the request line before them; holds no credentials.
@@ -79,6 +89,7 @@ class FieldReading:
     expects_continue: bool
     expects_more: bool  #: something else, too, and we know of nothing
     accepts_trailers: bool
+    memo: Memo = attrs.field(factory=Memo, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -20,7 +20,8 @@ from conductor_trio.access.decide import (
 from conductor_trio.access.grants import Access
 from conductor_trio.access.reasons import Redirect, Refusal
 from conductor_trio.access.tokens import TokenHash, hash_token
-from conductor_trio.http1.request import parse_request_head
+from conductor_trio.http1.request import RequestHead, parse_request_head
+from tests.support.shares import make_share
 
 TOKEN = b"t0ken"
 HASH = hash_token(TOKEN)
@@ -153,3 +154,30 @@ def test_any_token_works_in_a_link_and_then_as_a_cookie(token: bytes) -> None:
     pair = decision.reason.set_cookie.partition(";")[0].encode()
     shown = b"Cookie: a=b; " + pair + b"; c=d\r\n"
     assert decided(fields=shown, route=hash_token(token)) == Forward(drop_authorization=False)
+
+
+# What is concluded once.
+
+
+def shown(token: bytes) -> RequestHead:
+    """Return a request that shows a token."""
+    return parse_request_head(
+        b"GET / HTTP/1.1\r\nHost: x.test\r\nCookie: authorization=%b\r\n\r\n" % token, max_fields=100
+    )
+
+
+def test_that_it_was_the_owners_token_is_concluded_once_and_only_for_the_same_access() -> None:
+    head = shown(TOKEN)
+    access = Access(owner_hash=hash_token(TOKEN))
+    for _ in range(2):
+        assert isinstance(decide(head, access, Policy(), https=False, now=1.0), Forward)
+    other = Access(owner_hash=hash_token(b"another"))
+    assert isinstance(decide(head, other, Policy(), https=False, now=1.0), Respond)
+    assert isinstance(decide(head, access, Policy(), https=False, now=1.0), Forward)
+
+
+def test_a_share_is_looked_at_each_time_since_it_ends_in_time() -> None:
+    head = shown(b"guest")
+    access = Access(owner_hash=hash_token(TOKEN)).with_share(make_share(b"guest", expires=10.0))
+    assert isinstance(decide(head, access, Policy(), https=False, now=9.0), Forward)
+    assert isinstance(decide(head, access, Policy(), https=False, now=11.0), Respond)

@@ -143,9 +143,9 @@ async def test_when_the_kernel_lost_something_everybody_looks(watcher: Directory
         # Nothing is read meanwhile, as nothing is awaited. A watch tells one change only, and its own end.
         for number in range(limit // 2 + 1):
             if number % 2:
-                name.rmdir()
+                name.unlink()
             else:
-                name.mkdir()
+                name.touch()
             busies.descriptor = watcher.arm(busies, str(busy))
         assert await tells(quiets)
 

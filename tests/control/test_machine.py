@@ -180,11 +180,6 @@ def rows(table: Table[State]) -> list[tuple[State, type, frozenset[str], State]]
 # Each transition of the tables.
 
 
-def test_the_tables_have_all_states() -> None:
-    assert set(SERVER_SENDS) == set(SERVER_RECEIVES) == set(ServerState)
-    assert set(CLIENT_SENDS) == set(CLIENT_RECEIVES) == set(ClientState)
-
-
 @pytest.mark.parametrize(("state", "kind", "extensions", "to"), rows(SERVER_SENDS))
 def test_what_the_server_sends(
     state: ServerState, kind: type, extensions: frozenset[str], to: ServerState

@@ -32,6 +32,7 @@ from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
+from conductor_trio.server.routing.states import SessionState
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.host import SessionHost
@@ -104,6 +105,10 @@ class Client:
         """Send these bytes as they are."""
         await self._stream.send_all(data)
 
+    async def say(self, event: str) -> None:
+        """Send an event that has no fields."""
+        await self.send(json.dumps({"event": event}).encode() + b"\n")
+
     async def send_eof(self) -> None:
         """Say no more."""
         await self._stream.send_eof()
@@ -144,6 +149,17 @@ class Bench:
     def routes(self) -> RouteTable:
         """The route table."""
         return self.context.routes
+
+    def state_of(self, host: str) -> SessionState | None:
+        """Return the state of the session that has the name."""
+        route = self.routes.find(host)
+        return None if route is None else route.state
+
+    async def wait_state(self, host: str, state: type[SessionState]) -> None:
+        """Wait until that is what is known of the name."""
+        with trio.fail_after(PATIENCE):
+            while not isinstance(self.state_of(host), state):  # noqa: ASYNC110
+                await trio.sleep(0.001)
 
     def stop(self) -> None:
         """End the server, and every session with it."""

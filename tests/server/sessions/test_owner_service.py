@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +40,6 @@ from tests.support.session_bench import (
 HOST = f"app-{LABEL}.apps.test"
 OWNER = {"key": "app", "extensions": ["owner", "resume", "starting"], "node": "node-7"}
 SHARE_HASH = hash_token(b"share")
-
-
-@pytest.fixture
-async def bench(runtime_dir: Path) -> AsyncIterator[Bench]:
-    async with open_bench(runtime_dir) as bench:
-        yield bench
 
 
 async def command(client: Client, **fields: object) -> dict[str, Any]:

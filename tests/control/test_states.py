@@ -81,8 +81,11 @@ def test_whoever_waits_for_one_thing_is_told_by_a_bad_line_that_it_will_not_come
 
 def test_what_is_ignored_is_in_no_row() -> None:
     for state in IGNORING:
-        row = SERVER_RECEIVES[state] if isinstance(state, ServerState) else CLIENT_RECEIVES[state]
-        assert not row
+        match state:
+            case ServerState():
+                assert not SERVER_RECEIVES[state]
+            case ClientState():
+                assert not CLIENT_RECEIVES[state]
 
 
 def test_a_first_ping_tells_the_client_that_silence_means_something() -> None:

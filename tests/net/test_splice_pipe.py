@@ -31,6 +31,8 @@ class Ends:
 
     passage: SplicePipe
     visitor: SocketStream
+    visitor_socket: socket.socket  #: that of `visitor`, for what no stream does
+    outgoing: SocketStream  #: the passage's sink
     application: SocketStream
     _before: int
 
@@ -58,7 +60,8 @@ def count_pipes() -> int:
 async def open_passage(*, tcp: bool = True, size: int = SIZE) -> AsyncIterator[Ends]:
     """Open a passage, from TCP unless told otherwise, to a UNIX socket; all is given back on leaving."""
     before = count_pipes()
-    visitor, incoming = map(SocketStream, tcp_sockets() if tcp else socket.socketpair())
+    visitor_socket, incoming_socket = tcp_sockets() if tcp else socket.socketpair()
+    visitor, incoming = SocketStream(visitor_socket), SocketStream(incoming_socket)
     outgoing, application = map(SocketStream, socket.socketpair())
     with (
         contextlib.closing(visitor),
@@ -67,7 +70,14 @@ async def open_passage(*, tcp: bool = True, size: int = SIZE) -> AsyncIterator[E
         contextlib.closing(application),
         contextlib.closing(SplicePipe(incoming, outgoing, SharedBuffer(size))) as passage,
     ):
-        yield Ends(passage=passage, visitor=visitor, application=application, before=before)
+        yield Ends(
+            passage=passage,
+            visitor=visitor,
+            visitor_socket=visitor_socket,
+            outgoing=outgoing,
+            application=application,
+            before=before,
+        )
     assert count_pipes() == before
 
 
@@ -93,7 +103,7 @@ async def test_all_bytes_arrive_in_order(pieces: list[bytes], size: int, tcp: bo
         nursery.start_soon(read)
         nursery.start_soon(send)
         await ends.pass_all()
-        await ends.passage._sink.send_eof()
+        await ends.outgoing.send_eof()
     assert bytes(got) == b"".join(pieces)
 
 
@@ -124,7 +134,7 @@ async def test_a_slow_reader_is_waited_for_and_gets_what_is_in_the_pipe() -> Non
         @nursery.start_soon
         async def pass_all() -> None:
             await ends.pass_all()
-            await ends.passage._sink.send_eof()
+            await ends.outgoing.send_eof()
 
         nursery.start_soon(send)
         await wait_all_tasks_blocked()
@@ -137,13 +147,13 @@ async def test_urgent_data_does_not_stop_it() -> None:
     async with open_passage() as ends:
         await ends.visitor.send_all(bytes(SIZE))
         await ends.pass_on()
-        ends.visitor._sock.send(b"!", socket.MSG_OOB)
+        ends.visitor_socket.send(b"!", socket.MSG_OOB)
         await ends.visitor.send_all(b"a" * SIZE)
         with trio.fail_after(10):
             assert await ends.pass_on() == SIZE
             await ends.visitor.send_eof()
             await ends.pass_all()
-        await ends.passage._sink.send_eof()
+        await ends.outgoing.send_eof()
         assert await receive_all(ends.application) == bytes(SIZE) + b"a" * SIZE
 
 

@@ -38,11 +38,11 @@ def authority() -> Authority:
 
 @contextlib.asynccontextmanager
 async def open_tls_pair(
-    authority: Authority, *, https_compatible: bool = True
+    authority: Authority, *, https_compatible: bool = True, send_timeout: float = float("inf")
 ) -> AsyncIterator[tuple[TlsStream, trio.SSLStream[trio.SocketStream]]]:
     """Give both ends of a connection that has shaken hands."""
     ours, theirs = tcp_sockets()
-    stream = TlsStream(SocketStream(ours), authority.server)
+    stream = TlsStream(SocketStream(ours, send_timeout=send_timeout), authority.server)
     theirs.setblocking(False)
     peer = trio.SSLStream(
         trio.SocketStream(trio.socket.from_stdlib_socket(theirs)),
@@ -192,8 +192,7 @@ async def test_a_tls_peer_that_does_not_read_is_given_up(
     authority: Authority, autojump_clock: trio.testing.MockClock
 ) -> None:
     autojump_clock.autojump_threshold = float("inf")  # a handshake over real sockets is no idle time
-    async with open_tls_pair(authority) as (stream, _):
-        stream._socket.send_timeout = 300
+    async with open_tls_pair(authority, send_timeout=300) as (stream, _):
         autojump_clock.autojump_threshold = 0.05
         with pytest.raises(trio.TooSlowError):
             await stream.send_all(b"x" * 20_000_000)

@@ -39,7 +39,6 @@ UNDER_REWRITE = (
     "client/session/",
     "client/transport/",  # what ssh says and its log: test_ssh
     "errors.py",  # its tree: repo/test_architecture
-    "http1/cookies.py",  # test_fields
     "server/ownpages/",
     "server/proxy/",
     "server/routing/",
@@ -56,21 +55,6 @@ PRIVATE_UNDER_REWRITE = {
     ("client/host/test_temp_directory.py", "_file_system"),
     ("client/transport/test_ssh.py", "_in_forward"),
     ("client/transport/test_ssh.py", "_master_command"),
-    ("net/test_process.py", "_is_group_alive"),
-    ("net/test_splice_pipe.py", "_sink"),
-    ("net/test_splice_pipe.py", "_sock"),
-    ("net/test_tls.py", "_socket"),
-    ("server/accounts/test_throttle.py", "_failures"),
-    ("server/ownpages/test_session_socket.py", "_by_host"),
-    ("server/routing/test_table.py", "_ended"),
-    ("server/routing/test_table.py", "_ended_of_user"),
-    ("server/sessions/test_host.py", "_by_uid"),
-    ("server/sessions/test_host.py", "_quotas"),
-    ("server/sessions/test_inotify.py", "_inotify"),
-    ("support/session_bench.py", "_by_uid"),
-    ("support/session_bench.py", "_lookups"),
-    ("support/session_bench.py", "_quotas"),
-    ("support/session_bench.py", "_watches"),
 }
 
 MODULES = sorted(

@@ -15,6 +15,10 @@ class TokenThrottle:
         self._limits = limits
         self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
+    def __len__(self) -> int:
+        """Return for how many keys failures are remembered."""
+        return len(self._failures)
+
     def note_failure(self, key: Hashable, now: float) -> float:
         """Count a failure at the time `now` (seconds), and return how long its answer has to wait."""
         level, since = self._failures.pop(key, (0.0, now))

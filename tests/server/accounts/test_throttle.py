@@ -51,4 +51,4 @@ def test_memory_is_bounded() -> None:
     throttle = TokenThrottle(LIMITS)
     for number in range(30_000):
         throttle.note_failure(number, 0.0)
-    assert len(throttle._failures) <= 10_000
+    assert len(throttle) <= 10_000

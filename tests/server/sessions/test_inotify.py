@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from inotify_simple import flags
 
 from conductor_trio.limits import ServerLimits
 from conductor_trio.server.sessions.inotify import DirectoryMonitor, Watch
@@ -139,14 +138,15 @@ async def test_when_the_kernel_lost_something_everybody_looks(watcher: Directory
     busy, quiet = tmp_path / "busy", tmp_path / "quiet"
     busy.mkdir()
     quiet.mkdir()
-    # A watch of ours tells one change only, so it takes thousands of sessions to fill the queue; or this.
-    watcher._inotify.add_watch(busy, flags.CREATE | flags.DELETE)
-    with watcher.watch(str(quiet)) as quiets:
-        # Nothing is read meanwhile, as nothing is awaited. Two names in turn, since like events are told once.
-        for _ in range(limit // 4 + 1):
-            for name in ("a", "b"):
-                os.close(os.open(busy / name, os.O_CREAT))
-                os.unlink(busy / name)
+    name = busy / "name"
+    with watcher.watch(str(busy)) as busies, watcher.watch(str(quiet)) as quiets:
+        # Nothing is read meanwhile, as nothing is awaited. A watch tells one change only, and its own end.
+        for number in range(limit // 2 + 1):
+            if number % 2:
+                name.rmdir()
+            else:
+                name.mkdir()
+            busies.descriptor = watcher.arm(busies, str(busy))
         assert await tells(quiets)
 
 

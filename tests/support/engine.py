@@ -465,7 +465,9 @@ class Engine:
             self.routes.change(route.id, Cause.LINK_LOST if is_resumable else Cause.LEFT)
 
 
-def _make_log(entries: list[Mapping[str, Any]]) -> Any:
+def make_log(entries: list[Mapping[str, Any]]) -> Any:
+    """Return a log that keeps what it is told, in order."""
+
     def keep(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         entries.append(dict(event))
         raise structlog.DropEvent
@@ -490,7 +492,7 @@ async def open_engine(
     limits = limits or ServerLimits()
     server = ServerSettings(runtime_dir=str(directory), patterns=("{key}-{user}.test",), limits=limits, **settings)
     entries: list[Mapping[str, Any]] = []
-    planes = make_planes(server, _make_log(entries))
+    planes = make_planes(server, make_log(entries))
     path = directory / "app"
     route = planes.routes.register(make_route(host=HOST.decode(), token=TOKEN, relay_path=str(path)))
     visitors: list[Visitor] = []

@@ -1,0 +1,160 @@
+"""A visitor's connection: counted while it is there, contained whatever happens in it, and closed at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from conductor_trio.limits import ServerLimits
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.proxy.context import ProxyContext
+from conductor_trio.server.proxy.visitor import serve_visitor
+from conductor_trio.server.settings import ServerSettings
+from tests.support.engine import HOST, TOKEN, Visitor, make_log, request
+from tests.support.exchange_bench import open_planes
+from tests.support.routes import make_route
+from tests.support.sockets import tcp_sockets
+
+PATIENCE = 10.0
+STATUS = b"GET /_conductor/status HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@attrs.frozen(kw_only=True)
+class Served:
+    """A visitor who is served, and by whom."""
+
+    visitor: Visitor
+    context: ProxyContext
+    serving: trio.CancelScope
+
+
+@asynccontextmanager
+async def open_visitor(
+    context: ProxyContext, *, tls: ssl.SSLContext | None = None, unix: bool = False
+) -> AsyncIterator[Served]:
+    """Serve one visitor while the block runs; they are gone after it, and everything is given back."""
+    ours, theirs = socket.socketpair() if unix else tcp_sockets()
+    before = context.activity.visitors
+    serving = trio.CancelScope()
+
+    async def serve() -> None:
+        with serving:
+            await serve_visitor(theirs, context, tls)
+
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            await wait_all_tasks_blocked()  # it is accepted
+            with contextlib.closing(Visitor(SocketStream(ours), ours)) as visitor:
+                yield Served(visitor=visitor, context=context, serving=serving)
+        assert theirs.fileno() == -1
+        assert context.activity.visitors == before
+
+
+@pytest.mark.parametrize("unix", [False, True])
+async def test_a_visitor_is_counted_while_being_there(unix: bool) -> None:
+    context = open_planes().proxy
+    async with open_visitor(context, unix=unix) as served:
+        await served.visitor.send(STATUS)
+        assert (await served.visitor.receive_response()).status == 200
+        assert context.activity.visitors == 1
+
+
+@pytest.mark.parametrize("has_tls", [False, True])
+async def test_one_too_many_is_turned_away(has_tls: bool) -> None:
+    planes = open_planes(ServerLimits(max_visitors=1))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if has_tls else None
+    async with open_visitor(planes.proxy) as first:
+        await first.visitor.send(STATUS)
+        assert (await first.visitor.receive_response()).status == 200
+        async with open_visitor(planes.proxy, tls=tls) as second:
+            if has_tls:  # there is no saying it without a handshake, which costs too much
+                assert await second.visitor.receive_to_end() == b""
+            else:
+                assert (await second.visitor.receive_response()).status == 503
+                assert planes.counters.limited == 1
+        await first.visitor.send(STATUS)
+        assert (await first.visitor.receive_response()).status == 200
+
+
+class Breaking:
+    """A control plane that fails when it is told anything."""
+
+    def note_wrong_token(self, route_id: str) -> None:
+        """Fail."""
+        raise RuntimeError(route_id)
+
+
+async def test_what_fails_inside_takes_nobody_else_along() -> None:
+    planes = open_planes()
+    planes.routes.register(make_route(host=HOST.decode(), token=TOKEN))
+    entries: list[Mapping[str, Any]] = []
+    settings = ServerSettings(runtime_dir="/nowhere", patterns=("{key}-{user}.test",))
+    context = ProxyContext(
+        settings=settings,
+        log=make_log(entries),
+        routes=planes.routes,
+        ledger=planes.ledger,
+        counters=planes.counters,
+        reports=Breaking(),
+        own_pages=planes.proxy.own_pages,
+    )
+    async with open_visitor(context) as other:
+        async with open_visitor(context) as served:
+            await served.visitor.send(request(auth=b"Cookie: authorization=wrong\r\n"))
+            await served.visitor.wait_closed()
+        assert planes.counters.internal_errors == 1
+        assert [entry["event"] for entry in entries] == ["visitor_failed"]
+        await other.visitor.send(STATUS)
+        assert (await other.visitor.receive_response()).status == 200
+
+
+async def test_one_who_breaks_off_is_no_failure_of_ours() -> None:
+    planes = open_planes()
+    async with open_visitor(planes.proxy) as served:
+        await served.visitor.send(b"GET / HTT")
+        served.visitor.reset()
+    assert planes.counters.internal_errors == 0
+
+
+async def test_what_is_no_handshake_ends_the_connection() -> None:
+    planes = open_planes()
+    async with open_visitor(planes.proxy, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) as served:
+        await served.visitor.send(STATUS)
+        await served.visitor.send_eof()
+        said = await served.visitor.receive_to_end()
+        assert not said.startswith(b"HTTP")  # an alert, at most
+    assert planes.counters.internal_errors == planes.counters.requests_total == 0
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+async def test_cancelled_it_closes_its_connection(is_begun: bool) -> None:
+    planes = open_planes()
+    async with open_visitor(planes.proxy) as served:
+        if is_begun:
+            await served.visitor.send(STATUS)
+            assert (await served.visitor.receive_response()).status == 200
+        served.serving.cancel()
+        await served.visitor.wait_closed()
+    assert planes.counters.internal_errors == 0
+
+
+@pytest.mark.parametrize(("unix", "is_believed"), [(False, False), (True, True)])
+async def test_only_a_front_proxy_is_believed_how_its_visitor_came(unix: bool, is_believed: bool) -> None:
+    planes = open_planes()
+    planes.routes.register(make_route(host=HOST.decode(), token=TOKEN))
+    link = b"GET /_conductor/auth/%b HTTP/1.1" % TOKEN
+    async with open_visitor(planes.proxy, unix=unix) as served:
+        await served.visitor.send(request(link, b"X-Forwarded-Proto: https\r\n", auth=b""))
+        answer = await served.visitor.receive_response()
+        [cookie] = answer.values(b"set-cookie")
+        assert (b"; Secure" in cookie) is is_believed

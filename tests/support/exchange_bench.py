@@ -23,6 +23,8 @@ from conductor_trio.server.app import Planes, make_planes
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.states import Cause, SessionState
+from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.settings import ServerSettings
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 from tests.support.engine import HOST, TOKEN, make_log
@@ -78,10 +80,12 @@ async def _read(stream: SocketStream, count: int) -> bytes:
 
 
 @contextlib.contextmanager
-def open_bench(*, limits: ServerLimits | None = None) -> Iterator[Bench]:
-    """Give a visitor of one session, and a connection to its application."""
+def open_bench(
+    *, limits: ServerLimits | None = None, relay_path: str = "/nowhere/socket", state: SessionState | None = None
+) -> Iterator[Bench]:
+    """Give a visitor of one session, which ends with the block and leads to `relay_path`, and a connection to its application."""
     planes = open_planes(limits)
-    route = planes.routes.register(make_route(host=HOST.decode(), token=TOKEN))
+    route = planes.routes.register(make_route(host=HOST.decode(), token=TOKEN, relay_path=relay_path, state=state))
     runtime = planes.proxy.runtimes.get(route.id)
     assert runtime is not None
     visitor, ours = memory_stream_pair()
@@ -92,7 +96,7 @@ def open_bench(*, limits: ServerLimits | None = None) -> Iterator[Bench]:
         visitor=ours,
         requests=RequestReader(planes.proxy.limits, planes.proxy.runtimes.heads),
     )
-    with contextlib.closing(upstream), contextlib.closing(application):
+    with contextlib.closing(upstream), contextlib.closing(application), _ended_sessions(planes.routes):
         yield Bench(
             planes=planes,
             route=route,
@@ -102,3 +106,13 @@ def open_bench(*, limits: ServerLimits | None = None) -> Iterator[Bench]:
             upstream=upstream,
             application=application,
         )
+
+
+@contextlib.contextmanager
+def _ended_sessions(routes: RouteTable) -> Iterator[None]:
+    """End all sessions after the block, and with them what is kept for them."""
+    try:
+        yield
+    finally:
+        for left in routes.attached():
+            routes.change(left.id, Cause.LEFT)

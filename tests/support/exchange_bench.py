@@ -83,7 +83,7 @@ async def _read(stream: SocketStream, count: int) -> bytes:
 def open_bench(
     *, limits: ServerLimits | None = None, relay_path: str = "/nowhere/socket", state: SessionState | None = None
 ) -> Iterator[Bench]:
-    """Give a visitor of one session, which ends with the block and leads to `relay_path`, and a connection to its application."""
+    """Give a visitor of one session, which ends with the block, and a connection to its application."""
     planes = open_planes(limits)
     route = planes.routes.register(make_route(host=HOST.decode(), token=TOKEN, relay_path=relay_path, state=state))
     runtime = planes.proxy.runtimes.get(route.id)

@@ -29,6 +29,12 @@ async def test_all_who_wait_hear_of_the_next_change(is_parked: bool) -> None:
             activity.end_exchange()
     assert one.is_set() and other.is_set()
     assert activity.exchanges == (2 if is_parked else 1)
+    next_one = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait, activity, next_one)
+        await wait_all_tasks_blocked()
+        assert not next_one.is_set()
+        activity.note_change()
 
 
 async def test_a_change_before_the_wait_is_none() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import attrs
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -93,20 +94,25 @@ async def test_what_comes_meanwhile_goes_to_the_reader(autojump_clock: MockClock
         assert stage.requests.trailing_data == request()
 
 
-async def test_an_exchange_that_is_soon_over_is_not_listened_to(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("exchanges", [1, 3])
+async def test_an_exchange_that_is_soon_over_is_not_listened_to(exchanges: int, autojump_clock: MockClock) -> None:
     async with open_monitor() as monitor, open_stage(monitor) as stage:
         await stage.visitor.send_all(b"next")
-        for _ in range(3):
+        for _ in range(exchanges):
             async with stage.listener:
                 await trio.sleep(LIMITS.watch_delay / 2)
+        await trio.sleep(LONG)  # nor afterwards
         assert stage.requests.trailing_data == b""
         assert await stage.ours.receive_some(100) == b"next"
 
 
 async def test_nobody_else_reads_once_it_is_left(autojump_clock: MockClock) -> None:
     async with open_monitor() as monitor, open_stage(monitor) as stage:
+        tasks = trio.lowlevel.current_statistics().tasks_living
         async with stage.listener:
             await trio.sleep(LONG)
+            assert trio.lowlevel.current_statistics().tasks_living == tasks + 1
+        assert trio.lowlevel.current_statistics().tasks_living == tasks
         await stage.visitor.send_all(b"next")
         await wait_all_tasks_blocked()
         assert await stage.ours.receive_some(100) == b"next"

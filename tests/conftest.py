@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.support.children import own_children
 from tests.support.descriptors import open_descriptors
 
 if TYPE_CHECKING:
@@ -80,24 +81,6 @@ for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
-def child_processes() -> dict[int, str]:
-    """Return this process's children, zombies included: their ids and their states with their names."""
-    found = {}
-    for thread in os.listdir("/proc/self/task"):
-        try:
-            children = Path(f"/proc/self/task/{thread}/children").read_text()
-        except (FileNotFoundError, ProcessLookupError):  # the thread has ended
-            continue
-        for pid in children.split():
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            name, state = fields.partition("(")[2].rpartition(")")[0], fields.rpartition(")")[2].split()[0]
-            found[int(pid)] = f"{name} (pid {pid}, state {state})"
-    return found
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_over() -> Iterator[None]:
     """Fail a test that leaves a descriptor or a child process behind.
@@ -105,10 +88,10 @@ def nothing_left_over() -> Iterator[None]:
     A task cannot be left: its nursery waits for it, and the package starts no system tasks (test_architecture).
     Garbage is not collected first: what only the collector closes was not closed by its owner.
     """
-    descriptors, children = open_descriptors(), child_processes()
+    descriptors, children = open_descriptors(), own_children()
     yield
     left_open = open_descriptors() - descriptors
-    left_running = [name for pid, name in child_processes().items() if pid not in children]
+    left_running = [name for pid, name in own_children().items() if pid not in children]
     if left_open or left_running:
         gc.collect()  # so that the next test does not hear of this one's
     assert not left_open, f"descriptors left open: {dict(left_open)}"

@@ -35,24 +35,9 @@ EXCEPTIONS = {
     "server/lifecycle/successor.py": "a process that starts its own successor: lifecycle/test_restart",
 }
 
-#: Rooms that are being rewritten: modules, or whole directories, that may have no test file yet. To be emptied.
-UNDER_REWRITE = (
-    "client/cli/",
-    "client/config/address.py",  # test_settings
-    "client/display/log_capture.py",
-    "client/doctor/",
-    "client/session/",
-    "errors.py",  # its tree: repo/test_architecture
-)
-
 #: Private members that tests use, by file, and why there is no other way.
 PRIVATE = {
     ("e2e/test_chain.py", "_send"): "trio_websocket has no public way to send a fragment",
-}
-
-#: The same where the room is being rewritten. To be emptied.
-PRIVATE_UNDER_REWRITE = {
-    ("client/host/test_temp_directory.py", "_file_system"),
 }
 
 MODULES = sorted(
@@ -73,7 +58,7 @@ def mirrored(module: str) -> Path:
 def test_every_module_has_its_test_file(module: str) -> None:
     if module in EXCEPTIONS:
         assert not mirrored(module).exists(), "no exception any more"
-    elif not module.startswith(UNDER_REWRITE):
+    else:
         assert mirrored(module).exists(), f"no {mirrored(module).relative_to(TESTS.parent)}"
 
 
@@ -124,5 +109,4 @@ def private_names(tree: ast.Module) -> Iterator[str]:
 def test_nothing_private_is_used(path: Path) -> None:
     place = path.relative_to(TESTS).as_posix()
     used = set(private_names(ast.parse(path.read_text()))) - {"_make", "_replace"}  # of named tuples
-    used = {name for name in used if (place, name) not in PRIVATE_UNDER_REWRITE}
     assert used == {name for file, name in PRIVATE if file == place}

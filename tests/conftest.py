@@ -39,12 +39,14 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 _SLOW_PLACES = (
     "chaos/",
     "fuzz/",
+    "client/cli/test_main.py::test_options_stand_before_a_command_or_behind",
+    "client/cli/test_main.py::test_what_is_for_people_is_missed_where_there_is_no_terminal",
     "client/session/test_keeper.py::test_a_long_outage_is_a_short_log",
+    "commandline/test_output.py",
     "repo/test_bench.py",
     "repo/test_contrib.py",
     "repo/test_soak.py",
-    "server/test_cli.py::test_bad_certificates_are_named",
-    "server/test_cli.py::test_wrong_usage_is_one_line_and_status_2",
+    "server/cli/test_main.py",
 )
 _SLOW_FIXTURES = {"browser", "demo", "own_sshd", "sshd"}
 _STARTERS = {
@@ -55,6 +57,7 @@ _STARTERS = {
     "tests.support.browser.open_browser",
     "tests.support.chain.open_chain",
     "tests.support.chain.open_sshd",
+    "tests.support.completions.ask_shell",
     "tests.support.programs.open_client",
     "tests.support.programs.open_program",
     "tests.support.programs.open_server",
@@ -64,6 +67,8 @@ _STARTERS = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as `slow` what takes long, and each file that starts a whole program, an SSH server or a browser."""
+    files = [Path(__file__).parent / place.partition("::")[0] for place in _SLOW_PLACES]
+    assert all(file.exists() for file in files), "a place that is no more"
     for item in items:
         assert isinstance(item, pytest.Function)
         place = item.nodeid.removeprefix("tests/")

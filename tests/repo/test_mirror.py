@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,11 @@ def test_directories_mirror_packages() -> None:
     assert {path.parent.relative_to(TESTS).as_posix() for path in FILES} <= packages | OTHER_DIRECTORIES.keys()
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield the module and the name of each import; the name is nothing where the module itself is imported."""
     for node in ast.walk(tree):
@@ -86,7 +92,7 @@ def test_no_test_module_is_imported(path: Path) -> None:
     """What two files need is in `tests/support` or `tests/doubles`; a fixture needs no import."""
     found = [
         f"{module} {name}"
-        for module, name in imports(ast.parse(path.read_text()))
+        for module, name in imports(parsed(path))
         if module.startswith("tests")
         for part in (*module.split("."), name)
         if part.startswith("test_") or part == "conftest"
@@ -108,5 +114,5 @@ def private_names(tree: ast.Module) -> Iterator[str]:
 @by_file
 def test_nothing_private_is_used(path: Path) -> None:
     place = path.relative_to(TESTS).as_posix()
-    used = set(private_names(ast.parse(path.read_text()))) - {"_make", "_replace"}  # of named tuples
+    used = set(private_names(parsed(path))) - {"_make", "_replace"}  # of named tuples
     assert used == {name for file, name in PRIVATE if file == place}

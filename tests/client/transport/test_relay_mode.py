@@ -55,11 +55,15 @@ async def test_the_socket_is_0660_and_what_it_was_before_is_told(
 
 
 @pytest.mark.parametrize("name", ["a b", "$(touch hurt)", "`touch hurt`", "-R", "a'b\"c\\d", "é\udcff"])
-async def test_a_path_is_read_by_no_shell(name: str, short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mode", [0o600, 0o660])
+async def test_a_path_is_read_by_no_shell(
+    name: str, mode: int, short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(short_tmp)
-    with relay_socket(short_tmp / name, 0o600) as path:
+    with relay_socket(short_tmp / name, mode) as path:
         async with open_shell(LOGIN) as shell:
             assert await shell.set_mode(path) is None
+        assert shell.was_open is (mode == 0o660)
         assert stat.S_IMODE(os.lstat(path).st_mode) == 0o660
     assert not list(short_tmp.iterdir())
 

@@ -58,7 +58,7 @@ def test_who_follows_makes_no_connection_of_its_own() -> None:
     assert "ProxyCommand=false" in command
 
 
-@given(st.text(st.characters(codec="utf-8")))
+@given(st.text("\\:/ab") | st.text(st.characters(codec="utf-8")))
 def test_a_path_is_refused_or_stands_for_itself(text: str) -> None:
     """As ssh reads a forward (misc.c, parse_fwd_field): a colon ends a field, a backslash takes the next one."""
     path = f"/{text}"

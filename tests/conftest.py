@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.support.children import own_children
 from tests.support.descriptors import open_descriptors
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 _SLOW_PLACES = (
     "chaos/",
     "fuzz/",
+    "client/cli/test_main.py::test_options_stand_before_a_command_or_behind",
+    "client/cli/test_main.py::test_what_is_for_people_is_missed_where_there_is_no_terminal",
     "client/session/test_keeper.py::test_a_long_outage_is_a_short_log",
+    "commandline/test_output.py",
     "repo/test_bench.py",
     "repo/test_contrib.py",
     "repo/test_soak.py",
-    "server/test_cli.py::test_bad_certificates_are_named",
-    "server/test_cli.py::test_wrong_usage_is_one_line_and_status_2",
+    "server/cli/test_main.py",
 )
 _SLOW_FIXTURES = {"browser", "demo", "own_sshd", "sshd"}
 _STARTERS = {
@@ -54,6 +57,7 @@ _STARTERS = {
     "tests.support.browser.open_browser",
     "tests.support.chain.open_chain",
     "tests.support.chain.open_sshd",
+    "tests.support.completions.ask_shell",
     "tests.support.programs.open_client",
     "tests.support.programs.open_program",
     "tests.support.programs.open_server",
@@ -63,6 +67,8 @@ _STARTERS = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as `slow` what takes long, and each file that starts a whole program, an SSH server or a browser."""
+    files = [Path(__file__).parent / place.partition("::")[0] for place in _SLOW_PLACES]
+    assert all(file.exists() for file in files), "a place that is no more"
     for item in items:
         assert isinstance(item, pytest.Function)
         place = item.nodeid.removeprefix("tests/")
@@ -80,24 +86,6 @@ for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
-def child_processes() -> dict[int, str]:
-    """Return this process's children, zombies included: their ids and their states with their names."""
-    found = {}
-    for thread in os.listdir("/proc/self/task"):
-        try:
-            children = Path(f"/proc/self/task/{thread}/children").read_text()
-        except (FileNotFoundError, ProcessLookupError):  # the thread has ended
-            continue
-        for pid in children.split():
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            name, state = fields.partition("(")[2].rpartition(")")[0], fields.rpartition(")")[2].split()[0]
-            found[int(pid)] = f"{name} (pid {pid}, state {state})"
-    return found
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_over() -> Iterator[None]:
     """Fail a test that leaves a descriptor or a child process behind.
@@ -105,10 +93,10 @@ def nothing_left_over() -> Iterator[None]:
     A task cannot be left: its nursery waits for it, and the package starts no system tasks (test_architecture).
     Garbage is not collected first: what only the collector closes was not closed by its owner.
     """
-    descriptors, children = open_descriptors(), child_processes()
+    descriptors, children = open_descriptors(), own_children()
     yield
     left_open = open_descriptors() - descriptors
-    left_running = [name for pid, name in child_processes().items() if pid not in children]
+    left_running = [name for pid, name in own_children().items() if pid not in children]
     if left_open or left_running:
         gc.collect()  # so that the next test does not hear of this one's
     assert not left_open, f"descriptors left open: {dict(left_open)}"

@@ -1,4 +1,4 @@
-"""wire/links: the login link."""
+"""The login link: what it is made of, and that reading it undoes writing it."""
 
 from __future__ import annotations
 

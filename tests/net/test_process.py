@@ -1,4 +1,4 @@
-"""net/process: groups of processes, and how they end."""
+"""Groups of processes, and how they end."""
 
 from __future__ import annotations
 

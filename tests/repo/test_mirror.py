@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,27 +36,9 @@ EXCEPTIONS = {
     "server/lifecycle/successor.py": "a process that starts its own successor: lifecycle/test_restart",
 }
 
-#: Rooms that are being rewritten: modules, or whole directories, that may have no test file yet. To be emptied.
-UNDER_REWRITE = (
-    "client/cli/",
-    "client/config/address.py",  # test_settings
-    "client/display/log_capture.py",
-    "client/doctor/",
-    "client/session/",
-    "client/transport/",  # what ssh says and its log: test_ssh
-    "errors.py",  # its tree: repo/test_architecture
-)
-
 #: Private members that tests use, by file, and why there is no other way.
 PRIVATE = {
     ("e2e/test_chain.py", "_send"): "trio_websocket has no public way to send a fragment",
-}
-
-#: The same where the room is being rewritten. To be emptied.
-PRIVATE_UNDER_REWRITE = {
-    ("client/host/test_temp_directory.py", "_file_system"),
-    ("client/transport/test_ssh.py", "_in_forward"),
-    ("client/transport/test_ssh.py", "_master_command"),
 }
 
 MODULES = sorted(
@@ -76,7 +59,7 @@ def mirrored(module: str) -> Path:
 def test_every_module_has_its_test_file(module: str) -> None:
     if module in EXCEPTIONS:
         assert not mirrored(module).exists(), "no exception any more"
-    elif not module.startswith(UNDER_REWRITE):
+    else:
         assert mirrored(module).exists(), f"no {mirrored(module).relative_to(TESTS.parent)}"
 
 
@@ -87,6 +70,11 @@ def test_every_exception_is_a_module() -> None:
 def test_directories_mirror_packages() -> None:
     packages = {path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("__init__.py")}
     assert {path.parent.relative_to(TESTS).as_posix() for path in FILES} <= packages | OTHER_DIRECTORIES.keys()
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -104,7 +92,7 @@ def test_no_test_module_is_imported(path: Path) -> None:
     """What two files need is in `tests/support` or `tests/doubles`; a fixture needs no import."""
     found = [
         f"{module} {name}"
-        for module, name in imports(ast.parse(path.read_text()))
+        for module, name in imports(parsed(path))
         if module.startswith("tests")
         for part in (*module.split("."), name)
         if part.startswith("test_") or part == "conftest"
@@ -126,6 +114,5 @@ def private_names(tree: ast.Module) -> Iterator[str]:
 @by_file
 def test_nothing_private_is_used(path: Path) -> None:
     place = path.relative_to(TESTS).as_posix()
-    used = set(private_names(ast.parse(path.read_text()))) - {"_make", "_replace"}  # of named tuples
-    used = {name for name in used if (place, name) not in PRIVATE_UNDER_REWRITE}
+    used = set(private_names(parsed(path))) - {"_make", "_replace"}  # of named tuples
     assert used == {name for file, name in PRIVATE if file == place}

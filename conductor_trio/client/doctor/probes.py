@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import socket
@@ -91,13 +92,18 @@ async def connect(check: Check, addresses: Sequence[str], port: int, limits: Cli
             except OSError as error:
                 cause = error.__cause__  # trio's own words tell only that it has tried all
                 first = first_of(cause) if isinstance(cause, BaseExceptionGroup) else cause
-                reasons.append(f"{address}: {getattr(first, 'strerror', None) or error}")
+                reasons.append(f"{address}: {_explain_connect(first or error)}")
         if scope.cancelled_caught:
             reasons.append(f"{address}: no answer within {limits.probe_connect_timeout:g} s")
     advice = "check host and port in SERVER, and whether a firewall is in between"
     if check is not Check.CONNECT:
         advice = "the gateway's server, or a front proxy before it, must listen there, and be reached from here"
     raise CheckFailed(check, f"port {port} cannot be reached ({', '.join(reasons)})", advice=advice)
+
+
+def _explain_connect(error: BaseException) -> str:
+    """Return the system's words for an error of `trio.open_tcp_stream`, which names the address once more."""
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
 
 
 async def check_ssh_port(addresses: Sequence[str], port: int, limits: ClientLimits) -> str:

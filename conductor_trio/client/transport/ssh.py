@@ -18,24 +18,27 @@ from collections.abc import AsyncIterator
 
 import trio
 
-from conductor_trio.client.config.address import ServerAddress, format_place
+from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.relay_mode import RelayModeShell, run_relay_mode_shell
+from conductor_trio.client.transport.ssh_command import (
+    UP,
+    escape_forward_path,
+    format_command,
+    format_master_command,
+)
 from conductor_trio.client.transport.ssh_errors import explain_channel_refused, find_reason, is_channel_refused
 from conductor_trio.client.transport.ssh_log import SshLog
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, UpstreamUnavailable
-from conductor_trio.limits import MAX_SOCKET_PATH, ClientLimits
 from conductor_trio.net.process import end_process, open_pipe
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 
 _log = logging.getLogger(__name__)
-
-_UP = b"conductor-trio: up"
 
 # ssh stays in the terminal's foreground group, so that it can prompt there; but Ctrl-C is for us to act on.
 _IGNORING_SIGINT = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "conductor-trio"]
@@ -43,8 +46,6 @@ _IGNORING_SIGINT = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "conductor-trio"]
 # As in `relay_mode`, the path arrives as data.
 _IS_SOCKET = """exec /bin/sh -c 'IFS= read -r path && [ -S "$path" ]'"""
 _REMOVE = """exec /bin/sh -c 'IFS= read -r path && rm -f -- "$path"'"""
-
-_RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
 
 
 class SshTransport(Transport):
@@ -59,6 +60,8 @@ class SshTransport(Transport):
         nursery: trio.Nursery,
         reporter: Reporter,
     ) -> None:
+        assert settings.server.host is not None  # otherwise the local transport is meant
+        self._host = settings.server.host
         self._address = settings.server
         self._limits = settings.limits
         self._directory = directory
@@ -67,8 +70,7 @@ class SshTransport(Transport):
         self._nursery = nursery
         self._reporter = reporter
         self._mode_failure = ""  # why the last relay socket could not be made 0660; nothing where it could
-        # Runs ssh over the connection that stands: needs no configuration for that, and must not make another.
-        self._command = ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", _control(directory), "-T"]
+        self._command = format_command(directory)
         self._mode_shell: RelayModeShell | None = None
         self._needs_mode_shell = True
 
@@ -81,7 +83,7 @@ class SshTransport(Transport):
         """Wait until the login is done and everything listens. The user may be typing a password meanwhile."""
         said = b""
         with trio.move_on_after(self._limits.login_timeout):
-            while _UP not in said:
+            while UP not in said:
                 await trio.lowlevel.wait_readable(stdout)
                 chunk = os.read(stdout, 4096)
                 if not chunk:
@@ -108,7 +110,7 @@ class SshTransport(Transport):
         self._mode_shell = await self._nursery.start(
             run_relay_mode_shell,
             self._command,
-            _host(self._address),
+            self._host,
             self._reporter,
             self._limits,
             name="ssh: shell that sets the relay socket's mode",
@@ -159,7 +161,7 @@ class SshTransport(Transport):
         if await self._change_forward("forward", path):
             return False
         await self._stop_listening(path)
-        await self._run_ssh(["--", _host(self._address), _REMOVE], os.fsencode(path) + b"\n")
+        await self._run_ssh(["--", self._host, _REMOVE], os.fsencode(path) + b"\n")
         return True
 
     def _explain_refusal(self, error: RegistrationRefused) -> RegistrationRefused:
@@ -198,7 +200,7 @@ class SshTransport(Transport):
 
         Returns what went wrong, or None.
         """
-        forward = ["-O", command, "-R", f"{_in_forward(path)}:{self._directory}/a", "--", _host(self._address)]
+        forward = ["-O", command, "-R", f"{escape_forward_path(path)}:{self._directory}/a", "--", self._host]
         status, said = await self._run_ssh(forward)
         return None if status == 0 else (said or f"exit status {status}")
 
@@ -222,7 +224,7 @@ class SshTransport(Transport):
 
     async def _is_socket(self, path: str) -> bool:
         """Whether a socket of that name is over there, as far as the user may see."""
-        status, _ = await self._run_ssh(["--", _host(self._address), _IS_SOCKET], os.fsencode(path) + b"\n")
+        status, _ = await self._run_ssh(["--", self._host, _IS_SOCKET], os.fsencode(path) + b"\n")
         return status == 0
 
     async def _run_ssh(self, arguments: list[str], stdin: bytes = b"") -> tuple[int, str]:
@@ -250,14 +252,14 @@ async def open_ssh(
         raise TransportError("there is no ssh on your PATH", advice="install the OpenSSH client")
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_directory(cleanup, "ssh_directory"))
-        assert len(_control(directory)) + _RANDOM_SUFFIX <= MAX_SOCKET_PATH
         # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
         os.symlink(os.path.join(os.getcwd(), local_socket), f"{directory}/a")
+        command = format_master_command(settings.server, settings.limits, directory, may_ask=_has_terminal())
         stdout, stdout_end = stack.enter_context(open_pipe())
         stderr, stderr_end = stack.enter_context(open_pipe())
         with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
             process = await trio.lowlevel.open_process(
-                [*_IGNORING_SIGINT, *_master_command(settings.server, settings.limits, directory)],
+                [*_IGNORING_SIGINT, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -276,40 +278,6 @@ async def open_ssh(
             await end_process(process, term_timeout=settings.limits.ssh_term_timeout)  # noqa: ASYNC102
 
 
-def _master_command(address: ServerAddress, limits: ClientLimits, directory: str) -> list[str]:
-    options = [
-        "ControlPersist=no",
-        "PermitLocalCommand=yes",
-        f"LocalCommand=echo '{_UP.decode()}'",
-        f"ConnectTimeout={limits.connect_timeout}",
-        f"ServerAliveInterval={limits.ssh_alive_interval}",
-        f"ServerAliveCountMax={limits.ssh_alive_count}",
-        "ExitOnForwardFailure=no",  # the user's configuration may forward ports that another ssh of theirs has
-        "ForwardX11=no",
-        "ForwardAgent=no",
-        "LogLevel=INFO",  # a quieter one would leave us without a reason
-    ]
-    if not _has_terminal():
-        options.append("BatchMode=yes")
-    command = ["ssh", "-M", "-S", _control(directory), "-N", "-T"]
-    for option in options:
-        command += ["-o", option]
-    if address.user:
-        command += ["-l", address.user]
-    if address.port:
-        command += ["-p", str(address.port)]
-    return [*command, "-L", f"{directory}/c:{_in_forward(address.path)}", "--", _host(address)]
-
-
-def _control(directory: str) -> str:
-    return f"{directory}/m"
-
-
-def _host(address: ServerAddress) -> str:
-    assert address.host is not None  # otherwise the local transport is meant
-    return address.host
-
-
 def _has_terminal() -> bool:
     """Whether ssh can ask someone for a password."""
     try:
@@ -317,15 +285,3 @@ def _has_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def _in_forward(path: str) -> str:
-    """Return a path as it stands in -L and -R; raises `TransportError` where ssh would take it for another."""
-    # Some versions of ssh expand % and ${} there and some do not, so neither spelling is right for all.
-    if not path.startswith("/") or re.search(r"[%$\x00-\x1f\x7f]", path):
-        raise TransportError(
-            f"SSH cannot forward to {path!r}: it must be absolute, and without %, $, control codes"
-        )
-    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-        raise TransportError(f"SSH cannot forward to {path}: it is longer than {MAX_SOCKET_PATH} bytes")
-    return re.sub(r"([\\:])", r"\\\1", path)

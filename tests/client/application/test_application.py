@@ -16,7 +16,7 @@ from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.errors import ApplicationError
 from conductor_trio.limits import ClientLimits
-from tests.doubles.client_command import python, shell
+from tests.doubles.client_command import UPPERCASE_APPLICATION, python, shell
 from tests.doubles.fake_server import RecordedOutput
 from tests.support.programs import wait_gone
 
@@ -24,11 +24,11 @@ LIMITS = ClientLimits(term_timeout=10.0)
 
 
 @contextlib.asynccontextmanager
-async def open_it(output: RecordedOutput) -> AsyncIterator[Application]:
+async def open_it(output: RecordedOutput, limits: ClientLimits = LIMITS) -> AsyncIterator[Application]:
     """Give an application that can be started."""
     async with (
-        open_cleanup(LIMITS) as cleanup,
-        open_application(output, cleanup, LIMITS, trio.Event()) as application,
+        open_cleanup(limits) as cleanup,
+        open_application(output, cleanup, limits, trio.Event()) as application,
     ):
         yield application
 
@@ -128,6 +128,29 @@ time.sleep(1000)
     assert not path.exists()
     await wait_gone(int(said(output, "stdout")))
     assert output.events[-1] == {"state": "exit", "status": -signal.SIGTERM}
+
+
+async def test_it_is_ready_when_it_accepts(short_tmp: Path) -> None:
+    async with open_it(RecordedOutput()) as application:
+        local_socket = str(short_tmp / "s")
+        await application.start(spec([*UPPERCASE_APPLICATION, local_socket]), local_socket)
+        with trio.fail_after(20):
+            await application.ready.wait()
+
+
+async def test_the_grace_is_as_long_as_the_settings_say(short_tmp: Path) -> None:
+    assert ClientLimits().term_timeout == 3  # the contract
+    limits = ClientLimits(term_timeout=0.2)
+    stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
+    output = RecordedOutput()
+    async with open_it(output, limits) as application:
+        await application.start(spec(python(stubborn)), str(short_tmp / "s"))
+        with trio.fail_after(20):
+            await output.wait_for("data")
+        started = trio.current_time()
+    assert application.process is not None
+    assert application.process.returncode == -signal.SIGKILL
+    assert trio.current_time() - started >= 0.2
 
 
 async def test_one_that_was_never_started_ends_without_a_word() -> None:

@@ -1,4 +1,4 @@
-"""client/start: what is really started."""
+"""The launch: what is really started."""
 
 from __future__ import annotations
 

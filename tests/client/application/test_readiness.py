@@ -1,4 +1,4 @@
-"""client/readiness: what counts as being ready."""
+"""Readiness: what counts as being ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""client/durations: times as people write and read them."""
+"""Times as people write and read them."""
 
 from __future__ import annotations
 

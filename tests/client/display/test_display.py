@@ -1,4 +1,4 @@
-"""client/display on a pseudo-terminal: what its user sees, and that nothing waits for them."""
+"""The display on a pseudo-terminal: what its user sees, and that nothing waits for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""client/display_link: the QR code, and the browser, which must not put the token into the process list."""
+"""The QR code, and the browser, which must not put the token into the process list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""client/display_screen: whatever is shown in between, the application's own output looks as it would alone."""
+"""The screen: whatever is shown in between, the application's own output looks as it would alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""client/batch: how long a batch job has left, by its environment and by the batch system's word."""
+"""How long a batch job has left, by its environment and by the batch system's word."""
 
 from __future__ import annotations
 

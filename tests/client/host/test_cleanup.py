@@ -1,4 +1,4 @@
-"""A client that was killed with SIGKILL leaves no application, no ssh and no directory."""
+"""What a client leaves that was killed with SIGKILL: no application, no ssh, no directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from conductor_trio.client.host.cleanup import open_cleanup
+from conductor_trio.limits import ClientLimits
 from tests.doubles.client_command import python, shell
+from tests.support.children import children_of
 
 #: A client that has its arguments cleaned up, says so, and waits to be killed.
 CLIENT = """
@@ -39,8 +42,7 @@ def kill_client(*watched: str, term_timeout: float = 10.0) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout is not None
         assert client.stdout.readline() == "ready\n"
-        tasks = Path(f"/proc/{client.pid}/task").iterdir()
-        [cleaner] = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        [cleaner] = children_of(client.pid)
         handle = os.pidfd_open(cleaner)
         client.kill()
     wait_gone(handle)
@@ -94,3 +96,20 @@ def test_ssh_is_told_to_end_and_nobody_else() -> None:
             assert process.wait(20) == -signal.SIGTERM
         assert other.poll() is None
         other.kill()
+
+
+async def test_a_cleanup_process_that_was_killed_is_not_missed(short_tmp: Path) -> None:
+    async with open_cleanup(ClientLimits()) as cleanup:
+        with cleanup.covering("app_directory", short_tmp):
+            (child,) = children_of(os.getpid())
+            os.kill(child, signal.SIGKILL)
+    assert short_tmp.exists()
+
+
+async def test_a_finished_cleanup_leaves_everything_alone(short_tmp: Path) -> None:
+    kept = short_tmp / "kept"
+    kept.mkdir()
+    async with open_cleanup(ClientLimits()) as cleanup:
+        with cleanup.covering("app_directory", kept):
+            pass
+    assert kept.is_dir()

@@ -1,4 +1,4 @@
-"""client/localsocket: what may be at the local socket's path before the application starts."""
+"""The local socket: what may be at its path before the application starts."""
 
 from __future__ import annotations
 

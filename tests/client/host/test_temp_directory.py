@@ -1,4 +1,4 @@
-"""client/directory: short, private, on this host, and gone at the end."""
+"""Temporary directories: short, private, on this host, and gone at the end."""
 
 from __future__ import annotations
 

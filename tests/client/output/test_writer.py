@@ -1,4 +1,4 @@
-"""client/output: slow readers, readers that have gone, and nothing lost."""
+"""The writer of events: slow readers, readers that have gone, and nothing lost."""
 
 from __future__ import annotations
 

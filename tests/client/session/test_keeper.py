@@ -1,4 +1,4 @@
-"""client/connection: what is lost comes back, when, and by which way; against a gateway of memory streams."""
+"""The connection that is kept up: what is lost comes back, when, and how; against a gateway of memory streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""client/sessions: what the gateway tells of sessions and shares, read and written for people."""
+"""What the gateway tells of sessions and shares, read, and written for people."""
 
 from __future__ import annotations
 

@@ -145,12 +145,6 @@ def test_all_else_cannot_happen(state: State) -> None:
             assert session.state is state
 
 
-def test_the_tables_are_whole() -> None:
-    assert set(TRANSITIONS) == set(State)
-    assert set(VERDICTS) == set(Reached)
-    assert all(set(row) == set(Loss) for row in VERDICTS.values())
-
-
 # What becomes of a loss.
 
 #: Sessions that have come so far, with a channel to be opened.

@@ -12,13 +12,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.output.reporter import LogReporter
-from conductor_trio.client.transport import ssh, ssh_errors
-from conductor_trio.client.transport.ssh_log import SshLog
-from conductor_trio.errors import TransportError
-from conductor_trio.limits import ClientLimits
-from conductor_trio.net.process import open_pipe
 from scripts.private_sshd import PrivateSshd, open_private_sshd
 from tests.doubles.control_server import open_control_server
 from tests.doubles.ssh_gateway import SshGateway, masters_in
@@ -210,64 +203,6 @@ async def test_no_shell_over_there(short_tmp: Path) -> None:
                 assert stat.S_IMODE((await server.next_session()).relay_mode) == 0o660
             server.refusals.append("the relay socket is closed to us")
             await assert_fails(gateway, "the relay socket is closed to us (`chmod 660` of the relay socket failed")
-
-
-@pytest.mark.parametrize(
-    ("lines", "says"),
-    [
-        (["ssh: connect to host h port 22: Connection timed out"], "h port 22 does not answer"),
-        (["ssh: connect to host h port 22: No route to host"], "h port 22 cannot be reached: No route to host"),
-        (["a@h: Permission denied, please try again.", "a@h: Permission denied (password)."], "permission denied"),
-        (["Timeout, server h not responding."], "is dead"),
-        (["Host key verification failed.", "@ REMOTE HOST IDENTIFICATION HAS CHANGED! @"], "has changed"),
-        (["ssh: Could not resolve hostname {x}: Name or service not known"], "host name {x} cannot"),
-    ],
-)
-def test_what_ssh_says_is_explained(lines: list[str], says: str) -> None:
-    reason = ssh_errors.find_reason(lines, place="h")
-    assert reason is not None
-    assert says in str(reason)
-
-
-def test_what_is_not_known_is_not_explained() -> None:
-    lines = ["Have a nice day.", "a@h: Permission denied, please try again."]
-    assert ssh_errors.find_reason(lines, place="h") is None
-
-
-def test_the_command_holds_no_user_text_as_an_option() -> None:
-    address = ServerAddress(host="h", user="u", port=22, path="/a:b")
-    command = ssh._master_command(address, ClientLimits(), "/d")
-    assert command[-2:] == ["--", "h"]
-    assert command[command.index("-L") + 1] == "/d/c:/a\\:b"
-    with pytest.raises(TransportError, match="longer than 107"):
-        ssh._in_forward("/" + "x" * 107)
-
-
-def test_a_log_is_bounded_and_tame(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    with open_pipe() as (reading, writing), os.fdopen(writing, "wb", buffering=0) as pipe:
-        log = SshLog(reading, LogReporter(), ClientLimits())
-        pipe.write(b"one\r\n\x1b[2Jtw")
-        assert log.read_available()
-        pipe.write(b"o\xff\n" + b"x" * 50_000)
-        assert log.read_available()
-        pipe.write(b"\n" * 500 + b"last\n")
-        pipe.close()
-        assert not log.read_available()
-    assert list(log.lines)[:2] == ["one", "[2Jtwo\ufffd"]
-    assert len(log.lines[2]) <= 4096
-    assert log.last_line == "last"
-    assert "\x1b" not in caplog.text
-
-
-def test_a_log_says_once_what_it_says_again(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    with open_pipe() as (reading, writing), os.fdopen(writing, "wb", buffering=0) as pipe:
-        log = SshLog(reading, LogReporter(), ClientLimits())
-        pipe.write(b"refused\n" * 3 + b"other\nrefused\n")
-        log.read_available()
-    assert [record.message for record in caplog.records] == ["ssh: refused", "ssh: other", "ssh: refused"]
-    assert len(log.lines) == 5
 
 
 @e2e

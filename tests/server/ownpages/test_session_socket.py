@@ -16,6 +16,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.events import ServerEvent, Stop
 from conductor_trio.control.messages import Takeover
+from conductor_trio.limits import ServerLimits
 from conductor_trio.pages.session_page import SESSION_PAGE
 from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.states import Cause
@@ -31,6 +32,7 @@ from tests.support.engine import (
 from tests.support.shares import LINK_TOKEN, ask, cookie, give, make_share
 
 PATIENCE = 10.0
+LIMITS = ServerLimits(page_update_pause=0.02)
 
 
 @asynccontextmanager
@@ -82,7 +84,7 @@ async def next_with(page: WebSocketConnection, name: str) -> Any:
 
 
 async def test_the_page_is_for_those_with_a_token(short_tmp: Path) -> None:
-    async with open_engine(short_tmp, Application(OK)) as engine:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine:
         give(engine, make_share())
         visitor = engine.connect()
         for path in (b"/_conductor/", b"/_conductor"):
@@ -109,13 +111,13 @@ async def test_the_page_is_for_those_with_a_token(short_tmp: Path) -> None:
 )
 async def test_nobody_else_looks_on(short_tmp: Path, token: bytes, origin: str) -> None:
     fields = b"Connection: upgrade\r\nUpgrade: websocket\r\nOrigin: " + origin.encode() + b"\r\n"
-    async with open_engine(short_tmp, Application(OK)) as engine:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine:
         data = request(b"GET /_conductor/live HTTP/1.1", fields, auth=cookie(token))
         assert (await ask(engine.connect(), data)).status == 403
 
 
 async def test_it_tells_what_happens(short_tmp: Path) -> None:
-    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine, open_page(engine) as page:
         first = await next_session(page, lambda told: True)
         assert (first["you"], first["key"], first["state"], first["requests"]) == ("owner", "app", "live", 0)
         assert first["visitors"] == 0  # who looks on is no visitor
@@ -131,7 +133,7 @@ async def test_it_tells_what_happens(short_tmp: Path) -> None:
 
 async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
     heard: list[ServerEvent] = []
-    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine, open_page(engine) as page:
         listen(engine, heard)
         await page.send_message(json.dumps({"do": "share", "label": "Bob", "for": 3600, "once": False}))
         link = await next_with(page, "link")
@@ -150,7 +152,7 @@ async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
 
 
 async def test_commands_in_quick_succession_do_not_undo_each_other(short_tmp: Path) -> None:
-    async with open_engine(short_tmp, Application(OK)) as engine:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine:
         give(engine, make_share())
         async with open_page(engine) as page:
             await next_session(page, lambda told: True)
@@ -162,7 +164,7 @@ async def test_commands_in_quick_succession_do_not_undo_each_other(short_tmp: Pa
 
 
 async def test_a_session_that_has_ended_takes_no_commands(short_tmp: Path) -> None:
-    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine, open_page(engine) as page:
         await next_session(page, lambda told: True)
         engine.end_session()
         await page.send_message(json.dumps({"do": "stop"}))
@@ -175,7 +177,7 @@ async def test_a_session_that_has_ended_takes_no_commands(short_tmp: Path) -> No
 )
 async def test_who_was_given_a_link_can_do_nothing(short_tmp: Path, wish: str) -> None:
     heard: list[ServerEvent] = []
-    async with open_engine(short_tmp, Application(OK)) as engine:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine:
         listen(engine, heard)
         give(engine, make_share())
         async with open_page(engine, LINK_TOKEN) as page:
@@ -187,7 +189,7 @@ async def test_who_was_given_a_link_can_do_nothing(short_tmp: Path, wish: str) -
 
 @pytest.mark.parametrize("wish", ["nonsense", '{"do": "list"}', "[]", '{"do": "reboot"}', '{"do": null}', "\xff"])
 async def test_a_page_that_is_not_understood_is_told(short_tmp: Path, wish: str) -> None:
-    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine, open_page(engine) as page:
         await page.send_message(wish)
         assert await next_with(page, "error")
         assert (await ask(engine.connect(), request())).status == 200
@@ -195,7 +197,7 @@ async def test_a_page_that_is_not_understood_is_told(short_tmp: Path, wish: str)
 
 
 async def test_a_revoked_share_looks_on_no_longer(short_tmp: Path) -> None:
-    async with open_engine(short_tmp, Application(OK)) as engine:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine:
         give(engine, make_share())
         async with open_page(engine, LINK_TOKEN) as page:
             await next_session(page, lambda told: True)
@@ -206,7 +208,7 @@ async def test_a_revoked_share_looks_on_no_longer(short_tmp: Path) -> None:
 
 
 async def test_it_stays_when_the_link_is_lost_and_when_the_session_ends(short_tmp: Path) -> None:
-    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as page:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine, open_page(engine) as page:
         await next_session(page, lambda told: bool(told["state"] == "live"))
         former = engine.route
         engine.routes.change(former.id, Cause.LINK_LOST)
@@ -221,7 +223,7 @@ async def test_it_stays_when_the_link_is_lost_and_when_the_session_ends(short_tm
 
 @pytest.mark.parametrize("how", ["revoked while the link is lost", "another owner's session"])
 async def test_nobody_looks_on_at_what_opens_to_them_no_more(how: str, short_tmp: Path) -> None:
-    async with open_engine(short_tmp, Application(OK)) as engine:
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine:
         give(engine, make_share())
         async with open_page(engine, LINK_TOKEN) as page:
             await next_session(page, lambda told: bool(told["state"] == "live"))

@@ -1,0 +1,71 @@
+"""The command lines of OpenSSH, sans-IO: of the control master, and of what runs over its connection."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from conductor_trio.client.config.address import ServerAddress
+from conductor_trio.errors import TransportError
+from conductor_trio.limits import MAX_SOCKET_PATH, ClientLimits
+
+#: What the control master writes to its standard output when it stands.
+UP = b"conductor-trio: up"
+
+_RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
+
+
+def format_master_command(
+    address: ServerAddress, limits: ClientLimits, directory: str, *, may_ask: bool
+) -> list[str]:
+    """Return the command of the control master, whose sockets are in `directory`; raises `TransportError`.
+
+    `may_ask` tells that somebody is there who can be asked for a password.
+    """
+    assert address.host is not None  # otherwise the local transport is meant
+    options = [
+        "ControlPersist=no",
+        "PermitLocalCommand=yes",
+        f"LocalCommand=echo '{UP.decode()}'",
+        f"ConnectTimeout={limits.connect_timeout}",
+        f"ServerAliveInterval={limits.ssh_alive_interval}",
+        f"ServerAliveCountMax={limits.ssh_alive_count}",
+        "ExitOnForwardFailure=no",  # the user's configuration may forward ports that another ssh of theirs has
+        "ForwardX11=no",
+        "ForwardAgent=no",
+        "LogLevel=INFO",  # a quieter one would leave us without a reason
+    ]
+    if not may_ask:
+        options.append("BatchMode=yes")
+    command = ["ssh", "-M", "-S", _control_socket(directory), "-N", "-T"]
+    for option in options:
+        command += ["-o", option]
+    if address.user:
+        command += ["-l", address.user]
+    if address.port:
+        command += ["-p", str(address.port)]
+    return [*command, "-L", f"{directory}/c:{escape_forward_path(address.path)}", "--", address.host]
+
+
+def format_command(directory: str) -> list[str]:
+    """Return the beginning of a command over the connection of the control master in `directory`."""
+    # It needs no configuration for that, and must not make another connection.
+    return ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", _control_socket(directory), "-T"]
+
+
+def escape_forward_path(path: str) -> str:
+    """Return a path as it stands in -L and -R; raises `TransportError` where ssh would take it for another."""
+    # Some versions of ssh expand % and ${} there and some do not, so neither spelling is right for all.
+    if not path.startswith("/") or re.search(r"[%$\x00-\x1f\x7f]", path):
+        raise TransportError(
+            f"SSH cannot forward to {path!r}: it must be absolute, and without %, $, control codes"
+        )
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise TransportError(f"SSH cannot forward to {path}: it is longer than {MAX_SOCKET_PATH} bytes")
+    return re.sub(r"([\\:])", r"\\\1", path)
+
+
+def _control_socket(directory: str) -> str:
+    path = f"{directory}/m"
+    assert len(path) + _RANDOM_SUFFIX <= MAX_SOCKET_PATH
+    return path

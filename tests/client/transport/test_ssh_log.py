@@ -1,0 +1,78 @@
+"""The standard error of ssh: bounded, harmless for a terminal, and reported line by line."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import trio
+
+from conductor_trio.client.output import events
+from conductor_trio.client.output.reporter import LogReporter
+from conductor_trio.client.transport.ssh_log import SshLog
+from conductor_trio.limits import ClientLimits
+from conductor_trio.net.process import open_pipe
+
+
+def test_a_log_is_bounded_and_tame(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with open_pipe() as (reading, writing), os.fdopen(writing, "wb", buffering=0) as pipe:
+        log = SshLog(reading, LogReporter(), ClientLimits())
+        pipe.write(b"one\r\n\x1b[2Jtw")
+        assert log.read_available()
+        pipe.write(b"o\xff\n" + b"x" * 50_000)
+        assert log.read_available()
+        pipe.write(b"\n" * 500 + b"last\n")
+        pipe.close()
+        assert not log.read_available()
+    assert list(log.lines)[:2] == ["one", "[2Jtwo\ufffd"]
+    assert len(log.lines[2]) <= 4096
+    assert log.last_line == "last"
+    assert "\x1b" not in caplog.text
+
+
+def test_a_log_says_once_what_it_says_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with open_pipe() as (reading, writing), os.fdopen(writing, "wb", buffering=0) as pipe:
+        log = SshLog(reading, LogReporter(), ClientLimits())
+        pipe.write(b"refused\n" * 3 + b"other\nrefused\n")
+        log.read_available()
+    assert [record.message for record in caplog.records] == ["ssh: refused", "ssh: other", "ssh: refused"]
+    assert len(log.lines) == 5
+
+
+class Reports(list[events.Report]):
+    """Keeps what is reported."""
+
+    def send(self, report: events.Report) -> None:
+        self.append(report)
+
+
+def test_a_line_that_explains_a_failure_is_marked() -> None:
+    reports = Reports()
+    with open_pipe() as (reading, writing), os.fdopen(writing, "wb", buffering=0) as pipe:
+        log = SshLog(reading, reports, ClientLimits())
+        pipe.write(b"Welcome\n \na@h: Permission denied (publickey).\nnot whole")
+        log.read_available()
+    assert reports == [
+        events.SshLine(text="Welcome"),
+        events.SshLine(text="a@h: Permission denied (publickey).", is_reason=True),
+    ]
+    assert log.last_line == "a@h: Permission denied (publickey)."
+
+
+async def test_it_is_read_as_it_comes_and_to_its_end() -> None:
+    """More than a pipe holds: whoever writes never waits for long."""
+    reports = Reports()
+    with open_pipe() as (reading, writing):
+        log = SshLog(reading, reports, ClientLimits())
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(log.run)
+
+                async with trio.lowlevel.FdStream(writing) as pipe:
+                    for number in range(1000):
+                        await pipe.send_all(b"%d %b\n" % (number, b"x" * 200))
+    assert len(reports) == 1000
+    assert len(log.lines) == ClientLimits().max_ssh_lines
+    assert log.last_line.startswith("999 ")

@@ -9,23 +9,15 @@ import attrs
 
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
 from conductor_trio.access.login_link import parse_login_link, safe_redirect_target
+from conductor_trio.access.origins import Policy, comes_from_here, may_use_cookie
 from conductor_trio.access.reasons import Reason, Redirect, Refusal
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
-from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.http1.authority import Authority, parse_authority
 from conductor_trio.http1.cookies import COOKIE_NAME
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.request_fields import RequestFields
 from conductor_trio.limits import MAX_TOKENS_SHOWN
 
 OWN_PREFIX = "/_conductor"
-
-
-@attrs.frozen(kw_only=True)
-class Policy:
-    """What the operator allows; `allowed_origins` are further Origin values, in lower case."""
-
-    allowed_origins: frozenset[bytes] = frozenset()
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +87,7 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
     by_bearer, principal = _find_principal(head.parsed, access, now)
     if principal is None:
         return _ask_for_token(head)
-    if not by_bearer and (head.upgrades or not head.is_safe) and not _comes_from_here(head, policy):
+    if not by_bearer and not _is_own_request(head, policy, https=https):
         return Respond(reason=Refusal.CROSS_SITE)
     return Forward(drop_authorization=by_bearer, principal=principal)
 
@@ -106,6 +98,12 @@ class _OwnerShown:
 
     access: Access
     by_bearer: bool
+
+
+def _is_own_request(head: RequestHead, policy: Policy, *, https: bool) -> bool:
+    """Whether a request that the cookie lets in may come from where it comes from."""
+    asks_for_change = bool(head.upgrades) or not head.is_safe
+    return may_use_cookie(head, policy) and (not asks_for_change or comes_from_here(head, policy, https=https))
 
 
 def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[bool, Principal | None]:
@@ -161,9 +159,9 @@ def _decide_own(
     if access is None:
         return Respond(reason=Refusal.NO_ROUTE)
     if page == "/login":
-        return _decide_form(head, policy)
+        return _decide_form(head, policy, https=https)
     if page in ("", "/", "/live"):
-        return _decide_session(head, access, policy, is_socket=page == "/live", now=now)
+        return _decide_session(head, access, policy, is_socket=page == "/live", https=https, now=now)
     link = parse_login_link(path, query)
     if link is None:
         return Respond(reason=Refusal.NO_PAGE)
@@ -183,14 +181,16 @@ def _decide_own(
     return Respond(reason=Redirect(where=link.next, set_cookie=format_cookie(link.token, https=https)))
 
 
-def _decide_form(head: RequestHead, policy: Policy) -> Decision:
+def _decide_form(head: RequestHead, policy: Policy, *, https: bool) -> Decision:
     if head.method != b"POST":
         return _ask_for_token(head) if head.is_safe else Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     # Another site's page could log a visitor in as somebody else.
-    return SubmitToken() if _comes_from_here(head, policy) else Respond(reason=Refusal.CROSS_SITE)
+    return SubmitToken() if comes_from_here(head, policy, https=https) else Respond(reason=Refusal.CROSS_SITE)
 
 
-def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_socket: bool, now: float) -> Decision:
+def _decide_session(
+    head: RequestHead, access: Access, policy: Policy, *, is_socket: bool, https: bool, now: float
+) -> Decision:
     if not head.is_safe:
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     _, principal = _find_principal(head.parsed, access, now)
@@ -200,11 +200,9 @@ def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_soc
         return Respond(reason=Refusal.NO_PAGE)
     if not is_socket:
         return SessionPage()
-    return (
-        SessionSocket(principal=principal)
-        if _comes_from_here(head, policy)
-        else Respond(reason=Refusal.CROSS_SITE)
-    )
+    if not _is_own_request(head, policy, https=https):
+        return Respond(reason=Refusal.CROSS_SITE)
+    return SessionSocket(principal=principal)
 
 
 def decide_login(
@@ -240,26 +238,3 @@ def format_cookie(token: bytes, *, https: bool) -> str:
     """Write a Set-Cookie field's value that lets a browser in (RFC 6265bis section 4.1)."""
     secure = "; Secure" if https else ""
     return f"{COOKIE_NAME.decode()}={cookie_value(token)}; HttpOnly; Path=/; SameSite=Lax{secure}"
-
-
-def _comes_from_here(head: RequestHead, policy: Policy) -> bool:
-    """Whether a page of the route's own host sent this, or no page at all.
-
-    Neighbours on the parent domain count as the same site to a browser, so SameSite does not keep them out. The
-    scheme is not compared, since TLS may end in front of us.
-    """
-    if head.parsed.origin is None or head.parsed.origin.lower() in policy.allowed_origins:
-        return True
-    origin = _parse_origin(head.parsed.origin)
-    return origin is not None and head.authority is not None and origin.agrees_with(head.authority)
-
-
-def _parse_origin(value: bytes) -> Authority | None:
-    """Return an Origin's host and port, None for ``null`` and whatever is no origin (RFC 6454 section 7)."""
-    try:
-        parts = urlsplit(value.decode("ascii"))
-        if parts.scheme not in ("http", "https") or parts.path or parts.query or parts.fragment:
-            return None
-        return parse_authority(parts.netloc.encode("ascii"))
-    except (ValueError, RemoteProtocolError):
-        return None

@@ -6,7 +6,6 @@ import pytest
 
 from conductor_trio.access.decide import (
     Forward,
-    Policy,
     RedeemOneTimeLink,
     Respond,
     ServerOptions,
@@ -16,6 +15,7 @@ from conductor_trio.access.decide import (
     SubmitToken,
 )
 from conductor_trio.access.grants import Principal, Share
+from conductor_trio.access.origins import Policy
 from conductor_trio.access.reasons import ApplicationStarting, LinkLost, Redirect, Refusal, SessionEnded
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.http1.request import parse_request_head

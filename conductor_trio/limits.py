@@ -44,6 +44,12 @@ MAX_TOKENS_SHOWN = 200
 #: Bytes of randomness in a token that we make: 192 bits, 32 letters.
 TOKEN_ENTROPY = 24
 
+# Preflights of pages of allowed origins (Fetch section 3.2).
+MAX_PREFLIGHT = 2 * KIB  # bytes of the method and the names of fields that it asks for
+PREFLIGHT_MAX_AGE = (
+    600  # seconds for which a browser remembers the answer: a changed option is in force in minutes
+)
+
 # After how many seconds a page that says what is wrong asks again by itself.
 STARTING_RELOAD = 2  # most applications take a few
 LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute

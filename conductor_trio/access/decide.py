@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from conductor_trio.access.cors import Preflight, read_preflight
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
 from conductor_trio.access.login_link import parse_login_link, safe_redirect_target
 from conductor_trio.access.origins import Policy, comes_from_here, may_use_cookie
@@ -71,7 +72,7 @@ class ServerOptions:
     """Say what the server as a whole can do (``OPTIONS *``)."""
 
 
-OwnPage = RedeemOneTimeLink | SubmitToken | SessionPage | SessionSocket | StatusPage | ServerOptions
+OwnPage = RedeemOneTimeLink | SubmitToken | SessionPage | SessionSocket | StatusPage | ServerOptions | Preflight
 Decision = Forward | Respond | OwnPage
 
 
@@ -80,13 +81,13 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
     if head.target == b"*":
         return ServerOptions()
     path, _, query = head.target.decode("ascii").partition("?")
-    if _is_own(path):
+    if is_own(path):
         return _decide_own(head, access, policy, path, query, https=https, now=now)
     if access is None:
         return Respond(reason=Refusal.NO_ROUTE)
     by_bearer, principal = _find_principal(head.parsed, access, now)
     if principal is None:
-        return _ask_for_token(head)
+        return read_preflight(head, policy) or _ask_for_token(head)
     if not by_bearer and not _is_own_request(head, policy, https=https):
         return Respond(reason=Refusal.CROSS_SITE)
     return Forward(drop_authorization=by_bearer, principal=principal)
@@ -137,7 +138,7 @@ def _shown_tokens(shown: RequestFields) -> list[bytes]:
     return candidates
 
 
-def _is_own(path: str) -> bool:
+def is_own(path: str) -> bool:
     """Whether a path is the server's, in any spelling that an application might take for that."""
     if "%" not in path and "_conductor" not in path:
         return False
@@ -229,7 +230,7 @@ def _page_before(head: RequestHead) -> str:
         parts = urlsplit(referers[0].decode("ascii")) if len(referers) == 1 else None
     except ValueError:
         parts = None
-    if parts is None or _is_own(parts.path):
+    if parts is None or is_own(parts.path):
         return "/"
     return safe_redirect_target(parts.path + (f"?{parts.query}" if parts.query else ""))
 

@@ -10,6 +10,7 @@ from typing import assert_never
 
 import attrs
 
+from conductor_trio.access.cors import Preflight, preflight_fields
 from conductor_trio.access.reasons import (
     ApplicationStarting,
     BadRequest,
@@ -271,12 +272,22 @@ def status_page(values: Mapping[str, int]) -> Document:
     return Document(content_type=b"application/json", body=json.dumps(told).encode())
 
 
+def preflight_answer(preflight: Preflight) -> Document:
+    """Return the answer to a preflight, whose fields are all that it says."""
+    return Document(content_type=b"text/plain", body=b"", fields=preflight_fields(preflight))
+
+
 def format_answer(
-    answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool, date: bytes
+    answer: Reply | Document,
+    request: RequestHead | None,
+    *,
+    keep_alive: bool,
+    date: bytes,
+    added: tuple[tuple[bytes, bytes], ...] = (),
 ) -> bytes:
     """Write an answer, head and body, in the form that the visitor asks for: HTML, JSON or plain text.
 
-    The body is left out, and its length kept, in answer to HEAD.
+    The body is left out, and its length kept, in answer to HEAD. `added` are further fields.
     """
     match answer:
         case Document():
@@ -285,6 +296,7 @@ def format_answer(
             document = _rendered(answer, request)
     fields = (
         *document.fields,
+        *added,
         (b"Date", date),
         (b"Content-Type", document.content_type),
         (b"Content-Length", b"%d" % len(document.body)),

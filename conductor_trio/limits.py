@@ -215,6 +215,7 @@ class ServerLimits:
     max_repeats: int = 3  # of one request: a link that is lost again and again is not to keep a visitor for ever
     idle_looks: int = 16  # at all idle connections, within `idle_timeout`
     max_login_form: int = 4 * KIB  # a token is 32 bytes
+    max_page_proofs: int = 16  # of a session: its pages that were loaded and have not connected yet
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
     page_handshake_timeout: float = 5.0
     page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page

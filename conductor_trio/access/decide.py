@@ -9,9 +9,9 @@ import attrs
 
 from conductor_trio.access.cors import Preflight, read_preflight
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
-from conductor_trio.access.login_link import parse_login_link, safe_redirect_target
-from conductor_trio.access.origins import Policy, comes_from_here, may_use_cookie
-from conductor_trio.access.reasons import Reason, Redirect, Refusal
+from conductor_trio.access.login_link import LoginLink, parse_login_link, safe_redirect_target
+from conductor_trio.access.origins import Policy, comes_from_here, may_be_whole_tab, may_use_cookie
+from conductor_trio.access.reasons import LinkForOneBrowser, Reason, Redirect, Refusal
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
 from conductor_trio.http1.cookies import COOKIE_NAME
 from conductor_trio.http1.request import RequestHead
@@ -50,9 +50,11 @@ class SubmitToken:
     """Read the login form, whose body brings a token."""
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class SessionPage:
     """Show the session's own page."""
+
+    principal: Principal  #: who looks at it
 
 
 @attrs.frozen(kw_only=True)
@@ -166,20 +168,34 @@ def _decide_own(
     link = parse_login_link(path, query)
     if link is None:
         return Respond(reason=Refusal.NO_PAGE)
-    if head.method not in (b"GET", b"HEAD"):
+    return _decide_link(head, link, access, policy, https=https, now=now)
+
+
+def _decide_link(
+    head: RequestHead, link: LoginLink, access: Access, policy: Policy, *, https: bool, now: float
+) -> Decision:
+    if head.method not in (b"GET", b"HEAD", b"POST"):
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     found = access.find_link(link.token, now)
     match found:
         case None:
             return Respond(reason=Refusal.WRONG_TOKEN, failed_token=True)
         case Share(token_hash=None):
-            if head.method == b"GET":
-                return RedeemOneTimeLink(share=found, next=link.next)
-            # What only looks does not use it up (mail scanners, previews).
-            return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
+            return _decide_one_time_link(head, found, link.next, policy, https=https)
         case Share():
             return Respond(reason=Refusal.LINK_USED)
+    if head.method == b"POST":
+        return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     return Respond(reason=Redirect(where=link.next, set_cookie=format_cookie(link.token, https=https)))
+
+
+def _decide_one_time_link(head: RequestHead, share: Share, where: str, policy: Policy, *, https: bool) -> Decision:
+    """Have a person spend the link by a button: previews, scanners and prefetches do no more than GET it."""
+    if head.method != b"POST":
+        return Respond(reason=LinkForOneBrowser())
+    if not comes_from_here(head, policy, https=https):
+        return Respond(reason=Refusal.CROSS_SITE)
+    return RedeemOneTimeLink(share=share, next=where)
 
 
 def _decide_form(head: RequestHead, policy: Policy, *, https: bool) -> Decision:
@@ -199,10 +215,11 @@ def _decide_session(
         return _ask_for_token(head)
     if is_socket != (b"websocket" in head.upgrades):
         return Respond(reason=Refusal.NO_PAGE)
-    if not is_socket:
-        return SessionPage()
     if not _is_own_request(head, policy, https=https):
         return Respond(reason=Refusal.CROSS_SITE)
+    if not is_socket:
+        may_show = may_be_whole_tab(head)
+        return SessionPage(principal=principal) if may_show else Respond(reason=Refusal.NOT_A_TAB)
     return SessionSocket(principal=principal)
 
 

@@ -19,6 +19,7 @@ class Refusal(enum.Enum):
     WRONG_TOKEN = "wrong token"  #: in a login link # noqa: S105
     WRONG_FORM_TOKEN = "wrong form token"  #: in the login form # noqa: S105
     LINK_USED = "link used"  #: a one-time link, a second time
+    NOT_A_TAB = "not a tab"  #: that asks for the session's page
     CROSS_SITE = "cross-site"  #: another site's page sent it
     TOO_MANY_CONNECTIONS = "too many connections"  #: to the application
     TOO_MANY_VISITORS = "too many visitors"  #: at the gateway
@@ -72,4 +73,18 @@ class UpstreamFailed:
     since: float
 
 
-Reason = Refusal | Redirect | ApplicationStarting | LinkLost | SessionEnded | BadRequest | UpstreamFailed
+@attrs.frozen
+class LinkForOneBrowser:
+    """A one-time link that has not been used was looked at; it is spent by the button on the page that says so."""
+
+
+Reason = (
+    Refusal
+    | Redirect
+    | LinkForOneBrowser
+    | ApplicationStarting
+    | LinkLost
+    | SessionEnded
+    | BadRequest
+    | UpstreamFailed
+)

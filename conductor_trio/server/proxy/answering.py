@@ -13,7 +13,8 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import linger
 from conductor_trio.net.stream import Stream
-from conductor_trio.pages.answers import Document, Reply, answer_for, format_answer
+from conductor_trio.pages.answers import Reply, answer_for, format_answer
+from conductor_trio.pages.documents import Document
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 

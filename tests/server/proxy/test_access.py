@@ -32,6 +32,7 @@ from tests.support.routes import make_route
 from tests.support.shares import LINK_TOKEN, ask, cookie, give, make_share
 
 NOW = 1_000_000.0
+HTML = b"Accept: text/html\r\n"
 
 
 def form(token: bytes, fields: bytes = b"", *, host: bytes = HOST) -> bytes:
@@ -270,17 +271,27 @@ async def test_a_one_time_link_opens_one_browser(short_tmp: Path) -> None:
         give(engine, make_share(is_once=True))
         visitor = engine.connect()
         link = b" /_conductor/auth/%b HTTP/1.1" % LINK_TOKEN
-        # Who only looks, a mail scanner or a preview, does not use it up.
-        assert (await ask(visitor, request(b"HEAD" + link, auth=b""), b"HEAD")).status == 405
-        opened = await ask(visitor, request(b"GET" + link, auth=b""))
-        assert opened.status == 302
+        # Who only looks, a mail scanner, a preview or a prefetch, does not use it up.
+        for method, fields in ((b"HEAD", b""), (b"GET", b""), (b"GET", b"Sec-Purpose: prefetch\r\n")):
+            looked = await ask(visitor, request(method + link, fields + HTML, auth=b""), method)
+            assert looked.status == 200 and looked.values(b"set-cookie") == []
+        assert b'<form method="post">' in looked.body
+        posted = request(b"POST" + link, b"Content-Length: 0\r\nOrigin: http://lab-bob.test\r\n", auth=b"")
+        assert (await ask(visitor, posted, b"POST")).status == 403
+        posted = request(b"POST" + link, b"Content-Length: 0\r\nOrigin: http://app-alice.test\r\n", auth=b"")
+        opened = await ask(visitor, posted, b"POST")
+        assert (opened.status, opened.values(b"location")) == (303, [b"/"])
         token = set_cookie_of(opened)
         assert token != LINK_TOKEN
         assert (await ask(visitor, request(auth=cookie(token)))).status == 200
         assert (await ask(visitor, request(auth=cookie(LINK_TOKEN)))).status == 403
-        again = await ask(visitor, request(b"GET" + link, b"Accept: text/html\r\n", auth=b""))
-        assert again.status == 403 and b"has been used" in again.body
-        assert again.values(b"set-cookie") == []
+        for again in (
+            request(b"GET" + link, HTML, auth=b""),
+            posted.replace(b"\r\n\r\n", b"\r\n" + HTML + b"\r\n"),
+        ):
+            refused = await ask(visitor, again)
+            assert refused.status == 403 and b"has been used" in refused.body
+            assert refused.values(b"set-cookie") == []
         assert (await ask(visitor, form(LINK_TOKEN), b"POST")).status == 403
         engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
         assert (await ask(visitor, request(auth=cookie(token)))).status == 403

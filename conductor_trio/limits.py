@@ -53,6 +53,7 @@ PREFLIGHT_MAX_AGE = (
 # After how many seconds a page that says what is wrong asks again by itself.
 STARTING_RELOAD = 2  # most applications take a few
 LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute
+CROSS_SITE_RELOAD = 1  # the page goes on by itself, now as a page of the application's own host
 BROKEN_RELOAD = 5  # it may need its owner
 BROKEN_RETRY = 2  # Retry-After, for programs
 

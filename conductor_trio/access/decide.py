@@ -10,7 +10,7 @@ import attrs
 from conductor_trio.access.cors import Preflight, read_preflight
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
 from conductor_trio.access.login_link import LoginLink, parse_login_link, safe_redirect_target
-from conductor_trio.access.origins import Policy, comes_from_here, may_be_whole_tab, may_use_cookie
+from conductor_trio.access.origins import Policy, comes_from_here, is_visit, may_be_whole_tab, may_use_cookie
 from conductor_trio.access.reasons import LinkForOneBrowser, Reason, Redirect, Refusal
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
 from conductor_trio.http1.cookies import COOKIE_NAME
@@ -91,7 +91,7 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
     if principal is None:
         return read_preflight(head, policy) or _ask_for_token(head)
     if not by_bearer and not _is_own_request(head, policy, https=https):
-        return Respond(reason=Refusal.CROSS_SITE)
+        return Respond(reason=Refusal.CROSS_SITE_VISIT if is_visit(head) else Refusal.CROSS_SITE)
     return Forward(drop_authorization=by_bearer, principal=principal)
 
 

@@ -78,11 +78,16 @@ def may_use_cookie(head: RequestHead, policy: Policy) -> bool:
         return True
     if _is_allowed(_sender(head), policy):
         return True
-    return (
-        head.method in (b"GET", b"HEAD")
-        and head.values(b"sec-fetch-mode") == [b"navigate"]
-        and head.values(b"sec-fetch-dest") == [b"document"]
-    )
+    return is_visit(head) and head.values(b"sec-fetch-dest") == [b"document"]
+
+
+def is_visit(head: RequestHead) -> bool:
+    """Whether a browser asks for a page to show, in a tab or in a frame.
+
+    Which of them, is lost where the application has a service worker that passes requests on: Chromium then sends
+    ``Sec-Fetch-Dest: empty``.
+    """
+    return head.method in (b"GET", b"HEAD") and head.values(b"sec-fetch-mode") == [b"navigate"]
 
 
 def may_be_whole_tab(head: RequestHead) -> bool:

@@ -21,6 +21,7 @@ class Refusal(enum.Enum):
     LINK_USED = "link used"  #: a one-time link, a second time
     NOT_A_TAB = "not a tab"  #: that asks for the session's page
     CROSS_SITE = "cross-site"  #: another site's page sent it
+    CROSS_SITE_VISIT = "cross-site visit"  #: the same, to look at a page, and we cannot tell whether in a tab
     TOO_MANY_CONNECTIONS = "too many connections"  #: to the application
     TOO_MANY_VISITORS = "too many visitors"  #: at the gateway
     SESSION_CUT = "session cut"  #: the session ended before the application answered

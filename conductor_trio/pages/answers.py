@@ -23,7 +23,7 @@ from conductor_trio.access.reasons import (
 from conductor_trio.errors import UpstreamFault
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_connection
-from conductor_trio.limits import BROKEN_RELOAD, BROKEN_RETRY, LINK_LOST_RELOAD, STARTING_RELOAD
+from conductor_trio.limits import BROKEN_RELOAD, BROKEN_RETRY, CROSS_SITE_RELOAD, LINK_LOST_RELOAD, STARTING_RELOAD
 from conductor_trio.pages.documents import Document
 from conductor_trio.pages.html import POLICY, Form, Page
 
@@ -192,6 +192,14 @@ _REFUSALS = {
         status=403,
         title="Cross-site request refused",
         text="Another site's page sent this request. The gateway lets through only the application's own pages.",
+    ),
+    # Not in a frame, where a browser does not show it: what leads here from there stays where it is.
+    Refusal.CROSS_SITE_VISIT: Reply(
+        status=403,
+        title="Another site led here",
+        text="It led to a page of the application in a way that is open to the application's own pages only.",
+        advice="There is nothing to do: this page becomes the application by itself.",
+        reload=CROSS_SITE_RELOAD,
     ),
     Refusal.NOT_A_TAB: Reply(
         status=403,

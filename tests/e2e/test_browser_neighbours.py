@@ -44,6 +44,12 @@ SHARE = """() => new Promise(resolve => {
   socket.onmessage = event => { const told = JSON.parse(event.data); if (!told.session) resolve(told); };
   socket.onclose = () => resolve("closed");
 })"""
+PASSING = """
+addEventListener("install", () => skipWaiting());
+addEventListener("activate", event => event.waitUntil(clients.claim()));
+addEventListener("fetch", event => event.respondWith(fetch(event.request)));
+"""
+REGISTER = "path => navigator.serviceWorker.register(path).then(() => navigator.serviceWorker.ready)"
 HOLDS = "() => { try { return window.opened.document.title } catch { return null } }"
 READ = """path => fetch(path, {credentials: "include"}).then(
   async answer => [answer.status, await answer.text()], error => "refused"
@@ -87,6 +93,7 @@ def open_street(gateway: Gateway) -> Iterator[Street]:
             "/form": Content(FORM.format(""), fields=(("Referrer-Policy", "no-referrer"),)),
             "/save": Content("<h1>Saved</h1>"),
             "/secret.js": Content("window.secret = 'of the lab'", "text/javascript"),
+            "/passing.js": Content(PASSING, "text/javascript"),
             "/worker.js": Content(WORKER, "text/javascript"),
         }
         evil.pages |= {
@@ -95,6 +102,8 @@ def open_street(gateway: Gateway) -> Iterator[Street]:
                 f"<iframe src='{lab.url}/'></iframe><iframe src='{lab.url}/_conductor/'></iframe>"
                 f"<a href='{lab.url}/'>A link</a>"
             ),
+            "/link": Content(f"<a href='{lab.url}/'>A link</a>"),
+            "/frame": Content(f"<iframe src='{lab.url}/'></iframe>"),
             "/form": Content(FORM.format(lab.url), fields=(("Referrer-Policy", "no-referrer"),)),
         }
         portal.pages["/"] = Content(f"<title>portal</title><iframe src='{lab.url}/'></iframe>")
@@ -166,12 +175,23 @@ def test_a_window_of_the_applications_does_not_hold_the_sessions_page(street: St
         assert page.evaluate(HOLDS) is None
 
 
+def test_a_link_leads_to_an_application_whose_service_worker_hides_that_it_is_one(street: Street) -> None:
+    with street.visit() as page:
+        page.goto(street.lab.url + "/")
+        page.evaluate(REGISTER, "/passing.js")
+        page.wait_for_function("() => navigator.serviceWorker.controller")
+        page.goto(street.evil.url + "/link")
+        page.get_by_role("link").click()
+        expect(page.locator("h1")).to_have_text("The lab")
+        # In a frame the browser does not even show the page of ours, which would go on by itself.
+        page.goto(street.evil.url + "/frame", wait_until="load")
+        assert page.frames[1].url.startswith("chrome-error:")
+
+
 def test_a_service_worker_finds_no_proof(street: Street) -> None:
     with street.visit() as page:
         page.goto(street.lab.url + "/")
-        page.evaluate(
-            "() => navigator.serviceWorker.register('/worker.js').then(() => navigator.serviceWorker.ready)"
-        )
+        page.evaluate(REGISTER, "/worker.js")
         page.wait_for_function("() => navigator.serviceWorker.controller")
         page.goto(street.lab.url + "/_conductor/")
         expect(page.locator("body")).to_contain_text("found")

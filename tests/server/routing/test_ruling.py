@@ -90,6 +90,7 @@ WRONG_TOKEN = Respond(reason=Refusal.NO_TOKEN, failed_token=True)
 WRONG_LINK = Respond(reason=Refusal.WRONG_TOKEN, failed_token=True)
 ONE_BROWSER = Respond(reason=LinkForOneBrowser())
 NOT_A_TAB = Respond(reason=Refusal.NOT_A_TAB)
+CROSS_SITE_VISIT = Respond(reason=Refusal.CROSS_SITE_VISIT)
 CROSS_SITE = Respond(reason=Refusal.CROSS_SITE)
 NOT_ALLOWED = Respond(reason=Refusal.METHOD_NOT_ALLOWED)
 COOKIE = "authorization=t0ken; HttpOnly; Path=/; SameSite=Lax"
@@ -140,6 +141,7 @@ REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
     ("a script at the session's page", b"GET", b"/_conductor/", OWNERS + SCRIPTS, NOT_A_TAB),
     ("a frame for the session's page", b"GET", b"/_conductor/", OWNERS + FRAMES, NOT_A_TAB),
     ("a neighbour's frame", b"GET", b"/_conductor/", OWNERS + NEIGHBOURS + FRAMES, CROSS_SITE),
+    ("a neighbour's frame of the application", b"GET", b"/", OWNERS + NEIGHBOURS + FRAMES, CROSS_SITE_VISIT),
     ("a neighbour's script", b"GET", b"/", OWNERS + NEIGHBOURS + SCRIPTS, CROSS_SITE),
     ("a neighbour's script with a bearer", b"GET", b"/", BEARER + NEIGHBOURS + SCRIPTS, THROUGH_BEARER),
     ("a preflight of a neighbour", b"OPTIONS", b"/", FOREIGN + PREFLIGHT, NO_TOKEN),

@@ -102,6 +102,7 @@ def open_street(gateway: Gateway) -> Iterator[Street]:
                 f"<iframe src='{lab.url}/'></iframe><iframe src='{lab.url}/_conductor/'></iframe>"
                 f"<a href='{lab.url}/'>A link</a>"
             ),
+            "/clear": Content("cleared", fields=(("Clear-Site-Data", '"cookies", "*"'),)),
             "/link": Content(f"<a href='{lab.url}/'>A link</a>"),
             "/frame": Content(f"<iframe src='{lab.url}/'></iframe>"),
             "/form": Content(FORM.format(lab.url), fields=(("Referrer-Policy", "no-referrer"),)),
@@ -125,6 +126,13 @@ def test_a_neighbours_page_gets_at_nothing_but_leads_here(street: Street) -> Non
         assert page.evaluate(PUT, street.lab.url + "/api") == "refused"
         assert street.lab.seen == []
         page.get_by_role("link").click()
+        expect(page.locator("h1")).to_have_text("The lab")
+
+
+def test_a_neighbour_that_clears_cookies_logs_nobody_out(street: Street) -> None:
+    with street.visit() as page:
+        page.goto(street.evil.url + "/clear", wait_until="load")
+        page.goto(street.lab.url + "/")
         expect(page.locator("h1")).to_have_text("The lab")
 
 

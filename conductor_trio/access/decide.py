@@ -10,7 +10,14 @@ import attrs
 from conductor_trio.access.cors import Preflight, read_preflight
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
 from conductor_trio.access.login_link import LoginLink, parse_login_link, safe_redirect_target
-from conductor_trio.access.origins import Policy, comes_from_here, is_visit, may_be_whole_tab, may_use_cookie
+from conductor_trio.access.origins import (
+    Policy,
+    comes_from_here,
+    is_own_part,
+    is_visit,
+    may_be_whole_tab,
+    may_use_cookie,
+)
 from conductor_trio.access.reasons import LinkForOneBrowser, Reason, Redirect, Refusal
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
 from conductor_trio.http1.cookies import COOKIE_NAME
@@ -130,7 +137,9 @@ def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[b
 
 
 def _ask_for_token(head: RequestHead) -> Respond:
-    return Respond(reason=Refusal.NO_TOKEN, failed_token=bool(head.parsed.tokens or head.parsed.bearer))
+    if head.parsed.tokens or head.parsed.bearer:
+        return Respond(reason=Refusal.NO_TOKEN, failed_token=True)
+    return Respond(reason=Refusal.NO_CREDENTIALS if is_own_part(head) else Refusal.NO_TOKEN)
 
 
 def _shown_tokens(shown: RequestFields) -> list[bytes]:

@@ -90,6 +90,15 @@ def is_visit(head: RequestHead) -> bool:
     return head.method in (b"GET", b"HEAD") and head.values(b"sec-fetch-mode") == [b"navigate"]
 
 
+def is_own_part(head: RequestHead) -> bool:
+    """Whether a page of the route's own origin asks for a part of itself, such as its web manifest.
+
+    Browsers leave the cookie out there unless the page says otherwise, as they do with what scripts ask for so.
+    """
+    modes = head.values(b"sec-fetch-mode")
+    return _fetch_site(head) == b"same-origin" and len(modes) == 1 and modes != [b"navigate"]
+
+
 def may_be_whole_tab(head: RequestHead) -> bool:
     """Whether the answer is shown in a tab of its own and goes to no script, as far as the browser tells.
 

@@ -16,6 +16,7 @@ class Refusal(enum.Enum):
     NO_PAGE = "no page"  #: the server has no page of that path
     METHOD_NOT_ALLOWED = "method not allowed"  #: for a page of the server's own
     NO_TOKEN = "no token"  #: none was shown, or no right one # noqa: S105
+    NO_CREDENTIALS = "no credentials"  #: the application's own page asked for a part of itself without the cookie
     WRONG_TOKEN = "wrong token"  #: in a login link # noqa: S105
     WRONG_FORM_TOKEN = "wrong form token"  #: in the login form # noqa: S105
     LINK_USED = "link used"  #: a one-time link, a second time

@@ -44,6 +44,7 @@ class Reply:
     fields: tuple[tuple[bytes, bytes], ...] = ()
     reload: int | None = None  #: after how many seconds a browser is to ask again by itself
     form: Form = Form.NONE
+    is_expected: bool = False  #: nobody is kept from anything, so that it does not count
 
 
 _BAD_REQUEST_TEXTS = {
@@ -166,6 +167,15 @@ _REFUSALS = {
         advice="Open the link that its owner gave you, or enter the token from it, the letters and digits after "
         "/_conductor/auth/.",
         form=Form.TOKEN,
+    ),
+    Refusal.NO_CREDENTIALS: Reply(
+        status=403,
+        title="Asked for without credentials",
+        text="A page of the application asked for this without the cookie, so that the gateway does not know for "
+        "whom.",
+        advice='The page can ask with it: by crossorigin="use-credentials" in a link to a web manifest, by '
+        'credentials: "same-origin" in a fetch.',
+        is_expected=True,
     ),
     Refusal.WRONG_TOKEN: Reply(
         status=403,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from conductor_trio.access.origins import (
     Policy,
     comes_from_here,
+    is_own_part,
     may_be_whole_tab,
     may_use_cookie,
     parse_origin,
@@ -138,6 +139,23 @@ def test_the_own_page_and_a_browser_without_a_word_use_the_cookie(
 )
 def test_what_is_shown_in_a_tab_of_its_own(fields: bytes, may_be: bool) -> None:
     assert may_be_whole_tab(make_head(fields, method=b"GET")) is may_be
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "is_part"),
+    [
+        (b"same-origin", b"cors", True),
+        (b"same-origin", b"no-cors", True),
+        (b"same-origin", b"navigate", False),
+        (b"same-site", b"cors", False),
+        (b"cross-site", b"no-cors", False),
+        (b"none", b"no-cors", False),
+    ],
+)
+def test_what_a_page_asks_for_of_itself(site: bytes, mode: bytes, is_part: bool) -> None:
+    fields = b"Sec-Fetch-Site: %b\r\nSec-Fetch-Mode: %b\r\n" % (site, mode)
+    assert is_own_part(make_head(fields, method=b"GET")) is is_part
+    assert not is_own_part(make_head(b"Sec-Fetch-Site: same-origin\r\n", method=b"GET"))
 
 
 @given(st.binary())

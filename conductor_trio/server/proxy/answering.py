@@ -73,7 +73,8 @@ async def _send_answer(
     keep_alive: bool,
 ) -> None:
     """Count an answer and send it."""
-    proxy.counters.count_answer(answer.status)
+    if not (isinstance(answer, Reply) and answer.is_expected):
+        proxy.counters.count_answer(answer.status)
     added = () if request is None else _sharing_fields(answer, request, proxy)
     await visitor.send_all(
         format_answer(answer, request, keep_alive=keep_alive, date=proxy.date.now(), added=added)

@@ -189,6 +189,38 @@ async def test_the_form_is_no_page_of_its_own(short_tmp: Path) -> None:
         assert (await ask(visitor, form(TOKEN, host=b"nobody.test"), b"POST")).status == 404
 
 
+# What shows no token is no guess.
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "counted"),
+    [
+        (
+            b"/manifest.json",
+            b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: manifest\r\n",
+            0,
+        ),
+        (b"/font.woff2", b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: font\r\n", 0),
+        (b"/", b"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Purpose: prefetch\r\n", 30),
+        (b"/favicon.ico", b"", 30),
+        (b"/robots.txt", b"", 30),
+        (b"/apple-touch-icon.png", b"", 30),
+    ],
+)
+async def test_who_shows_no_token_is_neither_slowed_down_nor_told_of(
+    short_tmp: Path, target: bytes, fields: bytes, counted: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_engine(short_tmp, Application(OK), patience=1000) as engine:
+        visitor = engine.connect_memory()
+        start = trio.current_time()
+        for _ in range(30):
+            assert (await ask(visitor, request(b"GET " + target + b" HTTP/1.1", fields, auth=b""))).status == 403
+        assert trio.current_time() - start < 1
+        record = engine.planes.sessions.records.get(engine.route_id)
+        assert record is not None and record.event_log.describe() == []
+        assert engine.planes.counters.unauthorized == counted
+
+
 # Shares.
 
 

@@ -73,6 +73,7 @@ BEARER = b"Authorization: Bearer t0ken\r\n"
 WRONG = b"Cookie: authorization=wrong\r\n"
 FOREIGN = b"Origin: http://evil.test\r\n"
 NEIGHBOURS = b"Sec-Fetch-Site: same-site\r\n"
+OWN_PARTS = b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: manifest\r\n"
 SCRIPTS = b"Sec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"
 FRAMES = b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n"
 PORTALS = b"Origin: https://portal.test\r\n"
@@ -103,6 +104,9 @@ REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
     ("a bearer's", b"GET", b"/", BEARER, THROUGH_BEARER),
     ("a friend's", b"GET", b"/", FRIENDS, THROUGH_FRIEND),
     ("a stranger's", b"GET", b"/", b"", NO_TOKEN),
+    ("an own page's web manifest", b"GET", b"/manifest.json", OWN_PARTS, Respond(reason=Refusal.NO_CREDENTIALS)),
+    ("an own page's part with a wrong token", b"GET", b"/manifest.json", WRONG + OWN_PARTS, WRONG_TOKEN),
+    ("a prefetch", b"GET", b"/", b"Sec-Purpose: prefetch\r\n", NO_TOKEN),
     ("one with a wrong token", b"GET", b"/", WRONG, WRONG_TOKEN),
     ("another site's change", b"POST", b"/", OWNERS + FOREIGN, CROSS_SITE),
     ("another site's upgrade", b"GET", b"/", OWNERS + FOREIGN + WEBSOCKET, CROSS_SITE),

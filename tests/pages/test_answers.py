@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from html.parser import HTMLParser
 
 import h11
@@ -30,7 +31,6 @@ from conductor_trio.pages.documents import (
     session_document,
     status_page,
 )
-from tests.pages.test_documents import STATUS
 
 REASONS: list[Reason] = [
     *Refusal,
@@ -51,7 +51,7 @@ ANSWERS: list[Reply | Document] = [
     OPTIONS_ANSWER,
     preflight_answer(Preflight(origin=b"https://portal.test", method=b"PUT", headers=(b"x-a",))),
     session_document("a-proof"),
-    status_page(STATUS),
+    status_page(Counter()),
 ]
 
 

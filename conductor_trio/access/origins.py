@@ -47,6 +47,12 @@ def parse_origin(value: bytes) -> Origin | None:
     return Origin(scheme=parts.scheme, host=authority.host, port=port)
 
 
+def format_origin(origin: Origin) -> str:
+    """Write an origin as browsers do (RFC 6454 section 6.2)."""
+    port = "" if origin.port == _DEFAULT_PORTS[origin.scheme] else f":{origin.port}"
+    return f"{origin.scheme}://{origin.host}{port}"
+
+
 def comes_from_here(head: RequestHead, policy: Policy, *, https: bool) -> bool:
     """Whether a page of the route's own origin, or of an allowed one, sent this, or no page at all.
 

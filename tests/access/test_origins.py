@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from conductor_trio.access.origins import (
     Policy,
     comes_from_here,
+    format_origin,
     is_own_part,
     may_be_whole_tab,
     may_use_cookie,
@@ -161,4 +162,6 @@ def test_what_a_page_asks_for_of_itself(site: bytes, mode: bytes, is_part: bool)
 @given(st.binary())
 def test_any_value_is_an_origin_or_none(value: bytes) -> None:
     origin = parse_origin(value)
-    assert origin is None or (origin.host and 0 < origin.port < 65536)
+    if origin is not None:
+        assert origin.host and 0 < origin.port < 65536
+        assert parse_origin(format_origin(origin).encode()) == origin

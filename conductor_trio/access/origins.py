@@ -60,10 +60,12 @@ def comes_from_here(head: RequestHead, policy: Policy, *, https: bool) -> bool:
     that an origin of HTTPS is never foreign for its scheme. ``null`` is what sandboxed pages say, and those
     without a referrer, whose ever they are; only the browser can tell.
     """
-    value = head.parsed.origin
-    if value is None or _is_allowed(value, policy):
+    value, site = head.parsed.origin, _fetch_site(head)
+    if value is None:
+        return site is None or site in _OWN_SITES
+    if _is_allowed(value, policy):
         return True
-    is_own_by_browser = _fetch_site(head) == b"same-origin"
+    is_own_by_browser = site == b"same-origin"
     if value == b"null":
         return is_own_by_browser
     origin, own = parse_origin(value), head.authority

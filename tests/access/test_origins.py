@@ -76,7 +76,10 @@ def test_an_origin_is_scheme_host_and_port(origin: bytes, host: bytes, by_http: 
         (b"Origin: http://x.test\r\nSec-Fetch-Site: same-origin\r\n", False),
         (b"Origin: https://y.test\r\nSec-Fetch-Site: same-origin\r\n", False),
         (b"", True),
-        (b"Sec-Fetch-Site: same-site\r\n", True),  # which is the cookie's matter
+        (b"Sec-Fetch-Site: none\r\n", True),
+        (b"Sec-Fetch-Site: same-origin\r\n", True),
+        (b"Sec-Fetch-Site: same-site\r\n", False),
+        (b"Sec-Fetch-Site: cross-site\r\n", False),
     ],
 )
 def test_what_the_browser_says_settles_what_the_origin_does_not(fields: bytes, passes: bool) -> None:

@@ -44,9 +44,16 @@ MAX_TOKENS_SHOWN = 200
 #: Bytes of randomness in a token that we make: 192 bits, 32 letters.
 TOKEN_ENTROPY = 24
 
+# Preflights of pages of allowed origins (Fetch section 3.2).
+MAX_PREFLIGHT = 2 * KIB  # bytes of the method and the names of fields that it asks for
+PREFLIGHT_MAX_AGE = (
+    600  # seconds for which a browser remembers the answer: a changed option is in force in minutes
+)
+
 # After how many seconds a page that says what is wrong asks again by itself.
 STARTING_RELOAD = 2  # most applications take a few
 LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute
+CROSS_SITE_RELOAD = 1  # the page goes on by itself, now as a page of the application's own host
 BROKEN_RELOAD = 5  # it may need its owner
 BROKEN_RETRY = 2  # Retry-After, for programs
 
@@ -209,6 +216,7 @@ class ServerLimits:
     max_repeats: int = 3  # of one request: a link that is lost again and again is not to keep a visitor for ever
     idle_looks: int = 16  # at all idle connections, within `idle_timeout`
     max_login_form: int = 4 * KIB  # a token is 32 bytes
+    max_page_proofs: int = 16  # of a session: its pages that were loaded and have not connected yet
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
     page_handshake_timeout: float = 5.0
     page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page

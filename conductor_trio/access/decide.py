@@ -7,25 +7,25 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from conductor_trio.access.cors import Preflight, read_preflight
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
-from conductor_trio.access.login_link import parse_login_link, safe_redirect_target
-from conductor_trio.access.reasons import Reason, Redirect, Refusal
+from conductor_trio.access.login_link import LoginLink, parse_login_link, safe_redirect_target
+from conductor_trio.access.origins import (
+    Policy,
+    comes_from_here,
+    is_own_part,
+    is_visit,
+    may_be_whole_tab,
+    may_use_cookie,
+)
+from conductor_trio.access.reasons import LinkForOneBrowser, Reason, Redirect, Refusal
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
-from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.http1.authority import Authority, parse_authority
 from conductor_trio.http1.cookies import COOKIE_NAME
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.request_fields import RequestFields
 from conductor_trio.limits import MAX_TOKENS_SHOWN
 
 OWN_PREFIX = "/_conductor"
-
-
-@attrs.frozen(kw_only=True)
-class Policy:
-    """What the operator allows; `allowed_origins` are further Origin values, in lower case."""
-
-    allowed_origins: frozenset[bytes] = frozenset()
 
 
 @attrs.frozen(kw_only=True)
@@ -57,9 +57,11 @@ class SubmitToken:
     """Read the login form, whose body brings a token."""
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class SessionPage:
     """Show the session's own page."""
+
+    principal: Principal  #: who looks at it
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +81,7 @@ class ServerOptions:
     """Say what the server as a whole can do (``OPTIONS *``)."""
 
 
-OwnPage = RedeemOneTimeLink | SubmitToken | SessionPage | SessionSocket | StatusPage | ServerOptions
+OwnPage = RedeemOneTimeLink | SubmitToken | SessionPage | SessionSocket | StatusPage | ServerOptions | Preflight
 Decision = Forward | Respond | OwnPage
 
 
@@ -88,15 +90,15 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
     if head.target == b"*":
         return ServerOptions()
     path, _, query = head.target.decode("ascii").partition("?")
-    if _is_own(path):
+    if is_own(path):
         return _decide_own(head, access, policy, path, query, https=https, now=now)
     if access is None:
         return Respond(reason=Refusal.NO_ROUTE)
     by_bearer, principal = _find_principal(head.parsed, access, now)
     if principal is None:
-        return _ask_for_token(head)
-    if not by_bearer and (head.upgrades or not head.is_safe) and not _comes_from_here(head, policy):
-        return Respond(reason=Refusal.CROSS_SITE)
+        return read_preflight(head, policy) or _ask_for_token(head)
+    if not by_bearer and not _is_own_request(head, policy, https=https):
+        return Respond(reason=Refusal.CROSS_SITE_VISIT if is_visit(head) else Refusal.CROSS_SITE)
     return Forward(drop_authorization=by_bearer, principal=principal)
 
 
@@ -106,6 +108,12 @@ class _OwnerShown:
 
     access: Access
     by_bearer: bool
+
+
+def _is_own_request(head: RequestHead, policy: Policy, *, https: bool) -> bool:
+    """Whether a request that the cookie lets in may come from where it comes from."""
+    asks_for_change = bool(head.upgrades) or not head.is_safe
+    return may_use_cookie(head, policy) and (not asks_for_change or comes_from_here(head, policy, https=https))
 
 
 def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[bool, Principal | None]:
@@ -129,7 +137,9 @@ def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[b
 
 
 def _ask_for_token(head: RequestHead) -> Respond:
-    return Respond(reason=Refusal.NO_TOKEN, failed_token=bool(head.parsed.tokens or head.parsed.bearer))
+    if head.parsed.tokens or head.parsed.bearer:
+        return Respond(reason=Refusal.NO_TOKEN, failed_token=True)
+    return Respond(reason=Refusal.NO_CREDENTIALS if is_own_part(head) else Refusal.NO_TOKEN)
 
 
 def _shown_tokens(shown: RequestFields) -> list[bytes]:
@@ -139,7 +149,7 @@ def _shown_tokens(shown: RequestFields) -> list[bytes]:
     return candidates
 
 
-def _is_own(path: str) -> bool:
+def is_own(path: str) -> bool:
     """Whether a path is the server's, in any spelling that an application might take for that."""
     if "%" not in path and "_conductor" not in path:
         return False
@@ -161,36 +171,52 @@ def _decide_own(
     if access is None:
         return Respond(reason=Refusal.NO_ROUTE)
     if page == "/login":
-        return _decide_form(head, policy)
+        return _decide_form(head, policy, https=https)
     if page in ("", "/", "/live"):
-        return _decide_session(head, access, policy, is_socket=page == "/live", now=now)
+        return _decide_session(head, access, policy, is_socket=page == "/live", https=https, now=now)
     link = parse_login_link(path, query)
     if link is None:
         return Respond(reason=Refusal.NO_PAGE)
-    if head.method not in (b"GET", b"HEAD"):
+    return _decide_link(head, link, access, policy, https=https, now=now)
+
+
+def _decide_link(
+    head: RequestHead, link: LoginLink, access: Access, policy: Policy, *, https: bool, now: float
+) -> Decision:
+    if head.method not in (b"GET", b"HEAD", b"POST"):
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     found = access.find_link(link.token, now)
     match found:
         case None:
             return Respond(reason=Refusal.WRONG_TOKEN, failed_token=True)
         case Share(token_hash=None):
-            if head.method == b"GET":
-                return RedeemOneTimeLink(share=found, next=link.next)
-            # What only looks does not use it up (mail scanners, previews).
-            return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
+            return _decide_one_time_link(head, found, link.next, policy, https=https)
         case Share():
             return Respond(reason=Refusal.LINK_USED)
+    if head.method == b"POST":
+        return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     return Respond(reason=Redirect(where=link.next, set_cookie=format_cookie(link.token, https=https)))
 
 
-def _decide_form(head: RequestHead, policy: Policy) -> Decision:
+def _decide_one_time_link(head: RequestHead, share: Share, where: str, policy: Policy, *, https: bool) -> Decision:
+    """Have a person spend the link by a button: previews, scanners and prefetches do no more than GET it."""
+    if head.method != b"POST":
+        return Respond(reason=LinkForOneBrowser())
+    if not comes_from_here(head, policy, https=https):
+        return Respond(reason=Refusal.CROSS_SITE)
+    return RedeemOneTimeLink(share=share, next=where)
+
+
+def _decide_form(head: RequestHead, policy: Policy, *, https: bool) -> Decision:
     if head.method != b"POST":
         return _ask_for_token(head) if head.is_safe else Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     # Another site's page could log a visitor in as somebody else.
-    return SubmitToken() if _comes_from_here(head, policy) else Respond(reason=Refusal.CROSS_SITE)
+    return SubmitToken() if comes_from_here(head, policy, https=https) else Respond(reason=Refusal.CROSS_SITE)
 
 
-def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_socket: bool, now: float) -> Decision:
+def _decide_session(
+    head: RequestHead, access: Access, policy: Policy, *, is_socket: bool, https: bool, now: float
+) -> Decision:
     if not head.is_safe:
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     _, principal = _find_principal(head.parsed, access, now)
@@ -198,13 +224,12 @@ def _decide_session(head: RequestHead, access: Access, policy: Policy, *, is_soc
         return _ask_for_token(head)
     if is_socket != (b"websocket" in head.upgrades):
         return Respond(reason=Refusal.NO_PAGE)
+    if not _is_own_request(head, policy, https=https):
+        return Respond(reason=Refusal.CROSS_SITE)
     if not is_socket:
-        return SessionPage()
-    return (
-        SessionSocket(principal=principal)
-        if _comes_from_here(head, policy)
-        else Respond(reason=Refusal.CROSS_SITE)
-    )
+        may_show = may_be_whole_tab(head)
+        return SessionPage(principal=principal) if may_show else Respond(reason=Refusal.NOT_A_TAB)
+    return SessionSocket(principal=principal)
 
 
 def decide_login(
@@ -231,7 +256,7 @@ def _page_before(head: RequestHead) -> str:
         parts = urlsplit(referers[0].decode("ascii")) if len(referers) == 1 else None
     except ValueError:
         parts = None
-    if parts is None or _is_own(parts.path):
+    if parts is None or is_own(parts.path):
         return "/"
     return safe_redirect_target(parts.path + (f"?{parts.query}" if parts.query else ""))
 
@@ -240,26 +265,3 @@ def format_cookie(token: bytes, *, https: bool) -> str:
     """Write a Set-Cookie field's value that lets a browser in (RFC 6265bis section 4.1)."""
     secure = "; Secure" if https else ""
     return f"{COOKIE_NAME.decode()}={cookie_value(token)}; HttpOnly; Path=/; SameSite=Lax{secure}"
-
-
-def _comes_from_here(head: RequestHead, policy: Policy) -> bool:
-    """Whether a page of the route's own host sent this, or no page at all.
-
-    Neighbours on the parent domain count as the same site to a browser, so SameSite does not keep them out. The
-    scheme is not compared, since TLS may end in front of us.
-    """
-    if head.parsed.origin is None or head.parsed.origin.lower() in policy.allowed_origins:
-        return True
-    origin = _parse_origin(head.parsed.origin)
-    return origin is not None and head.authority is not None and origin.agrees_with(head.authority)
-
-
-def _parse_origin(value: bytes) -> Authority | None:
-    """Return an Origin's host and port, None for ``null`` and whatever is no origin (RFC 6454 section 7)."""
-    try:
-        parts = urlsplit(value.decode("ascii"))
-        if parts.scheme not in ("http", "https") or parts.path or parts.query or parts.fragment:
-            return None
-        return parse_authority(parts.netloc.encode("ascii"))
-    except (ValueError, RemoteProtocolError):
-        return None

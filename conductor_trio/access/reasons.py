@@ -16,10 +16,13 @@ class Refusal(enum.Enum):
     NO_PAGE = "no page"  #: the server has no page of that path
     METHOD_NOT_ALLOWED = "method not allowed"  #: for a page of the server's own
     NO_TOKEN = "no token"  #: none was shown, or no right one # noqa: S105
+    NO_CREDENTIALS = "no credentials"  #: the application's own page asked for a part of itself without the cookie
     WRONG_TOKEN = "wrong token"  #: in a login link # noqa: S105
     WRONG_FORM_TOKEN = "wrong form token"  #: in the login form # noqa: S105
     LINK_USED = "link used"  #: a one-time link, a second time
+    NOT_A_TAB = "not a tab"  #: that asks for the session's page
     CROSS_SITE = "cross-site"  #: another site's page sent it
+    CROSS_SITE_VISIT = "cross-site visit"  #: the same, to look at a page, and we cannot tell whether in a tab
     TOO_MANY_CONNECTIONS = "too many connections"  #: to the application
     TOO_MANY_VISITORS = "too many visitors"  #: at the gateway
     SESSION_CUT = "session cut"  #: the session ended before the application answered
@@ -72,4 +75,18 @@ class UpstreamFailed:
     since: float
 
 
-Reason = Refusal | Redirect | ApplicationStarting | LinkLost | SessionEnded | BadRequest | UpstreamFailed
+@attrs.frozen
+class LinkForOneBrowser:
+    """A one-time link that has not been used was looked at; it is spent by the button on the page that says so."""
+
+
+Reason = (
+    Refusal
+    | Redirect
+    | LinkForOneBrowser
+    | ApplicationStarting
+    | LinkLost
+    | SessionEnded
+    | BadRequest
+    | UpstreamFailed
+)

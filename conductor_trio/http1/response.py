@@ -22,11 +22,13 @@ from conductor_trio.http1.body import (
 from conductor_trio.http1.cookies import sets_own_cookie
 from conductor_trio.http1.fields import (
     HOP_BY_HOP,
+    Field,
     Fields,
     format_fields,
     list_elements,
     parse_field_block,
 )
+from conductor_trio.http1.site_data import keep_own_site_data
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 
@@ -89,12 +91,22 @@ def parse_response_head(head: bytes, *, method: bytes, max_fields: int) -> Respo
 
 def _end_to_end_block(fields: Fields, options: frozenset[bytes]) -> bytes:
     return format_fields(
-        field
+        kept
         for field in fields
         if field.lower not in _NOT_FORWARDED
         and field.lower not in options
-        and not (field.lower == b"set-cookie" and sets_own_cookie(field.value))
+        and (kept := _spare_neighbours(field)) is not None
     )
+
+
+def _spare_neighbours(field: Field) -> Field | None:
+    """Return a field without what it would do to our cookie or to other origins, None where nothing is left."""
+    if field.lower == b"set-cookie":
+        return None if sets_own_cookie(field.value) else field
+    if field.lower == b"clear-site-data":
+        value = keep_own_site_data(field.value)
+        return Field(field.name, field.lower, value) if value else None
+    return field
 
 
 _UNDERSTOOD = frozenset([b"connection", b"content-length", b"date", b"transfer-encoding", b"upgrade"])

@@ -102,10 +102,15 @@ def plan_response_framing(request: RequestHead, response: ResponseHead, *, may_k
 
 
 def format_response_head(
-    request: RequestHead, response: ResponseHead, framing: ResponseFraming, *, date: bytes
+    request: RequestHead,
+    response: ResponseHead,
+    framing: ResponseFraming,
+    *,
+    date: bytes,
+    added: tuple[tuple[bytes, bytes], ...] = (),
 ) -> bytes:
-    """Write a final response's head; a Date is added where it has none (RFC 9110 section 6.6.1)."""
-    parts = [response.forwarded_head]
+    """Write a final response's head; a Date is added where it has none (RFC 9110 section 6.6.1), and `added`."""
+    parts = [response.forwarded_head, *(b"%b: %b\r\n" % field for field in added)]
     if not response.has_date:
         parts.append(b"Date: %b\r\n" % date)
     if framing.chunked:

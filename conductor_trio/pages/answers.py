@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import assert_never
@@ -13,6 +12,7 @@ import attrs
 from conductor_trio.access.reasons import (
     ApplicationStarting,
     BadRequest,
+    LinkForOneBrowser,
     LinkLost,
     Reason,
     Redirect,
@@ -23,9 +23,9 @@ from conductor_trio.access.reasons import (
 from conductor_trio.errors import UpstreamFault
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_connection
-from conductor_trio.limits import BROKEN_RELOAD, BROKEN_RETRY, LINK_LOST_RELOAD, STARTING_RELOAD
-from conductor_trio.pages import session_page
-from conductor_trio.pages.html import POLICY, Page
+from conductor_trio.limits import BROKEN_RELOAD, BROKEN_RETRY, CROSS_SITE_RELOAD, LINK_LOST_RELOAD, STARTING_RELOAD
+from conductor_trio.pages.documents import Document
+from conductor_trio.pages.html import POLICY, Form, Page
 
 _GATEWAY = "Gateway"
 _LINK = "Link between the gateway and the application's computer"
@@ -43,30 +43,9 @@ class Reply:
     hop: str = _GATEWAY
     fields: tuple[tuple[bytes, bytes], ...] = ()
     reload: int | None = None  #: after how many seconds a browser is to ask again by itself
-    has_token_form: bool = False
+    form: Form = Form.NONE
+    is_expected: bool = False  #: nobody is kept from anything, so that it does not count
 
-
-@attrs.frozen(kw_only=True)
-class Document:
-    """An answer whose body is made already, such as the counters."""
-
-    content_type: bytes
-    body: bytes
-    status: int = 200
-    fields: tuple[tuple[bytes, bytes], ...] = ()
-
-
-SESSION_PAGE = Document(
-    content_type=b"text/html; charset=utf-8",
-    body=session_page.SESSION_PAGE,
-    fields=((b"Content-Security-Policy", session_page.SESSION_POLICY), (b"Referrer-Policy", b"no-referrer")),
-)
-OPTIONS_ANSWER = Document(
-    content_type=b"text/plain",
-    body=b"",
-    status=200,
-    fields=((b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),),
-)
 
 _BAD_REQUEST_TEXTS = {
     400: "The gateway could not read this request without a doubt about its meaning, and did not pass it on.",
@@ -161,6 +140,16 @@ def _redirect(reason: Redirect) -> Reply:
     )
 
 
+_LINK_FOR_ONE_BROWSER = Reply(
+    status=200,
+    title="A link for one browser",
+    text="This link opens the application once, for the browser in which it is used. It has not been used yet.",
+    advice="Go on in the browser in which you want to work: by the button, or, with a program, by a POST to this "
+    "address.",
+    form=Form.OPEN,
+    # The address must reach nobody else. Were it kept from ourselves, too, the form would come without an origin.
+    fields=((b"Referrer-Policy", b"same-origin"),),
+)
 _REFUSALS = {
     Refusal.NO_ROUTE: Reply(
         status=404,
@@ -177,7 +166,16 @@ _REFUSALS = {
         "browser has not shown its token.",
         advice="Open the link that its owner gave you, or enter the token from it, the letters and digits after "
         "/_conductor/auth/.",
-        has_token_form=True,
+        form=Form.TOKEN,
+    ),
+    Refusal.NO_CREDENTIALS: Reply(
+        status=403,
+        title="Asked for without credentials",
+        text="A page of the application asked for this without the cookie, so that the gateway does not know for "
+        "whom.",
+        advice='The page can ask with it: by crossorigin="use-credentials" in a link to a web manifest, by '
+        'credentials: "same-origin" in a fetch.',
+        is_expected=True,
     ),
     Refusal.WRONG_TOKEN: Reply(
         status=403,
@@ -185,14 +183,14 @@ _REFUSALS = {
         text="Its token is not, or no longer, one of the application's: it may have been started anew, or the "
         "link may have ended.",
         advice="Ask the application's owner for a new link, or enter the token that you have.",
-        has_token_form=True,
+        form=Form.TOKEN,
     ),
     Refusal.WRONG_FORM_TOKEN: Reply(
         status=403,
         title="This token does not open the application",
         text="It is not, or no longer, one of the application's tokens.",
         advice="Check that you have copied all of it, or ask the application's owner for a new link.",
-        has_token_form=True,
+        form=Form.TOKEN,
     ),
     Refusal.LINK_USED: Reply(
         status=403,
@@ -204,6 +202,21 @@ _REFUSALS = {
         status=403,
         title="Cross-site request refused",
         text="Another site's page sent this request. The gateway lets through only the application's own pages.",
+    ),
+    # Not in a frame, where a browser does not show it: what leads here from there stays where it is.
+    Refusal.CROSS_SITE_VISIT: Reply(
+        status=403,
+        title="Another site led here",
+        text="It led to a page of the application in a way that is open to the application's own pages only.",
+        advice="There is nothing to do: this page becomes the application by itself.",
+        reload=CROSS_SITE_RELOAD,
+    ),
+    Refusal.NOT_A_TAB: Reply(
+        status=403,
+        title="This page needs a tab of its own",
+        text="The session's page is given to nothing but a tab that shows it: no frame, script or service worker.",
+        advice="Open it from the address bar. If the application has a service worker, hold Shift while you load "
+        "the page anew.",
     ),
     Refusal.METHOD_NOT_ALLOWED: Reply(
         status=405,
@@ -224,6 +237,8 @@ def answer_for(reason: Reason) -> Reply:
             return _REFUSALS[reason]
         case Redirect():
             return _redirect(reason)
+        case LinkForOneBrowser():
+            return _LINK_FOR_ONE_BROWSER
         case ApplicationStarting():
             return _starting(reason.since)
         case LinkLost():
@@ -249,34 +264,17 @@ def _upstream_text(fault: UpstreamFault, what: str) -> str:
     assert_never(fault)
 
 
-#: What monitoring systems poll, by the names that they are told; those up to `broken` are the contract's.
-_STATUS_NAMES = {
-    "requestTotal": "requests_total",
-    "requestActive": "requests_active",
-    "unauthorized": "unauthorized",
-    "noroute": "no_route",
-    "broken": "broken",
-    "limited": "limited",
-    "refused": "refused",
-    "internalErrors": "internal_errors",
-    "routesTotal": "routes_total",
-    "routesLost": "routes_detached",
-    "requestsHeld": "requests_parked",
-}
-
-
-def status_page(values: Mapping[str, int]) -> Document:
-    """Return the server's counters as JSON; `values` are by our own names."""
-    told = {name: values[ours] for name, ours in _STATUS_NAMES.items()}
-    return Document(content_type=b"application/json", body=json.dumps(told).encode())
-
-
 def format_answer(
-    answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool, date: bytes
+    answer: Reply | Document,
+    request: RequestHead | None,
+    *,
+    keep_alive: bool,
+    date: bytes,
+    added: tuple[tuple[bytes, bytes], ...] = (),
 ) -> bytes:
     """Write an answer, head and body, in the form that the visitor asks for: HTML, JSON or plain text.
 
-    The body is left out, and its length kept, in answer to HEAD.
+    The body is left out, and its length kept, in answer to HEAD. `added` are further fields.
     """
     match answer:
         case Document():
@@ -285,6 +283,7 @@ def format_answer(
             document = _rendered(answer, request)
     fields = (
         *document.fields,
+        *added,
         (b"Date", date),
         (b"Content-Type", document.content_type),
         (b"Content-Length", b"%d" % len(document.body)),
@@ -302,6 +301,9 @@ def format_answer(
     return head if request is not None and request.method == b"HEAD" else head + document.body
 
 
+_REDIRECTIONS = (302, 303)
+
+
 def _rendered(reply: Reply, request: RequestHead | None) -> Document:
     code = f"{reply.status} {HTTPStatus(reply.status).phrase}"
     accept = request.parsed.accept if request else b""
@@ -314,9 +316,11 @@ def _rendered(reply: Reply, request: RequestHead | None) -> Document:
             code=code,
             # What was sent as a change is not repeated by itself, and a form's answer has no address.
             reload=reply.reload if request and request.is_safe else None,
-            has_token_form=reply.has_token_form,
+            form=reply.form,
         )
         fields = (*reply.fields, (b"Content-Security-Policy", POLICY))
+        if reply.status not in _REDIRECTIONS:  # a portal may well watch the window in which it opens a login link
+            fields += ((b"Cross-Origin-Opener-Policy", b"same-origin"),)
         return Document(
             status=reply.status, content_type=b"text/html; charset=utf-8", body=page.render(), fields=fields
         )

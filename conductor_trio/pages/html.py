@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from html import escape
 
 import attrs
@@ -64,6 +65,21 @@ spellcheck="false" autocapitalize="none">
 """
 
 
+#: To the page's own address, which holds the link, so that nothing that the visitor sent is repeated.
+_OPEN_FORM = """<form method="post">
+<button type="submit" autofocus>Open the application</button>
+</form>
+"""
+
+
+class Form(enum.Enum):
+    """What a page has its reader do."""
+
+    NONE = ""
+    TOKEN = _TOKEN_FORM  #: enter a token
+    OPEN = _OPEN_FORM  #: spend the one-time link that leads to the page
+
+
 @attrs.frozen(kw_only=True)
 class Page:
     """What a page says: where it comes from or what failed, what is so, and what to do next."""
@@ -74,7 +90,7 @@ class Page:
     advice: str
     code: str
     reload: int | None = None  #: after how many seconds a browser is to ask again by itself
-    has_token_form: bool = False
+    form: Form = Form.NONE
 
     def render(self) -> bytes:
         """Return the page as HTML in UTF-8."""
@@ -83,7 +99,7 @@ class Page:
             hop=escape(self.hop),
             text=escape(self.text),
             advice=f'<p class="next">{escape(self.advice)}</p>\n' if self.advice else "",
-            form=_TOKEN_FORM if self.has_token_form else "",
+            form=self.form.value,
             code=escape(self.code),
             reload="" if self.reload is None else f'<meta http-equiv="refresh" content="{self.reload}">\n',
             style=STYLE,

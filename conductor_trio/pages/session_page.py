@@ -42,6 +42,7 @@ const left = seconds => {
 const states = {live: "Running", starting: "Starting", lost: "Link lost, being made again",
   ended: "Ended"};
 let socket = null;
+let proof = document.querySelector("meta[name=proof]").content;
 const tell = message => socket.send(JSON.stringify(message));
 const put = (id, text) => { const place = find(id); if (place.textContent !== text) place.textContent = text; };
 const item = (text, name, act) => {
@@ -87,8 +88,13 @@ const show = told => {
 };
 const connect = () => {
   socket = new WebSocket(location.href.replace(/^http/, "ws").replace(/[^/]*$/, "live"));
+  socket.addEventListener("open", () => { if (proof) tell({do: "prove", proof: proof}); });
   socket.addEventListener("message", event => {
     const told = JSON.parse(event.data);
+    if (told.proof !== undefined) {
+      find("stale").hidden = Boolean(told.proof);
+      proof = told.proof;
+    }
     if (told.session) {
       const end = told.session.idleUntil;
       show(told.session);
@@ -122,6 +128,7 @@ _BODY = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="proof" content="%(proof)s">
 <title>Session</title>
 <style>%(style)s</style>
 </head>
@@ -131,6 +138,8 @@ _BODY = """<!doctype html>
 <h1>What happens here</h1>
 <p><a href="/">Open the application</a></p>
 <p id="news" role="status">Connecting to the gateway.</p>
+<p id="stale" class="next" hidden>The gateway no longer knows this page. To share or to stop, \
+<a href="">load it anew</a>.</p>
 <noscript><p class="next">This page shows what happens as it happens, for which it needs JavaScript. \
 <code>conductor-trio ls</code> shows the same.</p></noscript>
 <dl>
@@ -170,7 +179,11 @@ _BODY = """<!doctype html>
 </html>
 """
 
-SESSION_PAGE = (_BODY % {"style": STYLE + _OWN_STYLE, "script": _SCRIPT}).encode()
+
+def render_session_page(proof: str) -> bytes:
+    """Return the page; `proof`, of letters that need no escaping, shows the gateway that its script speaks."""
+    return (_BODY % {"style": STYLE + _OWN_STYLE, "script": _SCRIPT, "proof": proof}).encode()
+
 
 #: Its own script and its own WebSocket, and nothing else.
 SESSION_POLICY = (

@@ -58,7 +58,7 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ss
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ssl-key-file -r -F -d 'its private key'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ssl-allowed-clients -r -F -d 'CA file: let in only visitors whose certificate it verifies'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l trusted-proxy -x -d 'front proxy whose X-Forwarded-* fields are believed; a UNIX socket\'s peers always are'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l allow-origin -x -d 'further origin whose pages may send requests, such as https://portal.example.org'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l allow-origin -x -d 'further origin whose pages may use the applications, such as https://portal.example.org'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l grace -x -d 'how long running requests may go on at the end (default 10)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l take-over -d 'take the place of the server that runs on RUNTIME_DIR, if one does, without a pause'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -s v -l verbose -d 'log more, as JSON'

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from conductor_trio.access.decide import (
     Decision,
     Forward,
-    Policy,
     Respond,
     ServerOptions,
     StatusPage,
     decide,
 )
 from conductor_trio.access.grants import Access
+from conductor_trio.access.origins import Policy
 from conductor_trio.access.reasons import Redirect, Refusal
 from conductor_trio.access.tokens import TokenHash, hash_token
 from conductor_trio.http1.request import RequestHead, parse_request_head
@@ -77,6 +77,7 @@ def test_an_empty_token_lets_nobody_in() -> None:
     ("origin", "passes"),
     [
         (b"http://x.test", True),
+        (b"http://x.test:8080", False),
         (b"HTTPS://X.test:443", True),
         (b"https://portal.test", True),
         (b"https://PORTAL.test", True),

@@ -355,8 +355,14 @@ async def test_the_login_link_sets_a_cookie_for_https_only_and_is_not_logged(sho
 async def test_a_page_of_the_neighbours_is_refused(short_tmp: Path) -> None:
     alice = Application(ALICE.answer)
     async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
-        for origin, status in ((BOB.host, 403), (f"{ALICE.host}:8443", 200), (ALICE.host, 200)):
-            fields = b"Origin: https://%b\r\nContent-Length: 0\r\n" % origin.encode()
+        for origin, status in (
+            (f"https://{BOB.host}", 403),
+            (f"https://{ALICE.host}:8443", 403),
+            (f"http://{ALICE.host}", 403),  # as which nobody comes here
+            (f"https://{ALICE.host}:443", 200),
+            (f"https://{ALICE.host}", 200),
+        ):
+            fields = b"Origin: %b\r\nContent-Length: 0\r\n" % origin.encode()
             await visitor.send(request(ALICE, line="POST", fields=fields))
             assert (await visitor.receive_response()).status == status
 

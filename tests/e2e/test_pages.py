@@ -92,6 +92,17 @@ def test_a_one_time_link_opens_one_browser(browser: Browser, demo: Demo) -> None
     see_that_one_browser_gets_in(browser, link)
 
 
+def test_the_page_still_shares_after_its_connection_was_lost(browser: Browser, demo: Demo) -> None:
+    owner = open_session_page(browser, demo)
+    make_link(owner, "Jane")
+    for label in ("John", "Jill"):
+        with owner.expect_websocket():  # which the page opens anew
+            owner.evaluate("socket.close()")
+        expect(owner.locator("#news")).to_have_text("")  # once it is told something again
+        make_link(owner, label)
+    expect(owner.locator("#stale")).to_be_hidden()
+
+
 def test_the_owner_stops_the_application(browser: Browser, demo: Demo) -> None:
     owner = open_session_page(browser, demo)
     owner.on("dialog", lambda dialog: dialog.accept())

@@ -78,6 +78,10 @@ def test_framing_that_is_in_doubt_and_fields_that_are_not_strict_are_refused(lin
         (b"Keep-Alive: timeout=5\r\nUpgrade: h2c\r\n", b""),
         (b"Content-Length: 5\r\nETag: x\r\n", b"ETag: x\r\n"),
         (b"Transfer-Encoding: chunked\r\nDate: x\r\n", b"Date: x\r\n"),
+        (
+            b'Clear-Site-Data: "cookies", "storage"\r\nClear-Site-Data: "cookies"\r\n',
+            b'Clear-Site-Data: "storage"\r\n',
+        ),
         (b"Set-Cookie: authorization=x\r\nSet-Cookie: a=b\r\n", b"Set-Cookie: a=b\r\n"),
     ],
 )

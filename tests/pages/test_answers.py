@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from html.parser import HTMLParser
 
 import h11
 import pytest
 
+from conductor_trio.access.cors import Preflight
 from conductor_trio.access.reasons import (
     ApplicationStarting,
     BadRequest,
+    LinkForOneBrowser,
     LinkLost,
     Reason,
     Redirect,
@@ -20,25 +23,19 @@ from conductor_trio.access.reasons import (
 )
 from conductor_trio.errors import UpstreamFault
 from conductor_trio.http1.request import parse_request_head
-from conductor_trio.pages import answers
-from conductor_trio.pages.answers import Document, Reply, answer_for, format_answer
+from conductor_trio.pages.answers import Reply, answer_for, format_answer
+from conductor_trio.pages.documents import (
+    OPTIONS_ANSWER,
+    Document,
+    preflight_answer,
+    session_document,
+    status_page,
+)
 
-STATUS = {
-    "requests_total": 1,
-    "requests_active": 2,
-    "unauthorized": 3,
-    "no_route": 4,
-    "broken": 5,
-    "limited": 6,
-    "refused": 7,
-    "internal_errors": 8,
-    "routes_total": 9,
-    "routes_detached": 10,
-    "requests_parked": 11,
-}
 REASONS: list[Reason] = [
     *Refusal,
     Redirect(where="/", set_cookie="authorization=x"),
+    LinkForOneBrowser(),
     ApplicationStarting(since=0.0),
     LinkLost(since=0.0),
     SessionEnded(since=0.0),
@@ -51,9 +48,10 @@ REASONS: list[Reason] = [
 ]
 ANSWERS: list[Reply | Document] = [
     *map(answer_for, REASONS),
-    answers.OPTIONS_ANSWER,
-    answers.SESSION_PAGE,
-    answers.status_page(STATUS),
+    OPTIONS_ANSWER,
+    preflight_answer(Preflight(origin=b"https://portal.test", method=b"PUT", headers=(b"x-a",))),
+    session_document("a-proof"),
+    status_page(Counter()),
 ]
 
 
@@ -101,10 +99,31 @@ def test_an_answer_to_what_could_not_be_read() -> None:
     assert body.startswith(b"400 Bad Request: ")
 
 
-def test_pages_load_nothing() -> None:
+def as_page(reason: Reason) -> tuple[dict[bytes, bytes], bytes]:
+    """Return the fields and the body that a browser gets for a reason."""
     request = parse_request_head(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n", max_fields=9)
-    response, body = read(format_answer(answer_for(Refusal.NO_TOKEN), request, keep_alive=True, date=b"D"), b"GET")
-    assert b"default-src 'none'" in dict(response.headers)[b"content-security-policy"]
+    response, body = read(format_answer(answer_for(reason), request, keep_alive=True, date=b"D"), b"GET")
+    return dict(response.headers), body
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=str)
+def test_no_other_page_frames_ours_or_holds_its_window(reason: Reason) -> None:
+    fields, _ = as_page(reason)
+    assert b"frame-ancestors 'none'" in fields[b"content-security-policy"]
+    expected = None if isinstance(reason, Redirect) else b"same-origin"
+    assert fields.get(b"cross-origin-opener-policy") == expected
+
+
+def test_a_one_time_link_has_a_button_that_sends_its_own_address() -> None:
+    fields, body = as_page(LinkForOneBrowser())
+    assert b'<form method="post">\n<button' in body and b"<input" not in body
+    # Without any referrer the form would come without its origin, and with more the link would go elsewhere.
+    assert fields[b"referrer-policy"] == b"same-origin"
+
+
+def test_pages_load_nothing() -> None:
+    fields, body = as_page(Refusal.NO_TOKEN)
+    assert b"default-src 'none'" in fields[b"content-security-policy"]
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -156,20 +175,3 @@ def test_what_to_do_when_it_is_not_there_now() -> None:
 def test_what_visitors_are_told(reason: Reason, status: int, text: str) -> None:
     reply = answer_for(reason)
     assert (reply.status, reply.text) == (status, text)
-
-
-def test_the_counters_have_the_names_of_the_contract() -> None:
-    document = answers.status_page(STATUS)
-    assert list(json.loads(document.body).items()) == [
-        ("requestTotal", 1),
-        ("requestActive", 2),
-        ("unauthorized", 3),
-        ("noroute", 4),
-        ("broken", 5),
-        ("limited", 6),
-        ("refused", 7),
-        ("internalErrors", 8),
-        ("routesTotal", 9),
-        ("routesLost", 10),
-        ("requestsHeld", 11),
-    ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.pages.html import POLICY, STYLE, Page
+from conductor_trio.pages.html import POLICY, STYLE, Form, Page
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
 
@@ -65,9 +65,9 @@ def test_markup_of_others_is_shown_as_it_is() -> None:
     ("fields", "tag", "is_there"),
     [
         ({}, "form", False),
-        ({"has_token_form": True}, "form", True),
-        ({"has_token_form": True}, "input", True),
-        ({"has_token_form": True}, "button", True),
+        ({"form": Form.TOKEN}, "form", True),
+        ({"form": Form.TOKEN}, "input", True),
+        ({"form": Form.TOKEN}, "button", True),
         ({"advice": ""}, "form", False),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_browser_asks_again_where_it_is_told_so() -> None:
 
 
 def test_it_is_for_phones_and_screen_readers() -> None:
-    page = make_page(has_token_form=True).render()
+    page = make_page(form=Form.TOKEN).render()
     assert page.startswith(b'<!doctype html>\n<html lang="en">')
     assert b'name="viewport"' in page
     assert b'<label for="token">' in page and b'id="token"' in page

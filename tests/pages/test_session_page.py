@@ -6,9 +6,9 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 
-from conductor_trio.pages.session_page import SESSION_PAGE, SESSION_POLICY
+from conductor_trio.pages.session_page import SESSION_POLICY, render_session_page
 
-PAGE = SESSION_PAGE.decode()
+PAGE = render_session_page("a-proof_1").decode()
 
 
 def test_the_policy_allows_its_own_script_and_no_other() -> None:
@@ -41,3 +41,9 @@ def test_every_field_has_its_label() -> None:
     assert fields
     for field in fields:
         assert f'for="{field}"' in PAGE or re.search(rf'<label[^>]*><input[^>]*id="{field}"', PAGE)
+
+
+def test_the_proof_stands_in_the_page_and_not_in_its_script() -> None:
+    # The policy allows one script, and knows it by its digest.
+    assert PAGE.count("a-proof_1") == 1 and '<meta name="proof" content="a-proof_1">' in PAGE
+    assert render_session_page("").decode() == PAGE.replace("a-proof_1", "")

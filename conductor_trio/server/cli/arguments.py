@@ -8,6 +8,7 @@ import os
 
 import attrs
 
+from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.errors import ConfigError
 from conductor_trio.limits import DEFAULT_PORT, ServerLimits
 from conductor_trio.server.cli.table import LIMITS
@@ -31,7 +32,7 @@ def read_settings(args: argparse.Namespace) -> ServerSettings:
         socket=None if args.socket is None else os.path.abspath(args.socket),
         tls=_tls_settings(args),
         trusted_proxies=tuple(_network(text) for text in args.trusted_proxies),
-        allowed_origins=tuple(args.allowed_origins),
+        allowed_origins=tuple(_origin(text) for text in args.allowed_origins),
         verbose=args.verbose,
         take_over=args.take_over,
         limits=_limits(args),
@@ -43,6 +44,17 @@ def _network(text: str) -> str:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
         raise ConfigError(f"--trusted-proxy: {error}") from error
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers write it: one that is written otherwise would allow nothing."""
+    origin = parse_origin(text.removesuffix("/").encode())
+    if origin is None:
+        raise ConfigError(
+            f"--allow-origin: {text!r} is no origin",
+            advice="write it as https://portal.example.org, without a path",
+        )
+    return format_origin(origin)
 
 
 def _tls_settings(args: argparse.Namespace) -> TlsSettings | None:

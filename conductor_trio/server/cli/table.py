@@ -137,7 +137,7 @@ _TRUST = (
         field="allowed_origins",
         metavar="ORIGIN",
         is_repeatable=True,
-        help="further origin whose pages may send requests, such as https://portal.example.org",
+        help="further origin whose pages may use the applications, such as https://portal.example.org",
     ),
 )
 _TAKE_OVER = Option(

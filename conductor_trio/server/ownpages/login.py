@@ -24,13 +24,11 @@ from conductor_trio.server.routing.table import RouteTable
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def redeem_link(
-    link: RedeemOneTimeLink, route: Route, sessions: SessionService, *, https: bool, status: int = 302
-) -> Redirect:
-    """Spend a one-time link on this browser, which gets a token of its own as its cookie."""
+def redeem_link(link: RedeemOneTimeLink, route: Route, sessions: SessionService, *, https: bool) -> Redirect:
+    """Spend a one-time link on this browser, which has sent a form, and gets a token of its own as its cookie."""
     token = secrets.token_urlsafe(TOKEN_ENTROPY).encode()
     sessions.redeem(route, link.share, hash_token(token))
-    return Redirect(where=link.next, set_cookie=format_cookie(token, https=https), status=status)
+    return Redirect(where=link.next, set_cookie=format_cookie(token, https=https), status=303)
 
 
 class LoginForm:
@@ -58,7 +56,7 @@ class LoginForm:
         route = routes.get(route.id) or route
         decision = decide_login(request, token, route.access, https=https, now=time.time())
         if isinstance(decision, RedeemOneTimeLink):
-            return Respond(reason=redeem_link(decision, route, sessions, https=https, status=303))
+            return Respond(reason=redeem_link(decision, route, sessions, https=https))
         return decision
 
     async def _receive_form(self, request: RequestHead) -> bytes:

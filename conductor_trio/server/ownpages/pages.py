@@ -5,13 +5,15 @@ from __future__ import annotations
 import attrs
 
 from conductor_trio.access.decide import RedeemOneTimeLink, Respond
-from conductor_trio.access.grants import Principal
+from conductor_trio.access.grants import OWNER, Principal
 from conductor_trio.access.reasons import Reason
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.stream import Stream
+from conductor_trio.pages.documents import Document, session_document
 from conductor_trio.server.ownpages.login import LoginForm, redeem_link
+from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.ownpages.session_socket import SessionSocketServer
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
@@ -25,6 +27,11 @@ class OwnPages:
     sessions: SessionService
     routes: RouteTable
     limits: ServerLimits
+    _proofs: PageProofs = attrs.field(init=False)
+
+    @_proofs.default
+    def _make_proofs(self) -> PageProofs:
+        return PageProofs(self.limits)
 
     async def log_in(
         self, visitor: Stream, requests: RequestReader, request: RequestHead, route: Route, *, https: bool
@@ -38,9 +45,13 @@ class OwnPages:
         """Open this browser by a one-time link, and return the answer."""
         return redeem_link(link, route, self.sessions, https=https)
 
+    def show_session(self, route: Route, principal: Principal) -> Document:
+        """Return the session's page for one who was let in."""
+        return session_document(self._proofs.issue(route) if principal == OWNER else "")
+
     async def serve_session_socket(
         self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
     ) -> None:
         """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""
-        server = SessionSocketServer(self.routes, self.sessions, self.limits)
+        server = SessionSocketServer(self.routes, self.sessions, self._proofs, self.limits)
         await server.serve(visitor, request, trailing_data, route, principal)

@@ -1,4 +1,8 @@
-"""The session page's WebSocket: updates twice a second while somebody looks, and the owner's commands."""
+"""The session page's WebSocket: updates twice a second while somebody looks, and the owner's commands.
+
+Whoever was let in may look, a script of the application included. Commands are taken from the page alone, which
+begins with its proof, and is told the one for its next connection.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,7 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits import TOKEN_ENTROPY, ServerLimits
 from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.stream import Stream
+from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -71,6 +76,7 @@ class SessionSocketServer:
 
     _routes: RouteTable
     _sessions: SessionService
+    _proofs: PageProofs
     _limits: ServerLimits
 
     async def serve(
@@ -91,6 +97,7 @@ class SessionSocketServer:
                     principal,
                     self._routes,
                     self._sessions,
+                    self._proofs,
                     limits.page_update_pause,
                     described,
                 )
@@ -108,8 +115,10 @@ class _SessionSocket:
     _principal: Principal
     _routes: RouteTable
     _sessions: SessionService
+    _proofs: PageProofs
     _pause: float
     _described: dict[str, object]
+    _is_proven: bool = attrs.field(default=False, init=False)
 
     async def run_updates(self, scope: trio.CancelScope) -> None:
         """Tell what is so whenever it has changed; at the connection's end, cancel `scope`."""
@@ -158,22 +167,37 @@ class _SessionSocket:
             raise RegistrationRefused("only the owner's own link can do that")
         if not self._find_session():
             raise RegistrationRefused("the session has ended")
+        fields = _parse_page_message(message)
+        if fields.get("do") == "prove":
+            await self._prove(fields.get("proof"))
+            return
+        if not self._is_proven:
+            raise RegistrationRefused("the gateway takes this from the session's own page only; load it anew")
         token = secrets.token_urlsafe(TOKEN_ENTROPY)
-        command = _parse_page_command(message, self._route.key, hash_token(token.encode()))
+        command = _read_page_command(fields, self._route.key, hash_token(token.encode()))
         if not isinstance(command, ShareSession | RevokeShare | StopSession):
             raise RegistrationRefused("the gateway did not understand the page", advice="load it anew")
         self._sessions.execute_for(self._route, command)
         if isinstance(command, ShareSession):
             await self._send(link=LOGIN_PREFIX + token)
 
+    async def _prove(self, proof: object) -> None:
+        """Take the page's proof, and tell it the one for its next connection; "" where this one was none."""
+        self._is_proven = self._proofs.take(self._route, proof)
+        await self._send(proof=self._proofs.issue(self._route) if self._is_proven else "")
+
     async def _send(self, **message: object) -> None:
         await self._connection.send_message(json.dumps(message))
 
 
-def _parse_page_command(message: str | bytes, key: str, token_hash: str) -> Command | None:
-    """Return a message of the page as an owner's command, None for what is none."""
+def _parse_page_message(message: str | bytes) -> dict[str, object]:
+    """Return a message of the page; an empty one for what is none."""
     try:
-        fields = parse_object(message if isinstance(message, bytes) else message.encode())
+        return parse_object(message if isinstance(message, bytes) else message.encode())
     except ValueError:
-        return None
+        return {}
+
+
+def _read_page_command(fields: dict[str, object], key: str, token_hash: str) -> Command | None:
+    """Return a message of the page as an owner's command, None for what is none."""
     return read_command(fields | {"command": fields.get("do"), "key": key, "auth": token_hash})

@@ -5,13 +5,16 @@ from __future__ import annotations
 import attrs
 import trio
 
+from conductor_trio.access.cors import sharing_fields
+from conductor_trio.access.decide import is_own
 from conductor_trio.access.reasons import Reason, Refusal
 from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits import ServerLimits
 from conductor_trio.net.relay import linger
 from conductor_trio.net.stream import Stream
-from conductor_trio.pages.answers import Document, Reply, answer_for, format_answer
+from conductor_trio.pages.answers import Reply, answer_for, format_answer
+from conductor_trio.pages.documents import Document
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 
@@ -70,8 +73,21 @@ async def _send_answer(
     keep_alive: bool,
 ) -> None:
     """Count an answer and send it."""
-    proxy.counters.count_answer(answer.status)
-    await visitor.send_all(format_answer(answer, request, keep_alive=keep_alive, date=proxy.date.now()))
+    if not (isinstance(answer, Reply) and answer.is_expected):
+        proxy.counters.count_answer(answer.status)
+    added = () if request is None else _sharing_fields(answer, request, proxy)
+    await visitor.send_all(
+        format_answer(answer, request, keep_alive=keep_alive, date=proxy.date.now(), added=added)
+    )
+
+
+def _sharing_fields(
+    answer: Reply | Document, request: RequestHead, proxy: ProxyContext
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what lets the page of an allowed origin see what became of its request; our own pages are not its."""
+    if is_own(request.target.decode("ascii").partition("?")[0]):
+        return ()
+    return sharing_fields(request, proxy.policy, (name.lower() for name, _ in answer.fields))
 
 
 async def lingering_close(stream: Stream, limits: ServerLimits) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from conductor_trio.access.decide import Policy
+from conductor_trio.access.origins import Policy
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.limits import ServerLimits

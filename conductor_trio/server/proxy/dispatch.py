@@ -8,6 +8,7 @@ from typing import assert_never
 import attrs
 import trio
 
+from conductor_trio.access.cors import Preflight
 from conductor_trio.access.decide import (
     Forward,
     OwnPage,
@@ -23,7 +24,7 @@ from conductor_trio.access.grants import Principal
 from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamFailed
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.pages.answers import OPTIONS_ANSWER, SESSION_PAGE, status_page
+from conductor_trio.pages.documents import OPTIONS_ANSWER, preflight_answer, status_page
 from conductor_trio.server.proxy.answering import Answerer, lingering_close
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
@@ -105,13 +106,16 @@ class Dispatcher:
                 return await answerer.show(status_page(context.proxy.status()), request, is_complete=is_complete)
             case ServerOptions():
                 return await answerer.show(OPTIONS_ANSWER, request, is_complete=is_complete)
-            case SessionPage():
-                return await answerer.show(SESSION_PAGE, request, is_complete=is_complete)
+            case Preflight():
+                return await answerer.show(preflight_answer(ruling), request, is_complete=is_complete)
         assert route is not None, "the other pages are those of a session"
         match ruling:
             case RedeemOneTimeLink():
                 reason = context.proxy.own_pages.redeem(ruling, route, https=https)
                 return await answerer.answer(reason, request, is_complete=is_complete)
+            case SessionPage(principal=principal):
+                page = context.proxy.own_pages.show_session(route, principal)
+                return await answerer.show(page, request, is_complete=is_complete)
             case SubmitToken():
                 return await self._log_in(request, route, https=https)
             case SessionSocket(principal=principal):

@@ -10,6 +10,7 @@ from conductor_trio.access.reasons import Reason
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.net.stream import Stream
+from conductor_trio.pages.documents import Document
 from conductor_trio.server.routing.routes import Route
 
 
@@ -26,6 +27,9 @@ class OwnPages(Protocol):
 
     def redeem(self, link: RedeemOneTimeLink, route: Route, *, https: bool) -> Reason:
         """Open this browser by a one-time link, and return the answer."""
+
+    def show_session(self, route: Route, principal: Principal) -> Document:
+        """Return the session's page for one who was let in."""
 
     async def serve_session_socket(
         self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal

@@ -11,7 +11,8 @@ from typing import assert_never
 
 import attrs
 
-from conductor_trio.access.decide import Forward, OwnPage, Policy, Respond, decide
+from conductor_trio.access.decide import Forward, OwnPage, Respond, decide
+from conductor_trio.access.origins import Policy
 from conductor_trio.access.reasons import ApplicationStarting, LinkLost, Refusal, SessionEnded
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.server.routing.routes import Route

@@ -97,6 +97,27 @@ def test_what_does_not_go_together_is_refused(argv: list[str], words: str) -> No
         parse_settings(argv)
 
 
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("https://Portal.example.org", "https://portal.example.org"),
+        ("https://portal.example.org/", "https://portal.example.org"),
+        ("https://portal.example.org:443", "https://portal.example.org"),
+        ("http://portal.example.org:8080", "http://portal.example.org:8080"),
+    ],
+)
+def test_an_allowed_origin_is_written_as_browsers_write_it(given: str, origin: str) -> None:
+    assert parse_settings(["--allow-origin", given]).allowed_origins == (origin,)
+
+
+@pytest.mark.parametrize(
+    "given", ["portal.example.org", "https://portal.example.org/apps", "*", "null", "", "ftp://p", "https://ö"]
+)
+def test_what_is_no_origin_is_refused(given: str) -> None:
+    with pytest.raises(ConfigError, match="--allow-origin"):
+        parse_settings(["--allow-origin", given])
+
+
 def test_former_and_present_names_of_quotas() -> None:
     for option, value in (("--max-route-held", 3), ("--max-route-parked", 4)):
         assert parse_settings([option, str(value)]).limits.max_route_parked == value

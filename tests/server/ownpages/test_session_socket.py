@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.events import ServerEvent, Stop
 from conductor_trio.control.messages import Takeover
 from conductor_trio.limits import ServerLimits
-from conductor_trio.pages.session_page import SESSION_PAGE
+from conductor_trio.pages.session_page import render_session_page
 from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.states import Cause
 from tests.support.engine import (
@@ -26,6 +27,7 @@ from tests.support.engine import (
     TOKEN,
     Application,
     Engine,
+    Response,
     open_engine,
     request,
 )
@@ -33,6 +35,24 @@ from tests.support.shares import LINK_TOKEN, ask, cookie, give, make_share
 
 PATIENCE = 10.0
 LIMITS = ServerLimits(page_update_pause=0.02)
+
+
+def find_proof(page: Response) -> str:
+    """Return the proof in a session's page."""
+    [proof] = re.findall(r'<meta name="proof" content="([^"]*)">', page.body.decode())
+    return str(proof)
+
+
+async def prove(engine: Engine, page: WebSocketConnection) -> str:
+    """Have the session's page be loaded, and show its proof; returns the next one."""
+    loaded = await ask(engine.connect(), request(b"GET /_conductor/ HTTP/1.1"))
+    return await show_proof(page, find_proof(loaded))
+
+
+async def show_proof(page: WebSocketConnection, proof: object) -> str:
+    """Show this one, and return the next one, "" where this one was none."""
+    await page.send_message(json.dumps({"do": "prove", "proof": proof}))
+    return str(await next_with(page, "proof"))
 
 
 @asynccontextmanager
@@ -91,7 +111,9 @@ async def test_the_page_is_for_those_with_a_token(short_tmp: Path) -> None:
             line = b"GET " + path + b" HTTP/1.1"
             for token in (TOKEN, LINK_TOKEN):
                 page = await ask(visitor, request(line, auth=cookie(token)))
-                assert (page.status, page.body) == (200, SESSION_PAGE)
+                proof = find_proof(page)
+                assert (page.status, page.body) == (200, render_session_page(proof))
+                assert bool(proof) is (token == TOKEN)  # what only the owner can do, only the owner has to prove
                 (policy,) = page.values(b"content-security-policy")
                 assert b"default-src 'none'" in policy and b"unsafe-inline'; script" in policy
             assert (await ask(visitor, request(line, auth=b""))).status == 403
@@ -135,6 +157,7 @@ async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
     heard: list[ServerEvent] = []
     async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine, open_page(engine) as page:
         listen(engine, heard)
+        assert await prove(engine, page)
         await page.send_message(json.dumps({"do": "share", "label": "Bob", "for": 3600, "once": False}))
         link = await next_with(page, "link")
         visitor = engine.connect()
@@ -151,11 +174,62 @@ async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
         assert heard == [Stop()]
 
 
+@pytest.mark.parametrize(
+    "wish", [{"do": "share", "label": "x", "for": 60}, {"do": "stop"}, {"do": "revoke", "id": "s1"}]
+)
+async def test_a_script_of_the_application_looks_on_and_can_do_nothing(
+    short_tmp: Path, wish: dict[str, object]
+) -> None:
+    heard: list[ServerEvent] = []
+    async with open_engine(short_tmp, Application(OK)) as engine, open_page(engine) as script:
+        listen(engine, heard)
+        give(engine, make_share())
+        assert (await next_session(script, lambda told: True))["you"] == "owner"
+        await script.send_message(json.dumps(wish))
+        assert "own page" in await next_with(script, "error")
+        # Nor does it find the proof: a page in a frame, or one that a script gets, has none.
+        visitor = engine.connect()
+        for fields in (
+            b"Sec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n",
+            b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n",
+            b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nService-Worker-Navigation-Preload: true\r\n",
+        ):
+            answer = await ask(visitor, request(b"GET /_conductor/ HTTP/1.1", fields))
+            assert answer.status == 403 and b"proof" not in answer.body
+        for guess in ("", "guess", None, 1, ["guess"]):
+            assert await show_proof(script, guess) == ""
+        await script.send_message(json.dumps(wish))
+        assert "own page" in await next_with(script, "error")
+        assert engine.route.access.shares == (make_share(),) and heard == []
+
+
+async def test_a_proof_is_good_for_one_connection(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine:
+        loaded = find_proof(await ask(engine.connect(), request(b"GET /_conductor/ HTTP/1.1")))
+        async with open_page(engine) as page:
+            following = await show_proof(page, loaded)
+            assert following not in ("", loaded)
+        async with open_page(engine) as script:
+            assert await show_proof(script, loaded) == ""
+        async with open_page(engine) as page:  # after the connection was lost
+            assert await show_proof(page, following)
+
+
+async def test_a_guests_page_has_no_proof_and_the_owners_is_no_help_to_a_guest(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(OK)) as engine:
+        give(engine, make_share())
+        loaded = find_proof(await ask(engine.connect(), request(b"GET /_conductor/ HTTP/1.1")))
+        async with open_page(engine, LINK_TOKEN) as page:
+            await page.send_message(json.dumps({"do": "prove", "proof": loaded}))
+            assert "owner" in await next_with(page, "error")
+
+
 async def test_commands_in_quick_succession_do_not_undo_each_other(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine:
         give(engine, make_share())
         async with open_page(engine) as page:
             await next_session(page, lambda told: True)
+            assert await prove(engine, page)
             await page.send_message(json.dumps({"do": "revoke", "id": "s1"}))
             for label in ("Bob", "Carol"):
                 await page.send_message(json.dumps({"do": "share", "label": label, "for": 3600, "once": False}))
@@ -190,8 +264,10 @@ async def test_who_was_given_a_link_can_do_nothing(short_tmp: Path, wish: str) -
 @pytest.mark.parametrize("wish", ["nonsense", '{"do": "list"}', "[]", '{"do": "reboot"}', '{"do": null}', "\xff"])
 async def test_a_page_that_is_not_understood_is_told(short_tmp: Path, wish: str) -> None:
     async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine, open_page(engine) as page:
+        assert await prove(engine, page)
         await page.send_message(wish)
-        assert await next_with(page, "error")
+        error = await next_with(page, "error")
+        assert error and "own page" not in error
         assert (await ask(engine.connect(), request())).status == 200
         await next_session(page, lambda told: bool(told["requests"]))  # and goes on
 

@@ -32,6 +32,7 @@ from tests.support.routes import make_route
 from tests.support.shares import LINK_TOKEN, ask, cookie, give, make_share
 
 NOW = 1_000_000.0
+HTML = b"Accept: text/html\r\n"
 
 
 def form(token: bytes, fields: bytes = b"", *, host: bytes = HOST) -> bytes:
@@ -188,6 +189,38 @@ async def test_the_form_is_no_page_of_its_own(short_tmp: Path) -> None:
         assert (await ask(visitor, form(TOKEN, host=b"nobody.test"), b"POST")).status == 404
 
 
+# What shows no token is no guess.
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "counted"),
+    [
+        (
+            b"/manifest.json",
+            b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: manifest\r\n",
+            0,
+        ),
+        (b"/font.woff2", b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: font\r\n", 0),
+        (b"/", b"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Purpose: prefetch\r\n", 30),
+        (b"/favicon.ico", b"", 30),
+        (b"/robots.txt", b"", 30),
+        (b"/apple-touch-icon.png", b"", 30),
+    ],
+)
+async def test_who_shows_no_token_is_neither_slowed_down_nor_told_of(
+    short_tmp: Path, target: bytes, fields: bytes, counted: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_engine(short_tmp, Application(OK), patience=1000) as engine:
+        visitor = engine.connect_memory()
+        start = trio.current_time()
+        for _ in range(30):
+            assert (await ask(visitor, request(b"GET " + target + b" HTTP/1.1", fields, auth=b""))).status == 403
+        assert trio.current_time() - start < 1
+        record = engine.planes.sessions.records.get(engine.route_id)
+        assert record is not None and record.event_log.describe() == []
+        assert engine.planes.counters.unauthorized == counted
+
+
 # Shares.
 
 
@@ -270,17 +303,27 @@ async def test_a_one_time_link_opens_one_browser(short_tmp: Path) -> None:
         give(engine, make_share(is_once=True))
         visitor = engine.connect()
         link = b" /_conductor/auth/%b HTTP/1.1" % LINK_TOKEN
-        # Who only looks, a mail scanner or a preview, does not use it up.
-        assert (await ask(visitor, request(b"HEAD" + link, auth=b""), b"HEAD")).status == 405
-        opened = await ask(visitor, request(b"GET" + link, auth=b""))
-        assert opened.status == 302
+        # Who only looks, a mail scanner, a preview or a prefetch, does not use it up.
+        for method, fields in ((b"HEAD", b""), (b"GET", b""), (b"GET", b"Sec-Purpose: prefetch\r\n")):
+            looked = await ask(visitor, request(method + link, fields + HTML, auth=b""), method)
+            assert looked.status == 200 and looked.values(b"set-cookie") == []
+        assert b'<form method="post">' in looked.body
+        posted = request(b"POST" + link, b"Content-Length: 0\r\nOrigin: http://lab-bob.test\r\n", auth=b"")
+        assert (await ask(visitor, posted, b"POST")).status == 403
+        posted = request(b"POST" + link, b"Content-Length: 0\r\nOrigin: http://app-alice.test\r\n", auth=b"")
+        opened = await ask(visitor, posted, b"POST")
+        assert (opened.status, opened.values(b"location")) == (303, [b"/"])
         token = set_cookie_of(opened)
         assert token != LINK_TOKEN
         assert (await ask(visitor, request(auth=cookie(token)))).status == 200
         assert (await ask(visitor, request(auth=cookie(LINK_TOKEN)))).status == 403
-        again = await ask(visitor, request(b"GET" + link, b"Accept: text/html\r\n", auth=b""))
-        assert again.status == 403 and b"has been used" in again.body
-        assert again.values(b"set-cookie") == []
+        for again in (
+            request(b"GET" + link, HTML, auth=b""),
+            posted.replace(b"\r\n\r\n", b"\r\n" + HTML + b"\r\n"),
+        ):
+            refused = await ask(visitor, again)
+            assert refused.status == 403 and b"has been used" in refused.body
+            assert refused.values(b"set-cookie") == []
         assert (await ask(visitor, form(LINK_TOKEN), b"POST")).status == 403
         engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
         assert (await ask(visitor, request(auth=cookie(token)))).status == 403

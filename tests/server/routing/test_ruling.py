@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from conductor_trio.access.cors import Preflight
 from conductor_trio.access.decide import (
     Forward,
-    Policy,
     RedeemOneTimeLink,
     Respond,
     ServerOptions,
@@ -15,8 +15,16 @@ from conductor_trio.access.decide import (
     StatusPage,
     SubmitToken,
 )
-from conductor_trio.access.grants import Principal, Share
-from conductor_trio.access.reasons import ApplicationStarting, LinkLost, Redirect, Refusal, SessionEnded
+from conductor_trio.access.grants import OWNER, Principal, Share
+from conductor_trio.access.origins import Policy
+from conductor_trio.access.reasons import (
+    ApplicationStarting,
+    LinkForOneBrowser,
+    LinkLost,
+    Redirect,
+    Refusal,
+    SessionEnded,
+)
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.http1.request import parse_request_head
 from conductor_trio.server.routing.routes import Route
@@ -25,6 +33,7 @@ from conductor_trio.server.routing.states import Detached, Ended, Live, SessionS
 from tests.support.routes import make_route
 
 NOW = 1_000_000.0
+POLICY = Policy(allowed_origins=frozenset([b"https://portal.test"]))
 HOST = "x.test"
 
 
@@ -63,6 +72,12 @@ FRIENDS = b"Cookie: authorization=friend\r\n"
 BEARER = b"Authorization: Bearer t0ken\r\n"
 WRONG = b"Cookie: authorization=wrong\r\n"
 FOREIGN = b"Origin: http://evil.test\r\n"
+NEIGHBOURS = b"Sec-Fetch-Site: same-site\r\n"
+OWN_PARTS = b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: manifest\r\n"
+SCRIPTS = b"Sec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"
+FRAMES = b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n"
+PORTALS = b"Origin: https://portal.test\r\n"
+PREFLIGHT = b"Access-Control-Request-Method: PUT\r\n"
 WEBSOCKET = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
 
 #: What stands for: let through, if the state is so.
@@ -73,6 +88,10 @@ THROUGH, THROUGH_BEARER, THROUGH_FRIEND = (
 )
 NO_TOKEN = Respond(reason=Refusal.NO_TOKEN)
 WRONG_TOKEN = Respond(reason=Refusal.NO_TOKEN, failed_token=True)
+WRONG_LINK = Respond(reason=Refusal.WRONG_TOKEN, failed_token=True)
+ONE_BROWSER = Respond(reason=LinkForOneBrowser())
+NOT_A_TAB = Respond(reason=Refusal.NOT_A_TAB)
+CROSS_SITE_VISIT = Respond(reason=Refusal.CROSS_SITE_VISIT)
 CROSS_SITE = Respond(reason=Refusal.CROSS_SITE)
 NOT_ALLOWED = Respond(reason=Refusal.METHOD_NOT_ALLOWED)
 COOKIE = "authorization=t0ken; HttpOnly; Path=/; SameSite=Lax"
@@ -85,6 +104,9 @@ REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
     ("a bearer's", b"GET", b"/", BEARER, THROUGH_BEARER),
     ("a friend's", b"GET", b"/", FRIENDS, THROUGH_FRIEND),
     ("a stranger's", b"GET", b"/", b"", NO_TOKEN),
+    ("an own page's web manifest", b"GET", b"/manifest.json", OWN_PARTS, Respond(reason=Refusal.NO_CREDENTIALS)),
+    ("an own page's part with a wrong token", b"GET", b"/manifest.json", WRONG + OWN_PARTS, WRONG_TOKEN),
+    ("a prefetch", b"GET", b"/", b"Sec-Purpose: prefetch\r\n", NO_TOKEN),
     ("one with a wrong token", b"GET", b"/", WRONG, WRONG_TOKEN),
     ("another site's change", b"POST", b"/", OWNERS + FOREIGN, CROSS_SITE),
     ("another site's upgrade", b"GET", b"/", OWNERS + FOREIGN + WEBSOCKET, CROSS_SITE),
@@ -104,11 +126,37 @@ REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
         b"GET",
         b"/_conductor/auth/wrong",
         b"",
-        Respond(reason=Refusal.WRONG_TOKEN, failed_token=True),
+        WRONG_LINK,
     ),
-    ("a one-time link", b"GET", b"/_conductor/auth/once", b"", RedeemOneTimeLink(share=ONCE, next="/")),
-    ("a look at a one-time link", b"HEAD", b"/_conductor/auth/once", b"", NOT_ALLOWED),
-    ("the session's page", b"GET", b"/_conductor/", OWNERS, SessionPage()),
+    ("a look at a one-time link", b"GET", b"/_conductor/auth/once", b"", ONE_BROWSER),
+    ("the head of a one-time link", b"HEAD", b"/_conductor/auth/once", b"", ONE_BROWSER),
+    (
+        "a one-time link",
+        b"POST",
+        b"/_conductor/auth/once?next=/lab",
+        b"Origin: http://x.test\r\n",
+        RedeemOneTimeLink(share=ONCE, next="/lab"),
+    ),
+    ("another site's one-time link", b"POST", b"/_conductor/auth/once", FOREIGN, CROSS_SITE),
+    ("a login link, posted", b"POST", b"/_conductor/auth/t0ken", b"", NOT_ALLOWED),
+    ("a guess at a one-time link", b"POST", b"/_conductor/auth/wrong", b"", WRONG_LINK),
+    ("the session's page", b"GET", b"/_conductor/", OWNERS, SessionPage(principal=OWNER)),
+    ("the session's page for a friend", b"GET", b"/_conductor", FRIENDS, SessionPage(principal=FRIEND.principal)),
+    ("a script at the session's page", b"GET", b"/_conductor/", OWNERS + SCRIPTS, NOT_A_TAB),
+    ("a frame for the session's page", b"GET", b"/_conductor/", OWNERS + FRAMES, NOT_A_TAB),
+    ("a neighbour's frame", b"GET", b"/_conductor/", OWNERS + NEIGHBOURS + FRAMES, CROSS_SITE),
+    ("a neighbour's frame of the application", b"GET", b"/", OWNERS + NEIGHBOURS + FRAMES, CROSS_SITE_VISIT),
+    ("a neighbour's script", b"GET", b"/", OWNERS + NEIGHBOURS + SCRIPTS, CROSS_SITE),
+    ("a neighbour's script with a bearer", b"GET", b"/", BEARER + NEIGHBOURS + SCRIPTS, THROUGH_BEARER),
+    ("a preflight of a neighbour", b"OPTIONS", b"/", FOREIGN + PREFLIGHT, NO_TOKEN),
+    (
+        "a preflight of the portal",
+        b"OPTIONS",
+        b"/",
+        PORTALS + PREFLIGHT,
+        Preflight(origin=b"https://portal.test", method=b"PUT", headers=()),
+    ),
+    ("a preflight of the portal at our own pages", b"OPTIONS", b"/_conductor/", PORTALS + PREFLIGHT, NO_TOKEN),
     ("a stranger at the session's page", b"GET", b"/_conductor/", b"", NO_TOKEN),
     (
         "the session page's WebSocket",
@@ -140,7 +188,7 @@ FOR_NOBODY: dict[str, Ruling] = {
 def ruled(method: bytes, target: bytes, fields: bytes, route: Route | None, load: Load = Load.NORMAL) -> Ruling:
     data = method + b" " + target + b" HTTP/1.1\r\nHost: x.test\r\n" + fields + b"\r\n"
     head = parse_request_head(data, max_fields=100)
-    return rule(head, route, load, Policy(), https=False, now=NOW)
+    return rule(head, route, load, POLICY, https=False, now=NOW)
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -6,6 +6,7 @@ import enum
 
 import trio
 
+from conductor_trio.access.cors import sharing_fields
 from conductor_trio.errors import RemoteProtocolError, UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.body import (
     EndOfMessage,
@@ -186,4 +187,5 @@ class ResponseRelay:
         self._framing = plan_response_framing(self._request, head, may_keep=may_keep)
         self._chunks_out = self._framing.chunked
         self._upstream_stays &= head.keep_alive and head.body.framing is not Framing.CLOSE
-        return format_response_head(self._request, head, self._framing, date=self._proxy.date.now())
+        shared = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
+        return format_response_head(self._request, head, self._framing, date=self._proxy.date.now(), added=shared)

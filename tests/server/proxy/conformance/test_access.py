@@ -121,12 +121,13 @@ def origin_row(name: str, fields: bytes, *, is_allowed: bool, line: bytes = b"PO
 ORIGINS = [
     origin_row("our own", b"Origin: http://app-alice.test\r\n", is_allowed=True),
     origin_row("our own by HTTPS", b"Origin: https://APP-alice.test\r\n", is_allowed=True),
-    origin_row(
-        "our own with a port where Host has none", b"Origin: http://app-alice.test:8888\r\n", is_allowed=True
-    ),
+    origin_row("our own with its scheme's port", b"Origin: http://app-alice.test:80\r\n", is_allowed=True),
+    origin_row("another port where Host has none", b"Origin: http://app-alice.test:8888\r\n", is_allowed=False),
     origin_row("a neighbour", b"Origin: http://app-bob.test\r\n", is_allowed=False),
     origin_row("the parent", b"Origin: http://test\r\n", is_allowed=False),
     origin_row("null", b"Origin: null\r\n", is_allowed=False),
+    origin_row("null of our own", b"Origin: null\r\nSec-Fetch-Site: same-origin\r\n", is_allowed=True),
+    origin_row("null of a neighbour", b"Origin: null\r\nSec-Fetch-Site: same-site\r\n", is_allowed=False),
     origin_row("empty", b"Origin:\r\n", is_allowed=False),
     origin_row("two", b"Origin: http://app-alice.test\r\nOrigin: http://app-alice.test\r\n", is_allowed=False),
     origin_row("another scheme", b"Origin: ftp://app-alice.test\r\n", is_allowed=False),
@@ -153,6 +154,32 @@ ORIGINS = [
         "RFC 6454 7",
         request(b"PUT / HTTP/1.1", b"Origin: http://app-alice.test:81\r\n", host=HOST + b":80"),
         403,
+    ),
+]
+
+
+def metadata_row(name: str, values: tuple[bytes, bytes, bytes], *, is_allowed: bool) -> Row:
+    fields = b"Sec-Fetch-Site: %b\r\nSec-Fetch-Mode: %b\r\nSec-Fetch-Dest: %b\r\n" % values
+    if not is_allowed:
+        return answered(f"Fetch Metadata: {name}", "Fetch Metadata 2", get(fields), 403)
+    return passes(f"Fetch Metadata: {name}", "Fetch Metadata 2", get(fields), upstream(fields))
+
+
+METADATA = [
+    metadata_row("our own script", (b"same-origin", b"no-cors", b"script"), is_allowed=True),
+    metadata_row("the address bar", (b"none", b"navigate", b"document"), is_allowed=True),
+    metadata_row("a link elsewhere", (b"cross-site", b"navigate", b"document"), is_allowed=True),
+    metadata_row("a neighbour's link", (b"same-site", b"navigate", b"document"), is_allowed=True),
+    metadata_row("a neighbour's script", (b"same-site", b"no-cors", b"script"), is_allowed=False),
+    metadata_row("a neighbour's image", (b"same-site", b"no-cors", b"image"), is_allowed=False),
+    metadata_row("a neighbour's frame", (b"same-site", b"navigate", b"iframe"), is_allowed=False),
+    metadata_row("a neighbour's fetch", (b"same-site", b"cors", b"empty"), is_allowed=False),
+    metadata_row("another site's frame", (b"cross-site", b"navigate", b"iframe"), is_allowed=False),
+    passes(
+        "Fetch Metadata: a neighbour that shows a bearer",
+        "Fetch Metadata 2",
+        request(fields=b"Sec-Fetch-Site: same-site\r\n", auth=b"Authorization: Bearer %b\r\n" % TOKEN),
+        upstream(b"Sec-Fetch-Site: same-site\r\n"),
     ),
 ]
 
@@ -226,6 +253,6 @@ LOGIN = [
 ]
 
 
-@by_row([*CREDENTIALS, *ORIGINS, *OWN_PATHS, *NOT_OWN_PATHS, *LOGIN])
+@by_row([*CREDENTIALS, *ORIGINS, *METADATA, *OWN_PATHS, *NOT_OWN_PATHS, *LOGIN])
 async def test_row(row: Row, watch_delay: float, short_tmp: Path) -> None:
     await check_row(row, watch_delay, short_tmp)

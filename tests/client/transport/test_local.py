@@ -42,16 +42,16 @@ async def open_transport(directory: Path) -> AsyncIterator[LocalTransport]:
 @contextlib.asynccontextmanager
 async def application(path: Path) -> AsyncIterator[None]:
     """Have an application listen that answers with what it got, in capitals, after its end."""
-    async with trio.open_nursery() as nursery:
 
-        async def serve(stream: trio.SocketStream) -> None:
-            async with stream:
-                await stream.send_all(b"".join([chunk async for chunk in stream]).upper())
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.send_all(b"".join([chunk async for chunk in stream]).upper())
 
-        with trio.socket.socket(socket.AF_UNIX) as sock:
-            await sock.bind(str(path))
-            sock.listen()
-            nursery.start_soon(trio.serve_listeners, serve, [trio.SocketListener(sock)])
+    with trio.socket.socket(socket.AF_UNIX) as sock:
+        await sock.bind(str(path))
+        sock.listen()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(trio.serve_listeners, serve, [trio.SocketListener(sock)])
             yield
             nursery.cancel_scope.cancel()
     path.unlink()

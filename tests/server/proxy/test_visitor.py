@@ -52,8 +52,8 @@ async def open_visitor(
 
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve)
-            await wait_all_tasks_blocked()  # it is accepted
+            nursery.start_soon(serve)  # noqa: ASYNC113 # it has begun once all tasks are blocked
+            await wait_all_tasks_blocked()
             with contextlib.closing(Visitor(SocketStream(ours), ours)) as visitor:
                 yield Served(visitor=visitor, context=context, serving=serving)
         assert theirs.fileno() == -1

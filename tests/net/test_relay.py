@@ -118,8 +118,7 @@ async def test_an_application_s_end_ends_both_directions_of_tls_unless_the_visit
 
 async def test_an_end_of_a_visitor_s_tls_leaves_the_application_its_last_words() -> None:
     async with open_splice(visitor_can_half_close=False) as spliced:
-        spliced.visitor._outgoing.ended = True  # which its own send_eof does not do
-        spliced.visitor._outgoing.changed()
+        spliced.visitor.say_end()
         assert await receive_all(spliced.application) == b""
         await spliced.application.send_all(b"last words")
         assert await spliced.visitor.receive_some(100) == b"last words"
@@ -153,15 +152,9 @@ async def test_a_slow_reader_slows_its_writer_and_nobody_else() -> None:
         assert await spliced.application.receive_some(100) == b"meanwhile"
 
 
-def end_reading(stream: MemoryStream) -> None:
-    """Take no more from now on, but go on to send: shutdown(SHUT_RD), as sshd does."""
-    stream._incoming.reader_gone = True
-    stream._incoming.changed()
-
-
 async def test_a_failed_write_leaves_the_other_direction_its_last_words() -> None:
     async with open_splice(capacity=8) as spliced:
-        end_reading(spliced.application)
+        spliced.application.end_reading()
         async with trio.open_nursery() as nursery:
 
             async def keep_sending() -> None:
@@ -182,7 +175,7 @@ async def test_a_failed_write_leaves_the_other_direction_its_last_words() -> Non
 
 async def test_after_a_failed_write_a_silence_ends_it(autojump_clock: trio.testing.MockClock) -> None:
     async with open_splice() as spliced:
-        end_reading(spliced.application)
+        spliced.application.end_reading()
         await spliced.visitor.send_all(b"are you there")
         await trio.sleep(LIMITS.silence_timeout / 2)
         await spliced.application.send_all(b"yes")
@@ -194,8 +187,8 @@ async def test_after_a_failed_write_a_silence_ends_it(autojump_clock: trio.testi
 
 async def test_after_a_failed_write_a_slow_reader_has_its_time(autojump_clock: trio.testing.MockClock) -> None:
     async with open_splice(capacity=4) as spliced:
-        spliced.application._outgoing.capacity = 1000
-        end_reading(spliced.application)
+        spliced.application.hold(1000)
+        spliced.application.end_reading()
         await spliced.application.send_all(bytes(100))
         await spliced.application.send_eof()
         await spliced.visitor.send_all(b"hey")

@@ -53,7 +53,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
             outcome = _cut_outcome(connection)
         await _end(raw, stream, limits, outcome, connection)
     except trio.Cancelled:
-        with trio.CancelScope(shield=True):  # for as long as the limits say
+        with trio.move_on_after(2 * BRIEF_LINGER.linger_total_timeout, shield=True):
             await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
         raise
     finally:

@@ -30,9 +30,13 @@ async def end_gently(
     (`peer_waits`) sends nothing by itself, so that there is nothing to wait for once all is delivered.
     """
     send_eof = send_eof_nowait or sock.send_eof_nowait
-    if (peer_waits or sock.has_peer_ended()) and not (sock.undelivered() or sock.has_unread()):
-        send_eof()
-        return
+    if (peer_waits or sock.has_peer_ended()) and not sock.has_unread():
+        if not sock.undelivered():
+            if send_eof_nowait is not None:  # or else FIN comes with the close
+                send_eof_nowait()
+            return
+        if send_eof() and not sock.undelivered():  # as always where the peer is near
+            return
     ending = _Ending(sock, limits, send_eof)
     try:
         while not ending.is_over(peer_waits=peer_waits):

@@ -10,6 +10,7 @@ socket pair, the processor is busy for 10.6 µs, for 13.7 with a checkpoint in e
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
 import fcntl
@@ -17,7 +18,6 @@ import os
 import select
 import socket
 import struct
-import sys
 import termios
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
@@ -35,6 +35,7 @@ _KEEPALIVE = {
 }
 
 _TCP_CLOSE = 7  # net/tcp_states.h
+_count = array.array("i", [0])  # what ioctl() puts a number into
 
 #: What ends a stream from outside; see `Stream`.
 STREAM_LOST = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
@@ -220,7 +221,7 @@ class SocketStream(Stream):
 
         They are lost where this connection is reset. What is sent over a UNIX socket is with the peer at once.
         """
-        if not self.is_tcp or not (count := self._queued(termios.TIOCOUTQ)):
+        if not (count := self._queued(termios.TIOCOUTQ)) or not self.is_tcp:
             return 0
         # Of a connection that was reset the count stays as it was.
         state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
@@ -232,9 +233,10 @@ class SocketStream(Stream):
 
     def _queued(self, request: int) -> int:
         try:
-            return int.from_bytes(fcntl.ioctl(self._sock.fileno(), request, bytes(4)), sys.byteorder, signed=True)
+            fcntl.ioctl(self._sock.fileno(), request, _count)
         except (OSError, ValueError):  # closed
             return 0
+        return _count[0]
 
     def has_peer_ended(self) -> bool:
         """Whether the peer has ended its direction, whatever of it is still unread."""

@@ -76,7 +76,8 @@ async def _end(
         raw.reset()
     else:
         peer_waits = connection is not None and connection.is_between_requests
-        await end_gently(raw, limits, send_eof_nowait=stream.send_eof_nowait, peer_waits=peer_waits)
+        send_eof_nowait = None if stream is raw else stream.send_eof_nowait
+        await end_gently(raw, limits, send_eof_nowait=send_eof_nowait, peer_waits=peer_waits)
 
 
 async def _shake_hands(stream: TlsStream, context: ProxyContext) -> None:

@@ -97,6 +97,7 @@ async def test_who_is_turned_away_while_sending_reads_why(short_tmp: Path) -> No
         trio.open_nursery() as nursery,
     ):
         engine.connect()
+        await wait_all_tasks_blocked()
         visitor = engine.connect()
         nursery.start_soon(send_for_ever, visitor)
         await trio.sleep(0.1)

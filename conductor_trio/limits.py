@@ -83,8 +83,11 @@ MAX_KEEPALIVE_PROBES = 4
 UNIX_SEND_BUFFER_SIZE = 512 * KIB
 #: Between attempts to connect to a UNIX socket whose backlog is full, of which no event tells; the last repeats.
 BACKLOG_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08)
-#: For close_notify to go out: a courtesy, not worth waiting for.
-TLS_CLOSE_TIMEOUT = 1.0
+#: One recv() of what nobody wants.
+READ_AWAY_SIZE = 64 * KIB
+#: Between two looks whether last words are delivered, of which no event tells; doubled up to the second.
+DELIVERY_INTERVAL = 0.01
+MAX_DELIVERY_INTERVAL = 0.25
 #: One recv() of ciphertext: four records of the greatest size (RFC 8446 section 5.1).
 TLS_READ_SIZE = 64 * KIB
 
@@ -143,7 +146,36 @@ MAX_METHOD_AND_VERSION = 64
 
 
 @attrs.frozen(kw_only=True)
-class ServerLimits:
+class LingerLimits:
+    """What the end of a connection may take, so that all arrives that was said before it; for both programs.
+
+    Words are delivered when the peer's kernel has them (`SocketStream.undelivered`).
+    """
+
+    send_stall_timeout: float = 300.0  # a peer that takes nothing, while we send or when we have ended
+    linger_total_timeout: float = 900.0  # for last words, however slowly read: 4 MiB of a queue at 5 KB/s
+    linger_timeout: float = 5.0  # all is delivered, and the peer is still sending: as nginx's lingering_timeout
+    linger_quiet_timeout: float = 1.0  # all is delivered, and so long nothing has come
+    max_linger: int = 16 * MIB  # bytes of the peer's that are read away
+    # One side of a relay takes no more, and nothing comes from it any more: retransmissions take a few seconds.
+    silence_timeout: float = 10.0
+
+
+#: For tunnels whose session is over: its application's last words are under way, or there are none.
+ENDED_SESSION_LINGER = LingerLimits(linger_total_timeout=5.0, silence_timeout=0.5)
+
+#: For connections that are cut with the whole program, or refused because there are too many.
+BRIEF_LINGER = LingerLimits(
+    send_stall_timeout=1.0,
+    linger_total_timeout=1.0,
+    linger_timeout=0.5,
+    linger_quiet_timeout=0.1,
+    silence_timeout=0.5,
+)
+
+
+@attrs.frozen(kw_only=True)
+class ServerLimits(LingerLimits):
     """What the server allows its visitors, applications and clients."""
 
     # Heads. 64 KiB and 100 fields are what browsers never reach; 16 KiB of target is twice nginx's default.
@@ -161,9 +193,6 @@ class ServerLimits:
     head_timeout: float = 15.0  # from the first byte of a request's head to its last: slow loris
     idle_timeout: float = 75.0  # between requests of a kept connection: nginx's keepalive_timeout
     body_stall_timeout: float = 300.0  # a request body of which nothing comes
-    send_stall_timeout: float = 300.0  # a visitor or an application that does not read
-    linger_timeout: float = 5.0  # how long a refused visitor's bytes are read away, as nginx's lingering_timeout
-    max_linger: int = 16 * MIB  # and how many bytes
     max_visitors: int = 16384  # connections at once
     grace_timeout: float = 10.0  # running requests and tunnels at shutdown
     drain_idle_timeout: float = 1.0  # for one more request on a kept connection before it is closed at shutdown
@@ -240,7 +269,7 @@ class ServerLimits:
 
 
 @attrs.frozen(kw_only=True)
-class ClientLimits:
+class ClientLimits(LingerLimits):
     """What the client waits for, and how long."""
 
     term_timeout: float = 3.0  # between SIGTERM and SIGKILL to the application (docs/protocol.md, "Commands")

@@ -3,72 +3,136 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 
+import attrs
 import trio
 
+from conductor_trio.limits import READ_AWAY_SIZE, LingerLimits
+from conductor_trio.net.ending import end_gently
 from conductor_trio.net.shared_buffer import SharedBuffer
-from conductor_trio.net.stream import Stream
-
-#: What ends a stream from outside; see `Stream`.
-STREAM_LOST = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
+from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 
 
-async def linger(stream: Stream, *, linger_timeout: float, max_bytes: int, read_size: int) -> None:
-    """End our direction, and read away for a while what the peer still sends.
-
-    Closing with unread bytes resets a connection, and the reset would overtake our last words (RFC 9112
-    section 9.6).
-    """
-    with trio.move_on_after(linger_timeout), contextlib.suppress(*STREAM_LOST):
-        await stream.send_eof()
-        while max_bytes > 0 and (data := await stream.receive_some(read_size)):
-            max_bytes -= len(data)
-
-
-async def splice(
-    one: Stream,
-    other: Stream,
-    buffer: SharedBuffer,
-    *,
-    passed: Callable[[Stream, int], Awaitable[None]] | None = None,
+async def relay(
+    visitor: SocketStream, application: SocketStream, buffer: SharedBuffer, limits: LingerLimits
 ) -> None:
-    """Copy both ways until both sides have ended; an end in one direction leaves the other open.
+    """Splice two connections, and return once both may be closed without loss."""
+    await Splice(visitor, application, buffer, limits).run()
+    await end_gently(application, limits)
+    await end_gently(visitor, limits)
+
+
+@attrs.define(eq=False)
+class Splice:
+    """Copies both ways until both sides have ended; an end in one direction leaves the other open.
 
     An idle splice holds no memory, since all can share one buffer. Only as much is read as the other side has
-    taken, so a slow reader slows its writer. A side that breaks, or that cannot end one direction only, ends both,
-    once what it had still sent is read. Both streams are left to their owner to close.
-    `passed` is awaited with the side and the number of bytes after each piece that was passed on.
+    taken, so a slow reader slows its writer. `passed` is awaited with the side and the number of bytes after each
+    piece that was passed on.
+
+    What one side does not take says nothing of what it still has to say: OpenSSH shuts down one direction of a
+    relayed connection when the application's has closed, while the last words are under way (its "eow" message).
+    So a failed write ends its own direction only. What the other side sends is then read away, lest that waits
+    with more to send and does not read. The splice is over when nothing has come for `silence_timeout`.
+    Both streams are left to their owner to close.
     """
-    async with trio.open_nursery() as nursery:
 
-        async def copy(source: Stream, sink: Stream) -> None:
+    _one: Stream
+    _other: Stream
+    _buffer: SharedBuffer
+    _limits: LingerLimits
+    _passed: Callable[[Stream, int], Awaitable[None]] | None = None
+    _scope: trio.CancelScope | None = attrs.field(default=None, init=False)  # the nursery's, while it runs
+    _latest: float = attrs.field(default=math.inf, init=False)  # when it is over in any case
+    _over: int = attrs.field(default=0, init=False)  # directions
+    _sending: int = attrs.field(default=0, init=False)  # directions that wait for a slow reader
+
+    async def run(self, early_from_one: bytes = b"", early_from_other: bytes = b"") -> None:
+        """Copy to the end; what was received before, if anything, goes first in its direction."""
+        async with trio.open_nursery() as nursery:
+            self._scope = nursery.cancel_scope
+            if self._latest != math.inf:  # told to finish already
+                self._await_silence()
+            nursery.start_soon(self._copy, self._one, self._other, early_from_one, name="splice, one direction")
+            await self._copy(self._other, self._one, early_from_other)
+
+    def finish(self, limits: LingerLimits) -> None:
+        """Pass on what is under way and be over soon, whatever happens: nothing more is to be said."""
+        self._limits = limits
+        self._latest = trio.current_time() + limits.linger_total_timeout
+        self._await_silence()
+
+    async def _copy(self, source: Stream, sink: Stream, rest: bytes) -> None:
+        is_taken = not rest or await self._send(sink, rest)
+        rest = b""
+        while is_taken:
             try:
-                while True:
-                    count, rest = await buffer.receive_then_send(source, sink)
-                    if not count:
-                        break
-                    if rest and not await _send_rest(sink, rest):
-                        return  # the other direction comes to its end by itself, after the last words
-                    if passed is not None:
-                        await passed(sink, count)
-                if source.can_half_close and sink.can_half_close and not source.is_fully_closed():
-                    await sink.send_eof()
-                    return
+                count, rest = await self._buffer.receive_then_send(source, sink)
             except STREAM_LOST:
-                pass
-            nursery.cancel_scope.cancel()
+                break  # what it had said is passed on, as before an end
+            if not count:
+                break
+            if rest:
+                is_taken = await self._send(sink, rest)
+                rest = b""
+            if self._passed is not None:
+                await self._passed(sink, count)
+            if self._awaits_silence:
+                self._await_silence()
+        self._over += 1
+        if is_taken:
+            await self._end(source, sink)
+        elif self._over < 2:
+            await self._read_away(source)
+        if self._over == 2:
+            self._cancel()
 
-        nursery.start_soon(copy, one, other, name="splice, one direction")
-        await copy(other, one)
+    async def _send(self, sink: Stream, rest: bytes) -> bool:
+        """Send what a sink did not take at once; False where it takes nothing any more."""
+        self._sending += 1
+        try:
+            if self._awaits_silence:
+                self._await_silence()
+            await sink.send_all(rest)
+        except trio.TooSlowError:
+            self._cancel()  # it is given up
+            return False
+        except STREAM_LOST:
+            return False
+        finally:
+            self._sending -= 1
+        return True
 
+    async def _end(self, source: Stream, sink: Stream) -> None:
+        """End the direction of a source that has ended."""
+        with contextlib.suppress(*STREAM_LOST):
+            await sink.send_eof()
+        if source.can_half_close and source.is_fully_closed():
+            self._cancel()  # nobody is there to take what comes in the other direction
+        elif not (source.can_half_close and sink.can_half_close):
+            self._await_silence()
 
-async def _send_rest(sink: Stream, rest: bytes) -> bool:
-    """Send what a sink did not take at once; False where it is gone altogether and takes nothing any more."""
-    try:
-        await sink.send_all(rest)
-    except trio.BrokenResourceError:
-        if not sink.is_fully_closed():
-            raise
-        return False
-    return True
+    async def _read_away(self, source: Stream) -> None:
+        """Read what nobody takes."""
+        self._await_silence()
+        left = self._limits.max_linger
+        with contextlib.suppress(*STREAM_LOST):
+            while left > 0 and (data := await source.receive_some(READ_AWAY_SIZE)):
+                left -= len(data)
+
+    @property
+    def _awaits_silence(self) -> bool:
+        return self._scope is not None and self._scope.deadline != math.inf
+
+    def _await_silence(self) -> None:
+        """From now on, be over after a silence, which a slow reader does not make."""
+        limits = self._limits
+        patience = limits.send_stall_timeout if self._sending else limits.silence_timeout
+        if self._scope is not None:
+            self._scope.deadline = min(trio.current_time() + patience, self._latest)
+
+    def _cancel(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()

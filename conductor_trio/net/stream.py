@@ -10,12 +10,15 @@ socket pair, the processor is busy for 10.6 µs, for 13.7 with a checkpoint in e
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
+import fcntl
 import os
 import select
 import socket
 import struct
+import termios
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -30,6 +33,12 @@ _KEEPALIVE = {
     socket.TCP_KEEPINTVL: KEEPALIVE_INTERVAL,
     socket.TCP_KEEPCNT: MAX_KEEPALIVE_PROBES,
 }
+
+_TCP_CLOSE = 7  # net/tcp_states.h
+_count = array.array("i", [0])  # what ioctl() puts a number into
+
+#: What ends a stream from outside; see `Stream`.
+STREAM_LOST = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
 
 Argument = TypeVar("Argument")
 Received = TypeVar("Received")
@@ -72,17 +81,17 @@ class Stream(ABC):
     async def send_eof(self) -> None:
         """End our direction where the transport knows how to; otherwise do nothing."""
 
+    def send_eof_nowait(self) -> bool:
+        """End our direction without waiting; False where the kernel does not take what says so, as yet."""
+        return True
+
     def is_fully_closed(self) -> bool:
         """Whether the peer, whose direction has ended, is known to have ended the other one, too."""
         return True
 
     @abstractmethod
     def close(self) -> None:
-        """Close at once, without a farewell; may be called again."""
-
-    async def aclose(self) -> None:
-        """Close with the farewell that the transport has, if any."""
-        self.close()
+        """Close at once, without a farewell; may be called again. See `net.ending`."""
 
 
 def set_tcp_options(sock: socket.socket) -> None:
@@ -167,7 +176,7 @@ class SocketStream(Stream):
         """Move that many bytes, which are in the pipe, to the kernel's queue, waiting as `send_all` does."""
         while count:
             if not (sent := self.send_from_pipe_nowait(pipe, count)):
-                await self._wait_writable()
+                await self.wait_writable()
             count -= sent
 
     def send_from_pipe_nowait(self, pipe: int, count: int) -> int:
@@ -188,18 +197,50 @@ class SocketStream(Stream):
 
     async def _send_rest(self, rest: memoryview) -> None:
         while rest:
-            await self._wait_writable()
+            await self.wait_writable()
             rest = rest[self.send_nowait(rest) :]
 
-    async def _wait_writable(self) -> None:
+    async def wait_writable(self) -> None:
+        """Wait until the kernel takes more, up to `send_timeout`."""
         with trio.fail_after(self.send_timeout):
             await trio.lowlevel.wait_writable(self._sock)
 
     async def send_eof(self) -> None:
         """End our direction; what was sent still arrives."""
+        self.send_eof_nowait()
+        await trio.lowlevel.checkpoint()
+
+    def send_eof_nowait(self) -> bool:
+        """End our direction; what was sent still arrives."""
         with contextlib.suppress(OSError):  # the peer has ended it for us
             self._sock.shutdown(socket.SHUT_WR)
-        await trio.lowlevel.checkpoint()
+        return True
+
+    def undelivered(self) -> int:
+        """Return how many bytes of ours, our end counted as one, the peer's kernel has not confirmed (tcp(7)).
+
+        They are lost where this connection is reset. What is sent over a UNIX socket is with the peer at once.
+        """
+        if not (count := self._queued(termios.TIOCOUTQ)) or not self.is_tcp:
+            return 0
+        # Of a connection that was reset the count stays as it was.
+        state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        return 0 if state == _TCP_CLOSE else count
+
+    def has_unread(self) -> bool:
+        """Whether bytes of the peer's are here, with which closing would reset the connection."""
+        return self._queued(termios.FIONREAD) > 0
+
+    def _queued(self, request: int) -> int:
+        try:
+            fcntl.ioctl(self._sock.fileno(), request, _count)
+        except (OSError, ValueError):  # closed
+            return 0
+        return _count[0]
+
+    def has_peer_ended(self) -> bool:
+        """Whether the peer has ended its direction, whatever of it is still unread."""
+        return bool(self._poll(select.POLLRDHUP))
 
     def is_fully_closed(self) -> bool:
         """Whether the peer is gone for both directions, as far as the kernel knows.

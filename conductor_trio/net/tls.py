@@ -13,14 +13,17 @@ from typing import TypeVar, cast
 
 import trio
 
-from conductor_trio.limits import TLS_CLOSE_TIMEOUT, TLS_READ_SIZE
+from conductor_trio.limits import TLS_READ_SIZE
 from conductor_trio.net.stream import SocketStream, Stream
 
 Received = TypeVar("Received", bytes, int)
 
 
 class TlsStream(Stream):
-    """The server's side of TLS over a socket. Its end is the end of both directions."""
+    """The server's side of TLS over a socket. The peer's end is taken for that of both directions, as is usual."""
+
+    _farewell: bytes | None = None  # what is left to send of our end, once it was begun
+    _set_aside = b""  # what was received before our end
 
     def __init__(self, stream: SocketStream, context: ssl.SSLContext) -> None:
         self._socket = stream
@@ -58,20 +61,28 @@ class TlsStream(Stream):
         """Wait for bytes and return them; b"" once the peer has ended the connection."""
         while True:
             await self.wait_receivable()
+            if self._set_aside:
+                piece, self._set_aside = self._set_aside[:max_bytes], self._set_aside[max_bytes:]
+                return piece
             if (data := self._receive(lambda: self._tls.read(max_bytes), b"")) is not None:
                 return data
 
     async def wait_receivable(self) -> None:
         """Wait until there may be something to receive: bytes, the end or an error."""
-        if self._outgoing.pending > self._held_back:  # reading may have to answer, as to a request to renegotiate
+        # Reading may have to answer, as to a request to renegotiate.
+        if self._outgoing.pending > self._held_back and self._farewell is None:
             await self._flush()
-        if self._needs_input:
+        if self._needs_input and not self._set_aside:
             await self._feed()
         else:
             await trio.lowlevel.checkpoint()
 
     def receive_nowait(self, buffer: memoryview) -> int | None:
         """Put what is there into `buffer` and return how many bytes; 0 at the end, None where there is nothing."""
+        if self._set_aside:
+            count = min(len(buffer), len(self._set_aside))
+            buffer[:count], self._set_aside = self._set_aside[:count], self._set_aside[count:]
+            return count
         return self._receive(lambda: cast(int, self._tls.read(len(buffer), buffer)), 0)
 
     def _receive(self, read: Callable[[], Received], end: Received) -> Received | None:
@@ -117,19 +128,43 @@ class TlsStream(Stream):
                 await self._socket.send_all(data)
                 self._is_cut = False
 
+    async def send_eof(self) -> None:
+        """End our direction as `send_eof_nowait` does, waiting while the kernel takes no more."""
+        while not self.send_eof_nowait():
+            await self._socket.wait_writable()
+        await trio.lowlevel.checkpoint()
+
+    def send_eof_nowait(self) -> bool:
+        """Say close_notify, and then FIN; what the peer sends can still be received (RFC 8446 section 6.1).
+
+        Where a record is cut, or somebody is still sending one, there is nothing to say but FIN.
+        """
+        if not (self._is_cut or self._sending.locked()):
+            if self._farewell is None:
+                self._farewell = self._make_farewell()
+            try:
+                self._farewell = self._farewell[self._socket.send_nowait(self._farewell) :]
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._farewell = b""
+            if self._farewell:
+                return False
+        return self._socket.send_eof_nowait()
+
+    def _make_farewell(self) -> bytes:
+        """Return close_notify, with what was held back; what is here to be received is put aside first.
+
+        OpenSSL would refuse to give it once close_notify is written.
+        """
+        with contextlib.suppress(trio.BrokenResourceError):
+            while data := self._receive(lambda: self._tls.read(TLS_READ_SIZE), b""):
+                self._set_aside += data
+        with contextlib.suppress(ssl.SSLError):  # always: it wants to read the peer's close_notify, too
+            self._tls.unwrap()
+        return self._outgoing.read()
+
     def close(self) -> None:
         """Close at once, without close_notify, which peers of HTTP take as truncation."""
         self._socket.close()
-
-    async def aclose(self) -> None:
-        """Say close_notify and close."""
-        with trio.move_on_after(TLS_CLOSE_TIMEOUT) as scope:
-            scope.shield = True
-            with contextlib.suppress(ssl.SSLError):  # always: it wants to read the peer's close_notify, too
-                self._tls.unwrap()
-            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-                await self._flush()
-        self.close()
 
 
 def _broken(error: ssl.SSLError) -> trio.BrokenResourceError:

@@ -31,6 +31,7 @@ from conductor_trio.net.listeners import Handler, serve_connections
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
 from conductor_trio.server.lifecycle.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.lifecycle.listeners import Listeners, open_listeners
@@ -83,6 +84,9 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
+        feed = AccessFeed(planes.routes)
+        if predecessor is None:
+            feed.close()
         server = _Server(
             settings=settings,
             log=log,
@@ -93,6 +97,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             monitor=monitor,
             signals=signals,
             borrowed=borrowed,
+            feed=feed,
         )
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
 
@@ -141,6 +146,7 @@ class _Server:
     monitor: DirectoryMonitor
     signals: AsyncIterator[int]
     borrowed: BorrowedSessions
+    feed: AccessFeed
     _is_handed: bool = attrs.field(default=False, init=False)  # a successor accepts
     _reload: trio.CancelScope | None = attrs.field(default=None, init=False)  # while a successor is started
 
@@ -190,7 +196,7 @@ class _Server:
                 if predecessor is not None:
                     await predecessor.confirm()
                     self.listeners.claim_paths()
-                    sessions.start_soon(predecessor.use, self.borrowed, name="sessions borrowed")
+                    sessions.start_soon(predecessor.use, self.borrowed, self.feed, name="sessions borrowed")
                     predecessor = None
                 successor = await self._wait_for_end(sessions)
                 accepting.cancel_scope.cancel()

@@ -86,6 +86,20 @@ class MemoryStream(Stream):
             self._outgoing.changed()
         await trio.lowlevel.checkpoint()
 
+    def say_end(self) -> None:
+        """Have the peer see an end, whether or not this pair can end one direction only."""
+        self._outgoing.ended = True
+        self._outgoing.changed()
+
+    def end_reading(self) -> None:
+        """Take no more from now on, but go on to send: shutdown(SHUT_RD), as sshd does."""
+        self._incoming.reader_gone = True
+        self._incoming.changed()
+
+    def hold(self, capacity: float) -> None:
+        """Have this many bytes of ours wait for the peer, from now on."""
+        self._outgoing.capacity = capacity
+
     def is_fully_closed(self) -> bool:
         """Whether the peer has closed or reset its end."""
         return self._closed or self._outgoing.reader_gone

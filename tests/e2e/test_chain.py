@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from wsproto.events import TextMessage
 
 from scripts.private_sshd import PrivateSshd
 from tests.support.chain import Chain, open_chain
-from tests.support.chain_app import DOWNLOAD_SIZE, download_chunks
+from tests.support.chain_app import DOWNLOAD_SIZE, LAST_WORDS, download_chunks
 from tests.support.programs import (
     PATIENCE,
     Program,
@@ -135,6 +136,62 @@ async def test_a_large_upload_arrives_as_it_was_sent(chain: Chain, client: Progr
     body = b"".join(download_chunks())
     answer = await ask(chain.server.port, HOST, "/upload", token=TOKEN, method="POST", body=body)
     assert answer.body.decode() == hashlib.sha256(body).hexdigest()
+
+
+def make_request(line: bytes, fields: bytes) -> bytes:
+    cookie = b"Cookie: authorization=" + TOKEN.encode() + b"\r\n"
+    return line + b" HTTP/1.1\r\nHost: " + HOST.encode() + b"\r\n" + cookie + fields + b"\r\n"
+
+
+async def test_last_words_arrive_while_the_visitor_is_sending(chain: Chain, client: Program) -> None:
+    """When the application closes, sshd shuts down one direction of the relay connection, its words under way."""
+    for _ in range(15):
+        with trio.fail_after(PATIENCE):
+            async with (
+                await trio.open_tcp_stream("127.0.0.1", chain.server.port) as visitor,
+                trio.open_nursery() as nursery,
+            ):
+                await visitor.send_all(
+                    make_request(b"GET /last-words", b"Connection: Upgrade\r\nUpgrade: words\r\n")
+                )
+                received = bytearray()
+                while b"\r\n\r\n" not in received:
+                    received += await visitor.receive_some()
+
+                async def keep_sending(visitor: trio.SocketStream = visitor) -> None:
+                    with contextlib.suppress(trio.BrokenResourceError):
+                        while True:
+                            await visitor.send_all(bytes(1000))
+                            await trio.sleep(0.0002)
+
+                nursery.start_soon(keep_sending)
+                while piece := await visitor.receive_some():
+                    received += piece
+                nursery.cancel_scope.cancel()
+        assert received.partition(b"\r\n\r\n")[2] == LAST_WORDS
+
+
+async def test_an_early_refusal_of_an_upload_is_whole(chain: Chain, client: Program) -> None:
+    for _ in range(10):
+        with trio.fail_after(PATIENCE):
+            async with (
+                await trio.open_tcp_stream("127.0.0.1", chain.server.port) as visitor,
+                trio.open_nursery() as nursery,
+            ):
+                await visitor.send_all(
+                    make_request(b"POST /refused", b"Connection: close\r\nContent-Length: 3000000\r\n")
+                )
+
+                async def upload(visitor: trio.SocketStream = visitor) -> None:
+                    with contextlib.suppress(trio.BrokenResourceError):
+                        await visitor.send_all(bytes(3_000_000))
+
+                nursery.start_soon(upload)
+                received = bytearray()
+                while piece := await visitor.receive_some():
+                    received += piece
+        assert received.startswith(b"HTTP/1.1 413 ")
+        assert received.endswith(b"file is too large\n\r\n0\r\n\r\n")
 
 
 async def test_events_arrive_one_by_one(chain: Chain, client: Program) -> None:

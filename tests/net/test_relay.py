@@ -14,39 +14,47 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.net.relay import linger, splice
+from conductor_trio.limits import LingerLimits
+from conductor_trio.net.relay import Splice, relay
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, Stream
 from conductor_trio.net.unix import connect_unix
-from tests.doubles.origin import echo, open_origin
+from tests.doubles.origin import OriginConnection, OriginHandler, open_origin
 from tests.doubles.streams import MemoryStream, memory_stream_pair
+from tests.support.sockets import tcp_sockets
 
 READ_SIZE = 4096
+LIMITS = LingerLimits()
 
 
-class Splice:
+class Spliced:
     """A splice that runs: `visitor` and `application` are the far ends of its two streams."""
 
     def __init__(self, visitor: MemoryStream, application: MemoryStream) -> None:
         self.visitor = visitor
         self.application = application
+        self.splice: Splice | None = None
         self.ended = trio.Event()
 
-    async def run(self, one: Stream, other: Stream) -> None:
+    async def run(self, one: Stream, other: Stream, early: tuple[bytes, bytes]) -> None:
+        self.splice = Splice(one, other, SharedBuffer(READ_SIZE), LIMITS)
         with contextlib.closing(one), contextlib.closing(other):
-            await splice(one, other, SharedBuffer(READ_SIZE))
+            await self.splice.run(*early)
         self.ended.set()
 
 
 @contextlib.asynccontextmanager
 async def open_splice(
-    *, capacity: float = float("inf"), visitor_can_half_close: bool = True
-) -> AsyncIterator[Splice]:
+    *,
+    capacity: float = float("inf"),
+    visitor_can_half_close: bool = True,
+    early: tuple[bytes, bytes] = (b"", b""),
+) -> AsyncIterator[Spliced]:
     visitor, one = memory_stream_pair(capacity=capacity, can_half_close=visitor_can_half_close)
     other, application = memory_stream_pair(capacity=capacity)
-    spliced = Splice(visitor, application)
+    spliced = Spliced(visitor, application)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(spliced.run, one, other)
+        nursery.start_soon(spliced.run, one, other, early)
         yield spliced
         nursery.cancel_scope.cancel()
 
@@ -95,12 +103,27 @@ async def test_whoever_goes_ends_it_for_the_other(end: str, way: str) -> None:
             await left.send_all(b"x")
 
 
-async def test_an_end_of_tls_ends_both_directions() -> None:
+async def test_an_application_s_end_ends_both_directions_of_tls_unless_the_visitor_has_more_to_say(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with open_splice(visitor_can_half_close=False) as spliced:
         await spliced.application.send_all(b"last words")
         await spliced.application.send_eof()
+        await spliced.visitor.send_all(b"and mine")
+        assert await spliced.application.receive_some(100) == b"and mine"
         await spliced.ended.wait()
+        assert trio.current_time() == pytest.approx(LIMITS.silence_timeout)
         assert await receive_all(spliced.visitor) == b"last words"
+
+
+async def test_an_end_of_a_visitor_s_tls_leaves_the_application_its_last_words() -> None:
+    async with open_splice(visitor_can_half_close=False) as spliced:
+        spliced.visitor.say_end()
+        assert await receive_all(spliced.application) == b""
+        await spliced.application.send_all(b"last words")
+        assert await spliced.visitor.receive_some(100) == b"last words"
+        spliced.application.close()
+        await spliced.ended.wait()
 
 
 async def test_the_last_words_of_who_is_gone_arrive_although_sending_to_it_fails() -> None:
@@ -129,13 +152,108 @@ async def test_a_slow_reader_slows_its_writer_and_nobody_else() -> None:
         assert await spliced.application.receive_some(100) == b"meanwhile"
 
 
+async def test_a_failed_write_leaves_the_other_direction_its_last_words() -> None:
+    async with open_splice(capacity=8) as spliced:
+        spliced.application.end_reading()
+        async with trio.open_nursery() as nursery:
+
+            async def keep_sending() -> None:
+                with contextlib.suppress(trio.BrokenResourceError):
+                    while True:
+                        await spliced.visitor.send_all(b"more")
+
+            await spliced.visitor.send_all(b"are you there")
+            nursery.start_soon(keep_sending)
+            for _ in range(10):
+                await spliced.application.send_all(b"last words")
+                assert await spliced.visitor.receive_some(8) == b"last wor"
+                assert await spliced.visitor.receive_some(8) == b"ds"
+            await spliced.application.send_eof()
+            assert await receive_all(spliced.visitor) == b""
+            await spliced.ended.wait()
+
+
+async def test_after_a_failed_write_a_silence_ends_it(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_splice() as spliced:
+        spliced.application.end_reading()
+        await spliced.visitor.send_all(b"are you there")
+        await trio.sleep(LIMITS.silence_timeout / 2)
+        await spliced.application.send_all(b"yes")
+        await trio.sleep(LIMITS.silence_timeout * 0.9)
+        assert not spliced.ended.is_set()
+        await spliced.ended.wait()
+        assert trio.current_time() == pytest.approx(LIMITS.silence_timeout * 1.5)
+
+
+async def test_after_a_failed_write_a_slow_reader_has_its_time(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_splice(capacity=4) as spliced:
+        spliced.application.hold(1000)
+        spliced.application.end_reading()
+        await spliced.application.send_all(bytes(100))
+        await spliced.application.send_eof()
+        await spliced.visitor.send_all(b"hey")
+        received = 0
+        for _ in range(5):
+            await trio.sleep(LIMITS.silence_timeout * 2)
+            received += len(await spliced.visitor.receive_some(4))
+        received += len(await receive_all(spliced.visitor))
+        assert received == 100
+
+
+async def test_what_came_early_goes_first_and_a_failed_write_does_not_destroy_it() -> None:
+    async with open_splice(early=(b"12", b"ab")) as spliced:
+        await spliced.visitor.send_all(b"3")
+        await spliced.application.send_all(b"c")
+        await spliced.visitor.send_eof()
+        await spliced.application.send_eof()
+        assert (await receive_all(spliced.application), await receive_all(spliced.visitor)) == (b"123", b"abc")
+
+    visitor, one = memory_stream_pair(capacity=1)
+    other, application = memory_stream_pair()
+    await application.send_all(b"de")
+    application.close()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Splice(one, other, SharedBuffer(READ_SIZE), LIMITS).run, b"never taken", b"abc")
+        assert b"".join([await visitor.receive_some(1) for _ in range(5)]) == b"abcde"
+        visitor.close()
+
+
+async def test_what_is_under_way_is_passed_on_when_it_is_told_to_finish(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    soon = LingerLimits(silence_timeout=0.5, linger_total_timeout=5)
+    async with open_splice() as spliced:
+        await spliced.application.send_all(b"last words")
+        await trio.testing.wait_all_tasks_blocked()
+        assert spliced.splice is not None
+        spliced.splice.finish(soon)
+        assert await spliced.visitor.receive_some(100) == b"last words"
+        await spliced.ended.wait()
+        assert trio.current_time() == pytest.approx(0.5)
+    async with open_splice() as spliced, trio.open_nursery() as nursery:
+
+        async def talk() -> None:
+            with contextlib.suppress(trio.BrokenResourceError):
+                while True:
+                    await spliced.application.send_all(b"and another thing")
+                    await trio.sleep(0.4)
+
+        nursery.start_soon(talk)
+        await trio.sleep(1)
+        began = trio.current_time()
+        assert spliced.splice is not None
+        spliced.splice.finish(soon)
+        await spliced.ended.wait()
+        assert trio.current_time() - began == pytest.approx(5)
+
+
 async def test_a_peer_that_never_reads_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
     visitor, one = memory_stream_pair(capacity=10)
     other, application = memory_stream_pair()
     one.send_timeout = 300
     await application.send_all(bytes(100))
     with contextlib.closing(one), contextlib.closing(other):
-        await splice(one, other, SharedBuffer(READ_SIZE))
+        await Splice(one, other, SharedBuffer(READ_SIZE), LIMITS).run()
     assert trio.current_time() == pytest.approx(300)
     visitor.close()
 
@@ -178,52 +296,115 @@ async def test_whatever_is_sent_arrives_once_and_in_order(
         assert received[sender] == b"".join(data for who, data in messages if who is sender)
 
 
-async def test_over_real_sockets(short_tmp: Path) -> None:
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=8),
+    st.sampled_from(["close", "eof", "reads no more, then eof", "reads no more, then close"]),
+    st.integers(min_value=1, max_value=50),
+    st.booleans(),
+    st.binary(max_size=10),
+    st.integers(min_value=0, max_value=6),
+)
+async def test_whatever_was_said_before_an_end_arrives(
+    words: list[bytes], end: str, capacity: int, is_tls: bool, early: bytes, pauses: int
+) -> None:
+    """Whichever way an application ends while its visitor goes on to send, and then says its own end."""
+    async with (
+        open_splice(capacity=capacity, visitor_can_half_close=not is_tls, early=(b"", early)) as spliced,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def keep_sending() -> None:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                while True:
+                    await spliced.visitor.send_all(b"more")
+                    await trio.lowlevel.checkpoint()
+
+        async def speak() -> None:
+            if end.startswith("reads no more"):
+                spliced.application.end_reading()
+            for piece in words:
+                for _ in range(pauses):
+                    await trio.lowlevel.checkpoint()
+                await spliced.application.send_all(piece)
+            spliced.application.close() if end.endswith("close") else spliced.application.say_end()
+
+        nursery.start_soon(keep_sending)
+        nursery.start_soon(speak)
+        expected = early + b"".join(words)
+        received = bytearray()
+        while len(received) < len(expected):
+            received += await spliced.visitor.receive_some(7)
+        assert received == expected
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
+async def test_over_real_sockets(short_tmp: Path, family: socket.AddressFamily) -> None:
+    """Both ways at once, with an application whose last words come while its visitor still sends."""
     data = os.urandom(3_000_000)
-    ours, theirs = socket.socketpair()
+    ours, theirs = tcp_sockets() if family == socket.AF_INET else socket.socketpair()
     visitor = SocketStream(theirs)
-    async with open_origin(short_tmp / "s", echo) as origin:
+    async with open_origin(short_tmp / "s", say_and_close(data)) as origin:
         upstream = await connect_unix(origin.path, connect_timeout=5)
         with contextlib.closing(visitor):
             async with trio.open_nursery() as nursery:
 
-                async def relay() -> None:
+                async def run() -> None:
                     with contextlib.closing(upstream), contextlib.closing(SocketStream(ours)) as one:
-                        await splice(one, upstream, SharedBuffer(65536))
+                        await relay(one, upstream, SharedBuffer(65536), LIMITS)
 
                 async def send() -> None:
-                    await visitor.send_all(data)
-                    await visitor.send_eof()
+                    with contextlib.suppress(trio.BrokenResourceError):
+                        while True:
+                            await visitor.send_all(bytes(1000))
 
-                nursery.start_soon(relay)
+                nursery.start_soon(run)
                 nursery.start_soon(send)
-                assert await receive_all(visitor) == data
-    assert origin.connections[0].received == data
+                received = bytearray()
+                while len(received) < len(data):
+                    received += await visitor.receive_some(10_000)
+                assert received == data
+                assert await visitor.receive_some(1) == b""
+                nursery.cancel_scope.cancel()
 
 
-async def test_lingering_reads_away_what_still_comes_and_ends_our_direction() -> None:
-    ours, peer = memory_stream_pair()
-    await peer.send_all(bytes(10_000))
-    await peer.send_eof()
-    await linger(ours, linger_timeout=5, max_bytes=100_000, read_size=READ_SIZE)
-    assert await receive_all(peer) == b""
-    assert await ours.receive_some(1) == b""
+def say_and_close(data: bytes) -> OriginHandler:
+    """Return an application that hears a word, says all that and closes, whatever it has not heard."""
+
+    async def handle(connection: OriginConnection) -> None:
+        await connection.receive_exactly(1)
+        await connection.send_all(data)
+
+    return handle
 
 
-async def test_lingering_ends_after_so_many_bytes() -> None:
-    ours, peer = memory_stream_pair()
-    await peer.send_all(bytes(100_000))
-    await linger(ours, linger_timeout=float("inf"), max_bytes=10_000, read_size=READ_SIZE)
-    assert len(await ours.receive_some(1_000_000)) >= 100_000 - 10_000 - READ_SIZE
+async def test_a_visitor_s_last_words_reach_an_application_over_tcp_that_is_talking() -> None:
+    """Closing a TCP connection with unread bytes would reset it, and what is under way would be lost."""
+    data = os.urandom(3_000_000)
+    ours, theirs = tcp_sockets()
+    visitor_ours, visitor_theirs = socket.socketpair()
+    application, visitor = SocketStream(theirs), SocketStream(visitor_theirs)
+    with contextlib.closing(application):
+        async with trio.open_nursery() as nursery:
 
+            async def run() -> None:
+                with (
+                    contextlib.closing(SocketStream(ours)) as upstream,
+                    contextlib.closing(SocketStream(visitor_ours)) as one,
+                ):
+                    await relay(one, upstream, SharedBuffer(65536), LIMITS)
 
-async def test_lingering_ends_after_so_long(autojump_clock: trio.testing.MockClock) -> None:
-    ours, _ = memory_stream_pair()
-    await linger(ours, linger_timeout=5, max_bytes=10_000, read_size=READ_SIZE)
-    assert trio.current_time() == pytest.approx(5)
+            async def talk() -> None:
+                with contextlib.suppress(trio.BrokenResourceError):
+                    while True:
+                        await application.send_all(bytes(1000))
 
-
-async def test_lingering_for_a_peer_that_is_gone_ends() -> None:
-    ours, peer = memory_stream_pair()
-    peer.reset()
-    await linger(ours, linger_timeout=float("inf"), max_bytes=10_000, read_size=READ_SIZE)
+            nursery.start_soon(run)
+            nursery.start_soon(talk)
+            await visitor.send_all(data)
+            visitor.close()
+            received = bytearray()
+            while piece := await application.receive_some(65536):
+                received += piece
+            assert received == data
+            nursery.cancel_scope.cancel()

@@ -27,6 +27,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 from conductor_trio.net.listeners import open_unix_listener
 
 DOWNLOAD_SIZE = 32 * 1024 * 1024
+LAST_WORDS = b"w" * 1_000_000
 _CHUNK = 64 * 1024
 
 
@@ -102,6 +103,15 @@ class Application:
                     else:
                         http.receive_data(bytes(await stream.receive_some()))
                 await answer(digest.hexdigest().encode())
+            case b"GET", b"/last-words":
+                # What comes early is not read, as when the visitor is still sending.
+                await stream.send_all(
+                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: words\r\n\r\n"
+                )
+                await stream.receive_some(1)
+                await stream.send_all(LAST_WORDS)
+            case b"POST", b"/refused":  # early, and by an end that has no length
+                await stream.send_all(b"HTTP/1.0 413 Content Too Large\r\n\r\nfile is too large\n")
             case _:
                 await stream.send_all(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         return False

@@ -27,8 +27,7 @@ import trio
 
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.limits import ServerLimits
-from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.stream import SocketStream, set_tcp_options
+from conductor_trio.net.stream import STREAM_LOST, SocketStream, set_tcp_options
 from conductor_trio.server.app import Planes, make_planes
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext

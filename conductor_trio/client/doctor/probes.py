@@ -21,8 +21,7 @@ from conductor_trio.client.doctor.findings import Check, CheckFailed
 from conductor_trio.errors import first_of
 from conductor_trio.limits import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
-from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.stream import SocketStream, Stream
+from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 
 _DAY = 86400.0
 

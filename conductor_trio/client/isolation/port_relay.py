@@ -14,7 +14,7 @@ import trio
 from conductor_trio.limits import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.procfs import tcp_listeners
-from conductor_trio.net.relay import splice
+from conductor_trio.net.relay import relay
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, set_tcp_options
 
@@ -81,7 +81,7 @@ class PortRelay:
             except OSError:
                 return
             with contextlib.closing(application):
-                await splice(visitor, application, self._buffer)
+                await relay(visitor, application, self._buffer, self.limits)
 
     async def _connect(self) -> SocketStream:
         # Looked for each time: an application may start anew, on another address; and on the host's localhost

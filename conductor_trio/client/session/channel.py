@@ -19,8 +19,7 @@ from conductor_trio.control.owner_commands import Answer, Command
 from conductor_trio.control.states import ChannelClosed, ClientState
 from conductor_trio.errors import ConductorError
 from conductor_trio.limits import MAX_CONTROL_LINE, ClientLimits
-from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.stream import Stream
+from conductor_trio.net.stream import STREAM_LOST, Stream
 
 
 class ControlChannel:

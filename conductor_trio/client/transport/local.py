@@ -13,7 +13,7 @@ from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.transport.base import ServerAway, Transport
 from conductor_trio.errors import StartError, TransportError, UpstreamUnavailable
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
-from conductor_trio.net.relay import splice
+from conductor_trio.net.relay import relay
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
@@ -29,6 +29,7 @@ class LocalTransport(Transport):
     def __init__(self, settings: ClientSettings, local_socket: str) -> None:
         self._path = settings.server.path
         self._local_socket = local_socket
+        self._limits = settings.limits
         self._connect_timeout = settings.limits.unix_connect_timeout
         self._buffer = SharedBuffer(settings.limits.splice_size)
 
@@ -68,7 +69,7 @@ class LocalTransport(Transport):
                 _log.debug("the application does not accept a connection: %s", error)
                 return
             with contextlib.closing(application):
-                await splice(visitor, application, self._buffer)
+                await relay(visitor, application, self._buffer, self._limits)
 
 
 def _log_shortage(error: OSError) -> None:

@@ -9,13 +9,15 @@ r"""The hand-over from one server to the next, on ``<runtime>/handover``: listen
     predecessor → successor    a snapshot of its routes (`routing.snapshot`), with the relay sockets of those
                                sessions that it lends; from here on it does not accept
     successor → predecessor    {"taken": true}      the successor accepts, and what has a path is its own
+    successor → predecessor    {"route": …}         whom a session lets in from now on (`lifecycle.access_feed`)
+    successor → predecessor    {"released": true}   it uses the sessions no more
     either closes              the predecessor ends its sessions, and the successor uses them no more
 
 Until it has read ``taken`` the predecessor goes on if anything fails, a successor that it has told its state
 killed first, lest both accept. Each step up to there has a deadline.
 
 A successor also takes over from a server of version 1, whose snapshot is two lines: of all routes, and of those
-that it lends.
+that it lends, and which knows no end of the use but the close.
 """
 
 from __future__ import annotations
@@ -32,13 +34,14 @@ from collections.abc import AsyncIterator, Iterator
 import attrs
 import trio
 
-from conductor_trio.control.lines import LineReader
-from conductor_trio.errors import ConductorError, RemoteProtocolError, StartError
-from conductor_trio.limits import HANDOVER_PIECE_SIZE, MAX_PASSED_DESCRIPTORS, MAX_SNAPSHOT_V1, ServerLimits
+from conductor_trio.errors import StartError
+from conductor_trio.limits import HANDOVER_PIECE_SIZE, ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener, serve_connections
 from conductor_trio.net.peer_credentials import peer_credentials
+from conductor_trio.server.lifecycle.access_feed import RELEASED, AccessFeed, apply_access_line
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions
+from conductor_trio.server.lifecycle.handover_channel import FAILURES, HandoverChannel, HandoverEnded
 from conductor_trio.server.lifecycle.listeners import Handed, Listeners, Role
 from conductor_trio.server.routing.snapshot import (
     Snapshot,
@@ -51,79 +54,19 @@ from conductor_trio.server.routing.table import RouteTable
 
 _VERSION = 2
 
-_FAILURES = (OSError, trio.BrokenResourceError, trio.TooSlowError, RemoteProtocolError)
-
-
-class _HandoverEnded(ConductorError):
-    """The other server closed the connection."""
-
-
-class _Channel:
-    """A connection between two servers: lines, and descriptors with the first of them."""
-
-    def __init__(self, sock: socket.socket, limits: ServerLimits) -> None:
-        self._sock = trio.socket.from_stdlib_socket(sock)
-        self.limits = limits
-        self._lines = LineReader(MAX_SNAPSHOT_V1)
-        self.descriptors = array.array("i")
-
-    async def send(self, line: bytes, descriptors: array.array[int] | None = None) -> None:
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)] if descriptors else []
-        with trio.fail_after(self.limits.handover_timeout):
-            sent = await self._sock.sendmsg([line], rights)
-            while sent < len(line):
-                sent += await self._sock.send(line[sent:])
-
-    async def say(self, **message: object) -> None:
-        await self.send(json.dumps(message).encode() + b"\n")
-
-    async def hear(self, word: str) -> None:
-        """Wait for that one word."""
-        line = await self.receive_line()
-        if line != json.dumps({word: True}).encode():
-            raise RemoteProtocolError(f"{word} was expected")
-
-    async def receive_line(self) -> bytes:
-        size = socket.CMSG_SPACE(MAX_PASSED_DESCRIPTORS * self.descriptors.itemsize)
-        with trio.fail_after(self.limits.handover_timeout):
-            while (line := self._lines.next_event()) is None:
-                data, rights, _, _ = await self._sock.recvmsg(HANDOVER_PIECE_SIZE, size, socket.MSG_CMSG_CLOEXEC)
-                for level, kind, content in rights:
-                    if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                        self.descriptors.frombytes(content)
-                if not data:
-                    raise _HandoverEnded("the other server closed the connection")
-                self._lines.receive_data(data)
-        return line
-
-    async def wait_closed(self) -> None:
-        """Wait for the other server's close, or its end, however long it takes: a deadline is the caller's."""
-        with contextlib.suppress(*_FAILURES):
-            while await self._sock.recv(HANDOVER_PIECE_SIZE):
-                pass
-
-    def close(self) -> None:
-        self._sock.close()
-        self.close_descriptors()
-
-    def close_descriptors(self) -> None:
-        while self.descriptors:
-            os.close(self.descriptors.pop())
-
-
 # The predecessor's side.
 
 
 class Successor:
     """A server that is ready to take our place; whoever has it closes it."""
 
-    def __init__(self, channel: _Channel, pidfd: int) -> None:
+    def __init__(self, channel: HandoverChannel, pidfd: int) -> None:
         self._channel = channel
         self._pidfd = pidfd
 
     async def hand_over(self, routes: RouteTable) -> bool:
         """Return whether it accepts from now on; if not, it has ended."""
-        with contextlib.suppress(_HandoverEnded, *_FAILURES):
+        with contextlib.suppress(HandoverEnded, *FAILURES):
             piece = b""
             for line in format_snapshot(routes.snapshot()):
                 piece += line
@@ -137,9 +80,22 @@ class Successor:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         return False
 
-    async def wait_released(self) -> None:
-        """Return once it needs our sessions no more."""
-        await self._channel.wait_closed()
+    async def follow(self, routes: RouteTable, released: trio.Event) -> None:
+        """Let in no more whom it lets in no more, until it closes.
+
+        `released` is set as soon as it uses our sessions no more. A line that is none of the channel's ends it.
+        """
+        try:
+            while True:
+                line = await self._channel.next_line()
+                if line == RELEASED:
+                    released.set()
+                else:
+                    apply_access_line(line, routes)
+        except (HandoverEnded, ValueError, *FAILURES):
+            pass
+        finally:
+            released.set()
 
     def close(self) -> None:
         """Forget it, and let it know that our sessions end."""
@@ -184,13 +140,13 @@ class HandoverHost:
 
     async def _lend_to(self, sock: socket.socket, stack: contextlib.ExitStack) -> Successor | None:
         """Return the server at the other end once it is ready; None where it never will be."""
-        channel = _Channel(sock, self._limits)
+        channel = HandoverChannel(sock, self._limits)
         stack.callback(channel.close)
         try:
             pidfd = _open_peer(sock)
             stack.callback(os.close, pidfd)
             await self._lend(channel)
-        except (_HandoverEnded, *_FAILURES) as error:
+        except (HandoverEnded, *FAILURES) as error:
             self._note_failure(error)
             return None
         return Successor(channel, pidfd)
@@ -198,7 +154,7 @@ class HandoverHost:
     def _note_failure(self, error: BaseException) -> None:
         self._log.warning("handover_failed", error=_words(error))
 
-    async def _lend(self, channel: _Channel) -> None:
+    async def _lend(self, channel: HandoverChannel) -> None:
         lent = self._listeners.by_role
         descriptors = array.array("i", [self._ownership, *(listener.sock.fileno() for _, listener in lent)])
         described = [{"role": role.value, "inherited": listener.is_inherited} for role, listener in lent]
@@ -226,7 +182,7 @@ class Predecessor:
     ownership: int  #: the descriptor of the lock whose holder accepts
     listeners: list[Handed]
     _version: int
-    _channel: _Channel
+    _channel: HandoverChannel
     _limits: ServerLimits
 
     async def take(self) -> Snapshot:
@@ -239,7 +195,7 @@ class Predecessor:
             while not reader.is_complete:
                 reader.receive_line(await self._channel.receive_line())
             return reader.snapshot
-        except (_HandoverEnded, ValueError, *_FAILURES) as error:
+        except (HandoverEnded, ValueError, *FAILURES) as error:
             raise _failed(error) from error
 
     async def _take_v1(self) -> Snapshot:
@@ -251,11 +207,11 @@ class Predecessor:
     async def confirm(self) -> None:
         """Tell it that we accept; whether it hears that or has ended makes no difference."""
         self._channel.close_descriptors()  # its ownership is ours alone from now on
-        with contextlib.suppress(*_FAILURES):
+        with contextlib.suppress(*FAILURES):
             await self._channel.say(taken=True)
 
-    async def use(self, borrowed: BorrowedSessions) -> None:
-        """Use the sessions that it lends until they are not needed any more, or it ends."""
+    async def use(self, borrowed: BorrowedSessions, feed: AccessFeed) -> None:
+        """Use the sessions that it lends while they are needed, and tell it of changes of access until it ends."""
         try:
             async with trio.open_nursery() as nursery:
 
@@ -264,11 +220,23 @@ class Predecessor:
                     nursery.cancel_scope.cancel()
 
                 nursery.start_soon(await_end, name="end of the predecessor")
+                if self._version > 1:
+                    nursery.start_soon(self._tell, feed, name="access feed")
                 await borrowed.wait_moved()
-                nursery.cancel_scope.cancel()
+                borrowed.end()
+                if self._version == 1:
+                    nursery.cancel_scope.cancel()
+                else:
+                    feed.note_released()
         finally:
             borrowed.end()
+            feed.close()
             self._channel.close()
+
+    async def _tell(self, feed: AccessFeed) -> None:
+        with contextlib.suppress(*FAILURES):
+            while True:
+                await self._channel.send(await feed.next_line())
 
 
 @contextlib.asynccontextmanager
@@ -286,14 +254,14 @@ async def open_predecessor(path: str, limits: ServerLimits) -> AsyncIterator[Pre
                 predecessor = stack.enter_context(_borrowed(line, channel))
             else:
                 predecessor = None
-        except (_HandoverEnded, ConnectionResetError, trio.BrokenResourceError):
+        except (HandoverEnded, ConnectionResetError, trio.BrokenResourceError):
             predecessor = None  # it was about to end
-        except (ValueError, *_FAILURES) as error:
+        except (ValueError, *FAILURES) as error:
             raise _failed(error) from error
         yield predecessor
 
 
-async def _connect(path: str, limits: ServerLimits) -> _Channel | None:
+async def _connect(path: str, limits: ServerLimits) -> HandoverChannel | None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         sock.connect(path)  # at once, or never, for a UNIX socket
@@ -303,11 +271,11 @@ async def _connect(path: str, limits: ServerLimits) -> _Channel | None:
     except BaseException:
         sock.close()
         raise
-    return _Channel(sock, limits)
+    return HandoverChannel(sock, limits)
 
 
 @contextlib.contextmanager
-def _borrowed(line: bytes, channel: _Channel) -> Iterator[Predecessor]:
+def _borrowed(line: bytes, channel: HandoverChannel) -> Iterator[Predecessor]:
     """Give what a predecessor lends; raises ValueError where its words are none of this version."""
     with contextlib.ExitStack() as stack:
         ownership, *lent = channel.descriptors

@@ -78,13 +78,20 @@ class Shutdown:
         self.sessions.begin_drain()
         others.start_soon(self._force_exit, name="second signal")
         if successor is not None:
-            visitors.start_soon(_lend_sessions, successor, name="sessions lent to the successor")
+            released = trio.Event()
+            others.start_soon(self._follow_successor, successor, released, name="access feed")
+            # The visitors' nursery stays open as long as the successor uses our sessions.
+            visitors.start_soon(released.wait, name="sessions lent to the successor")
         elif self.listeners.inherited:
             others.start_soon(self._end_grace_early, name="visitors who wait for the successor")
 
     def end(self) -> None:
         """Take note that no visitor is left: what remains are the sessions, which end now."""
         self.phase = Phase.ENDED
+
+    async def _follow_successor(self, successor: Successor, released: trio.Event) -> None:
+        with contextlib.closing(successor):
+            await successor.follow(self.routes, released)
 
     async def _end_grace_early(self) -> None:
         """End the grace period when someone waits for our successor, which may only come when we have ended."""
@@ -105,9 +112,3 @@ class Shutdown:
         async for number in self.signals:
             if number in ENDING_SIGNALS:
                 self.grace.cancel()
-
-
-async def _lend_sessions(successor: Successor) -> None:
-    """Keep our sessions for a successor, until their clients have registered over there."""
-    with contextlib.closing(successor):
-        await successor.wait_released()

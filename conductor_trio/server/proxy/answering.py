@@ -10,8 +10,6 @@ from conductor_trio.access.decide import is_own
 from conductor_trio.access.reasons import Reason, Refusal
 from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import ServerLimits
-from conductor_trio.net.relay import linger
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.answers import Reply, answer_for, format_answer
 from conductor_trio.pages.documents import Document
@@ -41,15 +39,12 @@ class Answerer:
             # The answer may have cost no wait; a flood of such requests must not hold up the others.
             await trio.lowlevel.checkpoint()
             return Outcome.KEEP
-        if not is_complete:
-            await lingering_close(self._context.visitor, proxy.limits)
         return Outcome.CLOSE
 
     async def answer_last(self, reason: Reason, request: RequestHead | None) -> Outcome:
         """Tell the visitor the reason, and read nothing more from them; without a request none could be read."""
         visitor, proxy = self._context.visitor, self._context.proxy
         await _send_answer(answer_for(reason), request, visitor, proxy, keep_alive=False)
-        await lingering_close(visitor, proxy.limits)
         return Outcome.CLOSE
 
 
@@ -88,13 +83,3 @@ def _sharing_fields(
     if is_own(request.target.decode("ascii").partition("?")[0]):
         return ()
     return sharing_fields(request, proxy.policy, (name.lower() for name, _ in answer.fields))
-
-
-async def lingering_close(stream: Stream, limits: ServerLimits) -> None:
-    """End our direction, and read away for a while what the visitor still sends."""
-    await linger(
-        stream,
-        linger_timeout=limits.linger_timeout,
-        max_bytes=limits.max_linger,
-        read_size=limits.read_size,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 
 import attrs
 import trio
@@ -27,12 +28,16 @@ class ConnectionScope:
     """
 
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    #: Called instead when the session is over: a tunnel has last words to pass on.
+    finish_tunnel: Callable[[], None] | None = attrs.field(default=None, init=False)
     _reason: CancelReason | None = attrs.field(default=None, init=False)
     _deadline_reason: CancelReason | None = attrs.field(default=None, init=False)
 
     def cancel(self, reason: CancelReason) -> None:
         """Cancel what runs on the connection."""
-        if not self.scope.cancel_called:
+        if reason is CancelReason.SESSION_ENDED and self.finish_tunnel is not None:
+            self.finish_tunnel()
+        elif not self.scope.cancel_called:
             self._reason = reason
             self.scope.cancel()
 

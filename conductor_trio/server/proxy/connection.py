@@ -37,6 +37,7 @@ class VisitorConnection:
     _scope: ConnectionScope = attrs.field(init=False)
     _answerer: Answerer = attrs.field(init=False)
     _dispatcher: Dispatcher = attrs.field(init=False)
+    _speaks_http: bool = attrs.field(default=True, init=False)  # and no other protocol, that of a tunnel or a page
 
     def __attrs_post_init__(self) -> None:
         self._requests = RequestReader(self.context.limits, self.context.runtimes.heads)
@@ -47,6 +48,16 @@ class VisitorConnection:
 
     def _listen(self) -> DisconnectListener:
         return self.context.disconnects.listener(self.stream, self._requests, self._scope)
+
+    @property
+    def is_between_requests(self) -> bool:
+        """Whether the visitor has sent no more than whole requests, and so waits for a word of ours."""
+        return self._speaks_http and self._requests.is_between_messages
+
+    @property
+    def cut_outcome(self) -> Outcome:
+        """How to end the connection at this moment, without another word."""
+        return self._dispatcher.cut_outcome
 
     async def run(self) -> Outcome:
         """Serve requests until the connection is to be closed; returns how: `CLOSE` or `ABORT`."""
@@ -64,7 +75,7 @@ class VisitorConnection:
     async def _finish_cancelled(self, reason: CancelReason) -> Outcome:
         match reason:
             case CancelReason.VISITOR_GONE:
-                return Outcome.ABORT
+                return self.cut_outcome
             case CancelReason.IDLE | CancelReason.DRAINED:
                 return Outcome.CLOSE
             case CancelReason.LATE_HEAD:
@@ -82,6 +93,7 @@ class VisitorConnection:
             served = await self._serve_next()
         if isinstance(served, Outcome):
             return served
+        self._speaks_http = False
         # Out of the frames of the request: nothing of it stays in memory for as long as this takes.
         activity = self.context.activity
         activity.tunnels += 1

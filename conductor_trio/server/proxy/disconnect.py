@@ -17,8 +17,7 @@ import trio
 
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.limits import ServerLimits
-from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.stream import Stream
+from conductor_trio.net.stream import STREAM_LOST, Stream
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 
 

@@ -25,7 +25,7 @@ from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamF
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.pages.documents import OPTIONS_ANSWER, preflight_answer, status_page
-from conductor_trio.server.proxy.answering import Answerer, lingering_close
+from conductor_trio.server.proxy.answering import Answerer
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.exchange.exchange import Exchange, Outcome
@@ -173,8 +173,6 @@ class Dispatcher:
             return await self._answerer.answer_last(BadRequest(status=error.status), request)
         self._exchange = None
         runtime.failing_since = None
-        if outcome is Outcome.CLOSE and not pump.is_complete:
-            await lingering_close(context.visitor, context.proxy.limits)
         return outcome
 
     async def _wait_for_loss(self, runtime: RouteRuntime, principal: Principal) -> None:
@@ -208,11 +206,14 @@ class Dispatcher:
         """Begin with another request."""
         self._repeats = 0
 
+    @property
+    def cut_outcome(self) -> Outcome:
+        """How to end the visitor's connection at this moment, without another word."""
+        return Outcome.CLOSE if self._exchange is None else self._exchange.cut_outcome
+
     async def finish_cut(self) -> Outcome:
         """Make an end of what was cancelled under way with its session: tell the visitor, if that is possible."""
         exchange = self._exchange
-        if exchange is None:  # a tunnel, or a page
-            return Outcome.CLOSE
-        if exchange.has_begun:
-            return exchange.cut_outcome
+        if exchange is None or exchange.has_begun:
+            return self.cut_outcome
         return await self._answerer.answer_last(Refusal.SESSION_CUT, exchange.request)

@@ -8,53 +8,81 @@ import ssl
 import trio
 
 from conductor_trio.http1.forwarded import Peer
-from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.stream import SocketStream
+from conductor_trio.limits import BRIEF_LINGER, LingerLimits
+from conductor_trio.net.ending import end_gently
+from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
-from conductor_trio.server.proxy.answering import lingering_close, turn_away
+from conductor_trio.server.proxy.answering import turn_away
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 
 
 async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSLContext | None) -> None:
-    """Serve a connection that was just accepted, to its end; nothing that happens in it gets out."""
+    """Serve a connection that was just accepted, to its end; nothing that happens in it gets out.
+
+    Here, and nowhere else, visitors' connections are ended, so that all arrives that they were told.
+    """
     raw = SocketStream(sock, send_timeout=context.limits.send_stall_timeout)
-    context.activity.visitors += 1
+    stream: Stream = raw
+    connection: VisitorConnection | None = None
+    limits: LingerLimits = context.limits
+    # Those who are turned away take no place, or one who reads that slowly would have the next turned away.
+    is_admitted = context.activity.visitors < context.limits.max_visitors
+    context.activity.visitors += is_admitted
     try:
-        peer = _peer_of(sock, context, is_https=tls is not None)
-        if context.activity.visitors > context.limits.max_visitors:
-            if tls is None:
-                await turn_away(raw, context)
-            return
-        stream = raw if tls is None else await _shake_hands(raw, tls, context)
-        outcome = await VisitorConnection(stream, peer, context).run()
-        if outcome is Outcome.ABORT:
-            raw.reset()
-        else:
-            await stream.aclose()
-    except STREAM_LOST as error:
-        context.log.debug("visitor_lost", error=type(error).__name__)
-    except Exception:  # the one place for a connection: whatever it is, the others go on
-        context.counters.internal_errors += 1
-        context.log.exception("visitor_failed")
+        try:
+            peer = _peer_of(sock, context, is_https=tls is not None)
+            if not is_admitted:
+                limits = BRIEF_LINGER  # there may be any number of them
+                if tls is None:
+                    await turn_away(raw, context)
+                outcome = Outcome.CLOSE
+            else:
+                if tls is not None:
+                    stream = TlsStream(raw, tls)
+                    await _shake_hands(stream, context)
+                connection = VisitorConnection(stream, peer, context)
+                outcome = await connection.run()
+        except STREAM_LOST as error:
+            context.log.debug("visitor_lost", error=type(error).__name__)
+            outcome = Outcome.ABORT if isinstance(error, trio.TooSlowError) else Outcome.CLOSE
+        except Exception:  # the one place for a connection: whatever it is, the others go on
+            context.counters.internal_errors += 1
+            context.log.exception("visitor_failed")
+            outcome = _cut_outcome(connection)
+        await _end(raw, stream, limits, outcome, connection)
+    except BaseException:  # cancelled, by itself or as a group: the server ends
+        with trio.move_on_after(2 * BRIEF_LINGER.linger_total_timeout, shield=True):
+            await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
+        raise
     finally:
-        context.activity.visitors -= 1
+        context.activity.visitors -= is_admitted
         raw.close()
 
 
-async def _shake_hands(raw: SocketStream, tls: ssl.SSLContext, context: ProxyContext) -> TlsStream:
-    stream = TlsStream(raw, tls)
-    failure: trio.BrokenResourceError | None = None
+def _cut_outcome(connection: VisitorConnection | None) -> Outcome:
+    return Outcome.CLOSE if connection is None else connection.cut_outcome
+
+
+async def _end(
+    raw: SocketStream,
+    stream: Stream,
+    limits: LingerLimits,
+    outcome: Outcome,
+    connection: VisitorConnection | None,
+) -> None:
+    if outcome is Outcome.ABORT:
+        raw.reset()
+    else:
+        peer_waits = connection is not None and connection.is_between_requests
+        send_eof_nowait = None if stream is raw else stream.send_eof_nowait
+        await end_gently(raw, limits, send_eof_nowait=send_eof_nowait, peer_waits=peer_waits)
+
+
+async def _shake_hands(stream: TlsStream, context: ProxyContext) -> None:
     with trio.fail_after(context.limits.tls_handshake_timeout):
-        try:
-            await stream.handshake()
-        except trio.BrokenResourceError as error:
-            failure = error
-    if failure is not None:
-        await lingering_close(raw, context.limits)
-        raise failure
-    return stream
+        await stream.handshake()
 
 
 def _peer_of(sock: socket.socket, context: ProxyContext, *, is_https: bool) -> Peer:

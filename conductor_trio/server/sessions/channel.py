@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import attrs
 import trio
 
 from conductor_trio.control.events import ClientEvent, Leave, ServerEvent
@@ -17,8 +18,8 @@ from conductor_trio.control.owner_commands import Answer, Command
 from conductor_trio.control.states import ChannelClosed, LastSurplusLine, ServerState, SurplusLine
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits import ServerLimits
-from conductor_trio.net.relay import STREAM_LOST, linger
-from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.ending import end_gently
+from conductor_trio.net.stream import STREAM_LOST, SocketStream
 
 
 class ChannelEnded(Exception):
@@ -100,12 +101,9 @@ class ControlChannel:
     async def refuse(self, error: RegistrationRefused) -> None:
         """Say why not, and give the client a moment to read it and to stop sending."""
         await self.send(Refused(reason=error.what, advice=error.advice))
-        await linger(
-            self._stream,
-            linger_timeout=self._limits.farewell_timeout,
-            max_bytes=self._limits.max_linger,
-            read_size=self._limits.read_size,
-        )
+        moment = self._limits.farewell_timeout
+        limits = attrs.evolve(self._limits, linger_timeout=moment, linger_quiet_timeout=moment)
+        await end_gently(self._stream, limits)
 
     async def _receive(
         self,

@@ -10,8 +10,7 @@ import trio
 
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.net.peer_credentials import peer_credentials
-from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.accounts.quotas import SessionQuotas
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
 from conductor_trio.server.sessions.context import SessionContext

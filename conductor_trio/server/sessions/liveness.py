@@ -10,7 +10,7 @@ import trio
 
 from conductor_trio.control.events import Move, Ping, ServerEvent
 from conductor_trio.limits import ServerLimits
-from conductor_trio.net.relay import STREAM_LOST
+from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.server.accounts.ledger import Account
 from conductor_trio.server.sessions.channel import ControlChannel
 from conductor_trio.server.sessions.records import SessionRecord

@@ -26,7 +26,7 @@ from conductor_trio.control.states import ChannelClosed
 from conductor_trio.errors import RegistrationRefused, UpstreamUnavailable
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import OUT_OF_RESOURCES
-from conductor_trio.net.relay import STREAM_LOST
+from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.net.unix import connect_unix
 from conductor_trio.server.accounts.quotas import Admission
 from conductor_trio.server.routing.routes import Route

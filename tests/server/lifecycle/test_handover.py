@@ -20,11 +20,13 @@ import pytest
 import trio
 
 from conductor_trio.access.tokens import hash_token
+from conductor_trio.control.messages import Takeover
 from conductor_trio.errors import StartError
 from conductor_trio.limits import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import Listener, open_unix_listener
-from conductor_trio.server.lifecycle.borrowed import is_exportable
+from conductor_trio.server.lifecycle.access_feed import AccessFeed
+from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
 from conductor_trio.server.lifecycle.handover import (
     HandoverHost,
     Predecessor,
@@ -43,6 +45,8 @@ from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.settings import ServerSettings
 from tests.support.programs import PATIENCE, Program, open_program
 from tests.support.routes import make_route, make_table
+from tests.support.runtimes import make_runtimes
+from tests.support.shares import make_share
 from tests.support.users import ALICE, acting_as, real_person
 
 LOG = get_logger()
@@ -323,6 +327,42 @@ async def test_many_sessions_go_over_in_pieces(short_tmp: Path) -> None:
             await ready.told.wait()
             assert await ready.successor.hand_over(routes)
         assert got == many
+
+
+async def test_the_predecessor_hears_whom_a_session_lets_in_no_more(short_tmp: Path) -> None:
+    old_routes, new_routes = make_table(LIMITS), make_table(LIMITS)
+    route = old_routes.register(make_route(shares=(make_share(),), is_resumable=True))
+    heard = trio.Event()
+    old_routes.subscribe(lambda _: heard.set())
+    with open_old(short_tmp / "run") as old:
+        async with asking(old) as (predecessor, ready), trio.open_nursery() as nursery:
+            got: list[Route] = []
+
+            async def take() -> None:
+                got.extend((await predecessor.take()).routes)
+                await predecessor.confirm()
+
+            async with trio.open_nursery() as taking:
+                taking.start_soon(take)
+                await ready.told.wait()
+                assert await ready.successor.hand_over(old_routes)
+            borrowed = BorrowedSessions(got, new_routes, make_runtimes(new_routes, LIMITS)[0])
+            feed, released = AccessFeed(new_routes), trio.Event()
+            nursery.start_soon(predecessor.use, borrowed, feed)
+            nursery.start_soon(ready.successor.follow, old_routes, released)
+            moved = new_routes.register(make_route(is_resumable=True))
+            await released.wait()
+            assert old_routes.get(route.id) == route
+            with trio.fail_after(0.2):
+                new_routes.set_access(moved.id, moved.access.without(["s1"]))
+                await heard.wait()
+            assert old_routes.get(route.id) == attrs.evolve(route, access=moved.access.without(["s1"]))
+            heard = trio.Event()
+            other = new_routes.register(make_route(token=b"another owner's"), Takeover.ANY)
+            await heard.wait()
+            found = old_routes.get(route.id)
+            assert found is not None and found.access == other.access
+            nursery.cancel_scope.cancel()
 
 
 async def test_a_server_of_version_1_is_taken_over_from(short_tmp: Path) -> None:

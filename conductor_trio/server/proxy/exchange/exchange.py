@@ -18,7 +18,12 @@ from conductor_trio.http1.rewrite import format_request_head
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
-from conductor_trio.server.proxy.exchange.failures import ClientDisconnected, RequestAborted, ResponseTruncated
+from conductor_trio.server.proxy.exchange.failures import (
+    ClientDisconnected,
+    RequestAborted,
+    ResponseTruncated,
+    VisitorUnreachable,
+)
 from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.exchange.response_relay import ResponseEnd, ResponseRelay
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel
@@ -60,7 +65,7 @@ class Exchange:
 
         A reset may destroy what was sent before, so it is for where nothing else shows the cut.
         """
-        is_shown = self._response is not None and self._response.shows_its_end
+        is_shown = self._response is None or not self._response.has_begun or self._response.shows_its_end
         return Outcome.CLOSE if is_shown else Outcome.ABORT
 
     @property
@@ -84,9 +89,9 @@ class Exchange:
             if fairness.is_throttled(runtime.usage):
                 await fairness.wait_for_share(runtime.usage)
             return await self._run_upstream(first)
-        except ClientDisconnected:
+        except VisitorUnreachable:
             return Outcome.ABORT
-        except ResponseTruncated:
+        except (ClientDisconnected, ResponseTruncated):
             return self.cut_outcome
         finally:
             runtime.leave(self._listener.connection)
@@ -166,7 +171,7 @@ class Exchange:
             nursery.start_soon(run_request, name="request pump")
             try:
                 end = await response.run()
-            except (UpstreamUnavailable, ClientDisconnected, ResponseTruncated) as error:
+            except (UpstreamUnavailable, VisitorUnreachable, ResponseTruncated) as error:
                 failure = failure or error
             nursery.cancel_scope.cancel()
         if failure is not None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class ClientDisconnected(Exception):
-    """The visitor aborted, or does not read."""
+    """The visitor ended or broke its request."""
+
+
+class VisitorUnreachable(Exception):
+    """The visitor's connection is broken, or nobody reads from it: nothing more can be said there."""
 
 
 class ResponseTruncated(Exception):

@@ -12,9 +12,8 @@ from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.body import EndOfMessage, Framing, format_chunk, format_last_chunk
 from conductor_trio.http1.fields import passable_trailers
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.net.relay import STREAM_LOST
 from conductor_trio.net.splice_pipe import SplicePipe
-from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.exchange.failures import ClientDisconnected, RequestAborted
 from conductor_trio.server.proxy.route_runtime import RouteRuntime

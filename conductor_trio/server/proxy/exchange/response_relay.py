@@ -26,10 +26,9 @@ from conductor_trio.http1.rewrite import (
     plan_response_framing,
     switches_as_asked,
 )
-from conductor_trio.net.relay import STREAM_LOST
-from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
-from conductor_trio.server.proxy.exchange.failures import ClientDisconnected, ResponseTruncated
+from conductor_trio.server.proxy.exchange.failures import ResponseTruncated, VisitorUnreachable
 from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 
@@ -95,7 +94,7 @@ class ResponseRelay:
         """Pass the response on until it is complete.
 
         Raises `UpstreamUnavailable` where none has begun, `ResponseTruncated` where it broke off, and
-        `ClientDisconnected`.
+        `VisitorUnreachable`.
         """
         out: list[bytes] = []
         while True:
@@ -130,7 +129,10 @@ class ResponseRelay:
             else:
                 count, rest = await self._proxy.buffer.receive_then_send(self._upstream, self._visitor, left)
         except STREAM_LOST as error:
-            raise self._cut("the connection to it was lost") from error
+            if not self._reader.has_begun or self._request.body.is_empty:
+                raise self._cut("the connection to it was lost") from error
+            # It closed with a part of the request unread, which a UNIX socket tells as a reset, not as an end.
+            count = 0
         if count:
             self._reader.skip(count)
             self._traffic.count_to_visitors(count)
@@ -151,14 +153,14 @@ class ResponseRelay:
             try:
                 await self._visitor.send_all(data)
             except STREAM_LOST as error:
-                raise ClientDisconnected from error
+                raise VisitorUnreachable from error
             self._proxy.fairness.charge(self._usage)
 
     async def _send_rest(self, rest: bytes) -> None:
         try:
             await self._visitor.send_all(rest)
         except STREAM_LOST as error:
-            raise ClientDisconnected from error
+            raise VisitorUnreachable from error
 
     def _cut(self, what: str) -> Exception:
         if self._framing is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
+from functools import partial
 
 import attrs
 
 from conductor_trio.access.grants import Principal
-from conductor_trio.net.relay import STREAM_LOST, splice
+from conductor_trio.limits import BRIEF_LINGER, ENDED_SESSION_LINGER
+from conductor_trio.net.ending import end_gently
+from conductor_trio.net.relay import Splice
 from conductor_trio.net.stream import SocketStream, Stream
 from conductor_trio.server.proxy.cancellation import ConnectionScope
 from conductor_trio.server.proxy.context import ProxyContext
@@ -34,9 +36,9 @@ async def relay_tunnel(
 ) -> None:
     """Carry the new protocol's bytes both ways, those that came early first, until its end; closes `upstream`.
 
-    `connection` is cancelled when the session ends, or the access of the visitor.
+    What was said before the end of a session still arrives; with the visitor's access it is cancelled at once.
     """
-    runtime = tunnel.runtime
+    runtime, upstream = tunnel.runtime, tunnel.upstream
 
     async def count(sink: Stream, size: int) -> None:
         if sink is visitor:
@@ -45,14 +47,14 @@ async def relay_tunnel(
             runtime.traffic.count_to_application(size)
         await context.fairness.yield_if_over_share(runtime.usage)
 
+    splice = Splice(visitor, upstream, context.buffer, context.limits, count)
+    connection.finish_tunnel = partial(splice.finish, ENDED_SESSION_LINGER)
     runtime.enter(connection, tunnel.principal)
     try:
-        with contextlib.suppress(*STREAM_LOST):
-            if tunnel.from_visitor:
-                await tunnel.upstream.send_all(tunnel.from_visitor)
-            if tunnel.from_application:
-                await visitor.send_all(tunnel.from_application)
-            await splice(visitor, tunnel.upstream, context.buffer, passed=count)
+        await splice.run(tunnel.from_visitor, tunnel.from_application)
+        # What is sent over a UNIX socket is there already; an application that goes on talking is to notice soon.
+        await end_gently(upstream, BRIEF_LINGER)
     finally:
         runtime.leave(connection)
-        tunnel.upstream.close()
+        connection.finish_tunnel = None
+        upstream.close()

@@ -284,20 +284,37 @@ async def test_a_response_that_ends_by_a_reset_looks_cut(version: bytes, short_t
     close_now = trio.Event()
 
     async def handle(connection: OriginConnection) -> None:
-        await connection.receive_head()
+        await connection.stream.receive_some(5)
         await connection.send_all(b"HTTP/1.1 200 OK\r\n\r\nabc")
         await close_now.wait()  # with unread bytes, so that it resets the peer
 
     async with open_engine(short_tmp, handle) as engine:
         visitor = engine.connect()
-        await visitor.send(request(b"POST / " + version, b"Content-Length: 3\r\n"))
+        await visitor.send(request(b"GET / " + version))
         visitor.unread = await visitor.receive_until(b"abc")
-        await visitor.send(b"xyz")
-        await wait_all_tasks_blocked()
         close_now.set()
         with pytest.raises(Truncated) as caught:
             await visitor.receive_response()
         assert caught.value.body == b"abc"
+
+
+@pytest.mark.parametrize("size", [3, 1_000_000])
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+async def test_an_early_refusal_that_ends_with_its_connection_is_whole(
+    version: bytes, size: int, short_tmp: Path
+) -> None:
+    """A UNIX socket that is closed with a part of the request unread tells a reset, not an end."""
+
+    async def handle(connection: OriginConnection) -> None:
+        await connection.stream.receive_some(5)
+        await connection.send_all(b"HTTP/1.0 413 Too Large\r\n\r\nabc")
+
+    async with open_engine(short_tmp, handle) as engine, trio.open_nursery() as nursery:
+        visitor = engine.connect()
+        await visitor.send(request(b"POST / " + version, b"Content-Length: %d\r\n" % size))
+        nursery.start_soon(visitor.send, bytes(size))
+        response = await visitor.receive_response()
+        assert (response.status, response.body) == (413, b"abc")
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])

@@ -6,8 +6,6 @@ import contextlib
 import logging
 import math
 import os
-import shlex
-import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -20,6 +18,7 @@ from conductor_trio import exit_status
 from conductor_trio.client.application.application import Application, open_application
 from conductor_trio.client.application.idle import IdleWatch
 from conductor_trio.client.application.launch import make_launch_spec, plan_port
+from conductor_trio.client.application.lookup import advise_on_missing, look_up
 from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
@@ -104,6 +103,7 @@ async def _run_application(
     """Run the application, from the check of the local socket to its end; return the exit status."""
     status = exit_status.FAILED
     try:
+        look_up(settings.launch.command[0], {**os.environ, **settings.launch.environment})
         async with open_cleanup(settings.limits) as cleanup:
             with _open_local_socket(settings, cleanup) as local_socket:
                 await prepare_local_socket(local_socket, replace=settings.replace, limits=settings.limits)
@@ -248,10 +248,7 @@ class _Run:
 
 
 def _advise_on_mistake(settings: ClientSettings, error: ConductorError) -> ConductorError:
-    """Return the error, with advice where someone seems to have left out LOCAL_SOCKET and ``--``."""
-    is_missing = isinstance(error, ApplicationError) and error.status == exit_status.NOT_FOUND
-    words = [settings.local_socket or "", *settings.launch.command]
-    if not is_missing or "/" in words[0] or shutil.which(words[0]) is None:
+    """Return the error, with advice where the program was not found."""
+    if not isinstance(error, ApplicationError) or error.status != exit_status.NOT_FOUND:
         return error
-    advice = f"to start `{shlex.join(words)}`, without LOCAL_SOCKET, write -- before it"
-    return ApplicationError(error.what, advice=advice)
+    return ApplicationError(error.what, advice=advise_on_missing(settings, os.environ), status=error.status)

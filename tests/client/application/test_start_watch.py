@@ -130,8 +130,7 @@ async def test_where_all_is_well_nothing_is_told(application: Application, short
 
 async def test_within_a_namespace_of_its_own_it_is_found_too(server: ControlServer, short_tmp: Path) -> None:
     """Its user wrote a port in its command, and gave another to the client."""
-    command = ["--tcp", "8000", server.path, "--", *python(LISTENER)]
-    async with open_client(*command) as client:
+    async with open_client("--tcp", "8000", server.path, "--", python(LISTENER)) as client:
         port = int((await client.wait_for("data"))["data"])
         warning = await client.wait_for("warning")
         while "port" not in warning:

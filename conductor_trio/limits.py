@@ -41,6 +41,8 @@ MAX_SNAPSHOT_V1 = 64 * MIB
 # What a request may show of tokens: more cookies than a browser keeps for a domain (180 in Chromium), so that
 # planted ones cannot crowd out the right one, and few enough that one request is not thousands of guesses.
 MAX_TOKENS_SHOWN = 200
+#: Bytes of a file that holds a token, which has to fit a cookie.
+MAX_TOKEN_FILE = 4 * KIB
 #: Bits that a token needs to be safe from guessing: at a million guesses a second, for ten thousand years.
 MIN_TOKEN_BITS = 64
 #: Bytes of randomness in a token that we make: 192 bits, 32 letters.

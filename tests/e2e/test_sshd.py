@@ -58,8 +58,15 @@ async def test_a_healthy_start_says_nothing_of_errors(short_tmp: Path) -> None:
     """The server tries the relay when it registers a name, which is before the application listens."""
     with open_sshd() as sshd:
         async with open_chain(short_tmp, sshd) as chain:
-            command = [chain.python.with_name("conductor-trio"), "-k", "app", chain.address, "--"]
-            words = [*command, chain.python, "-S", "-c", f"import time; time.sleep(0.5); {READY}", "{socket}"]
+            command = [str(chain.python.with_name("conductor-trio")), "-k", "app", chain.address, "--"]
+            words: list[str | Path] = [
+                *command,
+                chain.python,
+                "-S",
+                "-c",
+                f"import time; time.sleep(0.5); {READY}",
+                "{socket}",
+            ]
             environment = {**chain.environment(chain.alice), "CONDUCTOR_TOKEN": STRONG_TOKEN}
             async with open_program(words, person=chain.alice, environment=environment) as client:
                 await client.wait_state("live")

@@ -79,8 +79,10 @@ def _run(settings: ClientSettings) -> int:
     # Imported only now: `import trio` takes 80 ms, `--help` and wrong usage 50 ms without it.
     import trio
 
+    from conductor_trio.client.host.secrecy import hide_process
     from conductor_trio.client.run import run_client
 
+    hide_process()  # the kernel shows the environment with which we were started, and the token was in it
     try:
         status = trio.run(run_client, settings)
     except KeyboardInterrupt:  # before the signal watcher stood, so nothing had been started

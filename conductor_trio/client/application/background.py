@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import signal
-from collections.abc import Sequence
 
 import attrs
 import trio
@@ -46,6 +45,9 @@ _FOREGROUND = {
 }
 
 
+_MISSES = 2  # looks at which nothing is there, one after the other, before it is taken for gone
+
+
 @attrs.frozen(kw_only=True)
 class Background:
     """A process that an application has left running; whether it listens, as the application was to."""
@@ -60,28 +62,28 @@ async def find_background(settings: ClientSettings, local_socket: str) -> Backgr
     # Only an application that found the path in its environment can be known by it.
     is_marked = settings.local_socket is None and settings.launch.listen == "unix"
     limits = settings.limits
-    left = await _find_marked(local_socket) if is_marked else ()
-    if is_marked and not left:
-        return None
+    found: Background | None = None
+    misses = 0
     with trio.move_on_after(limits.background_timeout if is_marked else limits.unseen_background_timeout):
-        while True:
-            pid = await trio.to_thread.run_sync(_find_listening, local_socket, left)
-            if pid is not None:
-                return Background(pid=pid, name=process_name(pid), is_listening=True)
-            await trio.sleep(limits.max_probe_pause)
-    left = await _find_marked(local_socket) if is_marked else ()
-    return Background(pid=left[0], name=process_name(left[0]), is_listening=False) if left else None
+        # One that forks while /proc is listed may be missed.
+        while not (is_marked and misses == _MISSES) and not (found and found.is_listening):
+            await trio.sleep(limits.max_probe_pause if misses or found else 0)
+            found = await trio.to_thread.run_sync(_look, local_socket, is_marked)
+            misses = 0 if found else misses + 1
+    return found
 
 
-async def _find_marked(local_socket: str) -> Sequence[int]:
-    """Return the processes that were told the path by their environment."""
-    return await trio.to_thread.run_sync(lambda: list(environment_holders(SOCKET_VARIABLE, local_socket)))
-
-
-def _find_listening(local_socket: str, left: Sequence[int]) -> int | None:
-    """Return the process that has bound the local socket, or one of those that are left that listens on TCP."""
-    listening = (pid for pid in left if any(held_tcp_listeners(pid)))
-    return next(itertools.chain(unix_socket_holders(local_socket), listening), None)
+def _look(local_socket: str, is_marked: bool) -> Background | None:
+    """Return the process that has bound the local socket, or one that was told of it and may listen on TCP."""
+    left = list(environment_holders(SOCKET_VARIABLE, local_socket)) if is_marked else []
+    listening = next(
+        itertools.chain(unix_socket_holders(local_socket), (pid for pid in left if any(held_tcp_listeners(pid)))),
+        None,
+    )
+    if listening is None and not left:
+        return None
+    pid = left[0] if listening is None else listening
+    return Background(pid=pid, name=process_name(pid), is_listening=listening is not None)
 
 
 async def end_background(background: Background, limits: ClientLimits) -> None:

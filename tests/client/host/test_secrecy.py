@@ -28,7 +28,7 @@ async def test_the_application_may_not_look_into_the_client(short_tmp: Path) -> 
     alice, python = real_person(ALICE), everybodys_python()
     home = alice.make_directory(short_tmp / "home")
     client, local_socket = python.with_name("conductor-trio"), home / "app.sock"
-    command = [client, "/no/such/gateway", local_socket, "--", python, "-c", APPLICATION]
+    command: list[str | Path] = [client, "/no/such/gateway", local_socket, "--", python, "-c", APPLICATION]
     program = await run_program(
         command,
         person=alice,

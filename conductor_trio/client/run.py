@@ -41,7 +41,7 @@ from conductor_trio.limits import MIN_TOKEN_BITS, ClientLimits
 _STDOUT = 1
 
 _GUESSABLE = (
-    "CONDUCTOR_TOKEN can be guessed, and whoever guesses it can do in the application whatever you can; leave it "
+    "the token (CONDUCTOR_TOKEN, --token-file) can be guessed, and whoever does can do whatever you can; leave it "
     "out for one made at random, or choose a longer one"
 )
 

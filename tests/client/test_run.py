@@ -142,6 +142,8 @@ async def test_a_token_that_can_be_guessed_is_warned_of(
         nursery.start_soon(run.run_client, settings, stdout)
         await events.wait_for("live")
         if is_weak and not is_contracts_form:
-            assert "CONDUCTOR_TOKEN can be guessed" in str((await events.wait_for("warning"))["reason"])
+            assert "the token (CONDUCTOR_TOKEN, --token-file) can be guessed" in str(
+                (await events.wait_for("warning"))["reason"]
+            )
         nursery.cancel_scope.cancel()
-    assert ("CONDUCTOR_TOKEN can be guessed" in caplog.text) is is_weak
+    assert ("the token (CONDUCTOR_TOKEN, --token-file) can be guessed" in caplog.text) is is_weak

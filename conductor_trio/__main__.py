@@ -2,7 +2,7 @@
 
 import sys
 
-from conductor_trio.client.cli.main import main
+from conductor_trio.client.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

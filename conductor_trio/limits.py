@@ -41,6 +41,10 @@ MAX_SNAPSHOT_V1 = 64 * MIB
 # What a request may show of tokens: more cookies than a browser keeps for a domain (180 in Chromium), so that
 # planted ones cannot crowd out the right one, and few enough that one request is not thousands of guesses.
 MAX_TOKENS_SHOWN = 200
+#: Bytes of a file that holds a token, which has to fit a cookie.
+MAX_TOKEN_FILE = 4 * KIB
+#: Bits that a token needs to be safe from guessing: at a million guesses a second, for ten thousand years.
+MIN_TOKEN_BITS = 64
 #: Bytes of randomness in a token that we make: 192 bits, 32 letters.
 TOKEN_ENTROPY = 24
 
@@ -301,6 +305,13 @@ class ClientLimits(LingerLimits):
     uplink_interval: float = 0.005  # between two looks for it, of which no event tells without another program
     max_uplink_output: int = 4 * KIB  # of what pasta or slirp4netns say, of which the last line is told
     hint_pause: float = 15.0  # for an application to listen that was not told where; then its user is told how
+    port_look_interval: float = (
+        2.0  # between two looks for the TCP port of one that does not listen where it should
+    )
+    # For what an application has left in the background to listen: most do within a second, and where it cannot be
+    # told whether there is anything, its user waits for as long.
+    background_timeout: float = 3.0
+    unseen_background_timeout: float = 1.0
     # For the server to confirm that visitors are shown the application; one that does not has heard of it by then.
     show_timeout: float = 0.1
     leave_timeout: float = 1.0  # for the server to take notice that we end on purpose

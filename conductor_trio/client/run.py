@@ -6,8 +6,6 @@ import contextlib
 import logging
 import math
 import os
-import shlex
-import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -17,9 +15,13 @@ import attrs
 import trio
 
 from conductor_trio import exit_status
+from conductor_trio.access.token_strength import estimate_bits
 from conductor_trio.client.application.application import Application, open_application
+from conductor_trio.client.application.background import end_background, explain_end, find_background
 from conductor_trio.client.application.idle import IdleWatch
 from conductor_trio.client.application.launch import make_launch_spec, plan_port
+from conductor_trio.client.application.lookup import advise_on_missing, look_up
+from conductor_trio.client.application.start_watch import StartWatch
 from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
@@ -27,15 +29,21 @@ from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_s
 from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
+from conductor_trio.client.output.reporter import Reporter, WarningReporter
 from conductor_trio.client.output.writer import Output, open_output
 from conductor_trio.client.session.keeper import Connection
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.open import open_transport
 from conductor_trio.control.messages import Accepted
 from conductor_trio.errors import ApplicationError, ConductorError, first_of, host_shortage
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits import MIN_TOKEN_BITS, ClientLimits
 
 _STDOUT = 1
+
+_GUESSABLE = (
+    "the token (CONDUCTOR_TOKEN, --token-file) can be guessed, and whoever does can do whatever you can; leave it "
+    "out for one made at random, or choose a longer one"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +112,7 @@ async def _run_application(
     """Run the application, from the check of the local socket to its end; return the exit status."""
     status = exit_status.FAILED
     try:
+        look_up(settings.launch.command[0], {**os.environ, **settings.launch.environment})
         async with open_cleanup(settings.limits) as cleanup:
             with _open_local_socket(settings, cleanup) as local_socket:
                 await prepare_local_socket(local_socket, replace=settings.replace, limits=settings.limits)
@@ -131,6 +140,19 @@ async def _run_application(
     except* OSError as group:
         output.send(events.make_failed(host_shortage(first_of(group))))
     return status
+
+
+def _warn_of_token(settings: ClientSettings, output: Output) -> Reporter:
+    """Return where the session reports to, which warns of a token that can be guessed.
+
+    In the contract's form, where a program has chosen it and reads the events, the log does.
+    """
+    if estimate_bits(settings.token) >= MIN_TOKEN_BITS:
+        return output
+    if settings.registers_early:
+        return WarningReporter(output, _GUESSABLE)
+    _log.warning("%s", _GUESSABLE)
+    return output
 
 
 @contextlib.contextmanager
@@ -172,7 +194,7 @@ class _Run:
         idle = self._make_idle_watch()
         connection = Connection(
             self.settings,
-            self.output,
+            _warn_of_token(self.settings, self.output),
             self._open_transport,
             self.application.ready,
             self._is_ending,
@@ -192,34 +214,28 @@ class _Run:
                 nursery.start_soon(idle.run, name="client: idle time-out")
             if self.settings.wants_names:
                 await self._start(await connection.wait_names())
-            if not self.settings.says_where:
-                nursery.start_soon(self._hint, name="client: hint where to listen")
+            watch = StartWatch(
+                settings=self.settings, plan=self.plan, application=self.application, output=self.output
+            )
+            nursery.start_soon(watch.run, name="client: look where the application listens")
             status = await self.application.wait_ended()
-            nursery.cancel_scope.cancel()
             if not self.application.ready.is_set():
-                by = (
-                    f"by signal {status - exit_status.SIGNAL}"
-                    if status > exit_status.SIGNAL
-                    else f"with status {status}"
-                )
-                what = f"the application ended {by} before it listened on {self.local_socket}"
-                self.output.send(events.Failed(what=what, hop="here", tells_exit=True))
+                await self._explain_end(status)
+            nursery.cancel_scope.cancel()
         return status
 
     async def _start(self, names: Accepted | None) -> None:
         start = make_launch_spec(self.settings, self.local_socket, self.plan, names)
         await self.application.start(start, self.local_socket, self.settings.launch.ready)
 
-    async def _hint(self) -> None:
-        """Warn when the application does not listen for a while: perhaps it has not been told where."""
-        with trio.move_on_after(self.settings.limits.hint_pause):
-            await self.application.ready.wait()
-            return
-        text = (
-            f"{self.settings.launch.command[0]} does not listen yet; no recipe knows it, so tell it where to "
-            "listen: write {socket} in its command for a UNIX socket, {port} for a TCP port, or give --tcp PORT"
-        )
-        self.output.send(events.Warned(text=text))
+    async def _explain_end(self, status: int) -> None:
+        """Tell why the application ended before it was ready; what it has left in the background is ended."""
+        background = None
+        if status == exit_status.OK:
+            background = await find_background(self.settings, self.local_socket)
+        if background is not None and background.is_listening:
+            await end_background(background, self.settings.limits)
+        self.output.send(explain_end(self.settings, status, self.local_socket, background))
 
     def _make_idle_watch(self) -> IdleWatch | None:
         if self.settings.idle is None:
@@ -248,10 +264,7 @@ class _Run:
 
 
 def _advise_on_mistake(settings: ClientSettings, error: ConductorError) -> ConductorError:
-    """Return the error, with advice where someone seems to have left out LOCAL_SOCKET and ``--``."""
-    is_missing = isinstance(error, ApplicationError) and error.status == exit_status.NOT_FOUND
-    words = [settings.local_socket or "", *settings.launch.command]
-    if not is_missing or "/" in words[0] or shutil.which(words[0]) is None:
+    """Return the error, with advice where the program was not found."""
+    if not isinstance(error, ApplicationError) or error.status != exit_status.NOT_FOUND:
         return error
-    advice = f"to start `{shlex.join(words)}`, without LOCAL_SOCKET, write -- before it"
-    return ApplicationError(error.what, advice=advice)
+    return ApplicationError(error.what, advice=advise_on_missing(settings, os.environ), status=error.status)

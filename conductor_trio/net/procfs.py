@@ -15,7 +15,7 @@ from pathlib import Path
 
 import attrs
 
-_TCP_TABLES = (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6))
+_TCP_TABLES = (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6))
 _TCP_LISTEN = "0A"  # net/tcp_states.h
 _UNIX_FIELDS = 8  # of a line of /proc/net/unix, with a path
 _IPV6_ANYWHERE = "0" * 32 + " 00 "  # destination and prefix length of a default route
@@ -23,12 +23,13 @@ _IPV6_ANYWHERE = "0" * 32 + " 00 "  # destination and prefix length of a default
 
 @attrs.frozen(kw_only=True)
 class TcpListener:
-    """A listening TCP socket of this network namespace."""
+    """A listening TCP socket of a network namespace."""
 
     family: int
     host: str
     port: int
     uid: int  # of whoever made it
+    inode: int = attrs.field(default=0, eq=False)  # by which its holders are found
 
 
 def process_ids() -> Iterator[int]:
@@ -43,6 +44,31 @@ def group_states() -> Iterator[tuple[int, str]]:
             # The name stands in parentheses and may hold some itself.
             state, group = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:3:2]
             yield int(group), state.decode()
+
+
+def session_members(session: int) -> Iterator[int]:
+    """Yield the processes of a session (setsid(2)), whatever their process groups."""
+    for pid in process_ids():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[3]) == session:
+                yield pid
+
+
+def environment_holders(variable: str, value: str) -> Iterator[int]:
+    """Yield the processes that were started with this in their environment, as far as we may look into them."""
+    wanted = os.fsencode(f"{variable}={value}")
+    for pid in process_ids():
+        with contextlib.suppress(OSError):  # ended meanwhile, or someone else's
+            if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                yield pid
+
+
+def process_name(pid: int) -> str:
+    """Return the name of a process, of 15 bytes at most, nothing where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def unix_socket_holders(path: str) -> Iterator[int]:
@@ -74,17 +100,33 @@ def _unix_sockets(basename: str) -> Iterator[tuple[str, str]]:
                 yield f"socket:[{fields[-2]}]", fields[-1]
 
 
-def tcp_listeners() -> Iterator[TcpListener]:
-    """Yield who listens on TCP (Documentation/networking/proc_net_tcp.rst of the kernel)."""
-    for path, family in _TCP_TABLES:
+def tcp_listeners(pid: int | None = None) -> Iterator[TcpListener]:
+    """Yield who listens on TCP where a process is, or we are (Documentation/networking/proc_net_tcp.rst)."""
+    for name, family in _TCP_TABLES:
+        path = f"/proc/{'self' if pid is None else pid}/net/{name}"
         with contextlib.suppress(FileNotFoundError), open(path) as table:  # a kernel without IPv6
             next(table, None)  # the titles
             for line in table:
-                _, local, _, state, _, _, _, uid, *_ = line.split()
+                _, local, _, state, _, _, _, uid, _, inode, *_ = line.split()
                 if state != _TCP_LISTEN:
                     break  # they come first
                 host, port = local.split(":")
-                yield TcpListener(family=family, host=_parse_host(family, host), port=int(port, 16), uid=int(uid))
+                yield TcpListener(
+                    family=family,
+                    host=_parse_host(family, host),
+                    port=int(port, 16),
+                    uid=int(uid),
+                    inode=int(inode),
+                )
+
+
+def held_tcp_listeners(pid: int) -> Iterator[TcpListener]:
+    """Yield the sockets on which a process itself listens, as far as we may look into it."""
+    with contextlib.suppress(OSError):  # ended meanwhile, or someone else's
+        listening = {f"socket:[{listener.inode}]": listener for listener in tcp_listeners(pid)}
+        for file in _open_files(pid):
+            if file in listening:
+                yield listening.pop(file)
 
 
 def _parse_host(family: int, digits: str) -> str:

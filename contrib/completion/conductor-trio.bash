@@ -34,7 +34,7 @@ _conductor_trio() {
                 ;;
             esac
             ;;
-        -k | --key | --tcp | --idle | --busy | -s | --server | --for | --label | --revoke)
+        -k | --key | --tcp | --idle | --busy | --token-file | -s | --server | --for | --label | --revoke)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
@@ -75,6 +75,10 @@ _conductor_trio() {
         _conductor_trio_offer -c
         return
         ;;
+    --token-file)
+        _conductor_trio_offer -f
+        return
+        ;;
     -s | --server)
         _conductor_trio_offer_hosts
         return
@@ -82,8 +86,8 @@ _conductor_trio() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-        '') _conductor_trio_offer -W '-k --key -r --replace --no-recipe --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy -v --verbose -V --version -h --help' ;;
-        run) _conductor_trio_offer -W '-k --key -r --replace -s --server --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy -v --verbose -V --version -h --help' ;;
+        '') _conductor_trio_offer -W '-k --key -r --replace --no-recipe --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
+        run) _conductor_trio_offer -W '-k --key -r --replace -s --server --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         ls) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         stop) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         share) _conductor_trio_offer -W '--for --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;

@@ -16,7 +16,7 @@ function __conductor_trio_where
                     echo "$name:tail"
                     return
                 end
-            case -k --key --tcp --idle --busy -s --server --for --label --revoke
+            case -k --key --tcp --idle --busy --token-file -s --server --for --label --revoke
                 set -e words[1]
             case '-*'
             case run ls stop share doctor recipes completion help
@@ -86,6 +86,7 @@ complete -c conductor-trio -n '__conductor_trio_in "" run' -l idle -x -d 'end th
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-idle -d 'no --idle, whatever the configuration says'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l busy -x -a '(__fish_complete_command)' -d 'with --idle, ask this shell\'s command first; exit status 0 is a veto, and it is asked again later'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-busy -d 'no --busy, whatever the configuration says'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l token-file -r -F -d 'the token is the one line of this file, instead of $CONDUCTOR_TOKEN'
 complete -c conductor-trio -n '__conductor_trio_in "" run ls stop share doctor' -s v -l verbose -d 'log more, on standard error'
 complete -c conductor-trio -n '__conductor_trio_in "" run ls stop share doctor recipes completion help' -s V -l version -d 'show the version'
 complete -c conductor-trio -n '__conductor_trio_in "" run ls stop share doctor recipes completion help' -s h -l help -d 'show help'

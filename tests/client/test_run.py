@@ -119,3 +119,31 @@ async def test_cancelled_at_any_time_nothing_is_left(
         with trio.move_on_after(hundredths / 100):
             await run.run_client(make_settings(short_tmp), pipe[1])
         assert not own_children()
+
+
+@pytest.mark.parametrize(("token", "is_weak"), [("t0ken", True), ("4f7e1b09c2d85a36e1f0947b8c6d2a53", False)])
+@pytest.mark.parametrize("is_contracts_form", [True, False])
+async def test_a_token_that_can_be_guessed_is_warned_of(
+    server: ControlServer,
+    short_tmp: Path,
+    pipe: tuple[Events, int],
+    caplog: pytest.LogCaptureFixture,
+    token: str,
+    is_weak: bool,
+    is_contracts_form: bool,
+) -> None:
+    """As an event, but for the contract's form, whose events are a program's; in the log in either form."""
+    events, stdout = pipe
+    settings = attrs.evolve(make_settings(short_tmp), token=token)
+    if not is_contracts_form:
+        launch = Launch(command=(*UPPERCASE_APPLICATION, "{socket}"))
+        settings = attrs.evolve(settings, local_socket=None, launch=launch)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.run_client, settings, stdout)
+        await events.wait_for("live")
+        if is_weak and not is_contracts_form:
+            assert "the token (CONDUCTOR_TOKEN, --token-file) can be guessed" in str(
+                (await events.wait_for("warning"))["reason"]
+            )
+        nursery.cancel_scope.cancel()
+    assert ("the token (CONDUCTOR_TOKEN, --token-file) can be guessed" in caplog.text) is is_weak

@@ -49,12 +49,13 @@ class Session:
         with trio.fail_after(20):
             await self.ended.wait()
 
-    async def ask(self, message: bytes) -> bytes:
-        """Send bytes through the relay socket and return what the application answers until its end."""
+    async def ask(self, message: bytes, *, ends: bool = True) -> bytes:
+        """Send bytes, and an end, through the relay socket; return what the application answers until its end."""
         stream = await connect_unix(str(self.directory / "socket"), connect_timeout=5)
         with contextlib.closing(stream):
             await stream.send_all(message)
-            await stream.send_eof()
+            if ends:
+                await stream.send_eof()
             answer = b""
             while chunk := await stream.receive_some(65536):
                 answer += chunk

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.chain import open_chain, open_sshd
-from tests.support.programs import ask
+from tests.support.programs import ask, open_program
 
 pytestmark = pytest.mark.e2e
 
 TOKEN = "token"
+STRONG_TOKEN = "4f7e1b09c2d85a36e1f0947b8c6d2a53"
 HOST = "app-ct-alice.localhost"
 
 # An application that is ready at once.
@@ -51,6 +52,26 @@ async def test_no_gateway_there_is_named(short_tmp: Path) -> None:
                 failed = await client.wait_state("failed")
                 assert str(chain.server.control_socket) in failed["reason"]
                 assert await client.wait_ended() == 1
+
+
+async def test_a_healthy_start_says_nothing_of_errors(short_tmp: Path) -> None:
+    """The server tries the relay when it registers a name, which is before the application listens."""
+    with open_sshd() as sshd:
+        async with open_chain(short_tmp, sshd) as chain:
+            command = [str(chain.python.with_name("conductor-trio")), "-k", "app", chain.address, "--"]
+            words: list[str | Path] = [
+                *command,
+                chain.python,
+                "-S",
+                "-c",
+                f"import time; time.sleep(0.5); {READY}",
+                "{socket}",
+            ]
+            environment = {**chain.environment(chain.alice), "CONDUCTOR_TOKEN": STRONG_TOKEN}
+            async with open_program(words, person=chain.alice, environment=environment) as client:
+                await client.wait_state("live")
+                assert await client.end() == 0
+            assert [line for line in client.err.text.splitlines() if "ending" not in line] == []
 
 
 async def test_live_comes_soon(short_tmp: Path) -> None:

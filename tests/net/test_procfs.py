@@ -62,3 +62,24 @@ def test_a_tcp_listener_is_seen_with_its_owner(family: socket.AddressFamily, hos
 def test_it_does_without_trio() -> None:
     code = "import sys, conductor_trio.net.procfs; sys.exit('trio' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_processes_of_a_session_are_found_with_their_names_and_what_they_were_told() -> None:
+    child = subprocess.Popen(
+        ["sleep", "1000"], start_new_session=True, env={"PATH": "/usr/bin:/bin", "WHERE": "a b"}
+    )
+    with child:
+        assert list(procfs.session_members(child.pid)) == [child.pid]
+        while procfs.process_name(child.pid) != "sleep":  # until it has executed it
+            pass
+        assert list(procfs.environment_holders("WHERE", "a b")) == [child.pid]
+        assert list(procfs.environment_holders("WHERE", "a")) == []
+        child.kill()
+    assert list(procfs.session_members(child.pid)) == []
+    assert procfs.process_name(child.pid) == ""
+
+
+def test_a_process_holds_those_listeners_that_it_has_opened() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        assert sock.getsockname()[1] in {listener.port for listener in procfs.held_tcp_listeners(os.getpid())}
+    assert list(procfs.held_tcp_listeners(2**22)) == []

@@ -80,7 +80,8 @@ class Application:
             for pump in self._pumps:
                 nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
             await wait_ready(self._local_socket, self._ready_path, self._limits)
-            self.ready.set()
+            if not self.is_over:  # what it has left in the background is none of ours
+                self.ready.set()
 
     async def end(self, force_exit: trio.Event) -> None:
         """End the process group, pass on the rest of its output, and send the `exit` event. Cancelled or not."""

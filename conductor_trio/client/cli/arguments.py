@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -27,11 +28,13 @@ from conductor_trio.client.config.recipes import (
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.commandline.parser import Invocation, suggest_command
 from conductor_trio.errors import ConfigError
+from conductor_trio.limits import MAX_TOKEN_FILE
 
 if TYPE_CHECKING:
     from conductor_trio.client.config.files import Config
 
 _TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105
+_READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 _TOKEN_LENGTH = 32  # 165 bits; fits a cookie and a URL without quoting
 
 
@@ -40,8 +43,8 @@ def read_settings(invocation: Invocation, *, is_terminal: bool) -> ClientSetting
 
     The token is taken out of the environment, so that no child inherits it.
     """
-    token = _take_token()
     given = invocation.given
+    token = _take_token(given.token_file)
     config: Config | None = None
     local_socket: str | None = None
     if invocation.command is RUN:
@@ -178,13 +181,37 @@ def _settle_port(launch: Launch, tcp: int | None, *, is_told: bool = True) -> La
     return attrs.evolve(launch, listen="tcp", port=port)
 
 
-def _take_token() -> str:
+def _take_token(path: str | None) -> str:
+    """Return the token of the file, or of the environment, which has none any more; or else one made at random."""
     token = os.environ.pop(TOKEN_VARIABLE, "")
+    if path is not None:
+        return _read_token(path)
     try:
         token.encode()
     except UnicodeEncodeError:
         raise ConfigError(f"${TOKEN_VARIABLE} is not UTF-8") from None
     return token or _make_token()
+
+
+def _read_token(path: str) -> str:
+    """Return the one line of a file that nobody else may read."""
+    try:
+        with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            line, _, rest = file.read(MAX_TOKEN_FILE + 1).partition(b"\n")
+    except OSError as error:
+        raise ConfigError(f"cannot read --token-file {path}: {error.strerror}") from error
+    if mode & _READABLE_BY_OTHERS and stat.S_ISREG(mode):
+        raise ConfigError(
+            f"others may read the token in --token-file {path}", advice=f"take that from them: chmod 600 {path}"
+        )
+    try:
+        token = line.removesuffix(b"\r").decode()
+    except UnicodeDecodeError:
+        raise ConfigError(f"--token-file {path} is not UTF-8") from None
+    if not token or len(line) > MAX_TOKEN_FILE or rest.strip():
+        raise ConfigError(f"--token-file {path} has to hold the token, as its one line")
+    return token
 
 
 def _make_token() -> str:

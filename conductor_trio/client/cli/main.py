@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from conductor_trio import exit_status
+from conductor_trio import exit_status, interrupt
 from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START
 from conductor_trio.commandline.output import write_output
 from conductor_trio.commandline.parser import Invocation, parse, suggest_command
@@ -79,10 +79,12 @@ def _run(settings: ClientSettings) -> int:
     # Imported only now: `import trio` takes 80 ms, `--help` and wrong usage 50 ms without it.
     import trio
 
+    from conductor_trio.client.host.secrecy import hide_process
     from conductor_trio.client.run import run_client
 
+    hide_process()  # the kernel shows the environment with which we were started, and the token was in it
     try:
-        return trio.run(run_client, settings)
+        status = trio.run(run_client, settings)
     except KeyboardInterrupt:  # before the signal watcher stood, so nothing had been started
         return exit_status.OK
     except BaseExceptionGroup as group:
@@ -91,6 +93,8 @@ def _run(settings: ClientSettings) -> int:
     except Exception as error:
         _log_bug(error)
         return exit_status.FAILED
+    interrupt.change_status(status)
+    return status
 
 
 def _fill_standard_descriptors() -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from conductor_trio import exit_status
+from conductor_trio import exit_status, interrupt
 from conductor_trio.client.cli.table import DOCTOR, LS, PROGRAM, SHARE, STOP
 from conductor_trio.client.config.address import ServerAddress, check_local_socket, parse_server
 from conductor_trio.commandline.output import write_output
@@ -119,7 +119,10 @@ def _examine(given: argparse.Namespace) -> int:
 
     form = format_finding_json if given.json else format_finding
     local_socket = None if given.local_socket is None else check_local_socket(given.local_socket)
-    is_well = trio.run(examine, _choose_server(given), local_socket, lambda finding: write_output(form(finding)))
+    server = _choose_server(given)
+    is_well = interrupt.raise_within(
+        lambda: trio.run(examine, server, local_socket, lambda finding: write_output(form(finding)))
+    )
     return exit_status.OK if is_well else exit_status.FAILED
 
 
@@ -132,7 +135,7 @@ def _visit(server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T
 
     from conductor_trio.client.session.owner_client import open_owner_client
 
-    return trio.run(open_owner_client, server, converse)
+    return interrupt.raise_within(lambda: trio.run(open_owner_client, server, converse))
 
 
 def _choose_server(given: argparse.Namespace) -> ServerAddress:

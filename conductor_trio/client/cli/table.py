@@ -99,6 +99,13 @@ _STARTING = (
         help="with --idle, ask this shell's command first; exit status 0 is a veto, and it is asked again later",
         is_negatable=True,
     ),
+    Option(
+        flags=("--token-file",),
+        field="token_file",
+        metavar="FILE",
+        values=Kind.FILE,
+        help="the token is the one line of this file, instead of $CONDUCTOR_TOKEN",
+    ),
     _VERBOSE,
 )
 

@@ -15,6 +15,9 @@ from conductor_trio.errors import ConfigError
 #: What only the server knows, so that the application starts after the registration.
 REGISTERED = frozenset({"key", "host", "url"})
 
+#: Where an application finds the path at which it is to listen.
+SOCKET_VARIABLE = "CONDUCTOR_SOCKET"
+
 _TOKEN = re.compile(r"\{\{|\}\}|\{(socket|key|host|url|port)\}")
 
 _MISSING = {
@@ -67,7 +70,7 @@ def make_environment(inherited: Mapping[str, str], own: Mapping[str, str], value
 
     The recipe's win, because a HOST or PORT that we inherited is most often not meant for the application.
     """
-    told = {"CONDUCTOR_SOCKET": values.socket, "CONDUCTOR_HOST": values.host, "CONDUCTOR_URL": values.url}
+    told = {SOCKET_VARIABLE: values.socket, "CONDUCTOR_HOST": values.host, "CONDUCTOR_URL": values.url}
     environment = {name: value for name, value in inherited.items() if name not in told}
     environment |= {name: value for name, value in told.items() if value is not None}
     return environment | {name: fill(text, values) for name, text in own.items()}

@@ -89,9 +89,13 @@ class Reconnecting:
 
 @attrs.frozen(kw_only=True)
 class Warned:
-    """The client goes on, but there is something that the user should know."""
+    """The client goes on, but there is something that the user should know.
+
+    `port` is the TCP port on which the application listens instead of its socket, or of the port that it was told.
+    """
 
     text: str
+    port: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -209,8 +213,9 @@ def _to_json(event: Event) -> JSONObject:
             return _trouble(event)
         case IdleWarned() | IdleOver() | IdleVetoed():
             return {"state": "idle", **_idle(event)}
-        case Warned(text=text):
-            return {"state": "warning", "reason": text}
+        case Warned(text=text, port=port):
+            where: JSONObject = {} if port is None else {"port": port}
+            return {"state": "warning", "reason": text, **where}
         case Stopping(by=by, why=why):
             return {"state": "stopping", "by": by, "reason": why}
         case Ending(signal=signal):

@@ -18,6 +18,21 @@ class Reporter(Protocol):
         """Report something, without waiting for anybody."""
 
 
+class WarningReporter:
+    """Passes reports on, and warns of something once visitors can come, from when on it matters."""
+
+    def __init__(self, reporter: Reporter, text: str) -> None:
+        self._reporter = reporter
+        self._text: str | None = text
+
+    def send(self, report: events.Report) -> None:
+        """Pass a report on, and the warning behind the first that visitors can use the application."""
+        self._reporter.send(report)
+        if isinstance(report, events.Live) and self._text is not None:
+            self._reporter.send(events.Warned(text=self._text))
+            self._text = None
+
+
 class LogReporter:
     """Writes reports to the log on standard error: those that people look for there."""
 

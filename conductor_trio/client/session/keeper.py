@@ -21,7 +21,7 @@ from conductor_trio.client.application.idle import IdleWatch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.batch_job import find_job
 from conductor_trio.client.output import events
-from conductor_trio.client.output.writer import Output
+from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.session.machine import ClientSession
 from conductor_trio.client.session.states import (
@@ -63,7 +63,7 @@ class Connection:
     def __init__(
         self,
         settings: ClientSettings,
-        output: Output,
+        output: Reporter,
         open_transport: Callable[[], AbstractAsyncContextManager[Transport]],
         ready: trio.Event,
         is_ending: Callable[[], bool],

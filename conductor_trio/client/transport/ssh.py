@@ -25,6 +25,7 @@ from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.relay_mode import RelayModeShell, run_relay_mode_shell
+from conductor_trio.client.transport.relay_target import RelayTarget
 from conductor_trio.client.transport.ssh_command import (
     UP,
     escape_forward_path,
@@ -59,6 +60,7 @@ class SshTransport(Transport):
         log: SshLog,
         nursery: trio.Nursery,
         reporter: Reporter,
+        target: RelayTarget,
     ) -> None:
         assert settings.server.host is not None  # otherwise the local transport is meant
         self._host = settings.server.host
@@ -68,6 +70,7 @@ class SshTransport(Transport):
         self._process = process
         self._ssh_log = log
         self._nursery = nursery
+        self._target = target
         self._reporter = reporter
         self._mode_failure = ""  # why the last relay socket could not be made 0660; nothing where it could
         self._command = format_command(directory)
@@ -119,6 +122,7 @@ class SshTransport(Transport):
     @contextlib.asynccontextmanager
     async def open_relay(self, path: str) -> AsyncIterator[None]:
         """Within, connections to `path` over there go to the application; raises `TransportError`."""
+        self._target.stand_in()
         if said := await self._change_forward("forward", path):
             raise TransportError(
                 f"the SSH server of {self._place} does not listen for us in the session's directory",
@@ -187,6 +191,7 @@ class SshTransport(Transport):
 
     def note_success(self) -> None:
         """Take note that the server has taken the relay socket as it is."""
+        self._target.lead_on()
         if self._mode_failure:  # so sshd made it as it should be
             self._needs_mode_shell = False
         self.forget_warnings()
@@ -255,6 +260,7 @@ async def open_ssh(
         # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
         os.symlink(os.path.join(os.getcwd(), local_socket), f"{directory}/a")
         command = format_master_command(settings.server, settings.limits, directory, may_ask=_has_terminal())
+        target = stack.enter_context(contextlib.closing(RelayTarget(f"{directory}/a")))
         stdout, stdout_end = stack.enter_context(open_pipe())
         stderr, stderr_end = stack.enter_context(open_pipe())
         with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
@@ -268,7 +274,7 @@ async def open_ssh(
         log = SshLog(stderr, reporter, settings.limits)
         try:
             async with trio.open_nursery() as nursery:
-                transport = SshTransport(settings, directory, process, log, nursery, reporter)
+                transport = SshTransport(settings, directory, process, log, nursery, reporter, target)
                 nursery.start_soon(log.run, name="ssh: standard error")
                 nursery.start_soon(transport.watch, name="ssh: end of the process")
                 await transport.wait_up(stdout)

@@ -309,7 +309,7 @@ def test_every_option_that_starts_an_application_is_reviewed() -> None:
     """A new one belongs into the table above."""
     reviewed = {
         *("key", "replace", "no_recipe", "json", "qr", "open"),
-        *("tcp", "tcp_shared", "idle", "busy", "verbose", "server"),
+        *("tcp", "tcp_shared", "idle", "busy", "verbose", "server", "token_file"),
     }
     assert {option.field for command in (START, RUN) for option in command.options} == reviewed
 
@@ -405,3 +405,40 @@ def test_without_a_token_there_is_a_fresh_one(given_token: str | None, monkeypat
         tokens.add(parse("gw x run").token)
     assert len(tokens) == 3
     assert all(len(token) == 32 and token.isascii() and token.isalnum() and token.islower() for token in tokens)
+
+
+@pytest.mark.parametrize("text", ["s3cret-from-a-file", "s3cret-from-a-file\n", "s3cret-from-a-file\r\n\n"])
+def test_a_token_comes_from_a_file_rather_than_from_the_environment(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "of-the-environment")
+    (tmp_path / "token").write_bytes(text.encode())
+    (tmp_path / "token").chmod(0o600)
+    assert parse(f"--token-file {tmp_path}/token -- run").token == "s3cret-from-a-file"
+    assert TOKEN_VARIABLE not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "says"),
+    [
+        (b"", 0o600, "has to hold the token"),
+        (b"\ntoken\n", 0o600, "has to hold the token"),
+        (b"one\ntwo\n", 0o600, "has to hold the token"),
+        (b"x" * 5000, 0o600, "has to hold the token"),
+        (b"\xff\n", 0o600, "is not UTF-8"),
+        (b"token\n", 0o640, "chmod 600"),
+        (b"token\n", 0o604, "chmod 600"),
+    ],
+)
+def test_a_token_file_that_cannot_be_meant_is_refused(
+    content: bytes, mode: int, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_bytes(content)
+    (tmp_path / "token").chmod(mode)
+    with pytest.raises(ConfigError, match=says):
+        parse(f"--token-file {tmp_path}/token -- run")
+
+
+def test_a_token_file_that_there_is_not_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read --token-file .*: No such file"):
+        parse(f"--token-file {tmp_path}/none -- run")

@@ -202,10 +202,13 @@ async def test_asked_to_end_before_it_starts_it_does_not_start(server: ControlSe
 
 
 async def test_a_command_that_cannot_be_started_leaves_no_name_behind(server: ControlServer, node: Node) -> None:
-    async with node.open(server.path, "--", "/no/such/program", "{host}") as client:
+    program = node.directory / "program"  # which is there, so that nothing but its start can tell
+    program.write_text("#!/no/such/interpreter\n")
+    program.chmod(0o755)
+    async with node.open(server.path, "--", program, "{host}") as client:
         session = await server.next_session()
         assert await client.finish() == 127
-        assert "cannot start /no/such/program" in client.all("failed")[0]["reason"]
+        assert f"cannot start {program}" in client.all("failed")[0]["reason"]
         await session.wait_ended()
         assert session.said == ["leave"]
 

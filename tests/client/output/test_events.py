@@ -51,6 +51,7 @@ BANNER: JSONObject = {"directory": "/d", "status": "ok", "more": 1}
             {"state": "starting", "config": {"auth": "tok", "key": "k", "urls": ["a"]}},
         ),
         (events.Warned(text="why"), {"state": "warning", "reason": "why"}),
+        (events.Warned(text="why", port=8000), {"state": "warning", "reason": "why", "port": 8000}),
         (events.Ending(signal="SIGINT"), {"state": "ending", "signal": "SIGINT"}),
         (
             events.IdleWarned(idle=6480.4, left=719.6, ends=1e9),

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from conductor_trio.client.output import events
-from conductor_trio.client.output.reporter import LogReporter
+from conductor_trio.client.output.reporter import LogReporter, WarningReporter
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
@@ -56,3 +56,21 @@ def test_what_is_logged(
     for report in reports:
         reporter.send(report)
     assert [(record.levelno, record.message) for record in caplog.records] == log
+
+
+class Reports:
+    """What has been reported."""
+
+    def __init__(self) -> None:
+        self.sent: list[events.Report] = []
+
+    def send(self, report: events.Report) -> None:
+        self.sent.append(report)
+
+
+def test_a_warning_comes_once_with_the_first_visitors() -> None:
+    reports = Reports()
+    reporter = WarningReporter(reports, "beware")
+    for report in (STARTING, LIVE, lost("x"), LIVE):
+        reporter.send(report)
+    assert reports.sent == [STARTING, LIVE, events.Warned(text="beware"), lost("x"), LIVE]

@@ -163,7 +163,6 @@ BRIEF_LINGER = LingerLimits(
     linger_total_timeout=1.0,
     linger_timeout=0.5,
     linger_quiet_timeout=0.1,
-    max_linger=1 * MIB,
     silence_timeout=0.5,
 )
 

@@ -296,6 +296,48 @@ async def test_whatever_is_sent_arrives_once_and_in_order(
         assert received[sender] == b"".join(data for who, data in messages if who is sender)
 
 
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=8),
+    st.sampled_from(["close", "eof", "reads no more, then eof", "reads no more, then close"]),
+    st.integers(min_value=1, max_value=50),
+    st.booleans(),
+    st.binary(max_size=10),
+    st.integers(min_value=0, max_value=6),
+)
+async def test_whatever_was_said_before_an_end_arrives(
+    words: list[bytes], end: str, capacity: int, is_tls: bool, early: bytes, pauses: int
+) -> None:
+    """Whichever way an application ends while its visitor goes on to send, and then says its own end."""
+    async with (
+        open_splice(capacity=capacity, visitor_can_half_close=not is_tls, early=(b"", early)) as spliced,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def keep_sending() -> None:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                while True:
+                    await spliced.visitor.send_all(b"more")
+                    await trio.lowlevel.checkpoint()
+
+        async def speak() -> None:
+            if end.startswith("reads no more"):
+                spliced.application.end_reading()
+            for piece in words:
+                for _ in range(pauses):
+                    await trio.lowlevel.checkpoint()
+                await spliced.application.send_all(piece)
+            spliced.application.close() if end.endswith("close") else spliced.application.say_end()
+
+        nursery.start_soon(keep_sending)
+        nursery.start_soon(speak)
+        expected = early + b"".join(words)
+        received = bytearray()
+        while len(received) < len(expected):
+            received += await spliced.visitor.receive_some(7)
+        assert received == expected
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
 async def test_over_real_sockets(short_tmp: Path, family: socket.AddressFamily) -> None:
     """Both ways at once, with an application whose last words come while its visitor still sends."""

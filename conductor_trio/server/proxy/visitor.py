@@ -52,7 +52,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
             context.log.exception("visitor_failed")
             outcome = _cut_outcome(connection)
         await _end(raw, stream, limits, outcome, connection)
-    except trio.Cancelled:
+    except BaseException:  # cancelled, by itself or as a group: the server ends
         with trio.move_on_after(2 * BRIEF_LINGER.linger_total_timeout, shield=True):
             await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
         raise

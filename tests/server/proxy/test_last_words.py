@@ -103,3 +103,24 @@ async def test_who_is_turned_away_while_sending_reads_why(short_tmp: Path) -> No
         await trio.sleep(0.1)
         assert (await visitor.receive_response()).status == 503
         nursery.cancel_scope.cancel()
+
+
+async def test_when_the_grace_period_is_over_what_was_said_arrives(short_tmp: Path) -> None:
+    words, is_said, never = b"w" * 300_000, trio.Event(), trio.Event()
+
+    async def handle(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        await connection.send_all(SWITCHING + words)
+        is_said.set()
+        await never.wait()  # and reads nothing
+
+    async with open_engine(short_tmp, handle) as engine:
+        visitor = engine.connect()
+        await visitor.send(request(fields=UPGRADE))
+        await is_said.wait()
+        with trio.move_on_after(0.3):
+            await send_for_ever(visitor, bytes(100_000))
+        engine.nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            assert (await visitor.receive_response(upgrade=True)).status == 101
+            assert await visitor.receive_to_end() == words

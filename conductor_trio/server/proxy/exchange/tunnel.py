@@ -7,7 +7,7 @@ from functools import partial
 import attrs
 
 from conductor_trio.access.grants import Principal
-from conductor_trio.limits import ENDED_SESSION_LINGER
+from conductor_trio.limits import BRIEF_LINGER, ENDED_SESSION_LINGER
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.relay import Splice
 from conductor_trio.net.stream import SocketStream, Stream
@@ -52,7 +52,8 @@ async def relay_tunnel(
     runtime.enter(connection, tunnel.principal)
     try:
         await splice.run(tunnel.from_visitor, tunnel.from_application)
-        await end_gently(upstream, context.limits)
+        # What is sent over a UNIX socket is there already; an application that goes on talking is to notice soon.
+        await end_gently(upstream, BRIEF_LINGER)
     finally:
         runtime.leave(connection)
         connection.finish_tunnel = None

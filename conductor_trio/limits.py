@@ -241,9 +241,7 @@ class ServerLimits(LingerLimits):
     max_token_failures: int = 10
     token_failure_interval: float = 1.0
     max_token_failure_wait: float = 8.0
-    max_throttled_peers: int = (
-        10_000  # peers and routes whose failures are remembered; the longest unused go first
-    )
+    max_throttled_peers: int = 10_000  # with routes, whose failures are remembered; the longest unused go first
 
     # Requests and pages of the data plane.
     max_repeats: int = 3  # of one request: a link that is lost again and again is not to keep a visitor for ever
@@ -267,7 +265,7 @@ class ServerLimits(LingerLimits):
     ping_interval: float = 10.0  # to clients that answer
     ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s
     watch_pause: float = (
-        0.05  # between two looks at a directory that changes; doubled up to the next while it does
+        0.05  # between two looks at a directory that changes; doubled while it does, up to the next
     )
     max_watch_pause: float = 1.0
 

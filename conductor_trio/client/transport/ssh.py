@@ -14,7 +14,7 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import trio
 
@@ -30,6 +30,7 @@ from conductor_trio.client.transport.ssh_command import (
     UP,
     escape_forward_path,
     format_command,
+    format_log_path,
     format_master_command,
 )
 from conductor_trio.client.transport.ssh_errors import explain_channel_refused, find_reason, is_channel_refused
@@ -153,7 +154,7 @@ class SshTransport(Transport):
     def was_refused(self) -> bool:
         """Whether the SSH server has not connected us to where we asked it to."""
         self._ssh_log.read_available()
-        return is_channel_refused(self._ssh_log.lines) and self._process.poll() is None
+        return is_channel_refused(self._ssh_log.own_lines) and self._process.poll() is None
 
     async def finds_control_socket(self) -> bool:
         """Whether there is a control socket over there, as far as the user may see."""
@@ -177,7 +178,7 @@ class SshTransport(Transport):
     def _explain_end(self, error: TransportError) -> TransportError:
         """Return why ssh has ended, or `error` if it has not."""
         self._ssh_log.read_available()
-        if known := find_reason(self._ssh_log.lines, place=self._place):
+        if known := find_reason(self._ssh_log.own_lines, place=self._place):
             return known
         if (status := self._process.poll()) is not None:
             said = "; ".join(list(self._ssh_log.lines)[-3:]) or "it said nothing"
@@ -187,7 +188,7 @@ class SshTransport(Transport):
     def forget_warnings(self) -> None:
         """Forget what ssh has said so far, which explains no later failure."""
         self._ssh_log.read_available()
-        self._ssh_log.lines.clear()
+        self._ssh_log.forget()
 
     def note_success(self) -> None:
         """Take note that the server has taken the relay socket as it is."""
@@ -263,6 +264,7 @@ async def open_ssh(
         target = stack.enter_context(contextlib.closing(RelayTarget(f"{directory}/a")))
         stdout, stdout_end = stack.enter_context(open_pipe())
         stderr, stderr_end = stack.enter_context(open_pipe())
+        own_log = stack.enter_context(_open_own_log(directory))
         with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
             process = await trio.lowlevel.open_process(
                 [*_IGNORING_SIGINT, *command],
@@ -271,7 +273,7 @@ async def open_ssh(
                 stderr=err,
             )
         stack.enter_context(cleanup.covering("ssh", process.pid))
-        log = SshLog(stderr, reporter, settings.limits)
+        log = SshLog(stderr, reporter, settings.limits, own_log=own_log)
         try:
             async with trio.open_nursery() as nursery:
                 transport = SshTransport(settings, directory, process, log, nursery, reporter, target)
@@ -282,6 +284,19 @@ async def open_ssh(
                 nursery.cancel_scope.cancel()
         finally:
             await end_process(process, term_timeout=settings.limits.ssh_term_timeout)  # noqa: ASYNC102
+
+
+@contextlib.contextmanager
+def _open_own_log(directory: str) -> Iterator[int]:
+    """Give the reading end of the named pipe for ssh's own log."""
+    path = format_log_path(directory)
+    os.mkfifo(path, 0o600)
+    # For writing, too: otherwise it would have ended before ssh opens it (fifo(7)).
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _has_terminal() -> bool:

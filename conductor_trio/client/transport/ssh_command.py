@@ -37,7 +37,7 @@ def format_master_command(
     ]
     if not may_ask:
         options.append("BatchMode=yes")
-    command = ["ssh", "-M", "-S", _control_socket(directory), "-N", "-T"]
+    command = ["ssh", "-E", format_log_path(directory), "-M", "-S", _control_socket(directory), "-N", "-T"]
     for option in options:
         command += ["-o", option]
     if address.user:
@@ -45,6 +45,14 @@ def format_master_command(
     if address.port:
         command += ["-p", str(address.port)]
     return [*command, "-L", f"{directory}/c:{escape_forward_path(address.path)}", "--", address.host]
+
+
+def format_log_path(directory: str) -> str:
+    """Return the path of the pipe to which the control master writes its own messages, and only those.
+
+    What the server has it show, such as a banner, goes to its standard error (ssh(1), -E).
+    """
+    return f"{directory}/l"
 
 
 def format_command(directory: str) -> list[str]:

@@ -73,6 +73,27 @@ async def test_the_users_configuration_does_not_get_in_the_way(gateway: SshGatew
 
 
 @e2e
+async def test_a_banner_is_no_evidence(short_tmp: Path) -> None:
+    """What the server has shown before the login goes to the same standard error as ssh's own words used to."""
+    banner = short_tmp / "banner"
+    banner.write_text(
+        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n"
+        "Notice: on 12 March the host key of login1 has changed.\n"
+        "Host key verification failed.\n"
+        "channel 0: open failed: connect failed: nothing\n"
+    )
+    with open_private_sshd(extra_config=[f"Banner {banner}"]) as sshd:
+        async with open_control_server(short_tmp) as server:
+            gateway = SshGateway(server, sshd, short_tmp)
+            no_key = ["IdentityFile /dev/null", "PubkeyAuthentication no"]
+            await assert_fails(gateway, "gateway failed: permission denied", configuration=no_key)
+            async with gateway.open_client() as client:
+                await client.wait_for("live")
+                sshd.drop_sessions()
+                assert "host key" not in (await client.wait_for("dead"))["reason"]
+
+
+@e2e
 async def test_odd_characters_in_paths(own_sshd: PrivateSshd, short_tmp: Path) -> None:
     odd = short_tmp / "a b:c\\d'e"
     odd.mkdir()

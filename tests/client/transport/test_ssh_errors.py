@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from conductor_trio.client.transport import ssh_errors
 from conductor_trio.client.transport.ssh_errors import explain_channel_refused, is_channel_refused
 
+CHANGED = "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @"
+VERIFICATION = "Host key verification failed."
+
 
 @pytest.mark.parametrize(
     ("lines", "says"),
@@ -17,7 +20,8 @@ from conductor_trio.client.transport.ssh_errors import explain_channel_refused, 
         (["ssh: connect to host h port 22: No route to host"], "h port 22 cannot be reached: No route to host"),
         (["a@h: Permission denied, please try again.", "a@h: Permission denied (password)."], "permission denied"),
         (["Timeout, server h not responding."], "is dead"),
-        (["Host key verification failed.", "@ REMOTE HOST IDENTIFICATION HAS CHANGED! @"], "has changed"),
+        ([VERIFICATION, CHANGED], "has changed"),
+        (["Host key for h has changed and you have requested strict checking.", VERIFICATION], "has changed"),
         (["ssh: Could not resolve hostname {x}: Name or service not known"], "host name {x} cannot"),
     ],
 )
@@ -32,11 +36,33 @@ def test_what_is_not_known_is_not_explained() -> None:
     assert ssh_errors.find_reason(lines, place="h") is None
 
 
+def test_a_changed_host_key_that_ssh_puts_up_with_is_no_reason() -> None:
+    """With StrictHostKeyChecking no, ssh warns and goes on."""
+    assert ssh_errors.find_reason([CHANGED], place="h") is None
+    reason = ssh_errors.find_reason([CHANGED, "a@h: Permission denied (publickey)."], place="h")
+    assert reason is not None
+    assert reason.reason == "login"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [CHANGED, VERIFICATION, "ssh: connect to host x port 1: Connection refused", "channel 0: open failed: x"],
+)
+def test_what_the_server_says_within_a_line_is_no_reason(words: str) -> None:
+    lines = [f"Received disconnect from 192.0.2.1 port 22:11: {words}", f"Disconnected: {words}"]
+    assert ssh_errors.find_reason(lines, place="h") is None
+    assert not is_channel_refused(lines)
+
+
+def test_no_advice_removes_a_host_key() -> None:
+    assert "ssh-keygen" not in str(ssh_errors.find_reason([CHANGED, VERIFICATION], place="h"))
+
+
 @pytest.mark.parametrize(
     ("line", "word"),
     [
         ("No ED25519 host key is known for h and you have requested strict checking.", "host_key"),
-        ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @", "host_key"),
+        (VERIFICATION, "host_key"),
         ("ssh: Could not resolve hostname h: Temporary failure in name resolution", "resolve"),
         ("ssh: connect to host h port 22: Connection refused", "connect"),
         ("Connection timed out during banner exchange", "connect"),
@@ -62,7 +88,7 @@ def test_whatever_is_said_there_is_a_reason_or_none(lines: list[str], place: str
     ("lines", "is_refused"),
     [
         (["channel 2: open failed: connect failed: open failed"], True),
-        (["Welcome.", "channel 0: open failed: administratively prohibited: open failed"], True),
+        (["Connected.", "channel 0: open failed: administratively prohibited: open failed"], True),
         (["a@h: Permission denied (publickey)."], False),
         ([], False),
     ],

@@ -48,17 +48,32 @@ class Reports(list[events.Report]):
         self.append(report)
 
 
-def test_a_line_that_explains_a_failure_is_marked() -> None:
+def test_a_line_of_sshs_own_log_that_explains_a_failure_is_marked() -> None:
+    """The same words on standard error may be anybody's: a banner, a jump host."""
     reports = Reports()
-    with open_pipe() as (reading, writing), os.fdopen(writing, "wb", buffering=0) as pipe:
-        log = SshLog(reading, reports, ClientLimits())
-        pipe.write(b"Welcome\n \na@h: Permission denied (publickey).\nnot whole")
-        log.read_available()
+    denied = "a@h: Permission denied (publickey)."
+    with (
+        open_pipe() as (reading, writing),
+        open_pipe() as (own_reading, own_writing),
+        os.fdopen(writing, "wb", buffering=0) as stderr,
+        os.fdopen(own_writing, "wb", buffering=0) as own,
+    ):
+        log = SshLog(reading, reports, ClientLimits(), own_log=own_reading)
+        stderr.write(f"Welcome\n \n{denied}\nnot whole".encode())
+        assert log.read_available()
+        own.write(f"{denied}\n".encode())
+        assert log.read_available()
     assert reports == [
         events.SshLine(text="Welcome"),
-        events.SshLine(text="a@h: Permission denied (publickey).", is_reason=True),
+        events.SshLine(text=denied),
+        events.SshLine(text=denied, is_repeated=True, is_reason=True),
     ]
-    assert log.last_line == "a@h: Permission denied (publickey)."
+    assert list(log.lines) == ["Welcome", denied, denied]
+    assert list(log.own_lines) == [denied]
+    assert log.last_line == denied
+    log.forget()
+    assert not log.lines
+    assert not log.own_lines
 
 
 async def test_it_is_read_as_it_comes_and_to_its_end() -> None:

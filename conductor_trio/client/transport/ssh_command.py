@@ -12,6 +12,26 @@ from conductor_trio.limits import MAX_SOCKET_PATH, ClientLimits
 #: What the control master writes to its standard output when it stands.
 UP = b"conductor-trio: up"
 
+# What the command line says wins over ssh_config, so it says all that we rely on.
+_OPTIONS = (
+    # First, as older versions do not know all of these; and for all names, as ours replaces the user's own list.
+    "IgnoreUnknown=*",
+    "ControlPersist=no",
+    "ForkAfterAuthentication=no",  # (8.7) otherwise nobody would end it
+    "PermitLocalCommand=yes",
+    f"LocalCommand=echo '{UP.decode()}'",
+    "RemoteCommand=none",
+    "ClearAllForwardings=no",  # it would clear ours, too
+    "ExitOnForwardFailure=no",  # the user's configuration may forward ports that another ssh of theirs has
+    "StreamLocalBindMask=0177",
+    "StreamLocalBindUnlink=no",
+    "ChannelTimeout=*=0",  # (9.6) never: the control channel and visitors' may be idle
+    "Tunnel=no",
+    "ForwardX11=no",
+    "ForwardAgent=no",
+    "LogLevel=INFO",  # a quieter one would leave us without a reason
+)
+
 _RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
 
 
@@ -24,16 +44,10 @@ def format_master_command(
     """
     assert address.host is not None  # otherwise the local transport is meant
     options = [
-        "ControlPersist=no",
-        "PermitLocalCommand=yes",
-        f"LocalCommand=echo '{UP.decode()}'",
+        *_OPTIONS,
         f"ConnectTimeout={limits.connect_timeout}",
         f"ServerAliveInterval={limits.ssh_alive_interval}",
         f"ServerAliveCountMax={limits.ssh_alive_count}",
-        "ExitOnForwardFailure=no",  # the user's configuration may forward ports that another ssh of theirs has
-        "ForwardX11=no",
-        "ForwardAgent=no",
-        "LogLevel=INFO",  # a quieter one would leave us without a reason
     ]
     if not may_ask:
         options.append("BatchMode=yes")

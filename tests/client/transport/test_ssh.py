@@ -54,22 +54,67 @@ async def test_user_and_port_are_passed_on(gateway: SshGateway) -> None:
 
 
 @e2e
-async def test_the_users_configuration_does_not_get_in_the_way(gateway: SshGateway) -> None:
-    configuration = [
-        "RemoteCommand false",
-        "LocalCommand false",
-        "ControlMaster auto",
-        "ControlPath /nonexistent/%C",
-        "ControlPersist yes",
+@pytest.mark.parametrize(
+    "option",
+    [
+        "ClearAllForwardings yes",
+        "ControlMaster auto\nControlPath /nonexistent/%C\nControlPersist yes",
+        "ControlMaster no",
+        "ControlMaster autoask",
+        "ExitOnForwardFailure yes\nLocalForward 127.0.0.1:1 127.0.0.1:1\nRemoteForward 127.0.0.1:1 127.0.0.1:1",
+        "ForkAfterAuthentication yes",
+        "ForkAfterAuthentication yes\nControlPersist yes",
+        "ForwardAgent yes\nForwardX11 yes\nForwardX11Trusted yes",
+        "GatewayPorts yes",
+        "IgnoreUnknown NoSuch*,Other\nNoSuchOption yes",
         "LogLevel QUIET",
-        "LocalForward 127.0.0.1:1 127.0.0.1:1",
-        "RemoteForward 127.0.0.1:1 127.0.0.1:1",
-        "ExitOnForwardFailure yes",
+        "LogLevel DEBUG3",
+        "PermitLocalCommand no",
+        "PermitLocalCommand yes\nLocalCommand false",
+        "RemoteCommand false",
         "RequestTTY force",
-    ]
-    async with gateway.open_client(configuration=configuration) as client:
+        "SessionType subsystem",
+        "SessionType none",
+        "StdinNull yes",
+        "StreamLocalBindMask 0777\nStreamLocalBindUnlink yes",
+        "Tunnel yes",
+        "VisualHostKey yes",
+    ],
+)
+async def test_an_option_with_which_ssh_works_does_not_get_in_the_way(gateway: SshGateway, option: str) -> None:
+    async with gateway.open_client(configuration=option.splitlines()) as client:
         await client.wait_for("live")
         assert await (await gateway.server.next_session()).ask(b"x") == b"X"
+
+
+@e2e
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
+async def test_no_ssh_outlives_the_client(gateway: SshGateway, kill: signal.Signals) -> None:
+    """Neither one that the configuration sends into the background, nor its ProxyCommand."""
+    proxy = f"ssh -F {gateway.sshd.me.ssh_config} -W %h:%p gateway"
+    configuration = ["ForkAfterAuthentication yes", "ControlPersist yes", f"ProxyCommand {proxy}"]
+    before = proxies_of(gateway)
+    async with gateway.open_client(configuration=configuration) as client:
+        await client.wait_for("live")
+        assert proxies_of(gateway) - before
+        client.process.send_signal(kill)
+        await client.finish()
+        with trio.fail_after(10):
+            while proxies_of(gateway) - before:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        # open_client() waits until ssh and its directory are gone.
+    gateway.local.unlink(missing_ok=True)
+
+
+def proxies_of(gateway: SshGateway) -> set[int]:
+    """Return the processes that connect through the gateway to itself."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if os.fsencode(gateway.sshd.me.ssh_config) in words and b"-W" in words:
+                found.add(int(entry.name))
+    return found
 
 
 @e2e

@@ -51,6 +51,12 @@ def test_without_a_terminal_ssh_asks_nobody(may_ask: bool) -> None:
     assert ("BatchMode=yes" in command) is not may_ask
 
 
+def test_an_ssh_that_does_not_know_an_option_ignores_it() -> None:
+    """That must be said before the option, and for the user's unknown ones, too, as it replaces their list."""
+    command = ssh_command.format_master_command(ADDRESS, ClientLimits(), "/d", may_ask=True)
+    assert command[command.index("-o") + 1] == "IgnoreUnknown=*"
+
+
 def test_who_follows_makes_no_connection_of_its_own() -> None:
     command = format_command("/d")
     assert command[command.index("-S") + 1] == "/d/m"

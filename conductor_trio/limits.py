@@ -310,16 +310,16 @@ class ClientLimits(LingerLimits):
     # told whether there is anything, its user waits for as long.
     background_timeout: float = 3.0
     unseen_background_timeout: float = 1.0
-    # For the server to confirm that visitors are shown the application; one that does not has heard of it by then.
-    show_timeout: float = 0.1
+    show_timeout: float = 0.1  # to confirm that visitors see the application; a server that does not has heard
     leave_timeout: float = 1.0  # for the server to take notice that we end on purpose
     ssh_alive_interval: int = 8  # ServerAliveInterval; with the count below a dead link shows within 25 s
     ssh_alive_count: int = 2
     ssh_command_timeout: float = 30.0  # one command over the connection that already stands
+    relay_mode_timeout: float = 15.0  # a login shell's start-up files and chmod; sshd may do without them
+    shell_timeout: float = 3.0  # $SHELL on this host, which ssh runs commands with
     server_start_timeout: float = 3.0  # for a control socket that is not there yet; *conductor* waits as long
     control_timeout: float = 30.0  # banner and reply of a server that accepts and then says nothing
-    # sshd's LoginGraceTime is 120 s; with a jump host and a slow second factor it can be twice that.
-    login_timeout: float = 300.0
+    login_timeout: float = 300.0  # sshd's LoginGraceTime is 120 s; a jump host and a second factor can double it
     connect_timeout: int = 15  # ssh's ConnectTimeout: an address that does not answer, and the handshake
     output_stall_timeout: float = 10.0  # at the end, for a reader of our output that does not read
     splice_size: int = 384 * KIB  # the buffer of the local transport, as the server's

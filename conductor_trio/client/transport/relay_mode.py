@@ -47,7 +47,7 @@ class RelayModeShell:
     async def set_mode(self, path: str) -> str | None:
         """Set the mode of the socket; return what went wrong, or None. Once only."""
         assert self._process.stdin is not None
-        timeout = self._limits.ssh_command_timeout
+        timeout = self._limits.relay_mode_timeout
         try:
             with trio.move_on_after(timeout):
                 with contextlib.suppress(trio.BrokenResourceError):  # then it has ended, and says why
@@ -57,7 +57,7 @@ class RelayModeShell:
                 with contextlib.suppress(BlockingIOError):
                     self.was_open = _OPEN.search(os.read(self._stdout, self._limits.read_size)) is not None
                 return None if status == 0 else (self._log.last_line or f"exit status {status}")
-            return f"no end within {timeout:g} s"
+            return f"the login shell there has not done it within {timeout:g} s"
         finally:
             self.done.set()
 

@@ -24,6 +24,7 @@ from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
+from conductor_trio.client.transport.local_shell import find_shell
 from conductor_trio.client.transport.relay_mode import RelayModeShell, run_relay_mode_shell
 from conductor_trio.client.transport.relay_target import RelayTarget
 from conductor_trio.client.transport.ssh_command import (
@@ -223,7 +224,10 @@ class SshTransport(Transport):
             return
         if said := await shell.set_mode(path):
             # sshd may have made it so already; otherwise the server will refuse the registration.
-            self._mode_failure = f" (`chmod 660` of the relay socket failed at {self._place}: {said})"
+            self._mode_failure = (
+                f" (`chmod 660` of the relay socket failed at {self._place}: {said}; "
+                "StreamLocalBindMask 0117 in its sshd_config makes that unnecessary)"
+            )
             _log.warning("going on%s", self._mode_failure)
         # sshd makes the next one as it made this one.
         self._needs_mode_shell = not shell.was_open
@@ -265,12 +269,14 @@ async def open_ssh(
         stdout, stdout_end = stack.enter_context(open_pipe())
         stderr, stderr_end = stack.enter_context(open_pipe())
         own_log = stack.enter_context(_open_own_log(directory))
+        shell = await find_shell(settings.limits)
         with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
             process = await trio.lowlevel.open_process(
                 [*_IGNORING_SIGINT, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
+                env={**os.environ, "SHELL": shell},
             )
         stack.enter_context(cleanup.covering("ssh", process.pid))
         log = SshLog(stderr, reporter, settings.limits, own_log=own_log)

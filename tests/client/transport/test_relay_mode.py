@@ -87,6 +87,6 @@ async def test_what_goes_wrong_is_told(ssh: list[str], says: str, short_tmp: Pat
 
 async def test_one_that_never_ends_is_given_up_and_ended() -> None:
     never = ["/bin/sh", "-c", "exec sleep 1000"]
-    async with open_shell(never, ClientLimits(ssh_command_timeout=0.1)) as shell:
-        assert await shell.set_mode("/s") == "no end within 0.1 s"
+    async with open_shell(never, ClientLimits(relay_mode_timeout=0.1)) as shell:
+        assert await shell.set_mode("/s") == "the login shell there has not done it within 0.1 s"
         assert shell.done.is_set()

@@ -118,6 +118,16 @@ def proxies_of(gateway: SshGateway) -> set[int]:
 
 
 @e2e
+@pytest.mark.parametrize("shell", ["/usr/bin/no-such-shell", "/bin/false", "sh", ""])
+async def test_a_shell_that_this_host_does_not_have(
+    gateway: SshGateway, shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHELL", shell)
+    async with gateway.open_client() as client:
+        await client.wait_for("live")
+
+
+@e2e
 async def test_a_banner_is_no_evidence(short_tmp: Path) -> None:
     """What the server has shown before the login goes to the same standard error as ssh's own words used to."""
     banner = short_tmp / "banner"

@@ -3,6 +3,10 @@
 The decoder of the chunked coding is our own and stricter than h11's, which takes a bare LF for a line end in
 trailers and does not let its caller see it (RFC 9112 section 2.2 leaves that to the recipient; here it is 400).
 A property test holds it to h11's reading of everything that it accepts.
+
+A response's body is read leniently, as nginx and HAProxy both read it: its application is the route's own, and
+what goes on is framed anew. There a line may end with a bare LF, also the one after a chunk's data; white space
+may follow the size; zeros may precede it, as many as fit the line. All else is as strict as in a request.
 """
 
 from __future__ import annotations
@@ -14,18 +18,22 @@ import attrs
 
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.fields import (
+    BARE_CR,
     BARE_LINE_END,
     Fields,
     format_fields,
     parse_field_block,
 )
+from conductor_trio.http1.lenient import find_section_end, repair_field_block
 from conductor_trio.limits import MAX_CHUNK_LINE, MAX_CONTENT_LENGTH_DIGITS
 
 LAST_CHUNK = b"0\r\n\r\n"
 
 # chunk-size, and extensions, which end here (RFC 9112 section 7.1.1), without the "bad" white space before them,
 # which h11 does not read either. 16 digits are 64 bits.
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_EXTENSIONS = rb"(?:;[\t\x20-\x7e\x80-\xff]*)?"
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})" + _EXTENSIONS + rb"\r\n")
+_LENIENT_CHUNK_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,16})[\t ]*" + _EXTENSIONS + rb"\r?\n")
 
 
 class Framing(enum.Enum):
@@ -85,16 +93,25 @@ def format_last_chunk(trailers: Fields) -> bytes:
 
 
 class BodyReader:
-    """Takes one body out of its framing: feed bytes, get payload, and at its end what followed it."""
+    """Takes one body out of its framing: feed bytes, get payload, and at its end what followed it.
 
-    def __init__(self, body: Body, *, max_trailer: int, max_fields: int) -> None:
+    `is_lenient` is for responses only.
+    """
+
+    def __init__(self, body: Body, *, max_trailer: int, max_fields: int | None, is_lenient: bool = False) -> None:
         self._framing = body.framing
         self._left = body.length
-        self._chunked = ChunkedDecoder(max_trailer, max_fields) if body.framing is Framing.CHUNKED else None
+        self._chunked: ChunkedDecoder | None = None
+        if body.framing is Framing.CHUNKED:
+            self._chunked = ChunkedDecoder(max_trailer, max_fields, is_lenient=is_lenient)
         self.end: EndOfMessage | None = END if body.is_empty else None
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the payload in `data`, and the bytes after the body's end, where `end` is set by then."""
+        """Return the payload in `data`, and the bytes after the body's end, where `end` is set by then.
+
+        Raises `RemoteProtocolError`. With `is_lenient`, payload before a fault comes first, with the faulty rest,
+        which is to be fed again.
+        """
         if self.end is not None:
             return b"", data
         if self._chunked is not None:
@@ -137,11 +154,14 @@ EMPTY_BODY_READER = BodyReader(NO_BODY, max_trailer=0, max_fields=0)
 
 
 class ChunkedDecoder:
-    """The chunked transfer coding (RFC 9112 section 7.1), strictly."""
+    """The chunked transfer coding (RFC 9112 section 7.1), strictly, or for a response leniently."""
 
-    def __init__(self, max_trailer: int, max_fields: int) -> None:
+    def __init__(self, max_trailer: int, max_fields: int | None, *, is_lenient: bool) -> None:
         self._max_trailer = max_trailer
         self._max_fields = max_fields
+        self._is_lenient = is_lenient
+        self._line = _LENIENT_CHUNK_LINE if is_lenient else _CHUNK_LINE
+        self._fault: RemoteProtocolError | None = None  # raised once the payload before it is taken
         self._pending = b""  # an incomplete line, or the trailer section so far
         self._left = 0  # of the current chunk's data and the CRLF after it
         self._in_trailer = False
@@ -149,35 +169,48 @@ class ChunkedDecoder:
         self.end: EndOfMessage | None = None
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the payload in `data`, and what follows the coding's end, where `end` is set by then."""
+        """Return the payload in `data`, and what follows its end, or the faulty rest: see `BodyReader`."""
+        if self._fault is not None:
+            raise self._fault
         if self._pending:
             data = self._pending + data
             self._pending = b""
         parts: list[bytes] = []
+        try:
+            rest = self._take_chunks(data, parts)
+        except RemoteProtocolError as error:
+            if not parts or not self._is_lenient:
+                raise
+            self._fault = error
+            rest = data[-1:]
+        return b"".join(parts), rest
+
+    def _take_chunks(self, data: bytes, parts: list[bytes]) -> bytes:
+        """Move payload to `parts`, and return what follows the coding's end."""
         position = 0
         while not self._in_trailer:
             if self._left:
                 position = self._take_data(data, position, parts)
                 if self._left:
-                    return b"".join(parts), b""
-            line_end = data.find(b"\r\n", position, position + MAX_CHUNK_LINE)
+                    return b""
+            line_end = data.find(b"\n", position, position + MAX_CHUNK_LINE)
             if line_end < 0:
                 self._check_partial_line(data[position:])
                 self._pending = data[position:]
-                return b"".join(parts), b""
-            match = _CHUNK_LINE.fullmatch(data, position, line_end)
+                return b""
+            match = self._line.fullmatch(data, position, line_end + 1)
             if match is None:
                 raise RemoteProtocolError("malformed chunk size")
             size = int(match[1], 16)
-            position = line_end + 2
+            position = line_end + 1
             if size:
                 self._left = size + 2
             else:
                 self._in_trailer = True
-        return b"".join(parts), self._take_trailer(data[position:])
+        return self._take_trailer(data[position:])
 
     def _take_data(self, data: bytes, position: int, parts: list[bytes]) -> int:
-        """Move data of the current chunk to `parts`, check its CRLF, and return where that ended."""
+        """Move data of the current chunk to `parts`, check its line end, and return where that ended."""
         if self._left > 2:
             piece = data[position : position + self._left - 2]
             parts.append(piece)
@@ -185,29 +218,41 @@ class ChunkedDecoder:
             position += len(piece)
         while self._left <= 2 and self._left and position < len(data):
             if data[position] != b"\r\n"[2 - self._left]:
-                raise RemoteProtocolError("malformed end of a chunk")
+                if not self._is_lenient or data[position] != b"\n"[0]:
+                    raise RemoteProtocolError("malformed end of a chunk")
+                self._left = 1
             self._left -= 1
             position += 1
         return position
 
     @staticmethod
     def _check_partial_line(line: bytes) -> None:
-        if len(line) >= MAX_CHUNK_LINE or b"\n" in line or b"\r" in line[:-1]:
+        if len(line) >= MAX_CHUNK_LINE or b"\r" in line[:-1]:
             raise RemoteProtocolError("malformed chunk size")
 
     def _take_trailer(self, data: bytes) -> bytes:
         if data.startswith(b"\r\n"):
             self.end = END
             return data[2:]
-        end = data.find(b"\r\n\r\n", self._searched)
+        if self._is_lenient and data.startswith(b"\n"):
+            self.end = END
+            return data[1:]
+        end, rest = self._find_trailer_end(data)
         if (end if end >= 0 else len(data)) > self._max_trailer:
             raise RemoteProtocolError("trailer section too large", status=431)
         if end < 0:
-            if BARE_LINE_END.search(data, self._searched):
+            if (BARE_CR if self._is_lenient else BARE_LINE_END).search(data, self._searched):
                 raise RemoteProtocolError("malformed line end in a trailer section")
             self._searched = max(0, len(data) - 3)
             self._pending = data
             return b""
-        trailers = parse_field_block(data[: end + 2], max_fields=self._max_fields)
-        self.end = EndOfMessage(trailers=trailers)
-        return data[end + 4 :]
+        block = repair_field_block(data[:end]) if self._is_lenient else data[:end]
+        self.end = EndOfMessage(trailers=parse_field_block(block, max_fields=self._max_fields))
+        return data[rest:]
+
+    def _find_trailer_end(self, data: bytes) -> tuple[int, int]:
+        """Return where the trailer's lines end and where their empty line ends, -1 where that has not come."""
+        if self._is_lenient:
+            return find_section_end(data, self._searched)
+        end = data.find(b"\r\n\r\n", self._searched)
+        return (end + 2, end + 4) if end >= 0 else (-1, -1)

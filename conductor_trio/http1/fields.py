@@ -23,6 +23,8 @@ _FIELD_BLOCK = re.compile(rb"(?:" + _FIELD_LINE + rb")*")
 
 #: A bare CR or LF, in text of which more may come.
 BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]")
+#: A bare CR alone, which also a lenient reader refuses.
+BARE_CR = re.compile(rb"\r[^\n]")
 
 #: Fields that concern one connection only (RFC 9110 section 7.6.1), and those that frame a message.
 HOP_BY_HOP = frozenset(
@@ -89,16 +91,19 @@ class Field:
 Fields = tuple[Field, ...]
 
 
-def check_field_block(block: bytes, *, max_fields: int) -> None:
+def check_field_block(block: bytes, *, max_fields: int | None) -> None:
     """Check field lines, each ended by CRLF; raises `RemoteProtocolError` for anything that is not strict."""
     if not _FIELD_BLOCK.fullmatch(block):
         raise RemoteProtocolError("malformed header field")
-    if block.count(b"\r\n") > max_fields:
+    if max_fields is not None and block.count(b"\r\n") > max_fields:
         raise RemoteProtocolError(f"more than {max_fields} header fields", status=431)
 
 
-def parse_field_block(block: bytes, *, max_fields: int) -> Fields:
-    """Read field lines, each ended by CRLF; raises `RemoteProtocolError` for anything that is not strict."""
+def parse_field_block(block: bytes, *, max_fields: int | None) -> Fields:
+    """Read field lines, each ended by CRLF; raises `RemoteProtocolError` for anything that is not strict.
+
+    None for `max_fields`: as many as come, in a block whose size is limited.
+    """
     check_field_block(block, max_fields=max_fields)
     return tuple([_parse_line(line) for line in block.split(b"\r\n")[:-1]])
 

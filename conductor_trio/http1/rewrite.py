@@ -146,12 +146,11 @@ def format_switch_head(response: ResponseHead) -> bytes:
 
 
 def switches_as_asked(request: RequestHead, response: ResponseHead) -> bool:
-    """Whether a 101 answers an upgrade that the visitor asked for (RFC 9110 section 15.2.2)."""
-    return (
-        bool(response.upgrades)
-        and b"upgrade" in response.connection_options
-        and all(_is_among(protocol, request.upgrades) for protocol in response.upgrades)
-    )
+    """Whether a 101 answers an upgrade that the visitor asked for (RFC 9110 section 15.2.2).
+
+    It must name the protocol. That it lacks `Connection: Upgrade` leaves no doubt; the visitor gets that from us.
+    """
+    return bool(response.upgrades) and all(_is_among(protocol, request.upgrades) for protocol in response.upgrades)
 
 
 def _is_among(protocol: bytes, requested: tuple[bytes, ...]) -> bool:

@@ -202,6 +202,42 @@ def test_sizes_have_limits(data: bytes, status: int) -> None:
         assert caught.value.status == status
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"5\nhello\n0\n\n",
+        b"5\r\nhello\n0\r\nA: b\n\n",
+        b"5\nhello\r\n0\nA: b\r\n\n",
+        b"5 \t\r\nhello\r\n0  \r\n\r\n",
+        b"5 ;a=b\r\nhello\r\n0\r\n\r\n",
+        b"0" * 40 + b"5\r\nhello\r\n" + b"0" * 40 + b"\r\n\r\n",
+        b"5\r\nhello\r\n0\r\n" + b"A: b\r\n" * 9 + b"\r\n",
+        b"5\r\nhello\r\n0\r\nA: \x0bb\r\n\r\n",
+    ],
+)
+def test_only_a_response_is_read_leniently(data: bytes) -> None:
+    for pieces in ([data], cut(data, [1] * len(data))):
+        with pytest.raises(RemoteProtocolError):
+            read(CHUNKED_BODY, pieces)
+        reader = BodyReader(CHUNKED_BODY, max_trailer=MAX_TRAILER, max_fields=None, is_lenient=True)
+        assert b"".join(reader.decode(piece)[0] for piece in pieces) == b"hello"
+        assert reader.end is not None
+        assert {(field.name, field.value) for field in reader.end.trailers} <= {(b"A", b"b")}
+        assert bool(reader.end.trailers) is (b"A" in data)
+
+
+@pytest.mark.parametrize(
+    "fault", [b" 5\r\n", b"x\r\n", b"5\r6", b"5 5\n", b"\n", b"0\n\r\r\n", b"0\n a: b\n\n", b"5\nhello!"]
+)
+def test_a_response_gives_what_came_before_a_fault(fault: bytes) -> None:
+    reader = BodyReader(CHUNKED_BODY, max_trailer=MAX_TRAILER, max_fields=None, is_lenient=True)
+    payload, rest = reader.decode(b"3\r\nabc\r\n" + fault)
+    assert payload == (b"abchello" if b"hello" in fault else b"abc")
+    assert rest
+    with pytest.raises(RemoteProtocolError):
+        reader.decode(rest)
+
+
 @pytest.mark.parametrize("value", [b"", b"+1", b"-1", b"1 ", b"1,1", b"0x1", b"1_0", b"\xb9", b"9" * 19])
 def test_malformed_lengths_are_refused(value: bytes) -> None:
     with pytest.raises(RemoteProtocolError):

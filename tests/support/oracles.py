@@ -140,13 +140,51 @@ def read_requests(data: bytes) -> list[Reading]:
         data = parser.trailing_data[0]
 
 
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CHUNK_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_TRAILER = re.compile(rb"\r?\n|.*?\n\r?\n", re.DOTALL)
+
+
+def put_strictly(data: bytes) -> bytes:
+    """Write an application's responses so that h11 reads what the gateway may, which reads them more leniently."""
+    out = b""
+    while end := re.search(rb"\n\r?\n", data):
+        head, data = data[: end.end()], data[end.end() :]
+        out += _put_lines_strictly(head)
+        if not re.match(rb"HTTP/1\.. 1(?!01)", head):
+            is_chunked = re.search(rb"(?i)\ntransfer-encoding:.*chunked", head)
+            return out + (_put_chunks_strictly(data) if is_chunked else data)
+    return out + data
+
+
+def _put_lines_strictly(lines: bytes) -> bytes:
+    return _CONTROL.sub(b" ", re.sub(rb"\r?\n", b"\r\n", lines))
+
+
+def _put_chunks_strictly(data: bytes) -> bytes:
+    out = b""
+    while line := _CHUNK_LINE.match(data):
+        size, data = int(line[1], 16), data[line.end() :]
+        if size == 0:
+            trailer = _TRAILER.match(data)
+            end = trailer.end() if trailer else 0
+            return out + b"0\r\n" + _put_lines_strictly(data[:end]) + data[end:]
+        out += b"%x\r\n%b" % (size, data[:size])
+        line_end = re.match(rb"\r?\n", data[size:])
+        if line_end is None:
+            return out + data[size:]
+        out += b"\r\n"
+        data = data[size + line_end.end() :]
+    return out + data
+
+
 def read_response(data: bytes, method: bytes) -> Reading | None:
     """Return the final response in `data`, after which the connection ended; None where h11 finds none."""
     parser = _parser(h11.CLIENT)
     upgrade = [("Connection", "upgrade"), ("Upgrade", "websocket")]
     parser.send(h11.Request(method=method, target="/", headers=[("Host", "x"), *upgrade]))
     parser.send(h11.EndOfMessage())
-    parser.receive_data(data)
+    parser.receive_data(put_strictly(data))
     parser.receive_data(b"")
     try:
         event = parser.next_event()

@@ -515,7 +515,7 @@ async def test_an_upgrade_that_is_refused_is_an_ordinary_exchange(short_tmp: Pat
         b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
         b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket, h2c\r\n\r\n",
         b"HTTP/1.1 101 X\r\nConnection: upgrade\r\n\r\n",
-        b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n",
+        b"HTTP/1.1 101 X\r\nUpgrade: h2c\r\n\r\n",
         b"HTTP/1.0 101 X\r\n\r\n",
     ],
 )

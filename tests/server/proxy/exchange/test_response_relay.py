@@ -97,8 +97,33 @@ def without_date(data: bytes) -> bytes:
             b"HTTP/1.1 204 No Content\r\n\r\n",
             ResponseEnd.SPENT,
         ),
+        (
+            b"GET / HTTP/1.1",
+            b"HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: 2\n\nok",
+            False,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            ResponseEnd.REUSABLE,
+        ),
+        (
+            b"GET / HTTP/1.1",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            False,
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            ResponseEnd.SPENT,
+        ),
     ],
-    ids=["length", "last", "until the end", "to HTTP/1.0", "HEAD", "interim", "no interim to HTTP/1.0", "surplus"],
+    ids=[
+        "length",
+        "last",
+        "until the end",
+        "to HTTP/1.0",
+        "HEAD",
+        "interim",
+        "no interim to HTTP/1.0",
+        "surplus",
+        "bare LF",
+        "two framings",
+    ],
 )
 async def test_a_whole_response(
     line: bytes, sent: bytes, ends: bool, told: bytes, end: ResponseEnd, autojump_clock: MockClock
@@ -147,9 +172,27 @@ async def test_a_switch_that_was_asked_for_hands_on_what_came_after_it() -> None
         assert response.has_begun
 
 
+async def test_a_switch_without_connection_is_told_with_it() -> None:
+    with open_bench() as bench:
+        response = begin(bench, request(fields=UPGRADE))
+        answered = SWITCH.replace(b"Connection: upgrade\r\n", b"")
+        assert await answer(bench, response, answered) is ResponseEnd.SWITCHED
+        told = await bench.sent_to_visitor()
+        assert told == b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+
+
+async def test_what_came_before_a_malformed_chunk_reaches_the_visitor() -> None:
+    with open_bench() as bench:
+        response = begin(bench)
+        sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nno size\r\n"
+        with trio.fail_after(10), pytest.raises(ResponseTruncated, match="malformed chunk size"):
+            await answer(bench, response, sent)
+        assert (await bench.sent_to_visitor()).endswith(b"\r\n\r\n5\r\nhello\r\n")
+
+
 @pytest.mark.parametrize(
     "data",
-    [b"", b"HTTP/1.1 200", b"SSH-2.0-OpenSSH\r\n\r\n", SWITCH, b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"],
+    [b"", b"HTTP/1.1 200", b"SSH-2.0-OpenSSH\n", SWITCH, b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"],
     ids=["nothing", "half a head", "no HTTP", "a switch unasked", "no length"],
 )
 async def test_what_is_no_response_shows_before_anything_was_said(data: bytes, autojump_clock: MockClock) -> None:

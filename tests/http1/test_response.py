@@ -153,3 +153,17 @@ def test_what_it_says_of_itself() -> None:
     assert head.upgrades == (b"websocket",)
     assert head.connection_options == {b"upgrade"}
     assert not respond().has_date
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (b"Content-Length: 1\r\nContent-Length: 2\r\n", "differing values of Content-Length"),
+        (b"Transfer-Encoding: gzip\r\n", "unknown or repeated transfer coding"),
+        (b"X-A: b\x00\r\n", "forbidden character in the header field X-A"),
+        (b"no colon\r\n", "malformed name of a header field"),
+    ],
+)
+def test_what_is_refused_is_said_to_the_owner(fields: bytes, reason: str) -> None:
+    with pytest.raises(RemoteProtocolError, match=reason):
+        respond(fields)

@@ -140,6 +140,8 @@ def read_requests(data: bytes) -> list[Reading]:
         data = parser.trailing_data[0]
 
 
+_IDENTITY_LINE = re.compile(rb"(?i)(?<=\n)transfer-encoding:[ \t]*identity(?:[ \t]*,[ \t]*identity)*[ \t]*\r\n")
+_IDENTITY = re.compile(rb"(?i)(\ntransfer-encoding:)(?:[ \t]*identity[ \t]*,)+")
 _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CHUNK_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _TRAILER = re.compile(rb"\r?\n|.*?\n\r?\n", re.DOTALL)
@@ -150,7 +152,7 @@ def put_strictly(data: bytes) -> bytes:
     out = b""
     while end := re.search(rb"\n\r?\n", data):
         head, data = data[: end.end()], data[end.end() :]
-        out += _put_lines_strictly(head)
+        out += _IDENTITY.sub(rb"\1", _IDENTITY_LINE.sub(b"", _put_lines_strictly(head)))
         if not re.match(rb"HTTP/1\.. 1(?!01)", head):
             is_chunked = re.search(rb"(?i)\ntransfer-encoding:.*chunked", head)
             return out + (_put_chunks_strictly(data) if is_chunked else data)

@@ -177,7 +177,6 @@ class _Server:
                     if self._reload is not None:
                         self._reload.cancel()
                     await shutdown.begin(successor, visitors, sessions)
-            shutdown.end()
             sessions.cancel_scope.cancel()
         self.log.info("stopped")
 

@@ -12,7 +12,6 @@ their connection, and what runs may go on for the grace period. A successor is l
 from __future__ import annotations
 
 import contextlib
-import enum
 import signal
 from collections.abc import AsyncIterator
 
@@ -35,14 +34,6 @@ from conductor_trio.server.sessions.context import SessionContext
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Phase(enum.Enum):
-    """How far the server has come."""
-
-    SERVING = "serving"
-    DRAINING = "draining"
-    ENDED = "ended"
-
-
 @attrs.define(eq=False, kw_only=True)
 class Shutdown:
     """One server's; the visitors' nursery runs within `grace`, which ends it."""
@@ -58,11 +49,9 @@ class Shutdown:
     log: Logger
     #: Cancelled, and so every connection of a visitor, when the grace period is over.
     grace: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    phase: Phase = attrs.field(default=Phase.SERVING, init=False)
 
     async def begin(self, successor: Successor | None, visitors: trio.Nursery, others: trio.Nursery) -> None:
         """Accept no more and begin the grace period; `successor` accepts in our place, if there is one."""
-        self.phase = Phase.DRAINING
         is_handed = successor is not None
         event = "handed_over" if is_handed else "stopping"
         self.log.info(event, visitors=self.proxy.visitors, sessions=len(self.routes))
@@ -84,10 +73,6 @@ class Shutdown:
             visitors.start_soon(released.wait, name="sessions lent to the successor")
         elif self.listeners.inherited:
             others.start_soon(self._end_grace_early, name="visitors who wait for the successor")
-
-    def end(self) -> None:
-        """Take note that no visitor is left: what remains are the sessions, which end now."""
-        self.phase = Phase.ENDED
 
     async def _follow_successor(self, successor: Successor, released: trio.Event) -> None:
         with contextlib.closing(successor):

@@ -26,7 +26,7 @@ import trio
 
 from conductor_trio.access.login_link import format_login_link
 from conductor_trio.control.lines import LineReader
-from conductor_trio.limits import DEFAULT_PORT, MIB
+from conductor_trio.limits.constants import DEFAULT_PORT, MIB
 from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
 
 APPLICATION = Path(__file__).with_name("demo_app.py")

@@ -13,7 +13,7 @@ import attrs
 from conductor_trio.access.origins import Policy, allowed_origin
 from conductor_trio.http1.fields import is_token, list_elements
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import MAX_PREFLIGHT, PREFLIGHT_MAX_AGE
+from conductor_trio.limits.constants import MAX_PREFLIGHT, PREFLIGHT_MAX_AGE
 
 _ALLOW_ORIGIN = b"Access-Control-Allow-Origin"
 _ALLOW_CREDENTIALS = b"Access-Control-Allow-Credentials"

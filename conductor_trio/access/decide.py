@@ -23,7 +23,7 @@ from conductor_trio.access.tokens import cookie_candidates, cookie_value
 from conductor_trio.http1.cookies import COOKIE_NAME
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.request_fields import RequestFields
-from conductor_trio.limits import MAX_TOKENS_SHOWN
+from conductor_trio.limits.constants import MAX_TOKENS_SHOWN
 
 OWN_PREFIX = "/_conductor"
 

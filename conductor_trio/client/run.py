@@ -36,7 +36,8 @@ from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.open import open_transport
 from conductor_trio.control.messages import Accepted
 from conductor_trio.errors import ApplicationError, ConductorError, first_of, host_shortage
-from conductor_trio.limits import MIN_TOKEN_BITS, ClientLimits
+from conductor_trio.limits.client import ClientLimits
+from conductor_trio.limits.constants import MIN_TOKEN_BITS
 
 _STDOUT = 1
 

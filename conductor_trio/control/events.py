@@ -22,7 +22,7 @@ from __future__ import annotations
 import attrs
 
 from conductor_trio.control.messages import JSONObject, format_object, parse_object, parse_time
-from conductor_trio.limits import MAX_TIME
+from conductor_trio.limits.constants import MAX_TIME
 
 
 @attrs.frozen(kw_only=True)

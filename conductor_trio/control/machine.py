@@ -33,7 +33,7 @@ from conductor_trio.control.states import (
     Table,
 )
 from conductor_trio.errors import LocalProtocolError, RegistrationRefused, RemoteProtocolError
-from conductor_trio.limits import MAX_CONTROL_LINE
+from conductor_trio.limits.constants import MAX_CONTROL_LINE
 
 
 class _Protocol(Generic[S]):

@@ -43,7 +43,7 @@ import attrs
 
 from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, format_text
-from conductor_trio.limits import MAX_NODE_NAME, MAX_TIME
+from conductor_trio.limits.constants import MAX_NODE_NAME, MAX_TIME
 
 JSONObject = dict[str, object]
 

@@ -24,7 +24,7 @@ from conductor_trio.access.grants import Share
 from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.control.messages import JSONObject, format_object, parse_from_server, parse_object
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import MAX_SHARE_LABEL, MAX_SHARE_TIME
+from conductor_trio.limits.constants import MAX_SHARE_LABEL, MAX_SHARE_TIME
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

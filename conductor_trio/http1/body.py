@@ -25,7 +25,7 @@ from conductor_trio.http1.fields import (
     parse_field_block,
 )
 from conductor_trio.http1.lenient import find_section_end, repair_field_block
-from conductor_trio.limits import MAX_CHUNK_LINE, MAX_CONTENT_LENGTH_DIGITS
+from conductor_trio.limits.constants import MAX_CHUNK_LINE, MAX_CONTENT_LENGTH_DIGITS
 
 LAST_CHUNK = b"0\r\n\r\n"
 

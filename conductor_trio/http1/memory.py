@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.request_fields import FieldReading
 from conductor_trio.http1.response import ResponseHead
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -41,7 +41,8 @@ from conductor_trio.http1.request import (
 from conductor_trio.http1.request_fields import RequestFields
 from conductor_trio.http1.request_parser import RequestParser
 from conductor_trio.http1.response import ResponseHead, parse_response_head
-from conductor_trio.limits import MAX_METHOD_AND_VERSION, ServerLimits
+from conductor_trio.limits.constants import MAX_METHOD_AND_VERSION
+from conductor_trio.limits.server import ServerLimits
 
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _STATUS_LINE_START = b"HTTP/1."

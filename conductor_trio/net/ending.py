@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 import trio
 
-from conductor_trio.limits import DELIVERY_INTERVAL, MAX_DELIVERY_INTERVAL, READ_AWAY_SIZE, LingerLimits
+from conductor_trio.limits.constants import DELIVERY_INTERVAL, MAX_DELIVERY_INTERVAL, READ_AWAY_SIZE
+from conductor_trio.limits.linger import LingerLimits
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 
 

@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from conductor_trio.errors import StartError
-from conductor_trio.limits import LISTEN_BACKLOG, MAX_ACCEPTS, MAX_SOCKET_PATH, SHORTAGE_PAUSE
+from conductor_trio.limits.constants import LISTEN_BACKLOG, MAX_ACCEPTS, MAX_SOCKET_PATH, SHORTAGE_PAUSE
 from conductor_trio.net.stream import set_tcp_options
 
 #: Errors that tell of a shortage that passes (accept(2), "Error handling").

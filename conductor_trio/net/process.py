@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import trio
 
-from conductor_trio.limits import GROUP_POLL_INTERVAL, KILL_TIMEOUT
+from conductor_trio.limits.constants import GROUP_POLL_INTERVAL, KILL_TIMEOUT
 from conductor_trio.net.procfs import group_states
 
 

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
-from conductor_trio.limits import READ_AWAY_SIZE, LingerLimits
+from conductor_trio.limits.constants import READ_AWAY_SIZE
+from conductor_trio.limits.linger import LingerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream

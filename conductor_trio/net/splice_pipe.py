@@ -13,7 +13,7 @@ import os
 
 import trio
 
-from conductor_trio.limits import MAX_PIPE_SIZE
+from conductor_trio.limits.constants import MAX_PIPE_SIZE
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, Stream
 

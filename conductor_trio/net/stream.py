@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from conductor_trio.limits import KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, MAX_KEEPALIVE_PROBES
+from conductor_trio.limits.constants import KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, MAX_KEEPALIVE_PROBES
 
 _KEEPALIVE = {
     socket.TCP_KEEPIDLE: KEEPALIVE_IDLE,

@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 
 import trio
 
-from conductor_trio.limits import TLS_READ_SIZE
+from conductor_trio.limits.constants import TLS_READ_SIZE
 from conductor_trio.net.stream import SocketStream, Stream
 
 Received = TypeVar("Received", bytes, int)

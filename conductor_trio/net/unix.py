@@ -8,7 +8,7 @@ import socket
 import trio
 
 from conductor_trio.errors import UpstreamUnavailable
-from conductor_trio.limits import BACKLOG_PAUSES, MAX_SOCKET_PATH, UNIX_SEND_BUFFER_SIZE
+from conductor_trio.limits.constants import BACKLOG_PAUSES, MAX_SOCKET_PATH, UNIX_SEND_BUFFER_SIZE
 from conductor_trio.net.stream import SocketStream
 
 

@@ -23,7 +23,13 @@ from conductor_trio.access.reasons import (
 from conductor_trio.errors import UpstreamFault
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_connection
-from conductor_trio.limits import BROKEN_RELOAD, BROKEN_RETRY, CROSS_SITE_RELOAD, LINK_LOST_RELOAD, STARTING_RELOAD
+from conductor_trio.limits.constants import (
+    BROKEN_RELOAD,
+    BROKEN_RETRY,
+    CROSS_SITE_RELOAD,
+    LINK_LOST_RELOAD,
+    STARTING_RELOAD,
+)
 from conductor_trio.pages.documents import Document
 from conductor_trio.pages.html import POLICY, Form, Page
 

@@ -25,7 +25,7 @@ import attrs
 import trio
 
 from conductor_trio.errors import StartError
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler, serve_connections
 from conductor_trio.net.socket_activation import open_inherited_listeners

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from conductor_trio.limits import DEFAULT_PORT, ServerLimits
+from conductor_trio.limits.constants import DEFAULT_PORT
+from conductor_trio.limits.server import ServerLimits
 
 
 @attrs.frozen(kw_only=True)

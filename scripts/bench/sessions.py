@@ -14,7 +14,7 @@ from types import TracebackType
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.events import Leave, format_event
 from conductor_trio.control.messages import RESUME
-from conductor_trio.limits import RELAY_NAME
+from conductor_trio.limits.constants import RELAY_NAME
 from scripts.bench.machine import BenchError, connect
 
 TOKEN = "bench-token-0123456789abcdefghijk"  # as long as one that the client makes up

@@ -18,7 +18,7 @@ from typing import Any
 import trio
 
 from conductor_trio.control.lines import LineReader
-from conductor_trio.limits import LISTEN_BACKLOG
+from conductor_trio.limits.constants import LISTEN_BACKLOG
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60.0

@@ -7,7 +7,7 @@ import pytest
 from conductor_trio.access.cors import Preflight, preflight_fields, read_preflight, sharing_fields
 from conductor_trio.access.origins import Policy
 from conductor_trio.http1.request import RequestHead, parse_request_head
-from conductor_trio.limits import MAX_PREFLIGHT
+from conductor_trio.limits.constants import MAX_PREFLIGHT
 
 ORIGIN = b"https://portal.test"
 PORTAL = Policy(allowed_origins=frozenset([ORIGIN]))

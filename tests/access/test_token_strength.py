@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from conductor_trio.access.token_strength import estimate_bits
-from conductor_trio.limits import MIN_TOKEN_BITS
+from conductor_trio.limits.constants import MIN_TOKEN_BITS
 
 SEED = 14
 

@@ -17,7 +17,7 @@ from conductor_trio.client import run
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.client_command import UPPERCASE_APPLICATION
 from tests.doubles.control_server import ControlServer, open_control_server
 from tests.support.children import own_children

@@ -28,7 +28,7 @@ from conductor_trio.control.messages import (
     parse_reply,
 )
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
-from conductor_trio.limits import MAX_CONTROL_LINE
+from conductor_trio.limits.constants import MAX_CONTROL_LINE
 
 DIGEST = hash_token(b"test")
 

@@ -21,7 +21,7 @@ from conductor_trio.control.owner_commands import (
     parse_command,
 )
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
-from conductor_trio.limits import MAX_SHARE_LABEL, MAX_SHARE_TIME
+from conductor_trio.limits.constants import MAX_SHARE_LABEL, MAX_SHARE_TIME
 from tests.support.shares import make_share
 
 AUTH = hash_token(b"t")

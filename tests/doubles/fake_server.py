@@ -15,7 +15,7 @@ from conductor_trio.client.output.writer import Output
 from conductor_trio.client.transport.base import ServerAway, Transport
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import TransportError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 
 Event = dict[str, Any]

@@ -22,7 +22,7 @@ import pytest
 import trio
 import trustme
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.visitor import serve_visitor

@@ -23,7 +23,7 @@ import trio
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from tests.support.engine import (
     PATIENCE,

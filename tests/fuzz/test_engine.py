@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from tests.doubles.origin import Origin, OriginConnection, OriginHandler
 from tests.support.descriptors import open_descriptors
 from tests.support.engine import (

@@ -15,7 +15,7 @@ from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.http1.reader import RequestReader, ResponseReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.response import ResponseHead
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from tests.support.messages import Event, read, requests
 from tests.support.strategies import cut, cuts
 

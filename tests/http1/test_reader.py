@@ -13,7 +13,7 @@ from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.reader import RequestReader, ResponseReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.response import ResponseHead
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from tests.support.messages import HANDLED, Event, bodies, names, pairs, read, requests, spoil, spoilings
 from tests.support.oracles import put_strictly
 from tests.support.strategies import cut, cuts

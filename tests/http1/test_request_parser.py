@@ -17,7 +17,7 @@ from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.request_parser import RequestParser
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from tests.support.fuzzing import NASTY_REQUEST_LINES
 from tests.support.messages import requests, spoil, spoilings
 from tests.support.oracles import Reading, cut_by_scanning, read_requests

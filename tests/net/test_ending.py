@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from conductor_trio.limits import LingerLimits
+from conductor_trio.limits.linger import LingerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.stream import SocketStream
 from tests.support.sockets import receive_all, tcp_sockets

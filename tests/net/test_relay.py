@@ -14,7 +14,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.limits import LingerLimits
+from conductor_trio.limits.linger import LingerLimits
 from conductor_trio.net.relay import Splice, relay
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, Stream

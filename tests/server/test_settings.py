@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from conductor_trio.limits import DEFAULT_PORT, ServerLimits
+from conductor_trio.limits.constants import DEFAULT_PORT
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 
 SETTINGS = ServerSettings(runtime_dir="/run/x", patterns=("{key}.test",))

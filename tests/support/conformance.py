@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from tests.support.engine import (
     HOST,
     OK,

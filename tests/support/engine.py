@@ -26,7 +26,7 @@ import structlog
 import trio
 
 from conductor_trio.http1.forwarded import Peer
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, set_tcp_options
 from conductor_trio.server.app import Planes, make_planes
 from conductor_trio.server.proxy.connection import VisitorConnection

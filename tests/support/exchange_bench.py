@@ -17,7 +17,7 @@ import attrs
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.app import Planes, make_planes
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext

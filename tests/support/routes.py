@@ -10,7 +10,7 @@ import trio
 
 from conductor_trio.access.grants import Access, Share
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Live, SessionState
 from conductor_trio.server.routing.table import Clock, RouteTable

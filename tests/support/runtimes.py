@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from conductor_trio.access.grants import Principal
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.route_runtime import RouteRuntime, RouteRuntimes

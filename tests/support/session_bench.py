@@ -26,7 +26,7 @@ import trio
 from conductor_trio.access.hostnames import user_label
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.lines import LineReader
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.server.accounts.counters import Counters

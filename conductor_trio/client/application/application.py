@@ -18,7 +18,7 @@ from conductor_trio.client.host.local_socket import remove_stale
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
 from conductor_trio.errors import ApplicationError, StartError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.process import end_group, open_pipe
 
 

@@ -14,7 +14,7 @@ from conductor_trio import exit_status
 from conductor_trio.client.config.placeholders import SOCKET_VARIABLE
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.output import events
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.procfs import (
     environment_holders,
     held_tcp_listeners,

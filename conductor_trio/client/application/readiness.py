@@ -7,7 +7,7 @@ import contextlib
 import trio
 
 from conductor_trio.errors import UpstreamUnavailable
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 

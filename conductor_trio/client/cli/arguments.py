@@ -28,7 +28,7 @@ from conductor_trio.client.config.recipes import (
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.commandline.parser import Invocation, suggest_command
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits import MAX_TOKEN_FILE
+from conductor_trio.limits.constants import MAX_TOKEN_FILE
 
 if TYPE_CHECKING:
     from conductor_trio.client.config.files import Config

@@ -7,7 +7,7 @@ import re
 import attrs
 
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits import DEFAULT_CONTROL_SOCKET, MAX_SOCKET_PATH
+from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET, MAX_SOCKET_PATH
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

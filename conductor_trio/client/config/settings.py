@@ -7,7 +7,7 @@ import attrs
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.placeholders import find_placeholders
 from conductor_trio.client.config.recipes import Launch
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 
 @attrs.frozen(kw_only=True)

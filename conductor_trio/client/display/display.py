@@ -27,7 +27,7 @@ from conductor_trio.client.host.batch_job import find_job, watch_job
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import LogReporter, Reporter
 from conductor_trio.client.output.writer import Output
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 _DEFAULT_WIDTH = 80
 

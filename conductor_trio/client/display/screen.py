@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from conductor_trio.limits import MAX_STYLES
+from conductor_trio.limits.constants import MAX_STYLES
 
 _STYLE = re.compile(r"\x1b\[([\d;:]*)m")
 _STYLES_AT_END = re.compile(r"(?:\x1b\[[\d;:]*m)+\Z")

@@ -44,7 +44,8 @@ from conductor_trio.errors import (
     host_shortage,
 )
 from conductor_trio.findings import Finding, Status
-from conductor_trio.limits import RELAY_NAME, ClientLimits
+from conductor_trio.limits.client import ClientLimits
+from conductor_trio.limits.constants import RELAY_NAME
 from conductor_trio.net.unix import connect_unix
 
 _SSH_CHECKS = {"resolve": Check.RESOLVE, "connect": Check.CONNECT, "host_key": Check.HOST_KEY}

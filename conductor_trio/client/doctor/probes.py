@@ -19,7 +19,7 @@ from conductor_trio.access.tokens import cookie_value
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.doctor.findings import Check, CheckFailed
 from conductor_trio.errors import first_of
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 

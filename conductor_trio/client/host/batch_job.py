@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-from conductor_trio.limits import JOB_INTERVAL, JOB_KILL_TIMEOUT, JOB_TIMEOUT
+from conductor_trio.limits.constants import JOB_INTERVAL, JOB_KILL_TIMEOUT, JOB_TIMEOUT
 
 _SLURM_LEFT = re.compile(r"(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
 _PBS_LIMIT = re.compile(r"^\s*Resource_List\.walltime = (\S+)$", re.MULTILINE)

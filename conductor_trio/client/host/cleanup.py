@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import trio
 
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.process import end_process
 
 _log = logging.getLogger(__name__)

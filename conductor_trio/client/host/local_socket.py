@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from conductor_trio.errors import ConductorError, StartError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.net.procfs import unix_socket_holders
 

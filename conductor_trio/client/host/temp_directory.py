@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.errors import StartError
-from conductor_trio.limits import MAX_TEMP_PARENT
+from conductor_trio.limits.constants import MAX_TEMP_PARENT
 from conductor_trio.net.procfs import file_system
 
 _FALLBACK = "/tmp"  # noqa: S108

@@ -22,7 +22,7 @@ import trio
 from conductor_trio.client.isolation import namespace, runner
 from conductor_trio.client.isolation.uplink import is_resolver_local, uplink_program
 from conductor_trio.errors import ConfigError, StartError
-from conductor_trio.limits import MAX_PORT
+from conductor_trio.limits.constants import MAX_PORT
 
 _LOCALHOST = "127.0.0.1"
 _RESOLVERS = Path("/etc/resolv.conf")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.procfs import tcp_listeners
 from conductor_trio.net.relay import relay

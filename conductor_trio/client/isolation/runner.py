@@ -23,7 +23,7 @@ from conductor_trio.client.host.spawn import spawn
 from conductor_trio.client.isolation.namespace import enter_namespace
 from conductor_trio.client.isolation.uplink import Uplink, open_uplink
 from conductor_trio.errors import ApplicationError, ConductorError, StartError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 PRIVATE = "private"
 SHARED = "shared"

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import attrs
 
 from conductor_trio.client.host.spawn import spawn
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.procfs import has_route
 
 # In the order in which they are preferred: pasta keeps the host's addresses, and is faster. Both are told to have

@@ -12,7 +12,7 @@ import trio
 
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import LogReporter, Reporter
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 _log = logging.getLogger(__name__)
 

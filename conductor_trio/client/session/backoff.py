@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 
 class Backoff:

@@ -18,7 +18,8 @@ from conductor_trio.control.messages import Accepted, Banner, Registration
 from conductor_trio.control.owner_commands import Answer, Command
 from conductor_trio.control.states import ChannelClosed, ClientState
 from conductor_trio.errors import ConductorError
-from conductor_trio.limits import MAX_CONTROL_LINE, ClientLimits
+from conductor_trio.limits.client import ClientLimits
+from conductor_trio.limits.constants import MAX_CONTROL_LINE
 from conductor_trio.net.stream import STREAM_LOST, Stream
 
 

@@ -45,7 +45,7 @@ from conductor_trio.client.transport.base import LinkSilent, ServerAway, Transpo
 from conductor_trio.control.events import Move, Ping, Pong, Ready, Replaced, Stop
 from conductor_trio.control.messages import Accepted, Banner, Registration
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of, host_shortage
-from conductor_trio.limits import MAX_NODE_NAME, RELAY_NAME
+from conductor_trio.limits.constants import MAX_NODE_NAME, RELAY_NAME
 
 _log = logging.getLogger(__name__)
 

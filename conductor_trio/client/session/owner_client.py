@@ -42,7 +42,8 @@ from conductor_trio.errors import (
     first_of,
     host_shortage,
 )
-from conductor_trio.limits import MAX_OWNER_ANSWER, TOKEN_ENTROPY, ClientLimits
+from conductor_trio.limits.client import ClientLimits
+from conductor_trio.limits.constants import MAX_OWNER_ANSWER, TOKEN_ENTROPY
 
 _T = TypeVar("_T")
 

@@ -7,7 +7,7 @@ import subprocess
 
 import trio
 
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 _STANDARD_SHELL = "/bin/sh"
 _WORD = b"conductor-trio: a shell"

@@ -16,7 +16,7 @@ import trio
 
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.ssh_log import SshLog
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.process import end_process, open_pipe
 
 # The path arrives as data, so that nothing in what the server named is read by a shell, and so that the login,

@@ -7,7 +7,8 @@ import re
 
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.errors import TransportError
-from conductor_trio.limits import MAX_SOCKET_PATH, ClientLimits
+from conductor_trio.limits.client import ClientLimits
+from conductor_trio.limits.constants import MAX_SOCKET_PATH
 
 #: What the control master writes to its standard output when it stands.
 UP = b"conductor-trio: up"

@@ -16,7 +16,7 @@ import trio
 from conductor_trio.client.output.events import SshLine
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.ssh_errors import find_reason
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 
 @attrs.define(kw_only=True)

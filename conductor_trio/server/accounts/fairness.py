@@ -13,7 +13,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 
 
 @attrs.define(eq=False)

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 
 _MINUTE = 60.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 
 
 class TokenThrottle:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from conductor_trio.access.hostnames import HostPattern, check_patterns, parse_pattern
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Finding, Status
-from conductor_trio.limits import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT, SSHD_TIMEOUT
+from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT, SSHD_TIMEOUT
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.check.certificate import read_expiry
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory

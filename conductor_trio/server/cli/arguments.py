@@ -10,7 +10,8 @@ import attrs
 
 from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits import DEFAULT_PORT, ServerLimits
+from conductor_trio.limits.constants import DEFAULT_PORT
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.cli.table import LIMITS
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 

@@ -6,7 +6,8 @@ import attrs
 
 from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
 from conductor_trio.commandline.table import Command, Kind, Option, Program
-from conductor_trio.limits import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, ServerLimits
+from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
+from conductor_trio.limits.server import ServerLimits
 
 PROGRAM = "conductor-trio-server"
 _LIMITS = ServerLimits()

@@ -35,7 +35,8 @@ import attrs
 import trio
 
 from conductor_trio.errors import StartError
-from conductor_trio.limits import HANDOVER_PIECE_SIZE, ServerLimits
+from conductor_trio.limits.constants import HANDOVER_PIECE_SIZE
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener, serve_connections
 from conductor_trio.net.peer_credentials import peer_credentials

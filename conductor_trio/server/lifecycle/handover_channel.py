@@ -12,7 +12,8 @@ import trio
 
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import ConductorError, RemoteProtocolError
-from conductor_trio.limits import HANDOVER_PIECE_SIZE, MAX_PASSED_DESCRIPTORS, MAX_SNAPSHOT_V1, ServerLimits
+from conductor_trio.limits.constants import HANDOVER_PIECE_SIZE, MAX_PASSED_DESCRIPTORS, MAX_SNAPSHOT_V1
+from conductor_trio.limits.server import ServerLimits
 
 FAILURES = (OSError, trio.BrokenResourceError, trio.TooSlowError, RemoteProtocolError)
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 
 from conductor_trio.errors import StartError
-from conductor_trio.limits import MAX_OWNERSHIP_ATTEMPTS, MAX_SOCKET_PATH, OWNERSHIP_PAUSE, RELAY_NAME
+from conductor_trio.limits.constants import MAX_OWNERSHIP_ATTEMPTS, MAX_SOCKET_PATH, OWNERSHIP_PAUSE, RELAY_NAME
 from conductor_trio.log import Logger
 from conductor_trio.server.sessions.directory import LONGEST_NAME, remove_session_directory
 

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 import attrs
 import trio
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener
 from conductor_trio.server.lifecycle.handover import Successor

@@ -8,7 +8,8 @@ import stat
 
 import trio
 
-from conductor_trio.limits import MAX_SNAPSHOT_V1, ServerLimits
+from conductor_trio.limits.constants import MAX_SNAPSHOT_V1
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.server.routing.feed import RouteChange
 from conductor_trio.server.routing.snapshot import Snapshot, format_snapshot, parse_snapshot

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import trio
 
-from conductor_trio.limits import KILL_TIMEOUT, SUCCESSOR_TERM_TIMEOUT, ServerLimits
+from conductor_trio.limits.constants import KILL_TIMEOUT, SUCCESSOR_TERM_TIMEOUT
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 
 _TAKE_OVER_OPTION = "--take-over"

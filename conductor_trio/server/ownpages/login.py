@@ -15,7 +15,8 @@ from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import TOKEN_ENTROPY, ServerLimits
+from conductor_trio.limits.constants import TOKEN_ENTROPY
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route

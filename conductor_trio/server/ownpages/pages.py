@@ -9,7 +9,7 @@ from conductor_trio.access.grants import OWNER, Principal
 from conductor_trio.access.reasons import Reason
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.documents import Document, session_document
 from conductor_trio.server.ownpages.login import LoginForm, redeem_link

@@ -6,7 +6,8 @@ import secrets
 from collections import OrderedDict
 
 from conductor_trio.access.tokens import TokenHash
-from conductor_trio.limits import TOKEN_ENTROPY, ServerLimits
+from conductor_trio.limits.constants import TOKEN_ENTROPY
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.routes import Route
 
 _Session = tuple[str, TokenHash]

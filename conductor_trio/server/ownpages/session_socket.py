@@ -28,7 +28,8 @@ from conductor_trio.control.owner_commands import (
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits import TOKEN_ENTROPY, ServerLimits
+from conductor_trio.limits.constants import TOKEN_ENTROPY
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, Stream
 from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.routing.ports import SessionService

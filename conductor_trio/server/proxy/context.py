@@ -8,7 +8,7 @@ import trio
 from conductor_trio.access.origins import Policy
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream

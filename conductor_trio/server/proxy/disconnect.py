@@ -16,7 +16,7 @@ import attrs
 import trio
 
 from conductor_trio.http1.reader import RequestReader
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, Stream
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
 
 

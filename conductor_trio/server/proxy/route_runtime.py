@@ -12,7 +12,7 @@ import trio
 from conductor_trio.access.grants import Access, Principal
 from conductor_trio.access.tokens import TokenHash
 from conductor_trio.http1.memory import HeadMemory, RouteMemory
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.fairness import Usage
 from conductor_trio.server.accounts.ledger import Account, Ledger
 from conductor_trio.server.accounts.traffic import Traffic

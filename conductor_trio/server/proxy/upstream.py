@@ -9,7 +9,7 @@ from collections import deque
 import trio
 
 from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 

@@ -8,7 +8,7 @@ import ssl
 import trio
 
 from conductor_trio.http1.forwarded import Peer
-from conductor_trio.limits import BRIEF_LINGER, LingerLimits
+from conductor_trio.limits.linger import BRIEF_LINGER, LingerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream

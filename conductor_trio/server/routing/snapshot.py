@@ -26,7 +26,8 @@ import attrs
 
 from conductor_trio.access.grants import Access, describe_saved, parse_saved
 from conductor_trio.access.tokens import is_token_hash
-from conductor_trio.limits import MAX_SNAPSHOT_LINE, MAX_SNAPSHOT_V1, ServerLimits
+from conductor_trio.limits.constants import MAX_SNAPSHOT_LINE, MAX_SNAPSHOT_V1
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Detached, Ended, Live, SessionState, Starting
 

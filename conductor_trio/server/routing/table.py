@@ -14,7 +14,7 @@ import attrs
 from conductor_trio.access.grants import Access
 from conductor_trio.control.messages import Takeover
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp, Subscriber
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.snapshot import Snapshot

@@ -17,7 +17,7 @@ from conductor_trio.control.messages import Accepted, Banner, Refused, Registrat
 from conductor_trio.control.owner_commands import Answer, Command
 from conductor_trio.control.states import ChannelClosed, LastSurplusLine, ServerState, SurplusLine
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 

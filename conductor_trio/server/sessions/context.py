@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger

@@ -18,7 +18,7 @@ import attrs
 
 from conductor_trio.access.hostnames import user_label
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import RELAY_NAME
+from conductor_trio.limits.constants import RELAY_NAME
 from conductor_trio.log import Logger
 
 _NAME_ENTROPY = 10  # bytes; 16 letters of base32

@@ -7,7 +7,7 @@ from collections import deque
 
 import attrs
 
-from conductor_trio.limits import MAX_SESSION_EVENTS
+from conductor_trio.limits.constants import MAX_SESSION_EVENTS
 
 
 @attrs.define(eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import trio
 from inotify_simple import INotify, flags
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 
 _CHANGES = (
     flags.CREATE

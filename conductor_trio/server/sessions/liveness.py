@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from conductor_trio.control.events import Move, Ping, ServerEvent
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.server.accounts.ledger import Account
 from conductor_trio.server.sessions.channel import ControlChannel

@@ -15,7 +15,7 @@ from conductor_trio.client.application.application import Application, open_appl
 from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.errors import ApplicationError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.client_command import UPPERCASE_APPLICATION, python, shell
 from tests.doubles.fake_server import RecordedOutput
 from tests.support.programs import wait_gone

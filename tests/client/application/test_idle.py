@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from conductor_trio.client.application.idle import IdleClock, IdleWatch
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.client_command import UPPERCASE_APPLICATION, RunningClient, open_client
 from tests.doubles.control_server import ControlServer, Session, open_control_server
 from tests.doubles.fake_server import RecordedOutput

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from conductor_trio.client.application.readiness import wait_ready
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 LIMITS = ClientLimits(probe_timeout=0.2)
 OK = b"HTTP/1.1 200 OK\r\n"

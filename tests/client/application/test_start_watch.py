@@ -23,7 +23,7 @@ from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import open_output
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.procfs import session_members
 from tests.doubles.client_command import UPPERCASE_APPLICATION, open_client, python
 from tests.doubles.control_server import ControlServer, open_control_server

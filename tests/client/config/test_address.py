@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conductor_trio.client.config.address import ServerAddress, check_local_socket, format_place, parse_server
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits import DEFAULT_CONTROL_SOCKET
+from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import trio.testing
 from conductor_trio.client.display.display import Display, DisplaySettings, open_display
 from conductor_trio.client.display.progress import ProgressModel
 from conductor_trio.client.output import events
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.terminal import Terminal, open_terminal
 
 ENVIRONMENT = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": "/", "PATH": os.environ["PATH"]}

@@ -29,7 +29,7 @@ from conductor_trio.client.doctor.probes import (
     resolve,
     shake_hands,
 )
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.unix import connect_unix
 from tests.doubles.streams import memory_stream_pair
 

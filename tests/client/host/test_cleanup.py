@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conductor_trio.client.host.cleanup import open_cleanup
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.client_command import python, shell
 from tests.support.children import children_of
 
@@ -22,7 +22,7 @@ from tests.support.children import children_of
 CLIENT = """
 import contextlib, sys, trio
 from conductor_trio.client.host.cleanup import open_cleanup
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 async def main():
     async with open_cleanup(ClientLimits(term_timeout=float(sys.argv[1]))) as cleanup:

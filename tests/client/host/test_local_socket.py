@@ -15,7 +15,7 @@ import trio
 
 from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_socket
 from conductor_trio.errors import StartError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.client_command import python
 
 LIMITS = ClientLimits(replace_timeout=10)

@@ -14,7 +14,8 @@ from conductor_trio.client.host import temp_directory
 from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.host.temp_directory import choose_parent, open_directory
 from conductor_trio.errors import StartError
-from conductor_trio.limits import MAX_SOCKET_PATH, ClientLimits
+from conductor_trio.limits.client import ClientLimits
+from conductor_trio.limits.constants import MAX_SOCKET_PATH
 
 
 async def test_it_is_private_and_gone_with_all_that_is_in_it(

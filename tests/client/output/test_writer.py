@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from conductor_trio.client.output.writer import Output, open_output
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 LIMITS = ClientLimits(max_output_backlog=1000, output_stall_timeout=10)
 

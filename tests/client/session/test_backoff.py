@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conductor_trio.client.session.backoff import Backoff
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 LIMITS = ClientLimits(redial_pause=1.0, redial_growth=2.0)
 

@@ -16,7 +16,7 @@ from conductor_trio.control.events import Move, Ping, Pong, Ready, Stop
 from conductor_trio.control.messages import EXTENSIONS, OWNER_COMMANDS, RESUME, STARTING, Registration
 from conductor_trio.control.owner_commands import ListSessions
 from conductor_trio.errors import LocalProtocolError, RegistrationRefused, RemoteProtocolError, TransportError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 
 LIMITS = ClientLimits()

@@ -19,7 +19,7 @@ from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.session.backoff import Backoff
 from conductor_trio.client.session.keeper import Connection
 from conductor_trio.errors import ConductorError, TransportError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.fake_server import Channel, Event, FakeServer, RecordedOutput
 
 LIMITS = ClientLimits()

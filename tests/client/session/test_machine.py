@@ -36,7 +36,7 @@ from conductor_trio.client.session.states import (
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import EXTENSIONS, RESUME, STARTING, Accepted, Banner, Registration, Takeover
 from conductor_trio.errors import ConductorError, LocalProtocolError, StartError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 LIMITS = ClientLimits()
 

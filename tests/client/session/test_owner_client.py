@@ -19,7 +19,7 @@ from conductor_trio.client.session.listing import Session
 from conductor_trio.client.session.owner_client import OwnerClient, open_owner_client
 from conductor_trio.control.messages import OWNER_COMMANDS
 from conductor_trio.errors import ConductorError, RegistrationRefused, RemoteProtocolError, StartError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from tests.doubles.control_server import open_control_server
 from tests.doubles.fake_server import Channel
 from tests.doubles.streams import memory_stream_pair

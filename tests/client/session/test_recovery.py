@@ -18,7 +18,7 @@ from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.session.keeper import Connection
 from conductor_trio.client.transport.ssh import open_ssh
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from scripts.private_sshd import PrivateSshd, descendants
 from tests.doubles.client_command import RunningClient
 from tests.doubles.control_server import open_control_server

@@ -18,7 +18,7 @@ from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.transport.base import ServerAway
 from conductor_trio.client.transport.local import LocalTransport, open_local
 from conductor_trio.errors import TransportError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 from tests.doubles.control_server import open_control_server

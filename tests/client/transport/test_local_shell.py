@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from conductor_trio.client.transport.local_shell import find_shell
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.transport.local import LocalTransport
 from conductor_trio.client.transport.open import open_transport
 from conductor_trio.errors import TransportError
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 
 def settings(server: ServerAddress) -> ClientSettings:

@@ -14,7 +14,7 @@ import trio
 
 from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.transport.relay_mode import RelayModeShell, run_relay_mode_shell
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 
 #: In the place of ssh: after ``--`` and the host comes the command, which sshd gives to the login shell.
 LOGIN = ["/bin/sh", "-c", 'exec /bin/sh -c "$3"', "ssh"]

@@ -13,7 +13,8 @@ from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.transport import ssh_command
 from conductor_trio.client.transport.ssh_command import escape_forward_path, format_command
 from conductor_trio.errors import TransportError
-from conductor_trio.limits import MAX_SOCKET_PATH, ClientLimits
+from conductor_trio.limits.client import ClientLimits
+from conductor_trio.limits.constants import MAX_SOCKET_PATH
 
 ADDRESS = ServerAddress(host="h", user="u", port=22, path="/a:b")
 

@@ -10,7 +10,7 @@ import trio
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.transport.ssh_log import SshLog
-from conductor_trio.limits import ClientLimits
+from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.process import open_pipe
 
 

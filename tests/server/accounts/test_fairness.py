@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.fairness import Fairness, Usage
 
 LIMITS = ServerLimits(route_share=0.5, route_burst=0.02, contention_memory=1.0)

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.quotas import SessionQuotas
 
 LIMITS = ServerLimits(max_sessions=5, max_user_sessions=2, max_user_new_sessions=100)

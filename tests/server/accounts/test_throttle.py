@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.throttle import TokenThrottle
 
 LIMITS = ServerLimits(max_token_failures=3, token_failure_interval=2.0, max_token_failure_wait=7.0)

@@ -9,7 +9,7 @@ import pytest
 
 from conductor_trio.commandline.parser import parse
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits import DEFAULT_RUNTIME_DIR
+from conductor_trio.limits.constants import DEFAULT_RUNTIME_DIR
 from conductor_trio.server.cli.arguments import read_settings
 from conductor_trio.server.cli.table import SERVER
 from conductor_trio.server.settings import ServerSettings, TlsSettings

@@ -7,7 +7,7 @@ import json
 import pytest
 import trio.testing
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.lifecycle.access_feed import RELEASED, AccessFeed, apply_access_line
 from conductor_trio.server.routing.states import Cause
 from tests.support.routes import make_route, make_table

@@ -8,7 +8,7 @@ import trio
 
 from conductor_trio.access.grants import OWNER
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, Starting

@@ -22,7 +22,7 @@ import trio
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import Takeover
 from conductor_trio.errors import StartError
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import Listener, open_unix_listener
 from conductor_trio.server.lifecycle.access_feed import AccessFeed

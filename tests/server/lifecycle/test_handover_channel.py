@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.lifecycle.handover_channel import HandoverChannel, HandoverEnded
 
 LIMITS = ServerLimits()

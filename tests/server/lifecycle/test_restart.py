@@ -16,7 +16,7 @@ import attrs
 import pytest
 import trio
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from scripts.private_sshd import SshdError
 from scripts.restarts.__main__ import Plan, measure
 from scripts.restarts.gateway import How, inheriting, lifted

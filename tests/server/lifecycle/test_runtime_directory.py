@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conductor_trio.errors import StartError
-from conductor_trio.limits import MAX_SOCKET_PATH
+from conductor_trio.limits.constants import MAX_SOCKET_PATH
 from conductor_trio.log import get_logger
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
 from conductor_trio.server.sessions.directory import open_session_directory

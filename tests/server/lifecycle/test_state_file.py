@@ -11,7 +11,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.routing.routes import Route

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.ownpages.proofs import PageProofs
 from tests.support.routes import make_route
 

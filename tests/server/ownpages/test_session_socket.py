@@ -17,7 +17,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.events import ServerEvent, Stop
 from conductor_trio.control.messages import Takeover
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.pages.session_page import render_session_page
 from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.states import Cause

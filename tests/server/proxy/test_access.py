@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from conductor_trio.access.grants import OWNER, Access, Share
 from conductor_trio.access.login_link import parse_login_form
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.snapshot import Snapshot
 from tests.doubles.origin import answering
 from tests.support.engine import (

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from tests.doubles.origin import OriginConnection, open_origin
 from tests.support.engine import (
     COOKIE,

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.http1.reader import RequestReader
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.disconnect import DisconnectListener, DisconnectMonitor
 from tests.doubles.streams import MemoryStream, memory_stream_pair

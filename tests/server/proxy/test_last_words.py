@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from tests.doubles.origin import OriginConnection, OriginHandler
 from tests.support.engine import Application, Visitor, open_engine, request
 

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from conductor_trio.control.messages import Takeover
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.snapshot import Snapshot
 from conductor_trio.server.routing.states import Cause, Detached, Ended, SessionState, Starting

@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from conductor_trio.access.grants import OWNER, Principal, Share
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import Takeover
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.route_runtime import RouteRuntime, RouteRuntimes

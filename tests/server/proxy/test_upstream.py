@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.errors import UpstreamUnavailable
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
 from tests.doubles.origin import OriginConnection, open_origin
 from tests.support.descriptors import no_descriptor_left

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from conductor_trio.access.grants import Access, Share
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.limits import MAX_SNAPSHOT_LINE, ServerLimits
+from conductor_trio.limits.constants import MAX_SNAPSHOT_LINE
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.snapshot import (
     Snapshot,

@@ -13,7 +13,7 @@ from conductor_trio.access.grants import Access, Share
 from conductor_trio.access.tokens import TokenHash, hash_token
 from conductor_trio.control.messages import Takeover
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.snapshot import Snapshot

@@ -18,7 +18,7 @@ from conductor_trio.control.messages import EXTENSIONS, RESUME, Accepted, Banner
 from conductor_trio.control.owner_commands import Answer, ListSessions
 from conductor_trio.control.states import ChannelClosed
 from conductor_trio.errors import LocalProtocolError, RegistrationRefused
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
 

@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conductor_trio.limits import MAX_SESSION_EVENTS
+from conductor_trio.limits.constants import MAX_SESSION_EVENTS
 from conductor_trio.server.sessions.event_log import EventLog
 
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.sessions.inotify import DirectoryMonitor, Watch
 
 PATIENCE = 10.0

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from conductor_trio.control.messages import Takeover
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause
 from conductor_trio.server.routing.table import RouteTable

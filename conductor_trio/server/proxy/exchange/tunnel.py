@@ -7,7 +7,7 @@ from functools import partial
 import attrs
 
 from conductor_trio.access.grants import Principal
-from conductor_trio.limits import BRIEF_LINGER, ENDED_SESSION_LINGER
+from conductor_trio.limits.linger import BRIEF_LINGER, ENDED_SESSION_LINGER
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.relay import Splice
 from conductor_trio.net.stream import SocketStream, Stream

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from conductor_trio.limits import ServerLimits
+from conductor_trio.limits.server import ServerLimits
 from tests.doubles.origin import OriginConnection
 from tests.support.engine import (
     OK,

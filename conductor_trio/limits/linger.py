@@ -1,0 +1,36 @@
+"""What the end of a connection may take, in both programs."""
+
+from __future__ import annotations
+
+import attrs
+
+from conductor_trio.limits.constants import MIB
+
+
+@attrs.frozen(kw_only=True)
+class LingerLimits:
+    """What the end of a connection may take, so that all arrives that was said before it; for both programs.
+
+    Words are delivered when the peer's kernel has them (`SocketStream.undelivered`).
+    """
+
+    send_stall_timeout: float = 300.0  # a peer that takes nothing, while we send or when we have ended
+    linger_total_timeout: float = 900.0  # for last words, however slowly read: 4 MiB of a queue at 5 KB/s
+    linger_timeout: float = 5.0  # all is delivered, and the peer is still sending: as nginx's lingering_timeout
+    linger_quiet_timeout: float = 1.0  # all is delivered, and so long nothing has come
+    max_linger: int = 16 * MIB  # bytes of the peer's that are read away
+    # One side of a relay takes no more, and nothing comes from it any more: retransmissions take a few seconds.
+    silence_timeout: float = 10.0
+
+
+#: For tunnels whose session is over: its application's last words are under way, or there are none.
+ENDED_SESSION_LINGER = LingerLimits(linger_total_timeout=5.0, silence_timeout=0.5)
+
+#: For connections that are cut with the whole program, or refused because there are too many.
+BRIEF_LINGER = LingerLimits(
+    send_stall_timeout=1.0,
+    linger_total_timeout=1.0,
+    linger_timeout=0.5,
+    linger_quiet_timeout=0.1,
+    silence_timeout=0.5,
+)

@@ -1,0 +1,100 @@
+"""What the server allows its visitors, applications and clients."""
+
+from __future__ import annotations
+
+import attrs
+
+from conductor_trio.limits.constants import KIB, MIB
+from conductor_trio.limits.linger import LingerLimits
+
+
+@attrs.frozen(kw_only=True)
+class ServerLimits(LingerLimits):
+    """What the server allows its visitors, applications and clients."""
+
+    # Heads. 64 KiB and 100 fields are what browsers never reach; 16 KiB of target is twice nginx's default.
+    max_head: int = 64 * KIB
+    max_fields: int = 100
+    max_target: int = 16 * KIB
+    # What is remembered of heads: where the fields of requests stand, and responses without credentials. A browser
+    # has about a dozen blocks of fields for a page and its parts; 1024 entries are 5 MiB as browsers write them.
+    max_remembered: int = 1024
+    max_remembered_per_route: int = 256
+    max_remembered_head: int = 4 * KIB
+
+    # Visitors.
+    tls_handshake_timeout: float = 10.0
+    head_timeout: float = 15.0  # from the first byte of a request's head to its last: slow loris
+    idle_timeout: float = 75.0  # between requests of a kept connection: nginx's keepalive_timeout
+    body_stall_timeout: float = 300.0  # a request body of which nothing comes
+    max_visitors: int = 16384  # connections at once
+    grace_timeout: float = 10.0  # running requests and tunnels at shutdown
+    drain_idle_timeout: float = 1.0  # for one more request on a kept connection before it is closed at shutdown
+
+    handover_timeout: float = 10.0  # for each step that a predecessor or a successor has to take
+    upgrade_timeout: float = 60.0  # from SIGHUP until the successor asks for our listeners: a cold, busy disk
+    successor_pause: float = 0.5  # that a visitor waits for our successor before what is left is cut
+    state_pause: float = 0.2  # between two writes of what a successor has to know
+    state_timeout: float = 2.0  # a disk that hangs
+
+    # Sessions whose link was lost, and whose client is expected back.
+    detached_timeout: float = 60.0  # how long their names are kept
+    park_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor
+    max_route_parked: int = 256  # a browser has six connections, so that is a class of forty
+    max_parked: int = 4096
+    max_parked_bytes: int = 32 * MIB  # heads and what came with them, of all requests that wait
+    tombstone_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
+    max_tombstones: int = 10_000
+    max_user_tombstones: int = 200
+    expiry_interval: float = 1.0  # between two looks for what is over: visitors are told in seconds
+
+    # Shares. Each costs a comparison for every request of its session.
+    max_shares: int = 100  # of a session
+    max_user_shares: int = 2000  # of all sessions of one user, which are left to a successor together
+
+    # Applications.
+    connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
+    watch_delay: float = 0.05  # silence of the application after which the visitor is watched for an abort
+    lost_link_delay: float = 0.01  # sshd that dies closes a relayed connection and the control channel
+    max_route_connections: int = 4096  # exchanges and tunnels at once; one application cannot take all of ours
+    max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests
+    upstream_idle_timeout: float = 4.0  # below the 5 s after which Node.js and uvicorn close a kept connection
+    read_size: int = 64 * KIB  # one recv() of what is looked at
+    splice_size: int = 384 * KIB  # and of what is only passed on: measured, a half more a second than with 192
+
+    # Fairness, while several routes want something.
+    route_share: float = 0.5  # of the processor, for one: most requests of the others find it free then
+    route_burst: float = 0.02  # seconds that it may be ahead of its share, as for a page of many parts
+    contention_memory: float = 1.0  # since two routes have wanted something
+
+    # Failed tokens, for each peer and route: that many at once, then one answer in each interval.
+    max_token_failures: int = 10
+    token_failure_interval: float = 1.0
+    max_token_failure_wait: float = 8.0
+    max_throttled_peers: int = 10_000  # with routes, whose failures are remembered; the longest unused go first
+
+    # Requests and pages of the data plane.
+    max_repeats: int = 3  # of one request: a link that is lost again and again is not to keep a visitor for ever
+    idle_looks: int = 16  # at all idle connections, within `idle_timeout`
+    max_login_form: int = 4 * KIB  # a token is 32 bytes
+    max_page_proofs: int = 16  # of a session: its pages that were loaded and have not connected yet
+    max_page_message: int = 4 * KIB  # from the session page's WebSocket
+    page_handshake_timeout: float = 5.0
+    page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page
+
+    # Control channel.
+    control_line_timeout: float = 15.0  # from a line's first byte to its newline
+    control_send_timeout: float = 15.0  # a reply that is not read
+    user_lookup_timeout: float = 5.0  # a directory service can hang for seconds
+    max_control_lines: int = 16  # further lines after the registration, which the protocol does not have
+    farewell_timeout: float = 1.0  # for a refused client to read why, and to stop sending
+    # A class of demonstrations may come from one account; what a user cannot do is to fill the gateway alone.
+    max_user_sessions: int = 1024
+    max_sessions: int = 8192
+    max_user_new_sessions: int = 1200  # a minute and user, at about 2 ms each: a flood takes 4 % of the processor
+    ping_interval: float = 10.0  # to clients that answer
+    ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s
+    watch_pause: float = (
+        0.05  # between two looks at a directory that changes; doubled while it does, up to the next
+    )
+    max_watch_pause: float = 1.0

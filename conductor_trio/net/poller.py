@@ -1,10 +1,10 @@
 """The edge-triggered poller: sockets that the kernel is told of once, not for each wait.
 
-Trio tells it twice for every wait: that there is one, and that there is none any more. A gateway waits twice for a
-request. `EdgePoller` has an epoll of its own, which Trio waits for as for one more descriptor; a `PolledStream` is
-in it from its first wait until it is closed, and a wait is then a task that is rescheduled. That saves a twelfth of
-the processor's time for a request: 46 instead of 51 µs on kept connections, measured with wrk on two cores, CPython
-3.11 (``python -m scripts.bench --only keepalive``).
+Trio tells it twice for every wait: that there is one, and that there is none any more. A gateway waits twice for
+a request. `EdgePoller` has an epoll of its own, which Trio waits for as for one more descriptor; a
+`PolledStream` is in it from its first wait until it is closed, and a wait is then a task that is rescheduled.
+That saves a twelfth of the processor's time for a request: 46 instead of 51 µs on kept connections, measured
+with wrk on two cores, CPython 3.11 (``python -m scripts.bench --only keepalive``).
 
 An edge is told once (epoll(7)): when something has come, not that something is there. So a stream remembers what
 it was told until a receive finds less than it asked for.

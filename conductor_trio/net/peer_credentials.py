@@ -7,6 +7,8 @@ import struct
 
 import attrs
 
+from conductor_trio.net.kernel import SO_PEERCRED
+
 
 @attrs.frozen(kw_only=True)
 class Credentials:
@@ -19,5 +21,5 @@ class Credentials:
 def peer_credentials(sock: socket.socket) -> Credentials:
     """Return who called connect(), or where we called it, listen()."""
     layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
-    pid, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
+    pid, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_PEERCRED, layout.size))
     return Credentials(pid=pid, uid=uid)

@@ -18,11 +18,12 @@ import socket
 
 import trio
 
+from conductor_trio.net.kernel import EPOLLRDHUP
 from conductor_trio.net.stream import SocketStream
 
-_EDGES = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
+_EDGES = select.EPOLLIN | select.EPOLLPRI | EPOLLRDHUP | select.EPOLLET
 #: What stays so once told: the peer's end, an error, and urgent data, before which a receive stops (tcp(7)).
-_LASTING = select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_LASTING = select.EPOLLPRI | EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
 class EdgePoller(trio.abc.Instrument):

@@ -14,6 +14,7 @@ import os
 import trio
 
 from conductor_trio.limits.constants import MAX_PIPE_SIZE
+from conductor_trio.net.kernel import F_SETPIPE_SZ
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, Stream
 
@@ -87,7 +88,7 @@ class SplicePipe:
         if self._pipe is None:
             try:
                 self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-                fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, MAX_PIPE_SIZE)
+                fcntl.fcntl(self._pipe[1], F_SETPIPE_SZ, MAX_PIPE_SIZE)
             except OSError:  # no descriptor is left, or this user's pipes take too much already
                 self.close()
         return self._pipe

@@ -14,7 +14,6 @@ import array
 import contextlib
 import errno
 import fcntl
-import os
 import select
 import socket
 import struct
@@ -27,6 +26,7 @@ from typing import Any, TypeVar
 import trio
 
 from conductor_trio.limits.constants import KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, MAX_KEEPALIVE_PROBES
+from conductor_trio.net.kernel import POLLRDHUP, splice
 
 _KEEPALIVE = {
     socket.TCP_KEEPIDLE: KEEPALIVE_IDLE,
@@ -240,7 +240,7 @@ class SocketStream(Stream):
 
     def has_peer_ended(self) -> bool:
         """Whether the peer has ended its direction, whatever of it is still unread."""
-        return bool(self._poll(select.POLLRDHUP))
+        return bool(self._poll(POLLRDHUP))
 
     def is_fully_closed(self) -> bool:
         """Whether the peer is gone for both directions, as far as the kernel knows.
@@ -279,6 +279,6 @@ class SocketStream(Stream):
 def _splice(source: int, target: int, count: int) -> int | None:
     """Move at most that many bytes between a socket and a pipe, either way; None where none can be (splice(2))."""
     try:
-        return os.splice(source, target, count, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK)
+        return splice(source, target, count)
     except BlockingIOError:
         return None

@@ -15,6 +15,7 @@ from conductor_trio.client.config.placeholders import SOCKET_VARIABLE
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.output import events
 from conductor_trio.limits.client import ClientLimits
+from conductor_trio.net.kernel import pidfd_open
 from conductor_trio.net.procfs import (
     environment_holders,
     held_tcp_listeners,
@@ -92,7 +93,7 @@ async def end_background(background: Background, limits: ClientLimits) -> None:
         group = os.getpgid(background.pid)
         if group == os.getpgrp():
             return
-        descriptor = os.pidfd_open(background.pid)
+        descriptor = pidfd_open(background.pid)
         try:
             os.killpg(group, signal.SIGTERM)
             with trio.move_on_after(limits.term_timeout):

@@ -83,5 +83,6 @@ def _collect_less_often() -> None:
     request's time on a kept connection, and 7 % where it has a connection of its own. What exists before the first
     is kept out of all looks.
     """
-    gc.freeze()
-    gc.set_threshold(10_000)
+    if hasattr(gc, "freeze"):  # PyPy's collector has nothing of this kind
+        gc.freeze()
+        gc.set_threshold(10_000)

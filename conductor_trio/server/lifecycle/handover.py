@@ -38,6 +38,7 @@ from conductor_trio.errors import StartError
 from conductor_trio.limits.constants import HANDOVER_PIECE_SIZE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
+from conductor_trio.net.kernel import pidfd_open
 from conductor_trio.net.listeners import Listener, serve_connections
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.server.lifecycle.access_feed import RELEASED, AccessFeed, apply_access_line
@@ -170,7 +171,7 @@ def _open_peer(sock: socket.socket) -> int:
     peer = peer_credentials(sock)
     if peer.uid != os.geteuid():
         raise PermissionError(errno.EACCES, f"the user with the id {peer.uid} may not take over")
-    return os.pidfd_open(peer.pid)
+    return pidfd_open(peer.pid)
 
 
 # The successor's side.

@@ -14,6 +14,7 @@ import trio
 from conductor_trio.limits.constants import KILL_TIMEOUT, SUCCESSOR_TERM_TIMEOUT
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
+from conductor_trio.net.kernel import pidfd_open
 
 _TAKE_OVER_OPTION = "--take-over"
 
@@ -56,7 +57,7 @@ async def _start_successor() -> int:
     if _TAKE_OVER_OPTION not in command:
         command.append(_TAKE_OVER_OPTION)
     done = await trio.run_process([sys.executable, "-ISc", _START, *command], capture_stdout=True)
-    return os.pidfd_open(int(done.stdout))
+    return pidfd_open(int(done.stdout))
 
 
 async def _end(pidfd: int) -> None:

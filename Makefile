@@ -51,6 +51,15 @@ format: venv ## write the code as `make check` wants it
 	@$(BIN)/ruff format $(CODE)
 	@$(BIN)/ruff check --fix $(CODE)
 
+# What the server stands on, and the data plane; WebSocket tests need certificates, whose library does not load there.
+PYPY_TESTS := tests/net tests/http1 tests/server/proxy tests/server/cli
+PYPY_IGNORED := tests/net/test_tls.py tests/server/proxy/test_websocket.py tests/server/cli/test_main.py
+
+.PHONY: pypy
+pypy: venv ## the tests of the server's engine on PyPy, which is unpacked here if need be
+	@sh scripts/pypy.sh $(BIN)/python .pypy
+	@.pypy/bin/python -m pytest -q -p no:cacheprovider -m 'not hypothesis' $(PYPY_TESTS) $(addprefix --ignore=,$(PYPY_IGNORED))
+
 FUZZ_MINUTES ?= 10
 
 .PHONY: fuzz
@@ -86,7 +95,7 @@ system: ## system packages for the end-to-end tests, where we are root on Debian
 
 .PHONY: clean
 clean: ## remove what was made here
-	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .apps .bench bench-results \
+	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .apps .bench .pypy .pypy.base bench-results \
 	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 

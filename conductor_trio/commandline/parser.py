@@ -41,7 +41,7 @@ def parse(program: Program, argv: Sequence[str]) -> Invocation:
     if not flags.isdisjoint(HELP.flags):
         _answer(parser.format_help())
     if not flags.isdisjoint(VERSION.flags):
-        _answer(f"{program.name} {__version__}\n")
+        _answer(f"{program.name} {__version__}{program.version_note}\n")
     tail = words[end + 1 :] if words[end : end + 1] == ["--"] else words[end:]
     given = parser.parse_intermixed_args(words[:end])
     return Invocation(command=command, given=given, tail=tuple(tail), fail=parser.error)

@@ -135,6 +135,7 @@ class Program:
     name: str
     description: str
     notes: str = ""
+    version_note: str = ""  #: what ``--version`` says after the version
     default: Command
     commands: tuple[Command, ...]
 

@@ -8,6 +8,7 @@ from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
 from conductor_trio.commandline.table import Command, Kind, Option, Program
 from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.cli.interpreter import describe_interpreter
 
 PROGRAM = "conductor-trio-server"
 _LIMITS = ServerLimits()
@@ -172,6 +173,7 @@ CHECK = Command(
 
 SERVER = Program(
     name=PROGRAM,
+    version_note=f" ({describe_interpreter()})",
     description="Give applications of a cluster's users web addresses; see conductor-trio for their side. Without "
     "a command, serve.",
     default=SERVE,

@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from conductor_trio import __version__
+from conductor_trio.server.cli.interpreter import describe_interpreter
 from tests.support.needs import require_program
 from tests.support.programs import OWN_PYTHON
 
@@ -57,7 +58,8 @@ def test_what_is_no_option_shows_the_usage(options: list[str]) -> None:
 
 
 def test_version_and_help() -> None:
-    assert run_server("--version").stdout == f"conductor-trio-server {__version__}\n"
+    told = f"conductor-trio-server {__version__} ({describe_interpreter()})\n"
+    assert run_server("--version").stdout == told
     shown = run_server("--help").stdout
     for option in ("-p", "-s", "-r", "-d", "-v", "--ssl-cert-file", "--ssl-key-file", "--ssl-allowed-clients"):
         assert option in shown

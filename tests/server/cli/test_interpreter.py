@@ -1,0 +1,69 @@
+"""What runs the server is told, and PyPy's collector is told at its start what suits a server."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from conductor_trio.server.cli import interpreter
+
+IS_PYPY = hasattr(sys, "pypy_version_info")
+SETTINGS = dict.fromkeys(interpreter.PYPY_MEMORY, "")
+
+
+def test_an_interpreter_s_name_and_version_are_told() -> None:
+    told = interpreter.describe_interpreter()
+    assert told.startswith(platform.python_implementation())
+    assert told.endswith(platform.python_version())
+
+
+def test_what_the_operator_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "pypy_version_info", (7, 3, 19, "final", 0), raising=False)
+    assert interpreter.missing_memory_settings({"PYPY_GC_NURSERY": "4M"}) == {
+        name: value for name, value in interpreter.PYPY_MEMORY.items() if name != "PYPY_GC_NURSERY"
+    }
+    assert not interpreter.missing_memory_settings(SETTINGS)
+    assert interpreter.describe_interpreter().startswith(f"{platform.python_implementation()} 7.3.19, Python 3.")
+
+
+@pytest.mark.skipif(IS_PYPY, reason="CPython's collector is told nothing")
+def test_nothing_begins_anew_where_nothing_has_to_be_told() -> None:
+    environment: dict[str, str] = {}
+    interpreter.tell_collector(environment)
+    assert not environment
+
+
+def test_a_process_begins_anew_once_at_most_with_its_own_command_line() -> None:
+    program = (
+        "import os, sys\n"
+        "from conductor_trio.server.cli.interpreter import PYPY_MEMORY, tell_collector\n"
+        "tell_collector(os.environ)\n"
+        "print(sys.argv[1:], [name for name in PYPY_MEMORY if name in os.environ])\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "a b", "--c"],
+        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines() == [f"['a b', '--c'] {list(interpreter.PYPY_MEMORY) if IS_PYPY else []}"]
+
+
+@pytest.mark.skipif(IS_PYPY, reason="its collector is another")
+def test_the_collector_looks_less_often() -> None:
+    before = gc.get_threshold()
+    try:
+        interpreter.collect_less_often()
+        assert gc.get_threshold()[0] > before[0]
+        assert gc.get_freeze_count()
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

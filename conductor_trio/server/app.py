@@ -75,7 +75,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             path = handover_path(settings.runtime_dir)
             predecessor = await stack.enter_async_context(open_predecessor(path, settings.limits))
         ownership = None if predecessor is None else predecessor.ownership
-        runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, log, ownership=ownership))
+        runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
         handed = () if predecessor is None else predecessor.listeners
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
         state = StateFile(runtime.state, planes.routes, settings.limits, log)
@@ -154,6 +154,8 @@ class _Server:
         """Serve to the end; the predecessor hears as soon as we accept."""
         planes = self.planes
         host = SessionHost(planes.sessions, planes.service, self.runtime.sockets, self.monitor)
+        for path in self.runtime.left:
+            host.leftovers.take(path, None)
         shutdown = Shutdown(
             proxy=planes.proxy,
             sessions=planes.sessions,
@@ -170,6 +172,7 @@ class _Server:
         async with trio.open_nursery() as sessions:
             sessions.start_soon(self.monitor.run, name="directory monitor")
             sessions.start_soon(planes.sessions.run, name="control plane")
+            sessions.start_soon(host.run, name="leftovers of sessions")
             sessions.start_soon(planes.proxy.run, name="data plane")
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:

@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
@@ -24,6 +24,7 @@ from conductor_trio.client.application.lookup import advise_on_missing, look_up
 from conductor_trio.client.application.start_watch import StartWatch
 from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.application_socket import ApplicationSocket, open_application_socket
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
 from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_socket
 from conductor_trio.client.host.temp_directory import open_directory
@@ -44,6 +45,12 @@ _STDOUT = 1
 _GUESSABLE = (
     "the token (CONDUCTOR_TOKEN, --token-file) can be guessed, and whoever does can do whatever you can; leave it "
     "out for one made at random, or choose a longer one"
+)
+
+_SHARED = (
+    "other users of this host can put a socket of theirs at {path}, as {shared} is open to them; lest it be taken "
+    "for the application, each connection goes through this program, which costs speed; choose a directory that "
+    "only you can write to"
 )
 
 _log = logging.getLogger(__name__)
@@ -114,21 +121,22 @@ async def _run_application(
     status = exit_status.FAILED
     try:
         look_up(settings.launch.command[0], {**os.environ, **settings.launch.environment})
-        async with open_cleanup(settings.limits) as cleanup:
-            with _open_local_socket(settings, cleanup) as local_socket:
-                await prepare_local_socket(local_socket, replace=settings.replace, limits=settings.limits)
-                plan = await _check_port(settings, output)
-                async with open_application(output, cleanup, settings.limits, force_exit) as application:
-                    run = _Run(
-                        settings=settings,
-                        output=output,
-                        cleanup=cleanup,
-                        local_socket=local_socket,
-                        plan=plan,
-                        application=application,
-                        asked=asked,
-                    )
-                    status = await run.serve()
+        async with (
+            open_cleanup(settings.limits) as cleanup,
+            _open_local_socket(settings, cleanup, output) as local_socket,
+        ):
+            plan = await _check_port(settings, output)
+            async with open_application(output, cleanup, settings.limits, force_exit) as application:
+                run = _Run(
+                    settings=settings,
+                    output=output,
+                    cleanup=cleanup,
+                    local_socket=local_socket,
+                    plan=plan,
+                    application=application,
+                    asked=asked,
+                )
+                status = await run.serve()
     except* ConductorError as group:
         error = first_of(group)
         assert isinstance(error, ConductorError)
@@ -156,14 +164,24 @@ def _warn_of_token(settings: ClientSettings, output: Output) -> Reporter:
     return output
 
 
-@contextlib.contextmanager
-def _open_local_socket(settings: ClientSettings, cleanup: Cleanup) -> Iterator[str]:
-    """Give the path where the application is to listen; one of our choice is gone on leaving."""
-    if settings.local_socket is not None:
-        yield settings.local_socket
-        return
-    with open_directory(cleanup, "app_directory") as directory:
-        yield os.path.join(directory, "socket")
+@contextlib.asynccontextmanager
+async def _open_local_socket(
+    settings: ClientSettings, cleanup: Cleanup, output: Output
+) -> AsyncIterator[ApplicationSocket]:
+    """Give the socket where the application is to listen, its path free; one of our choice is gone on leaving."""
+    with contextlib.ExitStack() as stack:
+        path = settings.local_socket
+        if path is None:
+            path = os.path.join(stack.enter_context(open_directory(cleanup, "app_directory")), "socket")
+        await prepare_local_socket(path, replace=settings.replace, limits=settings.limits)
+        local_socket = stack.enter_context(open_application_socket(path, settings.socket_user))
+        if local_socket.shared is not None:
+            text = _SHARED.format(path=path, shared=local_socket.shared)
+            if settings.registers_early:
+                output.send(events.Warned(text=text))
+            else:
+                _log.warning("%s", text)
+        yield local_socket
 
 
 async def _check_port(settings: ClientSettings, output: Output) -> PortPlan | None:
@@ -184,7 +202,7 @@ class _Run:
     settings: ClientSettings
     output: Output
     cleanup: Cleanup
-    local_socket: str
+    local_socket: ApplicationSocket
     plan: PortPlan | None
     application: Application
     asked: trio.CancelScope
@@ -226,17 +244,17 @@ class _Run:
         return status
 
     async def _start(self, names: Accepted | None) -> None:
-        start = make_launch_spec(self.settings, self.local_socket, self.plan, names)
+        start = make_launch_spec(self.settings, self.local_socket.path, self.plan, names)
         await self.application.start(start, self.local_socket, self.settings.launch.ready)
 
     async def _explain_end(self, status: int) -> None:
         """Tell why the application ended before it was ready; what it has left in the background is ended."""
         background = None
         if status == exit_status.OK:
-            background = await find_background(self.settings, self.local_socket)
+            background = await find_background(self.settings, self.local_socket.path)
         if background is not None and background.is_listening:
             await end_background(background, self.settings.limits)
-        self.output.send(explain_end(self.settings, status, self.local_socket, background))
+        self.output.send(explain_end(self.settings, status, self.local_socket.path, background))
 
     def _make_idle_watch(self) -> IdleWatch | None:
         if self.settings.idle is None:
@@ -246,7 +264,7 @@ class _Run:
             self.output,
             limits=self.settings.limits,
             busy=self.settings.busy,
-            local_socket=os.path.abspath(self.local_socket),
+            local_socket=os.path.abspath(self.local_socket.path),
             is_ready=self.application.ready.is_set,
             stop=lambda why: self._stop("idle", why),
         )

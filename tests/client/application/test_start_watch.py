@@ -19,6 +19,7 @@ from conductor_trio.client.application.start_watch import StartWatch, find_port
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
@@ -70,7 +71,9 @@ async def application(short_tmp: Path) -> AsyncIterator[Application]:
 
 
 async def start(application: Application, directory: Path, *command: str) -> None:
-    await application.start(LaunchSpec(command=command, executed=command), str(directory / "app.sock"))
+    await application.start(
+        LaunchSpec(command=command, executed=command), ApplicationSocket(path=str(directory / "app.sock"))
+    )
 
 
 def watch(application: Application, reports: Reports, launch: Launch, plan: PortPlan | None = None) -> StartWatch:

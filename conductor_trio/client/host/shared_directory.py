@@ -1,0 +1,79 @@
+"""Directories in which other users of this host could put a socket of theirs in the place of one of ours.
+
+As OpenSSH does with its files (misc.c, safe_path), the whole way is looked at: whoever may rename a directory on
+it can lead it elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import attrs
+
+_MAX_LINKS = 40  # as the kernel follows (path_resolution(7))
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_SEARCH = stat.S_IXGRP | stat.S_IXOTH
+
+
+def find_shared_directory(path: str) -> str | None:
+    """Return a directory by which others can have `path` lead to a socket of theirs; None where nobody can.
+
+    Root could anyhow, and counts as we do. The path need not exist yet.
+    """
+    way = [_Directory.make("/", os.stat("/"), None)]
+    names = os.path.abspath(path).split("/")[::-1]
+    links = 0
+    while names:
+        name = names.pop()
+        if name == "..":
+            way = way[:-1] or way
+        if name in ("", ".", ".."):
+            continue
+        above = way[-1]
+        target = os.path.join(above.path, name)
+        try:
+            found = os.lstat(target)
+        except FileNotFoundError:
+            found = None
+        except OSError:
+            return above.path  # we may not even look
+        if above.lets_others_replace(found if names else None):
+            return above.path
+        if found is None:
+            return None
+        if stat.S_ISLNK(found.st_mode):
+            links += 1
+            if links > _MAX_LINKS:
+                return above.path
+            link = os.readlink(target)
+            way = way[:1] if link.startswith("/") else way
+            names += link.split("/")[::-1]
+        elif names:
+            way.append(_Directory.make(target, found, above))
+    return None
+
+
+@attrs.frozen
+class _Directory:
+    path: str
+    status: os.stat_result
+    is_enclosed: bool  # nobody else gets into it, or into one above it
+
+    @classmethod
+    def make(cls, path: str, status: os.stat_result, above: _Directory | None) -> _Directory:
+        is_closed = _is_ours(status) and not status.st_mode & _OTHERS_SEARCH
+        return cls(path, status, is_closed or (above is not None and above.is_enclosed))
+
+    def lets_others_replace(self, entry: os.stat_result | None) -> bool:
+        """Whether others can put something in the place of this entry, or, for None, where nothing is yet."""
+        if self.is_enclosed:
+            return False
+        if not _is_ours(self.status):
+            return True
+        is_kept = entry is not None and _is_ours(entry) and self.status.st_mode & stat.S_ISVTX
+        return bool(self.status.st_mode & _OTHERS_WRITE) and not is_kept
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    return status.st_uid in (0, os.geteuid())

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import signal
+import stat
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
@@ -30,7 +31,7 @@ from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_s
 from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
-from conductor_trio.client.output.reporter import Reporter, WarningReporter
+from conductor_trio.client.output.reporter import Reporter, WarningReporter, warn
 from conductor_trio.client.output.writer import Output, open_output
 from conductor_trio.client.session.keeper import Connection
 from conductor_trio.client.transport.base import Transport
@@ -41,6 +42,7 @@ from conductor_trio.limits.client import ClientLimits
 from conductor_trio.limits.constants import MIN_TOKEN_BITS
 
 _STDOUT = 1
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 
 _GUESSABLE = (
     "the token (CONDUCTOR_TOKEN, --token-file) can be guessed, and whoever does can do whatever you can; leave it "
@@ -56,10 +58,18 @@ _SHARED = (
 _log = logging.getLogger(__name__)
 
 
+def _warn_of_readers(settings: ClientSettings, stdout: int) -> None:
+    """Warn where others may read the file that our output, and with it the token, goes to."""
+    found = os.fstat(stdout)
+    if not settings.has_display and stat.S_ISREG(found.st_mode) and found.st_mode & _OTHERS_READ:
+        _log.warning("others may read the file that standard output goes to, and with it the token: chmod 600")
+
+
 async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     """Run the application and keep it reachable until it ends, or we are asked to; return the exit status."""
     asked, force_exit = trio.CancelScope(), trio.Event()
     status = exit_status.OK
+    _warn_of_readers(settings, stdout)
     with trio.open_signal_receiver(*_ending_signals()) as received:
         async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
             watcher = _SignalWatcher(output=output, asked=asked, force_exit=force_exit, limits=settings.limits)
@@ -177,10 +187,7 @@ async def _open_local_socket(
         local_socket = stack.enter_context(open_application_socket(path, settings.socket_user))
         if local_socket.shared is not None:
             text = _SHARED.format(path=path, shared=local_socket.shared)
-            if settings.registers_early:
-                output.send(events.Warned(text=text))
-            else:
-                _log.warning("%s", text)
+            warn(output, text, is_event=settings.registers_early)
         yield local_socket
 
 
@@ -234,7 +241,11 @@ class _Run:
             if self.settings.wants_names:
                 await self._start(await connection.wait_names())
             watch = StartWatch(
-                settings=self.settings, plan=self.plan, application=self.application, output=self.output
+                settings=self.settings,
+                plan=self.plan,
+                application=self.application,
+                output=self.output,
+                local_socket=self.local_socket.path,
             )
             nursery.start_soon(watch.run, name="client: look where the application listens")
             status = await self.application.wait_ended()

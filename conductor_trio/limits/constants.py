@@ -63,6 +63,9 @@ MAX_PASSED_DESCRIPTORS = 253
 #: A pipe that anybody may have (pipe(7)); with the usual 64 KiB, splice(2) is hardly faster than copying.
 MAX_PIPE_SIZE = 1 * MIB
 
+#: Links that are followed on one way (path_resolution(7)).
+MAX_SYMBOLIC_LINKS = 40
+
 # Streams and listeners, of both programs.
 
 #: Connections that wait for accept(); the kernel cuts it to net.core.somaxconn.

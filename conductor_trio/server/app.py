@@ -28,6 +28,7 @@ from conductor_trio.errors import StartError
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler, serve_connections
+from conductor_trio.net.shared_directory import find_shared_directory
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger
@@ -167,6 +168,7 @@ class _Server:
             limits=self.settings.limits,
             log=self.log,
         )
+        _warn_of_shared(self.log, self.settings, self.runtime)
         _log_start(self.log, self.settings, self.listeners)
         notify(f"MAINPID={os.getpid()}", "READY=1")
         async with trio.open_nursery() as sessions:
@@ -289,6 +291,12 @@ def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> N
         runtime_dir=settings.runtime_dir,
         patterns=settings.patterns,
     )
+
+
+def _warn_of_shared(log: Logger, settings: ServerSettings, runtime: RuntimeDirectory) -> None:
+    for path in filter(None, (runtime.control, settings.socket)):
+        if (directory := find_shared_directory(path)) is not None:
+            log.warning("open_to_others", path=path, directory=directory)  # who could listen there in our place
 
 
 def _log_shortage(log: Logger, error: OSError) -> None:

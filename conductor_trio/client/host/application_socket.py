@@ -16,8 +16,8 @@ from pathlib import Path
 
 import attrs
 
-from conductor_trio.client.host.shared_directory import find_shared_directory
 from conductor_trio.errors import StartError, UpstreamUnavailable
+from conductor_trio.net.shared_directory import find_shared_directory
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 

@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Iterator
 
 from conductor_trio.client.host.cleanup import Cleanup
-from conductor_trio.client.host.shared_directory import find_shared_directory
 from conductor_trio.errors import StartError
 from conductor_trio.limits.constants import MAX_TEMP_PARENT
 from conductor_trio.net.procfs import file_system
+from conductor_trio.net.shared_directory import find_shared_directory
 
 _FALLBACK = "/tmp"  # noqa: S108
 _PREFIX = "conductor-trio-"

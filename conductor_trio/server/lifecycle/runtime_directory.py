@@ -73,9 +73,9 @@ class RuntimeDirectory:
         for attempt in range(MAX_OWNERSHIP_ATTEMPTS):
             self._make_directory(self.path, 0o755)
             self._make_directory(self.sockets, 0o771)
-            os.chmod(self.sockets, 0o771)  # enter, but not list
             try:
                 self._ownership = _lock(self.sockets)
+                os.fchmod(self._ownership, 0o771)  # enter, but not list
                 return
             except (BlockingIOError, FileNotFoundError):
                 if attempt == MAX_OWNERSHIP_ATTEMPTS - 1:
@@ -155,10 +155,15 @@ def open_runtime_directory(path: str, *, ownership: int | None = None) -> Iterat
 
 
 def _lock(sockets: str) -> int:
-    """Return a descriptor that holds the ownership lock; raises BlockingIOError where another one does."""
-    descriptor = os.open(sockets, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Return a descriptor that holds the ownership lock; raises BlockingIOError where another one does.
+
+    The directory must be ours: its owner could rearrange the sessions', or have led us elsewhere by a link.
+    """
+    descriptor = os.open(sockets, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if (uid := os.fstat(descriptor).st_uid) != os.geteuid():
+            raise PermissionError(errno.EACCES, f"{sockets} belongs to another user (id {uid})")
         if not os.path.samestat(os.fstat(descriptor), os.stat(sockets)):  # its last user has just removed it
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     except BaseException:

@@ -76,10 +76,18 @@ async def start(application: Application, directory: Path, *command: str) -> Non
     )
 
 
-def watch(application: Application, reports: Reports, launch: Launch, plan: PortPlan | None = None) -> StartWatch:
+def watch(
+    application: Application,
+    reports: Reports,
+    launch: Launch,
+    plan: PortPlan | None = None,
+    local_socket: str = "/no/such/socket",
+) -> StartWatch:
     server = ServerAddress(host=None, path="/no/such/gateway")
     settings = ClientSettings(server=server, local_socket=None, launch=launch, token="x", limits=LIMITS)
-    return StartWatch(settings=settings, plan=plan, application=application, output=reports)
+    return StartWatch(
+        settings=settings, plan=plan, application=application, output=reports, local_socket=local_socket
+    )
 
 
 @pytest.mark.parametrize("script", [LISTENER, CHILDS_LISTENER])
@@ -140,3 +148,31 @@ async def test_within_a_namespace_of_its_own_it_is_found_too(server: ControlServ
             warning = await client.wait_for("warning")
     assert warning["port"] == port
     assert f"start it with --tcp {port}" in warning["reason"]
+
+
+@pytest.mark.parametrize(
+    ("umask", "mode", "is_open"), [(0, 0o755, True), (0o022, 0o755, False), (0, 0o700, False)]
+)
+async def test_a_socket_that_everybody_can_connect_to_is_told(
+    application: Application, short_tmp: Path, umask: int, mode: int, is_open: bool
+) -> None:
+    (directory := short_tmp / "d").mkdir()
+    directory.chmod(mode)
+    short_tmp.chmod(0o755)
+    path = directory / "app.sock"
+    reports = Reports()
+    command = tuple(python(f"import os; os.umask({umask})\n{BOUND.format(path=str(path))}"))
+    await start(application, directory, *command)
+    with trio.fail_after(20):
+        await watch(application, reports, Launch(command=command), local_socket=str(path)).run()
+    warnings = [report.text for report in reports.sent if isinstance(report, events.Warned)]
+    assert [f"every user of this host can connect to {path}" in text for text in warnings] == [True] * is_open
+
+
+BOUND = """
+import socket, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind({path!r})
+listener.listen()
+time.sleep(1000)
+"""

@@ -504,3 +504,16 @@ async def asking_twice(old: Old, stages: str) -> AsyncIterator[Successor]:
                     successor = await receive.receive()
                 with contextlib.closing(successor):
                     yield successor
+
+
+async def test_nothing_is_taken_from_another_user_who_listens_there(short_tmp: Path) -> None:
+    path = short_tmp / "handover"
+    with socket.socket(socket.AF_UNIX) as trap:
+        trap.bind(str(path))
+        with acting_as(real_person(ALICE)):
+            trap.listen()
+        async with open_predecessor(str(path), LIMITS) as predecessor:
+            assert predecessor is None
+        with trap.accept()[0] as lured:
+            assert lured.recv(1) == b""
+    path.unlink()

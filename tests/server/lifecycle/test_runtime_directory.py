@@ -16,6 +16,7 @@ from conductor_trio.limits.constants import MAX_SOCKET_PATH
 from conductor_trio.log import get_logger
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
 from conductor_trio.server.sessions.directory import open_session_directory
+from tests.support.users import BOB, real_person
 
 LOG = get_logger()
 
@@ -113,6 +114,27 @@ def test_parents_that_had_to_be_made_go_again(short_tmp: Path) -> None:
     with open_runtime_directory(str(short_tmp / "a" / "b" / "run")):
         pass
     assert list(short_tmp.iterdir()) == []
+
+
+def test_a_directory_that_another_user_has_made_first_is_not_used(short_tmp: Path) -> None:
+    bob = real_person(BOB)
+    (run := short_tmp / "run").mkdir()
+    bob.make_directory(run / "sockets", 0o777)
+    with (
+        pytest.raises(StartError, match=f"another user .id {bob.uid}"),
+        open_runtime_directory(str(run)),
+    ):
+        pass
+    assert mode_of(run / "sockets") == 0o777
+
+
+def test_a_link_in_place_of_the_sessions_directory_is_not_followed(short_tmp: Path) -> None:
+    (run := short_tmp / "run").mkdir()
+    (target := short_tmp / "target").mkdir(mode=0o700)
+    (run / "sockets").symlink_to(target)
+    with pytest.raises(StartError, match="runtime directory"), open_runtime_directory(str(run)):
+        pass
+    assert mode_of(target) == 0o700
 
 
 # Several servers.

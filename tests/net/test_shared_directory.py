@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor_trio.client.host.shared_directory import find_shared_directory
+from conductor_trio.net.shared_directory import find_shared_directory
 from tests.support.users import BOB, real_person
 
 

@@ -1,4 +1,4 @@
-"""Directories in which other users of this host could put a socket of theirs in the place of one of ours.
+"""What other users of this host may do at a path of ours: put a socket of theirs there, or connect to ours.
 
 As OpenSSH does with its files (misc.c, safe_path), the whole way is looked at: whoever may rename a directory on
 it can lead it elsewhere.
@@ -11,7 +11,8 @@ import stat
 
 import attrs
 
-_MAX_LINKS = 40  # as the kernel follows (path_resolution(7))
+from conductor_trio.limits.constants import MAX_SYMBOLIC_LINKS
+
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_SEARCH = stat.S_IXGRP | stat.S_IXOTH
 
@@ -44,7 +45,7 @@ def find_shared_directory(path: str) -> str | None:
             return None
         if stat.S_ISLNK(found.st_mode):
             links += 1
-            if links > _MAX_LINKS:
+            if links > MAX_SYMBOLIC_LINKS:
                 return above.path
             link = os.readlink(target)
             way = way[:1] if link.startswith("/") else way
@@ -52,6 +53,21 @@ def find_shared_directory(path: str) -> str | None:
         elif names:
             way.append(_Directory.make(target, found, above))
     return None
+
+
+def lets_others_connect(path: str) -> bool:
+    """Whether every user may connect to the UNIX socket at a path, as far as modes say (unix(7))."""
+    path = os.path.realpath(path)
+    try:
+        if not os.stat(path).st_mode & stat.S_IWOTH:
+            return False
+        while path != "/":
+            path = os.path.dirname(path)
+            if not os.stat(path).st_mode & stat.S_IXOTH:
+                return False
+    except OSError:  # it has gone, or we may not look
+        return False
+    return True
 
 
 @attrs.frozen

@@ -6,14 +6,15 @@ it can lead it elsewhere.
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 
 import attrs
 
 from conductor_trio.limits.constants import MAX_SYMBOLIC_LINKS
 
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_SEARCH = stat.S_IXGRP | stat.S_IXOTH
 
 
@@ -88,7 +89,23 @@ class _Directory:
         if not _is_ours(self.status):
             return True
         is_kept = entry is not None and _is_ours(entry) and self.status.st_mode & stat.S_ISVTX
-        return bool(self.status.st_mode & _OTHERS_WRITE) and not is_kept
+        return _lets_others_write(self.status) and not is_kept
+
+
+def _lets_others_write(status: os.stat_result) -> bool:
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    return bool(status.st_mode & stat.S_IWGRP) and not _is_own_group(status.st_gid)
+
+
+def _is_own_group(gid: int) -> bool:
+    """Whether a group is the user's alone, as each user has one where the umask is 002."""
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    is_theirs = (group.gr_gid, group.gr_name) == (user.pw_gid, user.pw_name)
+    return is_theirs and set(group.gr_mem) <= {user.pw_name}
 
 
 def _is_ours(status: os.stat_result) -> bool:

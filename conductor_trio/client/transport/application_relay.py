@@ -28,7 +28,7 @@ class ApplicationRelay:
         self._buffer = SharedBuffer(limits.splice_size)
         self._is_foreign = False  # which has been told
 
-    async def serve(self, listener: socket.socket) -> None:
+    async def run(self, listener: socket.socket) -> None:
         """Accept until cancelled, and with it end all connections."""
         async with trio.open_nursery() as nursery:
             await serve_connections(listener, self._connect_through, nursery, on_shortage=_log_shortage)

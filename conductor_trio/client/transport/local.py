@@ -47,7 +47,7 @@ class LocalTransport(Transport):
             except StartError as error:
                 raise TransportError(f"the relay socket cannot be made: {error}") from error
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._relay.serve, listener, name="local transport: relay socket")
+                nursery.start_soon(self._relay.run, listener, name="local transport: relay socket")
                 yield
                 nursery.cancel_scope.cancel()
 

@@ -88,7 +88,7 @@ class RelayedTarget(RelayTarget):
 
     async def run(self) -> None:
         """Relay until cancelled."""
-        await self._relay.serve(self._listener)
+        await self._relay.run(self._listener)
 
     def stand_in(self) -> None:
         """Nothing: our socket is there."""

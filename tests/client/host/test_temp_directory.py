@@ -30,7 +30,7 @@ async def test_it_is_private_and_gone_with_all_that_is_in_it(
         assert not Path(path).exists()
 
 
-@pytest.mark.parametrize(("mode", "is_avoided"), [(0o700, False), (0o1777, False), (0o777, True), (0o775, True)])
+@pytest.mark.parametrize(("mode", "is_avoided"), [(0o700, False), (0o1777, False), (0o777, True)])
 async def test_places_where_others_could_put_another_in_its_place_are_avoided(
     short_tmp: Path, mode: int, is_avoided: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ async def open_relay(directory: Path) -> AsyncIterator[str]:
         open_application_socket(str(shared / "app"), None) as application,
     ):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(ApplicationRelay(application, ClientLimits()).serve, listener)
+            nursery.start_soon(ApplicationRelay(application, ClientLimits()).run, listener)
             with trio.fail_after(20):
                 yield path
             nursery.cancel_scope.cancel()

@@ -11,7 +11,7 @@ from conductor_trio.server.check.neighbours import check_access_lists, check_sha
 from conductor_trio.server.sessions.access_list import has_lists
 
 
-@pytest.mark.parametrize(("mode", "is_shared"), [(0o755, False), (0o700, False), (0o1777, True), (0o775, True)])
+@pytest.mark.parametrize(("mode", "is_shared"), [(0o755, False), (0o700, False), (0o1777, True), (0o777, True)])
 def test_a_socket_whose_place_others_could_take(short_tmp: Path, mode: int, is_shared: bool) -> None:
     (directory := short_tmp / "run").mkdir()
     directory.chmod(mode)

@@ -64,8 +64,8 @@ def _start(invocation: Invocation) -> int:
     from conductor_trio.client.cli.arguments import read_settings
     from conductor_trio.client.host.secrecy import hide_process
 
-    hide_process()  # the kernel shows the environment with which we were started, and the token was in it
     settings = read_settings(invocation, is_terminal=os.isatty(_STDOUT))
+    hide_process()  # the kernel shows the environment with which we were started, and the token was in it
     _configure_log(verbose=settings.verbose)
     if not settings.has_display:
         for option in ("qr", "open"):

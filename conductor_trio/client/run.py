@@ -7,7 +7,8 @@ import logging
 import math
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+import stat
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
@@ -24,12 +25,13 @@ from conductor_trio.client.application.lookup import advise_on_missing, look_up
 from conductor_trio.client.application.start_watch import StartWatch
 from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.application_socket import ApplicationSocket, open_application_socket
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
 from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_socket
 from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
-from conductor_trio.client.output.reporter import Reporter, WarningReporter
+from conductor_trio.client.output.reporter import Reporter, WarningReporter, warn
 from conductor_trio.client.output.writer import Output, open_output
 from conductor_trio.client.session.keeper import Connection
 from conductor_trio.client.transport.base import Transport
@@ -40,19 +42,34 @@ from conductor_trio.limits.client import ClientLimits
 from conductor_trio.limits.constants import MIN_TOKEN_BITS
 
 _STDOUT = 1
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 
 _GUESSABLE = (
     "the token (CONDUCTOR_TOKEN, --token-file) can be guessed, and whoever does can do whatever you can; leave it "
     "out for one made at random, or choose a longer one"
 )
 
+_SHARED = (
+    "other users of this host can put a socket of theirs at {path}, as {shared} is open to them; lest it be taken "
+    "for the application, each connection goes through this program, which costs speed; choose a directory that "
+    "only you can write to"
+)
+
 _log = logging.getLogger(__name__)
+
+
+def _warn_of_readers(settings: ClientSettings, stdout: int) -> None:
+    """Warn where others may read the file that our output, and with it the token, goes to."""
+    found = os.fstat(stdout)
+    if not settings.has_display and stat.S_ISREG(found.st_mode) and found.st_mode & _OTHERS_READ:
+        _log.warning("others may read the file that standard output goes to, and with it the token: chmod 600")
 
 
 async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     """Run the application and keep it reachable until it ends, or we are asked to; return the exit status."""
     asked, force_exit = trio.CancelScope(), trio.Event()
     status = exit_status.OK
+    _warn_of_readers(settings, stdout)
     with trio.open_signal_receiver(*_ending_signals()) as received:
         async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
             watcher = _SignalWatcher(output=output, asked=asked, force_exit=force_exit, limits=settings.limits)
@@ -114,21 +131,22 @@ async def _run_application(
     status = exit_status.FAILED
     try:
         look_up(settings.launch.command[0], {**os.environ, **settings.launch.environment})
-        async with open_cleanup(settings.limits) as cleanup:
-            with _open_local_socket(settings, cleanup) as local_socket:
-                await prepare_local_socket(local_socket, replace=settings.replace, limits=settings.limits)
-                plan = await _check_port(settings, output)
-                async with open_application(output, cleanup, settings.limits, force_exit) as application:
-                    run = _Run(
-                        settings=settings,
-                        output=output,
-                        cleanup=cleanup,
-                        local_socket=local_socket,
-                        plan=plan,
-                        application=application,
-                        asked=asked,
-                    )
-                    status = await run.serve()
+        async with (
+            open_cleanup(settings.limits) as cleanup,
+            _open_local_socket(settings, cleanup, output) as local_socket,
+        ):
+            plan = await _check_port(settings, output)
+            async with open_application(output, cleanup, settings.limits, force_exit) as application:
+                run = _Run(
+                    settings=settings,
+                    output=output,
+                    cleanup=cleanup,
+                    local_socket=local_socket,
+                    plan=plan,
+                    application=application,
+                    asked=asked,
+                )
+                status = await run.serve()
     except* ConductorError as group:
         error = first_of(group)
         assert isinstance(error, ConductorError)
@@ -156,14 +174,21 @@ def _warn_of_token(settings: ClientSettings, output: Output) -> Reporter:
     return output
 
 
-@contextlib.contextmanager
-def _open_local_socket(settings: ClientSettings, cleanup: Cleanup) -> Iterator[str]:
-    """Give the path where the application is to listen; one of our choice is gone on leaving."""
-    if settings.local_socket is not None:
-        yield settings.local_socket
-        return
-    with open_directory(cleanup, "app_directory") as directory:
-        yield os.path.join(directory, "socket")
+@contextlib.asynccontextmanager
+async def _open_local_socket(
+    settings: ClientSettings, cleanup: Cleanup, output: Output
+) -> AsyncIterator[ApplicationSocket]:
+    """Give the socket where the application is to listen, its path free; one of our choice is gone on leaving."""
+    with contextlib.ExitStack() as stack:
+        path = settings.local_socket
+        if path is None:
+            path = os.path.join(stack.enter_context(open_directory(cleanup, "app_directory")), "socket")
+        await prepare_local_socket(path, replace=settings.replace, limits=settings.limits)
+        local_socket = stack.enter_context(open_application_socket(path, settings.socket_user))
+        if local_socket.shared is not None:
+            text = _SHARED.format(path=path, shared=local_socket.shared)
+            warn(output, text, is_event=settings.registers_early)
+        yield local_socket
 
 
 async def _check_port(settings: ClientSettings, output: Output) -> PortPlan | None:
@@ -184,7 +209,7 @@ class _Run:
     settings: ClientSettings
     output: Output
     cleanup: Cleanup
-    local_socket: str
+    local_socket: ApplicationSocket
     plan: PortPlan | None
     application: Application
     asked: trio.CancelScope
@@ -216,7 +241,11 @@ class _Run:
             if self.settings.wants_names:
                 await self._start(await connection.wait_names())
             watch = StartWatch(
-                settings=self.settings, plan=self.plan, application=self.application, output=self.output
+                settings=self.settings,
+                plan=self.plan,
+                application=self.application,
+                output=self.output,
+                local_socket=self.local_socket.path,
             )
             nursery.start_soon(watch.run, name="client: look where the application listens")
             status = await self.application.wait_ended()
@@ -226,17 +255,17 @@ class _Run:
         return status
 
     async def _start(self, names: Accepted | None) -> None:
-        start = make_launch_spec(self.settings, self.local_socket, self.plan, names)
+        start = make_launch_spec(self.settings, self.local_socket.path, self.plan, names)
         await self.application.start(start, self.local_socket, self.settings.launch.ready)
 
     async def _explain_end(self, status: int) -> None:
         """Tell why the application ended before it was ready; what it has left in the background is ended."""
         background = None
         if status == exit_status.OK:
-            background = await find_background(self.settings, self.local_socket)
+            background = await find_background(self.settings, self.local_socket.path)
         if background is not None and background.is_listening:
             await end_background(background, self.settings.limits)
-        self.output.send(explain_end(self.settings, status, self.local_socket, background))
+        self.output.send(explain_end(self.settings, status, self.local_socket.path, background))
 
     def _make_idle_watch(self) -> IdleWatch | None:
         if self.settings.idle is None:
@@ -246,7 +275,7 @@ class _Run:
             self.output,
             limits=self.settings.limits,
             busy=self.settings.busy,
-            local_socket=os.path.abspath(self.local_socket),
+            local_socket=os.path.abspath(self.local_socket.path),
             is_ready=self.application.ready.is_set,
             stop=lambda why: self._stop("idle", why),
         )

@@ -63,6 +63,9 @@ MAX_PASSED_DESCRIPTORS = 253
 #: A pipe that anybody may have (pipe(7)); with the usual 64 KiB, splice(2) is hardly faster than copying.
 MAX_PIPE_SIZE = 1 * MIB
 
+#: Links that are followed on one way (path_resolution(7)).
+MAX_SYMBOLIC_LINKS = 40
+
 # Streams and listeners, of both programs.
 
 #: Connections that wait for accept(); the kernel cuts it to net.core.somaxconn.
@@ -102,6 +105,8 @@ MAX_OWNERSHIP_ATTEMPTS = 4
 OWNERSHIP_PAUSE = 0.02
 #: What is read or written of a hand-over in one step.
 HANDOVER_PIECE_SIZE = 64 * KIB
+#: Names in a session's directory that are removed at its end at once: half a millisecond. More wait for a thread.
+MAX_INLINE_REMOVALS = 32
 #: Of a session, for its owner's eyes; the oldest go first.
 MAX_SESSION_EVENTS = 40
 #: Between SIGTERM and SIGKILL to a successor that did not get our listeners, and so serves nobody.

@@ -92,6 +92,12 @@ class ServerLimits(LingerLimits):
     max_user_sessions: int = 1024
     max_sessions: int = 8192
     max_user_new_sessions: int = 1200  # a minute and user, at about 2 ms each: a flood takes 4 % of the processor
+    # Session directories in which something stays that cannot be removed.
+    leftover_interval: float = 60.0  # between two rounds of further attempts
+    max_leftover_visits: int = 64  # in a round
+    max_leftover_removals: int = 10_000  # in one visit: 0.1 s of a thread of its own
+    leftover_timeout: float = 10.0  # for one visit
+    max_leftovers: int = 16384  # that are known; what are more wait for the next start
     ping_interval: float = 10.0  # to clients that answer
     ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s
     watch_pause: float = (

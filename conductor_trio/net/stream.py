@@ -27,6 +27,7 @@ import trio
 
 from conductor_trio.limits.constants import KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, MAX_KEEPALIVE_PROBES
 from conductor_trio.net.kernel import POLLRDHUP, splice
+from conductor_trio.net.peer_credentials import Credentials, peer_credentials
 
 _KEEPALIVE = {
     socket.TCP_KEEPIDLE: KEEPALIVE_IDLE,
@@ -125,6 +126,10 @@ class SocketStream(Stream):
     def is_tcp(self) -> bool:
         """Whether it is TCP, not UNIX."""
         return self._sock.family != socket.AF_UNIX
+
+    def peer_credentials(self) -> Credentials:
+        """Return who is at the other end of a UNIX socket."""
+        return peer_credentials(self._sock)
 
     def receive_some(self, max_bytes: int) -> Coroutine[Any, Any, bytes]:
         """Wait for bytes and return them; b"" once the peer has ended its direction."""

@@ -28,6 +28,7 @@ from conductor_trio.errors import StartError
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler, serve_connections
+from conductor_trio.net.shared_directory import find_shared_directory
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger
@@ -75,7 +76,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             path = handover_path(settings.runtime_dir)
             predecessor = await stack.enter_async_context(open_predecessor(path, settings.limits))
         ownership = None if predecessor is None else predecessor.ownership
-        runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, log, ownership=ownership))
+        runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
         handed = () if predecessor is None else predecessor.listeners
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
         state = StateFile(runtime.state, planes.routes, settings.limits, log)
@@ -154,6 +155,8 @@ class _Server:
         """Serve to the end; the predecessor hears as soon as we accept."""
         planes = self.planes
         host = SessionHost(planes.sessions, planes.service, self.runtime.sockets, self.monitor)
+        for path in self.runtime.left:
+            host.leftovers.take(path, None)
         shutdown = Shutdown(
             proxy=planes.proxy,
             sessions=planes.sessions,
@@ -165,11 +168,13 @@ class _Server:
             limits=self.settings.limits,
             log=self.log,
         )
+        _warn_of_shared(self.log, self.settings, self.runtime)
         _log_start(self.log, self.settings, self.listeners)
         notify(f"MAINPID={os.getpid()}", "READY=1")
         async with trio.open_nursery() as sessions:
             sessions.start_soon(self.monitor.run, name="directory monitor")
             sessions.start_soon(planes.sessions.run, name="control plane")
+            sessions.start_soon(host.run, name="leftovers of sessions")
             sessions.start_soon(planes.proxy.run, name="data plane")
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
@@ -286,6 +291,12 @@ def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> N
         runtime_dir=settings.runtime_dir,
         patterns=settings.patterns,
     )
+
+
+def _warn_of_shared(log: Logger, settings: ServerSettings, runtime: RuntimeDirectory) -> None:
+    for path in filter(None, (runtime.control, settings.socket)):
+        if (directory := find_shared_directory(path)) is not None:
+            log.warning("open_to_others", path=path, directory=directory)  # who could listen there in our place
 
 
 def _log_shortage(log: Logger, error: OSError) -> None:

@@ -34,7 +34,7 @@ _conductor_trio() {
                 ;;
             esac
             ;;
-        -k | --key | --tcp | --idle | --busy | --token-file | -s | --server | --for | --label | --revoke)
+        -k | --key | --socket-user | --tcp | --idle | --busy | --token-file | -s | --server | --for | --label | --revoke)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
@@ -68,7 +68,7 @@ _conductor_trio() {
     fi
     case $option in
     '') ;;
-    -k | --key | --tcp | --idle | --for | --label | --revoke)
+    -k | --key | --socket-user | --tcp | --idle | --for | --label | --revoke)
         return
         ;;
     --busy)
@@ -86,7 +86,7 @@ _conductor_trio() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-        '') _conductor_trio_offer -W '-k --key -r --replace --no-recipe --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
+        '') _conductor_trio_offer -W '-k --key -r --replace --no-recipe --socket-user --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         run) _conductor_trio_offer -W '-k --key -r --replace -s --server --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         ls) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         stop) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;

@@ -16,7 +16,7 @@ function __conductor_trio_where
                     echo "$name:tail"
                     return
                 end
-            case -k --key --tcp --idle --busy --token-file -s --server --for --label --revoke
+            case -k --key --socket-user --tcp --idle --busy --token-file -s --server --for --label --revoke
                 set -e words[1]
             case '-*'
             case run ls stop share doctor recipes completion help
@@ -73,6 +73,7 @@ complete -c conductor-trio -n '__conductor_trio_at help:0' -a 'run ls stop share
 complete -c conductor-trio -n '__conductor_trio_in "" run' -s k -l key -x -d 'name in the address; the server\'s choice if not given'
 complete -c conductor-trio -n '__conductor_trio_in ""' -s r -l replace -d 'take KEY over from another session of yours, and end whoever listens on LOCAL_SOCKET first'
 complete -c conductor-trio -n '__conductor_trio_in ""' -l no-recipe -d 'start COMMAND as it is, though a recipe knows it; with LOCAL_SOCKET it always is'
+complete -c conductor-trio -n '__conductor_trio_in ""' -l socket-user -x -d 'whom to take for the application, too, in a LOCAL_SOCKET\'s directory that others may write to'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l json -d 'write events as lines of JSON, on a terminal, too'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-json -d 'no --json, whatever the configuration says'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l open -d 'open the link in a browser, where there is a display'

@@ -11,15 +11,17 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 
 
 def write_link(path, config):
     """The file holds the link."""
     scheme = os.environ.get("GATEWAY_SCHEME", "https")
-    descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A file of our own making: where others may write, too, they could have one of that name, and read it.
+    descriptor, new = tempfile.mkstemp(prefix=os.path.basename(path), dir=os.path.dirname(path) or ".")
     with open(descriptor, "w") as stream:
         stream.write("{}://{}/_conductor/auth/{}\n".format(scheme, config["urls"][0], config["auth"]))
-    os.replace(path + ".new", path)
+    os.replace(new, path)
 
 
 def main():

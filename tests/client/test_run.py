@@ -147,3 +147,32 @@ async def test_a_token_that_can_be_guessed_is_warned_of(
             )
         nursery.cancel_scope.cancel()
     assert ("the token (CONDUCTOR_TOKEN, --token-file) can be guessed" in caplog.text) is is_weak
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o600, False), (0o640, True), (0o604, True)])
+async def test_a_file_with_the_token_that_others_may_read_is_told(
+    server: ControlServer, short_tmp: Path, caplog: pytest.LogCaptureFixture, mode: int, is_told: bool
+) -> None:
+    path = short_tmp / "events"
+    path.touch()
+    path.chmod(mode)
+    with path.open("wb") as file:
+        assert await run.run_client(make_settings(short_tmp, "false"), file.fileno()) == 1
+    assert ("others may read the file that standard output goes to" in caplog.text) is is_told
+
+
+async def test_a_directory_that_others_may_write_to_is_told(
+    server: ControlServer, short_tmp: Path, pipe: tuple[Events, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    events, stdout = pipe
+    (shared := short_tmp / "shared").mkdir()
+    shared.chmod(0o1777)
+    path = str(shared / "app.sock")
+    settings = attrs.evolve(
+        make_settings(short_tmp, *UPPERCASE_APPLICATION, path), local_socket=path, has_display=False
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.run_client, settings, stdout)
+        await events.wait_for("live")
+        nursery.cancel_scope.cancel()
+    assert f"other users of this host can put a socket of theirs at {path}" in caplog.text

@@ -134,9 +134,11 @@ async def test_bob_cannot_open_the_application_on_the_node(chain: Chain, alices:
     answers = await attempt(chain, chain.local_socket(chain.alice), "connect(path)", "os.unlink(path)")
     assert set(answers.values()) == {"EACCES"}, answers
     # The client's own directory, with the sockets of ssh in it.
-    for place in chain.home(chain.alice).glob("conductor-trio-*"):
-        for name in "mca":
-            assert await attempt(chain, place / name, "connect(path)") == {"connect(path)": "EACCES"}
+    places = [path.parent for path in Path("/tmp").glob("conductor-trio-*/a") if path.is_symlink()]
+    [place] = [path for path in places if (path / "a").readlink() == chain.local_socket(chain.alice)]
+    for name in "mca":
+        assert (place / name).exists()
+        assert await attempt(chain, place / name, "connect(path)") == {"connect(path)": "EACCES"}
 
 
 async def test_bob_finds_the_token_in_no_process(chain: Chain, alices: Program) -> None:
@@ -183,7 +185,7 @@ class Channel:
         with acting_as(person):
             self._socket.connect(str(chain.server.control_socket))
         self._lines = self._socket.makefile("r")
-        self.directory = Path(json.loads(self._lines.readline())["directory"])
+        self.banner = json.loads(self._lines.readline())
         self._relay = socket.socket(socket.AF_UNIX)
 
     def __enter__(self) -> Channel:
@@ -193,6 +195,11 @@ class Channel:
         self._relay.close()
         self._lines.close()
         self._socket.close()
+
+    @property
+    def directory(self) -> Path:
+        """The session's directory."""
+        return Path(self.banner["directory"])
 
     @property
     def relay(self) -> Path:
@@ -217,37 +224,84 @@ async def test_what_bob_may_do_before_registration_gives_him_nothing(chain: Chai
     with Channel(chain, chain.alice) as alices:
         alices.listen()
         with acting_as(chain.bob):
-            # Others may add to the directory at this moment, but not take away what is Alice's.
-            for act in (os.unlink, os.rmdir):
+            # Alice alone may add to the directory at this moment, and nobody may take away what is hers.
+            for act in (os.mkdir, os.unlink, os.rmdir):
                 with pytest.raises(PermissionError):
-                    act(alices.relay)
+                    act(alices.relay if act is not os.mkdir else alices.directory / "bobs")
             with pytest.raises(PermissionError):
                 os.rename(alices.relay, alices.directory / "other")
             with pytest.raises(PermissionError), socket.socket(socket.AF_UNIX) as sock:
                 sock.connect(str(alices.relay))
             with pytest.raises(PermissionError):
                 os.chmod(alices.directory, 0o777)
-            held = os.open(alices.directory, os.O_RDONLY)
+            with pytest.raises(PermissionError):
+                os.open(alices.directory, os.O_RDONLY)
+            with pytest.raises(PermissionError), socket.socket(socket.AF_UNIX) as sock:
+                sock.bind(str(alices.directory / "bobs"))
+        assert alices.register()["status"] == "ok"
+        with acting_as(chain.bob), pytest.raises(PermissionError):
+            os.stat(alices.relay)
+
+
+async def test_where_bob_may_add_to_a_directory_it_ends_with_registration(chain: Chain) -> None:
+    # The gateway's own user needs no access list, and so has none: as where the file system knows none.
+    with Channel(chain, chain.gateway) as theirs:
+        theirs.listen()
+        with acting_as(chain.bob):
+            (theirs.directory / "bobs").touch()
+            for act in (os.unlink, os.rmdir):
+                with pytest.raises(PermissionError):
+                    act(theirs.relay)
+            held = os.open(theirs.directory, os.O_RDONLY)
         try:
-            assert alices.register()["status"] == "ok"
+            assert theirs.register()["status"] == "ok"
             with acting_as(chain.bob):
                 # What he holds open from before opens nothing now.
                 for path in ("socket", "."):
                     with pytest.raises(PermissionError):
                         os.stat(path, dir_fd=held)
                 with pytest.raises(PermissionError):
-                    os.open("bobs", os.O_CREAT | os.O_WRONLY, dir_fd=held)
+                    os.open("bobs2", os.O_CREAT | os.O_WRONLY, dir_fd=held)
         finally:
             os.close(held)
+    await wait_until(lambda: chain.server.session_directories == [])
 
 
-async def test_bobs_socket_in_alices_directory_is_not_taken_for_hers(chain: Chain) -> None:
-    with Channel(chain, chain.alice) as alices, socket.socket(socket.AF_UNIX) as trap:
+async def test_what_bob_puts_into_anothers_directory_counts_as_his(short_tmp: Path, sshd: PrivateSshd) -> None:
+    async with open_chain(short_tmp, sshd, "--max-user-sessions", "2") as chain:
+        for number in range(3):
+            with Channel(chain, chain.gateway) as theirs, acting_as(chain.bob):
+                (theirs.directory / "file").touch()
+                (theirs.directory / "link").symlink_to("/etc/passwd")
+                (theirs.directory / "hidden").mkdir(mode=0o700)
+                (theirs.directory / "hidden" / "file").touch()
+            await wait_until(lambda: len(logged(chain, "directory_left")) > number)  # noqa: B023
+        for entry in logged(chain, "directory_left"):
+            assert entry["owners"] == [chain.bob.uid]
+            assert os.listdir(str(entry["path"])) == ["hidden"]
+        with Channel(chain, chain.gateway) as one, Channel(chain, chain.gateway) as other:
+            assert one.directory != other.directory
+        with Channel(chain, chain.bob) as bobs:
+            assert "something is left" in bobs.banner["reason"]
+        for entry in logged(chain, "directory_left"):
+            shutil.rmtree(str(entry["path"]))
+
+
+def logged(chain: Chain, event: str) -> list[dict[str, object]]:
+    """Return what the gateway has logged of an event."""
+    lines = (json.loads(line) for line in chain.server.program.err.lines if line.startswith("{"))
+    return [entry for entry in lines if entry["event"] == event]
+
+
+async def test_bobs_socket_in_anothers_directory_is_not_taken_for_theirs(chain: Chain) -> None:
+    with Channel(chain, chain.alice) as alices, acting_as(chain.bob), pytest.raises(PermissionError):
+        alices.relay.mkdir()
+    with Channel(chain, chain.gateway) as theirs, socket.socket(socket.AF_UNIX) as trap:
         with acting_as(chain.bob):
-            trap.bind(str(alices.relay))
-            alices.relay.chmod(0o660)
+            trap.bind(str(theirs.relay))
+            theirs.relay.chmod(0o660)
             trap.listen()
-        answer = alices.register()
+        answer = theirs.register()
     assert answer["status"] == "error"
     assert "belongs to another user" in str(answer["reason"])
 
@@ -297,7 +351,6 @@ async def test_bob_cannot_stall_the_server_with_his_directory(chain: Chain, alic
             files = [os.open(bobs.directory / name, os.O_CREAT | os.O_RDONLY) for name in ("one", "two")]
         for file in files:
             stack.callback(os.close, file)
-        left = bobs.directory
         bobs.listen()
         assert bobs.register()["status"] == "ok"
         command: list[str | Path] = [chain.python, "-c", FLOOD, *map(str, files)]
@@ -308,9 +361,7 @@ async def test_bob_cannot_stall_the_server_with_his_directory(chain: Chain, alic
             assert flood.process.returncode is None
             routes = json.loads((await ask(chain.server.port, HOST, "/_conductor/status")).body)["routesTotal"]
             assert routes == 2
-    await chain.server.program.wait_logged("directory_left")
-    assert len(list(left.iterdir())) == 3005  # all but the relay socket is his, and stays
-    shutil.rmtree(left)
+    await wait_until(lambda: len(chain.server.session_directories) == 1)  # Alice's
 
 
 async def test_what_bob_hides_in_his_directory_harms_nobody(chain: Chain) -> None:

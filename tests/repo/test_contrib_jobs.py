@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -75,3 +77,24 @@ async def test_a_job_leaves_its_link_while_it_runs(
             status = await program.end()
         assert not link.exists()
         assert status == 0
+
+
+def test_the_link_is_in_a_file_that_nobody_else_has_made(tmp_path: Path) -> None:
+    """In a directory of a project, for instance, where others may write, too."""
+    live = json.dumps({"state": "live", "config": {"urls": ["lab.example.org"], "auth": "s3cret"}})
+    link, others = tmp_path / "job.link", tmp_path / "others"
+    others.touch(mode=0o666)
+    for name in ("job.link", "job.link.new"):
+        (tmp_path / name).symlink_to(others)
+    with subprocess.Popen(
+        [sys.executable, JOBS / "write-link.py", link], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(f"{live}\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith("live")
+        assert not link.is_symlink()
+        assert link.stat().st_mode & 0o777 == 0o600
+        assert "s3cret" in link.read_text()
+        process.stdin.close()
+    assert others.read_text() == ""

@@ -143,7 +143,6 @@ class Bench:
     host: SessionHost
     watcher: DirectoryMonitor
     nursery: trio.Nursery
-    left_sessions: int = 0  #: that a test has made count for good, since something of the user's is left of them
 
     @property
     def routes(self) -> RouteTable:
@@ -200,7 +199,7 @@ class Bench:
         assert self.session_directories == []
         assert len(self.routes) == 0
         assert not self.watcher.watches
-        assert self.host.sessions == self.left_sessions
+        assert self.host.sessions == 0
 
 
 @asynccontextmanager
@@ -217,13 +216,14 @@ async def open_bench(
     shield = trio.CancelScope(shield=True)
     with (
         DirectoryMonitor(limits) as watcher,
-        open_runtime_directory(str(runtime_dir), log) as runtime,
+        open_runtime_directory(str(runtime_dir)) as runtime,
         open_unix_listener(os.fspath(runtime_dir / "client"), 0o777) as listener,
     ):
         host = SessionHost(context, service, runtime.sockets, watcher)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
             nursery.start_soon(context.run)
+            nursery.start_soon(host.run)
             accept = partial(serve_connections, on_shortage=_give_up)
             # Whoever connects before it accepts waits in the backlog.
             nursery.start_soon(accept, listener, host.serve, nursery)

@@ -13,6 +13,7 @@ import trio
 from conductor_trio import exit_status
 from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.application.readiness import wait_ready
+from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.local_socket import remove_stale
 from conductor_trio.client.output import events
@@ -37,7 +38,7 @@ class Application:
         self._pumps: list[_OutputPump] = []
         self._has_failed = False
         self._started = trio.Event()
-        self._local_socket = ""
+        self._socket: ApplicationSocket | None = None
         self._ready_path: str | None = None
 
     @property
@@ -45,9 +46,9 @@ class Application:
         """Whether it could not be started, or has ended, whatever its children do."""
         return self._has_failed or (self.process is not None and self.process.returncode is not None)
 
-    async def start(self, spec: LaunchSpec, local_socket: str, ready_path: str | None = None) -> None:
+    async def start(self, spec: LaunchSpec, socket: ApplicationSocket, ready_path: str | None = None) -> None:
         """Start the program, once only; raises `ApplicationError`. Once ready it answers at `ready_path`."""
-        self._local_socket, self._ready_path = local_socket, ready_path
+        self._socket, self._ready_path = socket, ready_path
         stdout, stdout_end = self._stack.enter_context(open_pipe())
         stderr, stderr_end = self._stack.enter_context(open_pipe())
         try:
@@ -79,7 +80,8 @@ class Application:
         async with trio.open_nursery() as nursery:
             for pump in self._pumps:
                 nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
-            await wait_ready(self._local_socket, self._ready_path, self._limits)
+            assert self._socket is not None
+            await wait_ready(self._socket, self._ready_path, self._limits)
             if not self.is_over:  # what it has left in the background is none of ours
                 self.ready.set()
 
@@ -94,8 +96,9 @@ class Application:
                 nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
             await end_group(self.process, term_timeout=self._limits.term_timeout, force_exit=force_exit)
             nursery.cancel_scope.cancel()
+        assert self._socket is not None
         with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
-            remove_stale(self._local_socket)
+            remove_stale(self._socket.path)
         for pump in self._pumps:
             pump.drain()
         if self.process.returncode is not None:

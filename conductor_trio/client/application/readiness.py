@@ -6,26 +6,35 @@ import contextlib
 
 import trio
 
+from conductor_trio.client.host.application_socket import ApplicationSocket, ForeignListener
+from conductor_trio.client.host.local_socket import SocketInUse
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.stream import SocketStream
-from conductor_trio.net.unix import connect_unix
 
 _BROKEN = 500  # statuses from here on say that it cannot answer yet
 
 
-async def wait_ready(local_socket: str, path: str | None, limits: ClientLimits) -> None:
-    """Return once the application accepts a connection and, with a path, answers a request for it below 500."""
+async def wait_ready(application: ApplicationSocket, path: str | None, limits: ClientLimits) -> None:
+    """Return once the application accepts a connection and, with a path, answers a request for it below 500.
+
+    Raises `SocketInUse` where somebody else listens in its place.
+    """
     # No event tells that a program listens: inotify shows the socket from bind() on, and listen() may come later.
     pause = limits.probe_pause
-    while not await _is_ready(local_socket, path, limits):
+    while not await _is_ready(application, path, limits):
         await trio.sleep(pause)
         pause = min(pause * limits.probe_growth, limits.max_probe_pause)
 
 
-async def _is_ready(local_socket: str, path: str | None, limits: ClientLimits) -> bool:
+async def _is_ready(application: ApplicationSocket, path: str | None, limits: ClientLimits) -> bool:
     try:
-        stream = await connect_unix(local_socket, connect_timeout=0)
+        stream = await application.connect(connect_timeout=0)
+    except ForeignListener as error:
+        raise SocketInUse(
+            f"{error}, and not the application",
+            advice="choose a path in a directory that only you can write to, or name that user with --socket-user",
+        ) from error
     except UpstreamUnavailable:
         return False
     with contextlib.closing(stream):

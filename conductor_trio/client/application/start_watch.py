@@ -1,4 +1,4 @@
-"""What keeps an application from being ready, as far as it can be seen from outside, and what to do about it."""
+"""What keeps an application from being ready, or from being private once it is, and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from conductor_trio.client.application.application import Application
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
-from conductor_trio.client.output.reporter import Reporter
+from conductor_trio.client.output.reporter import Reporter, warn
 from conductor_trio.net.procfs import TcpListener, held_tcp_listeners, session_members
+from conductor_trio.net.shared_directory import lets_others_connect
 
 _EPHEMERAL = 32768  # from here on ports are most often of the kernel's choice (ip_local_port_range)
 
@@ -23,6 +24,7 @@ class StartWatch:
     plan: PortPlan | None
     application: Application
     output: Reporter
+    local_socket: str
 
     async def run(self) -> None:
         """Return once the application is ready, or has been found at a TCP port; cancelled at its end."""
@@ -30,6 +32,12 @@ class StartWatch:
             nursery.start_soon(self._look, nursery.cancel_scope, name="client: look where it listens")
             await self.application.ready.wait()
             nursery.cancel_scope.cancel()
+        if self.application.ready.is_set() and lets_others_connect(self.local_socket):
+            text = (
+                f"every user of this host can connect to {self.local_socket}: have the application make it of "
+                "mode 0600 (umask 077), or choose a directory that only you can enter"
+            )
+            warn(self.output, text, is_event=self.settings.registers_early)
 
     async def _look(self, until_found: trio.CancelScope) -> None:
         limits = self.settings.limits

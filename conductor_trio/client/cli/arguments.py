@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from conductor_trio.client.config.files import Config
 
 _TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105
-_READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
+_OPEN_TO_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 _TOKEN_LENGTH = 32  # 165 bits; fits a cookie and a URL without quoting
 
 
@@ -59,6 +59,8 @@ def read_settings(invocation: Invocation, *, is_terminal: bool) -> ClientSetting
         config = _load_config()
         launch = _launch_by_command(invocation, config)
     _check_port_sharing(given, launch)
+    if invocation.command is not RUN and given.socket_user and local_socket is None:
+        invocation.fail("--socket-user is for a LOCAL_SOCKET; without one, nobody else can listen there")
     return _make_settings(given, config, launch, token, local_socket, is_terminal=is_terminal)
 
 
@@ -152,6 +154,7 @@ def _make_settings(
         tcp_shared=bool(choose("tcp_shared")),
         idle=choose("idle"),
         busy=choose("busy"),
+        socket_user=getattr(given, "socket_user", None),
     )
 
 
@@ -197,13 +200,18 @@ def _read_token(path: str) -> str:
     """Return the one line of a file that nobody else may read."""
     try:
         with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+            found = os.fstat(file.fileno())
             line, _, rest = file.read(MAX_TOKEN_FILE + 1).partition(b"\n")
     except OSError as error:
         raise ConfigError(f"cannot read --token-file {path}: {error.strerror}") from error
-    if mode & _READABLE_BY_OTHERS and stat.S_ISREG(mode):
+    if found.st_uid not in (0, os.geteuid()):
         raise ConfigError(
-            f"others may read the token in --token-file {path}", advice=f"take that from them: chmod 600 {path}"
+            f"--token-file {path} is another user's, who knows the token", advice="make one of yours"
+        )
+    if found.st_mode & _OPEN_TO_OTHERS and stat.S_ISREG(found.st_mode):
+        raise ConfigError(
+            f"others may read or write the token in --token-file {path}",
+            advice=f"take that from them: chmod 600 {path}",
         )
     try:
         token = line.removesuffix(b"\r").decode()

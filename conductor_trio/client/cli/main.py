@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from conductor_trio import exit_status, interrupt
-from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START
+from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START, TOKEN_VARIABLE
 from conductor_trio.commandline.output import write_output
 from conductor_trio.commandline.parser import Invocation, parse, suggest_command
 from conductor_trio.commandline.standard import run_standard
@@ -46,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_output(text)
             return exit_status.OK
         from conductor_trio.client.cli.owner_commands import run_command
+        from conductor_trio.client.host.secrecy import hide_process
 
+        os.environ.pop(TOKEN_VARIABLE, None)  # which ssh has no business with
+        hide_process()  # `share` makes another token
         return run_command(invocation)
     except ConductorError as error:
         with contextlib.suppress(AttributeError, OSError):  # where there is no standard error
@@ -59,8 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _start(invocation: Invocation) -> int:
     """Start an application, and return the exit status at its end."""
     from conductor_trio.client.cli.arguments import read_settings
+    from conductor_trio.client.host.secrecy import hide_process
 
     settings = read_settings(invocation, is_terminal=os.isatty(_STDOUT))
+    hide_process()  # the kernel shows the environment with which we were started, and the token was in it
     _configure_log(verbose=settings.verbose)
     if not settings.has_display:
         for option in ("qr", "open"):
@@ -79,10 +84,8 @@ def _run(settings: ClientSettings) -> int:
     # Imported only now: `import trio` takes 80 ms, `--help` and wrong usage 50 ms without it.
     import trio
 
-    from conductor_trio.client.host.secrecy import hide_process
     from conductor_trio.client.run import run_client
 
-    hide_process()  # the kernel shows the environment with which we were started, and the token was in it
     try:
         status = trio.run(run_client, settings)
     except KeyboardInterrupt:  # before the signal watcher stood, so nothing had been started

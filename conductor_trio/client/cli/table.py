@@ -56,6 +56,12 @@ _NO_RECIPE = Option(
     field="no_recipe",
     help="start COMMAND as it is, though a recipe knows it; with LOCAL_SOCKET it always is",
 )
+_SOCKET_USER = Option(
+    flags=("--socket-user",),
+    field="socket_user",
+    metavar="USER",
+    help="whom to take for the application, too, in a LOCAL_SOCKET's directory that others may write to",
+)
 _STARTING = (
     Option(
         flags=("--json",),
@@ -113,7 +119,7 @@ START = Command(
     name="",
     summary="start a web application and give it an address",
     forms=("[OPTION]... [SERVER] -- COMMAND [ARG]...", "[OPTION]... SERVER LOCAL_SOCKET [--] COMMAND [ARG]..."),
-    options=(_KEY, _REPLACE, _NO_RECIPE, *_STARTING),
+    options=(_KEY, _REPLACE, _NO_RECIPE, _SOCKET_USER, *_STARTING),
     arguments=(
         Argument(
             field="server",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -99,6 +101,11 @@ def read_table(file: str) -> Table | None:
     """Return what the file holds, or None where there is no such file; raises `ConfigError`."""
     try:
         with open(file, encoding="utf-8", errors="strict") as stream:
+            if os.fstat(stream.fileno()).st_mode & stat.S_IWOTH:
+                raise ConfigError(
+                    f"{file}: every user may write to it, and so have you run what they like",
+                    advice=f"chmod o-w {file}",
+                )
             source = stream.read()
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -26,6 +26,7 @@ from conductor_trio.client.doctor.probes import (
     resolve,
     shake_hands,
 )
+from conductor_trio.client.host.application_socket import ApplicationSocket, open_application_socket
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
 from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.output.reporter import LogReporter
@@ -46,7 +47,6 @@ from conductor_trio.errors import (
 from conductor_trio.findings import Finding, Status
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.limits.constants import RELAY_NAME
-from conductor_trio.net.unix import connect_unix
 
 _SSH_CHECKS = {"resolve": Check.RESOLVE, "connect": Check.CONNECT, "host_key": Check.HOST_KEY}
 _ALLOW = "AllowStreamLocalForwarding must be yes in its sshd_config, and DisableForwarding no"
@@ -96,7 +96,7 @@ class Diagnosis:
                 path = os.path.join(directory, "socket")
                 async with (
                     open_tiny_application(path, self._says, self._limits),
-                    self._open_transport(path, cleanup) as transport,
+                    self._open_transport(ApplicationSocket(path=path), cleanup) as transport,
                 ):
                     await self._examine_server(transport)
 
@@ -109,7 +109,8 @@ class Diagnosis:
     async def _examine_application(self, path: str) -> None:
         self._check = Check.APPLICATION
         try:
-            stream = await connect_unix(path, connect_timeout=self._limits.unix_connect_timeout)
+            with open_application_socket(path, None) as application:
+                stream = await application.connect(connect_timeout=self._limits.unix_connect_timeout)
         except UpstreamUnavailable as error:
             raise CheckFailed(
                 self._check,
@@ -138,9 +139,9 @@ class Diagnosis:
         self._ok(self._check, f"port {target.port}: {await check_ssh_port(addresses, target.port, self._limits)}")
 
     @contextlib.asynccontextmanager
-    async def _open_transport(self, path: str, cleanup: Cleanup) -> AsyncIterator[Transport]:
+    async def _open_transport(self, application: ApplicationSocket, cleanup: Cleanup) -> AsyncIterator[Transport]:
         self._check = Check.HOST_KEY if self._server.host is not None else Check.CONTROL
-        async with open_transport(self._settings, path, cleanup, LogReporter()) as transport:
+        async with open_transport(self._settings, application, cleanup, LogReporter()) as transport:
             if self._server.host is not None:
                 self._ok(Check.HOST_KEY, "it is known here")
                 self._ok(Check.LOGIN, f"logged in at {format_place(self._server)}")

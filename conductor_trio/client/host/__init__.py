@@ -1,6 +1,7 @@
 """Files and processes of the compute node.
 
-`local_socket` is where the application listens and who does so already, `temp_directory` a private place for it,
+`local_socket` is where the application is to listen and who does so already, `application_socket` connects to it
+and to nobody else there, `temp_directory` is a private place for it, `secrecy` keeps this process from being read,
 `cleanup` is a process that removes what a killed client leaves, `spawn` starts helpers, `batch_job` asks Slurm or
 PBS for the end of the job.
 

@@ -28,9 +28,10 @@ class SocketInUse(ConductorError):
 
 @attrs.frozen(kw_only=True)
 class _Listener:
-    """A process that listens; `pid` called listen(), 0 where the kernel does not tell."""
+    """A process that listens; `pid`, of `uid`, called listen(), 0 where the kernel does not tell."""
 
     pid: int
+    uid: int
 
 
 async def prepare_local_socket(path: str, *, replace: bool, limits: ClientLimits) -> None:
@@ -97,11 +98,12 @@ def _connect(path: str) -> _Listener | None:
                 case errno.ECONNREFUSED | errno.ENOENT:
                     return None
                 case errno.EPROTOTYPE | errno.EAGAIN:  # another type of socket; a full backlog
-                    return _Listener(pid=0)
+                    return _Listener(pid=0, uid=os.geteuid())
                 case _:
                     raise StartError(f"cannot tell whether someone listens on {path}: {error.strerror}") from error
         # Of a listening socket the kernel keeps who called listen() (unix(7)), and 0 for another PID namespace.
-        return _Listener(pid=peer_credentials(probe).pid)
+        found = peer_credentials(probe)
+        return _Listener(pid=found.pid, uid=found.uid)
 
 
 async def _end_listeners(path: str, found: _Listener, limits: ClientLimits) -> None:
@@ -111,8 +113,13 @@ async def _end_listeners(path: str, found: _Listener, limits: ClientLimits) -> N
     pause = limits.probe_pause  # no event tells that the last holder of a socket has closed it
     with trio.move_on_after(limits.replace_timeout):
         while listener is not None:
-            # Whoever called listen() may have ended and left the socket to its children.
-            pids = {listener.pid} if listener.pid and not asked else set(unix_socket_holders(path))
+            if listener.uid != os.geteuid() != 0:
+                raise SocketInUse(_someone_elses(listener.pid, path), advice="choose another path")
+            # Whoever called listen() may have ended and left the socket to its children; then its id may by now be
+            # that of a process which has nothing to do with it.
+            pids = set(unix_socket_holders(path))
+            if not asked and listener.pid and (listener.pid in pids or not pids):
+                pids = {listener.pid}
             for pid in pids - asked:
                 _terminate(pid, path)
                 asked.add(pid)
@@ -134,6 +141,8 @@ def _terminate(pid: int, path: str) -> None:
     except ProcessLookupError:
         pass
     except PermissionError as error:
-        raise SocketInUse(
-            f"process {pid} listens on {path} and is someone else's", advice="choose another path"
-        ) from error
+        raise SocketInUse(_someone_elses(pid, path), advice="choose another path") from error
+
+
+def _someone_elses(pid: int, path: str) -> str:
+    return f"process {pid} listens on {path} and is someone else's"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.errors import StartError
 from conductor_trio.limits.constants import MAX_TEMP_PARENT
 from conductor_trio.net.procfs import file_system
+from conductor_trio.net.shared_directory import find_shared_directory
 
 _FALLBACK = "/tmp"  # noqa: S108
 _PREFIX = "conductor-trio-"
@@ -26,16 +28,24 @@ def open_directory(cleanup: Cleanup, purpose: str) -> Iterator[str]:
 
     Raises `StartError`.
     """
-    parent = choose_parent()
-    try:
-        directory = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
-    except OSError as error:
-        raise StartError(f"cannot make a directory in {parent}: {error.strerror}") from error
+    directory = _make_directory(choose_parent())
+    if (
+        find_shared_directory(os.path.join(directory, "socket")) is not None
+    ):  # others could put another in its place
+        os.rmdir(directory)
+        directory = _make_directory(_FALLBACK)
     with cleanup.covering(purpose, directory):
         try:
             yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _make_directory(parent: str) -> str:
+    try:
+        return tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    except OSError as error:
+        raise StartError(f"cannot make a directory in {parent}: {error.strerror}") from error
 
 
 def choose_parent() -> str:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from conductor_trio.client.isolation import namespace, runner
 from conductor_trio.client.isolation.uplink import is_resolver_local, uplink_program
 from conductor_trio.errors import ConfigError, StartError
 from conductor_trio.limits.constants import MAX_PORT
+from conductor_trio.net.procfs import tcp_listeners
 
 _LOCALHOST = "127.0.0.1"
 _RESOLVERS = Path("/etc/resolv.conf")
@@ -59,6 +61,7 @@ class PortPlan:
     async def check(self) -> None:
         """The host allows it, or `StartError` tells why not."""
         if self.shared:
+            self._check_free()
             return
         done = await trio.run_process(
             [*_RUN_MODULE, namespace.__name__],
@@ -71,6 +74,15 @@ class PortPlan:
             what, _, advice = done.stdout.decode(errors="replace").strip().partition("\n")
             what = what or "the attempt to make a network namespace failed"
             raise StartError(what, advice=advice or None, hop="here", reason="namespace")
+
+    def _check_free(self) -> None:
+        """No other user listens on the port of the host, or `StartError` tells who."""
+        others = {one.uid for one in tcp_listeners() if one.port == self.port} - {os.geteuid()}
+        if others:
+            raise StartError(
+                f"another user of this host (id {min(others)}) listens on port {self.port}",
+                advice="choose another port, or leave out --tcp-shared",
+            )
 
     def wrap(self, command: Sequence[str], local_socket: str) -> tuple[str, ...]:
         """Return the command that runs `command` and makes its port reachable at `local_socket`."""

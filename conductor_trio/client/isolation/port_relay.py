@@ -29,12 +29,13 @@ class Address:
 
     family: int
     host: str
+    inode: int = attrs.field(default=0, eq=False)  # of the socket that listens there
 
 
 def find_listener(port: int, owner: int | None) -> Address | None:
     """Return where someone listens on the port, localhost preferred; nobody but `owner`, unless that is None."""
     found = [
-        Address(family=listener.family, host=_ANY.get(listener.host, listener.host))
+        Address(family=listener.family, host=_ANY.get(listener.host, listener.host), inode=listener.inode)
         for listener in tcp_listeners()
         if listener.port == port and owner in (None, listener.uid)
     ]
@@ -84,8 +85,7 @@ class PortRelay:
                 await relay(visitor, application, self._buffer, self.limits)
 
     async def _connect(self) -> SocketStream:
-        # Looked for each time: an application may start anew, on another address; and on the host's localhost
-        # another user may have taken the port meanwhile, whom our visitors must not meet.
+        # Looked for each time: an application may start anew, on another address.
         address = find_listener(self.port, self.owner)
         if address is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
@@ -93,10 +93,21 @@ class PortRelay:
         try:
             set_tcp_options(sock)
             await _connect(sock, address.host, self.port, self.limits.unix_connect_timeout)
+            if self.owner is not None:
+                self._check_still_there(address)
         except BaseException:
             sock.close()
             raise
         return SocketStream(sock)
+
+    def _check_still_there(self, address: Address) -> None:
+        """Raise OSError unless the socket that listened before a connection was made listens after it, too.
+
+        On the host's localhost another user may have taken the port in between, whom our visitors must not meet.
+        """
+        found = find_listener(self.port, self.owner)
+        if found is None or found.inode != address.inode:
+            raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
 
 
 async def _connect(sock: socket.socket, host: str, port: int, connect_timeout: float) -> None:

@@ -18,6 +18,14 @@ class Reporter(Protocol):
         """Report something, without waiting for anybody."""
 
 
+def warn(reporter: Reporter, text: str, *, is_event: bool) -> None:
+    """Warn by an event, or, where those are a program's that has chosen what is warned of, by the log alone."""
+    if is_event:
+        reporter.send(events.Warned(text=text))
+    else:
+        _log.warning("%s", text)
+
+
 class WarningReporter:
     """Passes reports on, and warns of something once visitors can come, from when on it matters."""
 

@@ -1,16 +1,45 @@
-"""Where ssh takes the relay's connections: to the application, or to a stand-in while that does not listen yet.
+"""Where ssh takes the relay's connections, at a path of ours: to the application, by way of us if need be.
 
-The server tries the relay when a client registers. Without an application ssh would fail to connect, and tell the
-user of an error where all is well.
+`LinkTarget` is a link to the application's socket, so that nothing of a connection passes through this process. It
+leads to a stand-in while that does not listen yet: the server tries the relay when a client registers, and without
+an application ssh would fail to connect, and tell the user of an error where all is well.
+
+`RelayedTarget` is for a socket that others could put something in the place of: ssh connects to us, and we to the
+application, having looked who it is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from conductor_trio.client.host.application_socket import ApplicationSocket
+from conductor_trio.client.transport.application_relay import ApplicationRelay
+from conductor_trio.limits.client import ClientLimits
+from conductor_trio.net.listeners import open_unix_listener
+
+_MODE = 0o600
 
 
-class RelayTarget:
+class RelayTarget(ABC):
+    """What ssh connects to."""
+
+    async def run(self) -> None:
+        """Serve what has to be served, until cancelled."""
+
+    @abstractmethod
+    def stand_in(self) -> None:
+        """Have connections wait at a socket of ours, unless there is the application's."""
+
+    @abstractmethod
+    def lead_on(self) -> None:
+        """Have connections go to the application; what waits at our socket ends."""
+
+
+class LinkTarget(RelayTarget):
     """A link to the application's socket, which leads to a socket of ours for a while; to be closed."""
 
     def __init__(self, link: str) -> None:
@@ -20,7 +49,7 @@ class RelayTarget:
         self._stand_in: socket.socket | None = None
 
     def stand_in(self) -> None:
-        """Have connections wait at a socket of ours, unless there is the application's."""
+        """Lead to a socket of ours, unless there is the application's."""
         if os.path.exists(self._application):
             self.lead_on()
             return
@@ -32,7 +61,7 @@ class RelayTarget:
         self._lead_to(self._place)
 
     def lead_on(self) -> None:
-        """Have connections go to the application; what waits at our socket ends."""
+        """Lead to the application."""
         if self._stand_in is not None:
             self._lead_to(self._application)
             self.close()
@@ -48,3 +77,34 @@ class RelayTarget:
         other = f"{self._link}n"
         os.symlink(path, other)
         os.replace(other, self._link)  # at once: ssh may follow it at any time
+
+
+class RelayedTarget(RelayTarget):
+    """A socket of ours, from which we relay; where the application is not there, a connection ends at once."""
+
+    def __init__(self, listener: socket.socket, relay: ApplicationRelay) -> None:
+        self._listener = listener
+        self._relay = relay
+
+    async def run(self) -> None:
+        """Relay until cancelled."""
+        await self._relay.run(self._listener)
+
+    def stand_in(self) -> None:
+        """Nothing: our socket is there."""
+
+    def lead_on(self) -> None:
+        """Nothing: each connection is led on when it comes."""
+
+
+@contextlib.contextmanager
+def open_relay_target(path: str, application: ApplicationSocket, limits: ClientLimits) -> Iterator[RelayTarget]:
+    """Give what ssh is to connect to at the path; to be run. Raises `StartError`."""
+    if application.shared is not None:
+        with open_unix_listener(path, _MODE) as listener:
+            yield RelayedTarget(listener, ApplicationRelay(application, limits))
+        return
+    # The path of the application's socket may be too long or too odd for a forward; that of a link to it is not.
+    os.symlink(os.path.join(os.getcwd(), application.path), path)
+    with contextlib.closing(LinkTarget(path)) as target:
+        yield target

@@ -20,13 +20,14 @@ import trio
 
 from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.local_shell import find_shell
 from conductor_trio.client.transport.relay_mode import RelayModeShell, run_relay_mode_shell
-from conductor_trio.client.transport.relay_target import RelayTarget
+from conductor_trio.client.transport.relay_target import RelayTarget, open_relay_target
 from conductor_trio.client.transport.ssh_command import (
     UP,
     escape_forward_path,
@@ -255,17 +256,15 @@ class SshTransport(Transport):
 
 @contextlib.asynccontextmanager
 async def open_ssh(
-    settings: ClientSettings, local_socket: str, cleanup: Cleanup, reporter: Reporter
+    settings: ClientSettings, application: ApplicationSocket, cleanup: Cleanup, reporter: Reporter
 ) -> AsyncIterator[SshTransport]:
     """Log in and give the transport; on leaving, ssh and its directory are gone. Raises `TransportError`."""
     if shutil.which("ssh") is None:
         raise TransportError("there is no ssh on your PATH", advice="install the OpenSSH client")
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_directory(cleanup, "ssh_directory"))
-        # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
-        os.symlink(os.path.join(os.getcwd(), local_socket), f"{directory}/a")
         command = format_master_command(settings.server, settings.limits, directory, may_ask=_has_terminal())
-        target = stack.enter_context(contextlib.closing(RelayTarget(f"{directory}/a")))
+        target = stack.enter_context(open_relay_target(f"{directory}/a", application, settings.limits))
         stdout, stdout_end = stack.enter_context(open_pipe())
         stderr, stderr_end = stack.enter_context(open_pipe())
         own_log = stack.enter_context(_open_own_log(directory))
@@ -283,6 +282,7 @@ async def open_ssh(
         try:
             async with trio.open_nursery() as nursery:
                 transport = SshTransport(settings, directory, process, log, nursery, reporter, target)
+                nursery.start_soon(target.run, name="ssh: relay to the application")
                 nursery.start_soon(log.run, name="ssh: standard error")
                 nursery.start_soon(transport.watch, name="ssh: end of the process")
                 await transport.wait_up(stdout)

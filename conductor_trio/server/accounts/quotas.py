@@ -1,4 +1,8 @@
-"""How many sessions there may be: of one user, of one user a minute, and in all."""
+"""How many sessions there may be: of one user, of one user a minute, and in all.
+
+What is left of a session and cannot be removed takes a place of whoever owns it, so that nobody can fill the disk,
+session by session, or another user's places.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
-import attrs
 import trio
 
 from conductor_trio.errors import RegistrationRefused
@@ -15,21 +18,13 @@ from conductor_trio.limits.server import ServerLimits
 _MINUTE = 60.0
 
 
-@attrs.define(eq=False)
-class Admission:
-    """A session's place."""
-
-    #: Set where the session leaves something behind that cannot be removed: then its place is not given back, so
-    #: that a user cannot fill the disk, session by session.
-    is_kept: bool = False
-
-
 class SessionQuotas:
     """Counts sessions by the user's id, registered or not."""
 
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._by_uid: Counter[int] = Counter()
+        self._left: Counter[int] = Counter()
         # Leaky buckets: how many sessions are in each, and when that was so.
         self._new: dict[int, tuple[float, float]] = {}
 
@@ -39,25 +34,39 @@ class SessionQuotas:
         return self._by_uid.total()
 
     @contextlib.contextmanager
-    def admitted(self, uid: int) -> Iterator[Admission]:
+    def admitted(self, uid: int) -> Iterator[None]:
         """Hold a place for a session; raises `RegistrationRefused` where there is none."""
         limits = self._limits
-        if self._by_uid[uid] >= limits.max_user_sessions:
-            raise RegistrationRefused(
-                f"you have {limits.max_user_sessions} sessions here, the most for one user", advice="end one first"
-            )
+        if self._by_uid[uid] + self._left[uid] >= limits.max_user_sessions:
+            raise self._refuse(self._left[uid])
         if self._by_uid.total() >= limits.max_sessions:
             raise RegistrationRefused("the gateway has no room for another session", advice="try again later")
         self._count_new(uid)
         self._by_uid[uid] += 1
-        admission = Admission()
         try:
-            yield admission
+            yield
         finally:
-            if not admission.is_kept:
-                self._by_uid[uid] -= 1
-            if not self._by_uid[uid]:
-                del self._by_uid[uid]
+            _decrease(self._by_uid, uid)
+
+    def charge_leftover(self, uid: int) -> None:
+        """Take a place of a user for what is left of a session."""
+        self._left[uid] += 1
+
+    def credit_leftover(self, uid: int) -> None:
+        """Give a place back that `charge_leftover` took."""
+        _decrease(self._left, uid)
+
+    def _refuse(self, left: int) -> RegistrationRefused:
+        most = self._limits.max_user_sessions
+        if not left:
+            return RegistrationRefused(
+                f"you have {most} sessions here, the most for one user", advice="end one first"
+            )
+        return RegistrationRefused(
+            f"you have {most} sessions here, the most for one user, and of {left} of them, which have ended, "
+            "something is left in their directories that the gateway cannot remove",
+            advice="end one first, or ask its administrators to remove that",
+        )
 
     def _count_new(self, uid: int) -> None:
         rate = self._limits.max_user_new_sessions / _MINUTE
@@ -73,3 +82,9 @@ class SessionQuotas:
         if len(self._new) > self._limits.max_sessions:  # those whose bucket is empty by now
             self._new = {u: found for u, found in self._new.items() if found[1] > now - _MINUTE}
         self._new[uid] = level, now
+
+
+def _decrease(counter: Counter[int], uid: int) -> None:
+    counter[uid] -= 1
+    if not counter[uid]:
+        del counter[uid]

@@ -21,6 +21,7 @@ from conductor_trio.findings import Finding, Status
 from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT, SSHD_TIMEOUT
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.check.certificate import read_expiry
+from conductor_trio.server.check.neighbours import check_access_lists, check_shared
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 
@@ -88,6 +89,8 @@ def _check_runtime_directory(path: str) -> Findings:
         yield _ok(place, f"{path} is not there yet, and can be made")
     else:
         yield _ok(place, path)
+    yield from check_shared(place, runtime.control)
+    yield from check_access_lists(place, existing)
     sockets = runtime.sockets
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(os.stat(sockets).st_mode)
@@ -235,6 +238,7 @@ def _check_public_socket(settings: ServerSettings) -> Findings:
         yield _skipped(place, f"visitors come to port {settings.port}")
         return
     directory = os.path.dirname(path)
+    yield from check_shared(place, path)
     try:
         found = os.stat(path)
     except OSError:

@@ -267,6 +267,9 @@ async def _connect(path: str, limits: ServerLimits) -> HandoverChannel | None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         sock.connect(path)  # at once, or never, for a UNIX socket
+        if peer_credentials(sock).uid != os.geteuid():  # none of ours, who could give us anything
+            sock.close()
+            return None
     except (FileNotFoundError, ConnectionRefusedError):
         sock.close()
         return None

@@ -19,8 +19,11 @@ from collections.abc import Iterator
 
 from conductor_trio.errors import StartError
 from conductor_trio.limits.constants import MAX_OWNERSHIP_ATTEMPTS, MAX_SOCKET_PATH, OWNERSHIP_PAUSE, RELAY_NAME
-from conductor_trio.log import Logger
-from conductor_trio.server.sessions.directory import LONGEST_NAME, remove_session_directory
+from conductor_trio.server.sessions.directory import (
+    LONGEST_NAME,
+    find_session_directories,
+    remove_session_directory,
+)
 
 
 class RuntimeDirectory:
@@ -28,6 +31,8 @@ class RuntimeDirectory:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        #: Session directories of a server that crashed which could not be removed, since something is in them.
+        self.left: list[str] = []
         self._ownership: int | None = None
         self._made: list[str] = []
 
@@ -68,9 +73,9 @@ class RuntimeDirectory:
         for attempt in range(MAX_OWNERSHIP_ATTEMPTS):
             self._make_directory(self.path, 0o755)
             self._make_directory(self.sockets, 0o771)
-            os.chmod(self.sockets, 0o771)  # enter, but not list
             try:
                 self._ownership = _lock(self.sockets)
+                os.fchmod(self._ownership, 0o771)  # enter, but not list
                 return
             except (BlockingIOError, FileNotFoundError):
                 if attempt == MAX_OWNERSHIP_ATTEMPTS - 1:
@@ -118,7 +123,7 @@ def handover_path(runtime_dir: str) -> str:
 
 
 @contextlib.contextmanager
-def open_runtime_directory(path: str, log: Logger, *, ownership: int | None = None) -> Iterator[RuntimeDirectory]:
+def open_runtime_directory(path: str, *, ownership: int | None = None) -> Iterator[RuntimeDirectory]:
     """Hold the runtime directory as the one server that accepts, by a predecessor's lock if it lent us that.
 
     What a crashed server left there is removed. Raises `StartError`. On leaving, what this server made is removed,
@@ -140,7 +145,8 @@ def open_runtime_directory(path: str, log: Logger, *, ownership: int | None = No
             if not os.access(path, os.W_OK | os.X_OK) or not os.access(runtime.sockets, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             if _is_alone(alive):
-                _sweep(runtime.sockets, log)
+                found = find_session_directories(runtime.sockets)
+                runtime.left = [left for left in found if not remove_session_directory(left)]
         except BlockingIOError:
             raise StartError(f"runtime directory {path}: another server is running on it") from None
         except OSError as error:
@@ -149,10 +155,15 @@ def open_runtime_directory(path: str, log: Logger, *, ownership: int | None = No
 
 
 def _lock(sockets: str) -> int:
-    """Return a descriptor that holds the ownership lock; raises BlockingIOError where another one does."""
-    descriptor = os.open(sockets, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Return a descriptor that holds the ownership lock; raises BlockingIOError where another one does.
+
+    The directory must be ours: its owner could rearrange the sessions', or have led us elsewhere by a link.
+    """
+    descriptor = os.open(sockets, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if (uid := os.fstat(descriptor).st_uid) != os.geteuid():
+            raise PermissionError(errno.EACCES, f"{sockets} belongs to another user (id {uid})")
         if not os.path.samestat(os.fstat(descriptor), os.stat(sockets)):  # its last user has just removed it
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     except BaseException:
@@ -172,11 +183,3 @@ def _is_alone(alive: int) -> bool:
         # Every user may open this directory and so hold the lock, which only keeps us from sweeping.
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
-
-
-def _sweep(sockets: str, log: Logger) -> None:
-    """Remove the session directories that a crashed server left; what cannot be removed is left and logged."""
-    with os.scandir(sockets) as entries:
-        leftovers = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    for path in leftovers:
-        remove_session_directory(path, log)

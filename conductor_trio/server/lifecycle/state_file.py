@@ -38,8 +38,11 @@ class StateFile:
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode):
                     raise ValueError("no file")
+                if found.st_uid not in (0, os.geteuid()):
+                    raise ValueError("it is another user's")
                 lines = iter(lambda: file.readline(MAX_SNAPSHOT_V1 + 2), b"")
                 return parse_snapshot(lines, self._limits)
         except FileNotFoundError:

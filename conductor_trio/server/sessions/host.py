@@ -15,6 +15,7 @@ from conductor_trio.server.accounts.quotas import SessionQuotas
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
 from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
+from conductor_trio.server.sessions.leftovers import Leftovers
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.sessions.session import Owner, Session
 
@@ -30,6 +31,8 @@ class SessionHost:
         self._sockets = sockets
         self._monitor = monitor
         self._quotas = SessionQuotas(context.limits)
+        #: What is left of sessions, of this server's or, once told, of others'; removed while `run` does.
+        self.leftovers = Leftovers(self._quotas, context.limits, context.log)
         # Apart from the other threads: a directory service that hangs must not hold up anything else.
         self._lookups = trio.CapacityLimiter(8)
 
@@ -43,6 +46,10 @@ class SessionHost:
         """How many sessions have a place, registered or not."""
         return self._quotas.total
 
+    async def run(self) -> None:
+        """Look after what sessions leave behind, for ever."""
+        await self.leftovers.run()
+
     async def serve(self, sock: socket.socket) -> None:
         """Serve a control connection to its end; nothing that happens in it gets out."""
         context, limits = self._context, self._context.limits
@@ -52,17 +59,18 @@ class SessionHost:
             uid = peer_credentials(sock).uid
             channel = ControlChannel(stream, limits)
             try:
-                with self._quotas.admitted(uid) as admission:
+                with self._quotas.admitted(uid):
                     owner = Owner(uid=uid, user=await self._look_up(uid))
                     session = Session(
                         context=context,
                         service=self._service,
                         monitor=self._monitor,
+                        leftovers=self.leftovers,
                         channel=channel,
                         owner=owner,
                         log=log.bind(user=owner.user),
                     )
-                    await session.run(self._sockets, admission)
+                    await session.run(self._sockets)
             except RegistrationRefused as error:
                 context.counters.refused += 1
                 log.info("refused", uid=uid, reason=str(error))

@@ -28,13 +28,13 @@ from conductor_trio.log import Logger
 from conductor_trio.net.listeners import OUT_OF_RESOURCES
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.net.unix import connect_unix
-from conductor_trio.server.accounts.quotas import Admission
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, Live, Starting
 from conductor_trio.server.sessions.channel import ControlChannel
 from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.directory import SessionDirectory, open_session_directory
 from conductor_trio.server.sessions.inotify import DirectoryMonitor, Watch
+from conductor_trio.server.sessions.leftovers import Leftovers
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.sessions.records import SessionRecord
 
@@ -58,18 +58,19 @@ class Session:
     context: SessionContext
     service: OwnerService
     monitor: DirectoryMonitor
+    leftovers: Leftovers
     channel: ControlChannel
     owner: Owner
     log: Logger
 
-    async def run(self, sockets: str, admission: Admission) -> None:
-        """Serve the client to its end; its place is kept where its directory cannot be removed.
+    async def run(self, sockets: str) -> None:
+        """Serve the client to its end.
 
         Raises `RegistrationRefused`, `ChannelEnded`, and what a lost stream raises.
         """
         with contextlib.ExitStack() as stack:
             try:
-                directory = stack.enter_context(open_session_directory(sockets, self.owner.user, self.log))
+                directory = stack.enter_context(open_session_directory(sockets, self.owner.user, self.owner.uid))
             except OSError as error:
                 self.log.error("no_directory", error=error.strerror)
                 raise RegistrationRefused(
@@ -79,7 +80,8 @@ class Session:
                 await self._run_in_directory(directory)
             finally:
                 stack.close()
-                admission.is_kept = directory.is_left
+                if directory.is_left:
+                    self.leftovers.take(directory.path, directory.only_user)
 
     async def _run_in_directory(self, directory: SessionDirectory) -> None:
         await self.channel.send(Banner(directory=directory.path))

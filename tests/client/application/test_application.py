@@ -13,6 +13,7 @@ import trio
 
 from conductor_trio.client.application.application import Application, open_application
 from conductor_trio.client.application.launch import LaunchSpec
+from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.errors import ApplicationError
 from conductor_trio.limits.client import ClientLimits
@@ -54,7 +55,7 @@ def said(output: RecordedOutput, kind: str) -> str:
 async def test_its_status_is_told_as_a_shell_would(command: list[str], status: int, short_tmp: Path) -> None:
     output = RecordedOutput()
     async with open_it(output) as application:
-        await application.start(spec(command), str(short_tmp / "s"))
+        await application.start(spec(command), ApplicationSocket(path=str(short_tmp / "s")))
         with trio.fail_after(20):
             assert await application.wait_ended() == status
         assert application.is_over
@@ -75,7 +76,7 @@ async def test_what_cannot_be_started_is_told_and_is_over(
     output = RecordedOutput()
     async with open_it(output) as application:
         with pytest.raises(ApplicationError, match=f"cannot start {program}") as caught:
-            await application.start(spec([str(program)]), str(short_tmp / "s"))
+            await application.start(spec([str(program)]), ApplicationSocket(path=str(short_tmp / "s")))
         assert application.is_over
     assert caught.value.status == status
     assert output.events == []
@@ -85,7 +86,7 @@ async def test_both_outputs_are_passed_on_to_their_end(short_tmp: Path) -> None:
     output = RecordedOutput()
     script = "printf 'one\\ntw'; printf 'err' >&2; printf 'o'; head -c 300000 /dev/zero | tr '\\0' x"
     async with open_it(output) as application:
-        await application.start(spec(shell(script)), str(short_tmp / "s"))
+        await application.start(spec(shell(script)), ApplicationSocket(path=str(short_tmp / "s")))
         await application.wait_ended()
     assert said(output, "stdout") == "one\ntwo" + "x" * 300_000
     assert said(output, "stderr") == "err"
@@ -98,7 +99,7 @@ async def test_a_character_that_comes_in_two_pieces_is_one_and_half_of_one_is_ma
     gate = short_tmp / "gate"
     os.mkfifo(gate)
     async with open_it(output) as application:
-        await application.start(spec([*shell(script), str(gate)]), str(short_tmp / "s"))
+        await application.start(spec([*shell(script), str(gate)]), ApplicationSocket(path=str(short_tmp / "s")))
         await output.wait_for("data")
         gate.write_text("go\n")
         await application.wait_ended()
@@ -118,7 +119,7 @@ if child := os.fork():
 time.sleep(1000)
 """
     async with open_it(output) as application:
-        await application.start(spec(python(listening)), str(path))
+        await application.start(spec(python(listening)), ApplicationSocket(path=str(path)))
         with trio.fail_after(20):
             await application.ready.wait()
             await output.wait_for("data")
@@ -133,7 +134,7 @@ time.sleep(1000)
 async def test_it_is_ready_when_it_accepts(short_tmp: Path) -> None:
     async with open_it(RecordedOutput()) as application:
         local_socket = str(short_tmp / "s")
-        await application.start(spec([*UPPERCASE_APPLICATION, local_socket]), local_socket)
+        await application.start(spec([*UPPERCASE_APPLICATION, local_socket]), ApplicationSocket(path=local_socket))
         with trio.fail_after(20):
             await application.ready.wait()
 
@@ -144,7 +145,7 @@ async def test_the_grace_is_as_long_as_the_settings_say(short_tmp: Path) -> None
     stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
     output = RecordedOutput()
     async with open_it(output, limits) as application:
-        await application.start(spec(python(stubborn)), str(short_tmp / "s"))
+        await application.start(spec(python(stubborn)), ApplicationSocket(path=str(short_tmp / "s")))
         with trio.fail_after(20):
             await output.wait_for("data")
         started = trio.current_time()

@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from conductor_trio.client.application.readiness import wait_ready
+from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.limits.client import ClientLimits
 
 LIMITS = ClientLimits(probe_timeout=0.2)
@@ -55,7 +56,7 @@ async def test_without_a_path_accepting_is_enough(short_tmp: Path) -> None:
     is_ready = trio.Event()
 
     async def wait() -> None:
-        await wait_ready(str(short_tmp / "s"), None, LIMITS)
+        await wait_ready(ApplicationSocket(path=str(short_tmp / "s")), None, LIMITS)
         is_ready.set()
 
     with trio.fail_after(20):
@@ -72,7 +73,7 @@ async def test_without_a_path_accepting_is_enough(short_tmp: Path) -> None:
 async def test_any_answer_but_a_failure_is_enough(short_tmp: Path, status: int) -> None:
     async with answering(short_tmp / "s", b"HTTP/1.1 %d .\r\n\r\n" % status) as requests:
         with trio.fail_after(20):
-            await wait_ready(str(short_tmp / "s"), "/a?b", LIMITS)
+            await wait_ready(ApplicationSocket(path=str(short_tmp / "s")), "/a?b", LIMITS)
     (request,) = requests
     assert request.startswith(b"GET /a?b HTTP/1.1\r\nHost: localhost\r\n")
 
@@ -93,5 +94,5 @@ async def test_what_is_no_answer_is_asked_for_again(short_tmp: Path, answer: byt
     good = b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK + b"\r\n"
     async with answering(short_tmp / "s", answer, answer, good) as requests:
         with trio.fail_after(20):
-            await wait_ready(str(short_tmp / "s"), "/", LIMITS)
+            await wait_ready(ApplicationSocket(path=str(short_tmp / "s")), "/", LIMITS)
     assert len(requests) == 3

@@ -19,6 +19,7 @@ from conductor_trio.client.application.start_watch import StartWatch, find_port
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
@@ -70,13 +71,23 @@ async def application(short_tmp: Path) -> AsyncIterator[Application]:
 
 
 async def start(application: Application, directory: Path, *command: str) -> None:
-    await application.start(LaunchSpec(command=command, executed=command), str(directory / "app.sock"))
+    await application.start(
+        LaunchSpec(command=command, executed=command), ApplicationSocket(path=str(directory / "app.sock"))
+    )
 
 
-def watch(application: Application, reports: Reports, launch: Launch, plan: PortPlan | None = None) -> StartWatch:
+def watch(
+    application: Application,
+    reports: Reports,
+    launch: Launch,
+    plan: PortPlan | None = None,
+    local_socket: str = "/no/such/socket",
+) -> StartWatch:
     server = ServerAddress(host=None, path="/no/such/gateway")
     settings = ClientSettings(server=server, local_socket=None, launch=launch, token="x", limits=LIMITS)
-    return StartWatch(settings=settings, plan=plan, application=application, output=reports)
+    return StartWatch(
+        settings=settings, plan=plan, application=application, output=reports, local_socket=local_socket
+    )
 
 
 @pytest.mark.parametrize("script", [LISTENER, CHILDS_LISTENER])
@@ -137,3 +148,31 @@ async def test_within_a_namespace_of_its_own_it_is_found_too(server: ControlServ
             warning = await client.wait_for("warning")
     assert warning["port"] == port
     assert f"start it with --tcp {port}" in warning["reason"]
+
+
+@pytest.mark.parametrize(
+    ("umask", "mode", "is_open"), [(0, 0o755, True), (0o022, 0o755, False), (0, 0o700, False)]
+)
+async def test_a_socket_that_everybody_can_connect_to_is_told(
+    application: Application, short_tmp: Path, umask: int, mode: int, is_open: bool
+) -> None:
+    (directory := short_tmp / "d").mkdir()
+    directory.chmod(mode)
+    short_tmp.chmod(0o755)
+    path = directory / "app.sock"
+    reports = Reports()
+    command = tuple(python(f"import os; os.umask({umask})\n{BOUND.format(path=str(path))}"))
+    await start(application, directory, *command)
+    with trio.fail_after(20):
+        await watch(application, reports, Launch(command=command), local_socket=str(path)).run()
+    warnings = [report.text for report in reports.sent if isinstance(report, events.Warned)]
+    assert [f"every user of this host can connect to {path}" in text for text in warnings] == [True] * is_open
+
+
+BOUND = """
+import socket, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind({path!r})
+listener.listen()
+time.sleep(1000)
+"""

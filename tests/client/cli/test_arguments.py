@@ -15,6 +15,7 @@ from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.commandline.parser import parse as parse_words
 from conductor_trio.errors import ConfigError
+from tests.support.users import BOB, real_person
 
 CONFIG = """
 server = "gw"
@@ -309,7 +310,7 @@ def test_every_option_that_starts_an_application_is_reviewed() -> None:
     """A new one belongs into the table above."""
     reviewed = {
         *("key", "replace", "no_recipe", "json", "qr", "open"),
-        *("tcp", "tcp_shared", "idle", "busy", "verbose", "server", "token_file"),
+        *("tcp", "tcp_shared", "idle", "busy", "verbose", "server", "token_file", "socket_user"),
     }
     assert {option.field for command in (START, RUN) for option in command.options} == reviewed
 
@@ -428,6 +429,8 @@ def test_a_token_comes_from_a_file_rather_than_from_the_environment(
         (b"\xff\n", 0o600, "is not UTF-8"),
         (b"token\n", 0o640, "chmod 600"),
         (b"token\n", 0o604, "chmod 600"),
+        (b"token\n", 0o620, "chmod 600"),
+        (b"token\n", 0o602, "chmod 600"),
     ],
 )
 def test_a_token_file_that_cannot_be_meant_is_refused(
@@ -437,6 +440,21 @@ def test_a_token_file_that_cannot_be_meant_is_refused(
     (tmp_path / "token").chmod(mode)
     with pytest.raises(ConfigError, match=says):
         parse(f"--token-file {tmp_path}/token -- run")
+
+
+def test_a_token_file_of_another_user_is_refused(tmp_path: Path) -> None:
+    bob = real_person(BOB)
+    (tmp_path / "token").write_text("which he knows")
+    (tmp_path / "token").chmod(0o600)
+    os.chown(tmp_path / "token", bob.uid, bob.gid)
+    with pytest.raises(ConfigError, match="is another user's"):
+        parse(f"--token-file {tmp_path}/token -- run")
+
+
+def test_whom_else_to_take_for_the_application_is_said_with_its_socket(config: Path) -> None:
+    assert parse("--socket-user rstudio h s run").socket_user == "rstudio"
+    with pytest.raises(SystemExit):
+        parse("--socket-user rstudio h -- run")
 
 
 def test_a_token_file_that_there_is_not_is_told(tmp_path: Path) -> None:

@@ -52,6 +52,16 @@ def test_wrong_usage_is_status_2_on_standard_error(
     assert said.out == ""
 
 
+@pytest.mark.parametrize("words", [["ls", "gw"], ["stop", "lab", "gw"], ["doctor", "gw"], ["gw", "--", "true"]])
+def test_no_commands_ssh_finds_the_token(words: list[str], home: Path) -> None:
+    (ssh := home / "ssh").write_text(f"#!/bin/sh\n/usr/bin/env >>{home}/environment\nexit 255\n")
+    ssh.chmod(0o755)
+    environment = {"CONDUCTOR_TOKEN": "s3cret-of-alice", "HOME": str(home), "PATH": f"{home}:/usr/bin:/bin"}
+    done = subprocess.run([PROGRAM, *words], env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "s3cret" not in (home / "environment").read_text()
+
+
 def test_help_needs_no_trio() -> None:
     # What makes --help quick: it is over before anything slow is imported.
     script = (

@@ -212,3 +212,14 @@ def test_files(tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text("a = 1\r\nb = 2\r\n", newline="")
     good = read_table(str(tmp_path / "good.toml"))
     assert good is not None and good.values == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [(0o600, False), (0o664, False), (0o666, True), (0o602, True)])
+def test_a_file_that_everybody_may_write_to_is_refused(tmp_path: Path, mode: int, is_refused: bool) -> None:
+    (path := tmp_path / "config.toml").write_text('busy = "a command that is run"')
+    path.chmod(mode)
+    if is_refused:
+        with pytest.raises(ConfigError, match=r"every user may write to it.* chmod o-w"):
+            read_table(str(path))
+    else:
+        assert read_table(str(path)) is not None

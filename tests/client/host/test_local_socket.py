@@ -185,6 +185,15 @@ async def test_replace_ends_all_who_share_the_socket(path: Path) -> None:
     assert not path.exists()
 
 
+async def test_replace_leaves_alone_who_once_called_listen_and_has_let_go(path: Path) -> None:
+    # As a process to which the id of one that has ended was given anew.
+    then = "if os.fork(): listener.close()"
+    async with open_listener(path, then=then) as process:
+        await prepare(path, replace=True)
+        assert process.poll() is None
+    assert not path.exists()
+
+
 async def test_who_does_not_let_go_is_still_in_use(path: Path) -> None:
     async with open_listener(path, then="signal.signal(signal.SIGTERM, signal.SIG_IGN)") as process:
         with pytest.raises(SocketInUse, match="still listens"):

@@ -30,6 +30,19 @@ async def test_it_is_private_and_gone_with_all_that_is_in_it(
         assert not Path(path).exists()
 
 
+@pytest.mark.parametrize(("mode", "is_avoided"), [(0o700, False), (0o1777, False), (0o777, True)])
+async def test_places_where_others_could_put_another_in_its_place_are_avoided(
+    short_tmp: Path, mode: int, is_avoided: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_tmp.chmod(mode)
+    monkeypatch.setattr(tempfile, "tempdir", str(short_tmp))
+    async with open_cleanup(ClientLimits()) as cleanup:
+        with open_directory(cleanup, "app_directory") as path:
+            assert Path(path).parent == (Path("/tmp") if is_avoided else short_tmp)
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
+    assert list(short_tmp.iterdir()) == []
+
+
 async def test_where_it_cannot_be_made_it_says_so(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(short_tmp / "no"))
     async with open_cleanup(ClientLimits()) as cleanup:

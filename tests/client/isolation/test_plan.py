@@ -9,10 +9,9 @@ import pytest
 
 from conductor_trio.client.isolation.plan import PortPlan, choose_port
 from conductor_trio.client.isolation.uplink import uplink_program
-from conductor_trio.errors import ConfigError
-from tests.doubles.tcp_application import (
-    PORT,
-)
+from conductor_trio.errors import ConfigError, StartError
+from tests.doubles.tcp_application import PORT
+from tests.support.users import BOB, acting_as, real_person
 
 LOCALHOST = "127.0.0.1"
 
@@ -27,6 +26,19 @@ def test_a_port_is_chosen() -> None:
 def test_a_port_that_there_is_not_is_refused(port: int) -> None:
     with pytest.raises(ConfigError, match=f"no port {port}"):
         PortPlan(port=port)
+
+
+async def test_a_port_that_another_user_has_taken_is_refused() -> None:
+    bob = real_person(BOB)
+    with acting_as(bob):
+        taken = socket.create_server((LOCALHOST, 0))
+    with taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=rf"id {bob.uid}.* listens on port {port}"):
+            await PortPlan(port=port, shared=True).check()
+    await PortPlan(port=port, shared=True).check()
+    with socket.create_server((LOCALHOST, port)):  # ours, which is the application's affair
+        await PortPlan(port=port, shared=True).check()
 
 
 async def test_what_is_worth_knowing_is_told(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 import trio_websocket
 
-from conductor_trio.client.isolation.port_relay import Address, find_listener
+from conductor_trio.client.isolation.port_relay import Address, PortRelay, find_listener
 from tests.doubles.tcp_application import (
     PORT,
     application,
@@ -66,6 +68,39 @@ def test_who_is_bound_or_connected_does_not_listen() -> None:
         assert find_listener(bound.getsockname()[1], None) is None
         with socket.create_connection(listener.getsockname()) as connection:
             assert find_listener(connection.getsockname()[1], None) is None
+
+
+async def test_who_takes_the_port_while_a_connection_is_made_gets_none(short_tmp: Path) -> None:
+    path = short_tmp / "app.sock"
+    with contextlib.ExitStack() as stack:
+        former = stack.enter_context(socket.create_server((LOCALHOST, 0), backlog=0))
+        port = former.getsockname()[1]
+        full = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for sock in full:
+            sock.setblocking(False)
+            sock.connect_ex((LOCALHOST, port))
+        relay = PortRelay(port=port, owner=os.geteuid(), local_socket=str(path), on_shortage=raise_it)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(relay.run)
+            with trio.fail_after(20):
+                async with await connect(path) as visitor:
+                    await visitor.send_all(b"a secret")
+                    await trio.testing.wait_all_tasks_blocked(0.1)
+                    former.close()
+                    with trio.socket.from_stdlib_socket(socket.create_server((LOCALHOST, port))) as latter:
+                        # The kernel tries once more, after a second, and is heard here.
+                        while True:
+                            stolen, address = await latter.accept()
+                            with stolen:
+                                if address not in [sock.getsockname() for sock in full]:
+                                    assert await stolen.recv(100) == b""
+                                    break
+                        assert await receive_all(visitor) == b""
+            nursery.cancel_scope.cancel()
+
+
+def raise_it(error: OSError) -> None:
+    raise error
 
 
 async def test_the_socket_appears_when_the_port_is_listened_on_and_is_the_owners(local: Path) -> None:

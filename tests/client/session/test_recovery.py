@@ -15,6 +15,7 @@ import trio
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import open_cleanup
 from conductor_trio.client.session.keeper import Connection
 from conductor_trio.client.transport.ssh import open_ssh
@@ -155,7 +156,11 @@ async def test_an_ssh_that_hangs_is_replaced(
     ready.set()
     async with open_cleanup(settings.limits) as cleanup, trio.open_nursery() as nursery:
         connection = Connection(
-            settings, output, lambda: open_ssh(settings, local_socket, cleanup, output), ready, lambda: False
+            settings,
+            output,
+            lambda: open_ssh(settings, ApplicationSocket(path=local_socket), cleanup, output),
+            ready,
+            lambda: False,
         )
         nursery.start_soon(connection.keep_up)
         with trio.fail_after(20):

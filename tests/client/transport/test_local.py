@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,13 +14,14 @@ import trio
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.transport.base import ServerAway
 from conductor_trio.client.transport.local import LocalTransport, open_local
 from conductor_trio.errors import TransportError
 from conductor_trio.limits.client import ClientLimits
-from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 from tests.doubles.control_server import open_control_server
+from tests.doubles.upper import ask, open_upper, read_all
 
 
 @contextlib.asynccontextmanager
@@ -35,44 +35,8 @@ async def open_transport(directory: Path) -> AsyncIterator[LocalTransport]:
         limits=ClientLimits(),
     )
     with trio.fail_after(20):
-        async with open_local(settings, str(directory / "app")) as transport:
+        async with open_local(settings, ApplicationSocket(path=str(directory / "app"))) as transport:
             yield transport
-
-
-@contextlib.asynccontextmanager
-async def application(path: Path) -> AsyncIterator[None]:
-    """Have an application listen that answers with what it got, in capitals, after its end."""
-
-    async def serve(stream: trio.SocketStream) -> None:
-        async with stream:
-            await stream.send_all(b"".join([chunk async for chunk in stream]).upper())
-
-    with trio.socket.socket(socket.AF_UNIX) as sock:
-        await sock.bind(str(path))
-        sock.listen()
-        async with trio.open_nursery() as nursery:
-            await nursery.start(trio.serve_listeners, serve, [trio.SocketListener(sock)])
-            yield
-            nursery.cancel_scope.cancel()
-    path.unlink()
-
-
-async def read_all(stream: SocketStream) -> bytes:
-    """Return what comes before the connection is closed, or reset."""
-    read = b""
-    with contextlib.suppress(trio.BrokenResourceError):
-        while chunk := await stream.receive_some(65536):
-            read += chunk
-    return read
-
-
-async def ask(path: str, message: bytes) -> bytes:
-    """Return what is answered to a message there, to its end."""
-    with contextlib.closing(await connect_unix(path, connect_timeout=5)) as stream:
-        with contextlib.suppress(trio.BrokenResourceError):
-            await stream.send_all(message)
-            await stream.send_eof()
-        return await read_all(stream)
 
 
 async def test_the_control_socket_is_connected_to(short_tmp: Path) -> None:
@@ -88,9 +52,9 @@ async def test_where_there_is_no_server_it_is_away(short_tmp: Path) -> None:
     assert caught.value.hop == "server"
 
 
-async def test_within_a_relay_visitors_reach_the_application(short_tmp: Path) -> None:
+async def test_within_a_relay_visitors_reach_the_open_upper(short_tmp: Path) -> None:
     relay = short_tmp / "relay"
-    async with application(short_tmp / "app"), open_transport(short_tmp) as transport:
+    async with open_upper(short_tmp / "app"), open_transport(short_tmp) as transport:
         async with transport.open_relay(str(relay)):
             assert stat.S_IMODE(os.lstat(relay).st_mode) == 0o660
             for message in (b"hello", b"x" * 1_000_000):
@@ -104,13 +68,13 @@ async def test_who_comes_before_the_application_listens_is_turned_away_and_the_n
     relay = str(short_tmp / "relay")
     async with open_transport(short_tmp) as transport, transport.open_relay(relay):
         assert await ask(relay, b"too early") == b""
-        async with application(short_tmp / "app"):
+        async with open_upper(short_tmp / "app"):
             assert await ask(relay, b"now") == b"NOW"
 
 
 async def test_a_visitor_who_stays_does_not_hold_up_the_end(short_tmp: Path) -> None:
     relay = str(short_tmp / "relay")
-    async with application(short_tmp / "app"), open_transport(short_tmp) as transport:
+    async with open_upper(short_tmp / "app"), open_transport(short_tmp) as transport:
         async with transport.open_relay(relay):
             stream = await connect_unix(relay, connect_timeout=5)
             await stream.send_all(b"half a")
@@ -122,7 +86,7 @@ async def test_two_relays_stand_side_by_side(short_tmp: Path) -> None:
     """As while the server asks to move: the next one is there before the former one goes."""
     former, later = str(short_tmp / "1"), str(short_tmp / "2")
     async with (
-        application(short_tmp / "app"),
+        open_upper(short_tmp / "app"),
         open_transport(short_tmp) as transport,
         transport.open_relay(later),
     ):

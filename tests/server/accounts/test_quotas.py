@@ -49,12 +49,16 @@ async def test_a_place_is_given_back_whatever_ends_the_session() -> None:
             raise ZeroDivisionError
 
 
-async def test_who_leaves_something_behind_keeps_the_place() -> None:
-    quotas = SessionQuotas(LIMITS)
-    for _ in range(2):
-        with quotas.admitted(ALICE) as admission:
-            admission.is_kept = True
-    with pytest.raises(RegistrationRefused), quotas.admitted(ALICE):
+async def test_what_is_left_takes_a_place_of_its_owners_and_of_nobody_elses() -> None:
+    quotas = SessionQuotas(attrs.evolve(LIMITS, max_sessions=2))
+    quotas.charge_leftover(ALICE)
+    quotas.charge_leftover(ALICE)
+    with pytest.raises(RegistrationRefused, match=r"of 2 of them.*something is left"), quotas.admitted(ALICE):
+        pass
+    with quotas.admitted(BOB), quotas.admitted(BOB):  # the gateway has its room for sessions
+        assert quotas.total == 2
+    quotas.credit_leftover(ALICE)
+    with quotas.admitted(ALICE):
         pass
 
 

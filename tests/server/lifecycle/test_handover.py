@@ -76,7 +76,7 @@ def open_old(run: Path, *, limits: ServerLimits = LIMITS, public: str = "public"
     """Listen as a server does."""
     settings = ServerSettings(runtime_dir=str(run), patterns=(), port=None, socket=str(run.with_name(public)))
     with (
-        open_runtime_directory(str(run), LOG) as runtime,
+        open_runtime_directory(str(run)) as runtime,
         open_listeners(settings, runtime, [], []) as listeners,
     ):
         host = HandoverHost(listeners, runtime.ownership, limits, LOG)
@@ -145,7 +145,7 @@ async def test_the_sockets_are_the_same_and_so_are_their_paths(short_tmp: Path) 
     run = short_tmp / "run"
     with open_old(run) as old, contextlib.ExitStack() as new:
         async with asking(old) as (predecessor, ready):
-            runtime = new.enter_context(open_runtime_directory(str(run), LOG, ownership=predecessor.ownership))
+            runtime = new.enter_context(open_runtime_directory(str(run), ownership=predecessor.ownership))
             listeners = new.enter_context(open_listeners(old.settings, runtime, [], predecessor.listeners))
             assert listeners.unwanted == []
             for ours, theirs in zip(listeners.by_role, old.listeners.by_role, strict=True):
@@ -169,7 +169,7 @@ async def test_the_sockets_are_the_same_and_so_are_their_paths(short_tmp: Path) 
             for path in ("client", "handover"):
                 assert answers(run / path)
             assert answers(short_tmp / "public")
-            with pytest.raises(StartError, match="another server"), open_runtime_directory(str(run), LOG):
+            with pytest.raises(StartError, match="another server"), open_runtime_directory(str(run)):
                 pass
     assert not (run / "client").exists() and not (run / "handover").exists()
 
@@ -179,14 +179,14 @@ async def test_a_successor_that_gives_up_leaves_everything_as_it_was(short_tmp: 
     with open_old(run) as old:
         async with asking(old) as (predecessor, ready):
             with (
-                open_runtime_directory(str(run), LOG, ownership=predecessor.ownership) as runtime,
+                open_runtime_directory(str(run), ownership=predecessor.ownership) as runtime,
                 open_listeners(old.settings, runtime, [], predecessor.listeners),
             ):
                 pass
         assert not ready.told.is_set()
         for path in (run / "client", run / "handover", short_tmp / "public"):
             assert answers(path)
-        with pytest.raises(StartError, match="another server"), open_runtime_directory(str(run), LOG):
+        with pytest.raises(StartError, match="another server"), open_runtime_directory(str(run)):
             pass
 
 
@@ -196,7 +196,7 @@ async def test_what_the_new_command_line_does_not_name_goes_when_it_has_taken_ov
         settings = attrs.evolve(old.settings, socket=str(short_tmp / "b"))
         async with asking(old) as (predecessor, _):
             with (
-                open_runtime_directory(str(run), LOG, ownership=predecessor.ownership) as runtime,
+                open_runtime_directory(str(run), ownership=predecessor.ownership) as runtime,
                 open_listeners(settings, runtime, [], predecessor.listeners) as listeners,
             ):
                 assert [listener.path for listener in listeners.unwanted] == [str(short_tmp / "a")]
@@ -213,7 +213,7 @@ async def test_a_path_that_someone_removed_is_bound_anew(short_tmp: Path) -> Non
         async with asking(old) as (predecessor, _):
             handed = predecessor.listeners
             with (
-                open_runtime_directory(str(run), LOG, ownership=predecessor.ownership) as runtime,
+                open_runtime_directory(str(run), ownership=predecessor.ownership) as runtime,
                 open_listeners(old.settings, runtime, [], handed) as listeners,
             ):
                 assert listeners.control is not of_role(handed, Role.CONTROL)
@@ -225,7 +225,7 @@ async def test_tcp_listeners_are_kept_where_they_fit(short_tmp: Path) -> None:
     run = short_tmp / "run"
     settings = ServerSettings(runtime_dir=str(run), patterns=(), port=0)
     with (
-        open_runtime_directory(str(run), LOG) as runtime,
+        open_runtime_directory(str(run)) as runtime,
         open_listeners(settings, runtime, [], []) as old,
     ):
         [address] = [listener.sock.getsockname() for listener in old.public]
@@ -504,3 +504,16 @@ async def asking_twice(old: Old, stages: str) -> AsyncIterator[Successor]:
                     successor = await receive.receive()
                 with contextlib.closing(successor):
                     yield successor
+
+
+async def test_nothing_is_taken_from_another_user_who_listens_there(short_tmp: Path) -> None:
+    path = short_tmp / "handover"
+    with socket.socket(socket.AF_UNIX) as trap:
+        trap.bind(str(path))
+        with acting_as(real_person(ALICE)):
+            trap.listen()
+        async with open_predecessor(str(path), LIMITS) as predecessor:
+            assert predecessor is None
+        with trap.accept()[0] as lured:
+            assert lured.recv(1) == b""
+    path.unlink()

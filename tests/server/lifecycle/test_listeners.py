@@ -13,7 +13,6 @@ import attrs
 import pytest
 
 from conductor_trio.errors import StartError
-from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import Listener
 from conductor_trio.server.lifecycle.listeners import Listeners, Role, open_listeners
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
@@ -30,7 +29,7 @@ def make_settings(directory: Path) -> ServerSettings:
 def listening(settings: ServerSettings, *inherited: Listener) -> Iterator[Listeners]:
     """Listen as a server with these settings and its parent's listeners does."""
     with (
-        open_runtime_directory(settings.runtime_dir, get_logger()) as runtime,
+        open_runtime_directory(settings.runtime_dir) as runtime,
         open_listeners(settings, runtime, inherited, []) as listeners,
     ):
         yield listeners

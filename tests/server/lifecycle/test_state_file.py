@@ -19,6 +19,7 @@ from conductor_trio.server.routing.snapshot import Snapshot, format_snapshot, pa
 from conductor_trio.server.routing.table import RouteTable
 from tests.support.programs import wait_until
 from tests.support.routes import make_route, make_table
+from tests.support.users import BOB, real_person
 
 LIMITS = ServerLimits(state_pause=0.001)
 ONE, TWO = make_route(host="a-u.example.org"), make_route(host="b-u.example.org")
@@ -43,6 +44,22 @@ def held(file: StateFile) -> list[tuple[str, ...]]:
 def register(routes: RouteTable, *wanted: Route) -> None:
     for route in wanted:
         routes.register(attrs.evolve(route))
+
+
+def test_what_another_user_has_put_there_is_ignored(short_tmp: Path) -> None:
+    bob = real_person(BOB)
+    path = short_tmp / "state"
+    path.write_bytes(b"".join(format_snapshot(Snapshot(since=1.0, routes=(ONE,)))))
+
+    async def main() -> None:
+        file, _ = open_file(path)
+        assert held(file) == hosts(ONE)
+        os.chown(path, bob.uid, bob.gid)
+        with capture_logs() as logged:
+            assert file.read() is None
+        assert [entry["error"] for entry in logged] == ["it is another user's"]
+
+    trio.run(main)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 `open` chooses, `base` is what a way promises, `ssh` runs OpenSSH's master connection and its forwards, `local`
 needs none; `ssh_command` has ssh's command lines, `ssh_log` reads what ssh says and `ssh_errors` what it means,
-`relay_mode` makes the relay socket 0660.
+`login_shell` runs commands at the gateway.
 
 May import `config`, `host` and what lies below. Never here: what is said over the control channel.
 

@@ -30,7 +30,7 @@ class ChannelEnded(Exception):
 class ControlChannel:
     """One control channel; whoever opened the stream closes it.
 
-    `last_heard` is trio's time at which the client was last heard, or else connected.
+    `opened` is trio's time at which the client connected, `last_heard` that at which it was last heard, if it was.
     """
 
     def __init__(self, stream: SocketStream, limits: ServerLimits) -> None:
@@ -38,7 +38,7 @@ class ControlChannel:
         self._limits = limits
         self._protocol = ServerProtocol(max_surplus=limits.max_control_lines)
         self._is_sending = False
-        self.last_heard = trio.current_time()
+        self.opened = self.last_heard = trio.current_time()
 
     async def send(self, message: Banner | RelayInspected | Accepted | Refused | Answer) -> None:
         """Send the greeting, a reply or an answer; a client that does not read ends the channel: `STREAM_LOST`."""

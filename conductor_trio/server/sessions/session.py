@@ -186,6 +186,7 @@ class Session:
             state=Starting(since=now) if registration.is_starting else Live(since=now),
             relay_path=directory.relay_path,
             is_resumable=RESUME in registration.extensions,
+            opened=self.channel.opened,
             node=registration.node,
             until=registration.until,
         )

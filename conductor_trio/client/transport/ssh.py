@@ -23,6 +23,7 @@ from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.temp_directory import open_directory
+from conductor_trio.client.output.events import LoginShell
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.local_shell import find_shell
@@ -125,7 +126,9 @@ class SshTransport(Transport):
         self._mode_failure = ""
         if not self._needs_shell:
             return
+        self._reporter.send(LoginShell(is_running=True))
         result = await self._run_script(_OPEN_TO_SERVER, path)
+        self._reporter.send(LoginShell(is_running=False))
         if result.failure is None:
             self._needs_shell = result.output != "open"  # sshd makes the next one as it made this one
             return

@@ -24,6 +24,7 @@ without nginx nginx-light 'tests behind a front proxy are left out'
 without groff groff-base 'manual pages are not checked'
 without zsh zsh 'its completion is not checked'
 without fish fish 'its completion is not checked'
+without tcsh tcsh 'it is not tried as a login shell'
 command -v "$python" >/dev/null || { missing="$missing python3 python3-venv"; echo "system: no $python"; }
 "$python" -c 'import ensurepip' 2>/dev/null || { missing="$missing python3-venv"; echo 'system: no virtual environments'; }
 if [ "$purpose" = bench ]; then

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from typing import Generic
 
-from conductor_trio.control import events, messages, owner_commands
+from conductor_trio.control import events, messages, owner_commands, relay_inspection
 from conductor_trio.control.events import ClientEvent, Leave, Pong, Ready, ServerEvent
 from conductor_trio.control.lines import LineReader
 from conductor_trio.control.messages import Accepted, Banner, Refused, Registration
 from conductor_trio.control.owner_commands import Answer, Command
+from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 from conductor_trio.control.states import (
     CLIENT_RECEIVES,
     CLIENT_SENDS,
@@ -34,6 +35,9 @@ from conductor_trio.control.states import (
 )
 from conductor_trio.errors import LocalProtocolError, RegistrationRefused, RemoteProtocolError
 from conductor_trio.limits.constants import MAX_CONTROL_LINE
+
+#: What the server's end is told: what the client says, or that there is no more.
+FromClient = Registration | InspectRelay | Command | ClientEvent | SurplusLine | LastSurplusLine | ChannelClosed
 
 
 class _Protocol(Generic[S]):
@@ -105,12 +109,14 @@ class ServerProtocol(_Protocol[ServerState]):
         )
         self._surplus_left = max_surplus
 
-    def send(self, message: Banner | Accepted | Refused | Answer | ServerEvent) -> bytes:
+    def send(self, message: Banner | RelayInspected | Accepted | Refused | Answer | ServerEvent) -> bytes:
         """Return the line to be sent; raises `LocalProtocolError` where the message cannot come now."""
         self._note_sent(message)
         match message:
             case Banner(directory=directory):
                 return messages.format_banner(directory)
+            case RelayInspected():
+                return relay_inspection.format_inspected(message)
             case Accepted() | Refused():
                 return messages.format_reply(message)
             case Answer():
@@ -120,7 +126,7 @@ class ServerProtocol(_Protocol[ServerState]):
 
     def next_event(
         self,
-    ) -> Registration | Command | ClientEvent | SurplusLine | LastSurplusLine | ChannelClosed | None:
+    ) -> FromClient | None:
         """Return what the client says next; None where bytes are lacking, or where it is our turn.
 
         Raises `RegistrationRefused` with what is wrong, which the client is to be told unless the state is CLOSED.
@@ -148,7 +154,7 @@ class ServerProtocol(_Protocol[ServerState]):
         self._note_received(BadLine)
         return RegistrationRefused("half a line and then nothing", advice="send one JSON object and a newline")
 
-    def _parse(self, line: bytes) -> Registration | Command | ClientEvent | SurplusLine | LastSurplusLine:
+    def _parse(self, line: bytes) -> FromClient:
         if self.state is ServerState.REGISTERED:
             event = events.parse_event(line)
             return event if isinstance(event, ClientEvent) else self._count_surplus()
@@ -160,7 +166,11 @@ class ServerProtocol(_Protocol[ServerState]):
                 )
             return command
         message = messages.parse_request(line)
-        return owner_commands.read_command(message) or messages.read_registration(message)
+        return (
+            relay_inspection.read_inspection(message)
+            or owner_commands.read_command(message)
+            or messages.read_registration(message)
+        )
 
     def _count_surplus(self) -> SurplusLine | LastSurplusLine:
         self._surplus_left -= 1
@@ -175,7 +185,7 @@ class ClientProtocol(_Protocol[ClientState]):
             ClientState.AWAIT_BANNER, ClientState.CLOSED, CLIENT_SENDS, CLIENT_RECEIVES, max_line=max_line
         )
 
-    def send(self, message: Registration | Command | ClientEvent) -> bytes:
+    def send(self, message: InspectRelay | Registration | Command | ClientEvent) -> bytes:
         """Return the line to be sent; raises `LocalProtocolError` where the message cannot come now."""
         if isinstance(message, Registration) and not message.extensions <= self.extensions:
             raise LocalProtocolError("the registration names extensions that the server has not announced")
@@ -184,12 +194,14 @@ class ClientProtocol(_Protocol[ClientState]):
             case Registration():
                 self.extensions = message.extensions
                 return messages.format_registration(message)
+            case InspectRelay():
+                return relay_inspection.format_inspection()
             case Ready() | Pong() | Leave():
                 return events.format_event(message)
             case _:
                 return owner_commands.format_command(message)
 
-    def next_event(self) -> Banner | Accepted | Answer | ServerEvent | ChannelClosed | None:
+    def next_event(self) -> Banner | RelayInspected | Accepted | Answer | ServerEvent | ChannelClosed | None:
         """Return what the server says next; None where bytes are lacking, or where it is our turn.
 
         Raises `RegistrationRefused` with the reason that the server gives, and `RemoteProtocolError`.
@@ -212,13 +224,15 @@ class ClientProtocol(_Protocol[ClientState]):
                     self.extensions = event.extensions
                 return event
 
-    def _parse(self, line: bytes) -> Banner | Accepted | Answer | ServerEvent | None:
+    def _parse(self, line: bytes) -> Banner | RelayInspected | Accepted | Answer | ServerEvent | None:
         """Read what must come now; None for an event that we do not know."""
         match self.state:
             case ClientState.AWAIT_BANNER:
                 return messages.parse_banner(line)
             case ClientState.AWAIT_REPLY:
                 return messages.parse_reply(line)
+            case ClientState.AWAIT_INSPECTION:
+                return relay_inspection.parse_inspected(line)
             case ClientState.AWAIT_ANSWER:
                 return owner_commands.parse_answer(line)
             case _:

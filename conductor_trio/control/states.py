@@ -7,6 +7,9 @@ r"""The states of a control channel at both ends, and the tables of all transiti
     AWAIT_REQUEST   ◂───────────── Registration ──  READY
     REGISTERING     ── Accepted or Refused ─────▸   AWAIT_REPLY
     REGISTERED      ◂─ events, in any order ────▸   FOLLOWING, PINGED; without `resume` REGISTERED, and none come
+              before a registration, any number of times:
+    AWAIT_REQUEST   ◂───────────── InspectRelay ──  READY
+    INSPECTING      ── RelayInspected ──────────▸   AWAIT_INSPECTION
               or, in the place of a registration:
     AWAIT_REQUEST   ◂────────────────── Command ──  READY
     ANSWERING       ── Answer or Refused ───────▸   AWAIT_ANSWER
@@ -35,6 +38,7 @@ import attrs
 from conductor_trio.control.events import Leave, Move, Ping, Pong, Ready, Replaced, Stop
 from conductor_trio.control.messages import (
     OWNER_COMMANDS,
+    RELAY,
     RESUME,
     STARTING,
     Accepted,
@@ -49,6 +53,7 @@ from conductor_trio.control.owner_commands import (
     ShareSession,
     StopSession,
 )
+from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 
 
 class ServerState(enum.Enum):
@@ -56,6 +61,7 @@ class ServerState(enum.Enum):
 
     SEND_BANNER = enum.auto()  #: connected; to be greeted, or refused
     AWAIT_REQUEST = enum.auto()  #: greeted
+    INSPECTING = enum.auto()  #: has asked how the relay socket is; to be answered
     REGISTERING = enum.auto()  #: has asked for a name; to be accepted, or refused
     REGISTERED = enum.auto()  #: has a name; events go both ways
     COMMANDING = enum.auto()  #: has had its answers, and may give a further command
@@ -69,6 +75,7 @@ class ClientState(enum.Enum):
 
     AWAIT_BANNER = enum.auto()  #: connected
     READY = enum.auto()  #: greeted; registers, or gives commands
+    AWAIT_INSPECTION = enum.auto()  #: has asked how the relay socket is
     AWAIT_REPLY = enum.auto()  #: has asked for a name
     REGISTERED = enum.auto()  #: has one; the server knows no events, and what it says is ignored
     FOLLOWING = enum.auto()  #: has one; events come. The server does not ping, and may be silent for ever
@@ -114,6 +121,7 @@ _COMMANDS = (ListSessions, StopSession, ShareSession, RevokeShare)
 SERVER_SENDS: Table[ServerState] = {
     _S.SEND_BANNER: {Banner: _S.AWAIT_REQUEST, Refused: _S.CLOSED},
     _S.AWAIT_REQUEST: {Refused: _S.CLOSED},
+    _S.INSPECTING: {RelayInspected: _S.AWAIT_REQUEST},
     _S.REGISTERING: {Accepted: _S.REGISTERED, Refused: _S.CLOSED},
     _S.REGISTERED: {
         (Ping, RESUME): _S.REGISTERED,
@@ -132,10 +140,12 @@ SERVER_SENDS: Table[ServerState] = {
 SERVER_RECEIVES: Table[ServerState] = {
     _S.SEND_BANNER: {},
     _S.AWAIT_REQUEST: {
+        InspectRelay: _S.INSPECTING,
         Registration: _S.REGISTERING,
         **dict.fromkeys(_COMMANDS, _S.ANSWERING),
         BadLine: _S.REFUSING,
     },
+    _S.INSPECTING: {},
     _S.REGISTERING: {},
     _S.REGISTERED: {  # events need no extension: what a client that names none says is understood all the same
         Ready: _S.REGISTERED,
@@ -154,9 +164,11 @@ SERVER_RECEIVES: Table[ServerState] = {
 CLIENT_SENDS: Table[ClientState] = {
     _C.AWAIT_BANNER: {},
     _C.READY: {
+        (InspectRelay, RELAY): _C.AWAIT_INSPECTION,
         Registration: _C.AWAIT_REPLY,
         **{(command, OWNER_COMMANDS): _C.AWAIT_ANSWER for command in _COMMANDS},
     },
+    _C.AWAIT_INSPECTION: {},
     _C.AWAIT_REPLY: {(Leave, RESUME): _C.LEFT},  # takes back a registration that is on its way
     _C.REGISTERED: {(Ready, STARTING): _C.REGISTERED},
     _C.FOLLOWING: {(Ready, STARTING): _C.FOLLOWING, Leave: _C.LEFT},
@@ -170,6 +182,7 @@ CLIENT_SENDS: Table[ClientState] = {
 CLIENT_RECEIVES: Table[ClientState] = {
     _C.AWAIT_BANNER: {Banner: _C.READY, Refused: _C.CLOSED, BadLine: _C.CLOSED},
     _C.READY: {},
+    _C.AWAIT_INSPECTION: {RelayInspected: _C.READY, Refused: _C.CLOSED, BadLine: _C.CLOSED},
     _C.AWAIT_REPLY: {
         Accepted: _C.REGISTERED,
         (Accepted, RESUME): _C.FOLLOWING,

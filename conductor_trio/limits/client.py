@@ -53,7 +53,8 @@ class ClientLimits(LingerLimits):
     ssh_alive_interval: int = 8  # ServerAliveInterval; with the count below a dead link shows within 25 s
     ssh_alive_count: int = 2
     ssh_command_timeout: float = 30.0  # one command over the connection that already stands
-    relay_mode_timeout: float = 30.0  # a slow login shell and chmod; sshd may make the mode itself
+    # A command in the login shell at the gateway, whose start-up files may take long; `ssh host true` does, then.
+    login_shell_timeout: float = 60.0
     shell_timeout: float = 3.0  # $SHELL on this host, which ssh runs commands with
     server_start_timeout: float = 3.0  # for a control socket that is not there yet; *conductor* waits as long
     control_timeout: float = 30.0  # banner and reply of a server that accepts and then says nothing

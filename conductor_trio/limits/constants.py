@@ -109,6 +109,10 @@ HANDOVER_PIECE_SIZE = 64 * KIB
 MAX_INLINE_REMOVALS = 32
 #: Of a session, for its owner's eyes; the oldest go first.
 MAX_SESSION_EVENTS = 40
+#: Kinds of failures of the application among them; few go on at once, and the rest is room for other events.
+MAX_SESSION_FAILURES = 10
+#: Of the path that such a failure is told with, in characters: enough to know it by.
+MAX_TOLD_PATH = 200
 #: Between SIGTERM and SIGKILL to a successor that did not get our listeners, and so serves nobody.
 SUCCESSOR_TERM_TIMEOUT = 3.0
 

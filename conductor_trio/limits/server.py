@@ -98,6 +98,8 @@ class ServerLimits(LingerLimits):
     max_leftover_removals: int = 10_000  # in one visit: 0.1 s of a thread of its own
     leftover_timeout: float = 10.0  # for one visit
     max_leftovers: int = 16384  # that are known; what are more wait for the next start
+    # Channels that were opened within it count as opened at once; who starts a client anew takes longer to log in.
+    same_time: float = 0.1
     ping_interval: float = 10.0  # to clients that answer
     ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s
     watch_pause: float = (

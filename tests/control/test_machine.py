@@ -17,6 +17,7 @@ from conductor_trio.control.machine import ClientProtocol, ServerProtocol
 from conductor_trio.control.messages import (
     EXTENSIONS,
     OWNER_COMMANDS,
+    RELAY,
     RESUME,
     STARTING,
     Accepted,
@@ -25,6 +26,7 @@ from conductor_trio.control.messages import (
     Registration,
 )
 from conductor_trio.control.owner_commands import Answer, ListSessions, RevokeShare, ShareSession, StopSession
+from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 from conductor_trio.control.states import (
     CLIENT_RECEIVES,
     CLIENT_SENDS,
@@ -50,6 +52,8 @@ SAMPLES: dict[type, Any] = {
     type(one): one
     for one in (
         Banner(directory="/d", extensions=EXTENSIONS),
+        InspectRelay(),
+        RelayInspected(is_open=True),
         Registration(auth=DIGEST, key="k"),
         ListSessions(),
         StopSession(key="k"),
@@ -94,7 +98,9 @@ def line_of(message: Any) -> bytes:
         told = {"directory": message.directory, "status": "ok", "extensions": sorted(message.extensions)}
         return json.dumps(told).encode() + b"\n"
     one = (
-        server() if isinstance(message, Accepted | Refused | Answer | Ping | Stop | Move | Replaced) else client()
+        server()
+        if isinstance(message, RelayInspected | Accepted | Refused | Answer | Ping | Stop | Move | Replaced)
+        else client()
     )
     one.extensions = EXTENSIONS
     for state in ServerState if isinstance(one, ServerProtocol) else ClientState:
@@ -455,7 +461,13 @@ class Dialogue:
     some_extensions,
     some_extensions,
     st.sampled_from(
-        [(), (Banner, Registration), (Banner, Registration, Accepted), (Banner, ListSessions, Answer)]
+        [
+            (),
+            (Banner, InspectRelay),
+            (Banner, Registration),
+            (Banner, Registration, Accepted),
+            (Banner, ListSessions, Answer),
+        ]
     ),
     st.lists(st.tuples(st.sampled_from(["send", "deliver"]), st.integers(0, 200), st.booleans()), max_size=60),
 )
@@ -466,9 +478,10 @@ def test_both_ends_understand_each_other(
     steps: list[tuple[str, int, bool]],
 ) -> None:
     """Whatever either end may send, in any order and cut anywhere, the other end takes as what it was."""
-    dialogue = Dialogue(announced | {OWNER_COMMANDS} if ListSessions in opening else announced, spoken)
+    needed = {InspectRelay: RELAY, ListSessions: OWNER_COMMANDS}
+    dialogue = Dialogue(announced | {needed[kind] for kind in opening if kind in needed}, spoken)
     for kind in opening:
-        by_server = kind not in (Registration, ListSessions)
+        by_server = kind not in (InspectRelay, Registration, ListSessions)
         dialogue.send_one(kind, by_server=by_server)
         dialogue.deliver(MAX_LINE, to_server=not by_server)
     for do, number, by_server in steps:

@@ -12,6 +12,7 @@ from typing import Any
 from conductor_trio.client.output import events
 from conductor_trio.control.messages import Accepted, parse_banner, parse_registration, parse_reply
 from conductor_trio.control.owner_commands import parse_command
+from conductor_trio.control.relay_inspection import read_inspection
 from tests.support.programs import ask, open_program, open_server
 
 PROTOCOL = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
@@ -48,12 +49,12 @@ def test_what_clients_send_is_understood() -> None:
     assert len(sent) > 5
     for message in sent:
         line = json.dumps(message | ({"auth": FULL_HASH} if "auth" in message else {})).encode()
-        assert "event" in message or parse_command(line) or parse_registration(line)
+        assert "event" in message or read_inspection(message) or parse_command(line) or parse_registration(line)
 
 
 def test_what_the_server_sends_is_understood() -> None:
     greeting, reply = examples("←")[:2]
-    assert parse_banner(json.dumps(greeting).encode()).extensions == {"owner", "resume", "starting"}
+    assert parse_banner(json.dumps(greeting).encode()).extensions == {"owner", "relay", "resume", "starting"}
     assert isinstance(parse_reply(json.dumps(reply).encode()), Accepted)
 
 

@@ -25,6 +25,7 @@ import attrs
 from tests.support.needs import require_program, require_root
 
 GATEWAY, ALICE, BOB = "ct-gateway", "ct-alice", "ct-bob"
+BASH_USER = "ct-bash"  #: whose login shell is bash
 
 _ROOT = Path(__file__).parents[2]
 _SOURCES = ("pyproject.toml", "conductor_trio")
@@ -49,8 +50,11 @@ class Person:
         return path
 
 
-def real_person(name: str) -> Person:
-    """Return the user of that name, made if missing; skips the test where we are not root."""
+def real_person(name: str, *, shell: str = "/bin/sh") -> Person:
+    """Return the user of that name, made if missing; skips the test where we are not root.
+
+    Whoever is made has that login shell.
+    """
     require_root()
     with _locked("users"):
         try:
@@ -58,7 +62,7 @@ def real_person(name: str) -> Person:
         except KeyError:
             useradd = require_program("useradd")
             # A group of their own, a home that exists but is not theirs, a shell for what `ssh` runs.
-            options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh"]
+            options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/", "--shell", shell]
             subprocess.run([useradd, *options, name], check=True)
             entry = pwd.getpwnam(name)
     return Person(name=name, uid=entry.pw_uid, gid=entry.pw_gid)

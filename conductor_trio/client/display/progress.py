@@ -33,6 +33,7 @@ class Phase(enum.Enum):
 
     LOGIN = "logging in"
     CONTROL = "waiting for the gateway's server"
+    SHELL = "waiting for your login shell at the gateway"
     APPLICATION = "waiting for the application to listen"
     LIVE = "live"
     ENDING = "ending the application"
@@ -106,8 +107,8 @@ class ProgressModel:
             case events.Execute(command=command, recipe=recipe):
                 known = f" (recipe {recipe})" if recipe else ""
                 return [_step("Starting " + " ".join(command) + known)]
-            case events.Connect() | events.ControlConnect():
-                return self._log_in(now) if isinstance(report, events.Connect) else self._wait_application(now)
+            case events.Connect() | events.ControlConnect() | events.LoginShell():
+                return self._log_in(now) if isinstance(report, events.Connect) else self._go_on(report, now)
             case events.Live(token=token, urls=urls):
                 return self._go_live(urls[0], token, now) if urls else []
             case events.Dead() | events.Reconnecting():
@@ -240,8 +241,9 @@ class ProgressModel:
             return [Notice(mark=Mark.WARNING, text=f"{back}, but the address is another:"), *link]
         return [Notice(mark=Mark.DONE, text=f"{back}; address and token are the same")]
 
-    def _wait_application(self, now: float) -> list[Item]:
-        self._enter(Phase.APPLICATION, now)
+    def _go_on(self, report: events.ControlConnect | events.LoginShell, now: float) -> list[Item]:
+        is_shell = isinstance(report, events.LoginShell) and report.is_running
+        self._enter(Phase.SHELL if is_shell else Phase.APPLICATION, now)
         return []
 
     def _wait_retry(self, event: events.Reconnecting, now: float) -> list[Item]:

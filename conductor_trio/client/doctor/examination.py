@@ -153,11 +153,14 @@ class Diagnosis:
             channel = ControlChannel(stream, self._limits)
             banner = await self._examine_greeting(channel, transport)
             self._check = Check.FORWARDING if self._server.host is not None else Check.RELAY
-            async with transport.open_relay(os.path.join(banner.directory, RELAY_NAME)):
+            relay = os.path.join(banner.directory, RELAY_NAME)
+            async with transport.open_relay(relay):
                 if self._server.host is None:
                     self._skip(Check.FORWARDING, "the server is on this host")
                 else:
                     self._ok(Check.FORWARDING, "sockets are forwarded both ways")
+                if not await channel.finds_relay_open():
+                    await transport.admit_server(relay)
                 await self._examine_session(channel, transport)
 
     async def _examine_greeting(self, channel: ControlChannel, transport: Transport) -> Banner:

@@ -192,8 +192,15 @@ class SshLine:
     is_reason: bool = False
 
 
+@attrs.frozen(kw_only=True)
+class LoginShell:
+    """The user's login shell at the gateway has been given a command, or is done: for people only."""
+
+    is_running: bool
+
+
 #: What is reported: events, and what only people and the log get.
-Report = Event | SshLine
+Report = Event | SshLine | LoginShell
 
 
 def format_event(event: Event) -> bytes:

@@ -39,7 +39,7 @@ class Output:
         """Log a report, and queue it as an event, without waiting for the reader."""
         if self._log_reporter is not None:
             self._log_reporter.send(report)
-        if not isinstance(report, events.SshLine):
+        if not isinstance(report, events.SshLine | events.LoginShell):
             self.write(events.format_event(report))
 
     def write(self, data: bytes) -> None:

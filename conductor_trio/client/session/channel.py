@@ -14,8 +14,9 @@ import trio
 from conductor_trio.client.transport.base import LinkSilent, ServerAway
 from conductor_trio.control.events import Leave, Ping, Pong, Ready, ServerEvent
 from conductor_trio.control.machine import ClientProtocol
-from conductor_trio.control.messages import Accepted, Banner, Registration
+from conductor_trio.control.messages import RELAY, Accepted, Banner, Registration
 from conductor_trio.control.owner_commands import Answer, Command
+from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 from conductor_trio.control.states import ChannelClosed, ClientState
 from conductor_trio.errors import ConductorError
 from conductor_trio.limits.client import ClientLimits
@@ -36,6 +37,15 @@ class ControlChannel:
         banner = await self._receive_reply("greets")
         assert isinstance(banner, Banner)
         return banner
+
+    async def finds_relay_open(self) -> bool:
+        """Whether the server says that it can use the relay socket as it is; raises as `receive_banner` does."""
+        if RELAY not in self._protocol.extensions:
+            return False
+        await self._request(InspectRelay())
+        answer = await self._receive_reply("says how it finds the relay socket")
+        assert isinstance(answer, RelayInspected)
+        return answer.is_open
 
     async def register(self, registration: Registration) -> Accepted:
         """Register and wait for the answer; raises as `receive_banner` does."""
@@ -106,7 +116,7 @@ class ControlChannel:
             return True
         return False
 
-    async def _request(self, message: Registration | Command) -> None:
+    async def _request(self, message: InspectRelay | Registration | Command) -> None:
         try:
             await self._stream.send_all(self._protocol.send(message))
         except trio.BrokenResourceError as error:
@@ -116,7 +126,7 @@ class ControlChannel:
         with contextlib.suppress(*STREAM_LOST):  # the next read tells
             await self._stream.send_all(line)
 
-    async def _receive_reply(self, does_what: str) -> Banner | Accepted | Answer | ServerEvent:
+    async def _receive_reply(self, does_what: str) -> Banner | RelayInspected | Accepted | Answer | ServerEvent:
         deadline = trio.current_time() + self._limits.control_timeout
         while (event := self._protocol.next_event()) is None:
             data = await self._receive_some(deadline)

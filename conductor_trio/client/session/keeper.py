@@ -12,8 +12,9 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import trio
 
@@ -168,13 +169,15 @@ class Connection:
 
     async def _run_channel(self, transport: Transport, *, task_status: trio.TaskStatus[None]) -> None:
         """Serve a channel until the server closes it; counts as started once it is to be followed by another."""
-        await transport.prepare_relay()
         with contextlib.closing(await transport.connect_control()) as stream:
             channel = ControlChannel(stream, self._limits)
             banner = await self._receive_banner(channel)
             try:
-                async with transport.open_relay(os.path.join(banner.directory, RELAY_NAME)):
+                relay = os.path.join(banner.directory, RELAY_NAME)
+                async with transport.open_relay(relay):
                     try:
+                        if not await channel.finds_relay_open():
+                            await _while_open(channel, partial(transport.admit_server, relay))
                         await self._serve_session(channel, banner, transport)
                         task_status.started()
                         await channel.wait_end()
@@ -198,25 +201,11 @@ class Connection:
         self._tell_names()
         return banner
 
-    async def _wait_ready(self, channel: ControlChannel) -> None:
-        """Wait until the application listens; raises `ServerAway` where the server goes first."""
-        async with trio.open_nursery() as nursery:
-
-            async def give_up() -> None:
-                await channel.wait_closed()
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(give_up, name="control channel, while the application starts")
-            await self._ready.wait()
-            nursery.cancel_scope.cancel()
-        if not self._ready.is_set():
-            raise ServerAway("the server closed the control channel before the application listened")
-
     async def _serve_session(self, channel: ControlChannel, banner: Banner, transport: Transport) -> None:
         """Register, and return when the server asks to move; raises `ConductorError` where it ends otherwise."""
         is_early = self._session.registers_early(banner) and not self._ready.is_set()
         if not is_early:
-            await self._wait_ready(channel)
+            await _while_open(channel, self._ready.wait)
         accepted = await self._register(channel, banner, is_early=is_early)
         transport.note_success()
         is_shown = trio.Event()
@@ -294,6 +283,23 @@ class Connection:
     def _tell_names(self) -> None:
         if self._session.names is not None:
             self._names_settled.set()
+
+
+async def _while_open(channel: ControlChannel, wait: Callable[[], Awaitable[None]]) -> None:
+    """Wait for something before the registration; raises `ServerAway` where the server goes first."""
+    is_done = False
+    async with trio.open_nursery() as nursery:
+
+        async def give_up() -> None:
+            await channel.wait_closed()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(give_up, name="control channel, before the registration")
+        await wait()
+        is_done = True
+        nursery.cancel_scope.cancel()
+    if not is_done:
+        raise ServerAway("the server closed the control channel before the registration")
 
 
 def _first_of_ours(group: BaseExceptionGroup[ConductorError]) -> ConductorError:

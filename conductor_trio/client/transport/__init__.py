@@ -2,8 +2,8 @@
 
 `open` chooses, `base` is what a way promises, `ssh` runs OpenSSH's master connection and its forwards, `local`
 needs none; `ssh_command` has ssh's command lines, `ssh_log` reads what ssh says and `ssh_errors` what it means,
-`relay_mode` makes the relay socket 0660. `relay_target` is what ssh connects to on this host, `application_relay`
-how connections go on from here where ssh itself does not make them.
+`login_shell` runs commands at the gateway. `relay_target` is what ssh connects to here, `application_relay` how
+connections go on where ssh itself does not make them.
 
 May import `config`, `host` and what lies below. Never here: what is said over the control channel.
 

@@ -27,12 +27,15 @@ class Transport(ABC):
     async def connect_control(self) -> Stream:
         """Connect to the server's control socket; raises `TransportError`."""
 
-    async def prepare_relay(self) -> None:
-        """Begin what the next `open_relay` needs, so that it takes less time; raises OSError."""
-
     @abstractmethod
     def open_relay(self, path: str) -> AbstractAsyncContextManager[None]:
         """Within, connections to `path` on the server's host go to the application; raises `TransportError`."""
+
+    async def admit_server(self, path: str) -> None:
+        """Let the server connect to the relay socket at `path`, as far as we can; raises OSError.
+
+        To be called where the server cannot, or does not say.
+        """
 
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
         """Return the error that tells the user most, which may be the same.

@@ -1,8 +1,9 @@
 """The OpenSSH transport: the user's own ``ssh``, with all that is configured for it, as a private control master.
 
-One connection carries everything: the control channel (``-L``), the relay socket (``-O forward -R``), the command
-that sets its mode, and every visitor. `LocalCommand` says when it stands: ssh runs it after the login, when
-its control socket and its forwards already listen (ssh.c, ssh_session2).
+One connection carries everything: the control channel (``-L``), the relay socket (``-O forward -R``), every
+visitor, and the command that sets the relay socket's mode, where sshd has not made it so. `LocalCommand` says when
+it stands: ssh runs it after the login, when its control socket and its forwards already listen (ssh_session2 in
+ssh.c).
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.temp_directory import open_directory
+from conductor_trio.client.output.events import LoginShell
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.local_shell import find_shell
-from conductor_trio.client.transport.relay_mode import RelayModeShell, run_relay_mode_shell
+from conductor_trio.client.transport.login_shell import Result, run_in_login_shell
 from conductor_trio.client.transport.relay_target import RelayTarget, open_relay_target
 from conductor_trio.client.transport.ssh_command import (
     UP,
@@ -47,9 +49,10 @@ _log = logging.getLogger(__name__)
 # ssh stays in the terminal's foreground group, so that it can prompt there; but Ctrl-C is for us to act on.
 _IGNORING_SIGINT = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "conductor-trio"]
 
-# As in `relay_mode`, the path arrives as data.
-_IS_SOCKET = """exec /bin/sh -c 'IFS= read -r path && [ -S "$path" ]'"""
-_REMOVE = """exec /bin/sh -c 'IFS= read -r path && rm -f -- "$path"'"""
+# sshd makes the relay socket 0600 unless its StreamLocalBindMask says otherwise; the contract wants 0660.
+_OPEN_TO_SERVER = 'case "$(ls -ld "$p")" in srw-rw----*) echo open;; *) chmod 660 "$p";; esac'
+_IS_SOCKET = '[ -S "$p" ]'
+_REMOVE = 'rm -f "$p"'
 
 
 class SshTransport(Transport):
@@ -77,8 +80,7 @@ class SshTransport(Transport):
         self._reporter = reporter
         self._mode_failure = ""  # why the last relay socket could not be made 0660; nothing where it could
         self._command = format_command(directory)
-        self._mode_shell: RelayModeShell | None = None
-        self._needs_mode_shell = True
+        self._needs_shell = True  # as sshd makes relay sockets that the server cannot use, for all we know
 
     async def watch(self) -> None:
         """Wait until ssh ends, and raise `TransportError` with the reason."""
@@ -105,23 +107,6 @@ class SshTransport(Transport):
         except UpstreamUnavailable as error:
             raise TransportError(f"ssh does not forward to the control socket: {error}") from error
 
-    async def prepare_relay(self) -> None:
-        """Have a shell wait over there for the path of the next relay socket, if need be; raises OSError."""
-        if not self._needs_mode_shell:
-            return
-        if (waiting := self._mode_shell) is not None:
-            if waiting.is_waiting:
-                return
-            waiting.done.set()
-        self._mode_shell = await self._nursery.start(
-            run_relay_mode_shell,
-            self._command,
-            self._host,
-            self._reporter,
-            self._limits,
-            name="ssh: shell that sets the relay socket's mode",
-        )
-
     @contextlib.asynccontextmanager
     async def open_relay(self, path: str) -> AsyncIterator[None]:
         """Within, connections to `path` over there go to the application; raises `TransportError`."""
@@ -132,11 +117,28 @@ class SshTransport(Transport):
                 advice=f"AllowStreamLocalForwarding must be yes in its sshd_config ({said})",
             )
         try:
-            await self._open_to_server(path)
             yield
         finally:
             # Nobody waits for it: the next relay may be wanted meanwhile, and the end of ssh ends it, too.
             self._nursery.start_soon(self._stop_listening, path, name="ssh: cancel a forward")
+
+    async def admit_server(self, path: str) -> None:
+        """Make the relay socket of the mode that the server wants; a failure is told with what comes of it."""
+        self._mode_failure = ""
+        if not self._needs_shell:
+            return
+        self._reporter.send(LoginShell(is_running=True))
+        result = await self._run_script(_OPEN_TO_SERVER, path)
+        self._reporter.send(LoginShell(is_running=False))
+        if result.failure is None:
+            self._needs_shell = result.output != "open"  # sshd makes the next one as it made this one
+            return
+        # sshd may have made it so already; otherwise the server will refuse the registration.
+        self._mode_failure = (
+            f" (`chmod 660` of the relay socket failed at {self._place}: {result.failure}; "
+            "StreamLocalBindMask 0117 in its sshd_config makes that unnecessary)"
+        )
+        _log.debug("going on%s", self._mode_failure)
 
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
         """Return the error that tells the user most about a failure, given what ssh said."""
@@ -168,11 +170,12 @@ class SshTransport(Transport):
         if await self._change_forward("forward", path):
             return False
         await self._stop_listening(path)
-        await self._run_ssh(["--", self._host, _REMOVE], os.fsencode(path) + b"\n")
+        await self._run_script(_REMOVE, path)
         return True
 
     def _explain_refusal(self, error: RegistrationRefused) -> RegistrationRefused:
         """Return the server's refusal, with the reason why the relay socket's mode may be wrong, if it may."""
+        self._needs_shell = True  # sshd may have been told otherwise meanwhile
         if error.advice is None:
             return RegistrationRefused(error.what + self._mode_failure, hop=error.hop)
         return RegistrationRefused(error.what, advice=error.advice + self._mode_failure, hop=error.hop)
@@ -196,7 +199,7 @@ class SshTransport(Transport):
         """Take note that the server has taken the relay socket as it is."""
         self._target.lead_on()
         if self._mode_failure:  # so sshd made it as it should be
-            self._needs_mode_shell = False
+            self._needs_shell = False
         self.forget_warnings()
 
     @property
@@ -216,34 +219,19 @@ class SshTransport(Transport):
         if said := await self._change_forward("cancel", path):
             _log.debug("a forward that is no longer wanted stays: %s", said)
 
-    async def _open_to_server(self, path: str) -> None:
-        """Make the relay socket of the mode that the server wants; why that failed is kept in `_mode_failure`."""
-        self._mode_failure = ""
-        await self.prepare_relay()
-        shell, self._mode_shell = self._mode_shell, None
-        if shell is None:
-            return
-        if said := await shell.set_mode(path):
-            # sshd may have made it so already; otherwise the server will refuse the registration.
-            self._mode_failure = (
-                f" (`chmod 660` of the relay socket failed at {self._place}: {said}; "
-                "StreamLocalBindMask 0117 in its sshd_config makes that unnecessary)"
-            )
-            _log.warning("going on%s", self._mode_failure)
-        # sshd makes the next one as it made this one.
-        self._needs_mode_shell = not shell.was_open
-
     async def _is_socket(self, path: str) -> bool:
         """Whether a socket of that name is over there, as far as the user may see."""
-        status, _ = await self._run_ssh(["--", self._host, _IS_SOCKET], os.fsencode(path) + b"\n")
-        return status == 0
+        return (await self._run_script(_IS_SOCKET, path)).failure is None
 
-    async def _run_ssh(self, arguments: list[str], stdin: bytes = b"") -> tuple[int, str]:
+    async def _run_script(self, script: str, path: str) -> Result:
+        return await run_in_login_shell(self._command, self._host, script, path, self._limits)
+
+    async def _run_ssh(self, arguments: list[str]) -> tuple[int, str]:
         """Run ssh over the connection that stands; return its status and what it said."""
         with trio.move_on_after(self._limits.ssh_command_timeout):
             result = await trio.run_process(
                 [*self._command, *arguments],
-                stdin=stdin,
+                stdin=b"",
                 capture_stdout=True,
                 capture_stderr=True,
                 check=False,

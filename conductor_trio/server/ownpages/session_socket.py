@@ -135,7 +135,7 @@ class _SessionSocket:
                 self._described = self._described | {"state": "ended"}
             session = self._described | {
                 "you": self._principal,
-                "log": self._sessions.describe_events(self._route.id),
+                "log": self._sessions.describe_events(self._route.id, for_owner=self._principal == OWNER),
             }
             if (text := json.dumps(session)) != sent:
                 sent = text

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import attrs
 import trio
 
 from conductor_trio.access.origins import Policy
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.limits.constants import MAX_TOLD_PATH
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.poller import EdgePoller
@@ -130,3 +134,9 @@ class ExchangeContext:
     peer: Peer
     visitor: Stream
     requests: RequestReader
+
+    def report_failure(self, route_id: str, failure: str, request: RequestHead) -> None:
+        """Have the session's owner see how the application failed at a request; its query may be a secret."""
+        path = re.split("[?;]", request.target.decode("ascii"), maxsplit=1)[0]
+        where = f"{request.method.decode('ascii')} {path[:MAX_TOLD_PATH]}"
+        self.proxy.reports.note_failure(route_id, failure, where)

@@ -22,7 +22,7 @@ from conductor_trio.access.decide import (
 )
 from conductor_trio.access.grants import Principal
 from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamFailed
-from conductor_trio.errors import UpstreamUnavailable
+from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.pages.documents import OPTIONS_ANSWER, preflight_answer, status_page
 from conductor_trio.server.proxy.answering import Answerer
@@ -186,6 +186,8 @@ class Dispatcher:
     def _note_failure(self, error: UpstreamUnavailable, runtime: RouteRuntime, request: RequestHead) -> Reason:
         host = request.authority.host if request.authority else None
         self._context.proxy.log.debug("upstream_unavailable", host=host, error=str(error))
+        if error.fault is not UpstreamFault.SESSION_ENDED:  # which has its own event
+            self._context.report_failure(runtime.route_id, f"Answered {error.status}: {error}", request)
         runtime.failing_since = since = runtime.failing_since or time.time()
         return UpstreamFailed(status=error.status, fault=error.fault, what=str(error), since=since)
 

@@ -16,6 +16,9 @@ class SessionReports(Protocol):
     def note_wrong_token(self, route_id: str) -> None:
         """Remember for the owner that somebody has shown a wrong token."""
 
+    def note_failure(self, route_id: str, failure: str, where: str) -> None:
+        """Remember for the owner how the application failed, and at which request."""
+
 
 class SessionService(SessionReports, Protocol):
     """What the server's own pages ask of the control plane."""
@@ -23,8 +26,8 @@ class SessionService(SessionReports, Protocol):
     def describe(self, route: Route) -> dict[str, object]:
         """Return what the owner and those who were let in are told of a session, for JSON; times in Unix time."""
 
-    def describe_events(self, route_id: str) -> list[dict[str, object]]:
-        """Return a session's last events for JSON, the latest last."""
+    def describe_events(self, route_id: str, *, for_owner: bool = True) -> list[dict[str, object]]:
+        """Return a session's last events for JSON, the latest last: all of them, or those that others may see."""
 
     def execute_for(self, route: Route, command: StopSession | ShareSession | RevokeShare) -> Answer:
         """Carry an owner's command about this session out, and return the answer.

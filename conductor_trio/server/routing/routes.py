@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
 from conductor_trio.access.grants import Access
@@ -25,6 +27,8 @@ class Route:
     is_resumable: bool = False  #: whether its client is expected back when its link is lost
     is_borrowed: bool = False  #: whether the session is a predecessor's, which lends us its relay socket
     node: str = ""
+    #: When its client opened the control channel (monotonic time); before all of ours for what others left.
+    opened: float = -math.inf
     until: float | None = None  #: when the computer's time for it is over (Unix time), if known
 
     @property

@@ -85,7 +85,7 @@ class RouteTable:
         holders = self._holders(route)
         for holder in holders:
             if not holder.has_ended:
-                _check_takeover(route, holder, takeover)
+                self._check_takeover(route, holder, takeover)
         former = self.former_self(route)
         if former is not None and former.access.shares:
             route = attrs.evolve(route, access=former.access)
@@ -94,6 +94,30 @@ class RouteTable:
         self._put(route)
         self._publish(RouteUp(route=route))
         return route
+
+    def _check_takeover(self, route: Route, holder: Route, takeover: Takeover) -> None:
+        """Raise `RegistrationRefused` unless the route may take the names of that holder."""
+        is_own = hmac.compare_digest(holder.access.owner_hash, route.access.owner_hash)
+        is_same_user = holder.user in (route.user, None)
+        is_older = holder.is_attached and route.opened < holder.opened - self._limits.same_time
+        if is_same_user and is_own and is_older:
+            # What a client had sent that was killed or cut off since, and started or dialled anew.
+            raise RegistrationRefused(
+                f"name taken: the key {route.key} is in use by a session of yours with the same token, whose "
+                "client came after this one"
+            )
+        if is_same_user and (takeover is Takeover.ANY or (takeover is Takeover.OWN and is_own)):
+            return
+        if holder.is_detached:
+            raise RegistrationRefused(
+                f"name taken: the key {route.key} is kept for a session of yours whose link was lost; it is free "
+                "as soon as that has not come back for a while",
+                advice="choose another key, or take it over (-r)",
+            )
+        raise RegistrationRefused(
+            f"name taken: the key {route.key} is in use by another session of yours",
+            advice="end that one, choose another key, or take it over (-r)",
+        )
 
     def former_self(self, route: Route) -> Route | None:
         """Return what the same owner's session was before its link was lost, or before it was started anew."""
@@ -200,21 +224,3 @@ class RouteTable:
 def _expires(route: Route) -> float:
     assert isinstance(route.state, Detached | Ended)
     return route.state.expires
-
-
-def _check_takeover(route: Route, holder: Route, takeover: Takeover) -> None:
-    """Raise `RegistrationRefused` unless the route may take the names of that holder."""
-    is_own = hmac.compare_digest(holder.access.owner_hash, route.access.owner_hash)
-    is_same_user = holder.user in (route.user, None)
-    if is_same_user and (takeover is Takeover.ANY or (takeover is Takeover.OWN and is_own)):
-        return
-    if holder.is_detached:
-        raise RegistrationRefused(
-            f"name taken: the key {route.key} is kept for a session of yours whose link was lost; it is free as "
-            "soon as that has not come back for a while",
-            advice="choose another key, or take it over (-r)",
-        )
-    raise RegistrationRefused(
-        f"name taken: the key {route.key} is in use by another session of yours",
-        advice="end that one, choose another key, or take it over (-r)",
-    )

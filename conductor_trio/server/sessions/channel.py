@@ -12,9 +12,10 @@ import attrs
 import trio
 
 from conductor_trio.control.events import ClientEvent, Leave, ServerEvent
-from conductor_trio.control.machine import ServerProtocol
+from conductor_trio.control.machine import FromClient, ServerProtocol
 from conductor_trio.control.messages import Accepted, Banner, Refused, Registration
 from conductor_trio.control.owner_commands import Answer, Command
+from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 from conductor_trio.control.states import ChannelClosed, LastSurplusLine, ServerState, SurplusLine
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits.server import ServerLimits
@@ -29,7 +30,7 @@ class ChannelEnded(Exception):
 class ControlChannel:
     """One control channel; whoever opened the stream closes it.
 
-    `last_heard` is trio's time at which the client was last heard, or else connected.
+    `opened` is trio's time at which the client connected, `last_heard` that at which it was last heard, if it was.
     """
 
     def __init__(self, stream: SocketStream, limits: ServerLimits) -> None:
@@ -37,9 +38,9 @@ class ControlChannel:
         self._limits = limits
         self._protocol = ServerProtocol(max_surplus=limits.max_control_lines)
         self._is_sending = False
-        self.last_heard = trio.current_time()
+        self.opened = self.last_heard = trio.current_time()
 
-    async def send(self, message: Banner | Accepted | Refused | Answer) -> None:
+    async def send(self, message: Banner | RelayInspected | Accepted | Refused | Answer) -> None:
         """Send the greeting, a reply or an answer; a client that does not read ends the channel: `STREAM_LOST`."""
         line = self._protocol.send(message)
         self._is_sending = True
@@ -57,8 +58,8 @@ class ControlChannel:
         if not self._is_sending and self._stream.send_nowait(line) not in (0, len(line)):
             raise trio.BrokenResourceError("half a line was sent, and no more can be")
 
-    async def receive_request(self) -> Registration | Command:
-        """Wait for the registration, or for a command, without end; once begun, a line must come in time.
+    async def receive_request(self) -> InspectRelay | Registration | Command:
+        """Wait for a question or the registration, or for a command, without end; a line must come in time.
 
         Raises `RegistrationRefused` with what to tell the client, and `ChannelEnded`.
         """
@@ -66,13 +67,13 @@ class ControlChannel:
             case ChannelClosed():
                 raise ChannelEnded
             case request:
-                assert isinstance(request, Registration | Command)
+                assert isinstance(request, InspectRelay | Registration | Command)
                 return request
 
     async def receive_command(self) -> Command:
         """Wait for the next command, after one that was answered; waits and raises as `receive_request` does."""
         request = await self.receive_request()
-        assert not isinstance(request, Registration)
+        assert isinstance(request, Command)
         return request
 
     async def receive_event(self) -> ClientEvent | ChannelClosed:
@@ -105,9 +106,7 @@ class ControlChannel:
         limits = attrs.evolve(self._limits, linger_timeout=moment, linger_quiet_timeout=moment)
         await end_gently(self._stream, limits)
 
-    async def _receive(
-        self,
-    ) -> Registration | Command | ClientEvent | SurplusLine | LastSurplusLine | ChannelClosed:
+    async def _receive(self) -> FromClient:
         with trio.CancelScope() as scope:
             while (event := self._protocol.next_event()) is None:
                 if self._protocol.has_partial_line and scope.deadline == math.inf:

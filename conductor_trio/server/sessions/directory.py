@@ -104,6 +104,10 @@ class SessionDirectory:
         """Where the client has the SSH server listen."""
         return os.path.join(self.path, RELAY_NAME)
 
+    def may_connect(self) -> bool:
+        """Whether the relay socket is there, and lets us connect to it as it is."""
+        return os.access(self.relay_path, os.W_OK, effective_ids=True)
+
     def close_to_others(self) -> None:
         """Let nobody else add to the directory from now on."""
         close_directory(self.path)

@@ -7,16 +7,17 @@ from collections import deque
 
 import attrs
 
-from conductor_trio.limits.constants import MAX_SESSION_EVENTS
+from conductor_trio.limits.constants import MAX_SESSION_EVENTS, MAX_SESSION_FAILURES
 
 
 @attrs.define(eq=False)
 class Entry:
-    """Something that happened, and how often in a row; `at` is the Unix time of the last."""
+    """Something that happened, and how often; `at` is the Unix time of the last."""
 
     text: str
     at: float
     count: int = 1
+    failure: str | None = None  #: which failure it was, if that is what it tells of
 
 
 class EventLog:
@@ -33,6 +34,24 @@ class EventLog:
         else:
             self._entries.append(Entry(text, time.time()))
 
-    def describe(self) -> list[dict[str, object]]:
-        """Return the events for JSON, the latest last."""
-        return [attrs.asdict(entry) for entry in self._entries]
+    def note_failure(self, failure: str, where: str) -> None:
+        """Remember a failure of the application, and where it was seen last.
+
+        Each has one entry, and there are so many at most: one that always fails pushes nothing else out.
+        """
+        failures = [entry for entry in self._entries if entry.failure is not None]
+        entry = next((entry for entry in failures if entry.failure == failure), None)
+        count = 1 if entry is None else entry.count + 1
+        if entry is None and len(failures) >= MAX_SESSION_FAILURES:
+            entry = failures[0]
+        if entry is not None:
+            self._entries.remove(entry)
+        self._entries.append(Entry(f"{failure}; last for {where}", time.time(), count, failure))
+
+    def describe(self, *, for_owner: bool = True) -> list[dict[str, object]]:
+        """Return the events for JSON, the latest last; failures, which tell what was asked for, only to owners."""
+        return [
+            {"text": entry.text, "at": entry.at, "count": entry.count}
+            for entry in self._entries
+            if for_owner or entry.failure is None
+        ]

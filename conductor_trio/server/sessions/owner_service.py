@@ -91,14 +91,19 @@ class OwnerService:
             }
         return told
 
-    def describe_events(self, route_id: str) -> list[dict[str, object]]:
-        """Return a session's last events for JSON, the latest last."""
+    def describe_events(self, route_id: str, *, for_owner: bool = True) -> list[dict[str, object]]:
+        """Return a session's last events for JSON, the latest last: all of them, or those that others may see."""
         record = self._context.records.get(route_id)
-        return record.event_log.describe() if record else []
+        return record.event_log.describe(for_owner=for_owner) if record else []
 
     def note_wrong_token(self, route_id: str) -> None:
         """Remember for the owner that somebody has shown a wrong token."""
         self._note(route_id, "A wrong token was shown")
+
+    def note_failure(self, route_id: str, failure: str, where: str) -> None:
+        """Remember for the owner how the application failed, and at which request."""
+        if (record := self._context.records.get(route_id)) is not None:
+            record.event_log.note_failure(failure, where)
 
     def redeem(self, route: Route, share: Share, token_hash: TokenHash) -> None:
         """Spend a one-time share's link on the browser that will show the token of that hash."""

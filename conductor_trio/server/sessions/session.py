@@ -22,6 +22,7 @@ from conductor_trio.access.tokens import EMPTY_TOKEN_HASH
 from conductor_trio.control.events import Leave, Pong, Ready, Replaced, Stop
 from conductor_trio.control.messages import OWNER_COMMANDS, RESUME, Accepted, Banner, Registration
 from conductor_trio.control.owner_commands import Command
+from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 from conductor_trio.control.states import ChannelClosed
 from conductor_trio.errors import RegistrationRefused, UpstreamUnavailable
 from conductor_trio.log import Logger
@@ -85,7 +86,9 @@ class Session:
 
     async def _run_in_directory(self, directory: SessionDirectory) -> None:
         await self.channel.send(Banner(directory=directory.path))
-        request = await self.channel.receive_request()
+        while isinstance(request := await self.channel.receive_request(), InspectRelay):
+            # The directory stays open to others, and so to the client's own shell over there.
+            await self.channel.send(RelayInspected(is_open=directory.may_connect()))
         directory.close_to_others()
         if isinstance(request, Registration):
             await self._serve_client(request, directory)
@@ -185,6 +188,7 @@ class Session:
             state=Starting(since=now) if registration.is_starting else Live(since=now),
             relay_path=directory.relay_path,
             is_resumable=RESUME in registration.extensions,
+            opened=self.channel.opened,
             node=registration.node,
             until=registration.until,
         )

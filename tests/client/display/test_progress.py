@@ -64,11 +64,14 @@ def test_the_way_to_the_link() -> None:
     assert not teller.progress.is_ssh_asking(teller.now)
     teller.now += 3
     assert teller.status() == "waiting for the gateway's server | 3 s"
-    assert teller.tell(CONTROL) == []
+    assert teller.tell(CONTROL, events.LoginShell(is_running=True)) == []
+    teller.now += 4
+    assert teller.status() == "waiting for your login shell at the gateway | 4 s"
+    assert teller.tell(events.LoginShell(is_running=False)) == []
     teller.now += 12
     assert teller.status() == "waiting for the application to listen | 12 s"
     ready, link = teller.tell(LIVE)
-    assert ready == "Ready after 17 s. Whoever has this link has your application:"
+    assert ready == "Ready after 21 s. Whoever has this link has your application:"
     assert link == LINK
     assert teller.status() == f"{HOST} | Ctrl-C ends it"
     assert teller.progress.url == LINK

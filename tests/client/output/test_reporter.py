@@ -29,6 +29,7 @@ def lost(what: str, attempt: int = 1) -> events.Reconnecting:
         ([events.Execute(command=("a",), pid=7)], []),
         ([events.Execute(command=("a",), pid=7, recipe="lab")], [(INFO, "starting as the recipe lab says")]),
         ([events.SshLine(text="hello")], [(INFO, "ssh: hello")]),
+        ([events.LoginShell(is_running=True), events.LoginShell(is_running=False)], []),
         ([events.SshLine(text="hello", is_repeated=True)], [(DEBUG, "ssh: hello")]),
         # The loss is told once, with what comes next.
         ([events.Dead(what="gone")], []),

@@ -13,7 +13,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.transport.base import LinkSilent, ServerAway
 from conductor_trio.control.events import Move, Ping, Pong, Ready, Stop
-from conductor_trio.control.messages import EXTENSIONS, OWNER_COMMANDS, RESUME, STARTING, Registration
+from conductor_trio.control.messages import EXTENSIONS, OWNER_COMMANDS, RELAY, RESUME, STARTING, Registration
 from conductor_trio.control.owner_commands import ListSessions
 from conductor_trio.errors import LocalProtocolError, RegistrationRefused, RemoteProtocolError, TransportError
 from conductor_trio.limits.client import ClientLimits
@@ -103,6 +103,22 @@ async def test_leaving_waits_for_the_server_to_take_notice(autojump_clock: trio.
         await channel.leave()
     assert trio.current_time() - started == pytest.approx(LIMITS.leave_timeout)
     assert await theirs.receive_some(4096) == b'{"event": "leave"}\n'
+
+
+@pytest.mark.parametrize(("word", "is_open"), [("open", True), ("closed", False)])
+async def test_a_server_that_looks_at_the_relay_socket_is_asked(word: str, is_open: bool) -> None:
+    channel, theirs = await open_channel(RELAY)
+    await theirs.send_all(f'{{"status": "ok", "relay": "{word}"}}\n{{"status": "ok", "urls": []}}\n'.encode())
+    assert await channel.finds_relay_open() is is_open
+    assert await theirs.receive_some(4096) == b'{"relay": "inspect"}\n'
+    await channel.register(Registration(auth=DIGEST, key=None))
+
+
+async def test_another_server_is_not_asked_about_the_relay_socket() -> None:
+    channel, theirs = await open_channel()
+    assert not await channel.finds_relay_open()
+    with trio.move_on_after(0):
+        assert not await theirs.receive_some(4096)
 
 
 async def test_a_command_is_answered_or_refused() -> None:

@@ -1,4 +1,4 @@
-"""What a transport need not do: without more, it explains nothing and prepares nothing."""
+"""What a transport need not do: without more, it explains nothing, and its relays are open to the server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ async def test_an_error_is_its_own_explanation(error: ConductorError, thorough: 
         assert await transport.explain(error, thorough=thorough) is error
 
 
-async def test_a_relay_needs_no_preparation() -> None:
+async def test_a_relay_needs_nothing_more() -> None:
     server = FakeServer()
     async with server.open_transport() as transport:
-        await transport.prepare_relay()
         transport.forget_warnings()
         async with transport.open_relay("/r"):
+            await transport.admit_server("/r")
             transport.note_success()
             assert server.relays == {"/r"}
         assert not server.relays

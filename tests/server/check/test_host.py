@@ -14,7 +14,7 @@ import trustme
 from conductor_trio.commandline.parser import parse
 from conductor_trio.errors import ConfigError
 from conductor_trio.findings import Finding, Status
-from conductor_trio.server.check.host import check_host, judge_sshd
+from conductor_trio.server.check.host import check_host
 from conductor_trio.server.cli.arguments import read_settings
 from conductor_trio.server.cli.table import SERVER
 from tests.support.needs import require_program, require_root
@@ -141,21 +141,6 @@ def test_sockets_of_the_parent(short_tmp: Path) -> None:
 def test_files(short_tmp: Path) -> None:
     assert check(short_tmp, "--max-visitors", "10", "--max-sessions", "10")["open files"].status is Status.OK
     assert "LimitNOFILE=" in check(short_tmp, "--max-visitors", "9999999")["open files"].advice
-
-
-@pytest.mark.parametrize(
-    ("told", "statuses"),
-    [
-        (("yes", "no", "0117", "10"), "ok ok ok ok"),
-        (("all", "no", "0177", "0"), "ok ok warning warning"),
-        (("no", "yes", "0117", "10"), "failed failed ok ok"),
-        (("local", "no", "0117", "10"), "failed ok ok ok"),
-    ],
-)
-def test_what_sshd_is_told(told: tuple[str, str, str, str], statuses: str) -> None:
-    names = ("allowstreamlocalforwarding", "disableforwarding", "streamlocalbindmask", "clientaliveinterval")
-    found = judge_sshd(dict(zip(names, told, strict=True)))
-    assert [finding.status.value for finding in found] == statuses.split()
 
 
 async def test_for_people(short_tmp: Path) -> None:

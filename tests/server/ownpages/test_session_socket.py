@@ -153,6 +153,19 @@ async def test_it_tells_what_happens(short_tmp: Path) -> None:
         assert TOKEN.decode() not in json.dumps(told)
 
 
+async def test_the_owner_alone_sees_at_which_requests_the_application_failed(short_tmp: Path) -> None:
+    async with (
+        open_engine(short_tmp, Application(b"rubbish\r\n\r\n"), limits=LIMITS) as engine,
+        open_page(engine) as page,
+    ):
+        give(engine, make_share())
+        assert (await ask(engine.connect(), request(b"GET /thesis.tex HTTP/1.1"))).status == 502
+        told = await next_session(page, lambda told: bool(told["log"]))
+        assert told["log"][-1]["text"].endswith("; last for GET /thesis.tex")
+        async with open_page(engine, LINK_TOKEN) as guest:
+            assert (await next_session(guest, lambda told: True))["log"] == []
+
+
 async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:
     heard: list[ServerEvent] = []
     async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine, open_page(engine) as page:

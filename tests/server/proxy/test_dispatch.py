@@ -100,6 +100,36 @@ async def test_a_request_goes_to_the_application(short_tmp: Path) -> None:
         assert len(origin.connections) == 1  # which is kept
 
 
+# Failures.
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"", "without"),
+        (b"rubbish\r\n\r\n", "status line"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", "Content-Length"),
+    ],
+)
+async def test_why_the_application_failed_is_told_its_owner(answer: bytes, why: str, short_tmp: Path) -> None:
+    async with open_origin(short_tmp / "app", answering(answer)):
+        with open_stage(short_tmp / "app") as stage:
+            for target in (b"/a", b"/b/c;s=secret?token=secret"):
+                assert (await stage.ask(request(b"GET %b HTTP/1.1" % target))).startswith(b"HTTP/1.1 502 ")
+            [told] = stage.bench.planes.service.describe_events(stage.bench.route.id)
+            text = str(told["text"])
+            assert text.startswith("Answered 502: ") and why.lower() in text.lower()
+            assert text.endswith("; last for GET /b/c") and told["count"] == 2
+
+
+async def test_so_it_is_where_nobody_listens() -> None:
+    with open_stage("/nowhere/socket") as stage:
+        await stage.ask(request(b"GET /%b HTTP/1.1" % (b"x" * 1000)))
+        [told] = stage.bench.planes.service.describe_events(stage.bench.route.id)
+        assert "cannot connect: No such file or directory; last for GET /xxx" in str(told["text"])
+        assert len(str(told["text"])) < 300
+
+
 # Guesses.
 
 

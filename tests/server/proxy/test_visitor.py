@@ -93,6 +93,10 @@ class Breaking:
         """Fail."""
         raise RuntimeError(route_id)
 
+    def note_failure(self, route_id: str, failure: str, where: str) -> None:
+        """Fail."""
+        raise RuntimeError(route_id, failure, where)
+
 
 async def test_what_fails_inside_takes_nobody_else_along() -> None:
     planes = open_planes()

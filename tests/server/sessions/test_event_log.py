@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conductor_trio.limits.constants import MAX_SESSION_EVENTS
+from conductor_trio.limits.constants import MAX_SESSION_EVENTS, MAX_SESSION_FAILURES
 from conductor_trio.server.sessions.event_log import EventLog
 
 
@@ -43,3 +43,37 @@ def test_the_oldest_are_forgotten() -> None:
     for _ in range(10 * MAX_SESSION_EVENTS):  # a flood of one kind pushes out no more than one
         log.note("A wrong token")
     assert told(log)[0] == ("event 4", 1) and told(log)[-1] == ("A wrong token", 10 * MAX_SESSION_EVENTS)
+
+
+def test_each_failure_has_one_entry_which_is_as_late_as_the_last_of_its_kind() -> None:
+    log = EventLog()
+    log.note("The link is there")
+    for failure, where in (("lost", "GET /a"), ("garbled", "GET /b"), ("lost", "POST /c"), ("lost", "GET /d")):
+        log.note_failure(failure, where)
+    log.note("The link was lost")
+    assert told(log) == [
+        ("The link is there", 1),
+        ("garbled; last for GET /b", 1),
+        ("lost; last for GET /d", 3),
+        ("The link was lost", 1),
+    ]
+
+
+def test_an_application_that_always_fails_pushes_nothing_else_out() -> None:
+    """Whatever it thinks of."""
+    log = EventLog()
+    log.note("The link is there")
+    for number in range(10 * MAX_SESSION_EVENTS):
+        log.note_failure(f"failure {number}", "GET /")
+        log.note_failure("the usual one", f"GET /{number}")
+    assert told(log)[0] == ("The link is there", 1)
+    assert len(told(log)) == 1 + MAX_SESSION_FAILURES
+    assert told(log)[-1] == (f"the usual one; last for GET /{number}", 10 * MAX_SESSION_EVENTS)
+
+
+def test_others_than_the_owner_do_not_see_what_was_asked_for() -> None:
+    log = EventLog()
+    log.note_failure("lost", "GET /secret.ipynb")
+    log.note("The link is there")
+    assert [entry["text"] for entry in log.describe(for_owner=False)] == ["The link is there"]
+    assert all(entry.keys() == {"text", "at", "count"} for entry in log.describe())

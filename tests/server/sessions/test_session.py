@@ -51,7 +51,7 @@ async def test_a_session_as_the_original_client_has_it(bench: Bench) -> None:
         assert banner == {
             "directory": str(client.directory),
             "status": "ok",
-            "extensions": ["owner", "resume", "starting"],
+            "extensions": ["owner", "relay", "resume", "starting"],
         }
         assert client.directory.parent == bench.runtime_dir / "sockets"
         assert client.directory.name.startswith(f"{USER}-")
@@ -65,6 +65,26 @@ async def test_a_session_as_the_original_client_has_it(bench: Bench) -> None:
         assert stat.S_IMODE(client.directory.stat().st_mode) == 0o770
         assert bench.routes.find(f"app-{LABEL}.apps.test") is not None
     await wait_idle(bench)
+
+
+async def test_the_relay_socket_is_looked_at_before_the_registration(bench: Bench) -> None:
+    """As often as the client likes; it is still open to the client then."""
+    with bench.connect() as client:
+        await client.greet()
+
+        async def inspect() -> object:
+            await client.send(b'{"relay": "inspect"}\n')
+            answer = await client.receive()
+            assert answer is not None and set(answer) == {"status", "relay"}
+            return answer["relay"]
+
+        assert await inspect() == "closed"
+        client.listen()
+        assert await inspect() == "open"
+        assert await inspect() == "open"
+        assert stat.S_IMODE(client.directory.stat().st_mode) == 0o3777
+        assert (await client.register(key="app"))["status"] == "ok"
+        assert stat.S_IMODE(client.directory.stat().st_mode) == 0o770
 
 
 async def test_each_pattern_gives_a_url_in_order(runtime_dir: Path) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import attrs
 import pytest
 
 from conductor_trio.server.routing.states import Cause, Detached, Ended
 from tests.support.routes import make_route
 from tests.support.session_bench import (
     LABEL,
+    LIMITS,
     OTHER_HASH,
     Bench,
+    open_bench,
 )
 
 HOST = f"app-{LABEL}.apps.test"
@@ -133,3 +138,57 @@ async def test_a_name_is_never_taken_from_another_user(bench: Bench) -> None:
         assert answer["status"] == "error" and "name taken" in answer["reason"]
     assert bench.routes.find(HOST) is mallory
     bench.routes.change(mallory.id, Cause.LEFT)
+
+
+# Whose channel came first.
+
+
+@pytest.fixture
+async def bench_to_the_instant(runtime_dir: Path) -> AsyncIterator[Bench]:
+    """Serve clients, of whom none counts as having come at the same time as another."""
+    async with open_bench(runtime_dir, limits=attrs.evolve(LIMITS, same_time=0.0)) as bench:
+        yield bench
+
+
+@pytest.mark.parametrize("takeover", ["own", "any"])
+async def test_what_a_killed_client_had_sent_takes_nothing_from_the_one_started_after_it(
+    bench_to_the_instant: Bench, takeover: str
+) -> None:
+    """Its registration may come late, over a network that stood still."""
+    bench = bench_to_the_instant
+    with bench.connect() as killed:
+        await killed.greet()
+        killed.listen()
+        with bench.connect() as client:
+            await client.go_live(**RESUMES)
+            answer = await killed.register(**RESUMES, takeover=takeover)
+            assert answer["status"] == "error" and "came after this one" in answer["reason"]
+            found = bench.routes.find(HOST)
+            assert found is not None and found.is_live
+        # The name is only lost now, and so free for its owner.
+        await bench.wait_state(HOST, Detached)
+    with bench.connect() as client:
+        await client.go_live(**RESUMES)
+
+
+async def test_one_that_came_earlier_may_have_a_name_that_is_only_kept(bench_to_the_instant: Bench) -> None:
+    bench = bench_to_the_instant
+    with bench.connect() as patient:
+        await patient.greet()
+        patient.listen()
+        with bench.connect() as client:
+            await client.go_live(**RESUMES)
+        await bench.wait_state(HOST, Detached)
+        assert (await patient.register(**RESUMES))["status"] == "ok"
+
+
+async def test_with_another_token_it_is_taken_by_who_asked_for_that(bench_to_the_instant: Bench) -> None:
+    bench = bench_to_the_instant
+    with bench.connect() as patient:
+        await patient.greet()
+        patient.listen()
+        with bench.connect() as client:
+            await client.go_live(**RESUMES)
+            answer = await patient.register(**RESUMES, auth=OTHER_HASH, takeover="any")
+            assert answer["status"] == "ok"
+            assert await client.receive() == {"event": "replaced"}

@@ -91,7 +91,10 @@ class Exchange:
             return await self._run_upstream(first)
         except VisitorUnreachable:
             return Outcome.ABORT
-        except (ClientDisconnected, ResponseTruncated):
+        except ClientDisconnected:
+            return self.cut_outcome
+        except ResponseTruncated as error:
+            self._context.report_failure(runtime.route_id, f"Cut a response short: {error}", self.request)
             return self.cut_outcome
         finally:
             runtime.leave(self._listener.connection)

@@ -277,6 +277,8 @@ async def test_a_response_that_is_cut_looks_cut(begin: bytes, end: bytes, versio
         with pytest.raises(Truncated) as caught:
             await visitor.receive_response()
         assert caught.value.body == b"abc"
+        [told] = engine.planes.service.describe_events(engine.route_id)
+        assert str(told["text"]).startswith("Cut a response short: ")
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])

@@ -84,12 +84,21 @@ async def _wait_result(process: trio.Process, stdout: int, stderr: int, limits: 
                 pass
 
         nursery.start_soon(collect, name="login shell: standard error")
-        while await _read(stdout, said, limits):
-            if found := _RESULT.search(said):
-                nursery.cancel_scope.cancel()
-                return _read_result(found)
+        found = await _find_result(stdout, said, limits)
+        if found is not None:
+            nursery.cancel_scope.cancel()
+    if found is not None:
+        return _read_result(found)
     status = await process.wait()
     return Result(failure=_last_line(errors) or _last_line(said) or f"exit status {status}")
+
+
+async def _find_result(descriptor: int, said: bytearray, limits: ClientLimits) -> re.Match[bytes] | None:
+    """Read until the result has come, and return it; None at the end without one."""
+    while await _read(descriptor, said, limits):
+        if found := _RESULT.search(said):
+            return found
+    return None
 
 
 async def _read(descriptor: int, said: bytearray, limits: ClientLimits) -> bool:

@@ -1,7 +1,7 @@
 """``conductor-trio-server check``: whether this host can be a gateway, and what to do where not.
 
-`host` looks at directories, sshd, the name service, limits and certificates, and gives findings; `certificate`
-reads when one ends.
+`host` looks at directories, the name service, limits and certificates, and gives findings; `sshd` looks at the SSH
+server's settings; `certificate` reads when one ends.
 
 May import everything below `app`. Never here: anything that changes the host.
 

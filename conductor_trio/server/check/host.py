@@ -7,26 +7,24 @@ import grp
 import os
 import pwd
 import resource
-import shutil
 import socket
 import ssl
 import stat
-import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from conductor_trio.access.hostnames import HostPattern, check_patterns, parse_pattern
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Finding, Status
-from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT, SSHD_TIMEOUT
+from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.check.certificate import read_expiry
+from conductor_trio.server.check.sshd import check_sshd
+from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 
 _DAY = 86400.0
-# Where distributions put sshd, which is on root's PATH only.
-_SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 _LOCAL = ".localhost"
 _SAMPLE_KEY, _SAMPLE_USER = "check", "nobody"
 _FILES_PER_CONNECTION = 2
@@ -44,7 +42,7 @@ def check_host(settings: ServerSettings, environment: Mapping[str, str]) -> Find
     yield from _check_public_socket(settings)
     yield from _check_inherited(environment)
     yield from _check_files(settings)
-    yield from _check_sshd()
+    yield from check_sshd()
 
 
 def _ok(place: str, detail: str) -> Finding:
@@ -192,7 +190,11 @@ def _sample(pattern: HostPattern) -> str:
 def _check_tls(settings: ServerSettings) -> Findings:
     place = "TLS"
     if settings.tls is None:
-        yield _skipped(place, "not given; a front proxy has to speak it")
+        plain = find_plain_http(settings, _visitors_addresses(settings))
+        if plain is None:
+            yield _skipped(place, "not given; a front proxy has to speak it")
+        else:
+            yield _warning(place, plain.what, plain.advice)
         return
     from conductor_trio.server.lifecycle.tls import make_tls_context
 
@@ -204,6 +206,18 @@ def _check_tls(settings: ServerSettings) -> Findings:
     with contextlib.suppress(ConfigError):  # it has been told
         for text in settings.patterns:
             yield _check_certificate(settings.tls, _sample(parse_pattern(text)))
+
+
+def _visitors_addresses(settings: ServerSettings) -> list[str]:
+    """Return the addresses at which visitors are to come by TCP; none where that cannot be told."""
+    if settings.port is None:
+        return []
+    with contextlib.suppress(OSError):
+        found = socket.getaddrinfo(
+            settings.host or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        return [str(address[0]) for *_, address in found]
+    return []
 
 
 def _check_certificate(tls: TlsSettings, host: str) -> Finding:
@@ -285,61 +299,3 @@ def _check_files(settings: ServerSettings) -> Findings:
     else:
         advice = f"LimitNOFILE={wanted}, or lower --max-visitors and --max-sessions"
         yield _warning(place, f"{hard} are allowed, and {wanted} needed for as many as may come", advice)
-
-
-def _check_sshd() -> Findings:
-    place = "sshd"
-    sshd = shutil.which("sshd", path=_SYSTEM_PATH)
-    if sshd is None:
-        yield _skipped(place, "there is none here")
-        return
-    if os.geteuid() != 0:
-        yield _skipped(place, "only root can ask it for its settings")
-        return
-    try:
-        done = subprocess.run([sshd, "-T"], capture_output=True, text=True, timeout=SSHD_TIMEOUT, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        yield _skipped(place, f"it does not tell its settings: {error}")
-        return
-    if done.returncode != 0:
-        said = " ".join(done.stderr.split()) or f"status {done.returncode}"
-        yield _failed(place, f"it does not take its settings: {said}", "correct sshd_config")
-        return
-    yield from judge_sshd(dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line))
-
-
-_Judge = Callable[[str], bool]
-
-# Settings, what is good, how bad it is otherwise, and why.
-_SSHD: tuple[tuple[str, _Judge, Status, str], ...] = (
-    (
-        "AllowStreamLocalForwarding",
-        lambda value: value in ("yes", "all"),
-        Status.FAILED,
-        "yes: clients come by it",
-    ),
-    ("DisableForwarding", lambda value: value == "no", Status.FAILED, "no: clients come by forwarding"),
-    (
-        "StreamLocalBindMask",
-        lambda value: value.lstrip("0") == "117",
-        Status.WARNING,
-        "0117: otherwise each client runs chmod, for which its user needs a login shell",
-    ),
-    (
-        "ClientAliveInterval",
-        lambda value: value != "0",
-        Status.WARNING,
-        "10: otherwise a cut link may keep a name for hours",
-    ),
-)
-
-
-def judge_sshd(told: Mapping[str, str]) -> Findings:
-    """Yield what is to be said of sshd's settings, by their names in lower case, outside of Match."""
-    for name, is_good, otherwise, why in _SSHD:
-        value = told.get(name.lower(), "unknown")
-        if is_good(value):
-            yield _ok("sshd", f"{name} {value}")
-        else:
-            advice = f"set it to {why}"
-            yield Finding(check="sshd", status=otherwise, detail=f"{name} {value}", advice=advice)

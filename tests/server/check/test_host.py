@@ -14,7 +14,7 @@ import trustme
 from conductor_trio.commandline.parser import parse
 from conductor_trio.errors import ConfigError
 from conductor_trio.findings import Finding, Status
-from conductor_trio.server.check.host import check_host, judge_sshd
+from conductor_trio.server.check.host import check_host
 from conductor_trio.server.cli.arguments import read_settings
 from conductor_trio.server.cli.table import SERVER
 from tests.support.needs import require_program, require_root
@@ -117,6 +117,22 @@ def test_certificates(short_tmp: Path, name: str, days: int, status: Status, sai
     assert said in found.detail + found.advice
 
 
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["-d", "{key}-{user}.localhost"], Status.SKIPPED, "a front proxy has to speak it"),
+        (["-d", "{key}-{user}.apps.invalid"], Status.WARNING, "--trusted-proxy"),
+        (["-d", "{key}-{user}.apps.invalid", "--trusted-proxy", "127.0.0.1"], Status.SKIPPED, "front proxy"),
+        (["--host", ""], Status.WARNING, "0.0.0.0"),
+        (["--host", "no-such-host.invalid"], Status.SKIPPED, "front proxy"),
+    ],
+)
+def test_plain_http(short_tmp: Path, options: list[str], status: Status, said: str) -> None:
+    found = check(short_tmp, *options)["TLS"]
+    assert found.status is status
+    assert said in found.detail + found.advice
+
+
 def test_a_certificate_that_is_not_there(short_tmp: Path) -> None:
     assert check_tls(short_tmp).status is Status.FAILED
 
@@ -141,21 +157,6 @@ def test_sockets_of_the_parent(short_tmp: Path) -> None:
 def test_files(short_tmp: Path) -> None:
     assert check(short_tmp, "--max-visitors", "10", "--max-sessions", "10")["open files"].status is Status.OK
     assert "LimitNOFILE=" in check(short_tmp, "--max-visitors", "9999999")["open files"].advice
-
-
-@pytest.mark.parametrize(
-    ("told", "statuses"),
-    [
-        (("yes", "no", "0117", "10"), "ok ok ok ok"),
-        (("all", "no", "0177", "0"), "ok ok warning warning"),
-        (("no", "yes", "0117", "10"), "failed failed ok ok"),
-        (("local", "no", "0117", "10"), "failed ok ok ok"),
-    ],
-)
-def test_what_sshd_is_told(told: tuple[str, str, str, str], statuses: str) -> None:
-    names = ("allowstreamlocalforwarding", "disableforwarding", "streamlocalbindmask", "clientaliveinterval")
-    found = judge_sshd(dict(zip(names, told, strict=True)))
-    assert [finding.status.value for finding in found] == statuses.split()
 
 
 async def test_for_people(short_tmp: Path) -> None:

@@ -82,11 +82,13 @@ def may_use_cookie(head: RequestHead, policy: Policy) -> bool:
     pages, and have GET requests do things. A browser that says nothing passes, as it always did.
     """
     site = _fetch_site(head)
-    if site is None or site in _OWN_SITES:
+    if site is None or site == b"same-origin":
         return True
     if _is_allowed(_sender(head), policy):
         return True
-    return is_visit(head) and head.values(b"sec-fetch-dest") == [b"document"]
+    if head.values(b"sec-purpose"):  # Chromium says "none" of what any page's speculation rules have it ask ahead
+        return False
+    return site in _OWN_SITES or (is_visit(head) and head.values(b"sec-fetch-dest") == [b"document"])
 
 
 def is_visit(head: RequestHead) -> bool:

@@ -21,7 +21,7 @@ a{color:var(--act)}
 .row label{margin:.4rem 0 .2rem}select{font:inherit;width:100%;padding:.6rem .5rem;border-radius:.4rem;\
 border:1px solid var(--soft);background:var(--paper);color:var(--ink)}
 .check{display:flex;gap:.5rem;align-items:center;font-weight:400}.check input{width:auto}
-.quiet{background:var(--paper);color:var(--act)}.state{font-weight:600}
+.state{font-weight:600}
 [hidden]{display:none!important}
 """
 

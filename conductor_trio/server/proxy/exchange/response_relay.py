@@ -7,6 +7,8 @@ import enum
 import trio
 
 from conductor_trio.access.cors import sharing_fields
+from conductor_trio.access.planted_cookies import forget_large
+from conductor_trio.access.transport_security import transport_security_fields
 from conductor_trio.errors import RemoteProtocolError, UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.body import (
     EndOfMessage,
@@ -59,7 +61,9 @@ class ResponseRelay:
         self._upstream = upstream
         self._request = request
         self._pump = pump
-        self._reader = ResponseReader(request.method, context.proxy.limits, runtime.heads)
+        host = request.authority.host.encode() if request.authority else b""
+        self._reader = ResponseReader(request.method, context.proxy.limits, runtime.heads, host=host)
+        self._peer = context.peer
         self._has_switched = False
         self._framing: ResponseFraming | None = None  # set when a final response's head goes out
         self._chunks_out = False
@@ -189,5 +193,10 @@ class ResponseRelay:
         self._framing = plan_response_framing(self._request, head, may_keep=may_keep)
         self._chunks_out = self._framing.chunked
         self._upstream_stays &= head.keep_alive and head.body.framing is not Framing.CLOSE
-        shared = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
-        return format_response_head(self._request, head, self._framing, date=self._proxy.date.now(), added=shared)
+        added = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
+        https = self._peer.uses_https(self._request)
+        if not head.has_transport_security:
+            added += transport_security_fields(self._request, https=https)
+        if head.status == 431:
+            added += tuple((b"Set-Cookie", value) for value in forget_large(self._request, https=https))
+        return format_response_head(self._request, head, self._framing, date=self._proxy.date.now(), added=added)

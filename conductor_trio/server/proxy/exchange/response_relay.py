@@ -8,6 +8,7 @@ import trio
 
 from conductor_trio.access.cors import sharing_fields
 from conductor_trio.access.planted_cookies import forget_large
+from conductor_trio.access.service_worker import guard_worker
 from conductor_trio.access.transport_security import transport_security_fields
 from conductor_trio.errors import RemoteProtocolError, UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.body import (
@@ -189,6 +190,9 @@ class ResponseRelay:
             return format_switch_head(head)
         if head.is_interim:
             return format_interim_head(head) if self._request.is_http11 else b""
+        guard = b""
+        if self._request.parsed.is_for_worker:
+            head, guard = guard_worker(self._request, head)
         may_keep = self._pump.is_complete and not self._proxy.activity.is_draining
         self._framing = plan_response_framing(self._request, head, may_keep=may_keep)
         self._chunks_out = self._framing.chunked
@@ -199,4 +203,5 @@ class ResponseRelay:
             added += transport_security_fields(self._request, https=https)
         if head.status == 431:
             added += tuple((b"Set-Cookie", value) for value in forget_large(self._request, https=https))
-        return format_response_head(self._request, head, self._framing, date=self._proxy.date.now(), added=added)
+        text = format_response_head(self._request, head, self._framing, date=self._proxy.date.now(), added=added)
+        return text + self._format_event(guard) if guard else text

@@ -12,6 +12,7 @@ from conductor_trio.access.grants import OWNER, Access, Principal, Share
 from conductor_trio.access.login_link import OWN_PREFIX, LoginLink, parse_login_link, safe_redirect_target
 from conductor_trio.access.origins import (
     Policy,
+    comes_by_own_page,
     comes_from_here,
     is_own_part,
     is_visit,
@@ -61,6 +62,7 @@ class SessionPage:
     """Show the session's own page."""
 
     principal: Principal  #: who looks at it
+    may_command: bool  #: whether the page may do what its owner wants
 
 
 @attrs.frozen(kw_only=True)
@@ -241,8 +243,11 @@ def _decide_session(
     if not _is_own_request(head, policy, https=https):
         return Respond(reason=Refusal.CROSS_SITE)
     if not is_socket:
-        may_show = may_be_whole_tab(head)
-        return SessionPage(principal=principal) if may_show else Respond(reason=Refusal.NOT_A_TAB)
+        if not may_be_whole_tab(head):
+            return Respond(reason=Refusal.NOT_A_TAB)
+        # A page of the application that led here may hold the window, and so could act in it.
+        may_command = principal == OWNER and not comes_by_own_page(head)
+        return SessionPage(principal=principal, may_command=may_command)
     return SessionSocket(principal=principal)
 
 

@@ -82,7 +82,7 @@ def may_use_cookie(head: RequestHead, policy: Policy) -> bool:
     pages, and have GET requests do things. A browser that says nothing passes, as it always did.
     """
     site = _fetch_site(head)
-    if site is None or site == b"same-origin":
+    if site is None or comes_by_own_page(head):
         return True
     if _is_allowed(_sender(head), policy):
         return True
@@ -100,13 +100,18 @@ def is_visit(head: RequestHead) -> bool:
     return head.method in (b"GET", b"HEAD") and head.values(b"sec-fetch-mode") == [b"navigate"]
 
 
+def comes_by_own_page(head: RequestHead) -> bool:
+    """Whether a page of the route's own origin sent this, as far as the browser tells."""
+    return _fetch_site(head) == b"same-origin"
+
+
 def is_own_part(head: RequestHead) -> bool:
     """Whether a page of the route's own origin asks for a part of itself, such as its web manifest.
 
     Browsers leave the cookie out there unless the page says otherwise, as they do with what scripts ask for so.
     """
     modes = head.values(b"sec-fetch-mode")
-    return _fetch_site(head) == b"same-origin" and len(modes) == 1 and modes != [b"navigate"]
+    return comes_by_own_page(head) and len(modes) == 1 and modes != [b"navigate"]
 
 
 def may_be_whole_tab(head: RequestHead) -> bool:

@@ -71,6 +71,7 @@ const show = told => {
   if (told.until) put("left", left(told.until - told.now) + ", until " + at(told.until));
   const owns = told.you === "owner";
   find("owner").hidden = !owns;
+  find("stale").hidden = !owns || Boolean(proof);
   const lists = JSON.stringify([told.shares, told.log, told.ownVisitors, owns]);
   if (lists === shown) return;
   shown = lists;
@@ -92,8 +93,8 @@ const connect = () => {
   socket.addEventListener("message", event => {
     const told = JSON.parse(event.data);
     if (told.proof !== undefined) {
-      find("stale").hidden = Boolean(told.proof);
       proof = told.proof;
+      find("stale").hidden = Boolean(proof);
     }
     if (told.session) {
       const end = told.session.idleUntil;
@@ -138,8 +139,8 @@ _BODY = """<!doctype html>
 <h1>What happens here</h1>
 <p><a href="/">Open the application</a></p>
 <p id="news" role="status">Connecting to the gateway.</p>
-<p id="stale" class="next" hidden>The gateway no longer knows this page. To share or to stop, \
-<a href="">load it anew</a>.</p>
+<p id="stale" class="next" hidden>To share or to stop, call this page up from the address bar once more: \
+the gateway takes that from no page to which the application has led, or that it no longer knows.</p>
 <noscript><p class="next">This page shows what happens as it happens, for which it needs JavaScript. \
 <code>conductor-trio ls</code> shows the same.</p></noscript>
 <dl>

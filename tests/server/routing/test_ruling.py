@@ -82,6 +82,7 @@ PREFETCH = (
     b"Sec-Purpose: prefetch\r\nSec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
 )
 MANY_COOKIES = b"Cookie: " + b"; ".join(b"planted%d=x" % number for number in range(150)) + b"\r\n"
+LED = b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
 PREFLIGHT = b"Access-Control-Request-Method: PUT\r\n"
 WEBSOCKET = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
 
@@ -150,8 +151,21 @@ REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
     ("another site's one-time link", b"POST", b"/_conductor/auth/once", FOREIGN, CROSS_SITE),
     ("a login link, posted", b"POST", b"/_conductor/auth/t0ken", b"", NOT_ALLOWED),
     ("a guess at a one-time link", b"POST", b"/_conductor/auth/wrong", b"", WRONG_LINK),
-    ("the session's page", b"GET", b"/_conductor/", OWNERS, SessionPage(principal=OWNER)),
-    ("the session's page for a friend", b"GET", b"/_conductor", FRIENDS, SessionPage(principal=FRIEND.principal)),
+    ("the session's page", b"GET", b"/_conductor/", OWNERS, SessionPage(principal=OWNER, may_command=True)),
+    (
+        "the session's page to which the application led",
+        b"GET",
+        b"/_conductor/",
+        OWNERS + LED,
+        SessionPage(principal=OWNER, may_command=False),
+    ),
+    (
+        "the session's page for a friend",
+        b"GET",
+        b"/_conductor",
+        FRIENDS,
+        SessionPage(principal=FRIEND.principal, may_command=False),
+    ),
     ("a script at the session's page", b"GET", b"/_conductor/", OWNERS + SCRIPTS, NOT_A_TAB),
     ("a frame for the session's page", b"GET", b"/_conductor/", OWNERS + FRAMES, NOT_A_TAB),
     ("a neighbour's frame", b"GET", b"/_conductor/", OWNERS + NEIGHBOURS + FRAMES, CROSS_SITE),

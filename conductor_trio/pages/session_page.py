@@ -69,9 +69,9 @@ const show = told => {
   put("traffic", size(told.bytesOut || 0) + " out, " + size(told.bytesIn || 0) + " in");
   find("left").hidden = find("leftname").hidden = !told.until;
   if (told.until) put("left", left(told.until - told.now) + ", until " + at(told.until));
-  const owns = told.you === "owner";
+  const owns = told.you === "owner" && Boolean(proof);
   find("owner").hidden = !owns;
-  find("stale").hidden = !owns || Boolean(proof);
+  find("stale").hidden = owns || told.you !== "owner";
   const lists = JSON.stringify([told.shares, told.log, told.ownVisitors, owns]);
   if (lists === shown) return;
   shown = lists;
@@ -95,6 +95,7 @@ const connect = () => {
     if (told.proof !== undefined) {
       proof = told.proof;
       find("stale").hidden = Boolean(proof);
+      find("owner").hidden = !proof;
     }
     if (told.session) {
       const end = told.session.idleUntil;

@@ -68,11 +68,10 @@ def comes_from_here(head: RequestHead, policy: Policy, *, https: bool) -> bool:
     is_own_by_browser = site == b"same-origin"
     if value == b"null":
         return is_own_by_browser
-    origin, own = parse_origin(value), head.authority
-    if origin is None or own is None or origin.host != own.host or (https and origin.scheme == "http"):
+    if https and value.lower().startswith(b"http:"):
         return False
     # A front proxy may have taken the port out of Host.
-    return is_own_by_browser or origin.port == (own.port or _DEFAULT_PORTS[origin.scheme])
+    return _is_own(value, head, any_port=is_own_by_browser)
 
 
 def may_use_cookie(head: RequestHead, policy: Policy) -> bool:
@@ -87,7 +86,7 @@ def may_use_cookie(head: RequestHead, policy: Policy) -> bool:
     if _is_allowed(_sender(head), policy):
         return True
     if head.values(b"sec-purpose"):  # Chromium says "none" of what any page's speculation rules have it ask ahead
-        return False
+        return _is_own(_sender(head), head)
     return site in _OWN_SITES or (is_visit(head) and head.values(b"sec-fetch-dest") == [b"document"])
 
 
@@ -123,7 +122,16 @@ def may_be_whole_tab(head: RequestHead) -> bool:
         head.values(b"sec-fetch-mode") in ([], [b"navigate"])
         and head.values(b"sec-fetch-dest") in ([], [b"document"])
         and not head.values(b"service-worker-navigation-preload")
+        and not head.values(b"sec-purpose")  # asked ahead, for whatever window
     )
+
+
+def _is_own(value: bytes, head: RequestHead, *, any_port: bool = False) -> bool:
+    """Whether an origin is the route's own, as far as Host tells."""
+    origin, own = parse_origin(value), head.authority
+    if origin is None or own is None or origin.host != own.host:
+        return False
+    return any_port or origin.port == (own.port or _DEFAULT_PORTS[origin.scheme])
 
 
 def allowed_origin(head: RequestHead, policy: Policy) -> bytes | None:

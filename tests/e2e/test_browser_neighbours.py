@@ -251,6 +251,11 @@ def test_a_neighbours_prefetch_does_nothing(street: Street) -> None:
         with page.expect_event("requestfinished", lambda request: request.url.endswith("/change")):
             page.goto(street.evil.url + "/prefetch")
         assert street.lab.seen == []
+        # The application's own is asked for.
+        street.lab.pages["/prefetch"] = Content(PREFETCH % street.lab.url)
+        with page.expect_event("requestfinished", lambda request: request.url.endswith("/change")):
+            page.goto(street.lab.url + "/prefetch")
+        assert ("GET", "/change", None) in street.lab.seen
 
 
 @pytest.mark.parametrize(

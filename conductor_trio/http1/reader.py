@@ -197,7 +197,7 @@ class ResponseReader(_MessageReader):
     """
 
     def __init__(
-        self, method: bytes, limits: ServerLimits, memory: RouteMemory | None = None, *, host: bytes = b""
+        self, method: bytes, limits: ServerLimits, memory: RouteMemory | None = None, *, host: str = ""
     ) -> None:
         super().__init__(limits)
         self._method = method

@@ -69,7 +69,7 @@ class ResponseHead:
         return self.status < 200 and self.status != 101
 
 
-def parse_response_head(head: bytes, *, method: bytes, host: bytes = b"") -> ResponseHead:
+def parse_response_head(head: bytes, *, method: bytes, host: str = "") -> ResponseHead:
     """Read a response head, its empty line included; raises `RemoteProtocolError` (RFC 9112 section 4).
 
     `host` is the name that was asked for: it and no other may be a cookie's domain.
@@ -116,7 +116,7 @@ def _parse_strict_head(head: bytes) -> tuple[re.Match[bytes], Fields]:
     return status_line, parse_field_block(head[status_line.end() : -2], max_fields=None)
 
 
-def _end_to_end_block(fields: Fields, options: frozenset[bytes], host: bytes) -> bytes:
+def _end_to_end_block(fields: Fields, options: frozenset[bytes], host: str) -> bytes:
     return format_fields(
         kept
         for field in fields
@@ -126,12 +126,12 @@ def _end_to_end_block(fields: Fields, options: frozenset[bytes], host: bytes) ->
     )
 
 
-def _spare_neighbours(field: Field, host: bytes) -> Field | None:
+def _spare_neighbours(field: Field, host: str) -> Field | None:
     """Return a field without what reaches beyond the application's own pages, None where nothing is left."""
     if field.lower == b"set-cookie":
         if sets_own_cookie(field.value):
             return None
-        return Field(field.name, field.lower, keep_cookie_at_home(field.value, host))
+        return Field(field.name, field.lower, keep_cookie_at_home(field.value, host.encode()))
     if field.lower == b"clear-site-data":
         value = keep_own_site_data(field.value)
         return Field(field.name, field.lower, value) if value else None

@@ -62,9 +62,10 @@ class ResponseRelay:
         self._upstream = upstream
         self._request = request
         self._pump = pump
-        host = request.authority.host.encode() if request.authority else b""
+        host = request.authority.host if request.authority else ""
         self._reader = ResponseReader(request.method, context.proxy.limits, runtime.heads, host=host)
         self._peer = context.peer
+        self._may_be_https = context.peer.is_https or context.peer.is_trusted
         self._has_switched = False
         self._framing: ResponseFraming | None = None  # set when a final response's head goes out
         self._chunks_out = False
@@ -198,10 +199,10 @@ class ResponseRelay:
         self._chunks_out = self._framing.chunked
         self._upstream_stays &= head.keep_alive and head.body.framing is not Framing.CLOSE
         added = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
-        https = self._peer.uses_https(self._request)
-        if not head.has_transport_security:
-            added += transport_security_fields(self._request, https=https)
+        if self._may_be_https and not head.has_transport_security:
+            added += transport_security_fields(self._request, https=self._peer.uses_https(self._request))
         if head.status == 431:
-            added += tuple((b"Set-Cookie", value) for value in forget_large(self._request, https=https))
+            forgetting = forget_large(self._request, https=self._peer.uses_https(self._request))
+            added += tuple((b"Set-Cookie", value) for value in forgetting)
         text = format_response_head(self._request, head, self._framing, date=self._proxy.date.now(), added=added)
         return text + self._format_event(guard) if guard else text

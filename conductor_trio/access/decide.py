@@ -18,12 +18,13 @@ from conductor_trio.access.origins import (
     is_visit,
     may_be_whole_tab,
     may_use_cookie,
+    names_own_site,
 )
 from conductor_trio.access.planted_cookies import forget_planted, is_crowded
 from conductor_trio.access.reasons import LinkForOneBrowser, PlantedCookies, Reason, Redirect, Refusal
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
 from conductor_trio.http1.cookies import COOKIE_NAME, HOST_COOKIE_NAME
-from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.request import SAFE_METHODS, RequestHead
 from conductor_trio.http1.request_fields import RequestFields
 from conductor_trio.limits.constants import MAX_TOKENS_SHOWN
 
@@ -88,13 +89,18 @@ Decision = Forward | Respond | OwnPage
 
 def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: bool, now: float) -> Decision:
     """Return what becomes of a request at `now` (Unix time); `access` is its route's, None where it has none."""
-    if head.target == b"*":
+    target = head.target
+    if target == b"*":
         return ServerOptions()
-    path, _, query = head.target.decode("ascii").partition("?")
-    if is_own(path):
-        return _decide_own(head, access, policy, path, query, https=https, now=now)
+    if b"%" in target or b"_conductor" in target:  # the server's own paths, in any spelling, among others
+        path, _, query = target.decode("ascii").partition("?")
+        if is_own(path):
+            return _decide_own(head, access, policy, path, query, https=https, now=now)
     if access is None:
         return Respond(reason=Refusal.NO_ROUTE)
+    known = head.parsed.reading.memo.conclusion
+    if isinstance(known, _OwnerShown) and known.access is access and known.may_forward(head):
+        return known.forward
     by_bearer, principal = _find_principal(head.parsed, access, now)
     if principal is None:
         return read_preflight(head, policy) or _ask_for_token(head)
@@ -103,12 +109,26 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
     return Forward(drop_authorization=by_bearer, principal=principal)
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class _OwnerShown:
-    """The conclusion that a block of fields shows the owner's token, as long as `access` is the route's."""
+    """The conclusion that a block of fields shows the owner's token, as long as `access` is the route's.
+
+    `is_from_here` tells that, by the browser, no other origin's page sent it, whatever the request line says.
+    """
 
     access: Access
-    by_bearer: bool
+    forward: Forward
+    is_from_here: bool
+
+    def may_forward(self, head: RequestHead) -> bool:
+        """Whether that alone lets the request through to the application; otherwise more has to be asked."""
+        return self.forward.drop_authorization or (
+            self.is_from_here and head.method in SAFE_METHODS and not head.upgrades
+        )
+
+
+_FORWARD_BY_COOKIE = Forward(drop_authorization=False)
+_FORWARD_BY_BEARER = Forward(drop_authorization=True)
 
 
 def _is_own_request(head: RequestHead, policy: Policy, *, https: bool) -> bool:
@@ -126,14 +146,18 @@ def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[b
     memo = shown.reading.memo
     known = memo.conclusion
     if isinstance(known, _OwnerShown) and known.access is access:
-        return known.by_bearer, OWNER
+        return known.forward.drop_authorization, OWNER
     bearer = shown.bearer
     principal = None if bearer is None else access.find([bearer], now)
     by_bearer = principal is not None
     if principal is None:
         principal = access.find(_shown_tokens(shown), now)
     if principal == OWNER:
-        memo.conclusion = _OwnerShown(access, by_bearer)
+        memo.conclusion = _OwnerShown(
+            access=access,
+            forward=_FORWARD_BY_BEARER if by_bearer else _FORWARD_BY_COOKIE,
+            is_from_here=names_own_site(shown),
+        )
     return by_bearer, principal
 
 

@@ -198,7 +198,9 @@ class ResponseRelay:
         self._framing = plan_response_framing(self._request, head, may_keep=may_keep)
         self._chunks_out = self._framing.chunked
         self._upstream_stays &= head.keep_alive and head.body.framing is not Framing.CLOSE
-        added = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
+        added: tuple[tuple[bytes, bytes], ...] = ()
+        if self._proxy.policy.allowed_origins:
+            added = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
         if self._may_be_https and not head.has_transport_security:
             added += transport_security_fields(self._request, https=self._peer.uses_https(self._request))
         if head.status == 431:

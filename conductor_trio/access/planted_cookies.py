@@ -106,19 +106,20 @@ def _forget_large(pairs: Sequence[bytes], host: bytes, path: bytes, *, https: bo
     return _forget(planted, above, https=https) + _forget(others, places, https=https)
 
 
-def _forget(names: list[bytes], places: list[bytes], *, https: bool) -> tuple[bytes, ...]:
-    """Return what forgets these cookies at these places; as many as fit, and one at least."""
+def _forget(names: Sequence[bytes], places: Sequence[bytes], *, https: bool) -> tuple[bytes, ...]:
+    """Return what forgets these cookies at these places, as much as fits; the rest comes with the next request."""
     secure = b"; Secure" if https else b""
     forgetting: list[bytes] = []
     size = 0
     for name in names:
         # A cookie without a name is one with an empty one (RFC 6265bis section 5.6), and needs a value.
         pair = name + b"=" if name else b"=x"
-        values = [pair + b"; Max-Age=0" + place + secure for place in places]
-        size += sum(map(len, values))
-        if forgetting and size > MAX_FORGETTING:
-            break
-        forgetting += values
+        for place in places:
+            value = pair + b"; Max-Age=0" + place + secure
+            size += len(value)
+            if size > MAX_FORGETTING:
+                return tuple(forgetting)
+            forgetting.append(value)
     return tuple(forgetting)
 
 

@@ -9,9 +9,10 @@ import attrs
 
 from conductor_trio.access.cors import Preflight, read_preflight
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
-from conductor_trio.access.login_link import LoginLink, parse_login_link, safe_redirect_target
+from conductor_trio.access.login_link import OWN_PREFIX, LoginLink, parse_login_link, safe_redirect_target
 from conductor_trio.access.origins import (
     Policy,
+    comes_by_own_page,
     comes_from_here,
     is_own_part,
     is_visit,
@@ -19,14 +20,13 @@ from conductor_trio.access.origins import (
     may_use_cookie,
     names_own_site,
 )
-from conductor_trio.access.reasons import LinkForOneBrowser, Reason, Redirect, Refusal
+from conductor_trio.access.planted_cookies import forget_planted, is_crowded
+from conductor_trio.access.reasons import LinkForOneBrowser, PlantedCookies, Reason, Redirect, Refusal
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
-from conductor_trio.http1.cookies import COOKIE_NAME
+from conductor_trio.http1.cookies import COOKIE_NAME, HOST_COOKIE_NAME
 from conductor_trio.http1.request import SAFE_METHODS, RequestHead
 from conductor_trio.http1.request_fields import RequestFields
 from conductor_trio.limits.constants import MAX_TOKENS_SHOWN
-
-OWN_PREFIX = "/_conductor"
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +63,7 @@ class SessionPage:
     """Show the session's own page."""
 
     principal: Principal  #: who looks at it
+    may_command: bool  #: whether the page may do what its owner wants
 
 
 @attrs.frozen(kw_only=True)
@@ -161,16 +162,19 @@ def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[b
 
 
 def _ask_for_token(head: RequestHead) -> Respond:
-    if head.parsed.tokens or head.parsed.bearer:
-        return Respond(reason=Refusal.NO_TOKEN, failed_token=True)
-    return Respond(reason=Refusal.NO_CREDENTIALS if is_own_part(head) else Refusal.NO_TOKEN)
+    has_shown = bool(head.parsed.tokens or head.parsed.bearer)
+    if is_own_part(head) and not has_shown:
+        return Respond(reason=Refusal.NO_CREDENTIALS)
+    reason = Refusal.CROWDED_OUT if is_crowded(head) else Refusal.NO_TOKEN
+    return Respond(reason=reason, failed_token=has_shown)
 
 
 def _shown_tokens(shown: RequestFields) -> list[bytes]:
-    candidates: list[bytes] = []
+    """Return the tokens that the cookies may stand for; a browser shows one and the same under both names."""
+    candidates: dict[bytes, None] = {}
     for token in shown.tokens[:MAX_TOKENS_SHOWN]:
-        candidates += filter(None, cookie_candidates(token))
-    return candidates
+        candidates |= dict.fromkeys(filter(None, cookie_candidates(token)))
+    return list(candidates)
 
 
 def is_own(path: str) -> bool:
@@ -196,6 +200,8 @@ def _decide_own(
         return Respond(reason=Refusal.NO_ROUTE)
     if page == "/login":
         return _decide_form(head, policy, https=https)
+    if page == "/cookies":
+        return _decide_cookies(head, policy, https=https)
     if page in ("", "/", "/live"):
         return _decide_session(head, access, policy, is_socket=page == "/live", https=https, now=now)
     link = parse_login_link(path, query)
@@ -219,7 +225,7 @@ def _decide_link(
             return Respond(reason=Refusal.LINK_USED)
     if head.method == b"POST":
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
-    return Respond(reason=Redirect(where=link.next, set_cookie=format_cookie(link.token, https=https)))
+    return Respond(reason=Redirect(where=link.next, set_cookies=format_cookies(link.token, https=https)))
 
 
 def _decide_one_time_link(head: RequestHead, share: Share, where: str, policy: Policy, *, https: bool) -> Decision:
@@ -238,6 +244,16 @@ def _decide_form(head: RequestHead, policy: Policy, *, https: bool) -> Decision:
     return SubmitToken() if comes_from_here(head, policy, https=https) else Respond(reason=Refusal.CROSS_SITE)
 
 
+def _decide_cookies(head: RequestHead, policy: Policy, *, https: bool) -> Respond:
+    """Have a browser forget what neighbours planted, at the wish of a person who may have no token any more."""
+    if head.method != b"POST":
+        return Respond(reason=PlantedCookies() if head.is_safe else Refusal.METHOD_NOT_ALLOWED)
+    if not comes_from_here(head, policy, https=https):
+        return Respond(reason=Refusal.CROSS_SITE)
+    planted = forget_planted(head, https=https)
+    return Respond(reason=Redirect(where=_page_before(head), set_cookies=planted, status=303))
+
+
 def _decide_session(
     head: RequestHead, access: Access, policy: Policy, *, is_socket: bool, https: bool, now: float
 ) -> Decision:
@@ -251,8 +267,11 @@ def _decide_session(
     if not _is_own_request(head, policy, https=https):
         return Respond(reason=Refusal.CROSS_SITE)
     if not is_socket:
-        may_show = may_be_whole_tab(head)
-        return SessionPage(principal=principal) if may_show else Respond(reason=Refusal.NOT_A_TAB)
+        if not may_be_whole_tab(head):
+            return Respond(reason=Refusal.NOT_A_TAB)
+        # A page of the application that led here may hold the window, and so could act in it.
+        may_command = principal == OWNER and not comes_by_own_page(head)
+        return SessionPage(principal=principal, may_command=may_command)
     return SessionSocket(principal=principal)
 
 
@@ -269,8 +288,8 @@ def decide_login(
             return RedeemOneTimeLink(share=found, next=where)
         case Share():
             return Respond(reason=Refusal.LINK_USED)
-    cookie = format_cookie(token, https=https)
-    return Respond(reason=Redirect(where=where, set_cookie=cookie, status=303))
+    cookies = format_cookies(token, https=https)
+    return Respond(reason=Redirect(where=where, set_cookies=cookies, status=303))
 
 
 def _page_before(head: RequestHead) -> str:
@@ -285,7 +304,13 @@ def _page_before(head: RequestHead) -> str:
     return safe_redirect_target(parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
-def format_cookie(token: bytes, *, https: bool) -> str:
-    """Write a Set-Cookie field's value that lets a browser in (RFC 6265bis section 4.1)."""
+def format_cookies(token: bytes, *, https: bool) -> tuple[bytes, ...]:
+    """Write the Set-Cookie fields' values that let a browser in (RFC 6265bis section 4.1).
+
+    Over HTTPS there are two, of one priority each: Chromium keeps the latest of either when neighbours set more
+    cookies than it keeps, and no neighbour can set one of the second name.
+    """
     secure = "; Secure" if https else ""
-    return f"{COOKIE_NAME.decode()}={cookie_value(token)}; HttpOnly; Path=/; SameSite=Lax{secure}"
+    attributes = f"={cookie_value(token)}; HttpOnly; Path=/; SameSite=Lax{secure}".encode()
+    contracts = COOKIE_NAME + attributes
+    return (contracts, HOST_COOKIE_NAME + attributes + b"; Priority=High") if https else (contracts,)

@@ -9,7 +9,9 @@ import attrs
 
 from conductor_trio.access.tokens import cookie_value
 
-LOGIN_PREFIX = "/_conductor/auth/"
+#: Of the server's own pages.
+OWN_PREFIX = "/_conductor"
+LOGIN_PREFIX = OWN_PREFIX + "/auth/"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -17,9 +19,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOCAL = re.compile(r"(.+\.)?localhost(:\d+)?|127\.[\d.]+(:\d+)?|\[::1\](:\d+)?", re.IGNORECASE)
 
 
+def is_local(host: str) -> bool:
+    """Whether a host, with its port if it has one, is the visitor's own."""
+    return _LOCAL.fullmatch(host) is not None
+
+
 def guess_scheme(host: str) -> str:
     """Return the scheme of a host's pages, which the server does not tell (docs/protocol.md, "Reply")."""
-    return "http" if _LOCAL.fullmatch(host) else "https"
+    return "http" if is_local(host) else "https"
 
 
 def format_login_link(host: str, token: str, scheme: str | None = None) -> str:

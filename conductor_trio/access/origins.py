@@ -69,11 +69,10 @@ def comes_from_here(head: RequestHead, policy: Policy, *, https: bool) -> bool:
     is_own_by_browser = site == b"same-origin"
     if value == b"null":
         return is_own_by_browser
-    origin, own = parse_origin(value), head.authority
-    if origin is None or own is None or origin.host != own.host or (https and origin.scheme == "http"):
+    if https and value.lower().startswith(b"http:"):
         return False
     # A front proxy may have taken the port out of Host.
-    return is_own_by_browser or origin.port == (own.port or _DEFAULT_PORTS[origin.scheme])
+    return _is_own(value, head, any_port=is_own_by_browser)
 
 
 def may_use_cookie(head: RequestHead, policy: Policy) -> bool:
@@ -86,13 +85,18 @@ def may_use_cookie(head: RequestHead, policy: Policy) -> bool:
         return True
     if _is_allowed(_sender(head), policy):
         return True
+    if head.values(b"sec-purpose"):
+        return _is_own(_sender(head), head)
     return is_visit(head) and head.values(b"sec-fetch-dest") == [b"document"]
 
 
 def names_own_site(fields: RequestFields) -> bool:
-    """Whether a browser says that no page of another origin sent this, or nothing."""
+    """Whether a browser says that no page of another origin sent this, or nothing.
+
+    Chromium says "none", too, of what any page's speculation rules have it ask ahead.
+    """
     site = _fetch_site(fields)
-    return site is None or site in _OWN_SITES
+    return site is None or site == b"same-origin" or (site == b"none" and not fields.values(b"sec-purpose"))
 
 
 def is_visit(head: RequestHead) -> bool:
@@ -104,13 +108,18 @@ def is_visit(head: RequestHead) -> bool:
     return head.method in (b"GET", b"HEAD") and head.values(b"sec-fetch-mode") == [b"navigate"]
 
 
+def comes_by_own_page(head: RequestHead) -> bool:
+    """Whether a page of the route's own origin sent this, as far as the browser tells."""
+    return _fetch_site(head.parsed) == b"same-origin"
+
+
 def is_own_part(head: RequestHead) -> bool:
     """Whether a page of the route's own origin asks for a part of itself, such as its web manifest.
 
     Browsers leave the cookie out there unless the page says otherwise, as they do with what scripts ask for so.
     """
     modes = head.values(b"sec-fetch-mode")
-    return _fetch_site(head.parsed) == b"same-origin" and len(modes) == 1 and modes != [b"navigate"]
+    return comes_by_own_page(head) and len(modes) == 1 and modes != [b"navigate"]
 
 
 def may_be_whole_tab(head: RequestHead) -> bool:
@@ -122,7 +131,16 @@ def may_be_whole_tab(head: RequestHead) -> bool:
         head.values(b"sec-fetch-mode") in ([], [b"navigate"])
         and head.values(b"sec-fetch-dest") in ([], [b"document"])
         and not head.values(b"service-worker-navigation-preload")
+        and not head.values(b"sec-purpose")  # asked ahead, for whatever window
     )
+
+
+def _is_own(value: bytes, head: RequestHead, *, any_port: bool = False) -> bool:
+    """Whether an origin is the route's own, as far as Host tells."""
+    origin, own = parse_origin(value), head.authority
+    if origin is None or own is None or origin.host != own.host:
+        return False
+    return any_port or origin.port == (own.port or _DEFAULT_PORTS[origin.scheme])
 
 
 def allowed_origin(head: RequestHead, policy: Policy) -> bytes | None:

@@ -16,6 +16,7 @@ class Refusal(enum.Enum):
     NO_PAGE = "no page"  #: the server has no page of that path
     METHOD_NOT_ALLOWED = "method not allowed"  #: for a page of the server's own
     NO_TOKEN = "no token"  #: none was shown, or no right one # noqa: S105
+    CROWDED_OUT = "crowded out"  #: none was shown, beside so many cookies that the browser may have forgotten it
     NO_CREDENTIALS = "no credentials"  #: the application's own page asked for a part of itself without the cookie
     WRONG_TOKEN = "wrong token"  #: in a login link # noqa: S105
     WRONG_FORM_TOKEN = "wrong form token"  #: in the login form # noqa: S105
@@ -30,10 +31,10 @@ class Refusal(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Redirect:
-    """A right token was shown: the browser goes on to `where`, with a cookie."""
+    """The browser goes on to `where`, with the cookies of a right token, or without those that it is to forget."""
 
     where: str  #: fit for a Location field
-    set_cookie: str  #: a Set-Cookie field's value
+    set_cookies: tuple[bytes, ...]  #: Set-Cookie fields' values
     status: int = 302
 
 
@@ -80,10 +81,24 @@ class LinkForOneBrowser:
     """A one-time link that has not been used was looked at; it is spent by the button on the page that says so."""
 
 
+@attrs.frozen
+class PlantedCookies:
+    """The page on which a browser is told to forget the cookies that neighbours planted was looked at."""
+
+
+@attrs.frozen(kw_only=True)
+class CookiesTooLarge:
+    """The request's cookies leave no room for it; a browser forgets them by these Set-Cookie fields' values."""
+
+    set_cookies: tuple[bytes, ...] = attrs.field(repr=False)
+
+
 Reason = (
     Refusal
     | Redirect
     | LinkForOneBrowser
+    | PlantedCookies
+    | CookiesTooLarge
     | ApplicationStarting
     | LinkLost
     | SessionEnded

@@ -196,9 +196,12 @@ class ResponseReader(_MessageReader):
     those that came early are `trailing_data`.
     """
 
-    def __init__(self, method: bytes, limits: ServerLimits, memory: RouteMemory | None = None) -> None:
+    def __init__(
+        self, method: bytes, limits: ServerLimits, memory: RouteMemory | None = None, *, host: str = ""
+    ) -> None:
         super().__init__(limits)
         self._method = method
+        self._host = host
         self._memory = memory
         self.has_begun = False  #: whether a byte of a response has come
         self.is_complete = False
@@ -246,7 +249,7 @@ class ResponseReader(_MessageReader):
     def _read_head(self, head: bytes) -> ResponseHead:
         if self._memory is not None and (remembered := self._memory.find_response(head, self._method)) is not None:
             return remembered
-        response = parse_response_head(head, method=self._method)
+        response = parse_response_head(head, method=self._method, host=self._host)
         if self._memory is not None:
             self._memory.remember_response(head, self._method, response)
         return response

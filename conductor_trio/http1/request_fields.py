@@ -31,6 +31,7 @@ _UNDERSTOOD = frozenset(
         b"content-length",
         b"expect",
         b"host",
+        b"service-worker",
         b"te",
         b"transfer-encoding",
         b"upgrade",
@@ -89,6 +90,7 @@ class FieldReading:
     expects_continue: bool
     expects_more: bool  #: something else, too, and we know of nothing
     accepts_trailers: bool
+    is_for_worker: bool  #: it asks for the script of a service worker, as browsers say by a field of that name
     memo: Memo = attrs.field(factory=Memo, eq=False, repr=False)
 
 
@@ -149,6 +151,11 @@ class RequestFields:
         """Whether TE names trailers."""
         return self.reading.accepts_trailers
 
+    @property
+    def is_for_worker(self) -> bool:
+        """Whether a browser asks for the script of a service worker (Service Workers section "Update")."""
+        return self.reading.is_for_worker
+
     def values(self, lower: bytes) -> list[bytes]:
         """Return the values of all fields of that name, in order."""
         return [self._cut_value(place) for place in self.reading.places if place.lower == lower]
@@ -190,6 +197,7 @@ def read_request_fields(block: bytes, items: Sequence[tuple[bytes, bytes]]) -> F
         expects_continue=b"100-continue" in expectations,
         expects_more=any(expectation != b"100-continue" for expectation in expectations),
         accepts_trailers=b"trailers" in list_elements(values.get(b"te", [])),
+        is_for_worker=b"service-worker" in values,
     )
 
 

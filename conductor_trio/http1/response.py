@@ -25,7 +25,7 @@ from conductor_trio.http1.body import (
     Framing,
     parse_content_length,
 )
-from conductor_trio.http1.cookies import sets_own_cookie
+from conductor_trio.http1.cookies import keep_cookie_at_home, sets_own_cookie
 from conductor_trio.http1.fields import (
     HOP_BY_HOP,
     Field,
@@ -60,6 +60,7 @@ class ResponseHead:
     upgrades: tuple[bytes, ...]
     connection_options: frozenset[bytes]
     has_date: bool
+    has_transport_security: bool
     forwarded_head: bytes
     #: What was written of it for visitors (`rewrite.format_response_head`).
     written: dict[tuple[bool, bool, bool], bytes] = attrs.field(factory=dict, eq=False, repr=False, init=False)
@@ -70,8 +71,11 @@ class ResponseHead:
         return self.status < 200 and self.status != 101
 
 
-def parse_response_head(head: bytes, *, method: bytes) -> ResponseHead:
-    """Read a response head, its empty line included; raises `RemoteProtocolError` (RFC 9112 section 4)."""
+def parse_response_head(head: bytes, *, method: bytes, host: str = "") -> ResponseHead:
+    """Read a response head, its empty line included; raises `RemoteProtocolError` (RFC 9112 section 4).
+
+    `host` is the name that was asked for: it and no other may be a cookie's domain.
+    """
     try:
         status_line, fields = _parse_strict_head(head)
     except RemoteProtocolError:
@@ -102,7 +106,8 @@ def parse_response_head(head: bytes, *, method: bytes) -> ResponseHead:
         upgrades=tuple(list_elements(by_name[b"upgrade"])) if b"upgrade" in by_name else (),
         connection_options=options,
         has_date=b"date" in by_name,
-        forwarded_head=b"HTTP/1.1 %d %b\r\n" % (status, reason) + _end_to_end_block(fields, options),
+        has_transport_security=b"strict-transport-security" in by_name,
+        forwarded_head=b"HTTP/1.1 %d %b\r\n" % (status, reason) + _end_to_end_block(fields, options, host),
     )
 
 
@@ -113,27 +118,42 @@ def _parse_strict_head(head: bytes) -> tuple[re.Match[bytes], Fields]:
     return status_line, parse_field_block(head[status_line.end() : -2], max_fields=None)
 
 
-def _end_to_end_block(fields: Fields, options: frozenset[bytes]) -> bytes:
+def _end_to_end_block(fields: Fields, options: frozenset[bytes], host: str) -> bytes:
     return format_fields(
         kept
         for field in fields
         if field.lower not in _NOT_FORWARDED
         and field.lower not in options
-        and (kept := _spare_neighbours(field)) is not None
+        and (kept := _spare_neighbours(field, host)) is not None
     )
 
 
-def _spare_neighbours(field: Field) -> Field | None:
-    """Return a field without what it would do to our cookie or to other origins, None where nothing is left."""
+def _spare_neighbours(field: Field, host: str) -> Field | None:
+    """Return a field without what reaches beyond the application's own pages, None where nothing is left."""
     if field.lower == b"set-cookie":
-        return None if sets_own_cookie(field.value) else field
+        if sets_own_cookie(field.value):
+            return None
+        return Field(field.name, field.lower, keep_cookie_at_home(field.value, host.encode()))
     if field.lower == b"clear-site-data":
         value = keep_own_site_data(field.value)
         return Field(field.name, field.lower, value) if value else None
-    return field
+    return None if field.lower in _TELLTALES else field
 
 
-_UNDERSTOOD = frozenset([b"connection", b"content-length", b"date", b"transfer-encoding", b"upgrade"])
+#: Has browsers report every address of the host that they ask for, login links among them, to wherever it says,
+#: for as long as it says (Network Error Logging section 4).
+_TELLTALES = frozenset([b"nel"])
+
+_UNDERSTOOD = frozenset(
+    [
+        b"connection",
+        b"content-length",
+        b"date",
+        b"strict-transport-security",
+        b"transfer-encoding",
+        b"upgrade",
+    ]
+)
 
 
 def _parse_one_length(values: list[bytes]) -> int | None:

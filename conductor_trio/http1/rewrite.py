@@ -23,8 +23,11 @@ def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bo
     """
     parsed = head.parsed
     block = parsed.forward_block
-    if drop_authorization:
-        block = format_fields(field for field in parsed.end_to_end if field.lower != b"authorization")
+    if drop_authorization or parsed.is_for_worker:
+        dropped = _NOT_OF_WORKERS if parsed.is_for_worker else frozenset[bytes]()
+        if drop_authorization:
+            dropped |= {b"authorization"}
+        block = format_fields(field for field in parsed.end_to_end if field.lower not in dropped)
     host = _host_value(head)
     return b"".join(
         [
@@ -38,6 +41,12 @@ def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bo
             b"\r\n",
         ]
     )
+
+
+#: What could have an application answer with anything but the whole script of a service worker, as it is.
+_NOT_OF_WORKERS = frozenset(
+    [b"accept-encoding", b"if-match", b"if-modified-since", b"if-none-match", b"if-range", b"range"]
+)
 
 
 def _host_value(head: RequestHead) -> bytes:

@@ -41,6 +41,15 @@ MIN_TOKEN_BITS = 64
 #: Bytes of randomness in a token that we make: 192 bits, 32 letters.
 TOKEN_ENTROPY = 24
 
+# Cookies that neighbours plant for the parent domain.
+MANY_COOKIES = 100  # no site has as many; Chromium and Firefox keep 150 to 180 for a domain and all below it
+MIN_LARGE_COOKIE = 256  # bytes: of a head that is full of what browsers keep of cookies, some are larger
+MAX_COOKIE_PATHS = 16  # for which one may be, of those that a request's path is below
+MAX_FORGETTING = 48 * KIB  # of a response's head, of which browsers take 256 KiB, and front proxies less
+
+#: For how long a browser that has come by HTTPS comes by nothing else, in seconds: from one term to the next.
+TRANSPORT_SECURITY_MAX_AGE = 180 * 86400
+
 # Preflights of pages of allowed origins (Fetch section 3.2).
 MAX_PREFLIGHT = 2 * KIB  # bytes of the method and the names of fields that it asks for
 PREFLIGHT_MAX_AGE = (
@@ -51,6 +60,7 @@ PREFLIGHT_MAX_AGE = (
 STARTING_RELOAD = 2  # most applications take a few
 LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute
 CROSS_SITE_RELOAD = 1  # the page goes on by itself, now as a page of the application's own host
+COOKIES_RELOAD = 1  # the browser has been told to forget what was in the way
 BROKEN_RELOAD = 5  # it may need its owner
 BROKEN_RETRY = 2  # Retry-After, for programs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import assert_never
@@ -12,8 +11,10 @@ import attrs
 from conductor_trio.access.reasons import (
     ApplicationStarting,
     BadRequest,
+    CookiesTooLarge,
     LinkForOneBrowser,
     LinkLost,
+    PlantedCookies,
     Reason,
     Redirect,
     Refusal,
@@ -21,17 +22,15 @@ from conductor_trio.access.reasons import (
     UpstreamFailed,
 )
 from conductor_trio.errors import UpstreamFault
-from conductor_trio.http1.request import RequestHead
-from conductor_trio.http1.rewrite import format_connection
 from conductor_trio.limits.constants import (
     BROKEN_RELOAD,
     BROKEN_RETRY,
+    COOKIES_RELOAD,
     CROSS_SITE_RELOAD,
     LINK_LOST_RELOAD,
     STARTING_RELOAD,
 )
-from conductor_trio.pages.documents import Document
-from conductor_trio.pages.html import POLICY, Form, Page
+from conductor_trio.pages.html import Form
 
 _GATEWAY = "Gateway"
 _LINK = "Link between the gateway and the application's computer"
@@ -133,19 +132,46 @@ def _format_time(unix_time: float) -> str:
 
 
 def _redirect(reason: Redirect) -> Reply:
-    """Return the answer to a right login link, or, with 303, to a right token in a form."""
+    """Return the answer that has a browser go on with other cookies than before."""
     return Reply(
         status=reason.status,
         title="Welcome",
-        text="You are logged in; your browser goes on to the application.",
+        text="Your browser goes on to the application.",
         fields=(
             (b"Location", reason.where.encode("ascii")),
-            (b"Set-Cookie", reason.set_cookie.encode("ascii")),
+            *_set_cookies(reason.set_cookies),
             (b"Referrer-Policy", b"no-referrer"),
         ),
     )
 
 
+def _cookies_too_large(reason: CookiesTooLarge) -> Reply:
+    """Return the answer to a request that has no room beside its cookies; its browser forgets them by it."""
+    return Reply(
+        status=431,
+        title="Too many cookies",
+        text="Your browser sends more cookies with this request than any request may hold. Another application or "
+        "site of this domain has set them, or this application itself.",
+        advice="There is nothing to do: your browser forgets the largest of them now, and this page asks again by "
+        "itself. If this stays so, delete the cookies of this domain in the browser's settings.",
+        fields=_set_cookies(reason.set_cookies),
+        reload=COOKIES_RELOAD,
+    )
+
+
+def _set_cookies(values: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((b"Set-Cookie", value) for value in values)
+
+
+_PLANTED_COOKIES = Reply(
+    status=200,
+    title="Cookies of other applications",
+    text="The applications here share a domain, and any of them can set cookies for all others: so many that a "
+    "browser forgets who was let in, or so large that an application takes no request.",
+    advice="The button has your browser forget the cookies that were set for the whole domain, and none of this "
+    "application's own. You may have to sign in again at other sites of the domain.",
+    form=Form.FORGET,
+)
 _LINK_FOR_ONE_BROWSER = Reply(
     status=200,
     title="A link for one browser",
@@ -153,8 +179,6 @@ _LINK_FOR_ONE_BROWSER = Reply(
     advice="Go on in the browser in which you want to work: by the button, or, with a program, by a POST to this "
     "address.",
     form=Form.OPEN,
-    # The address must reach nobody else. Were it kept from ourselves, too, the form would come without an origin.
-    fields=((b"Referrer-Policy", b"same-origin"),),
 )
 _REFUSALS = {
     Refusal.NO_ROUTE: Reply(
@@ -173,6 +197,16 @@ _REFUSALS = {
         advice="Open the link that its owner gave you, or enter the token from it, the letters and digits after "
         "/_conductor/auth/.",
         form=Form.TOKEN,
+    ),
+    Refusal.CROWDED_OUT: Reply(
+        status=403,
+        title="Your browser may have forgotten the token",
+        text="It shows about as many cookies of this domain as it keeps, and not the application's token. Another "
+        "application or site of the domain has set them, and may have pushed out the one that let you in.",
+        advice="Open the link that the application's owner gave you, or enter the token from it. If that does not "
+        "last, have your browser forget the cookies that were set for the whole domain; you may have to sign in "
+        "again at other sites of it.",
+        form=Form.TOKEN_OR_FORGET,
     ),
     Refusal.NO_CREDENTIALS: Reply(
         status=403,
@@ -245,6 +279,10 @@ def answer_for(reason: Reason) -> Reply:
             return _redirect(reason)
         case LinkForOneBrowser():
             return _LINK_FOR_ONE_BROWSER
+        case PlantedCookies():
+            return _PLANTED_COOKIES
+        case CookiesTooLarge():
+            return _cookies_too_large(reason)
         case ApplicationStarting():
             return _starting(reason.since)
         case LinkLost():
@@ -268,71 +306,3 @@ def _upstream_text(fault: UpstreamFault, what: str) -> str:
         case UpstreamFault.SESSION_ENDED:
             return "The session ended."
     assert_never(fault)
-
-
-def format_answer(
-    answer: Reply | Document,
-    request: RequestHead | None,
-    *,
-    keep_alive: bool,
-    date: bytes,
-    added: tuple[tuple[bytes, bytes], ...] = (),
-) -> bytes:
-    """Write an answer, head and body, in the form that the visitor asks for: HTML, JSON or plain text.
-
-    The body is left out, and its length kept, in answer to HEAD. `added` are further fields.
-    """
-    match answer:
-        case Document():
-            document = answer
-        case Reply():
-            document = _rendered(answer, request)
-    fields = (
-        *document.fields,
-        *added,
-        (b"Date", date),
-        (b"Content-Type", document.content_type),
-        (b"Content-Length", b"%d" % len(document.body)),
-        (b"Cache-Control", b"no-store"),
-        (b"X-Content-Type-Options", b"nosniff"),
-    )
-    head = b"".join(
-        [
-            b"HTTP/1.1 %d %b\r\n" % (document.status, HTTPStatus(document.status).phrase.encode()),
-            *(b"%b: %b\r\n" % field for field in fields),
-            format_connection(request, keep_alive=keep_alive),
-            b"\r\n",
-        ]
-    )
-    return head if request is not None and request.method == b"HEAD" else head + document.body
-
-
-_REDIRECTIONS = (302, 303)
-
-
-def _rendered(reply: Reply, request: RequestHead | None) -> Document:
-    code = f"{reply.status} {HTTPStatus(reply.status).phrase}"
-    accept = request.parsed.accept if request else b""
-    if b"text/html" in accept:
-        page = Page(
-            title=reply.title,
-            hop=reply.hop,
-            text=reply.text,
-            advice=reply.advice,
-            code=code,
-            # What was sent as a change is not repeated by itself, and a form's answer has no address.
-            reload=reply.reload if request and request.is_safe else None,
-            form=reply.form,
-        )
-        fields = (*reply.fields, (b"Content-Security-Policy", POLICY))
-        if reply.status not in _REDIRECTIONS:  # a portal may well watch the window in which it opens a login link
-            fields += ((b"Cross-Origin-Opener-Policy", b"same-origin"),)
-        return Document(
-            status=reply.status, content_type=b"text/html; charset=utf-8", body=page.render(), fields=fields
-        )
-    reason = f"{reply.text} {reply.advice}".rstrip()
-    if b"json" in accept:
-        body = json.dumps({"status": reply.status, "error": reply.title, "reason": reason}).encode()
-        return Document(status=reply.status, content_type=b"application/json", body=body, fields=reply.fields)
-    text = f"{code}: {reply.title}. {reason}\n".encode()
-    return Document(status=reply.status, content_type=b"text/plain; charset=utf-8", body=text, fields=reply.fields)

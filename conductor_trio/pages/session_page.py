@@ -21,7 +21,7 @@ a{color:var(--act)}
 .row label{margin:.4rem 0 .2rem}select{font:inherit;width:100%;padding:.6rem .5rem;border-radius:.4rem;\
 border:1px solid var(--soft);background:var(--paper);color:var(--ink)}
 .check{display:flex;gap:.5rem;align-items:center;font-weight:400}.check input{width:auto}
-.quiet{background:var(--paper);color:var(--act)}.state{font-weight:600}
+.state{font-weight:600}
 [hidden]{display:none!important}
 """
 
@@ -69,8 +69,9 @@ const show = told => {
   put("traffic", size(told.bytesOut || 0) + " out, " + size(told.bytesIn || 0) + " in");
   find("left").hidden = find("leftname").hidden = !told.until;
   if (told.until) put("left", left(told.until - told.now) + ", until " + at(told.until));
-  const owns = told.you === "owner";
+  const owns = told.you === "owner" && Boolean(proof);
   find("owner").hidden = !owns;
+  find("stale").hidden = owns || told.you !== "owner";
   const lists = JSON.stringify([told.shares, told.log, told.ownVisitors, owns]);
   if (lists === shown) return;
   shown = lists;
@@ -92,8 +93,9 @@ const connect = () => {
   socket.addEventListener("message", event => {
     const told = JSON.parse(event.data);
     if (told.proof !== undefined) {
-      find("stale").hidden = Boolean(told.proof);
       proof = told.proof;
+      find("stale").hidden = Boolean(proof);
+      find("owner").hidden = !proof;
     }
     if (told.session) {
       const end = told.session.idleUntil;
@@ -138,8 +140,8 @@ _BODY = """<!doctype html>
 <h1>What happens here</h1>
 <p><a href="/">Open the application</a></p>
 <p id="news" role="status">Connecting to the gateway.</p>
-<p id="stale" class="next" hidden>The gateway no longer knows this page. To share or to stop, \
-<a href="">load it anew</a>.</p>
+<p id="stale" class="next" hidden>To share or to stop, call this page up from the address bar once more: \
+the gateway takes that from no page to which the application has led, or that it no longer knows.</p>
 <noscript><p class="next">This page shows what happens as it happens, for which it needs JavaScript. \
 <code>conductor-trio ls</code> shows the same.</p></noscript>
 <dl>

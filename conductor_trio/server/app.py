@@ -18,6 +18,7 @@ import contextlib
 import functools
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -36,6 +37,7 @@ from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
 from conductor_trio.server.lifecycle.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.lifecycle.listeners import Listeners, open_listeners
+from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import (
     RuntimeDirectory,
     handover_path,
@@ -291,6 +293,9 @@ def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> N
         runtime_dir=settings.runtime_dir,
         patterns=settings.patterns,
     )
+    reached = (listener.sock for listener in listeners.public if listener.sock.family != socket.AF_UNIX)
+    if (plain := find_plain_http(settings, (sock.getsockname()[0] for sock in reached))) is not None:
+        log.warning("plain_http", what=plain.what, advice=plain.advice)
 
 
 def _warn_of_shared(log: Logger, settings: ServerSettings, runtime: RuntimeDirectory) -> None:

@@ -116,9 +116,10 @@ def test_our_own_pages() -> None:
     assert decided(b"/_conductor/other", route=None) == Respond(reason=Refusal.NO_ROUTE)
     assert decided(b"/_conductor/auth/t0ken", route=None) == Respond(reason=Refusal.NO_ROUTE)
     assert decided(b"/_conductor/auth/x") == Respond(reason=Refusal.WRONG_TOKEN, failed_token=True)
-    for https, secure in ((False, ""), (True, "; Secure")):
-        cookie = f"authorization=t0ken; HttpOnly; Path=/; SameSite=Lax{secure}"
-        expected = Respond(reason=Redirect(where="/lab", set_cookie=cookie))
+    plain = b"authorization=t0ken; HttpOnly; Path=/; SameSite=Lax"
+    secure = (plain + b"; Secure", b"__Host-" + plain + b"; Secure; Priority=High")
+    for https, cookies in ((False, (plain,)), (True, secure)):
+        expected = Respond(reason=Redirect(where="/lab", set_cookies=cookies))
         assert decided(b"/_conductor/auth/t0ken?next=/lab", b"", https=https) == expected
 
 
@@ -147,14 +148,15 @@ def test_no_spelling_of_our_pages_reaches_an_application(parts: list[tuple[str, 
     assert is_forwarded is (resolve(target.partition("?")[0])[:1] != ["_conductor"])
 
 
-@given(st.binary(min_size=1, max_size=20).filter(lambda token: b"/" not in token))
-def test_any_token_works_in_a_link_and_then_as_a_cookie(token: bytes) -> None:
+@given(st.binary(min_size=1, max_size=20).filter(lambda token: b"/" not in token), st.booleans())
+def test_any_token_works_in_a_link_and_then_as_a_cookie(token: bytes, https: bool) -> None:
     target = b"/_conductor/auth/" + quote(token, safe="").encode()
-    decision = decided(target, b"", route=hash_token(token))
+    decision = decided(target, b"", route=hash_token(token), https=https)
     assert isinstance(decision, Respond) and isinstance(decision.reason, Redirect)
-    pair = decision.reason.set_cookie.partition(";")[0].encode()
-    shown = b"Cookie: a=b; " + pair + b"; c=d\r\n"
-    assert decided(fields=shown, route=hash_token(token)) == Forward(drop_authorization=False)
+    assert len(decision.reason.set_cookies) == 1 + https
+    for cookie in decision.reason.set_cookies:
+        shown = b"Cookie: a=b; " + cookie.partition(b";")[0] + b"; c=d\r\n"
+        assert decided(fields=shown, route=hash_token(token)) == Forward(drop_authorization=False)
 
 
 # What is concluded once.

@@ -129,6 +129,22 @@ def test_the_own_page_and_a_browser_without_a_word_use_the_cookie(
 
 
 @pytest.mark.parametrize(
+    ("fields", "passes"),
+    [
+        (b"", False),  # as of a neighbour's page that sends no referrer
+        (b"Referer: https://x.test/a?b\r\n", True),
+        (b"Referer: https://evil.test/\r\n", False),
+        (b"Referer: https://x.test:8443/\r\n", False),
+        (b"Referer: https://portal.test/\r\n", True),
+    ],
+)
+@pytest.mark.parametrize("purpose", [b"prefetch", b"prefetch;prerender"])
+def test_what_is_asked_ahead_is_asked_by_a_page(fields: bytes, passes: bool, purpose: bytes) -> None:
+    told = b"Sec-Fetch-Site: none\r\n" + NAVIGATION + b"Sec-Purpose: " + purpose + b"\r\n"
+    assert may_use_cookie(make_head(told + fields, method=b"GET"), PORTAL) is passes
+
+
+@pytest.mark.parametrize(
     ("fields", "may_be"),
     [
         (b"", True),
@@ -139,6 +155,7 @@ def test_the_own_page_and_a_browser_without_a_word_use_the_cookie(
         (b"Sec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n", False),
         (b"Sec-Fetch-Mode: same-origin\r\nSec-Fetch-Dest: document\r\n", False),
         (NAVIGATION + NAVIGATION, False),
+        (NAVIGATION + b"Sec-Purpose: prefetch\r\n", False),
     ],
 )
 def test_what_is_shown_in_a_tab_of_its_own(fields: bytes, may_be: bool) -> None:

@@ -22,8 +22,8 @@ from conductor_trio.errors import UpstreamFault
 def make_reasons() -> list[Reason]:
     return [
         *Refusal,
-        Redirect(where="/", set_cookie="a=b"),
-        Redirect(where="/", set_cookie="a=b", status=303),
+        Redirect(where="/", set_cookies=(b"a=b",)),
+        Redirect(where="/", set_cookies=(b"a=b",), status=303),
         LinkForOneBrowser(),
         ApplicationStarting(since=1.0),
         LinkLost(since=1.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,25 +18,46 @@ pytestmark = pytest.mark.e2e
 
 PORTAL = f"https://portal-root.{DOMAIN}"
 ISOLATED = (("Cross-Origin-Opener-Policy", "same-origin"),)
+CLOSED = (*ISOLATED, ("Cross-Origin-Embedder-Policy", "require-corp"))
 FORM = "<form method=post action='{}/save'><input name=a value=1><button>Save</button></form>"
 
-# What a service worker of the application can do with a navigation: ask itself, or take what was asked ahead.
+# A service worker that wants to know what is asked of our pages, by all means that there are, and its answer.
 WORKER = """
-addEventListener("install", () => skipWaiting());
+const seen = [];
+const note = event => { if (event.request.url.includes("_conductor")) seen.push(event.request.url); };
+Event.prototype.stopImmediatePropagation = () => {};
+String.prototype.startsWith = () => false;
+Reflect.apply = () => false;
+URL = function () { throw new Error("none"); };
+addEventListener("install", event => {
+  skipWaiting();
+  if (event.addRoutes) event.addRoutes({condition: {urlPattern: "/_conductor/*"}, source: "cache"});
+});
 addEventListener("activate", event => event.waitUntil((async () => {
   await registration.navigationPreload.enable();
   await clients.claim();
 })()));
-addEventListener("fetch", event => {
-  if (!event.request.url.includes("/_conductor/")) return;
-  event.respondWith((async () => {
-    const found = [];
-    for (const answer of [await event.preloadResponse, await fetch(event.request)])
-      if (answer) found.push(answer.status + (await answer.clone().text()).includes("name=\\"proof\\""));
-    return new Response("found " + found.join(" "), {headers: {"Content-Type": "text/html"}});
-  })());
+addEventListener("fetch", note, {capture: true});
+onfetch = note;
+addEventListener("message", async event => {
+  const pages = await clients.matchAll({includeUncontrolled: true});
+  event.source.postMessage([...seen, ...pages.map(page => page.url).filter(url => url.includes("_conductor"))]);
 });
 """
+WHAT_IS_SEEN = """() => new Promise(resolve => {
+  navigator.serviceWorker.onmessage = event => resolve(event.data);
+  navigator.serviceWorker.controller.postMessage("");
+})"""
+# What a neighbour's page plants for all of the domain: how many cookies, how large, and what else is said of them.
+# That they can be read again tells that they have arrived.
+PLANT = """([count, size, attributes]) => {
+  for (let number = 0; number < count; number += 1)
+    document.cookie = `b${number}=${"x".repeat(size)}; domain=DOMAIN; secure; ${attributes}`;
+  return document.cookie;
+}""".replace("DOMAIN", DOMAIN)
+PREFETCH = """<script type=speculationrules>
+{"prefetch": [{"urls": ["%s/change"], "eagerness": "immediate"}]}
+</script>"""
 
 # What a script tries at the session page's WebSocket; gives the first answer that is not an update.
 SHARE = """() => new Promise(resolve => {
@@ -90,11 +112,13 @@ def open_street(gateway: Gateway) -> Iterator[Street]:
         lab.pages |= {
             "/": Content("<title>The lab</title><h1>The lab</h1>"),
             "/isolated": Content("<title>The lab</title><h1>The lab, isolated</h1>", fields=ISOLATED),
+            "/closed": Content("<title>The lab</title><h1>The lab, closed</h1>", fields=CLOSED),
             "/form": Content(FORM.format(""), fields=(("Referrer-Policy", "no-referrer"),)),
             "/save": Content("<h1>Saved</h1>"),
             "/secret.js": Content("window.secret = 'of the lab'", "text/javascript"),
             "/passing.js": Content(PASSING, "text/javascript"),
             "/worker.js": Content(WORKER, "text/javascript"),
+            "/deep/worker.js": Content(WORKER, "text/javascript", fields=(("Service-Worker-Allowed", "/"),)),
         }
         evil.pages |= {
             "/": Content(
@@ -196,11 +220,119 @@ def test_a_link_leads_to_an_application_whose_service_worker_hides_that_it_is_on
         assert page.frames[1].url.startswith("chrome-error:")
 
 
-def test_a_service_worker_finds_no_proof(street: Street) -> None:
+@pytest.mark.parametrize("path", ["/worker.js", "/deep/worker.js"])
+def test_a_service_worker_sees_no_login_link(street: Street, path: str) -> None:
     with street.visit() as page:
         page.goto(street.lab.url + "/")
-        page.evaluate(REGISTER, "/worker.js")
+        page.evaluate("path => navigator.serviceWorker.register(path, {scope: '/'})", path)
         page.wait_for_function("() => navigator.serviceWorker.controller")
-        page.goto(street.lab.url + "/_conductor/")
-        expect(page.locator("body")).to_contain_text("found")
-        assert "true" not in page.locator("body").inner_text()
+        other = page.context.new_page()
+        other.goto(street.lab.link)
+        expect(other.locator("h1")).to_have_text("The lab")
+        other.goto(street.lab.link + "-wrong")
+        expect(other.locator("h1")).to_have_text("This link does not open the application")
+        session = page.context.new_page()
+        session.goto(street.lab.url + "/_conductor/")
+        expect(session.locator("#state")).to_have_text("Running")
+        assert page.evaluate(WHAT_IS_SEEN) == []
+
+
+def test_the_history_of_a_tab_holds_no_login_link(street: Street) -> None:
+    with street.visit() as page:
+        page.goto(street.lab.link + "-wrong")
+        page.goto(street.lab.link)
+        assert page.evaluate("navigation.entries().map(entry => entry.url)")[-1] == street.lab.url + "/"
+        assert "_conductor" not in str(page.evaluate("navigation.entries().map(entry => entry.url)"))
+
+
+def test_a_neighbours_prefetch_does_nothing(street: Street) -> None:
+    with street.visit() as page:
+        street.evil.pages["/prefetch"] = Content(PREFETCH % street.lab.url)
+        with page.expect_event("requestfinished", lambda request: request.url.endswith("/change")):
+            page.goto(street.evil.url + "/prefetch")
+        assert street.lab.seen == []
+        # The application's own is asked for.
+        street.lab.pages["/prefetch"] = Content(PREFETCH % street.lab.url)
+        with page.expect_event("requestfinished", lambda request: request.url.endswith("/change")):
+            page.goto(street.lab.url + "/prefetch")
+        assert ("GET", "/change", None) in street.lab.seen
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "attributes", "path"),
+    [
+        (40, 3900, "path=/", "/"),
+        (170, 400, "path=/", "/"),
+        (40, 3900, "path=/form", "/form"),
+        (40, 3900, "path=/_conductor", "/_conductor/"),
+    ],
+)
+def test_a_page_that_planted_cookies_block_comes_back(
+    street: Street, count: int, size: int, attributes: str, path: str
+) -> None:
+    with street.visit() as page:
+        page.goto(street.evil.url + "/link")
+        page.evaluate(PLANT, [count, size, attributes])
+        answer = page.goto(street.lab.url + path)
+        assert answer is not None and answer.status == 431
+        expect(page.locator("h1")).to_have_text("Too many cookies")
+        expect(page.locator("h1, button").last).to_have_text(re.compile("^(The lab|Save|Stop the application)$"))
+        # The largest are gone, and nobody has to log in again.
+        page.goto(street.lab.url + "/")
+        expect(page.locator("h1")).to_have_text("The lab")
+
+
+def test_who_holds_the_window_of_the_sessions_page_can_do_nothing_in_it(street: Street) -> None:
+    with street.visit() as page:
+        page.goto(street.lab.url + "/closed")
+        with page.expect_popup() as opening:
+            page.evaluate("() => { window.opened = window.open('/_conductor/', 'popup'); }")
+        popup = opening.value
+        expect(popup.locator("#state")).to_have_text("Running")
+        assert page.evaluate("window.opened.document.querySelector('meta[name=proof]').content") == ""
+        expect(popup.locator("#stale")).to_be_visible()
+        expect(popup.locator("#owner")).to_be_hidden()
+        # By a person's own doing it is the owner's page again.
+        popup.goto(street.lab.url + "/_conductor/")
+        expect(popup.locator("#stale")).to_be_hidden()
+        popup.click("#share button")
+        expect(popup.locator("#link")).to_be_visible()
+
+
+@pytest.mark.parametrize("priority", ["", "priority=high"])
+def test_cookies_that_crowd_out_others_leave_one_of_ours(street: Street, priority: str) -> None:
+    with street.visit() as page:
+        page.goto(street.evil.url + "/link")
+        page.evaluate(PLANT, [400, 1, f"path=/; {priority}"])
+        page.goto(street.lab.url + "/")
+        expect(page.locator("h1")).to_have_text("The lab")
+
+
+def test_who_was_crowded_out_is_told_so_and_gets_rid_of_it(street: Street) -> None:
+    with street.visit() as page:
+        page.goto(street.evil.url + "/link")
+        for priority in ("high", "medium"):
+            page.evaluate(PLANT.replace("b$", f"{priority}$"), [400, 1, f"path=/; priority={priority}"])
+        page.goto(street.lab.url + "/form")
+        expect(page.locator("h1")).to_have_text("Your browser may have forgotten the token")
+        page.get_by_role("button", name="Forget").click()
+        expect(page.locator("h1")).to_have_text("This application is private")
+        assert page.url == street.lab.url + "/form"
+        assert page.context.cookies(street.lab.url) == []
+        page.goto(street.lab.link)
+        expect(page.locator("h1")).to_have_text("The lab")
+
+
+def test_a_cookie_for_the_domain_stays_with_the_application_that_sets_it(street: Street) -> None:
+    cookie = ("Set-Cookie", f"session=secret; Domain={DOMAIN}; Path=/; Secure; HttpOnly")
+    street.lab.pages["/login"] = Content("logged in", fields=(cookie,))
+    with street.visit() as page:
+        page.goto(street.lab.url + "/login")
+        [kept] = [one for one in page.context.cookies() if one["name"] == "session"]
+        assert kept["domain"] == street.lab.host
+
+
+def test_a_browser_stays_with_https(street: Street) -> None:
+    with street.visit() as page:
+        answer = page.goto(street.lab.url + "/")
+        assert answer is not None and "max-age=" in answer.headers["strict-transport-security"]

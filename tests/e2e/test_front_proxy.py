@@ -338,9 +338,9 @@ async def test_the_login_link_sets_a_cookie_for_https_only_and_is_not_logged(sho
             await visitor.send(request(ALICE, link, token=b""))
             response = await visitor.receive_response()
             assert (response.status, response.values(b"location")) == (302, [b"/lab"])
-            assert response.values(b"set-cookie") == [
-                b"authorization=%b; HttpOnly; Path=/; SameSite=Lax; Secure" % ALICE.token
-            ]
+            cookie = b"authorization=%b; HttpOnly; Path=/; SameSite=Lax; Secure" % ALICE.token
+            assert response.values(b"set-cookie") == [cookie, b"__Host-" + cookie + b"; Priority=High"]
+            assert len(response.values(b"strict-transport-security")) == 1
             await visitor.send(request(ALICE, login_target("secret-guess"), token=b""))
             assert (await visitor.receive_response()).status == 403
         plain = Visitor(SocketStream(socket.create_connection(("127.0.0.1", front.nginx.plain_port))))
@@ -368,6 +368,26 @@ async def test_a_page_of_the_neighbours_is_refused(short_tmp: Path) -> None:
 
 
 # What streams.
+
+
+def planted(count: int) -> bytes:
+    """Return the Cookie field of a browser for which a neighbour has planted as many large cookies."""
+    return b"Cookie: " + b"; ".join(b"b%d=" % number + b"x" * 3900 for number in range(count)) + b"\r\n"
+
+
+async def test_cookies_that_leave_no_room_are_forgotten_or_told_of(short_tmp: Path) -> None:
+    async with open_front(short_tmp, Application(ALICE.answer), Application(BOB.answer)) as front:
+        for count, is_forgotten in ((15, None), (25, True), (60, False)):
+            async with front.nginx.visitor() as visitor:
+                await visitor.send(request(ALICE, fields=planted(count)))
+                answer = await visitor.receive_response()
+                if is_forgotten is None:
+                    assert answer.status == 200
+                    continue
+                assert answer.status == 431 and b"cookies" in answer.body
+                forgotten = answer.values(b"set-cookie")
+                assert bool(forgotten) is is_forgotten
+                assert all(b"; Secure" in value for value in forgotten)
 
 
 async def test_an_upload_streams(short_tmp: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conductor_trio.http1.cookies import sets_own_cookie, split_cookie
+from conductor_trio.http1.cookies import keep_cookie_at_home, sets_own_cookie, split_cookie
 from tests.support.oracles import cut_by_scanning
 
 
@@ -20,6 +20,7 @@ cookie_pieces = st.sampled_from(
     [
         b"authorization",
         b"authorization=",
+        b"__Host-",
         b"=",
         b";",
         b"; ",
@@ -67,6 +68,11 @@ def test_nothing_of_ours_is_left(value: bytes) -> None:
         (b"Authorization=t", b"Authorization=t", []),
         (b"xauthorization=t", b"xauthorization=t", []),
         (b"a=authorization=t", b"a=authorization=t", []),
+        (b"__Host-authorization=t", b"", [b"t"]),
+        (b"authorization=planted; a=b; __Host-authorization=t; authorization=t", b"a=b", [b"t", b"planted", b"t"]),
+        (b"a=b; __Host-authorization = t ;c=d", b"a=b;c=d", [b"t"]),
+        (b"__host-authorization=t", b"__host-authorization=t", []),
+        (b"__Secure-authorization=t", b"__Secure-authorization=t", []),
     ],
 )
 def test_cookies(value: bytes, kept: bytes, tokens: list[bytes]) -> None:
@@ -88,8 +94,40 @@ def test_cookies(value: bytes, kept: bytes, tokens: list[bytes]) -> None:
         (b"authorizations=x", False),
         (b"a=authorization", False),
         (b"a=b; authorization=x", False),
+        (b"__Host-authorization=x", True),
+        (b"=__Host-authorization=x; Path=/", True),
+        (b"__Host-authorization", True),
+        (b"__Host-session=x", False),
         (b"", False),
     ],
 )
 def test_set_cookie(value: bytes, owns_path: bool) -> None:
     assert sets_own_cookie(value) is owns_path
+
+
+HOST = b"lab-alice.apps.example.org"
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (b"a=b", b"a=b"),
+        (b"a=b; Path=/; HttpOnly", b"a=b; Path=/; HttpOnly"),
+        (b"a=b; Domain=apps.example.org; Path=/", b"a=b; Path=/"),
+        (b"a=b; Domain=.apps.example.org", b"a=b"),
+        (b"a=b;domain=EXAMPLE.org;Secure", b"a=b;Secure"),
+        (b"a=b; DOMAIN = \texample.org ; Max-Age=1", b"a=b; Max-Age=1"),
+        (b"a=b; Domain=lab-alice.apps.example.org; Domain=example.org", b"a=b; Domain=lab-alice.apps.example.org"),
+        (b"a=b; Domain=evil-bob.apps.example.org", b"a=b"),
+        (b"a=b; Domain=x.lab-alice.apps.example.org", b"a=b"),
+        (b"a=b; Domain=lab-alice.apps.example.org.", b"a=b"),
+        (b"a=b; Domain=.Lab-Alice.apps.example.org; Path=/", b"a=b; Domain=.Lab-Alice.apps.example.org; Path=/"),
+        (b"a=b; Domain=; Path=/", b"a=b; Domain=; Path=/"),
+        (b"a=b; Domain", b"a=b; Domain"),
+        (b"Domain=example.org; Path=/", b"Domain=example.org; Path=/"),
+        (b"; Domain=example.org", b""),
+        (b"", b""),
+    ],
+)
+def test_no_cookie_goes_to_the_neighbours(value: bytes, kept: bytes) -> None:
+    assert keep_cookie_at_home(value, HOST) == kept

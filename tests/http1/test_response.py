@@ -130,6 +130,10 @@ def test_a_head_that_is_not_strict_is_written_strictly(head: bytes, passed: byte
         (b"Content-Length: 5\r\nETag: x\r\n", b"ETag: x\r\n"),
         (b"Transfer-Encoding: chunked\r\nDate: x\r\n", b"Date: x\r\n"),
         (
+            b"Set-Cookie: a=b; Domain=apps.test; Path=/\r\nNEL: {}\r\nSet-Cookie: __Host-authorization=x\r\n",
+            b"Set-Cookie: a=b; Path=/\r\n",
+        ),
+        (
             b'Clear-Site-Data: "cookies", "storage"\r\nClear-Site-Data: "cookies"\r\n',
             b'Clear-Site-Data: "storage"\r\n',
         ),

@@ -151,3 +151,16 @@ def test_a_101_answers_what_was_asked(asked: bytes, answer: bytes, does: bool) -
     assert switches_as_asked(request, without_option) is does
     without_name = respond(b"Connection: Upgrade\r\n", b"HTTP/1.1 101 X")
     assert not switches_as_asked(request, without_name)
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_the_script_of_a_service_worker_is_asked_for_as_it_is(drop: bool) -> None:
+    told = (
+        b"Accept-Encoding: br\r\nIf-None-Match: x\r\nIf-Modified-Since: y\r\nRange: bytes=0-1\r\nAccept: */*\r\n"
+        b"Service-Worker: script\r\nAuthorization: Bearer t\r\n"
+    )
+    written = format_request_head(parse(told), STRANGER, drop_authorization=drop)
+    assert b"Accept: */*\r\nService-Worker: script\r\n" in written
+    assert (b"Authorization" in written) is not drop
+    for name in (b"Accept-Encoding", b"If-", b"Range"):
+        assert name not in written

@@ -204,7 +204,7 @@ def read_response(data: bytes, method: bytes) -> Reading | None:
 
 def cut_by_scanning(value: bytes) -> tuple[bytes, list[bytes]]:
     """The same as `cut_cookie`, byte by byte: a pair is ours if its name is, and goes with one semicolon."""
-    tokens, kept = [], b""
+    safe, tokens, kept = [], [], b""
     at, is_first = 0, True
     while at <= len(value):
         end = at
@@ -214,14 +214,17 @@ def cut_by_scanning(value: bytes) -> tuple[bytes, list[bytes]]:
         middle = 0
         while middle < len(pair) and pair[middle : middle + 1] != b"=":
             middle += 1
-        if middle < len(pair) and pair[:middle].strip(b" \t") == b"authorization":
+        name = pair[:middle].strip(b" \t") if middle < len(pair) else b""
+        if name == b"__Host-authorization":
+            safe.append(pair[middle + 1 :].strip(b" \t"))
+        elif name == b"authorization":
             tokens.append(pair[middle + 1 :].strip(b" \t"))
         else:
             kept += pair if is_first else b";" + pair
             is_first = False
         at = end + 1
-    if not tokens:
+    if not safe + tokens:
         return value, []
     while kept[:1] in (b" ", b"\t"):
         kept = kept[1:]
-    return kept, tokens
+    return kept, safe + tokens

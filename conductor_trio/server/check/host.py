@@ -21,6 +21,7 @@ from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.check.certificate import read_expiry
 from conductor_trio.server.check.neighbours import check_access_lists, check_shared
 from conductor_trio.server.check.sshd import check_sshd
+from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 
@@ -192,7 +193,11 @@ def _sample(pattern: HostPattern) -> str:
 def _check_tls(settings: ServerSettings) -> Findings:
     place = "TLS"
     if settings.tls is None:
-        yield _skipped(place, "not given; a front proxy has to speak it")
+        plain = find_plain_http(settings, _visitors_addresses(settings))
+        if plain is None:
+            yield _skipped(place, "not given; a front proxy has to speak it")
+        else:
+            yield _warning(place, plain.what, plain.advice)
         return
     from conductor_trio.server.lifecycle.tls import make_tls_context
 
@@ -204,6 +209,18 @@ def _check_tls(settings: ServerSettings) -> Findings:
     with contextlib.suppress(ConfigError):  # it has been told
         for text in settings.patterns:
             yield _check_certificate(settings.tls, _sample(parse_pattern(text)))
+
+
+def _visitors_addresses(settings: ServerSettings) -> list[str]:
+    """Return the addresses at which visitors are to come by TCP; none where that cannot be told."""
+    if settings.port is None:
+        return []
+    with contextlib.suppress(OSError):
+        found = socket.getaddrinfo(
+            settings.host or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        return [str(address[0]) for *_, address in found]
+    return []
 
 
 def _check_certificate(tls: TlsSettings, host: str) -> Finding:

@@ -7,7 +7,7 @@ import time
 
 import trio
 
-from conductor_trio.access.decide import RedeemOneTimeLink, Respond, decide_login, format_cookie
+from conductor_trio.access.decide import RedeemOneTimeLink, Respond, decide_login, format_cookies
 from conductor_trio.access.login_link import parse_login_form
 from conductor_trio.access.reasons import BadRequest, Redirect
 from conductor_trio.access.tokens import hash_token
@@ -29,7 +29,7 @@ def redeem_link(link: RedeemOneTimeLink, route: Route, sessions: SessionService,
     """Spend a one-time link on this browser, which has sent a form, and gets a token of its own as its cookie."""
     token = secrets.token_urlsafe(TOKEN_ENTROPY).encode()
     sessions.redeem(route, link.share, hash_token(token))
-    return Redirect(where=link.next, set_cookie=format_cookie(token, https=https), status=303)
+    return Redirect(where=link.next, set_cookies=format_cookies(token, https=https), status=303)
 
 
 class LoginForm:

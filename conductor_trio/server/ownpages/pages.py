@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from conductor_trio.access.decide import RedeemOneTimeLink, Respond
-from conductor_trio.access.grants import OWNER, Principal
+from conductor_trio.access.grants import Principal
 from conductor_trio.access.reasons import Reason
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
@@ -45,9 +45,9 @@ class OwnPages:
         """Open this browser by a one-time link, and return the answer."""
         return redeem_link(link, route, self.sessions, https=https)
 
-    def show_session(self, route: Route, principal: Principal) -> Document:
-        """Return the session's page for one who was let in."""
-        return session_document(self._proofs.issue(route) if principal == OWNER else "")
+    def show_session(self, route: Route, *, may_command: bool) -> Document:
+        """Return the session's page, which may do what its owner wants, or only shows what is so."""
+        return session_document(self._proofs.issue(route) if may_command else "")
 
     async def serve_session_socket(
         self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal

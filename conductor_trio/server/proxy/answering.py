@@ -7,12 +7,15 @@ import trio
 
 from conductor_trio.access.cors import sharing_fields
 from conductor_trio.access.decide import is_own
-from conductor_trio.access.reasons import Reason, Refusal
+from conductor_trio.access.planted_cookies import CookieBomb
+from conductor_trio.access.reasons import CookiesTooLarge, Reason, Refusal
+from conductor_trio.access.transport_security import is_exposed, transport_security_fields
 from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.net.stream import Stream
-from conductor_trio.pages.answers import Reply, answer_for, format_answer
+from conductor_trio.pages.answers import Reply, answer_for
 from conductor_trio.pages.documents import Document
+from conductor_trio.pages.rendering import format_answer, render
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 
@@ -34,7 +37,7 @@ class Answerer:
         if not is_complete and request.body.is_empty:
             is_complete = isinstance(requests.next_event(), EndOfMessage)
         keep_alive = is_complete and request.keep_alive and not proxy.activity.is_draining
-        await _send_answer(answer, request, self._context.visitor, proxy, keep_alive=keep_alive)
+        await self._send(answer, request, keep_alive=keep_alive)
         if keep_alive:
             # The answer may have cost no wait; a flood of such requests must not hold up the others.
             await trio.lowlevel.checkpoint()
@@ -43,37 +46,51 @@ class Answerer:
 
     async def answer_last(self, reason: Reason, request: RequestHead | None) -> Outcome:
         """Tell the visitor the reason, and read nothing more from them; without a request none could be read."""
-        visitor, proxy = self._context.visitor, self._context.proxy
-        await _send_answer(answer_for(reason), request, visitor, proxy, keep_alive=False)
+        await self._send(answer_for(reason), request, keep_alive=False)
         return Outcome.CLOSE
+
+    async def disarm(self, bomb: CookieBomb) -> Outcome:
+        """Tell a visitor whose cookies are too large, and have the browser forget them."""
+        peer = self._context.peer
+        https = bomb.says_https if peer.is_trusted else peer.is_https
+        reply = answer_for(CookiesTooLarge(set_cookies=bomb.forget(https=https)))
+        await self._send(render(reply, bomb.accept, reloads=True), None, keep_alive=False)
+        return Outcome.CLOSE
+
+    async def _send(self, answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool) -> None:
+        """Count an answer and send it."""
+        context, proxy = self._context, self._context.proxy
+        if not (isinstance(answer, Reply) and answer.is_expected):
+            proxy.counters.count_answer(answer.status)
+        added: tuple[tuple[bytes, bytes], ...] = ()
+        exposed = False
+        if request is not None:
+            https = context.peer.uses_https(request)
+            exposed = is_exposed(request, https=https)
+            added = _sharing_fields(answer, request, proxy) + transport_security_fields(request, https=https)
+        await context.visitor.send_all(
+            format_answer(
+                answer,
+                request,
+                keep_alive=keep_alive,
+                date=proxy.date.now(),
+                added=added,
+                is_exposed=exposed,
+            )
+        )
 
 
 async def turn_away(visitor: Stream, proxy: ProxyContext) -> None:
     """Tell a visitor who is one too many, whatever they want."""
     _count_limited(Refusal.TOO_MANY_VISITORS, proxy)
-    await _send_answer(answer_for(Refusal.TOO_MANY_VISITORS), None, visitor, proxy, keep_alive=False)
+    answer = answer_for(Refusal.TOO_MANY_VISITORS)
+    proxy.counters.count_answer(answer.status)
+    await visitor.send_all(format_answer(answer, None, keep_alive=False, date=proxy.date.now()))
 
 
 def _count_limited(reason: Reason, proxy: ProxyContext) -> None:
     if reason is Refusal.TOO_MANY_CONNECTIONS or reason is Refusal.TOO_MANY_VISITORS:
         proxy.counters.limited += 1
-
-
-async def _send_answer(
-    answer: Reply | Document,
-    request: RequestHead | None,
-    visitor: Stream,
-    proxy: ProxyContext,
-    *,
-    keep_alive: bool,
-) -> None:
-    """Count an answer and send it."""
-    if not (isinstance(answer, Reply) and answer.is_expected):
-        proxy.counters.count_answer(answer.status)
-    added = () if request is None else _sharing_fields(answer, request, proxy)
-    await visitor.send_all(
-        format_answer(answer, request, keep_alive=keep_alive, date=proxy.date.now(), added=added)
-    )
 
 
 def _sharing_fields(

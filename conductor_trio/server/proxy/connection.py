@@ -7,6 +7,7 @@ from typing import assert_never
 import attrs
 import trio
 
+from conductor_trio.access.planted_cookies import read_cookie_bomb
 from conductor_trio.access.reasons import BadRequest
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.forwarded import Peer
@@ -140,6 +141,8 @@ class VisitorConnection:
     async def _refuse(self, status: int) -> Outcome:
         """Answer a request that could not be read."""
         self.context.counters.requests_total += 1
+        if status == 431 and (bomb := read_cookie_bomb(self._requests.trailing_data)) is not None:
+            return await self._answerer.disarm(bomb)
         return await self._answerer.answer_last(BadRequest(status=status), None)
 
     async def _next_request(self) -> RequestHead | None:

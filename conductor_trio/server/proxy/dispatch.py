@@ -113,8 +113,8 @@ class Dispatcher:
             case RedeemOneTimeLink():
                 reason = context.proxy.own_pages.redeem(ruling, route, https=https)
                 return await answerer.answer(reason, request, is_complete=is_complete)
-            case SessionPage(principal=principal):
-                page = context.proxy.own_pages.show_session(route, principal)
+            case SessionPage(may_command=may_command):
+                page = context.proxy.own_pages.show_session(route, may_command=may_command)
                 return await answerer.show(page, request, is_complete=is_complete)
             case SubmitToken():
                 return await self._log_in(request, route, https=https)

@@ -28,8 +28,8 @@ class OwnPages(Protocol):
     def redeem(self, link: RedeemOneTimeLink, route: Route, *, https: bool) -> Reason:
         """Open this browser by a one-time link, and return the answer."""
 
-    def show_session(self, route: Route, principal: Principal) -> Document:
-        """Return the session's page for one who was let in."""
+    def show_session(self, route: Route, *, may_command: bool) -> Document:
+        """Return the session's page, which may do what its owner wants, or only shows what is so."""
 
     async def serve_session_socket(
         self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal

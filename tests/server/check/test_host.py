@@ -117,6 +117,22 @@ def test_certificates(short_tmp: Path, name: str, days: int, status: Status, sai
     assert said in found.detail + found.advice
 
 
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["-d", "{key}-{user}.localhost"], Status.SKIPPED, "a front proxy has to speak it"),
+        (["-d", "{key}-{user}.apps.invalid"], Status.WARNING, "--trusted-proxy"),
+        (["-d", "{key}-{user}.apps.invalid", "--trusted-proxy", "127.0.0.1"], Status.SKIPPED, "front proxy"),
+        (["--host", ""], Status.WARNING, "0.0.0.0"),
+        (["--host", "no-such-host.invalid"], Status.SKIPPED, "front proxy"),
+    ],
+)
+def test_plain_http(short_tmp: Path, options: list[str], status: Status, said: str) -> None:
+    found = check(short_tmp, *options)["TLS"]
+    assert found.status is status
+    assert said in found.detail + found.advice
+
+
 def test_a_certificate_that_is_not_there(short_tmp: Path) -> None:
     assert check_tls(short_tmp).status is Status.FAILED
 

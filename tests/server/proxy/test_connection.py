@@ -275,8 +275,10 @@ async def test_the_login_link(short_tmp: Path) -> None:
         assert b"wrong" not in body
         # Behind a proxy that speaks HTTPS with the visitor.
         proxied = engine.connect(unix=True)
-        _, fields, _ = await ask(proxied, request(LINK + b" HTTP/1.1", b"X-Forwarded-Proto: https\r\n", auth=b""))
-        assert fields[b"set-cookie"].endswith(b"; SameSite=Lax; Secure")
+        await proxied.send(request(LINK + b" HTTP/1.1", b"X-Forwarded-Proto: https\r\n", auth=b""))
+        one = b"authorization=%b; HttpOnly; Path=/; SameSite=Lax; Secure" % TOKEN
+        answer = await proxied.receive_response()
+        assert answer.values(b"set-cookie") == [one, b"__Host-" + one + b"; Priority=High"]
         # Nobody else can say so.
         _, fields, _ = await ask(visitor, request(LINK + b" HTTP/1.1", b"X-Forwarded-Proto: https\r\n", auth=b""))
         assert b"Secure" not in fields[b"set-cookie"]
@@ -473,3 +475,78 @@ async def test_a_refused_visitor_who_goes_on_sending_reads_the_answer(short_tmp:
         assert response.status == 400
         assert await visitor.receive_to_end() == b""
         visitor.close()
+
+
+PROXIED = b"X-Forwarded-Proto: https\r\n"
+
+
+@pytest.mark.parametrize(("fields", "https"), [(PROXIED, True), (b"", False)])
+async def test_a_browser_that_came_by_https_is_told_to_stay_with_it(
+    short_tmp: Path, fields: bytes, https: bool
+) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        visitor = engine.connect(unix=True)
+        for line in (b"GET / HTTP/1.1", LINK + b" HTTP/1.1", b"GET /_conductor/nothing HTTP/1.1"):
+            await visitor.send(request(line, fields))
+            told = (await visitor.receive_response()).values(b"strict-transport-security")
+            assert [value.startswith(b"max-age=") for value in told] == [True] * https
+
+
+async def test_what_an_application_says_of_https_itself_stands(short_tmp: Path) -> None:
+    own = b"HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=1\r\nContent-Length: 0\r\n\r\n"
+    async with open_engine(short_tmp, Application(own)) as engine:
+        visitor = engine.connect(unix=True)
+        for _ in range(3):  # what is remembered of the head among them
+            await visitor.send(request(b"GET / HTTP/1.1", PROXIED))
+            assert (await visitor.receive_response()).values(b"strict-transport-security") == [b"max-age=1"]
+
+
+def bomb(count: int, size: int) -> bytes:
+    """Return a Cookie field of as many planted cookies of that size."""
+    return b"Cookie: " + b"; ".join(b"b%d=%b" % (number, b"x" * size) for number in range(count)) + b"\r\n"
+
+
+async def test_cookies_that_leave_no_room_are_forgotten(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        visitor = engine.connect()
+        await visitor.send(request(b"GET / HTTP/1.1", b"Accept: text/html\r\n" + bomb(30, 3900), auth=b""))
+        answer = await visitor.receive_response()
+        assert answer.status == 431 and b"Too many cookies" in answer.body
+        assert b'http-equiv="refresh"' in answer.body
+        forgotten = answer.values(b"set-cookie")
+        assert any(value.startswith(b"b0=; Max-Age=0") for value in forgotten)
+        await visitor.wait_closed()
+        # Who is no browser gets a line.
+        visitor = engine.connect()
+        await visitor.send(request(b"GET / HTTP/1.1", bomb(30, 3900), auth=b""))
+        answer = await visitor.receive_response()
+        assert answer.status == 431 and answer.body.startswith(b"431 Request Header Fields Too Large: Too many")
+        # What else is too large is so as before.
+        visitor = engine.connect()
+        await visitor.send(request(b"GET / HTTP/1.1", b"X: " + b"x" * 70000 + b"\r\n", auth=b""))
+        answer = await visitor.receive_response()
+        assert answer.status == 431 and answer.values(b"set-cookie") == []
+
+
+async def test_cookies_that_the_application_has_no_room_for_are_forgotten(short_tmp: Path) -> None:
+    refusal = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n\r\n"
+    async with open_engine(short_tmp, Application(refusal)) as engine:
+        visitor = engine.connect()
+        await visitor.send(request(b"GET / HTTP/1.1", bomb(5, 3900)))
+        answer = await visitor.receive_response()
+        assert answer.status == 431
+        assert {value.partition(b"=")[0] for value in answer.values(b"set-cookie")} == {
+            b"b%d" % n for n in range(5)
+        }
+
+
+async def test_a_browser_forgets_planted_cookies_at_a_persons_wish(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        visitor = engine.connect()
+        wish = request(
+            b"POST /_conductor/cookies HTTP/1.1", b"Cookie: planted=x\r\nContent-Length: 0\r\n", auth=b""
+        )
+        await visitor.send(wish)
+        answer = await visitor.receive_response()
+        assert answer.status == 303 and answer.values(b"location") == [b"/"]
+        assert all(b"=; Max-Age=0; Domain=" in value for value in answer.values(b"set-cookie"))

@@ -160,5 +160,7 @@ async def test_only_a_front_proxy_is_believed_how_its_visitor_came(unix: bool, i
     async with open_visitor(planes.proxy, unix=unix) as served:
         await served.visitor.send(request(link, b"X-Forwarded-Proto: https\r\n", auth=b""))
         answer = await served.visitor.receive_response()
-        [cookie] = answer.values(b"set-cookie")
-        assert (b"; Secure" in cookie) is is_believed
+        cookies = answer.values(b"set-cookie")
+        assert len(cookies) == 1 + is_believed
+        assert all((b"; Secure" in cookie) is is_believed for cookie in cookies)
+        assert bool(answer.values(b"strict-transport-security")) is is_believed

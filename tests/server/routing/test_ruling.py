@@ -21,6 +21,7 @@ from conductor_trio.access.reasons import (
     ApplicationStarting,
     LinkForOneBrowser,
     LinkLost,
+    PlantedCookies,
     Redirect,
     Refusal,
     SessionEnded,
@@ -77,6 +78,11 @@ OWN_PARTS = b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-D
 SCRIPTS = b"Sec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"
 FRAMES = b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n"
 PORTALS = b"Origin: https://portal.test\r\n"
+PREFETCH = (
+    b"Sec-Purpose: prefetch\r\nSec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
+)
+MANY_COOKIES = b"Cookie: " + b"; ".join(b"planted%d=x" % number for number in range(150)) + b"\r\n"
+LED = b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
 PREFLIGHT = b"Access-Control-Request-Method: PUT\r\n"
 WEBSOCKET = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
 
@@ -94,7 +100,7 @@ NOT_A_TAB = Respond(reason=Refusal.NOT_A_TAB)
 CROSS_SITE_VISIT = Respond(reason=Refusal.CROSS_SITE_VISIT)
 CROSS_SITE = Respond(reason=Refusal.CROSS_SITE)
 NOT_ALLOWED = Respond(reason=Refusal.METHOD_NOT_ALLOWED)
-COOKIE = "authorization=t0ken; HttpOnly; Path=/; SameSite=Lax"
+COOKIE = b"authorization=t0ken; HttpOnly; Path=/; SameSite=Lax"
 
 # A name, the method, the target, fields, and what becomes of the request while the session is there.
 REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
@@ -110,6 +116,11 @@ REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
     ("one with a wrong token", b"GET", b"/", WRONG, WRONG_TOKEN),
     ("another site's change", b"POST", b"/", OWNERS + FOREIGN, CROSS_SITE),
     ("another site's upgrade", b"GET", b"/", OWNERS + FOREIGN + WEBSOCKET, CROSS_SITE),
+    ("another page's prefetch", b"GET", b"/", OWNERS + PREFETCH, CROSS_SITE_VISIT),
+    ("one out of too many cookies", b"GET", b"/", MANY_COOKIES, Respond(reason=Refusal.CROWDED_OUT)),
+    ("the cookies' page", b"GET", b"/_conductor/cookies", b"", Respond(reason=PlantedCookies())),
+    ("the cookies' page, put", b"PUT", b"/_conductor/cookies", b"", NOT_ALLOWED),
+    ("another site's wish to forget cookies", b"POST", b"/_conductor/cookies", FOREIGN, CROSS_SITE),
     ("the form", b"POST", b"/_conductor/login", b"", SubmitToken()),
     ("the form, read", b"GET", b"/_conductor/login", b"", NO_TOKEN),
     ("the form, put", b"PUT", b"/_conductor/login", b"", NOT_ALLOWED),
@@ -119,7 +130,7 @@ REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
         b"GET",
         b"/_conductor/auth/t0ken",
         b"",
-        Respond(reason=Redirect(where="/", set_cookie=COOKIE)),
+        Respond(reason=Redirect(where="/", set_cookies=(COOKIE,))),
     ),
     (
         "a wrong login link",
@@ -140,8 +151,21 @@ REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
     ("another site's one-time link", b"POST", b"/_conductor/auth/once", FOREIGN, CROSS_SITE),
     ("a login link, posted", b"POST", b"/_conductor/auth/t0ken", b"", NOT_ALLOWED),
     ("a guess at a one-time link", b"POST", b"/_conductor/auth/wrong", b"", WRONG_LINK),
-    ("the session's page", b"GET", b"/_conductor/", OWNERS, SessionPage(principal=OWNER)),
-    ("the session's page for a friend", b"GET", b"/_conductor", FRIENDS, SessionPage(principal=FRIEND.principal)),
+    ("the session's page", b"GET", b"/_conductor/", OWNERS, SessionPage(principal=OWNER, may_command=True)),
+    (
+        "the session's page to which the application led",
+        b"GET",
+        b"/_conductor/",
+        OWNERS + LED,
+        SessionPage(principal=OWNER, may_command=False),
+    ),
+    (
+        "the session's page for a friend",
+        b"GET",
+        b"/_conductor",
+        FRIENDS,
+        SessionPage(principal=FRIEND.principal, may_command=False),
+    ),
     ("a script at the session's page", b"GET", b"/_conductor/", OWNERS + SCRIPTS, NOT_A_TAB),
     ("a frame for the session's page", b"GET", b"/_conductor/", OWNERS + FRAMES, NOT_A_TAB),
     ("a neighbour's frame", b"GET", b"/_conductor/", OWNERS + NEIGHBOURS + FRAMES, CROSS_SITE),

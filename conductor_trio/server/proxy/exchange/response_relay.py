@@ -7,6 +7,9 @@ import enum
 import trio
 
 from conductor_trio.access.cors import sharing_fields
+from conductor_trio.access.planted_cookies import forget_large
+from conductor_trio.access.service_worker import guard_worker
+from conductor_trio.access.transport_security import transport_security_fields
 from conductor_trio.errors import RemoteProtocolError, UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.body import (
     EndOfMessage,
@@ -59,7 +62,10 @@ class ResponseRelay:
         self._upstream = upstream
         self._request = request
         self._pump = pump
-        self._reader = ResponseReader(request.method, context.proxy.limits, runtime.heads)
+        host = request.authority.host if request.authority else ""
+        self._reader = ResponseReader(request.method, context.proxy.limits, runtime.heads, host=host)
+        self._peer = context.peer
+        self._may_be_https = context.peer.is_https or context.peer.is_trusted
         self._has_switched = False
         self._framing: ResponseFraming | None = None  # set when a final response's head goes out
         self._chunks_out = False
@@ -185,11 +191,20 @@ class ResponseRelay:
             return format_switch_head(head)
         if head.is_interim:
             return format_interim_head(head) if self._request.is_http11 else b""
+        guard = b""
+        if self._request.parsed.is_for_worker:
+            head, guard = guard_worker(self._request, head)
         may_keep = self._pump.is_complete and not self._proxy.activity.is_draining
         self._framing = plan_response_framing(self._request, head, may_keep=may_keep)
         self._chunks_out = self._framing.chunked
         self._upstream_stays &= head.keep_alive and head.body.framing is not Framing.CLOSE
-        shared: tuple[tuple[bytes, bytes], ...] = ()
+        added: tuple[tuple[bytes, bytes], ...] = ()
         if self._proxy.policy.allowed_origins:
-            shared = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
-        return format_response_head(self._request, head, self._framing, date=self._proxy.date.now(), added=shared)
+            added = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
+        if self._may_be_https and not head.has_transport_security:
+            added += transport_security_fields(self._request, https=self._peer.uses_https(self._request))
+        if head.status == 431:
+            forgetting = forget_large(self._request, https=self._peer.uses_https(self._request))
+            added += tuple((b"Set-Cookie", value) for value in forgetting)
+        text = format_response_head(self._request, head, self._framing, date=self._proxy.date.now(), added=added)
+        return text + self._format_event(guard) if guard else text

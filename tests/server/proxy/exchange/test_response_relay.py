@@ -6,7 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from conductor_trio.access.service_worker import GUARD
 from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
+from conductor_trio.http1.body import format_chunk
 from conductor_trio.server.proxy.exchange.failures import ResponseTruncated
 from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.exchange.response_relay import ResponseEnd, ResponseRelay
@@ -234,3 +236,37 @@ async def test_the_end_of_an_application_waits_for_word_that_its_link_is_lost(au
             await answer(bench, response, b"HTTP/1.1 200 OK\r\n\r\nhello", ends=True)
         assert scope.cancelled_caught
         assert not (await bench.sent_to_visitor()).endswith(b"0\r\n\r\n")
+
+
+WORKER = b"Service-Worker: script\r\nAccept-Encoding: br\r\nIf-None-Match: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nscript",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nscript\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nscript",
+    ],
+)
+@pytest.mark.parametrize("line", [b"GET /sw.js HTTP/1.1", b"GET /sw.js HTTP/1.0"])
+async def test_the_script_of_a_service_worker_has_the_guard_before_it(
+    sent: bytes, line: bytes, autojump_clock: MockClock
+) -> None:
+    with open_bench() as bench:
+        response = begin(bench, request(line, WORKER))
+        await answer(bench, response, sent, ends=b"Content-Length" not in sent)
+        told = await bench.sent_to_visitor()
+    _, _, body = told.partition(b"\r\n\r\n")
+    if b"Transfer-Encoding: chunked" in told:
+        assert body == format_chunk(GUARD) + b"6\r\nscript\r\n0\r\n\r\n"
+    else:
+        assert body == GUARD + b"script"
+        assert b"Content-Length: %d\r\n" % len(body) in told or not response.shows_its_end
+
+
+async def test_a_service_workers_script_that_cannot_be_guarded_is_a_bad_answer() -> None:
+    with open_bench() as bench:
+        response = begin(bench, request(b"GET /sw.js HTTP/1.1", WORKER))
+        with pytest.raises(UpstreamUnavailable, match="service worker"):
+            await answer(bench, response, b"HTTP/1.1 304 Not Modified\r\n\r\n")

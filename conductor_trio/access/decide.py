@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 import attrs
 
 from conductor_trio.access.cors import Preflight, read_preflight
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
+from conductor_trio.access.guard import Guess, TokenGuard
 from conductor_trio.access.login_link import LoginLink, parse_login_link, safe_redirect_target
 from conductor_trio.access.origins import (
     Policy,
@@ -18,7 +20,7 @@ from conductor_trio.access.origins import (
     may_be_whole_tab,
     may_use_cookie,
 )
-from conductor_trio.access.reasons import LinkForOneBrowser, Reason, Redirect, Refusal
+from conductor_trio.access.reasons import LinkForOneBrowser, Reason, Redirect, Refusal, TooManyGuesses
 from conductor_trio.access.tokens import cookie_candidates, cookie_value
 from conductor_trio.http1.cookies import COOKIE_NAME
 from conductor_trio.http1.request import RequestHead
@@ -41,7 +43,7 @@ class Respond:
     """Answer the request in the application's place."""
 
     reason: Reason
-    failed_token: bool = False  #: whether a token was shown and was wrong, so that guessing is made slow
+    failed_token: bool = False  #: whether a token was compared and is wrong, which its owner is told
 
 
 @attrs.frozen(kw_only=True)
@@ -85,18 +87,21 @@ OwnPage = RedeemOneTimeLink | SubmitToken | SessionPage | SessionSocket | Status
 Decision = Forward | Respond | OwnPage
 
 
-def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: bool, now: float) -> Decision:
+def decide(
+    head: RequestHead, access: Access | None, policy: Policy, guard: TokenGuard, *, https: bool, now: float
+) -> Decision:
     """Return what becomes of a request at `now` (Unix time); `access` is its route's, None where it has none."""
     if head.target == b"*":
         return ServerOptions()
     path, _, query = head.target.decode("ascii").partition("?")
     if is_own(path):
-        return _decide_own(head, access, policy, path, query, https=https, now=now)
+        return _decide_own(head, access, policy, guard, path, query, https=https, now=now)
     if access is None:
         return Respond(reason=Refusal.NO_ROUTE)
-    by_bearer, principal = _find_principal(head.parsed, access, now)
-    if principal is None:
-        return read_preflight(head, policy) or _ask_for_token(head)
+    found = _find_principal(head, access, guard, now)
+    if isinstance(found, Respond):
+        return read_preflight(head, policy) or found
+    by_bearer, principal = found
     if not by_bearer and not _is_own_request(head, policy, https=https):
         return Respond(reason=Refusal.CROSS_SITE_VISIT if is_visit(head) else Refusal.CROSS_SITE)
     return Forward(drop_authorization=by_bearer, principal=principal)
@@ -116,37 +121,58 @@ def _is_own_request(head: RequestHead, policy: Policy, *, https: bool) -> bool:
     return may_use_cookie(head, policy) and (not asks_for_change or comes_from_here(head, policy, https=https))
 
 
-def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[bool, Principal | None]:
-    """Return whether a bearer token lets the request in, and whom it lets in, if anybody.
+def _find_principal(
+    head: RequestHead, access: Access, guard: TokenGuard, now: float
+) -> tuple[bool, Principal] | Respond:
+    """Return whether a bearer token lets the request in, and whom it lets in, or the answer if it does not.
 
     A browser shows the same from request to request, so that it was the owner's is concluded once: any change of
     who gets in makes another `Access`, and other principals have an end in time.
     """
-    memo = shown.reading.memo
+    memo = head.parsed.reading.memo
     known = memo.conclusion
     if isinstance(known, _OwnerShown) and known.access is access:
         return known.by_bearer, OWNER
-    bearer = shown.bearer
-    principal = None if bearer is None else access.find([bearer], now)
-    by_bearer = principal is not None
+    if not (guesses := _shown_guesses(head.parsed)):
+        return _ask_for_token(head)
+    screened = guard.screen(guesses, access)
+    if isinstance(screened, TooManyGuesses):
+        return Respond(reason=screened)
+    by_bearer, principal = _compare(screened, head.parsed.bearer, access, now)
     if principal is None:
-        principal = access.find(_shown_tokens(shown), now)
+        if screened:
+            guard.note_wrong(screened, access)
+        return Respond(reason=Refusal.NO_TOKEN, failed_token=bool(screened))
+    guard.note_right()
     if principal == OWNER:
         memo.conclusion = _OwnerShown(access, by_bearer)
     return by_bearer, principal
 
 
+def _compare(
+    guesses: Sequence[Guess], bearer: bytes | None, access: Access, now: float
+) -> tuple[bool, Principal | None]:
+    """Return whether the bearer token is right, and whom what was shown lets in, if anybody."""
+    if (
+        bearer is not None
+        and Guess((bearer,)) in guesses
+        and (principal := access.find([bearer], now)) is not None
+    ):
+        return True, principal
+    return False, access.find((token for guess in guesses for token in guess.tokens), now)
+
+
 def _ask_for_token(head: RequestHead) -> Respond:
-    if head.parsed.tokens or head.parsed.bearer:
-        return Respond(reason=Refusal.NO_TOKEN, failed_token=True)
-    return Respond(reason=Refusal.NO_CREDENTIALS if is_own_part(head) else Refusal.NO_TOKEN)
+    shows_any = bool(head.parsed.tokens or head.parsed.bearer)
+    return Respond(reason=Refusal.NO_CREDENTIALS if is_own_part(head) and not shows_any else Refusal.NO_TOKEN)
 
 
-def _shown_tokens(shown: RequestFields) -> list[bytes]:
-    candidates: list[bytes] = []
-    for token in shown.tokens[:MAX_TOKENS_SHOWN]:
-        candidates += filter(None, cookie_candidates(token))
-    return candidates
+def _shown_guesses(shown: RequestFields) -> list[Guess]:
+    """Return what the fields show of tokens, each once."""
+    bearer = shown.bearer
+    guesses = [] if bearer is None else [Guess((bearer,))]
+    guesses += [Guess(tuple(filter(None, cookie_candidates(token)))) for token in shown.tokens[:MAX_TOKENS_SHOWN]]
+    return list(dict.fromkeys(guesses))
 
 
 def is_own(path: str) -> bool:
@@ -163,7 +189,15 @@ def is_own(path: str) -> bool:
 
 
 def _decide_own(
-    head: RequestHead, access: Access | None, policy: Policy, path: str, query: str, *, https: bool, now: float
+    head: RequestHead,
+    access: Access | None,
+    policy: Policy,
+    guard: TokenGuard,
+    path: str,
+    query: str,
+    *,
+    https: bool,
+    now: float,
 ) -> Decision:
     page = path.removeprefix(OWN_PREFIX)
     if page == "/status":
@@ -173,22 +207,29 @@ def _decide_own(
     if page == "/login":
         return _decide_form(head, policy, https=https)
     if page in ("", "/", "/live"):
-        return _decide_session(head, access, policy, is_socket=page == "/live", https=https, now=now)
+        return _decide_session(head, access, policy, guard, is_socket=page == "/live", https=https, now=now)
     link = parse_login_link(path, query)
     if link is None:
         return Respond(reason=Refusal.NO_PAGE)
-    return _decide_link(head, link, access, policy, https=https, now=now)
+    return _decide_link(head, link, access, policy, guard, https=https, now=now)
 
 
 def _decide_link(
-    head: RequestHead, link: LoginLink, access: Access, policy: Policy, *, https: bool, now: float
+    head: RequestHead,
+    link: LoginLink,
+    access: Access,
+    policy: Policy,
+    guard: TokenGuard,
+    *,
+    https: bool,
+    now: float,
 ) -> Decision:
     if head.method not in (b"GET", b"HEAD", b"POST"):
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
-    found = access.find_link(link.token, now)
+    found = _find_link(link.token, access, guard, Refusal.WRONG_TOKEN, now)
     match found:
-        case None:
-            return Respond(reason=Refusal.WRONG_TOKEN, failed_token=True)
+        case Respond():
+            return found
         case Share(token_hash=None):
             return _decide_one_time_link(head, found, link.next, policy, https=https)
         case Share():
@@ -196,6 +237,22 @@ def _decide_link(
     if head.method == b"POST":
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     return Respond(reason=Redirect(where=link.next, set_cookie=format_cookie(link.token, https=https)))
+
+
+def _find_link(
+    token: bytes, access: Access, guard: TokenGuard, refusal: Refusal, now: float
+) -> Principal | Share | Respond:
+    """Return whom a link's token lets in, or its share where that is for one browser, or the answer if nobody."""
+    screened = guard.screen([Guess((token,), in_link=True)], access)
+    if isinstance(screened, TooManyGuesses):
+        return Respond(reason=screened)
+    found = access.find_link(token, now) if screened else None
+    if found is not None:
+        guard.note_right()
+        return found
+    if screened:
+        guard.note_wrong(screened, access)
+    return Respond(reason=refusal, failed_token=bool(screened))
 
 
 def _decide_one_time_link(head: RequestHead, share: Share, where: str, policy: Policy, *, https: bool) -> Decision:
@@ -215,13 +272,21 @@ def _decide_form(head: RequestHead, policy: Policy, *, https: bool) -> Decision:
 
 
 def _decide_session(
-    head: RequestHead, access: Access, policy: Policy, *, is_socket: bool, https: bool, now: float
+    head: RequestHead,
+    access: Access,
+    policy: Policy,
+    guard: TokenGuard,
+    *,
+    is_socket: bool,
+    https: bool,
+    now: float,
 ) -> Decision:
     if not head.is_safe:
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
-    _, principal = _find_principal(head.parsed, access, now)
-    if principal is None:
-        return _ask_for_token(head)
+    found = _find_principal(head, access, guard, now)
+    if isinstance(found, Respond):
+        return found
+    _, principal = found
     if is_socket != (b"websocket" in head.upgrades):
         return Respond(reason=Refusal.NO_PAGE)
     if not _is_own_request(head, policy, https=https):
@@ -233,14 +298,14 @@ def _decide_session(
 
 
 def decide_login(
-    head: RequestHead, token: bytes, access: Access, *, https: bool, now: float
+    head: RequestHead, token: bytes, access: Access, guard: TokenGuard, *, https: bool, now: float
 ) -> Respond | RedeemOneTimeLink:
     """Return what becomes of a token that came in the form."""
-    found = access.find_link(token, now)
+    found = _find_link(token, access, guard, Refusal.WRONG_FORM_TOKEN, now)
     where = _page_before(head)
     match found:
-        case None:
-            return Respond(reason=Refusal.WRONG_FORM_TOKEN, failed_token=True)
+        case Respond():
+            return found
         case Share(token_hash=None):
             return RedeemOneTimeLink(share=found, next=where)
         case Share():

@@ -80,8 +80,16 @@ class LinkForOneBrowser:
     """A one-time link that has not been used was looked at; it is spent by the button on the page that says so."""
 
 
+@attrs.frozen(kw_only=True)
+class TooManyGuesses:
+    """Wrong tokens came from this visitor, or to this application, at a rate above what is compared."""
+
+    wait: int  #: seconds after which another one may be compared
+
+
 Reason = (
     Refusal
+    | TooManyGuesses
     | Redirect
     | LinkForOneBrowser
     | ApplicationStarting

@@ -34,6 +34,8 @@ MAX_SNAPSHOT_V1 = 64 * MIB
 # What a request may show of tokens: more cookies than a browser keeps for a domain (180 in Chromium), so that
 # planted ones cannot crowd out the right one, and few enough that one request is not thousands of guesses.
 MAX_TOKENS_SHOWN = 200
+#: Characters of what a front proxy calls an address, and is none.
+MAX_ADDRESS_TEXT = 64
 #: Bytes of a file that holds a token, which has to fit a cookie.
 MAX_TOKEN_FILE = 4 * KIB
 #: Bits that a token needs to be safe from guessing: at a million guesses a second, for ten thousand years.
@@ -51,6 +53,7 @@ PREFLIGHT_MAX_AGE = (
 STARTING_RELOAD = 2  # most applications take a few
 LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute
 CROSS_SITE_RELOAD = 1  # the page goes on by itself, now as a page of the application's own host
+GUESS_RELOAD_PAUSE = 1  # more than a program is told: the token shall have its turn by then
 BROKEN_RELOAD = 5  # it may need its owner
 BROKEN_RETRY = 2  # Retry-After, for programs
 

@@ -18,6 +18,7 @@ from conductor_trio.access.reasons import (
     Redirect,
     Refusal,
     SessionEnded,
+    TooManyGuesses,
     UpstreamFailed,
 )
 from conductor_trio.errors import UpstreamFault
@@ -27,6 +28,7 @@ from conductor_trio.limits.constants import (
     BROKEN_RELOAD,
     BROKEN_RETRY,
     CROSS_SITE_RELOAD,
+    GUESS_RELOAD_PAUSE,
     LINK_LOST_RELOAD,
     STARTING_RELOAD,
 )
@@ -146,6 +148,20 @@ def _redirect(reason: Redirect) -> Reply:
     )
 
 
+def _too_many_guesses(wait: int) -> Reply:
+    """Return the answer to a token that is not even looked at for so many seconds."""
+    return Reply(
+        status=429,
+        title="Too many wrong tokens",
+        text="So many wrong tokens have come from your address, or for this application, that the gateway looks "
+        "at few more for a while. It has not looked at yours.",
+        advice="If yours is right, there is nothing to do: this page tries again by itself. A program shows the "
+        "same token again after as many seconds as Retry-After says.",
+        fields=((b"Retry-After", b"%d" % wait),),
+        reload=wait + GUESS_RELOAD_PAUSE,
+    )
+
+
 _LINK_FOR_ONE_BROWSER = Reply(
     status=200,
     title="A link for one browser",
@@ -243,6 +259,8 @@ def answer_for(reason: Reason) -> Reply:
             return _REFUSALS[reason]
         case Redirect():
             return _redirect(reason)
+        case TooManyGuesses():
+            return _too_many_guesses(reason.wait)
         case LinkForOneBrowser():
             return _LINK_FOR_ONE_BROWSER
         case ApplicationStarting():

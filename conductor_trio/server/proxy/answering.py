@@ -7,7 +7,7 @@ import trio
 
 from conductor_trio.access.cors import sharing_fields
 from conductor_trio.access.decide import is_own
-from conductor_trio.access.reasons import Reason, Refusal
+from conductor_trio.access.reasons import Reason, Refusal, TooManyGuesses
 from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.net.stream import Stream
@@ -54,8 +54,11 @@ async def turn_away(visitor: Stream, proxy: ProxyContext) -> None:
     await _send_answer(answer_for(Refusal.TOO_MANY_VISITORS), None, visitor, proxy, keep_alive=False)
 
 
+_TOO_MANY = (Refusal.TOO_MANY_CONNECTIONS, Refusal.TOO_MANY_VISITORS)
+
+
 def _count_limited(reason: Reason, proxy: ProxyContext) -> None:
-    if reason is Refusal.TOO_MANY_CONNECTIONS or reason is Refusal.TOO_MANY_VISITORS:
+    if reason in _TOO_MANY or isinstance(reason, TooManyGuesses):
         proxy.counters.limited += 1
 
 

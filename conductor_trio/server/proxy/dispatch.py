@@ -32,6 +32,7 @@ from conductor_trio.server.proxy.exchange.exchange import Exchange, Outcome
 from conductor_trio.server.proxy.exchange.failures import RequestAborted
 from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel
+from conductor_trio.server.proxy.guessing import ConnectionGuard
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.ruling import Load, Park, may_repeat, rule
@@ -57,8 +58,12 @@ class Dispatcher:
     _context: ExchangeContext
     listener: DisconnectListener  #: another one after the connection was cancelled and goes on
     _answerer: Answerer
+    _guard: ConnectionGuard = attrs.field(init=False)
     _exchange: Exchange | None = attrs.field(default=None, init=False)  # that is under way
     _repeats: int = attrs.field(default=0, init=False)  # of its request
+
+    def __attrs_post_init__(self) -> None:
+        self._guard = ConnectionGuard(self._context.peer, self._context.proxy.throttle)
 
     async def dispatch(self, request: RequestHead, *, is_complete: bool) -> Served:
         """Have a request ruled on, again when it was parked and its session is another, and carry that out.
@@ -67,14 +72,17 @@ class Dispatcher:
         """
         proxy = self._context.proxy
         https = self._context.peer.uses_https(request)
+        guard = self._guard
         while True:
             route = self._find_route(request)
             runtime = None if route is None else proxy.runtimes.get(route.id)
             load = Load.NORMAL if runtime is None else runtime.load
-            ruling = rule(request, route, load, proxy.policy, https=https, now=time.time())
+            guard.request, guard.route = request, route
+            ruling = rule(request, route, load, proxy.policy, guard, https=https, now=time.time())
             match ruling:
                 case Forward():
-                    assert runtime is not None, "a session that is here has a runtime"
+                    assert runtime is not None and route is not None, "a session that is here has a runtime"
+                    guard.note_admitted(route, ruling.principal)
                     return await self._forward(request, runtime, ruling, is_complete=is_complete)
                 case Park(otherwise=otherwise):
                     assert route is not None
@@ -99,8 +107,8 @@ class Dispatcher:
         context, answerer = self._context, self._answerer
         match ruling:
             case Respond(reason=reason, failed_token=failed_token):
-                if failed_token:
-                    await self._slow_down(request, route)
+                if failed_token and route is not None:
+                    context.proxy.reports.note_wrong_token(route.id)
                 return await answerer.answer(reason, request, is_complete=is_complete)
             case StatusPage():
                 return await answerer.show(status_page(context.proxy.status()), request, is_complete=is_complete)
@@ -126,22 +134,11 @@ class Dispatcher:
     async def _log_in(self, request: RequestHead, route: Route, *, https: bool) -> Outcome:
         context = self._context
         answer, has_read_all = await context.proxy.own_pages.log_in(
-            context.visitor, context.requests, request, route, https=https
+            context.visitor, context.requests, request, route, self._guard, https=https
         )
         if answer.failed_token:
-            await self._slow_down(request, route)
+            context.proxy.reports.note_wrong_token(route.id)
         return await self._answerer.answer(answer.reason, request, is_complete=has_read_all)
-
-    async def _slow_down(self, request: RequestHead, route: Route | None) -> None:
-        """Have whoever guesses tokens wait, and let the session's owner know."""
-        proxy = self._context.proxy
-        session = None if route is None or route.has_ended else route
-        guesser = (self._context.peer.visitor_address(request), session and session.hosts)
-        wait = proxy.throttle.note_failure(guesser, trio.current_time())
-        if session is not None:
-            proxy.reports.note_wrong_token(session.id)
-        if wait:
-            await trio.sleep(wait)
 
     async def _park(self, request: RequestHead, route: Route) -> bool:
         """Wait until it is settled whether the session comes back; False where that takes too long."""

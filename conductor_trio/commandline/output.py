@@ -1,4 +1,4 @@
-"""Standard output of commands that print something and end."""
+"""Standard output: there is one, and what commands print that end after it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ import os
 import sys
 
 from conductor_trio.errors import ConductorError
+
+
+def fill_standard_descriptors() -> None:
+    """Descriptors 0 to 2 are open, so that nothing that we open later becomes standard output by accident."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 def write_output(text: str) -> None:

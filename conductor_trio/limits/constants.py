@@ -98,6 +98,20 @@ GROUP_POLL_INTERVAL = 0.02
 #: After SIGKILL a process goes at once, unless the kernel holds it, in which case nothing helps.
 KILL_TIMEOUT = 2.0
 
+# The log, of both programs.
+
+#: Bytes of lines that wait for their reader: about 5,000 of the server's.
+MAX_QUEUED_LINES = 1 * MIB
+#: Bytes of lines that are written at once: what a pipe takes as a whole (PIPE_BUF, pipe(7)), so that the lines of
+#: two servers that share one do not get mixed up.
+MAX_LINES_WRITTEN = 4 * KIB
+#: For the last of them, at the end of the process.
+LAST_LINES_TIMEOUT = 1.0
+# Lines of one kind that one account may cause within a minute: as many as an operator may want to read of it.
+LOG_RATE_INTERVAL = 60.0
+MAX_LOG_LINES = 60
+MAX_LOG_ACCOUNTS = 1000  # that are told apart
+
 # The server's operation.
 
 #: A server that ends, having drained, locks its directory once more for as long as it takes to remove it.

@@ -17,16 +17,6 @@ from collections.abc import Callable
 from conductor_trio.limits.constants import LAST_LINES_TIMEOUT, MAX_LINES_WRITTEN, MAX_QUEUED_LINES
 
 
-def escape(text: str, *, keep: str = "") -> str:
-    """Write what is not printable, but for `keep`, as Python's literals do.
-
-    It may be a peer's, who is not to command a terminal, or to add a line.
-    """
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() or one in keep else ascii(one)[1:-1] for one in text)
-
-
 class LineWriter:
     """A text stream of whole lines to a descriptor; any thread may write, and never waits.
 

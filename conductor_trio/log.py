@@ -21,7 +21,8 @@ from typing import Any, TextIO, cast
 import structlog
 
 from conductor_trio.line_rate import LineKind, LineRate
-from conductor_trio.line_writer import LineWriter, escape
+from conductor_trio.line_writer import LineWriter
+from conductor_trio.printable import escape
 
 Logger = structlog.typing.FilteringBoundLogger
 

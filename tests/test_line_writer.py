@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from conductor_trio.limits.constants import LAST_LINES_TIMEOUT, MAX_LINES_WRITTEN, MAX_QUEUED_LINES
-from conductor_trio.line_writer import LineWriter, escape
+from conductor_trio.line_writer import LineWriter
 
 Pipe = tuple[int, int]
 
@@ -138,10 +138,3 @@ def test_a_call_comes_when_it_was_asked_for_the_earliest_of_them(pipe: Pipe) -> 
 
     writer.call_at(time.monotonic() + 0.01, call)
     assert read_all(reader, b"called\n") == [b"called"]
-
-
-def test_what_is_not_printable_is_written_as_a_literal() -> None:
-    text = "a\nb\x1b]0;x\x07\x9b\u2028\u202e\ud800é"
-    assert escape(text) == r"a\nb\x1b]0;x\x07\x9b\u2028\u202e\ud800é"
-    assert escape(text, keep="\n").startswith("a\nb\\x1b")
-    assert escape("plain") == "plain"

@@ -24,7 +24,11 @@ MAX_OWNER_ANSWER = 4 * MIB  # bytes of the answer to a command: more sessions th
 MAX_NODE_NAME = 64  # characters of a computer's name in a registration
 MAX_SHARE_LABEL = 60  # characters
 MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
+MAX_JSON_DEPTH = 32  # of lists and objects inside one another; our own messages have four
+MAX_JSON_DIGITS = 1000  # of a whole number: the time that they take grows with their square
+MAX_COUNT = 10**18  # of bytes or connections: an exabyte
 MAX_TIME = 5e9  # Unix time, in the year 2128; what is later, or longer, is a mistake
+MAX_SAVED_TIME = 1e11  # the same of what a server leaves to another: the year 5138, which can still be written
 
 #: One line of a snapshot, in bytes: all that is left of one session, with its shares (80 KiB at most).
 MAX_SNAPSHOT_LINE = 256 * KIB

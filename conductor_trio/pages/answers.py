@@ -32,6 +32,7 @@ from conductor_trio.limits.constants import (
     LINK_LOST_RELOAD,
     STARTING_RELOAD,
 )
+from conductor_trio.pages.bad_request import FIELDS, TEXTS
 from conductor_trio.pages.documents import Document
 from conductor_trio.pages.html import POLICY, Form, Page
 
@@ -55,24 +56,10 @@ class Reply:
     is_expected: bool = False  #: nobody is kept from anything, so that it does not count
 
 
-_BAD_REQUEST_TEXTS = {
-    400: "The gateway could not read this request without a doubt about its meaning, and did not pass it on.",
-    405: "The gateway is no forward proxy.",
-    408: "The request did not arrive in time.",
-    413: "The form holds more than a token.",
-    414: "The request's target is too long.",
-    417: "The gateway knows no expectation but 100-continue.",
-    431: "The request's header fields are too many or too large.",
-    501: "The request uses a transfer coding that the gateway does not know.",
-    505: "The gateway speaks HTTP/1.1.",
-}
-
-
 def _bad_request(status: int) -> Reply:
     """Return the answer to a request that breaks the protocol."""
-    fields = ((b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),) if status == 405 else ()
-    text = _BAD_REQUEST_TEXTS.get(status, _BAD_REQUEST_TEXTS[400])
-    return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=fields)
+    text = TEXTS.get(status, TEXTS[400])
+    return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=FIELDS.get(status, ()))
 
 
 def _failed(status: int, text: str) -> Reply:

@@ -16,7 +16,8 @@ from conductor_trio.commandline.output import fill_standard_descriptors, write_o
 from conductor_trio.commandline.parser import Invocation, parse, suggest_command
 from conductor_trio.commandline.standard import run_standard
 from conductor_trio.errors import ConductorError, ConfigError
-from conductor_trio.line_writer import LineWriter, escape
+from conductor_trio.line_writer import LineWriter
+from conductor_trio.printable import escape
 
 if TYPE_CHECKING:
     from conductor_trio.client.config.settings import ClientSettings
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_command(invocation)
     except ConductorError as error:
         with contextlib.suppress(AttributeError, OSError):  # where there is no standard error
-            sys.stderr.write(f"{PROGRAM}: {error}\n")
+            sys.stderr.write(f"{PROGRAM}: {escape(str(error))}\n")
         return exit_status.WRONG_USAGE if isinstance(error, ConfigError) else exit_status.FAILED
     except BrokenPipeError:
         return exit_status.FAILED

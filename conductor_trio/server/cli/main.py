@@ -15,6 +15,7 @@ from conductor_trio.commandline.parser import Invocation, parse
 from conductor_trio.commandline.standard import run_standard
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Status, format_finding
+from conductor_trio.printable import escape
 from conductor_trio.server.cli.arguments import read_settings
 from conductor_trio.server.cli.table import CHECK, PROGRAM, SERVE, SERVER
 from conductor_trio.server.settings import ServerSettings
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(parse(SERVER, sys.argv[1:] if argv is None else argv))
     except ConductorError as error:
         with contextlib.suppress(AttributeError, OSError):  # where there is no standard error
-            sys.stderr.write(f"{PROGRAM}: {error}\n")
+            sys.stderr.write(f"{PROGRAM}: {escape(str(error))}\n")
         return exit_status.WRONG_USAGE if isinstance(error, ConfigError) else exit_status.FAILED
     except BrokenPipeError:
         return exit_status.FAILED

@@ -10,6 +10,7 @@ import json
 import secrets
 import time
 from contextlib import suppress
+from email.utils import formatdate
 
 import attrs
 import trio
@@ -17,6 +18,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 
 from conductor_trio.access.grants import OWNER, Principal
 from conductor_trio.access.login_link import LOGIN_PREFIX
+from conductor_trio.access.reasons import BadRequest
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import parse_object
 from conductor_trio.control.owner_commands import (
@@ -28,9 +30,11 @@ from conductor_trio.control.owner_commands import (
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.websocket import find_fault, format_handshake
 from conductor_trio.limits.constants import TOKEN_ENTROPY
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, Stream
+from conductor_trio.pages.answers import answer_for, format_answer
 from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
@@ -44,8 +48,7 @@ class _HandshakeStream(trio.abc.Stream):
     """
 
     def __init__(self, visitor: Stream, request: RequestHead, rest: bytes, limits: ServerLimits) -> None:
-        fields = b"".join(b"%b: %b\r\n" % (field.name, field.value) for field in request.fields)
-        self._unread = b"GET " + request.target + b" HTTP/1.1\r\n" + fields + b"\r\n" + rest
+        self._unread = format_handshake(request) + rest
         self._visitor = visitor
         self._read_size = limits.read_size
 
@@ -83,6 +86,10 @@ class SessionSocketServer:
         self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
     ) -> None:
         """Serve one of them, until they go; `trailing_data` came after the request."""
+        if (fault := find_fault(request)) is not None:
+            answer, date = answer_for(BadRequest(status=fault)), formatdate(usegmt=True).encode()
+            await visitor.send_all(format_answer(answer, request, keep_alive=False, date=date))
+            return
         limits = self._limits
         described = self._sessions.describe(route)
         async with trio.open_nursery() as nursery:

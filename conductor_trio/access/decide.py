@@ -143,7 +143,7 @@ def _find_principal(
         if screened:
             guard.note_wrong(screened, access)
         return Respond(reason=Refusal.NO_TOKEN, failed_token=bool(screened))
-    guard.note_right()
+    guard.note_right(access)
     if principal == OWNER:
         memo.conclusion = _OwnerShown(access, by_bearer)
     return by_bearer, principal
@@ -248,7 +248,7 @@ def _find_link(
         return Respond(reason=screened)
     found = access.find_link(token, now) if screened else None
     if found is not None:
-        guard.note_right()
+        guard.note_right(access)
         return found
     if screened:
         guard.note_wrong(screened, access)

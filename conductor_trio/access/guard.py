@@ -31,5 +31,5 @@ class TokenGuard(Protocol):
     def note_wrong(self, guesses: Sequence[Guess], access: Access) -> None:
         """Count what was compared, and is wrong."""
 
-    def note_right(self) -> None:
+    def note_right(self, access: Access) -> None:
         """Remember that one of those was right."""

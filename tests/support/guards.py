@@ -22,5 +22,5 @@ class OpenGuard:
     def note_wrong(self, guesses: Sequence[Guess], access: Access) -> None:
         """Count nothing."""
 
-    def note_right(self) -> None:
+    def note_right(self, access: Access) -> None:
         """Remember nothing."""

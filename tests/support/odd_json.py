@@ -2,55 +2,68 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from hypothesis import strategies as st
 
-#: Values, as they are written.
-odd_values = st.sampled_from(
-    [
-        "1e999",
-        "-1e999",
-        "NaN",
-        "Infinity",
-        "-Infinity",
-        "1" + "0" * 400,
-        "-1" + "0" * 400,
-        "9" * 5000,
-        "0." + "9" * 5000,
-        "1e308",
-        "-1e308",
-        "1e-400",
-        "-0",
-        "-1",
-        "0",
-        "1",
-        "2.5",
-        "1e10",
-        "true",
-        "false",
-        "null",
-        '""',
-        '"\\ud800"',
-        '"\\udc80/x"',
-        '"\\u0000"',
-        '"/\\u0000"',
-        '"/tmp\\n"',
-        '"\\u001b[2J"',
-        '"é\\u2028\\u202e"',
-        '"' + "x" * 3000 + '"',
-        "[]",
-        "{}",
-        "[[]]",
-        "[true]",
-        '["\\ud800"]',
-        "[" * 40 + "]" * 40,
-        "[" * 900 + "]" * 900,
-        "[" * 3000,
-        '{"a": 1, "a": 2}',
-    ]
+#: As they are written.
+ODD_VALUES = (
+    "1e999",
+    "-1e999",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1" + "0" * 400,
+    "-1" + "0" * 400,
+    "9" * 5000,
+    "0." + "9" * 5000,
+    "1e308",
+    "-1e308",
+    "1e-400",
+    "-0",
+    "-1",
+    "0",
+    "1",
+    "2.5",
+    "1e10",
+    "true",
+    "false",
+    "null",
+    '""',
+    '"\\ud800"',
+    '"\\udc80/x"',
+    '"\\u0000"',
+    '"/\\u0000"',
+    '"/tmp\\n"',
+    '"\\u001b[2J"',
+    '"é\\u2028\\u202e"',
+    '"' + "x" * 3000 + '"',
+    "[]",
+    "{}",
+    "[[]]",
+    "[true]",
+    '["\\ud800"]',
+    "[" * 40 + "]" * 40,
+    "[" * 900 + "]" * 900,
+    "[" * 3000,
+    '{"a": 1, "a": 2}',
 )
+
+odd_values = st.sampled_from(ODD_VALUES)
+
+
+def each_odd_object(sound: Mapping[str, object]) -> Iterator[bytes]:
+    """Yield lines of a message, in each of which one field is odd."""
+    for name, value in itertools.product(sound, ODD_VALUES):
+        fields = {other: json.dumps(written) for other, written in sound.items()} | {name: value}
+        yield write_object(list(fields.items()))
+
+
+def write_object(fields: Sequence[tuple[str, str]]) -> bytes:
+    """Write an object of values that are written already."""
+    return ("{" + ", ".join(f'"{name}": {value}' for name, value in fields) + "}").encode()
 
 
 def odd_objects(sound: Mapping[str, object]) -> st.SearchStrategy[bytes]:
@@ -66,8 +79,7 @@ def odd_objects(sound: Mapping[str, object]) -> st.SearchStrategy[bytes]:
             else:
                 twice += [(name, written[name])] if name in written and len(value) % 2 else []
                 written[name] = value
-        pairs = [*twice, *written.items()]
-        return ("{" + ", ".join(f'"{name}": {value}' for name, value in pairs) + "}").encode()
+        return write_object([*twice, *written.items()])
 
     return fields.map(write)
 

@@ -25,6 +25,7 @@ from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamF
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.pages.documents import OPTIONS_ANSWER, preflight_answer, status_page
+from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.answering import Answerer
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
@@ -32,7 +33,6 @@ from conductor_trio.server.proxy.exchange.exchange import Exchange, Outcome
 from conductor_trio.server.proxy.exchange.failures import RequestAborted
 from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel
-from conductor_trio.server.proxy.guessing import ConnectionGuard
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.ruling import Load, Park, may_repeat, rule
@@ -77,12 +77,12 @@ class Dispatcher:
             route = self._find_route(request)
             runtime = None if route is None else proxy.runtimes.get(route.id)
             load = Load.NORMAL if runtime is None else runtime.load
-            guard.request, guard.route = request, route
+            guard.request, guard.route = request, "" if route is None else route.hosts[0]
             ruling = rule(request, route, load, proxy.policy, guard, https=https, now=time.time())
             match ruling:
                 case Forward():
                     assert runtime is not None and route is not None, "a session that is here has a runtime"
-                    guard.note_admitted(route, ruling.principal)
+                    guard.note_admitted(ruling.principal, route.access.owner_hash)
                     return await self._forward(request, runtime, ruling, is_complete=is_complete)
                 case Park(otherwise=otherwise):
                     assert route is not None

@@ -11,30 +11,31 @@ import trio
 from conductor_trio.access.grants import Access, Principal
 from conductor_trio.access.guard import Guess
 from conductor_trio.access.reasons import TooManyGuesses
+from conductor_trio.access.tokens import TokenHash
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.server.accounts.addresses import account_of
 from conductor_trio.server.accounts.throttle import Guesser, GuessThrottle
-from conductor_trio.server.routing.routes import Route
 
 
 @attrs.define(eq=False)
 class ConnectionGuard:
-    """Implements `access.guard.TokenGuard`; `request` and `route` are those that are ruled on.
+    """Implements `access.guard.TokenGuard`, for the request that is ruled on.
 
     A front proxy's connection is that of many visitors: what one of them has shown says nothing of the next.
     """
 
     _peer: Peer
     _throttle: GuessThrottle
+    #: The request that is ruled on, and its route: that one's first host name.
     request: RequestHead | None = attrs.field(default=None, init=False)
-    route: Route | None = attrs.field(default=None, init=False)
-    _admitted_to: Route | None = attrs.field(default=None, init=False)
-    _admitted_as: Principal | None = attrs.field(default=None, init=False)
+    route: str = attrs.field(default="", init=False)
+    #: The route to which the connection was let in last, with whose token, and who owned it then.
+    _admitted: tuple[str, Principal, TokenHash] | None = attrs.field(default=None, init=False)
 
-    def note_admitted(self, route: Route, principal: Principal) -> None:
-        """Remember whom the connection has shown a token of last."""
-        self._admitted_to, self._admitted_as = route, principal
+    def note_admitted(self, principal: Principal, owner_hash: TokenHash) -> None:
+        """Remember whom the connection has shown a token of."""
+        self._admitted = (self.route, principal, owner_hash)
 
     def screen(self, guesses: Sequence[Guess], access: Access) -> Sequence[Guess] | TooManyGuesses:
         """Return what may be compared now, without what is known to be wrong; or why nothing may be."""
@@ -45,26 +46,18 @@ class ConnectionGuard:
         """Count what was compared, and is wrong."""
         self._throttle.note_wrong(self._guesser(access), guesses, access, trio.current_time())
 
-    def note_right(self) -> None:
+    def note_right(self, access: Access) -> None:
         """Remember that the address was let in."""
-        assert self.route is not None
-        access = self.route.access
         guesser = self._guesser(access)
         if guesser.known_as is None:
             self._throttle.note_right(guesser, access)
 
     def _guesser(self, access: Access) -> Guesser:
-        route, request, admitted = self.route, self.request, self._admitted_to
-        assert route is not None and request is not None, "nothing is ruled on"
-        is_known = (
-            admitted is not None
-            and self._admitted_as is not None
-            and admitted.hosts[0] == route.hosts[0]
-            and access.admits(self._admitted_as, admitted.access.owner_hash)
-            and not self._peer.is_trusted
-        )
-        return Guesser(
-            route=route.hosts[0],
-            address=account_of(self._peer.visitor_address(request)),
-            known_as=self._admitted_as if is_known else None,
-        )
+        assert self.request is not None, "nothing is ruled on"
+        known_as: Principal | None = None
+        if self._admitted is not None and not self._peer.is_trusted:
+            route, principal, owner_hash = self._admitted
+            if route == self.route and access.admits(principal, owner_hash):
+                known_as = principal
+        address = account_of(self._peer.visitor_address(self.request))
+        return Guesser(route=self.route, address=address, known_as=known_as)

@@ -23,7 +23,9 @@ def write_output(text: str) -> None:
     """
     try:
         with contextlib.suppress(AttributeError):  # where there is no standard output
-            sys.stdout.write(text)
+            encoding = sys.stdout.encoding
+            # Names of others are in it, which need not fit the locale's encoding.
+            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
             sys.stdout.flush()
     except OSError as error:
         # What is still buffered goes nowhere, so that the interpreter does not complain about it at its end.

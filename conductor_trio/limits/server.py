@@ -77,7 +77,7 @@ class ServerLimits(LingerLimits):
     max_first_failures_of_all: int = 1000  # where the address has not failed within `failure_memory`
     failure_memory: float = 60.0
     max_throttled_peers: int = 10_000  # with routes, whose failures are remembered; the longest unused go first
-    max_refused_guesses: int = 10_000  # that may come back: for seconds of a flood
+    max_refused_guesses: int = 50_000  # that may come back: for some seconds of a flood
     max_known_wrong_tokens: int = 256  # of a route: pages that were left open with an old token
     max_known_addresses: int = 64  # of a route, that were let in: its owner's, and a class of visitors
 
@@ -85,6 +85,7 @@ class ServerLimits(LingerLimits):
     max_repeats: int = 3  # of one request: a link that is lost again and again is not to keep a visitor for ever
     idle_looks: int = 16  # at all idle connections, within `idle_timeout`
     max_login_form: int = 4 * KIB  # a token is 32 bytes
+    max_wrong_proofs: int = 10  # on one connection of a session's page, which shows one
     max_page_proofs: int = 16  # of a session: its pages that were loaded and have not connected yet
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
     page_handshake_timeout: float = 5.0

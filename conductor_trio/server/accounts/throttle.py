@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import attrs
@@ -86,7 +86,7 @@ class GuessThrottle:
 
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
-        self._buckets: OrderedDict[object, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[Guesser | str | tuple[Guesser, str], _Bucket] = OrderedDict()
         self._routes: OrderedDict[str, _RouteGuesses] = OrderedDict()
         #: Digests of single guesses that were refused, and when first.
         self._refused: OrderedDict[int, float] = OrderedDict()
@@ -123,8 +123,9 @@ class GuessThrottle:
         count, digest = len(guesses), hash((guesser, guesses[0]))
         refused_at = self._refused.get(digest, math.inf) if count == 1 else math.inf
         comes_back = refused_at + self._limits.token_failure_interval <= now
-        buckets = self._sized_buckets(guesser, access, now)
-        wait = max(bucket.wait(size, count, now, comes_back=comes_back) for bucket, size in buckets)
+        buckets = list(self._sized_buckets(guesser, access, now, self._buckets.get))
+        waits = [bucket.wait(size, count, now, comes_back=comes_back) for bucket, size in buckets]
+        wait = max(waits, default=0.0)
         if not wait:
             for bucket, _ in buckets:
                 bucket.compared[comes_back] = now
@@ -134,7 +135,7 @@ class GuessThrottle:
 
     def note_wrong(self, guesser: Guesser, guesses: Sequence[Guess], access: Access, now: float) -> None:
         """Count what was compared and is wrong."""
-        for bucket, _ in self._sized_buckets(guesser, access, now):
+        for bucket, _ in self._sized_buckets(guesser, access, now, self._bucket):
             bucket.pour(len(guesses), now)
         route = self._route(guesser.route, access)
         for guess in guesses:
@@ -145,24 +146,32 @@ class GuessThrottle:
         right = self._route(guesser.route, access).right
         _remember(right, guesser.address, None, self._limits.max_known_addresses)
 
-    def _sized_buckets(self, guesser: Guesser, access: Access, now: float) -> list[tuple[_Bucket, int]]:
-        """Return the buckets in which it counts what is compared now, each with its size for this guesser."""
+    def _sized_buckets(
+        self, guesser: Guesser, access: Access, now: float, find: Callable[[Guesser | str], _Bucket | None]
+    ) -> Iterator[tuple[_Bucket, int]]:
+        """Yield the buckets in which it counts what is compared now, each with its size for this guesser.
+
+        `find` gives the bucket of a guesser, and of an address as a whole, if there is one.
+        """
         limits = self._limits
-        own = self._bucket(guesser)
-        buckets = [(own, limits.max_token_failures)]
+        if (own := find(guesser)) is not None:
+            yield own, limits.max_token_failures
         if guesser.known_as is not None:
-            return buckets
-        of_address = self._bucket(guesser.address, limits.failure_interval_of_all)
-        buckets.append((of_address, limits.max_failures_of_all))
+            return
+        if (of_address := find(guesser.address)) is not None:
+            yield of_address, limits.max_failures_of_all
         route = self._route(guesser.route, access)
         if guesser.address not in route.right:
-            has_failed = own.has_failed_since(now - limits.failure_memory)
-            size = limits.max_failures_of_all if has_failed else limits.max_first_failures_of_all
-            buckets.append((route.bucket, size))
-        return buckets
+            has_failed = own is not None and own.has_failed_since(now - limits.failure_memory)
+            yield route.bucket, limits.max_failures_of_all if has_failed else limits.max_first_failures_of_all
 
-    def _bucket(self, key: object, interval: float | None = None) -> _Bucket:
-        bucket = self._buckets.get(key) or _Bucket(interval or self._limits.token_failure_interval)
+    def _bucket(self, key: Guesser | str | tuple[Guesser, str]) -> _Bucket:
+        """Return the bucket of a guesser, or, with its name alone, of an address at all routes."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            limits = self._limits
+            is_of_all = isinstance(key, str)
+            bucket = _Bucket(limits.failure_interval_of_all if is_of_all else limits.token_failure_interval)
         _remember(self._buckets, key, bucket, self._limits.max_throttled_peers)
         return bucket
 

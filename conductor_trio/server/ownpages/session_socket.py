@@ -107,6 +107,7 @@ class SessionSocketServer:
                     self._proofs,
                     limits.page_update_pause,
                     described,
+                    limits.max_wrong_proofs,
                 )
                 nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
                 await page.run_commands()
@@ -125,6 +126,7 @@ class _SessionSocket:
     _proofs: PageProofs
     _pause: float
     _described: dict[str, object]
+    _guesses_left: int
     _is_proven: bool = attrs.field(default=False, init=False)
 
     async def run_updates(self, scope: trio.CancelScope) -> None:
@@ -161,8 +163,8 @@ class _SessionSocket:
         return True
 
     async def run_commands(self) -> None:
-        """Carry out what the owner wants, until the connection ends."""
-        while True:
+        """Carry out what the owner wants, until the connection ends, or too many proofs were none."""
+        while self._guesses_left > 0:
             message = await self._connection.get_message()
             try:
                 await self._handle_command(message)
@@ -191,6 +193,7 @@ class _SessionSocket:
     async def _prove(self, proof: object) -> None:
         """Take the page's proof, and tell it the one for its next connection; "" where this one was none."""
         self._is_proven = self._proofs.take(self._route, proof)
+        self._guesses_left -= not self._is_proven
         await self._send(proof=self._proofs.issue(self._route) if self._is_proven else "")
 
     async def _send(self, **message: object) -> None:

@@ -10,7 +10,7 @@ import attrs
 
 from conductor_trio.access.cors import Preflight, read_preflight
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
-from conductor_trio.access.guard import Guess, TokenGuard
+from conductor_trio.access.guard import Guess, TokenGuard, shown_guesses
 from conductor_trio.access.login_link import LoginLink, parse_login_link, safe_redirect_target
 from conductor_trio.access.origins import (
     Policy,
@@ -19,13 +19,12 @@ from conductor_trio.access.origins import (
     is_visit,
     may_be_whole_tab,
     may_use_cookie,
+    names_own_site,
 )
 from conductor_trio.access.reasons import LinkForOneBrowser, Reason, Redirect, Refusal, TooManyGuesses
-from conductor_trio.access.tokens import cookie_candidates, cookie_value
+from conductor_trio.access.tokens import cookie_value
 from conductor_trio.http1.cookies import COOKIE_NAME
-from conductor_trio.http1.request import RequestHead
-from conductor_trio.http1.request_fields import RequestFields
-from conductor_trio.limits.constants import MAX_TOKENS_SHOWN
+from conductor_trio.http1.request import SAFE_METHODS, RequestHead
 
 OWN_PREFIX = "/_conductor"
 
@@ -91,13 +90,18 @@ def decide(
     head: RequestHead, access: Access | None, policy: Policy, guard: TokenGuard, *, https: bool, now: float
 ) -> Decision:
     """Return what becomes of a request at `now` (Unix time); `access` is its route's, None where it has none."""
-    if head.target == b"*":
+    target = head.target
+    if target == b"*":
         return ServerOptions()
-    path, _, query = head.target.decode("ascii").partition("?")
-    if is_own(path):
-        return _decide_own(head, access, policy, guard, path, query, https=https, now=now)
+    if b"%" in target or b"_conductor" in target:  # the server's own paths, in any spelling, among others
+        path, _, query = target.decode("ascii").partition("?")
+        if is_own(path):
+            return _decide_own(head, access, policy, guard, path, query, https=https, now=now)
     if access is None:
         return Respond(reason=Refusal.NO_ROUTE)
+    known = head.parsed.reading.memo.conclusion
+    if isinstance(known, _OwnerShown) and known.access is access and known.may_forward(head):
+        return known.forward
     found = _find_principal(head, access, guard, now)
     if isinstance(found, Respond):
         return read_preflight(head, policy) or found
@@ -107,12 +111,26 @@ def decide(
     return Forward(drop_authorization=by_bearer, principal=principal)
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class _OwnerShown:
-    """The conclusion that a block of fields shows the owner's token, as long as `access` is the route's."""
+    """The conclusion that a block of fields shows the owner's token, as long as `access` is the route's.
+
+    `is_from_here` tells that, by the browser, no other origin's page sent it, whatever the request line says.
+    """
 
     access: Access
-    by_bearer: bool
+    forward: Forward
+    is_from_here: bool
+
+    def may_forward(self, head: RequestHead) -> bool:
+        """Whether that alone lets the request through to the application; otherwise more has to be asked."""
+        return self.forward.drop_authorization or (
+            self.is_from_here and head.method in SAFE_METHODS and not head.upgrades
+        )
+
+
+_FORWARD_BY_COOKIE = Forward(drop_authorization=False)
+_FORWARD_BY_BEARER = Forward(drop_authorization=True)
 
 
 def _is_own_request(head: RequestHead, policy: Policy, *, https: bool) -> bool:
@@ -132,20 +150,24 @@ def _find_principal(
     memo = head.parsed.reading.memo
     known = memo.conclusion
     if isinstance(known, _OwnerShown) and known.access is access:
-        return known.by_bearer, OWNER
-    if not (guesses := _shown_guesses(head.parsed)):
+        return known.forward.drop_authorization, OWNER
+    if not (guesses := shown_guesses(head.parsed)):
         return _ask_for_token(head)
-    screened = guard.screen(guesses, access)
+    screened = guard.screen(head, guesses, access)
     if isinstance(screened, TooManyGuesses):
         return Respond(reason=screened)
     by_bearer, principal = _compare(screened, head.parsed.bearer, access, now)
     if principal is None:
         if screened:
-            guard.note_wrong(screened, access)
+            guard.note_wrong(head, screened, access)
         return Respond(reason=Refusal.NO_TOKEN, failed_token=bool(screened))
-    guard.note_right(access)
+    guard.note_right(head, access)
     if principal == OWNER:
-        memo.conclusion = _OwnerShown(access, by_bearer)
+        memo.conclusion = _OwnerShown(
+            access=access,
+            forward=_FORWARD_BY_BEARER if by_bearer else _FORWARD_BY_COOKIE,
+            is_from_here=names_own_site(head.parsed),
+        )
     return by_bearer, principal
 
 
@@ -165,14 +187,6 @@ def _compare(
 def _ask_for_token(head: RequestHead) -> Respond:
     shows_any = bool(head.parsed.tokens or head.parsed.bearer)
     return Respond(reason=Refusal.NO_CREDENTIALS if is_own_part(head) and not shows_any else Refusal.NO_TOKEN)
-
-
-def _shown_guesses(shown: RequestFields) -> list[Guess]:
-    """Return what the fields show of tokens, each once."""
-    bearer = shown.bearer
-    guesses = [] if bearer is None else [Guess((bearer,))]
-    guesses += [Guess(tuple(filter(None, cookie_candidates(token)))) for token in shown.tokens[:MAX_TOKENS_SHOWN]]
-    return list(dict.fromkeys(guesses))
 
 
 def is_own(path: str) -> bool:
@@ -226,7 +240,7 @@ def _decide_link(
 ) -> Decision:
     if head.method not in (b"GET", b"HEAD", b"POST"):
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
-    found = _find_link(link.token, access, guard, Refusal.WRONG_TOKEN, now)
+    found = _find_link(head, link.token, access, guard, Refusal.WRONG_TOKEN, now)
     match found:
         case Respond():
             return found
@@ -240,18 +254,18 @@ def _decide_link(
 
 
 def _find_link(
-    token: bytes, access: Access, guard: TokenGuard, refusal: Refusal, now: float
+    head: RequestHead, token: bytes, access: Access, guard: TokenGuard, refusal: Refusal, now: float
 ) -> Principal | Share | Respond:
     """Return whom a link's token lets in, or its share where that is for one browser, or the answer if nobody."""
-    screened = guard.screen([Guess((token,), in_link=True)], access)
+    screened = guard.screen(head, [Guess((token,), in_link=True)], access)
     if isinstance(screened, TooManyGuesses):
         return Respond(reason=screened)
     found = access.find_link(token, now) if screened else None
     if found is not None:
-        guard.note_right(access)
+        guard.note_right(head, access)
         return found
     if screened:
-        guard.note_wrong(screened, access)
+        guard.note_wrong(head, screened, access)
     return Respond(reason=refusal, failed_token=bool(screened))
 
 
@@ -301,7 +315,7 @@ def decide_login(
     head: RequestHead, token: bytes, access: Access, guard: TokenGuard, *, https: bool, now: float
 ) -> Respond | RedeemOneTimeLink:
     """Return what becomes of a token that came in the form."""
-    found = _find_link(token, access, guard, Refusal.WRONG_FORM_TOKEN, now)
+    found = _find_link(head, token, access, guard, Refusal.WRONG_FORM_TOKEN, now)
     where = _page_before(head)
     match found:
         case Respond():

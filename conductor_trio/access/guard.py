@@ -12,6 +12,10 @@ import attrs
 
 from conductor_trio.access.grants import Access
 from conductor_trio.access.reasons import TooManyGuesses
+from conductor_trio.access.tokens import cookie_candidates
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.request_fields import RequestFields
+from conductor_trio.limits.constants import MAX_TOKENS_SHOWN
 
 
 @attrs.frozen
@@ -23,13 +27,23 @@ class Guess:
 
 
 class TokenGuard(Protocol):
-    """What `decide` asks before it compares tokens, and tells afterwards; for one request of one visitor."""
+    """What `decide` asks before it compares tokens, and tells afterwards; for the requests of one visitor."""
 
-    def screen(self, guesses: Sequence[Guess], access: Access) -> Sequence[Guess] | TooManyGuesses:
+    def screen(
+        self, head: RequestHead, guesses: Sequence[Guess], access: Access
+    ) -> Sequence[Guess] | TooManyGuesses:
         """Return what may be compared now, without what is known to be wrong; or why nothing may be."""
 
-    def note_wrong(self, guesses: Sequence[Guess], access: Access) -> None:
+    def note_wrong(self, head: RequestHead, guesses: Sequence[Guess], access: Access) -> None:
         """Count what was compared, and is wrong."""
 
-    def note_right(self, access: Access) -> None:
+    def note_right(self, head: RequestHead, access: Access) -> None:
         """Remember that one of those was right."""
+
+
+def shown_guesses(shown: RequestFields) -> list[Guess]:
+    """Return what the fields show of tokens, each once."""
+    bearer = shown.bearer
+    guesses = [] if bearer is None else [Guess((bearer,))]
+    guesses += [Guess(tuple(filter(None, cookie_candidates(token)))) for token in shown.tokens[:MAX_TOKENS_SHOWN]]
+    return list(dict.fromkeys(guesses))

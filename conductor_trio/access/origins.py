@@ -13,6 +13,7 @@ import attrs
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.authority import parse_authority
 from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.request_fields import RequestFields
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OWN_SITES = (b"same-origin", b"none")  # none: a person's own doing, as by the address bar or a bookmark
@@ -60,7 +61,7 @@ def comes_from_here(head: RequestHead, policy: Policy, *, https: bool) -> bool:
     that an origin of HTTPS is never foreign for its scheme. ``null`` is what sandboxed pages say, and those
     without a referrer, whose ever they are; only the browser can tell.
     """
-    value, site = head.parsed.origin, _fetch_site(head)
+    value, site = head.parsed.origin, _fetch_site(head.parsed)
     if value is None:
         return site is None or site in _OWN_SITES
     if _is_allowed(value, policy):
@@ -81,12 +82,17 @@ def may_use_cookie(head: RequestHead, policy: Policy) -> bool:
     Another origin's pages may lead the whole tab here, and nothing else: they would run our scripts, frame our
     pages, and have GET requests do things. A browser that says nothing passes, as it always did.
     """
-    site = _fetch_site(head)
-    if site is None or site in _OWN_SITES:
+    if names_own_site(head.parsed):
         return True
     if _is_allowed(_sender(head), policy):
         return True
     return is_visit(head) and head.values(b"sec-fetch-dest") == [b"document"]
+
+
+def names_own_site(fields: RequestFields) -> bool:
+    """Whether a browser says that no page of another origin sent this, or nothing."""
+    site = _fetch_site(fields)
+    return site is None or site in _OWN_SITES
 
 
 def is_visit(head: RequestHead) -> bool:
@@ -104,7 +110,7 @@ def is_own_part(head: RequestHead) -> bool:
     Browsers leave the cookie out there unless the page says otherwise, as they do with what scripts ask for so.
     """
     modes = head.values(b"sec-fetch-mode")
-    return _fetch_site(head) == b"same-origin" and len(modes) == 1 and modes != [b"navigate"]
+    return _fetch_site(head.parsed) == b"same-origin" and len(modes) == 1 and modes != [b"navigate"]
 
 
 def may_be_whole_tab(head: RequestHead) -> bool:
@@ -129,9 +135,9 @@ def _is_allowed(origin: bytes, policy: Policy) -> bool:
     return origin.lower() in policy.allowed_origins
 
 
-def _fetch_site(head: RequestHead) -> bytes | None:
+def _fetch_site(fields: RequestFields) -> bytes | None:
     """Return the word for how far the sender is from here, None where there is none."""
-    values = head.values(b"sec-fetch-site")
+    values = fields.values(b"sec-fetch-site")
     return b", ".join(values) if values else None
 
 

@@ -13,6 +13,15 @@ from conductor_trio.http1.fields import (
 from conductor_trio.http1.request import RequestHead
 
 
+@attrs.define
+class ForwardingMemo:
+    """What was written last for a peer, and for what: the requests of one connection mostly go to one host."""
+
+    host: bytes = b""
+    port: int = 0
+    fields: bytes = b""
+
+
 @attrs.frozen(kw_only=True)
 class Peer:
     """Who stands at the other end of a visitor's connection.
@@ -24,6 +33,7 @@ class Peer:
     address: str | None
     is_https: bool
     is_trusted: bool
+    memo: ForwardingMemo = attrs.field(factory=ForwardingMemo, eq=False, repr=False, init=False)
 
     def uses_https(self, head: RequestHead) -> bool:
         """Whether the visitor came by HTTPS, as far as we or a trusted proxy know."""
@@ -42,14 +52,19 @@ class Peer:
 
 def own_forwarding(head: RequestHead, peer: Peer, host: bytes) -> bytes:
     """Write the fields that tell the application who asks, and for what (RFC 7239, and its forerunners)."""
+    port, memo = _visitors_port(head, peer), peer.memo
+    if memo.host == host and memo.port == port:
+        return memo.fields
     address = (peer.address or "unknown").encode()
     node = b'"[%b]"' % address if b":" in address else address
     scheme = b"https" if peer.is_https else b"http"
-    return (
+    memo.host, memo.port = host, port
+    memo.fields = (
         b"X-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Port: %d\r\nX-Forwarded-Proto: %b\r\n"
         b"X-Real-IP: %b\r\nForwarded: for=%b;host=%b;proto=%b\r\n"
-        % (address, host, _visitors_port(head, peer), scheme, address, node, _forwarded_value(host), scheme)
+        % (address, host, port, scheme, address, node, _forwarded_value(host), scheme)
     )
+    return memo.fields
 
 
 def _forwarded_value(host: bytes) -> bytes:

@@ -207,7 +207,7 @@ def _locate(
     for line, (name, value) in zip(lines, items, strict=True):
         lower = name.lower()
         end = start + len(line) + 2
-        is_plain = line == b"%b: %b" % (name, value)
+        is_plain = line == name + b": " + value  # in a third of the time of %b
         value_start = start + (len(name) + 2 if is_plain else _find_value(line, name, value))
         place = slice(value_start, value_start + len(value))
         parts: tuple[slice, ...] = (place,)
@@ -251,24 +251,33 @@ def _plan_forward_block(
 ) -> tuple[slice | bytes, ...]:
     """Return the parts of the block that goes on, neighbours as one: of most blocks they are three or four."""
     parts: list[slice | bytes] = []
-    for place in places:
-        if not _goes_on(place.lower, options):
+    start = stop = 0  # of plain lines one after the other, which are most, and are no part as yet
+    for lower, line, value, is_plain in places:
+        if lower in options or is_not_forwarded(lower):
             continue
-        if place.is_plain:
-            _add_part(parts, place.line)
+        if is_plain:
+            if line.start != stop:
+                _add_part(parts, slice(start, stop))
+                start = line.start
+            stop = line.stop
             continue
-        begin, end = place.value[0].start, place.value[-1].stop
-        before, after = slice(place.name.stop, begin), slice(end, end + 2)
-        _add_part(parts, place.name)
+        _add_part(parts, slice(start, stop))
+        start = stop = 0
+        name_end = line.start + len(lower)
+        before, after = slice(name_end, value[0].start), slice(value[-1].stop, value[-1].stop + 2)
+        _add_part(parts, slice(line.start, name_end))
         _add_part(parts, before if block[before] == b": " else b": ")
-        for part in place.value:
+        for part in value:
             _add_part(parts, part)
         _add_part(parts, after if block[after] == b"\r\n" else b"\r\n")
+    _add_part(parts, slice(start, stop))
     return tuple(parts)
 
 
 def _add_part(parts: list[slice | bytes], part: slice | bytes) -> None:
     last = parts[-1] if parts else None
+    if isinstance(part, slice) and part.start == part.stop:
+        return
     if isinstance(last, slice) and isinstance(part, slice) and last.stop == part.start:
         parts[-1] = slice(last.start, part.stop)
     else:

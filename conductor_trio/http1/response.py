@@ -61,6 +61,8 @@ class ResponseHead:
     connection_options: frozenset[bytes]
     has_date: bool
     forwarded_head: bytes
+    #: What was written of it for visitors (`rewrite.format_response_head`).
+    written: dict[tuple[bool, bool, bool], bytes] = attrs.field(factory=dict, eq=False, repr=False, init=False)
 
     @property
     def is_interim(self) -> bool:

@@ -110,6 +110,23 @@ def format_response_head(
     added: tuple[tuple[bytes, bytes], ...] = (),
 ) -> bytes:
     """Write a final response's head; a Date is added where it has none (RFC 9110 section 6.6.1), and `added`."""
+    if added or not response.has_date:
+        return _write_response_head(request, response, framing, date=date, added=added)
+    key = (request.is_http11, framing.keep_alive, framing.chunked)
+    written = response.written.get(key)
+    if written is None:
+        written = response.written[key] = _write_response_head(request, response, framing, date=date, added=())
+    return written
+
+
+def _write_response_head(
+    request: RequestHead,
+    response: ResponseHead,
+    framing: ResponseFraming,
+    *,
+    date: bytes,
+    added: tuple[tuple[bytes, bytes], ...],
+) -> bytes:
     parts = [response.forwarded_head, *(b"%b: %b\r\n" % field for field in added)]
     if not response.has_date:
         parts.append(b"Date: %b\r\n" % date)

@@ -13,6 +13,13 @@ from conductor_trio.net.stream import SocketStream
 
 
 async def connect_unix(path: str, *, connect_timeout: float, send_timeout: float = float("inf")) -> SocketStream:
+    """Return a stream over a connection to a UNIX socket, made as `connect_unix_socket` does."""
+    return SocketStream(
+        await connect_unix_socket(path, connect_timeout=connect_timeout), send_timeout=send_timeout
+    )
+
+
+async def connect_unix_socket(path: str, *, connect_timeout: float) -> socket.socket:
     """Connect to a UNIX socket; raises `UpstreamUnavailable` with 502, or 503 while its backlog is full.
 
     A full backlog answers a non-blocking connect() with EAGAIN and leaves the socket unconnected (unix(7)),
@@ -38,7 +45,7 @@ async def connect_unix(path: str, *, connect_timeout: float, send_timeout: float
             sock.close()
             raise UpstreamUnavailable(f"cannot connect: {error.strerror}") from error
         else:
-            return SocketStream(sock, send_timeout=send_timeout)
+            return sock
         if trio.current_time() >= deadline:
             raise UpstreamUnavailable("its backlog is full", status=503)
         await trio.sleep(next(pauses, BACKLOG_PAUSES[-1]))

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
+from conductor_trio.net.poller import EdgePoller, PolledStream
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.splice_pipe import SplicePipe
 from conductor_trio.net.stream import SocketStream
@@ -57,11 +58,16 @@ def count_pipes() -> int:
 
 
 @asynccontextmanager
-async def open_passage(*, tcp: bool = True, size: int = SIZE) -> AsyncIterator[Ends]:
+async def open_passage(
+    *, tcp: bool = True, size: int = SIZE, poller: EdgePoller | None = None
+) -> AsyncIterator[Ends]:
     """Open a passage, from TCP unless told otherwise, to a UNIX socket; all is given back on leaving."""
     before = count_pipes()
     visitor_socket, incoming_socket = tcp_sockets() if tcp else socket.socketpair()
-    visitor, incoming = SocketStream(visitor_socket), SocketStream(incoming_socket)
+    visitor = SocketStream(visitor_socket)
+    incoming = SocketStream(incoming_socket)
+    if poller is not None:
+        incoming = PolledStream(incoming_socket, poller, send_timeout=float("inf"))
     outgoing, application = map(SocketStream, socket.socketpair())
     with (
         contextlib.closing(visitor),
@@ -155,6 +161,36 @@ async def test_urgent_data_does_not_stop_it() -> None:
             await ends.pass_all()
         await ends.outgoing.send_eof()
         assert await receive_all(ends.application) == bytes(SIZE) + b"a" * SIZE
+
+
+async def test_a_source_that_waits_for_edges_goes_on_through_the_pipe() -> None:
+    """Whether the kernel has moved all, no count tells: that would be taken for urgent data, and copied."""
+    poller = EdgePoller()
+    async with trio.open_nursery() as nursery, open_passage(poller=poller) as ends:
+        nursery.start_soon(poller.run)
+        await wait_all_tasks_blocked()
+        await ends.visitor.send_all(bytes(SIZE))
+        await ends.pass_on()
+        for _ in range(5):
+            await ends.visitor.send_all(b"a" * SIZE)
+            await ends.pass_on()
+            assert ends.pipes == 2
+            assert await ends.application.receive_some(2 * SIZE)
+        received: list[int] = []
+
+        async def pass_on() -> None:
+            received.append(await ends.pass_on())
+
+        nursery.start_soon(pass_on)
+        await wait_all_tasks_blocked()
+        assert not received
+        ends.visitor_socket.send(b"!", socket.MSG_OOB)
+        await ends.visitor.send_all(b"b" * SIZE)
+        await ends.visitor.send_eof()
+        await wait_all_tasks_blocked()
+        with trio.fail_after(10):
+            await ends.pass_all()
+        nursery.cancel_scope.cancel()
 
 
 async def test_without_a_descriptor_it_is_copied() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import trio
 import trio.testing
 
+from conductor_trio.net.poller import EdgePoller, PolledStream
 from conductor_trio.net.stream import SocketStream
 from tests.doubles.streams import memory_stream_pair
 from tests.support.sockets import receive_all, tcp_sockets
@@ -22,25 +24,39 @@ def sockets(family: str) -> tuple[socket.socket, socket.socket]:
     return tcp_sockets() if family == "tcp" else socket.socketpair()
 
 
+Make = Callable[[socket.socket], SocketStream]
+
+
+@pytest.fixture(params=["trio", "poller"])
+async def make(request: pytest.FixtureRequest, nursery: trio.Nursery) -> Make:
+    """Make a stream over a socket; all that holds for one that waits for Trio holds for a `PolledStream`."""
+    if request.param == "trio":
+        return SocketStream
+    poller = EdgePoller()
+    nursery.start_soon(poller.run)
+    await trio.testing.wait_all_tasks_blocked()
+    return functools.partial(PolledStream, poller=poller, send_timeout=float("inf"))
+
+
 @pytest.fixture(params=["tcp", "unix"])
-async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
-    one, other = map(SocketStream, sockets(request.param))
+async def pair(request: pytest.FixtureRequest, make: Make) -> AsyncIterator[Pair]:
+    one, other = map(make, sockets(request.param))
     yield one, other
     one.close()
     other.close()
 
 
 @pytest.fixture
-async def unix_pair() -> AsyncIterator[Pair]:
-    one, other = map(SocketStream, sockets("unix"))
+async def unix_pair(make: Make) -> AsyncIterator[Pair]:
+    one, other = map(make, sockets("unix"))
     yield one, other
     one.close()
     other.close()
 
 
 @pytest.fixture
-async def tcp_pair() -> AsyncIterator[Pair]:
-    one, other = map(SocketStream, sockets("tcp"))
+async def tcp_pair(make: Make) -> AsyncIterator[Pair]:
+    one, other = map(make, sockets("tcp"))
     yield one, other
     one.close()
     other.close()

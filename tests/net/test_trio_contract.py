@@ -5,20 +5,23 @@ These two are left out on purpose: see the figures in the docstring of `conducto
 
 from __future__ import annotations
 
+import functools
 import socket
+from collections.abc import Callable
 from operator import index
 
 import trio
 import trio.testing
 
+from conductor_trio.net.poller import EdgePoller, PolledStream
 from conductor_trio.net.stream import SocketStream
 
 
 class TrioStream(trio.abc.HalfCloseableStream):
     """A `SocketStream` with the manners that Trio asks of a stream."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self.stream = SocketStream(sock)
+    def __init__(self, stream: SocketStream) -> None:
+        self.stream = stream
         self._is_sending = self._is_receiving = False
         self._has_ended = False
 
@@ -42,7 +45,7 @@ class TrioStream(trio.abc.HalfCloseableStream):
             await trio.lowlevel.checkpoint()
             if self.stream.fileno() < 0:
                 raise trio.ClosedResourceError
-            await trio.lowlevel.wait_writable(self.stream)
+            await self.stream.wait_writable()
         finally:
             self._is_sending = False
 
@@ -78,18 +81,34 @@ class TrioStream(trio.abc.HalfCloseableStream):
             raise trio.BusyResourceError("another task does this already")
 
 
-async def make_pair() -> tuple[TrioStream, TrioStream]:
-    one, other = socket.socketpair()
-    return TrioStream(one), TrioStream(other)
+Make = Callable[[socket.socket], SocketStream]
 
 
-async def make_clogged_pair() -> tuple[TrioStream, TrioStream]:
-    one, other = await make_pair()
-    for stream in (one.stream, other.stream):
-        while stream.send_nowait(bytes(65536)):
-            pass
-    return one, other
+async def check(make: Make) -> None:
+    """Run the suite with streams that are made so of sockets."""
+
+    async def make_pair() -> tuple[TrioStream, TrioStream]:
+        one, other = socket.socketpair()
+        return TrioStream(make(one)), TrioStream(make(other))
+
+    async def make_clogged_pair() -> tuple[TrioStream, TrioStream]:
+        one, other = await make_pair()
+        for stream in (one.stream, other.stream):
+            while stream.send_nowait(bytes(65536)):
+                pass
+        return one, other
+
+    await trio.testing.check_half_closeable_stream(make_pair, make_clogged_pair)
 
 
 async def test_trio_s_suite_for_half_closeable_streams() -> None:
-    await trio.testing.check_half_closeable_stream(make_pair, make_clogged_pair)
+    await check(SocketStream)
+
+
+async def test_trio_s_suite_for_those_that_wait_for_edges() -> None:
+    poller = EdgePoller()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(poller.run)
+        await trio.testing.wait_all_tasks_blocked()
+        await check(functools.partial(PolledStream, poller=poller, send_timeout=float("inf")))
+        nursery.cancel_scope.cancel()

@@ -28,7 +28,6 @@ OTHER_DIRECTORIES = {
 
 #: Modules that have no test file of their own, and where their promise is tested.
 EXCEPTIONS = {
-    "access/guard.py": "an interface and its values; who implements it: server/accounts/test_guessing",
     "server/proxy/exchange/failures.py": "exceptions and nothing else: exchange/test_exchange",
     "server/proxy/ports.py": "an interface; who implements it: ownpages/test_pages",
     "server/routing/feed.py": "values that the table publishes: routing/test_table",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import trio
@@ -20,44 +20,46 @@ from conductor_trio.server.accounts.throttle import Guesser, GuessThrottle
 
 @attrs.define(eq=False)
 class ConnectionGuard:
-    """Implements `access.guard.TokenGuard`, for the request that is ruled on.
+    """Implements `access.guard.TokenGuard`; `name_of` gives the first host name of a request's route.
 
     A front proxy's connection is that of many visitors: what one of them has shown says nothing of the next.
     """
 
     _peer: Peer
     _throttle: GuessThrottle
-    #: The request that is ruled on, and its route: that one's first host name.
-    request: RequestHead | None = attrs.field(default=None, init=False)
-    route: str = attrs.field(default="", init=False)
-    #: The route to which the connection was let in last, with whose token, and who owned it then.
+    _name_of: Callable[[RequestHead], str]
+    #: To which route, with whose token, and who owned it then.
     _admitted: tuple[str, Principal, TokenHash] | None = attrs.field(default=None, init=False)
 
-    def note_admitted(self, principal: Principal, owner_hash: TokenHash) -> None:
-        """Remember whom the connection has shown a token of."""
-        self._admitted = (self.route, principal, owner_hash)
+    def note_admitted(self, head: RequestHead, principal: Principal, owner_hash: TokenHash) -> None:
+        """Remember whom the connection has shown a token of first: later ones cost no more than this look."""
+        if self._admitted is None:
+            self._admitted = (self._name_of(head), principal, owner_hash)
 
-    def screen(self, guesses: Sequence[Guess], access: Access) -> Sequence[Guess] | TooManyGuesses:
+    def screen(
+        self, head: RequestHead, guesses: Sequence[Guess], access: Access
+    ) -> Sequence[Guess] | TooManyGuesses:
         """Return what may be compared now, without what is known to be wrong; or why nothing may be."""
-        compared, wait = self._throttle.screen(self._guesser(access), guesses, access, trio.current_time())
+        guesser = self._guesser(head, access)
+        compared, wait = self._throttle.screen(guesser, guesses, access, trio.current_time())
         return TooManyGuesses(wait=max(1, math.ceil(wait))) if wait else compared
 
-    def note_wrong(self, guesses: Sequence[Guess], access: Access) -> None:
+    def note_wrong(self, head: RequestHead, guesses: Sequence[Guess], access: Access) -> None:
         """Count what was compared, and is wrong."""
-        self._throttle.note_wrong(self._guesser(access), guesses, access, trio.current_time())
+        self._throttle.note_wrong(self._guesser(head, access), guesses, access, trio.current_time())
 
-    def note_right(self, access: Access) -> None:
+    def note_right(self, head: RequestHead, access: Access) -> None:
         """Remember that the address was let in."""
-        guesser = self._guesser(access)
+        guesser = self._guesser(head, access)
         if guesser.known_as is None:
             self._throttle.note_right(guesser, access)
 
-    def _guesser(self, access: Access) -> Guesser:
-        assert self.request is not None, "nothing is ruled on"
+    def _guesser(self, head: RequestHead, access: Access) -> Guesser:
+        name = self._name_of(head)
         known_as: Principal | None = None
         if self._admitted is not None and not self._peer.is_trusted:
-            route, principal, owner_hash = self._admitted
-            if route == self.route and access.admits(principal, owner_hash):
+            admitted_to, principal, owner_hash = self._admitted
+            if admitted_to == name and access.admits(principal, owner_hash):
                 known_as = principal
-        address = account_of(self._peer.visitor_address(self.request))
-        return Guesser(route=self.route, address=address, known_as=known_as)
+        address = account_of(self._peer.visitor_address(head))
+        return Guesser(route=name, address=address, known_as=known_as)

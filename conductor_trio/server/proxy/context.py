@@ -10,6 +10,7 @@ from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
+from conductor_trio.net.poller import EdgePoller
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.counters import Counters
@@ -50,6 +51,7 @@ class ProxyContext:
     fairness: Fairness = attrs.field(init=False)
     throttle: GuessThrottle = attrs.field(init=False)
     activity: Activity = attrs.field(factory=Activity, init=False)
+    poller: EdgePoller = attrs.field(factory=EdgePoller, init=False)
     date: DateMemo = attrs.field(factory=DateMemo, init=False)
     #: For bytes that go from one socket to another between two waits; what cannot go on at once is copied out.
     buffer: SharedBuffer = attrs.field(init=False)
@@ -61,7 +63,7 @@ class ProxyContext:
             allowed_origins=frozenset(origin.lower().encode() for origin in settings.allowed_origins)
         )
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        self.runtimes = RouteRuntimes(self.routes, self.ledger, limits)
+        self.runtimes = RouteRuntimes(self.routes, self.ledger, limits, self.poller)
         self.parked = ParkedRequests(limits, self.activity.note_change)
         # After the runtimes: a request that wakes finds its session's.
         self.routes.subscribe(self.parked.hear)
@@ -98,6 +100,7 @@ class ProxyContext:
     async def run(self) -> None:
         """Look after all connections, for ever."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.poller.run, name="poller")
             nursery.start_soon(self.disconnects.run, name="disconnect monitor")
             nursery.start_soon(self.fairness.run, name="fairness")
             nursery.start_soon(self.idle.run, name="idle reaper")

@@ -10,6 +10,7 @@ task::
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from types import TracebackType
 
 import attrs
@@ -64,7 +65,8 @@ class DisconnectMonitor:
 class DisconnectListener:
     """Listens to one visitor within ``async with``, for whoever serves it and reads nothing from it meanwhile.
 
-    What the visitor sends goes to its reader. An abort cancels the connection.
+    What the visitor sends goes to its reader. An abort cancels the connection. `begin` and `end` do the same for
+    whoever cannot pay for two coroutines.
     """
 
     _monitor: DisconnectMonitor
@@ -75,19 +77,29 @@ class DisconnectListener:
     _task: tuple[trio.CancelScope, trio.Event] | None = attrs.field(default=None, init=False)
 
     async def __aenter__(self) -> DisconnectListener:
-        self._monitor.note(self)
+        self.begin()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         """Return once nobody but the caller reads from the visitor."""
+        if (stopping := self.end()) is not None:
+            await stopping  # noqa: ASYNC102
+
+    def begin(self) -> None:
+        """Listen from now on, until `end`."""
+        self._monitor.note(self)
+
+    def end(self) -> Awaitable[None] | None:
+        """Listen no more; what is returned is to be awaited, and then nobody but the caller reads the visitor."""
         self._monitor.forget(self)
-        if self._task is not None:
-            scope, done = self._task
-            self._task = None
-            scope.cancel()
-            await done.wait()  # noqa: ASYNC102
+        return None if self._task is None else self._stop(*self._task)
+
+    async def _stop(self, scope: trio.CancelScope, done: trio.Event) -> None:
+        self._task = None
+        scope.cancel()
+        await done.wait()
 
     def start(self, nursery: trio.Nursery) -> None:
         """Listen in a task of its own until left."""

@@ -63,7 +63,7 @@ class Dispatcher:
     _repeats: int = attrs.field(default=0, init=False)  # of its request
 
     def __attrs_post_init__(self) -> None:
-        self._guard = ConnectionGuard(self._context.peer, self._context.proxy.throttle)
+        self._guard = ConnectionGuard(self._context.peer, self._context.proxy.throttle, self._name_route)
 
     async def dispatch(self, request: RequestHead, *, is_complete: bool) -> Served:
         """Have a request ruled on, again when it was parked and its session is another, and carry that out.
@@ -77,12 +77,11 @@ class Dispatcher:
             route = self._find_route(request)
             runtime = None if route is None else proxy.runtimes.get(route.id)
             load = Load.NORMAL if runtime is None else runtime.load
-            guard.request, guard.route = request, "" if route is None else route.hosts[0]
             ruling = rule(request, route, load, proxy.policy, guard, https=https, now=time.time())
             match ruling:
                 case Forward():
                     assert runtime is not None and route is not None, "a session that is here has a runtime"
-                    guard.note_admitted(ruling.principal, route.access.owner_hash)
+                    guard.note_admitted(request, ruling.principal, route.access.owner_hash)
                     return await self._forward(request, runtime, ruling, is_complete=is_complete)
                 case Park(otherwise=otherwise):
                     assert route is not None
@@ -93,6 +92,11 @@ class Dispatcher:
 
     def _find_route(self, request: RequestHead) -> Route | None:
         return self._context.proxy.routes.find(request.authority.host) if request.authority else None
+
+    def _name_route(self, request: RequestHead) -> str:
+        """Return the first host name of a request's route, which stays with its session from link to link."""
+        route = self._find_route(request)
+        return "" if route is None else route.hosts[0]
 
     async def _answer(
         self,

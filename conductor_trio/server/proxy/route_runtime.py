@@ -13,6 +13,7 @@ from conductor_trio.access.grants import Access, Principal
 from conductor_trio.access.tokens import TokenHash
 from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.net.poller import EdgePoller
 from conductor_trio.server.accounts.fairness import Usage
 from conductor_trio.server.accounts.ledger import Account, Ledger
 from conductor_trio.server.accounts.traffic import Traffic
@@ -129,9 +130,10 @@ class Onlookers:
 class RouteRuntimes:
     """The runtimes of all sessions that are here, by the route's id; kept so by what the route table publishes."""
 
-    def __init__(self, routes: RouteTable, ledger: Ledger, limits: ServerLimits) -> None:
+    def __init__(self, routes: RouteTable, ledger: Ledger, limits: ServerLimits, poller: EdgePoller) -> None:
         self._ledger = ledger
         self._limits = limits
+        self._poller = poller
         self._by_id: dict[str, RouteRuntime] = {}
         self.pool_expiry = PoolExpiry(limits)
         self.onlookers = Onlookers()
@@ -174,7 +176,7 @@ class RouteRuntimes:
         assert route.relay_path is not None, "a session that is here leads somewhere"
         self._by_id[route.id] = RouteRuntime(
             route_id=route.id,
-            pool=UpstreamPool(route.relay_path, self._limits, self.pool_expiry),
+            pool=UpstreamPool(route.relay_path, self._limits, self.pool_expiry, self._poller),
             account=self._ledger.account(route.id),
             heads=self.heads.open_route(),
             max_connections=self._limits.max_route_connections,

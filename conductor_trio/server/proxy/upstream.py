@@ -10,8 +10,9 @@ import trio
 
 from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.net.poller import EdgePoller, PolledStream
 from conductor_trio.net.stream import SocketStream
-from conductor_trio.net.unix import connect_unix
+from conductor_trio.net.unix import connect_unix_socket
 
 
 class UpstreamPool:
@@ -21,8 +22,9 @@ class UpstreamPool:
     takes one owns it until it is given back or closed. `expiry` closes those that were kept too long.
     """
 
-    def __init__(self, path: str, limits: ServerLimits, expiry: PoolExpiry) -> None:
+    def __init__(self, path: str, limits: ServerLimits, expiry: PoolExpiry, poller: EdgePoller) -> None:
         self.path = path
+        self._poller = poller
         self._limits = limits
         self._expiry = expiry
         self._idle: deque[tuple[float, SocketStream]] = deque()
@@ -42,11 +44,8 @@ class UpstreamPool:
         """Return a fresh connection; raises `UpstreamUnavailable`."""
         if not self._is_open:
             raise UpstreamUnavailable("the session ended", fault=UpstreamFault.SESSION_ENDED)
-        return await connect_unix(
-            self.path,
-            connect_timeout=self._limits.connect_timeout,
-            send_timeout=self._limits.send_stall_timeout,
-        )
+        sock = await connect_unix_socket(self.path, connect_timeout=self._limits.connect_timeout)
+        return PolledStream(sock, self._poller, send_timeout=self._limits.send_stall_timeout)
 
     def give_back(self, stream: SocketStream) -> None:
         """Keep a connection on which both messages ended cleanly."""

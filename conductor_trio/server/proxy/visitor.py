@@ -10,6 +10,7 @@ import trio
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.limits.linger import BRIEF_LINGER, LingerLimits
 from conductor_trio.net.ending import end_gently
+from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
 from conductor_trio.server.proxy.answering import turn_away
@@ -23,7 +24,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
 
     Here, and nowhere else, visitors' connections are ended, so that all arrives that they were told.
     """
-    raw = SocketStream(sock, send_timeout=context.limits.send_stall_timeout)
+    raw = PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout, is_fresh=True)
     stream: Stream = raw
     connection: VisitorConnection | None = None
     limits: LingerLimits = context.limits

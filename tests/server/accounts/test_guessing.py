@@ -18,21 +18,21 @@ from conductor_trio.server.routing.routes import Route
 from tests.support.routes import make_route
 
 HEAD = parse_request_head(b"GET / HTTP/1.1\r\nHost: x.test\r\n\r\n", max_fields=100)
+OTHER_HEAD = parse_request_head(b"GET / HTTP/1.1\r\nHost: other.test\r\n\r\n", max_fields=100)
 
 
 def make_guard(throttle: GuessThrottle, route: Route, *, is_trusted: bool = False) -> ConnectionGuard:
-    guard = ConnectionGuard(Peer(address="192.0.2.1", is_https=False, is_trusted=is_trusted), throttle)
-    guard.request, guard.route = HEAD, route.hosts[0]
-    return guard
+    peer = Peer(address="192.0.2.1", is_https=False, is_trusted=is_trusted)
+    return ConnectionGuard(peer, throttle, lambda head: route.hosts[0] if head is HEAD else "other.test")
 
 
 def spend_all(guard: ConnectionGuard, route: Route) -> None:
     """Guess until nothing more is compared."""
     for number in range(100):
         guesses = [Guess((b"wrong%d" % number,))]
-        if isinstance(guard.screen(guesses, route.access), TooManyGuesses):
+        if isinstance(guard.screen(HEAD, guesses, route.access), TooManyGuesses):
             return
-        guard.note_wrong(guesses, route.access)
+        guard.note_wrong(HEAD, guesses, route.access)
     raise AssertionError("there is no end of it")
 
 
@@ -43,18 +43,15 @@ async def test_who_was_let_in_on_this_connection_is_known_unless_it_is_a_front_p
     throttle, route = GuessThrottle(ServerLimits()), make_route()
     spend_all(make_guard(throttle, route, is_trusted=is_trusted), route)
     guard = make_guard(throttle, route, is_trusted=is_trusted)
-    assert isinstance(guard.screen([Guess((b"right",))], route.access), TooManyGuesses)
-    guard.note_admitted(OWNER, route.access.owner_hash)
-    assert isinstance(guard.screen([Guess((b"right",))], route.access), TooManyGuesses) is is_trusted
+    assert isinstance(guard.screen(HEAD, [Guess((b"right",))], route.access), TooManyGuesses)
+    guard.note_admitted(HEAD, OWNER, route.access.owner_hash)
+    assert isinstance(guard.screen(HEAD, [Guess((b"right",))], route.access), TooManyGuesses) is is_trusted
 
 
 async def test_who_was_let_in_elsewhere_or_under_another_owner_is_not_known(autojump_clock: MockClock) -> None:
     throttle, route = GuessThrottle(ServerLimits()), make_route()
     spend_all(make_guard(throttle, route), route)
-    guard = make_guard(throttle, route)
-    guard.route = "other.test"
-    guard.note_admitted(OWNER, route.access.owner_hash)
-    guard.route = route.hosts[0]
-    assert isinstance(guard.screen([Guess((b"right",))], route.access), TooManyGuesses)
-    guard.note_admitted(OWNER, hash_token(b"another"))
-    assert isinstance(guard.screen([Guess((b"right",))], route.access), TooManyGuesses)
+    for head, owner_hash in ((OTHER_HEAD, route.access.owner_hash), (HEAD, hash_token(b"another"))):
+        guard = make_guard(throttle, route)
+        guard.note_admitted(head, OWNER, owner_hash)
+        assert isinstance(guard.screen(HEAD, [Guess((b"right",))], route.access), TooManyGuesses)

@@ -121,8 +121,12 @@ class Exchange:
             took_all = await self._pump.send(upstream, first)
             self._context.proxy.fairness.charge(self._runtime.usage)
             if self._pump.is_complete:
-                async with self._listener:
+                self._listener.begin()
+                try:
                     end = await response.run()
+                finally:
+                    if (stopping := self._listener.end()) is not None:
+                        await stopping  # noqa: ASYNC102
             else:
                 took_all, end = await self._run_both(upstream, response, takes=took_all)
             if end is ResponseEnd.SWITCHED:

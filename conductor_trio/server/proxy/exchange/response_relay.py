@@ -189,5 +189,7 @@ class ResponseRelay:
         self._framing = plan_response_framing(self._request, head, may_keep=may_keep)
         self._chunks_out = self._framing.chunked
         self._upstream_stays &= head.keep_alive and head.body.framing is not Framing.CLOSE
-        shared = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
+        shared: tuple[tuple[bytes, bytes], ...] = ()
+        if self._proxy.policy.allowed_origins:
+            shared = sharing_fields(self._request, self._proxy.policy, (field.lower for field in head.fields))
         return format_response_head(self._request, head, self._framing, date=self._proxy.date.now(), added=shared)

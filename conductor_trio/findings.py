@@ -6,6 +6,8 @@ import enum
 
 import attrs
 
+from conductor_trio.printable import escape
+
 _WIDEST_CHECK = 18
 
 
@@ -35,10 +37,10 @@ class Finding:
 
 def format_finding(finding: Finding) -> str:
     """Return the lines for people."""
-    head = f"{finding.status.value:{_WIDEST_STATUS}}  {finding.check:{_WIDEST_CHECK}}  {finding.detail}"
+    head = f"{finding.status.value:{_WIDEST_STATUS}}  {finding.check:{_WIDEST_CHECK}}  {escape(finding.detail)}"
     text = head.rstrip() + "\n"
     if finding.advice:
-        text += f"{_INDENT}What to do: {finding.advice}\n"
+        text += f"{_INDENT}What to do: {escape(finding.advice)}\n"
     if finding.contact:
         text += f"{_INDENT}Whom to ask: {finding.contact}\n"
     return text

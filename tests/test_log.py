@@ -19,7 +19,7 @@ PROGRAM = """
     sent = {"key": "\\ud800", "text": "a\\nb\\u2028", "title": "\\x1b]0;owned\\x07"}
     logger.info("session opened", user="alice", **sent)
     try:
-        raise ValueError("broken\\nin two")
+        raise ValueError("broken\\nin two \\x1b]0;owned\\x07")
     except ValueError:
         logger.exception("internal error")
 """
@@ -97,3 +97,62 @@ def test_a_log_that_nobody_reads_any_more_ends_nothing() -> None:
     finally:
         os.close(writer)
     assert done.stdout == "still here\n"
+
+
+FLOOD = """
+    import sys
+    from conductor_trio import log
+
+    log.configure(verbose=False)
+    logger = log.get_logger()
+    for number in range(400):
+        logger.info("refused", uid=1000, reason=str(number))
+        logger.info("refused", uid=1001 + number)
+    print("done", flush=True)
+"""
+
+
+def test_what_one_account_causes_again_and_again_is_told_in_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FLOOD)], capture_output=True, text=True, check=True
+    )
+    entries = [json.loads(line) for line in done.stderr.splitlines()]
+    own = [entry for entry in entries if entry.get("uid") == 1000]
+    assert [entry["event"] for entry in own] == ["refused"] * 60 + ["more_like_it"]
+    assert (own[-1]["kind"], own[-1]["count"]) == ("refused", 340)
+    assert own[-1]["text"] == "... and 340 more like it in the last minute"
+    assert len(entries) == 61 + 400
+
+
+def test_a_reader_that_sleeps_keeps_nobody_waiting() -> None:
+    reader, writer = os.pipe()
+    try:
+        endless = textwrap.dedent(FLOOD).replace("refused", "refused{number}").replace('"refused{', 'f"refused{')
+        done = subprocess.run(
+            [sys.executable, "-c", endless.replace("400", "4000")],
+            stdout=subprocess.PIPE,
+            stderr=writer,
+            text=True,
+            check=True,
+            timeout=50,
+        )
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert done.stdout == "done\n"
+
+
+def test_a_closed_standard_error_ends_nothing() -> None:
+    command = 'exec "$0" -c "$1" 2>&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable, textwrap.dedent(PROGRAM) + 'print("still here", flush=True)'],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "still here\n"
+
+
+def test_a_tracebacks_words_do_not_command_the_terminal() -> None:
+    shown = run_on_terminal()
+    assert "ValueError: broken" in shown and "\x1b]" not in shown

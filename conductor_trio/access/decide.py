@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import unquote, urlsplit
+from collections.abc import Sequence
 
 import attrs
 
 from conductor_trio.access.cors import Preflight, read_preflight
 from conductor_trio.access.grants import OWNER, Access, Principal, Share
-from conductor_trio.access.login_link import OWN_PREFIX, LoginLink, parse_login_link, safe_redirect_target
+from conductor_trio.access.guard import Guess, TokenGuard, shown_guesses
+from conductor_trio.access.login_link import (
+    OWN_PREFIX,
+    LoginLink,
+    is_own,
+    parse_login_link,
+)
 from conductor_trio.access.origins import (
     Policy,
     comes_by_own_page,
@@ -19,14 +24,19 @@ from conductor_trio.access.origins import (
     may_be_whole_tab,
     may_use_cookie,
     names_own_site,
+    page_before,
 )
 from conductor_trio.access.planted_cookies import forget_planted, is_crowded
-from conductor_trio.access.reasons import LinkForOneBrowser, PlantedCookies, Reason, Redirect, Refusal
-from conductor_trio.access.tokens import cookie_candidates, cookie_value
-from conductor_trio.http1.cookies import COOKIE_NAME, HOST_COOKIE_NAME
+from conductor_trio.access.reasons import (
+    LinkForOneBrowser,
+    PlantedCookies,
+    Reason,
+    Redirect,
+    Refusal,
+    TooManyGuesses,
+)
+from conductor_trio.access.tokens import format_cookies
 from conductor_trio.http1.request import SAFE_METHODS, RequestHead
-from conductor_trio.http1.request_fields import RequestFields
-from conductor_trio.limits.constants import MAX_TOKENS_SHOWN
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +52,7 @@ class Respond:
     """Answer the request in the application's place."""
 
     reason: Reason
-    failed_token: bool = False  #: whether a token was shown and was wrong, so that guessing is made slow
+    failed_token: bool = False  #: whether a token was compared and is wrong, which its owner is told
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +97,9 @@ OwnPage = RedeemOneTimeLink | SubmitToken | SessionPage | SessionSocket | Status
 Decision = Forward | Respond | OwnPage
 
 
-def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: bool, now: float) -> Decision:
+def decide(
+    head: RequestHead, access: Access | None, policy: Policy, guard: TokenGuard, *, https: bool, now: float
+) -> Decision:
     """Return what becomes of a request at `now` (Unix time); `access` is its route's, None where it has none."""
     target = head.target
     if target == b"*":
@@ -95,15 +107,16 @@ def decide(head: RequestHead, access: Access | None, policy: Policy, *, https: b
     if b"%" in target or b"_conductor" in target:  # the server's own paths, in any spelling, among others
         path, _, query = target.decode("ascii").partition("?")
         if is_own(path):
-            return _decide_own(head, access, policy, path, query, https=https, now=now)
+            return _decide_own(head, access, policy, guard, path, query, https=https, now=now)
     if access is None:
         return Respond(reason=Refusal.NO_ROUTE)
     known = head.parsed.reading.memo.conclusion
     if isinstance(known, _OwnerShown) and known.access is access and known.may_forward(head):
         return known.forward
-    by_bearer, principal = _find_principal(head.parsed, access, now)
-    if principal is None:
-        return read_preflight(head, policy) or _ask_for_token(head)
+    found = _find_principal(head, access, guard, now)
+    if isinstance(found, Respond):
+        return read_preflight(head, policy) or found
+    by_bearer, principal = found
     if not by_bearer and not _is_own_request(head, policy, https=https):
         return Respond(reason=Refusal.CROSS_SITE_VISIT if is_visit(head) else Refusal.CROSS_SITE)
     return Forward(drop_authorization=by_bearer, principal=principal)
@@ -137,61 +150,71 @@ def _is_own_request(head: RequestHead, policy: Policy, *, https: bool) -> bool:
     return may_use_cookie(head, policy) and (not asks_for_change or comes_from_here(head, policy, https=https))
 
 
-def _find_principal(shown: RequestFields, access: Access, now: float) -> tuple[bool, Principal | None]:
-    """Return whether a bearer token lets the request in, and whom it lets in, if anybody.
+def _find_principal(
+    head: RequestHead, access: Access, guard: TokenGuard, now: float
+) -> tuple[bool, Principal] | Respond:
+    """Return whether a bearer token lets the request in, and whom it lets in, or the answer if it does not.
 
     A browser shows the same from request to request, so that it was the owner's is concluded once: any change of
     who gets in makes another `Access`, and other principals have an end in time.
     """
-    memo = shown.reading.memo
+    memo = head.parsed.reading.memo
     known = memo.conclusion
     if isinstance(known, _OwnerShown) and known.access is access:
         return known.forward.drop_authorization, OWNER
-    bearer = shown.bearer
-    principal = None if bearer is None else access.find([bearer], now)
-    by_bearer = principal is not None
+    if not (guesses := shown_guesses(head.parsed)):
+        return _ask_for_token(head)
+    screened = guard.screen(head, guesses, access)
+    if isinstance(screened, TooManyGuesses):
+        return Respond(reason=screened)
+    by_bearer, principal = _compare(screened, head.parsed.bearer, access, now)
     if principal is None:
-        principal = access.find(_shown_tokens(shown), now)
+        if screened:
+            guard.note_wrong(head, screened, access)
+        return Respond(reason=_no_token(head), failed_token=bool(screened))
+    guard.note_right(head, access)
     if principal == OWNER:
         memo.conclusion = _OwnerShown(
             access=access,
             forward=_FORWARD_BY_BEARER if by_bearer else _FORWARD_BY_COOKIE,
-            is_from_here=names_own_site(shown),
+            is_from_here=names_own_site(head.parsed),
         )
     return by_bearer, principal
 
 
+def _compare(
+    guesses: Sequence[Guess], bearer: bytes | None, access: Access, now: float
+) -> tuple[bool, Principal | None]:
+    """Return whether the bearer token is right, and whom what was shown lets in, if anybody."""
+    if (
+        bearer is not None
+        and Guess((bearer,)) in guesses
+        and (principal := access.find([bearer], now)) is not None
+    ):
+        return True, principal
+    return False, access.find((token for guess in guesses for token in guess.tokens), now)
+
+
 def _ask_for_token(head: RequestHead) -> Respond:
-    has_shown = bool(head.parsed.tokens or head.parsed.bearer)
-    if is_own_part(head) and not has_shown:
+    if is_own_part(head) and not (head.parsed.tokens or head.parsed.bearer):
         return Respond(reason=Refusal.NO_CREDENTIALS)
-    reason = Refusal.CROWDED_OUT if is_crowded(head) else Refusal.NO_TOKEN
-    return Respond(reason=reason, failed_token=has_shown)
+    return Respond(reason=_no_token(head))
 
 
-def _shown_tokens(shown: RequestFields) -> list[bytes]:
-    """Return the tokens that the cookies may stand for; a browser shows one and the same under both names."""
-    candidates: dict[bytes, None] = {}
-    for token in shown.tokens[:MAX_TOKENS_SHOWN]:
-        candidates |= dict.fromkeys(filter(None, cookie_candidates(token)))
-    return list(candidates)
-
-
-def is_own(path: str) -> bool:
-    """Whether a path is the server's, in any spelling that an application might take for that."""
-    if "%" not in path and "_conductor" not in path:
-        return False
-    segments: list[str] = []
-    for segment in re.split(r"[/\\]", unquote(path)):
-        if segment == "..":
-            del segments[-1:]
-        elif segment not in ("", "."):
-            segments.append(segment)
-    return segments[:1] == [OWN_PREFIX[1:]]
+def _no_token(head: RequestHead) -> Refusal:
+    return Refusal.CROWDED_OUT if is_crowded(head) else Refusal.NO_TOKEN
 
 
 def _decide_own(
-    head: RequestHead, access: Access | None, policy: Policy, path: str, query: str, *, https: bool, now: float
+    head: RequestHead,
+    access: Access | None,
+    policy: Policy,
+    guard: TokenGuard,
+    path: str,
+    query: str,
+    *,
+    https: bool,
+    now: float,
 ) -> Decision:
     page = path.removeprefix(OWN_PREFIX)
     if page == "/status":
@@ -203,22 +226,29 @@ def _decide_own(
     if page == "/cookies":
         return _decide_cookies(head, policy, https=https)
     if page in ("", "/", "/live"):
-        return _decide_session(head, access, policy, is_socket=page == "/live", https=https, now=now)
+        return _decide_session(head, access, policy, guard, is_socket=page == "/live", https=https, now=now)
     link = parse_login_link(path, query)
     if link is None:
         return Respond(reason=Refusal.NO_PAGE)
-    return _decide_link(head, link, access, policy, https=https, now=now)
+    return _decide_link(head, link, access, policy, guard, https=https, now=now)
 
 
 def _decide_link(
-    head: RequestHead, link: LoginLink, access: Access, policy: Policy, *, https: bool, now: float
+    head: RequestHead,
+    link: LoginLink,
+    access: Access,
+    policy: Policy,
+    guard: TokenGuard,
+    *,
+    https: bool,
+    now: float,
 ) -> Decision:
     if head.method not in (b"GET", b"HEAD", b"POST"):
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
-    found = access.find_link(link.token, now)
+    found = _find_link(head, link.token, access, guard, Refusal.WRONG_TOKEN, now)
     match found:
-        case None:
-            return Respond(reason=Refusal.WRONG_TOKEN, failed_token=True)
+        case Respond():
+            return found
         case Share(token_hash=None):
             return _decide_one_time_link(head, found, link.next, policy, https=https)
         case Share():
@@ -226,6 +256,22 @@ def _decide_link(
     if head.method == b"POST":
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     return Respond(reason=Redirect(where=link.next, set_cookies=format_cookies(link.token, https=https)))
+
+
+def _find_link(
+    head: RequestHead, token: bytes, access: Access, guard: TokenGuard, refusal: Refusal, now: float
+) -> Principal | Share | Respond:
+    """Return whom a link's token lets in, or its share where that is for one browser, or the answer if nobody."""
+    screened = guard.screen(head, [Guess((token,), in_link=True)], access)
+    if isinstance(screened, TooManyGuesses):
+        return Respond(reason=screened)
+    found = access.find_link(token, now) if screened else None
+    if found is not None:
+        guard.note_right(head, access)
+        return found
+    if screened:
+        guard.note_wrong(head, screened, access)
+    return Respond(reason=refusal, failed_token=bool(screened))
 
 
 def _decide_one_time_link(head: RequestHead, share: Share, where: str, policy: Policy, *, https: bool) -> Decision:
@@ -251,17 +297,25 @@ def _decide_cookies(head: RequestHead, policy: Policy, *, https: bool) -> Respon
     if not comes_from_here(head, policy, https=https):
         return Respond(reason=Refusal.CROSS_SITE)
     planted = forget_planted(head, https=https)
-    return Respond(reason=Redirect(where=_page_before(head), set_cookies=planted, status=303))
+    return Respond(reason=Redirect(where=page_before(head), set_cookies=planted, status=303))
 
 
 def _decide_session(
-    head: RequestHead, access: Access, policy: Policy, *, is_socket: bool, https: bool, now: float
+    head: RequestHead,
+    access: Access,
+    policy: Policy,
+    guard: TokenGuard,
+    *,
+    is_socket: bool,
+    https: bool,
+    now: float,
 ) -> Decision:
     if not head.is_safe:
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
-    _, principal = _find_principal(head.parsed, access, now)
-    if principal is None:
-        return _ask_for_token(head)
+    found = _find_principal(head, access, guard, now)
+    if isinstance(found, Respond):
+        return found
+    _, principal = found
     if is_socket != (b"websocket" in head.upgrades):
         return Respond(reason=Refusal.NO_PAGE)
     if not _is_own_request(head, policy, https=https):
@@ -276,41 +330,17 @@ def _decide_session(
 
 
 def decide_login(
-    head: RequestHead, token: bytes, access: Access, *, https: bool, now: float
+    head: RequestHead, token: bytes, access: Access, guard: TokenGuard, *, https: bool, now: float
 ) -> Respond | RedeemOneTimeLink:
     """Return what becomes of a token that came in the form."""
-    found = access.find_link(token, now)
-    where = _page_before(head)
+    found = _find_link(head, token, access, guard, Refusal.WRONG_FORM_TOKEN, now)
+    where = page_before(head)
     match found:
-        case None:
-            return Respond(reason=Refusal.WRONG_FORM_TOKEN, failed_token=True)
+        case Respond():
+            return found
         case Share(token_hash=None):
             return RedeemOneTimeLink(share=found, next=where)
         case Share():
             return Respond(reason=Refusal.LINK_USED)
     cookies = format_cookies(token, https=https)
     return Respond(reason=Redirect(where=where, set_cookies=cookies, status=303))
-
-
-def _page_before(head: RequestHead) -> str:
-    """Return the page on which the form stood, as far as the browser tells, and never one of ours."""
-    referers = head.values(b"referer")
-    try:
-        parts = urlsplit(referers[0].decode("ascii")) if len(referers) == 1 else None
-    except ValueError:
-        parts = None
-    if parts is None or is_own(parts.path):
-        return "/"
-    return safe_redirect_target(parts.path + (f"?{parts.query}" if parts.query else ""))
-
-
-def format_cookies(token: bytes, *, https: bool) -> tuple[bytes, ...]:
-    """Write the Set-Cookie fields' values that let a browser in (RFC 6265bis section 4.1).
-
-    Over HTTPS there are two, of one priority each: Chromium keeps the latest of either when neighbours set more
-    cookies than it keeps, and no neighbour can set one of the second name.
-    """
-    secure = "; Secure" if https else ""
-    attributes = f"={cookie_value(token)}; HttpOnly; Path=/; SameSite=Lax{secure}".encode()
-    contracts = COOKIE_NAME + attributes
-    return (contracts, HOST_COOKIE_NAME + attributes + b"; Priority=High") if https else (contracts,)

@@ -9,6 +9,7 @@ from typing import NewType
 import attrs
 
 from conductor_trio.access.tokens import TokenHash, hash_token, is_token_hash
+from conductor_trio.strict_json import is_number
 
 #: What a visitor is let in by: `OWNER`, or a share's `id`.
 Principal = NewType("Principal", str)
@@ -52,12 +53,17 @@ def parse_saved(value: object) -> Share:
         case {
             "id": str() as id_,
             "label": str() as label,
-            "created": int() | float() as created,
-            "expires": int() | float() | None as expires,
+            "created": created,
+            "expires": expires,
             "link_hash": str() as link_hash,
             "token_hash": str() | None as token_hash,
             "is_once": bool() as is_once,
-        } if is_token_hash(link_hash) and (token_hash is None or is_token_hash(token_hash)):
+        } if (
+            is_token_hash(link_hash)
+            and (token_hash is None or is_token_hash(token_hash))
+            and is_number(created)
+            and (expires is None or is_number(expires))
+        ):
             return Share(
                 id=id_,
                 label=label,

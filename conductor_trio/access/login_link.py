@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, quote, unquote_to_bytes
+from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes
 
 import attrs
 
@@ -17,6 +17,19 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 # Names below localhost lead to the visitor's own host (RFC 6761 section 6.3), where there is no certificate.
 _LOCAL = re.compile(r"(.+\.)?localhost(:\d+)?|127\.[\d.]+(:\d+)?|\[::1\](:\d+)?", re.IGNORECASE)
+
+
+def is_own(path: str) -> bool:
+    """Whether a path is the server's, in any spelling that an application might take for that."""
+    if "%" not in path and "_conductor" not in path:
+        return False
+    segments: list[str] = []
+    for segment in re.split(r"[/\\]", unquote(path)):
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in ("", "."):
+            segments.append(segment)
+    return segments[:1] == [OWN_PREFIX[1:]]
 
 
 def is_local(host: str) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from conductor_trio.access.login_link import is_own, safe_redirect_target
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.authority import parse_authority
 from conductor_trio.http1.request import RequestHead
@@ -172,3 +173,15 @@ def _sender(head: RequestHead) -> bytes:
     except ValueError:
         parts = None
     return b"" if parts is None else f"{parts.scheme}://{parts.netloc}".encode()
+
+
+def page_before(head: RequestHead) -> str:
+    """Return the page on which the form stood, as far as the browser tells, and never one of ours."""
+    referers = head.values(b"referer")
+    try:
+        parts = urlsplit(referers[0].decode("ascii")) if len(referers) == 1 else None
+    except ValueError:
+        parts = None
+    if parts is None or is_own(parts.path):
+        return "/"
+    return safe_redirect_target(parts.path + (f"?{parts.query}" if parts.query else ""))

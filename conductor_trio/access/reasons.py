@@ -93,8 +93,16 @@ class CookiesTooLarge:
     set_cookies: tuple[bytes, ...] = attrs.field(repr=False)
 
 
+@attrs.frozen(kw_only=True)
+class TooManyGuesses:
+    """Wrong tokens came from this visitor, or to this application, at a rate above what is compared."""
+
+    wait: int  #: seconds after which another one may be compared
+
+
 Reason = (
     Refusal
+    | TooManyGuesses
     | Redirect
     | LinkForOneBrowser
     | PlantedCookies

@@ -8,6 +8,8 @@ from hashlib import blake2b
 from typing import NewType, TypeGuard
 from urllib.parse import quote, unquote_to_bytes
 
+from conductor_trio.http1.cookies import COOKIE_NAME, HOST_COOKIE_NAME
+
 _TOKEN_HASH = re.compile(r"[0-9a-f]{128}")
 
 #: The blake2b-512 digest of a token as 128 lower-case hexadecimal digits.
@@ -45,3 +47,15 @@ def cookie_candidates(value: bytes) -> Iterable[bytes]:
 def cookie_value(token: bytes) -> str:
     """Return the token in the form in which it stands in our cookie and in a login link's path."""
     return quote(token, safe="!'()*-._~")
+
+
+def format_cookies(token: bytes, *, https: bool) -> tuple[bytes, ...]:
+    """Write the Set-Cookie fields' values that let a browser in (RFC 6265bis section 4.1).
+
+    Over HTTPS there are two, of one priority each: Chromium keeps the latest of either when neighbours set more
+    cookies than it keeps, and no neighbour can set one of the second name.
+    """
+    secure = "; Secure" if https else ""
+    attributes = f"={cookie_value(token)}; HttpOnly; Path=/; SameSite=Lax{secure}".encode()
+    contracts = COOKIE_NAME + attributes
+    return (contracts, HOST_COOKIE_NAME + attributes + b"; Priority=High") if https else (contracts,)

@@ -22,7 +22,8 @@ from __future__ import annotations
 import attrs
 
 from conductor_trio.control.messages import JSONObject, format_object, parse_object, parse_time
-from conductor_trio.limits.constants import MAX_TIME
+from conductor_trio.limits.constants import MAX_COUNT, MAX_TIME
+from conductor_trio.strict_json import is_count, is_number
 
 
 @attrs.frozen(kw_only=True)
@@ -120,10 +121,9 @@ def parse_event(line: bytes) -> Event | None:
 
 def _parse_seconds(message: JSONObject) -> float | None:
     idle = message.get("idle")
-    is_number = isinstance(idle, int | float) and not isinstance(idle, bool) and 0 <= idle < MAX_TIME
-    return float(idle) if is_number and isinstance(idle, int | float) else None
+    return float(idle) if is_number(idle) and 0 <= idle < MAX_TIME else None
 
 
 def _parse_count(message: JSONObject) -> int | None:
     visitors = message.get("visitors")
-    return visitors if isinstance(visitors, int) and not isinstance(visitors, bool) else None
+    return visitors if is_count(visitors, MAX_COUNT) else None

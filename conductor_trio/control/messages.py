@@ -38,14 +38,15 @@ from __future__ import annotations
 
 import enum
 import json
-import math
 import re
+from typing import TypeGuard
 
 import attrs
 
 from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, format_text
 from conductor_trio.limits.constants import MAX_NODE_NAME, MAX_TIME
+from conductor_trio.strict_json import is_number, parse_json
 
 JSONObject = dict[str, object]
 
@@ -130,19 +131,11 @@ def format_object(message: JSONObject) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
-def _finite(text: str) -> float:
-    """Return a number that can be written as JSON again, as NaN and 1e999 cannot; raises ValueError."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("no finite number")
-    return number
-
-
 def parse_object(line: bytes) -> JSONObject:
     """Return the JSON object in a line; raises ValueError with what is wrong."""
     try:
-        message = json.loads(line.decode("utf-8"), parse_float=_finite, parse_constant=_finite)
-    except (ValueError, RecursionError):
+        message = parse_json(line)
+    except ValueError:
         raise ValueError("not a line of JSON in UTF-8") from None
     if not isinstance(message, dict):
         raise ValueError("not a JSON object")
@@ -158,7 +151,7 @@ def parse_banner(line: bytes) -> Banner:
     """Read the server's greeting; raises `RemoteProtocolError`, with the server's reason where it gave one."""
     message = parse_from_server(line, "greeting")
     directory = message.get("directory")
-    if not isinstance(directory, str) or not directory.startswith("/") or not _is_path(directory):
+    if not isinstance(directory, str) or not directory.startswith("/") or not is_system_text(directory):
         raise RemoteProtocolError("the server's greeting names no absolute directory")
     return Banner(directory=directory, raw=message, extensions=_parse_extensions(message))
 
@@ -240,16 +233,17 @@ def parse_reply(line: bytes) -> Accepted:
     """Read the server's answer; raises `RegistrationRefused` with its reason, or `RemoteProtocolError`."""
     message = parse_from_server(line, "answer")
     urls = message.get("urls")
-    if not isinstance(urls, list) or not all(isinstance(url, str) and _is_url_host(url) for url in urls):
+    if not isinstance(urls, list) or not all(map(is_url_host, urls)):
         raise RemoteProtocolError("the server's answer holds no list of host names")
     key = message.get("key")
-    return Accepted(urls=tuple(urls), key=key if isinstance(key, str) else None)
+    if key is not None and not is_url_host(key):  # it becomes a part of those, and of an environment
+        raise RemoteProtocolError("the server's answer holds a key that is none")
+    return Accepted(urls=tuple(urls), key=key)
 
 
 def parse_time(value: object) -> float | None:
     """Return a Unix time of this century, None for anything else."""
-    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MAX_TIME
-    return float(value) if is_time and isinstance(value, int | float) else None
+    return float(value) if is_number(value) and 0 < value < MAX_TIME else None
 
 
 def _parse_node(message: JSONObject) -> str:
@@ -265,7 +259,7 @@ def _parse_extensions(message: JSONObject) -> frozenset[str]:
     return EXTENSIONS & words
 
 
-def _is_path(text: str) -> bool:
+def is_system_text(text: str) -> bool:
     """Whether the operating system takes a text as a path; bytes that are no UTF-8 come as lone surrogates."""
     try:
         return b"\0" not in text.encode("utf-8", "surrogateescape")
@@ -273,8 +267,9 @@ def _is_path(text: str) -> bool:
         return False
 
 
-def _is_url_host(text: str) -> bool:
-    return re.fullmatch(r"[!-~]+", text) is not None
+def is_url_host(value: object) -> TypeGuard[str]:
+    """Whether it may be a host name, with its port if it has one."""
+    return isinstance(value, str) and re.fullmatch(r"[!-~]+", value) is not None
 
 
 def _read_refusal(message: JSONObject) -> RegistrationRefused:

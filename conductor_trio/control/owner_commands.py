@@ -15,7 +15,6 @@ tells (SO_PEERCRED): a command is about the sessions of that user only.
 
 from __future__ import annotations
 
-import math
 import re
 
 import attrs
@@ -25,8 +24,9 @@ from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.control.messages import JSONObject, format_object, parse_from_server, parse_object
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits.constants import MAX_SHARE_LABEL, MAX_SHARE_TIME
+from conductor_trio.strict_json import is_number
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @attrs.frozen
@@ -113,12 +113,7 @@ def _parse_share(message: JSONObject) -> ShareSession:
         )
     if not isinstance(label, str) or len(label) > MAX_SHARE_LABEL or _UNPRINTABLE.search(label):
         raise RegistrationRefused(f"a label has at most {MAX_SHARE_LABEL} printable characters")
-    if seconds is not None and (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, int | float)
-        or not math.isfinite(seconds)
-        or not 0 < seconds <= MAX_SHARE_TIME
-    ):
+    if seconds is not None and not (is_number(seconds) and 0 < seconds <= MAX_SHARE_TIME):
         raise RegistrationRefused("a share lasts between a second and a year")
     return ShareSession(
         key=_key(message),

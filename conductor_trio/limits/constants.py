@@ -24,7 +24,11 @@ MAX_OWNER_ANSWER = 4 * MIB  # bytes of the answer to a command: more sessions th
 MAX_NODE_NAME = 64  # characters of a computer's name in a registration
 MAX_SHARE_LABEL = 60  # characters
 MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
+MAX_JSON_DEPTH = 32  # of lists and objects inside one another; our own messages have four
+MAX_JSON_DIGITS = 1000  # of a whole number: the time that they take grows with their square
+MAX_COUNT = 10**18  # of bytes or connections: an exabyte
 MAX_TIME = 5e9  # Unix time, in the year 2128; what is later, or longer, is a mistake
+MAX_SAVED_TIME = 1e11  # the same of what a server leaves to another: the year 5138, which can still be written
 
 #: One line of a snapshot, in bytes: all that is left of one session, with its shares (80 KiB at most).
 MAX_SNAPSHOT_LINE = 256 * KIB
@@ -34,6 +38,8 @@ MAX_SNAPSHOT_V1 = 64 * MIB
 # What a request may show of tokens: more cookies than a browser keeps for a domain (180 in Chromium), so that
 # planted ones cannot crowd out the right one, and few enough that one request is not thousands of guesses.
 MAX_TOKENS_SHOWN = 200
+#: Characters of what a front proxy calls an address, and is none.
+MAX_ADDRESS_TEXT = 64
 #: Bytes of a file that holds a token, which has to fit a cookie.
 MAX_TOKEN_FILE = 4 * KIB
 #: Bits that a token needs to be safe from guessing: at a million guesses a second, for ten thousand years.
@@ -61,6 +67,7 @@ STARTING_RELOAD = 2  # most applications take a few
 LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute
 CROSS_SITE_RELOAD = 1  # the page goes on by itself, now as a page of the application's own host
 COOKIES_RELOAD = 1  # the browser has been told to forget what was in the way
+GUESS_RELOAD_PAUSE = 1  # more than a program is told: the token shall have its turn by then
 BROKEN_RELOAD = 5  # it may need its owner
 BROKEN_RETRY = 2  # Retry-After, for programs
 
@@ -107,6 +114,20 @@ TLS_READ_SIZE = 64 * KIB
 GROUP_POLL_INTERVAL = 0.02
 #: After SIGKILL a process goes at once, unless the kernel holds it, in which case nothing helps.
 KILL_TIMEOUT = 2.0
+
+# The log, of both programs.
+
+#: Bytes of lines that wait for their reader: about 5,000 of the server's.
+MAX_QUEUED_LINES = 1 * MIB
+#: Bytes of lines that are written at once: what a pipe takes as a whole (PIPE_BUF, pipe(7)), so that the lines of
+#: two servers that share one do not get mixed up.
+MAX_LINES_WRITTEN = 4 * KIB
+#: For the last of them, at the end of the process.
+LAST_LINES_TIMEOUT = 1.0
+# Lines of one kind that one account may cause within a minute: as many as an operator may want to read of it.
+LOG_RATE_INTERVAL = 60.0
+MAX_LOG_LINES = 60
+MAX_LOG_ACCOUNTS = 1000  # that are told apart
 
 # The server's operation.
 

@@ -67,16 +67,25 @@ class ServerLimits(LingerLimits):
     route_burst: float = 0.02  # seconds that it may be ahead of its share, as for a page of many parts
     contention_memory: float = 1.0  # since two routes have wanted something
 
-    # Failed tokens, for each peer and route: that many at once, then one answer in each interval.
+    # Wrong tokens. That many at once of one address at one route, then one in each interval: a person who tries an
+    # old link again, and a token of 32 bits is safe for a lifetime.
     max_token_failures: int = 10
     token_failure_interval: float = 1.0
-    max_token_failure_wait: float = 8.0
+    # And of one address at all routes, or of all addresses at one: 32 bits are safe for years.
+    max_failures_of_all: int = 100
+    failure_interval_of_all: float = 0.1
+    max_first_failures_of_all: int = 1000  # where the address has not failed within `failure_memory`
+    failure_memory: float = 60.0
     max_throttled_peers: int = 10_000  # with routes, whose failures are remembered; the longest unused go first
+    max_refused_guesses: int = 50_000  # that may come back: for some seconds of a flood
+    max_known_wrong_tokens: int = 256  # of a route: pages that were left open with an old token
+    max_known_addresses: int = 64  # of a route, that were let in: its owner's, and a class of visitors
 
     # Requests and pages of the data plane.
     max_repeats: int = 3  # of one request: a link that is lost again and again is not to keep a visitor for ever
     idle_looks: int = 16  # at all idle connections, within `idle_timeout`
     max_login_form: int = 4 * KIB  # a token is 32 bytes
+    max_wrong_proofs: int = 10  # on one connection of a session's page, which shows one
     max_page_proofs: int = 16  # of a session: its pages that were loaded and have not connected yet
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
     page_handshake_timeout: float = 5.0

@@ -25,7 +25,13 @@ async def connect_unix_socket(path: str, *, connect_timeout: float) -> socket.so
     A full backlog answers a non-blocking connect() with EAGAIN and leaves the socket unconnected (unix(7)),
     so that is tried again for `connect_timeout` seconds.
     """
-    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+    try:
+        encoded = os.fsencode(path)
+    except UnicodeEncodeError:
+        encoded = b"\0"
+    if b"\0" in encoded:
+        raise UpstreamUnavailable("the path of the socket is none")
+    if len(encoded) > MAX_SOCKET_PATH:
         raise UpstreamUnavailable(f"the path of the socket is longer than {MAX_SOCKET_PATH} bytes")
     deadline = trio.current_time() + connect_timeout
     pauses = iter(BACKLOG_PAUSES)

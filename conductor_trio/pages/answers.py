@@ -19,6 +19,7 @@ from conductor_trio.access.reasons import (
     Redirect,
     Refusal,
     SessionEnded,
+    TooManyGuesses,
     UpstreamFailed,
 )
 from conductor_trio.errors import UpstreamFault
@@ -27,9 +28,11 @@ from conductor_trio.limits.constants import (
     BROKEN_RETRY,
     COOKIES_RELOAD,
     CROSS_SITE_RELOAD,
+    GUESS_RELOAD_PAUSE,
     LINK_LOST_RELOAD,
     STARTING_RELOAD,
 )
+from conductor_trio.pages.bad_request import FIELDS, TEXTS
 from conductor_trio.pages.html import Form
 
 _GATEWAY = "Gateway"
@@ -52,24 +55,10 @@ class Reply:
     is_expected: bool = False  #: nobody is kept from anything, so that it does not count
 
 
-_BAD_REQUEST_TEXTS = {
-    400: "The gateway could not read this request without a doubt about its meaning, and did not pass it on.",
-    405: "The gateway is no forward proxy.",
-    408: "The request did not arrive in time.",
-    413: "The form holds more than a token.",
-    414: "The request's target is too long.",
-    417: "The gateway knows no expectation but 100-continue.",
-    431: "The request's header fields are too many or too large.",
-    501: "The request uses a transfer coding that the gateway does not know.",
-    505: "The gateway speaks HTTP/1.1.",
-}
-
-
 def _bad_request(status: int) -> Reply:
     """Return the answer to a request that breaks the protocol."""
-    fields = ((b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),) if status == 405 else ()
-    text = _BAD_REQUEST_TEXTS.get(status, _BAD_REQUEST_TEXTS[400])
-    return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=fields)
+    text = TEXTS.get(status, TEXTS[400])
+    return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=FIELDS.get(status, ()))
 
 
 def _failed(status: int, text: str) -> Reply:
@@ -172,6 +161,22 @@ _PLANTED_COOKIES = Reply(
     "application's own. You may have to sign in again at other sites of the domain.",
     form=Form.FORGET,
 )
+
+
+def _too_many_guesses(wait: int) -> Reply:
+    """Return the answer to a token that is not even looked at for so many seconds."""
+    return Reply(
+        status=429,
+        title="Too many wrong tokens",
+        text="So many wrong tokens have come from your address, or for this application, that the gateway looks "
+        "at few more for a while. It has not looked at yours.",
+        advice="If yours is right, there is nothing to do: this page tries again by itself. A program shows the "
+        "same token again after as many seconds as Retry-After says.",
+        fields=((b"Retry-After", b"%d" % wait),),
+        reload=wait + GUESS_RELOAD_PAUSE,
+    )
+
+
 _LINK_FOR_ONE_BROWSER = Reply(
     status=200,
     title="A link for one browser",
@@ -277,6 +282,8 @@ def answer_for(reason: Reason) -> Reply:
             return _REFUSALS[reason]
         case Redirect():
             return _redirect(reason)
+        case TooManyGuesses():
+            return _too_many_guesses(reason.wait)
         case LinkForOneBrowser():
             return _LINK_FOR_ONE_BROWSER
         case PlantedCookies():

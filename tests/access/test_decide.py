@@ -21,6 +21,7 @@ from conductor_trio.access.origins import Policy
 from conductor_trio.access.reasons import Redirect, Refusal
 from conductor_trio.access.tokens import TokenHash, hash_token
 from conductor_trio.http1.request import RequestHead, parse_request_head
+from tests.support.guards import OpenGuard
 from tests.support.shares import make_share
 
 TOKEN = b"t0ken"
@@ -40,7 +41,7 @@ def decided(
 ) -> Decision:
     head = method + b" " + target + b" HTTP/1.1\r\nHost: x.test\r\n" + fields + b"\r\n"
     access = None if route is None else Access(owner_hash=route)
-    return decide(parse_request_head(head, max_fields=100), access, PORTAL, https=https, now=NOW)
+    return decide(parse_request_head(head, max_fields=100), access, PORTAL, OpenGuard(), https=https, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -173,14 +174,14 @@ def test_that_it_was_the_owners_token_is_concluded_once_and_only_for_the_same_ac
     head = shown(TOKEN)
     access = Access(owner_hash=hash_token(TOKEN))
     for _ in range(2):
-        assert isinstance(decide(head, access, Policy(), https=False, now=1.0), Forward)
+        assert isinstance(decide(head, access, Policy(), OpenGuard(), https=False, now=1.0), Forward)
     other = Access(owner_hash=hash_token(b"another"))
-    assert isinstance(decide(head, other, Policy(), https=False, now=1.0), Respond)
-    assert isinstance(decide(head, access, Policy(), https=False, now=1.0), Forward)
+    assert isinstance(decide(head, other, Policy(), OpenGuard(), https=False, now=1.0), Respond)
+    assert isinstance(decide(head, access, Policy(), OpenGuard(), https=False, now=1.0), Forward)
 
 
 def test_a_share_is_looked_at_each_time_since_it_ends_in_time() -> None:
     head = shown(b"guest")
     access = Access(owner_hash=hash_token(TOKEN)).with_share(make_share(b"guest", expires=10.0))
-    assert isinstance(decide(head, access, Policy(), https=False, now=9.0), Forward)
-    assert isinstance(decide(head, access, Policy(), https=False, now=11.0), Respond)
+    assert isinstance(decide(head, access, Policy(), OpenGuard(), https=False, now=9.0), Forward)
+    assert isinstance(decide(head, access, Policy(), OpenGuard(), https=False, now=11.0), Respond)

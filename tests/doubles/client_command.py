@@ -110,6 +110,7 @@ async def open_client(
     *arguments: str | Path | Sequence[str],
     environment: Mapping[str, str] | None = None,
     stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
     cwd: Path | None = None,
 ) -> AsyncIterator[RunningClient]:
     """Run ``conductor-trio`` with arguments; a sequence among them stands for all its items. Killed on leaving."""
@@ -122,7 +123,7 @@ async def open_client(
         [sys.executable, "-m", "conductor_trio", *words],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         env={"CONDUCTOR_TOKEN": "t0ken", **(os.environ if environment is None else environment)},
         cwd=cwd,
     )

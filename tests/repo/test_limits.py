@@ -17,8 +17,6 @@ WAITS = {"sleep", "move_on_after", "fail_after"}
 
 # What looks like a limit and is none, or is a grammar's.
 EXCEPTIONS = {
-    # Unix time of the year 5138: what a time that is read must be below to be one.
-    "server/routing/snapshot.py": {"_MAX_TIME"},
     # The grammar of names: RFC 1035 section 2.3.4.
     "access/hostnames.py": {"MAX_LABEL", "MAX_HOST"},
 }

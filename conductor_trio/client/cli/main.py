@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conductor_trio import exit_status, interrupt
 from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START, TOKEN_VARIABLE
-from conductor_trio.commandline.output import write_output
+from conductor_trio.commandline.output import fill_standard_descriptors, write_output
 from conductor_trio.commandline.parser import Invocation, parse, suggest_command
 from conductor_trio.commandline.standard import run_standard
 from conductor_trio.errors import ConductorError, ConfigError
+from conductor_trio.line_writer import LineWriter
+from conductor_trio.printable import escape
 
 if TYPE_CHECKING:
     from conductor_trio.client.config.settings import ClientSettings
 
-_STDOUT = 1
+_STDOUT, _STDERR = 1, 2
 
 _log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the client and return its exit status; wrong usage raises SystemExit(2), as argparse does."""
-    _fill_standard_descriptors()
+    fill_standard_descriptors()
     words = sys.argv[1:] if argv is None else argv
     try:
         # Imported only where they are needed: `--help` needs no configuration, and most commands no recipes.
@@ -53,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_command(invocation)
     except ConductorError as error:
         with contextlib.suppress(AttributeError, OSError):  # where there is no standard error
-            sys.stderr.write(f"{PROGRAM}: {error}\n")
+            sys.stderr.write(f"{PROGRAM}: {escape(str(error))}\n")
         return exit_status.WRONG_USAGE if isinstance(error, ConfigError) else exit_status.FAILED
     except BrokenPipeError:
         return exit_status.FAILED
@@ -100,18 +103,23 @@ def _run(settings: ClientSettings) -> int:
     return status
 
 
-def _fill_standard_descriptors() -> None:
-    """Descriptors 0 to 2 are open, so that nothing that we open later becomes standard output by accident."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(descriptor)
+class _LineFormatter(logging.Formatter):
+    """Makes one line of a message, whatever a peer's words in it are."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = escape(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return escape(super().formatException(ei), keep="\n")
 
 
 def _configure_log(*, verbose: bool) -> None:
-    # Standard error may be a pipe whose reader is gone; that must not reach the user as a traceback.
     logging.raiseExceptions = False
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s conductor-trio %(levelname)s: %(message)s"))
+    writer = LineWriter(_STDERR, "conductor-trio WARNING: {} lines of the log lost\n".format)
+    atexit.register(writer.close)
+    handler = logging.StreamHandler(writer)
+    handler.setFormatter(_LineFormatter("%(asctime)s conductor-trio %(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
 
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 
 import trio
 
-from conductor_trio.access.login_link import guess_scheme
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.config.address import ServerAddress, format_place
 from conductor_trio.client.config.recipes import Launch
@@ -23,6 +22,7 @@ from conductor_trio.client.doctor.probes import (
     connect,
     find_ssh_target,
     open_tiny_application,
+    parse_address,
     resolve,
     shake_hands,
 )
@@ -221,7 +221,7 @@ class Diagnosis:
         self._ok(Check.RELAY, "the server takes it")
         self._ok(Check.REGISTRATION, f"as {', '.join(accepted.urls)}")
         for host in accepted.urls:
-            await self._examine_address(Address(scheme=guess_scheme(host), host=host), token)
+            await self._examine_address(parse_address(host), token)
 
     async def _examine_address(self, address: Address, token: str) -> None:
         self._check = Check.NAME

@@ -15,10 +15,12 @@ import attrs
 import h11
 import trio
 
+from conductor_trio.access.login_link import guess_scheme
 from conductor_trio.access.tokens import cookie_value
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.doctor.findings import Check, CheckFailed
-from conductor_trio.errors import first_of
+from conductor_trio.errors import RemoteProtocolError, first_of
+from conductor_trio.http1.authority import parse_authority
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
@@ -59,6 +61,18 @@ async def find_ssh_target(address: ServerAddress) -> SshTarget:
     return SshTarget(
         host=told.get("hostname", address.host), port=int(told.get("port", "22")), way=next(ways, None)
     )
+
+
+def parse_address(host: str) -> Address:
+    """Return the address that a server has told; raises `CheckFailed` where nobody could come to it."""
+    try:
+        parse_authority(host.encode())
+    except RemoteProtocolError as error:
+        advice = "correct the domain of conductor-trio-server"
+        raise CheckFailed(
+            Check.NAME, f"the server tells an address that is none: {host}", advice=advice
+        ) from error
+    return Address(scheme=guess_scheme(host), host=host)
 
 
 async def resolve(check: Check, host: str, port: int, limits: ClientLimits) -> list[str]:

@@ -14,7 +14,9 @@ import trio
 
 from conductor_trio.limits.constants import JOB_INTERVAL, JOB_KILL_TIMEOUT, JOB_TIMEOUT
 
-_SLURM_LEFT = re.compile(r"(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
+_SLURM_LEFT = re.compile(
+    r"(?:(?P<days>\d{1,9})-)?(?:(?P<hours>\d{1,9}):)?(?P<minutes>\d{1,9}):(?P<seconds>\d{1,9})"
+)
 _PBS_LIMIT = re.compile(r"^\s*Resource_List\.walltime = (\S+)$", re.MULTILINE)
 _PBS_USED = re.compile(r"^\s*resources_used\.walltime = (\S+)$", re.MULTILINE)
 
@@ -109,7 +111,7 @@ def _parse_number(text: str | None) -> float | None:
 
 def _parse_clock(text: str) -> float | None:
     """Return the seconds of ``hours:minutes:seconds``, or of seconds alone."""
-    if not re.fullmatch(r"\d+(:\d+){0,2}", text, re.ASCII):
+    if not re.fullmatch(r"\d{1,9}(:\d{1,9}){0,2}", text, re.ASCII):
         return None
     seconds = 0
     for part in text.split(":"):

@@ -73,7 +73,7 @@ class Cleanup:
 
     def _write(self, line: str) -> None:
         try:
-            os.write(self._descriptor, line.encode() + b"\n")
+            os.write(self._descriptor, os.fsencode(line) + b"\n")
         except OSError as error:  # someone has killed it; we can do our work without
             _log.debug("the cleanup process is gone: %s", error)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TypeGuard
 
 import attrs
 from rich.cells import cell_len, set_cell_size
 
 from conductor_trio.access.login_link import guess_scheme
 from conductor_trio.client.config.durations import format_duration
-from conductor_trio.control.messages import JSONObject
+from conductor_trio.control.messages import JSONObject, is_url_host
 from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.limits.constants import MAX_COUNT, MAX_SAVED_TIME
+from conductor_trio.strict_json import is_count, is_number
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _GAP = "  "
 
 
@@ -60,12 +63,12 @@ def parse_share(value: object) -> Share:
     """Return one share in the gateway's answer; raises `RemoteProtocolError`."""
     told = _as_object(value)
     match told:
-        case {"id": str() as id_, "label": str() as label, "created": int() | float() as created}:
+        case {"id": str() as id_, "label": str() as label, "created": created} if _is_time(created):
             return Share(
                 id=_clean(id_),
                 label=_clean(label),
                 created=created,
-                expires=_number(told.get("expires")),
+                expires=_parse_time(told.get("expires")),
                 is_once=told.get("once") is True,
                 is_used=told.get("used") is True,
                 visitors=_count(told.get("visitors")),
@@ -204,25 +207,33 @@ def _parse_session(value: object) -> Session:
             "key": str() as key,
             "urls": [*urls],
             "state": str() as state,
-            "since": int() | float() as since,
+            "since": since,
             "shares": [*shares],
-        }:
+        } if _is_time(since):
             received, sent = _count(told.get("bytesIn")), _count(told.get("bytesOut"))
             node = told.get("node")
             return Session(
                 key=_clean(key),
-                urls=tuple(_clean(str(url)) for url in urls),
+                urls=_parse_urls(urls),
                 state=_clean(state),
                 since=since,
                 node=_clean(node) if isinstance(node, str) else "",
-                until=_number(told.get("until")),
-                idle_until=_number(told.get("idleUntil")),
+                until=_parse_time(told.get("until")),
+                idle_until=_parse_time(told.get("idleUntil")),
                 visitors=_count(told.get("visitors")),
                 traffic=None if received is None or sent is None else received + sent,
                 shares=tuple(parse_share(share) for share in shares),
                 raw=told,
             )
     raise RemoteProtocolError("the gateway's answer holds something else than a session")
+
+
+def _parse_urls(urls: list[object]) -> tuple[str, ...]:
+    """Return host names; raises `RemoteProtocolError` where one is none."""
+    hosts = tuple(url for url in urls if is_url_host(url))
+    if len(hosts) < len(urls):
+        raise RemoteProtocolError("the gateway's answer holds something else than host names")
+    return hosts
 
 
 def _as_object(value: object) -> JSONObject:
@@ -235,9 +246,13 @@ def _clean(text: str) -> str:
     return _UNPRINTABLE.sub(" ", text)
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _is_time(value: object) -> TypeGuard[int | float]:
+    return is_number(value) and 0 <= value < MAX_SAVED_TIME
+
+
+def _parse_time(value: object) -> float | None:
+    return float(value) if _is_time(value) else None
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if is_count(value, MAX_COUNT) else None

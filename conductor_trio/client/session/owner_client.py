@@ -26,7 +26,7 @@ from conductor_trio.client.session.listing import (
     parse_share,
 )
 from conductor_trio.client.transport.open import open_transport
-from conductor_trio.control.messages import OWNER_COMMANDS
+from conductor_trio.control.messages import OWNER_COMMANDS, is_url_host
 from conductor_trio.control.owner_commands import (
     Answer,
     Command,
@@ -103,7 +103,7 @@ class OwnerClient:
             ShareSession(key=key, auth=hash_token(token.encode()), label=label, seconds=seconds, is_once=is_once)
         )
         urls = answer.fields.get("urls")
-        if not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
+        if not isinstance(urls, list) or not urls or not is_url_host(urls[0]):
             raise RemoteProtocolError("the gateway's answer holds no host name")
         return NewShare(share=parse_share(answer.fields.get("share")), link=format_login_link(urls[0], token))
 

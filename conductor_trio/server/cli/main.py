@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 
 from conductor_trio import exit_status
-from conductor_trio.commandline.output import write_output
+from conductor_trio.commandline.output import fill_standard_descriptors, write_output
 from conductor_trio.commandline.parser import Invocation, parse
 from conductor_trio.commandline.standard import run_standard
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Status, format_finding
+from conductor_trio.printable import escape
 from conductor_trio.server.cli.arguments import read_settings
 from conductor_trio.server.cli.interpreter import collect_less_often, tell_collector
 from conductor_trio.server.cli.table import CHECK, PROGRAM, SERVE, SERVER
@@ -22,14 +23,13 @@ from conductor_trio.server.settings import ServerSettings
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server; returns the exit status: 0 ended as asked, 1 could not start, 2 wrong usage."""
+    fill_standard_descriptors()
     try:
         return _run(parse(SERVER, sys.argv[1:] if argv is None else argv))
-    except ConfigError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)  # noqa: T201
-        return exit_status.WRONG_USAGE
     except ConductorError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)  # noqa: T201
-        return exit_status.FAILED
+        with contextlib.suppress(AttributeError, OSError):  # where there is no standard error
+            sys.stderr.write(f"{PROGRAM}: {escape(str(error))}\n")
+        return exit_status.WRONG_USAGE if isinstance(error, ConfigError) else exit_status.FAILED
     except BrokenPipeError:
         return exit_status.FAILED
     except KeyboardInterrupt:  # before the signals were ours

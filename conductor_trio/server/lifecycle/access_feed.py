@@ -20,6 +20,7 @@ from conductor_trio.access.tokens import is_token_hash
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.strict_json import parse_json
 
 #: Said once, between the lines of the feed: the predecessor's sessions are used no more.
 RELEASED = b'{"released": true}'
@@ -76,7 +77,7 @@ class AccessFeed:
 
 def apply_access_line(line: bytes, routes: RouteTable) -> None:
     """Let in no more, in the predecessor, who is not in that line; raises ValueError for what is no such line."""
-    match json.loads(line):
+    match parse_json(line):
         case {"route": str() as host, "auth": str() as auth, "shares": list() as shares} if is_token_hash(auth):
             route = routes.find(host)
             if route is None:

@@ -53,6 +53,7 @@ from conductor_trio.server.routing.snapshot import (
     parse_snapshot,
 )
 from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.strict_json import parse_json
 
 _VERSION = 2
 
@@ -297,7 +298,7 @@ def _borrowed(line: bytes, channel: HandoverChannel) -> Iterator[Predecessor]:
 def _parse_offer(line: bytes) -> tuple[int, list[tuple[Role, bool]]]:
     """Return the version that the predecessor speaks, whom each listener is for, and whether it was inherited."""
     offered = []
-    match json.loads(line):
+    match parse_json(line):
         case {"handover": (1 | 2) as version, "listeners": list() as listeners}:
             for listener in listeners:
                 match listener:

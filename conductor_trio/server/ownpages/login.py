@@ -7,10 +7,11 @@ import time
 
 import trio
 
-from conductor_trio.access.decide import RedeemOneTimeLink, Respond, decide_login, format_cookies
+from conductor_trio.access.decide import RedeemOneTimeLink, Respond, decide_login
+from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.login_link import parse_login_form
 from conductor_trio.access.reasons import BadRequest, Redirect
-from conductor_trio.access.tokens import hash_token
+from conductor_trio.access.tokens import format_cookies, hash_token
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.reader import RequestReader
@@ -42,7 +43,14 @@ class LoginForm:
         self.has_read_all = False  #: the request's body was read to its end
 
     async def submit(
-        self, request: RequestHead, route: Route, routes: RouteTable, sessions: SessionService, *, https: bool
+        self,
+        request: RequestHead,
+        route: Route,
+        routes: RouteTable,
+        sessions: SessionService,
+        guard: TokenGuard,
+        *,
+        https: bool,
     ) -> Respond:
         """Read the form and return the answer, having let the browser in if its token is right."""
         try:
@@ -55,7 +63,7 @@ class LoginForm:
         token = parse_login_form(body)
         # As it is now that the body is here: a one-time link may have been used meanwhile.
         route = routes.get(route.id) or route
-        decision = decide_login(request, token, route.access, https=https, now=time.time())
+        decision = decide_login(request, token, route.access, guard, https=https, now=time.time())
         if isinstance(decision, RedeemOneTimeLink):
             return Respond(reason=redeem_link(decision, route, sessions, https=https))
         return decision

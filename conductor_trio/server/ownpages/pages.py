@@ -6,6 +6,7 @@ import attrs
 
 from conductor_trio.access.decide import RedeemOneTimeLink, Respond
 from conductor_trio.access.grants import Principal
+from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.reasons import Reason
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
@@ -34,11 +35,18 @@ class OwnPages:
         return PageProofs(self.limits)
 
     async def log_in(
-        self, visitor: Stream, requests: RequestReader, request: RequestHead, route: Route, *, https: bool
+        self,
+        visitor: Stream,
+        requests: RequestReader,
+        request: RequestHead,
+        route: Route,
+        guard: TokenGuard,
+        *,
+        https: bool,
     ) -> tuple[Respond, bool]:
         """Read the login form, the request's body, and return the answer, and whether it was read to its end."""
         form = LoginForm(visitor, requests, self.limits)
-        answer = await form.submit(request, route, self.routes, self.sessions, https=https)
+        answer = await form.submit(request, route, self.routes, self.sessions, guard, https=https)
         return answer, form.has_read_all
 
     def redeem(self, link: RedeemOneTimeLink, route: Route, *, https: bool) -> Reason:

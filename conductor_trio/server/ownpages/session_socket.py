@@ -10,6 +10,7 @@ import json
 import secrets
 import time
 from contextlib import suppress
+from email.utils import formatdate
 
 import attrs
 import trio
@@ -17,6 +18,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 
 from conductor_trio.access.grants import OWNER, Principal
 from conductor_trio.access.login_link import LOGIN_PREFIX
+from conductor_trio.access.reasons import BadRequest
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import parse_object
 from conductor_trio.control.owner_commands import (
@@ -28,9 +30,12 @@ from conductor_trio.control.owner_commands import (
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.http1.request import RequestHead
+from conductor_trio.http1.websocket import find_fault, format_handshake
 from conductor_trio.limits.constants import TOKEN_ENTROPY
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, Stream
+from conductor_trio.pages.answers import answer_for
+from conductor_trio.pages.rendering import format_answer
 from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
@@ -44,8 +49,7 @@ class _HandshakeStream(trio.abc.Stream):
     """
 
     def __init__(self, visitor: Stream, request: RequestHead, rest: bytes, limits: ServerLimits) -> None:
-        fields = b"".join(b"%b: %b\r\n" % (field.name, field.value) for field in request.fields)
-        self._unread = b"GET " + request.target + b" HTTP/1.1\r\n" + fields + b"\r\n" + rest
+        self._unread = format_handshake(request) + rest
         self._visitor = visitor
         self._read_size = limits.read_size
 
@@ -83,6 +87,10 @@ class SessionSocketServer:
         self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
     ) -> None:
         """Serve one of them, until they go; `trailing_data` came after the request."""
+        if (fault := find_fault(request)) is not None:
+            answer, date = answer_for(BadRequest(status=fault)), formatdate(usegmt=True).encode()
+            await visitor.send_all(format_answer(answer, request, keep_alive=False, date=date))
+            return
         limits = self._limits
         described = self._sessions.describe(route)
         async with trio.open_nursery() as nursery:
@@ -100,6 +108,7 @@ class SessionSocketServer:
                     self._proofs,
                     limits.page_update_pause,
                     described,
+                    limits.max_wrong_proofs,
                 )
                 nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
                 await page.run_commands()
@@ -118,6 +127,7 @@ class _SessionSocket:
     _proofs: PageProofs
     _pause: float
     _described: dict[str, object]
+    _guesses_left: int
     _is_proven: bool = attrs.field(default=False, init=False)
 
     async def run_updates(self, scope: trio.CancelScope) -> None:
@@ -154,8 +164,8 @@ class _SessionSocket:
         return True
 
     async def run_commands(self) -> None:
-        """Carry out what the owner wants, until the connection ends."""
-        while True:
+        """Carry out what the owner wants, until the connection ends, or too many proofs were none."""
+        while self._guesses_left > 0:
             message = await self._connection.get_message()
             try:
                 await self._handle_command(message)
@@ -184,6 +194,7 @@ class _SessionSocket:
     async def _prove(self, proof: object) -> None:
         """Take the page's proof, and tell it the one for its next connection; "" where this one was none."""
         self._is_proven = self._proofs.take(self._route, proof)
+        self._guesses_left -= not self._is_proven
         await self._send(proof=self._proofs.issue(self._route) if self._is_proven else "")
 
     async def _send(self, **message: object) -> None:

@@ -6,9 +6,9 @@ import attrs
 import trio
 
 from conductor_trio.access.cors import sharing_fields
-from conductor_trio.access.decide import is_own
+from conductor_trio.access.login_link import is_own
 from conductor_trio.access.planted_cookies import CookieBomb
-from conductor_trio.access.reasons import CookiesTooLarge, Reason, Refusal
+from conductor_trio.access.reasons import CookiesTooLarge, Reason, Refusal, TooManyGuesses
 from conductor_trio.access.transport_security import is_exposed, transport_security_fields
 from conductor_trio.http1.body import EndOfMessage
 from conductor_trio.http1.request import RequestHead
@@ -88,8 +88,11 @@ async def turn_away(visitor: Stream, proxy: ProxyContext) -> None:
     await visitor.send_all(format_answer(answer, None, keep_alive=False, date=proxy.date.now()))
 
 
+_TOO_MANY = (Refusal.TOO_MANY_CONNECTIONS, Refusal.TOO_MANY_VISITORS)
+
+
 def _count_limited(reason: Reason, proxy: ProxyContext) -> None:
-    if reason is Refusal.TOO_MANY_CONNECTIONS or reason is Refusal.TOO_MANY_VISITORS:
+    if reason in _TOO_MANY or isinstance(reason, TooManyGuesses):
         proxy.counters.limited += 1
 
 

@@ -20,7 +20,7 @@ from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.fairness import Fairness
 from conductor_trio.server.accounts.ledger import Ledger
-from conductor_trio.server.accounts.throttle import TokenThrottle
+from conductor_trio.server.accounts.throttle import GuessThrottle
 from conductor_trio.server.proxy.activity import Activity
 from conductor_trio.server.proxy.date import DateMemo
 from conductor_trio.server.proxy.disconnect import DisconnectMonitor
@@ -53,7 +53,7 @@ class ProxyContext:
     idle: IdleReaper = attrs.field(init=False)
     disconnects: DisconnectMonitor = attrs.field(init=False)
     fairness: Fairness = attrs.field(init=False)
-    throttle: TokenThrottle = attrs.field(init=False)
+    throttle: GuessThrottle = attrs.field(init=False)
     activity: Activity = attrs.field(factory=Activity, init=False)
     poller: EdgePoller = attrs.field(factory=EdgePoller, init=False)
     date: DateMemo = attrs.field(factory=DateMemo, init=False)
@@ -74,7 +74,7 @@ class ProxyContext:
         self.idle = IdleReaper(limits)
         self.disconnects = DisconnectMonitor(limits)
         self.fairness = Fairness(limits)
-        self.throttle = TokenThrottle(limits)
+        self.throttle = GuessThrottle(limits)
         self.buffer = SharedBuffer(limits.splice_size)
 
     @property

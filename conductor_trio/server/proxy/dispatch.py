@@ -25,6 +25,7 @@ from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamF
 from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.pages.documents import OPTIONS_ANSWER, preflight_answer, status_page
+from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.answering import Answerer
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
@@ -57,8 +58,12 @@ class Dispatcher:
     _context: ExchangeContext
     listener: DisconnectListener  #: another one after the connection was cancelled and goes on
     _answerer: Answerer
+    _guard: ConnectionGuard = attrs.field(init=False)
     _exchange: Exchange | None = attrs.field(default=None, init=False)  # that is under way
     _repeats: int = attrs.field(default=0, init=False)  # of its request
+
+    def __attrs_post_init__(self) -> None:
+        self._guard = ConnectionGuard(self._context.peer, self._context.proxy.throttle, self._name_route)
 
     async def dispatch(self, request: RequestHead, *, is_complete: bool) -> Served:
         """Have a request ruled on, again when it was parked and its session is another, and carry that out.
@@ -67,14 +72,16 @@ class Dispatcher:
         """
         proxy = self._context.proxy
         https = self._context.peer.uses_https(request)
+        guard = self._guard
         while True:
             route = self._find_route(request)
             runtime = None if route is None else proxy.runtimes.get(route.id)
             load = Load.NORMAL if runtime is None else runtime.load
-            ruling = rule(request, route, load, proxy.policy, https=https, now=time.time())
+            ruling = rule(request, route, load, proxy.policy, guard, https=https, now=time.time())
             match ruling:
                 case Forward():
-                    assert runtime is not None, "a session that is here has a runtime"
+                    assert runtime is not None and route is not None, "a session that is here has a runtime"
+                    guard.note_admitted(request, ruling.principal, route.access.owner_hash)
                     return await self._forward(request, runtime, ruling, is_complete=is_complete)
                 case Park(otherwise=otherwise):
                     assert route is not None
@@ -85,6 +92,11 @@ class Dispatcher:
 
     def _find_route(self, request: RequestHead) -> Route | None:
         return self._context.proxy.routes.find(request.authority.host) if request.authority else None
+
+    def _name_route(self, request: RequestHead) -> str:
+        """Return the first host name of a request's route, which stays with its session from link to link."""
+        route = self._find_route(request)
+        return "" if route is None else route.hosts[0]
 
     async def _answer(
         self,
@@ -99,8 +111,8 @@ class Dispatcher:
         context, answerer = self._context, self._answerer
         match ruling:
             case Respond(reason=reason, failed_token=failed_token):
-                if failed_token:
-                    await self._slow_down(request, route)
+                if failed_token and route is not None:
+                    context.proxy.reports.note_wrong_token(route.id)
                 return await answerer.answer(reason, request, is_complete=is_complete)
             case StatusPage():
                 return await answerer.show(status_page(context.proxy.status()), request, is_complete=is_complete)
@@ -126,22 +138,11 @@ class Dispatcher:
     async def _log_in(self, request: RequestHead, route: Route, *, https: bool) -> Outcome:
         context = self._context
         answer, has_read_all = await context.proxy.own_pages.log_in(
-            context.visitor, context.requests, request, route, https=https
+            context.visitor, context.requests, request, route, self._guard, https=https
         )
         if answer.failed_token:
-            await self._slow_down(request, route)
+            context.proxy.reports.note_wrong_token(route.id)
         return await self._answerer.answer(answer.reason, request, is_complete=has_read_all)
-
-    async def _slow_down(self, request: RequestHead, route: Route | None) -> None:
-        """Have whoever guesses tokens wait, and let the session's owner know."""
-        proxy = self._context.proxy
-        session = None if route is None or route.has_ended else route
-        guesser = (self._context.peer.visitor_address(request), session and session.hosts)
-        wait = proxy.throttle.note_failure(guesser, trio.current_time())
-        if session is not None:
-            proxy.reports.note_wrong_token(session.id)
-        if wait:
-            await trio.sleep(wait)
 
     async def _park(self, request: RequestHead, route: Route) -> bool:
         """Wait until it is settled whether the session comes back; False where that takes too long."""

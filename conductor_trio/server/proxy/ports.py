@@ -6,6 +6,7 @@ from typing import Protocol
 
 from conductor_trio.access.decide import RedeemOneTimeLink, Respond
 from conductor_trio.access.grants import Principal
+from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.reasons import Reason
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
@@ -18,7 +19,14 @@ class OwnPages(Protocol):
     """The pages of the server's own that do more than to say something."""
 
     async def log_in(
-        self, visitor: Stream, requests: RequestReader, request: RequestHead, route: Route, *, https: bool
+        self,
+        visitor: Stream,
+        requests: RequestReader,
+        request: RequestHead,
+        route: Route,
+        guard: TokenGuard,
+        *,
+        https: bool,
     ) -> tuple[Respond, bool]:
         """Read the login form, which is the request's body, and return the answer.
 

@@ -12,6 +12,7 @@ from typing import assert_never
 import attrs
 
 from conductor_trio.access.decide import Forward, OwnPage, Respond, decide
+from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.origins import Policy
 from conductor_trio.access.reasons import ApplicationStarting, LinkLost, Refusal, SessionEnded
 from conductor_trio.http1.request import RequestHead
@@ -36,11 +37,20 @@ class Park:
 Ruling = Forward | Park | Respond | OwnPage
 
 
-def rule(head: RequestHead, route: Route | None, load: Load, policy: Policy, *, https: bool, now: float) -> Ruling:
+def rule(
+    head: RequestHead,
+    route: Route | None,
+    load: Load,
+    policy: Policy,
+    guard: TokenGuard,
+    *,
+    https: bool,
+    now: float,
+) -> Ruling:
     """Return what becomes of a request at `now` (Unix time); `https` tells how the visitor came."""
     state = None if route is None else route.state
     access = None if route is None or isinstance(state, Ended) else route.access
-    decision = decide(head, access, policy, https=https, now=now)
+    decision = decide(head, access, policy, guard, https=https, now=now)
     if isinstance(decision, Forward):
         assert state is not None and not isinstance(state, Ended)  # where nobody gets in
         return _rule_admitted(decision, state, load)

@@ -21,18 +21,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 
 import attrs
 
 from conductor_trio.access.grants import Access, describe_saved, parse_saved
 from conductor_trio.access.tokens import is_token_hash
-from conductor_trio.limits.constants import MAX_SNAPSHOT_LINE, MAX_SNAPSHOT_V1
+from conductor_trio.limits.constants import MAX_SAVED_TIME, MAX_SNAPSHOT_LINE, MAX_SNAPSHOT_V1
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Detached, Ended, Live, SessionState, Starting
+from conductor_trio.strict_json import is_count, is_number, parse_json
 
 VERSION = 2
-_MAX_TIME = 1e11  # Unix time of the year 5138
 
 
 @attrs.frozen(kw_only=True)
@@ -101,10 +102,7 @@ class SnapshotReader:
         """Take in a line, without its newline; raises ValueError for what is no part of a snapshot."""
         if len(line) > (MAX_SNAPSHOT_V1 if self._since is None else MAX_SNAPSHOT_LINE):
             raise ValueError("a line that is too long")
-        try:
-            value = json.loads(line)
-        except RecursionError:
-            raise ValueError("no JSON of a snapshot") from None
+        value = parse_json(line, has_odd_numbers=True)
         if self._since is None:
             self._begin(value)
         elif self._left:
@@ -115,11 +113,11 @@ class SnapshotReader:
 
     def _begin(self, value: object) -> None:
         match value:
-            case {"snapshot": 2, "since": int() | float() as since, "routes": int() as number} if (
-                0 <= since < _MAX_TIME and 0 <= number <= self._limits.max_sessions
+            case {"snapshot": 2, "since": since, "routes": number} if _is_time(since) and is_count(
+                number, self._limits.max_sessions
             ):
                 self._since, self._left = float(since), number
-            case {"since": int() | float() as since, "routes": list() as routes} if 0 <= since < _MAX_TIME:
+            case {"since": since, "routes": list() as routes} if _is_time(since):
                 self._since = float(since)
                 for index, route in enumerate(routes):
                     self._add(_parse_route_v1(route, f"saved-{index}", float(since)))
@@ -165,11 +163,17 @@ def parse_route(value: object) -> Route:
             "auth": str() as auth,
             "shares": list() as shares,
             "state": ("starting" | "live" | "detached") as state,
-            "since": int() | float() as since,
+            "since": since,
             "relay": (str() | None) as relay,
             "resumable": bool() as is_resumable,
             **more,
-        } if id_ and is_token_hash(auth) and 0 <= since < _MAX_TIME and _are_hosts(hosts):
+        } if (
+            id_
+            and is_token_hash(auth)
+            and _is_time(since)
+            and _are_hosts(hosts)
+            and (user is None or _is_user(user))
+        ):
             return Route(
                 id=id_,
                 user=user,
@@ -213,7 +217,7 @@ def _parse_route_v1(value: object, id_: str, since: float) -> Route:
 
 def parse_lent_v1(line: bytes, since: float) -> tuple[Route, ...]:
     """Read the sessions that a predecessor of version 1 lends, live since then (Unix time); raises ValueError."""
-    match json.loads(line):
+    match parse_json(line, has_odd_numbers=True):
         case list() as values:
             return tuple(_parse_lent_v1(value, f"lent-{index}", since) for index, value in enumerate(values))
     raise ValueError("no list of sessions")
@@ -229,7 +233,7 @@ def _parse_lent_v1(value: object, id_: str, since: float) -> Route:
             "relay_path": str() as relay,
             "moves": bool() as is_resumable,
             **more,
-        } if is_token_hash(auth) and _are_hosts(hosts):
+        } if is_token_hash(auth) and _are_hosts(hosts) and _is_user(user):
             shares = more.get("shares", [])  # the first servers had none
             if isinstance(shares, list):
                 return Route(
@@ -247,8 +251,7 @@ def _parse_lent_v1(value: object, id_: str, since: float) -> Route:
 
 def _parse_time(value: object) -> float | None:
     """Return a Unix time; what is none, or beyond any, is none."""
-    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MAX_TIME
-    return float(value) if is_time and isinstance(value, int | float) else None
+    return float(value) if _is_time(value) else None
 
 
 def _unique(hosts: list[str]) -> tuple[str, ...]:
@@ -257,3 +260,16 @@ def _unique(hosts: list[str]) -> tuple[str, ...]:
 
 def _are_hosts(values: list[object]) -> bool:
     return all(isinstance(host, str) and host for host in values)
+
+
+def _is_time(value: object) -> TypeGuard[int | float]:
+    return is_number(value) and 0 <= value < MAX_SAVED_TIME
+
+
+def _is_user(name: str) -> bool:
+    """Whether the system may know a user of that name; bytes that are no UTF-8 come as lone surrogates."""
+    try:
+        name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -80,14 +80,14 @@ class RouteTable:
     def register(self, route: Route, takeover: Takeover = Takeover.OWN) -> Route:
         """Put a route in, in the place of those that have its names; raises `RegistrationRefused` where one stays.
 
-        The shares of its `former_self` go over to the new route, which is returned.
+        Who was let in by its `former_self` is by the new route, which is returned.
         """
         holders = self._holders(route)
         for holder in holders:
             if not holder.has_ended:
                 self._check_takeover(route, holder, takeover)
         former = self.former_self(route)
-        if former is not None and former.access.shares:
+        if former is not None:
             route = attrs.evolve(route, access=former.access)
         for holder in holders:
             self.change(holder.id, Cause.REPLACED)

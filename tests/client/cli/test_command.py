@@ -52,6 +52,26 @@ async def open_live(server: ControlServer, local: Path, *options: str) -> AsyncI
         yield client
 
 
+async def test_nobody_waits_for_a_log_whose_reader_sleeps(server: ControlServer, local: Path) -> None:
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b" " * 4096)
+        os.set_blocking(writer, True)
+        # Its token can be guessed, of which the log warns.
+        command = [*UPPERCASE_APPLICATION, str(local)]
+        async with open_client("-v", server.path, local, "--", command, stderr=writer) as client:
+            await client.wait_for("live")
+            assert await (await server.next_session()).ask(b"asked") == b"ASKED"
+            client.process.send_signal(signal.SIGTERM)
+            assert await client.finish() == 0
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 async def test_the_way_to_live_and_back(server: ControlServer, local: Path) -> None:
     async with open_live(server, local, "-k", "lab") as client:
         session = await server.next_session()

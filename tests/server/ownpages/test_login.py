@@ -13,6 +13,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.server.ownpages.login import LoginForm, redeem_link
 from tests.support.engine import TOKEN, request
 from tests.support.exchange_bench import Bench, open_bench
+from tests.support.guards import OpenGuard
 from tests.support.shares import LINK_TOKEN, make_share
 
 LINE = b"POST /_conductor/login HTTP/1.1"
@@ -29,7 +30,7 @@ async def submit(bench: Bench, fields: bytes, body: bytes = b"") -> tuple[Respon
     head = bench.receive_request(request(LINE, fields, body, auth=b""))
     form = LoginForm(bench.context.visitor, bench.context.requests, bench.proxy.limits)
     planes = bench.planes
-    answer = await form.submit(head, bench.route, planes.routes, planes.service, https=False)
+    answer = await form.submit(head, bench.route, planes.routes, planes.service, OpenGuard(), https=False)
     return answer, form.has_read_all
 
 

@@ -13,6 +13,7 @@ from conductor_trio.access.grants import OWNER
 from conductor_trio.access.reasons import Redirect
 from tests.support.engine import TOKEN, request
 from tests.support.exchange_bench import open_bench
+from tests.support.guards import OpenGuard
 from tests.support.shares import make_share
 
 PATIENCE = 10.0
@@ -26,7 +27,7 @@ async def test_a_form_tells_whether_all_of_it_was_read(is_whole: bool) -> None:
         head = bench.receive_request(request(b"POST /_conductor/login HTTP/1.1", fields, body, auth=b""))
         context = bench.context
         answer, has_read_all = await bench.proxy.own_pages.log_in(
-            context.visitor, context.requests, head, bench.route, https=True
+            context.visitor, context.requests, head, bench.route, OpenGuard(), https=True
         )
         assert has_read_all is is_whole
         assert isinstance(answer.reason, Redirect) is is_whole

@@ -228,6 +228,18 @@ async def test_a_proof_is_good_for_one_connection(short_tmp: Path) -> None:
             assert await show_proof(page, following)
 
 
+async def test_a_script_that_guesses_proofs_loses_its_connection(short_tmp: Path) -> None:
+    async with (
+        open_engine(short_tmp, Application(OK), limits=LIMITS, patience=PATIENCE) as engine,
+        open_page(engine) as script,
+    ):
+        with pytest.raises(ConnectionClosed):
+            for number in range(LIMITS.max_wrong_proofs + 1):
+                assert await show_proof(script, f"guess{number}") == ""
+        async with open_page(engine) as page:
+            assert await prove(engine, page)
+
+
 async def test_a_guests_page_has_no_proof_and_the_owners_is_no_help_to_a_guest(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK)) as engine:
         give(engine, make_share())

@@ -42,17 +42,25 @@ class Stage:
         assert await self.dispatch(data) is Outcome.KEEP
         return await self.bench.sent_to_visitor()
 
+    def another_dispatcher(self) -> Dispatcher:
+        """Return that of another connection from the same address."""
+        return make_dispatcher(self.bench)
+
     def end(self, cause: Cause) -> None:
         """Change the session's state."""
         self.bench.planes.routes.change(self.bench.route.id, cause)
 
 
+def make_dispatcher(bench: Bench) -> Dispatcher:
+    context = bench.context
+    listener = bench.proxy.disconnects.listener(context.visitor, context.requests, ConnectionScope())
+    return Dispatcher(context, listener, Answerer(context))
+
+
 @contextmanager
 def open_stage(relay_path: str | Path = "/nowhere/socket", state: SessionState | None = None) -> Iterator[Stage]:
     with open_bench(relay_path=str(relay_path), state=state) as bench:
-        context = bench.context
-        listener = bench.proxy.disconnects.listener(context.visitor, context.requests, ConnectionScope())
-        yield Stage(bench=bench, dispatcher=Dispatcher(context, listener, Answerer(context)))
+        yield Stage(bench=bench, dispatcher=make_dispatcher(bench))
 
 
 @pytest.mark.parametrize(
@@ -133,18 +141,38 @@ async def test_so_it_is_where_nobody_listens() -> None:
 # Guesses.
 
 
-async def test_guessing_is_slow_and_told_the_owner_and_a_right_token_is_neither(autojump_clock: MockClock) -> None:
+def guess(number: int) -> bytes:
+    return request(auth=b"Cookie: authorization=guess%d\r\n" % number)
+
+
+async def test_guessing_has_a_rate_and_is_told_the_owner(autojump_clock: MockClock) -> None:
     with open_stage(state=Starting(since=0.0)) as stage:
         limits = stage.bench.proxy.limits
-        for _ in range(limits.max_token_failures):
-            await stage.ask(request(auth=WRONG))
+        for number in range(limits.max_token_failures):
+            assert (await stage.ask(guess(number))).startswith(b"HTTP/1.1 403 ")
+        for number in range(100, 200):
+            answer = await stage.ask(guess(number))
         assert trio.current_time() == 0
-        await stage.ask(request(auth=WRONG))
-        assert trio.current_time() == limits.token_failure_interval
-        await stage.ask(request())  # answered by the starting page
-        assert trio.current_time() == limits.token_failure_interval
+        assert answer.startswith(b"HTTP/1.1 429 ") and b"\r\nRetry-After: " in answer
         [told] = stage.bench.planes.service.describe_events(stage.bench.route.id)
-        assert told["count"] == limits.max_token_failures + 1
+        assert limits.max_token_failures <= int(str(told["count"])) <= limits.max_token_failures + 2
+        assert stage.bench.proxy.counters.limited >= 98
+
+
+async def test_who_was_let_in_on_a_connection_is_not_kept_out_by_the_guesses_of_others(
+    autojump_clock: MockClock,
+) -> None:
+    with open_stage(state=Starting(since=0.0)) as stage:
+        right = request()
+        assert (await stage.ask(right)).startswith(b"HTTP/1.1 503 ")  # the application is starting
+        other = attrs.evolve(stage, dispatcher=stage.another_dispatcher())
+        for number in range(50):
+            answer = await other.ask(guess(number))
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        changed = request(fields=b"Accept: image/png\r\n")
+        assert (await other.ask(changed)).startswith(b"HTTP/1.1 429 ")  # it could be anybody's
+        await trio.sleep(stage.bench.proxy.limits.token_failure_interval)
+        assert (await other.ask(changed)).startswith(b"HTTP/1.1 503 ")
 
 
 # Parked requests.

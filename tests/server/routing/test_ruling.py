@@ -31,6 +31,7 @@ from conductor_trio.http1.request import parse_request_head
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.ruling import Load, Park, Ruling, may_repeat, rule
 from conductor_trio.server.routing.states import Detached, Ended, Live, SessionState, Starting
+from tests.support.guards import OpenGuard
 from tests.support.routes import make_route
 
 NOW = 1_000_000.0
@@ -212,7 +213,7 @@ FOR_NOBODY: dict[str, Ruling] = {
 def ruled(method: bytes, target: bytes, fields: bytes, route: Route | None, load: Load = Load.NORMAL) -> Ruling:
     data = method + b" " + target + b" HTTP/1.1\r\nHost: x.test\r\n" + fields + b"\r\n"
     head = parse_request_head(data, max_fields=100)
-    return rule(head, route, load, POLICY, https=False, now=NOW)
+    return rule(head, route, load, POLICY, OpenGuard(), https=False, now=NOW)
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -1,0 +1,22 @@
+"""Every status that a broken request is answered with has its words, and the fields that go with it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import pytest
+
+from conductor_trio.access.reasons import BadRequest
+from conductor_trio.pages.answers import answer_for
+from conductor_trio.pages.bad_request import FIELDS, TEXTS
+
+
+@pytest.mark.parametrize("status", sorted(TEXTS))
+def test_each_status_has_words_of_its_own(status: int) -> None:
+    answer = answer_for(BadRequest(status=status))
+    assert (answer.status, answer.text, answer.title) == (status, TEXTS[status], HTTPStatus(status).phrase)
+    assert answer.text.endswith(".") and answer.fields == FIELDS.get(status, ())
+
+
+def test_another_one_is_said_in_general_words() -> None:
+    assert answer_for(BadRequest(status=411)).text == TEXTS[400]

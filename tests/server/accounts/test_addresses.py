@@ -1,0 +1,35 @@
+"""Which addresses count as one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conductor_trio.server.accounts.addresses import account_of
+
+
+@pytest.mark.parametrize(
+    ("address", "account"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:DB8:0:0:ffff::", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("[2001:db8::1]:80", "2001:db8::/64"),
+        ("[2001:db8::1]", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unix", "unix"),
+        ("unknown", "unknown"),
+        ("x" * 1000, "x" * 64),
+    ],
+)
+def test_what_an_address_is_counted_under(address: str, account: str) -> None:
+    assert account_of(address) == account
+
+
+@given(st.text() | st.text("0123456789abcdef.:[]%"))
+def test_whatever_a_front_proxy_says_is_counted_under_something(address: str) -> None:
+    assert len(account_of(address)) <= 64

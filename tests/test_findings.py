@@ -43,3 +43,8 @@ def test_for_people(finding: Finding, lines: list[str]) -> None:
 
 def test_the_words_are_those_that_programs_compare() -> None:
     assert [status.value for status in Status] == ["ok", "warning", "failed", "skipped"]
+
+
+def test_what_others_say_adds_no_line_and_commands_no_terminal() -> None:
+    shown = format_finding(make_finding("tls", Status.FAILED, "said\nok \x1b[2J", "do\x07"))
+    assert shown.count("\n") == 2 and shown.replace("\n", "").isprintable()

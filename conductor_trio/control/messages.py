@@ -235,7 +235,7 @@ def parse_reply(line: bytes) -> Accepted:
     urls = message.get("urls")
     if not isinstance(urls, list) or not all(map(is_url_host, urls)):
         raise RemoteProtocolError("the server's answer holds no list of host names")
-    key = message.get("key")
+    key = message.get("key") or None
     if key is not None and not is_url_host(key):  # it becomes a part of those, and of an environment
         raise RemoteProtocolError("the server's answer holds a key that is none")
     return Accepted(urls=tuple(urls), key=key)

@@ -56,3 +56,11 @@ def test_a_full_disk(words: list[str]) -> None:
 @by_words
 def test_no_standard_output(words: list[str]) -> None:
     assert run(words, ">&-")[1] == ""
+
+
+def test_what_does_not_fit_the_encoding_is_written_as_a_literal() -> None:
+    program = "from conductor_trio.commandline.output import write_output; write_output('\\u00e9 \\ud800\\n')"
+    for encoding, expected in (("ascii", b"\\xe9 \\ud800\n"), ("utf-8", b"\xc3\xa9 \\ud800\n")):
+        environment = {"PYTHONIOENCODING": encoding}
+        done = subprocess.run([OWN_PYTHON, "-c", program], capture_output=True, env=environment, check=True)
+        assert done.stdout == expected

@@ -307,3 +307,9 @@ def test_a_greeting_nested_as_deep_as_can_be_read_can_be_shown() -> None:
             break
         events.format_event(events.ControlConnect(path="/run/c/client", banner=banner.raw))
     assert deepest_failed
+
+
+@pytest.mark.parametrize("key", ["a\0b", "\ud800", "a b", 1, ["a"], True])
+def test_a_key_that_is_none_is_the_servers_fault(key: object) -> None:
+    with pytest.raises(RemoteProtocolError, match="key"):
+        parse_reply(json.dumps({"status": "ok", "urls": ["a"], "key": key}).encode())

@@ -48,6 +48,12 @@ async def test_what_cannot_be_connected_to_is_unavailable(short_tmp: Path, what:
         path.unlink()
 
 
+@pytest.mark.parametrize("path", ["/tmp/a\0b", "\0abstract", "/tmp/\ud800", "\0"])
+async def test_what_is_no_path_is_unavailable(path: str) -> None:
+    with pytest.raises(UpstreamUnavailable, match="none"):
+        await connect_unix(path, connect_timeout=5)
+
+
 @pytest.fixture
 def busy(short_tmp: Path) -> Iterator[tuple[str, socket.socket]]:
     """Give the path of a socket whose backlog is full, and its listener."""

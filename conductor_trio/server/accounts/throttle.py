@@ -154,16 +154,17 @@ class GuessThrottle:
         `find` gives the bucket of a guesser, and of an address as a whole, if there is one.
         """
         limits = self._limits
+        of_all = max(limits.max_failures_of_all, limits.max_token_failures)
         if (own := find(guesser)) is not None:
             yield own, limits.max_token_failures
         if guesser.known_as is not None:
             return
         if (of_address := find(guesser.address)) is not None:
-            yield of_address, limits.max_failures_of_all
+            yield of_address, of_all
         route = self._route(guesser.route, access)
         if guesser.address not in route.right:
             has_failed = own is not None and own.has_failed_since(now - limits.failure_memory)
-            yield route.bucket, limits.max_failures_of_all if has_failed else limits.max_first_failures_of_all
+            yield route.bucket, of_all if has_failed else max(of_all, limits.max_first_failures_of_all)
 
     def _bucket(self, key: Guesser | str | tuple[Guesser, str]) -> _Bucket:
         """Return the bucket of a guesser, or, with its name alone, of an address at all routes."""

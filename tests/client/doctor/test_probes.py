@@ -26,6 +26,7 @@ from conductor_trio.client.doctor.probes import (
     connect,
     find_ssh_target,
     open_tiny_application,
+    parse_address,
     resolve,
     shake_hands,
 )
@@ -357,3 +358,14 @@ async def test_the_tiny_application_answers_any_number_of_requests(short_tmp: Pa
             assert answer == Answer(status=200, server="", body=b"it is me")
         with contextlib.closing(await connect_unix(path, connect_timeout=5)):
             pass  # who asks nothing
+
+
+@pytest.mark.parametrize("host", [":80", "a:0", "a:70000", "a:" + "9" * 5000, "a/b", "[", "a b"])
+def test_an_address_that_nobody_could_come_to_is_told(host: str) -> None:
+    with pytest.raises(CheckFailed, match="none"):
+        parse_address(host)
+
+
+def test_an_address_that_a_server_tells() -> None:
+    address = parse_address("app-alice.apps.test:8443")
+    assert (address.scheme, address.name, address.port) == ("https", "app-alice.apps.test", 8443)

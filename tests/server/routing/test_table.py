@@ -191,6 +191,14 @@ def share(id_: str, *, expires: float | None = None) -> Share:
     )
 
 
+def test_what_was_concluded_of_tokens_holds_for_the_session_that_comes_back() -> None:
+    table = make_table(LIMITS, lambda: 0.0)
+    first = table.register(make_route(host="a.test", is_resumable=True))
+    table.change(first.id, Cause.LINK_LOST)
+    assert table.register(make_route(host="a.test")).access is first.access
+    assert table.register(make_route(host="a.test", token=b"another"), Takeover.ANY).access is not first.access
+
+
 def test_shares_go_over_to_the_session_that_comes_back_and_end_when_their_time_has_come() -> None:
     table = make_table(LIMITS, lambda: 0.0)
     first = table.register(make_route(is_resumable=True))

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Callable
-from typing import TypeVar, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, cast
 
 import trio
 
-from conductor_trio.limits.constants import TLS_READ_SIZE
+from conductor_trio.limits.constants import TLS_PIECE_SIZE, TLS_READ_SIZE
 from conductor_trio.net.stream import SocketStream, Stream
 
 Received = TypeVar("Received", bytes, int)
+
+_NOTHING = memoryview(b"")
 
 
 class TlsStream(Stream):
@@ -30,7 +32,8 @@ class TlsStream(Stream):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._held_back = 0  # bytes of `_outgoing` that are sent with the next ones
-        self._needs_input = False  # what is in `_incoming` gives nothing to receive
+        self._unfed = _NOTHING  # ciphertext that `_incoming` has not been given
+        self._needs_input = False  # what is here of it gives nothing to receive
         self._sending = trio.Lock()  # records must go out in the order in which they were written
         self._is_cut = False  # a record went out in part, so that nothing can be said any more
 
@@ -87,23 +90,35 @@ class TlsStream(Stream):
 
     def _receive(self, read: Callable[[], Received], end: Received) -> Received | None:
         """Decrypt a record that is here; None where there is no whole one."""
-        try:
-            return read()
-        except ssl.SSLWantReadError:
-            self._needs_input = True
-            return None
-        except (
-            ssl.SSLZeroReturnError,
-            ssl.SSLEOFError,
-        ):  # messages of HTTP show themselves whether they are whole
-            return end
-        except ssl.SSLError as error:
-            raise _broken(error) from error
+        while True:
+            try:
+                return read()
+            except ssl.SSLWantReadError:
+                if not self._feed_nowait():
+                    self._needs_input = True
+                    return None
+            except (
+                ssl.SSLZeroReturnError,
+                ssl.SSLEOFError,
+            ):  # messages of HTTP show themselves whether they are whole
+                return end
+            except ssl.SSLError as error:
+                raise _broken(error) from error
+
+    def _feed_nowait(self) -> bool:
+        """Give the SSL object more of the ciphertext that is here, if there is any."""
+        piece, self._unfed = self._unfed[:TLS_PIECE_SIZE], self._unfed[TLS_PIECE_SIZE:]
+        if piece:
+            self._incoming.write(piece)
+        if not self._unfed:
+            self._unfed = _NOTHING  # or the view would keep all of it
+        return bool(piece)
 
     async def _feed(self) -> None:
         """Wait for bytes of the peer's, or its end, for the SSL object to read."""
         if data := await self._socket.receive_some(TLS_READ_SIZE):
-            self._incoming.write(data)
+            self._unfed = memoryview(data)
+            self._feed_nowait()
         else:
             self._incoming.write_eof()
         self._needs_input = False
@@ -111,22 +126,52 @@ class TlsStream(Stream):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt and send; the limit on a peer that does not read is the socket's."""
         if data:
-            try:
-                self._tls.write(data)
-            except ssl.SSLError as error:
-                raise _broken(error) from error
-            await self._flush()
+            async with self._sending:
+                view = memoryview(data)
+                for begin in range(0, len(view), TLS_READ_SIZE):
+                    await self._send_records(self._encrypt(view[begin : begin + TLS_READ_SIZE]))
 
     async def _flush(self) -> None:
         """Send what the SSL object has written, when whoever does so already is through."""
         async with self._sending:
-            if self._is_cut:
-                raise trio.BrokenResourceError("connection lost: a record was sent in part")
-            self._held_back = 0
-            if data := self._outgoing.read():
-                self._is_cut = True  # unless all of it is sent
-                await self._socket.send_all(data)
-                self._is_cut = False
+            await self._send_records(self._outgoing.read())
+
+    def _encrypt(self, data: memoryview) -> bytes:
+        """Return the records of these bytes, behind what the SSL object has written before."""
+        records = []
+        try:
+            for begin in range(0, len(data), TLS_PIECE_SIZE):
+                self._tls.write(data[begin : begin + TLS_PIECE_SIZE])
+                records.append(self._outgoing.read())
+        except ssl.SSLError as error:
+            raise _broken(error) from error
+        return b"".join(records)
+
+    async def _send_records(self, records: bytes) -> None:
+        if self._is_cut:
+            raise trio.BrokenResourceError("connection lost: a record was sent in part")
+        self._held_back = 0
+        if records:
+            self._is_cut = True  # unless all of it is sent
+            await self._socket.send_all(records)
+            self._is_cut = False
+
+    @property
+    def is_slow(self) -> bool:  # type: ignore[override]
+        """Whether it took something only later, since it was last found to have room."""
+        return self._socket.is_slow
+
+    def room_nowait(self, size: int) -> int:
+        """Return how many of `size` bytes are sent at once as far as the kernel tells; 0: `wait_room` first."""
+        return self._socket.room_nowait(size)
+
+    def wait_room(self, size: int) -> Coroutine[Any, Any, int]:
+        """Wait until the kernel takes more, up to its `send_timeout`, and return how many of `size` bytes."""
+        return self._socket.wait_room(size)
+
+    def is_abandoned(self) -> bool:
+        """Whether the peer is known to be gone for both directions, whatever of it has not been received."""
+        return self._socket.is_abandoned()
 
     async def send_eof(self) -> None:
         """End our direction as `send_eof_nowait` does, waiting while the kernel takes no more."""

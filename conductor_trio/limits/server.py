@@ -28,6 +28,21 @@ class ServerLimits(LingerLimits):
     idle_timeout: float = 75.0  # between requests of a kept connection: nginx's keepalive_timeout
     body_stall_timeout: float = 300.0  # a request body of which nothing comes
     max_visitors: int = 16384  # connections at once
+    # Of one address, or /64 of IPv6: an eighth of all, which is a campus behind one address, with six for each of
+    # 340 browsers.
+    max_address_visitors: int = 2048
+    leaving_share: int = 16  # one in so many connections may be giving way to another
+    idle_look_pause: float = 0.1  # after a look at all idle connections that found none to close
+    max_turned_away: int = 128  # connections that are being told that there is no place for them
+    # Descriptors by their numbers, from which on they are kept for others; set at start (`accounts.descriptors`).
+    max_visitor_descriptor: int = 1 << 30
+    max_client_descriptor: int = 1 << 30
+    max_kept_descriptor: int = 1 << 30  # of connections to applications that are kept
+
+    # What is kept in memory for those who do not take it, or have not said all: heads that come in parts, requests
+    # that wait, answers that are not read. A stalled download is none of it (`Stream.room_nowait`).
+    max_account_held: int = 32 * MIB  # for one user, or one address: 256 heads of the greatest size, twice
+    max_held: int = 256 * MIB  # for all
     grace_timeout: float = 10.0  # running requests and tunnels at shutdown
     drain_idle_timeout: float = 1.0  # for one more request on a kept connection before it is closed at shutdown
 
@@ -41,6 +56,7 @@ class ServerLimits(LingerLimits):
     detached_timeout: float = 60.0  # how long their names are kept
     park_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor
     max_route_parked: int = 256  # a browser has six connections, so that is a class of forty
+    max_user_parked: int = 1024
     max_parked: int = 4096
     max_parked_bytes: int = 32 * MIB  # heads and what came with them, of all requests that wait
     tombstone_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
@@ -55,6 +71,8 @@ class ServerLimits(LingerLimits):
     # Applications.
     connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
     watch_delay: float = 0.05  # silence of the application after which the visitor is watched for an abort
+    watch_read_size: int = 4 * KIB  # of what the visitor sends meanwhile, which nobody wants yet: a browser's head
+    abort_interval: float = 1.0  # between two looks for an abort, while the visitor has sent more than that
     lost_link_delay: float = 0.01  # sshd that dies closes a relayed connection and the control channel
     max_route_connections: int = 4096  # exchanges and tunnels at once; one application cannot take all of ours
     max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests

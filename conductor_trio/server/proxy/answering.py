@@ -16,6 +16,13 @@ from conductor_trio.pages.documents import Document
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 
+_LIMITED = {
+    Refusal.TOO_MANY_CONNECTIONS,
+    Refusal.TOO_MANY_VISITORS,
+    Refusal.TOO_MANY_FROM_ADDRESS,
+    Refusal.TOO_MANY_PAGES,
+}
+
 
 @attrs.frozen(eq=False)
 class Answerer:
@@ -48,14 +55,14 @@ class Answerer:
         return Outcome.CLOSE
 
 
-async def turn_away(visitor: Stream, proxy: ProxyContext) -> None:
+async def turn_away(visitor: Stream, reason: Refusal, proxy: ProxyContext) -> None:
     """Tell a visitor who is one too many, whatever they want."""
-    _count_limited(Refusal.TOO_MANY_VISITORS, proxy)
-    await _send_answer(answer_for(Refusal.TOO_MANY_VISITORS), None, visitor, proxy, keep_alive=False)
+    _count_limited(reason, proxy)
+    await _send_answer(answer_for(reason), None, visitor, proxy, keep_alive=False)
 
 
 def _count_limited(reason: Reason, proxy: ProxyContext) -> None:
-    if reason is Refusal.TOO_MANY_CONNECTIONS or reason is Refusal.TOO_MANY_VISITORS:
+    if reason in _LIMITED:
         proxy.counters.limited += 1
 
 

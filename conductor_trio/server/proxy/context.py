@@ -14,7 +14,9 @@ from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.fairness import Fairness
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.accounts.places import Places
 from conductor_trio.server.accounts.throttle import TokenThrottle
 from conductor_trio.server.proxy.activity import Activity
 from conductor_trio.server.proxy.date import DateMemo
@@ -46,6 +48,8 @@ class ProxyContext:
     runtimes: RouteRuntimes = attrs.field(init=False)
     parked: ParkedRequests = attrs.field(init=False)
     idle: IdleReaper = attrs.field(init=False)
+    places: Places = attrs.field(init=False)
+    holdings: Holdings = attrs.field(init=False)
     disconnects: DisconnectMonitor = attrs.field(init=False)
     fairness: Fairness = attrs.field(init=False)
     throttle: TokenThrottle = attrs.field(init=False)
@@ -61,11 +65,13 @@ class ProxyContext:
             allowed_origins=frozenset(origin.lower().encode() for origin in settings.allowed_origins)
         )
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        self.runtimes = RouteRuntimes(self.routes, self.ledger, limits)
+        self.holdings = Holdings(limits)
+        self.runtimes = RouteRuntimes(self.routes, self.ledger, self.holdings, limits)
         self.parked = ParkedRequests(limits, self.activity.note_change)
         # After the runtimes: a request that wakes finds its session's.
         self.routes.subscribe(self.parked.hear)
         self.idle = IdleReaper(limits)
+        self.places = Places(limits, self.idle)
         self.disconnects = DisconnectMonitor(limits)
         self.fairness = Fairness(limits)
         self.throttle = TokenThrottle(limits)
@@ -74,7 +80,7 @@ class ProxyContext:
     @property
     def visitors(self) -> int:
         """How many connections of visitors there are."""
-        return self.activity.visitors
+        return self.places.total
 
     @property
     def exchanges(self) -> int:

@@ -14,6 +14,7 @@ from conductor_trio.access.tokens import TokenHash
 from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.fairness import Usage
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Account, Ledger
 from conductor_trio.server.accounts.traffic import Traffic
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
@@ -33,6 +34,7 @@ class RouteRuntime:
     """
 
     route_id: str
+    user: str  #: whose session it is
     pool: UpstreamPool
     account: Account
     heads: RouteMemory
@@ -129,8 +131,9 @@ class Onlookers:
 class RouteRuntimes:
     """The runtimes of all sessions that are here, by the route's id; kept so by what the route table publishes."""
 
-    def __init__(self, routes: RouteTable, ledger: Ledger, limits: ServerLimits) -> None:
+    def __init__(self, routes: RouteTable, ledger: Ledger, holdings: Holdings, limits: ServerLimits) -> None:
         self._ledger = ledger
+        self._holdings = holdings
         self._limits = limits
         self._by_id: dict[str, RouteRuntime] = {}
         self.pool_expiry = PoolExpiry(limits)
@@ -172,9 +175,11 @@ class RouteRuntimes:
 
     def _open(self, route: Route) -> None:
         assert route.relay_path is not None, "a session that is here leads somewhere"
+        user = route.user or route.id
         self._by_id[route.id] = RouteRuntime(
             route_id=route.id,
-            pool=UpstreamPool(route.relay_path, self._limits, self.pool_expiry),
+            user=user,
+            pool=UpstreamPool(route.relay_path, self._limits, self.pool_expiry, self._holdings, ("user", user)),
             account=self._ledger.account(route.id),
             heads=self.heads.open_route(),
             max_connections=self._limits.max_route_connections,

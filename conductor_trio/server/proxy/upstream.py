@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
+from collections.abc import Hashable
 
 import trio
 
@@ -12,6 +13,7 @@ from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
+from conductor_trio.server.accounts.holdings import Holdings
 
 
 class UpstreamPool:
@@ -21,10 +23,14 @@ class UpstreamPool:
     takes one owns it until it is given back or closed. `expiry` closes those that were kept too long.
     """
 
-    def __init__(self, path: str, limits: ServerLimits, expiry: PoolExpiry) -> None:
+    def __init__(
+        self, path: str, limits: ServerLimits, expiry: PoolExpiry, holdings: Holdings, account: Hashable
+    ) -> None:
         self.path = path
         self._limits = limits
         self._expiry = expiry
+        self._holdings = holdings
+        self._account = account  # of what an application does not take
         self._idle: deque[tuple[float, SocketStream]] = deque()
         self._is_scheduled = False  # for a look by `expiry`
         self._is_open = True
@@ -42,15 +48,23 @@ class UpstreamPool:
         """Return a fresh connection; raises `UpstreamUnavailable`."""
         if not self._is_open:
             raise UpstreamUnavailable("the session ended", fault=UpstreamFault.SESSION_ENDED)
-        return await connect_unix(
+        stream = await connect_unix(
             self.path,
             connect_timeout=self._limits.connect_timeout,
             send_timeout=self._limits.send_stall_timeout,
         )
+        if stream.fileno() >= self._limits.max_client_descriptor:
+            stream.close()
+            raise UpstreamUnavailable("no descriptor is left for it", status=503)
+        stream.on_held = self._holdings.open(self._name_account, stream.close).change
+        return stream
+
+    def _name_account(self) -> Hashable:
+        return self._account
 
     def give_back(self, stream: SocketStream) -> None:
         """Keep a connection on which both messages ended cleanly."""
-        if not self._is_open:
+        if not self._is_open or stream.fileno() >= self._limits.max_kept_descriptor:
             stream.close()
             return
         self._idle.append((trio.current_time(), stream))

@@ -13,6 +13,7 @@ from conductor_trio.access.grants import OWNER, Principal, Share
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import Takeover
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.route_runtime import RouteRuntime, RouteRuntimes
@@ -49,7 +50,7 @@ class Bench:
 
 def make_bench() -> Bench:
     routes, ledger = make_table(LIMITS), Ledger()
-    return Bench(routes, ledger, RouteRuntimes(routes, ledger, LIMITS))
+    return Bench(routes, ledger, RouteRuntimes(routes, ledger, Holdings(LIMITS), LIMITS))
 
 
 def entered(runtime: RouteRuntime, principal: Principal = OWNER) -> ConnectionScope:
@@ -99,7 +100,7 @@ async def test_those_that_are_there_at_the_begin_have_one() -> None:
     routes = make_table(LIMITS)
     here, gone = routes.register(make_route()), routes.register(make_route(host="gone.test"))
     routes.change(gone.id, Cause.LINK_LOST)
-    runtimes = RouteRuntimes(routes, Ledger(), LIMITS)
+    runtimes = RouteRuntimes(routes, Ledger(), Holdings(LIMITS), LIMITS)
     assert runtimes.get(here.id) is not None and runtimes.get(gone.id) is None
 
 

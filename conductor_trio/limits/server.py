@@ -15,6 +15,7 @@ class ServerLimits(LingerLimits):
     # Heads. 64 KiB and 100 fields are what browsers never reach; 16 KiB of target is twice nginx's default.
     max_head: int = 64 * KIB
     max_fields: int = 100
+    head_read_size: int = 16 * KIB  # one recv() of heads, and of what may come behind them: nginx's for bodies
     max_target: int = 16 * KIB
     # What is remembered of heads: where the fields of requests stand, and responses without credentials. A browser
     # has about a dozen blocks of fields for a page and its parts; 1024 entries are 5 MiB as browsers write them.

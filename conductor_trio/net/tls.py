@@ -18,12 +18,14 @@ from conductor_trio.net.stream import SocketStream, Stream
 
 Received = TypeVar("Received", bytes, int)
 
-_NOTHING = memoryview(b"")
+#: Ciphertext on its way from the kernel to an SSL object, within one step.
+_scratch = memoryview(bytearray(TLS_PIECE_SIZE))
 
 
 class TlsStream(Stream):
     """The server's side of TLS over a socket. The peer's end is taken for that of both directions, as is usual."""
 
+    _failure: trio.BrokenResourceError | None = None  # to be told once what came before it is received
     _farewell: bytes | None = None  # what is left to send of our end, once it was begun
     _set_aside = b""  # what was received before our end
 
@@ -32,8 +34,8 @@ class TlsStream(Stream):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._held_back = 0  # bytes of `_outgoing` that are sent with the next ones
-        self._unfed = _NOTHING  # ciphertext that `_incoming` has not been given
-        self._needs_input = False  # what is here of it gives nothing to receive
+        self._needs_input = False  # what is here gives nothing to receive
+        self._may_feed = True  # the kernel may have more
         self._sending = trio.Lock()  # records must go out in the order in which they were written
         self._is_cut = False  # a record went out in part, so that nothing can be said any more
 
@@ -58,7 +60,9 @@ class TlsStream(Stream):
             if failure is not None:
                 raise _broken(failure) from failure
             if not is_done:
-                await self._feed()
+                await self._socket.wait_receivable()
+                self._may_feed = True
+                self._feed_nowait()
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes and return them; b"" once the peer has ended the connection."""
@@ -76,7 +80,8 @@ class TlsStream(Stream):
         if self._outgoing.pending > self._held_back and self._farewell is None:
             await self._flush()
         if self._needs_input and not self._set_aside:
-            await self._feed()
+            await self._socket.wait_receivable()
+            self._may_feed = True
         else:
             await trio.lowlevel.checkpoint()
 
@@ -86,10 +91,24 @@ class TlsStream(Stream):
             count = min(len(buffer), len(self._set_aside))
             buffer[:count], self._set_aside = self._set_aside[:count], self._set_aside[count:]
             return count
-        return self._receive(lambda: cast(int, self._tls.read(len(buffer), buffer)), 0)
+        if self._failure is not None:
+            raise self._failure
+        count = 0
+        while rest := buffer[count:]:  # a record at a time
+            try:
+                read = self._receive(lambda to=rest: cast(int, self._tls.read(len(to), to)), 0)  # type: ignore[misc]
+            except trio.BrokenResourceError as error:
+                if not count:
+                    raise
+                self._failure = error
+                break
+            if not read:
+                return count or read
+            count += read
+        return count
 
     def _receive(self, read: Callable[[], Received], end: Received) -> Received | None:
-        """Decrypt a record that is here; None where there is no whole one."""
+        """Decrypt a record; None where there is no whole one. No more is taken from the kernel than it needs."""
         while True:
             try:
                 return read()
@@ -106,22 +125,19 @@ class TlsStream(Stream):
                 raise _broken(error) from error
 
     def _feed_nowait(self) -> bool:
-        """Give the SSL object more of the ciphertext that is here, if there is any."""
-        piece, self._unfed = self._unfed[:TLS_PIECE_SIZE], self._unfed[TLS_PIECE_SIZE:]
-        if piece:
-            self._incoming.write(piece)
-        if not self._unfed:
-            self._unfed = _NOTHING  # or the view would keep all of it
-        return bool(piece)
-
-    async def _feed(self) -> None:
-        """Wait for bytes of the peer's, or its end, for the SSL object to read."""
-        if data := await self._socket.receive_some(TLS_READ_SIZE):
-            self._unfed = memoryview(data)
-            self._feed_nowait()
+        """Give the SSL object what the kernel has, a piece or the end; False where that is nothing."""
+        if not self._may_feed:
+            return False
+        count = self._socket.receive_nowait(_scratch)
+        self._may_feed = count == len(_scratch)
+        if count is None:
+            return False
+        if count:
+            self._incoming.write(_scratch[:count])
         else:
             self._incoming.write_eof()
         self._needs_input = False
+        return True
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt and send; the limit on a peer that does not read is the socket's."""
@@ -200,6 +216,7 @@ class TlsStream(Stream):
 
         OpenSSL would refuse to give it once close_notify is written.
         """
+        self._may_feed = False
         with contextlib.suppress(trio.BrokenResourceError):
             while data := self._receive(lambda: self._tls.read(TLS_READ_SIZE), b""):
                 self._set_aside += data

@@ -229,7 +229,7 @@ class VisitorConnection:
     async def _receive_head(self) -> RequestHead | None:
         requests = self._requests
         while requests.is_between_messages:
-            data = await self._receive(self.context.limits.read_size)
+            data = await self._receive(self.context.limits.head_read_size)
             if not data:
                 return None
             requests.receive_data(data)
@@ -254,7 +254,7 @@ class VisitorConnection:
                 held = HEAD_COPIES * size
                 # One byte more than a head may have tells that it is too large.
                 most = max(1, context.limits.max_head + 1 - size)
-                data = await self._receive(min(context.limits.read_size, most))
+                data = await self._receive(min(context.limits.head_read_size, most))
                 if not data:
                     raise RemoteProtocolError("the connection ended inside a head")
                 requests.receive_data(data)

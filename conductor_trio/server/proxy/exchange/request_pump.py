@@ -79,6 +79,7 @@ class RequestPump:
                 if framed is not None:
                     if framed and takes:
                         takes = await self.send(upstream, framed)
+                    framed = None  # or it would stay in memory during the next wait
                 elif left := requests.raw_remaining:
                     # Before a piece, not after it: the end of the request, which may be here, is not to be late.
                     await fairness.yield_if_over_share(self._runtime.usage)
@@ -95,6 +96,7 @@ class RequestPump:
                     if not data:  # the request is cut short, and so must it look to the application
                         raise ClientDisconnected
                     requests.receive_data(data)
+                    data = b""
         return takes
 
     async def _wait_upstream(self, upstream: SocketStream, size: int) -> tuple[bool, int]:

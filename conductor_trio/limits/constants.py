@@ -90,10 +90,13 @@ READ_AWAY_SIZE = 64 * KIB
 #: Between two looks whether last words are delivered, of which no event tells; doubled up to the second.
 DELIVERY_INTERVAL = 0.01
 MAX_DELIVERY_INTERVAL = 0.25
-#: One recv() of ciphertext, or send(): four records of the greatest size (RFC 8446 section 5.1).
-TLS_READ_SIZE = 64 * KIB
-#: What OpenSSL is given at once, either way: a record. Its buffers never shrink.
+#: What OpenSSL is given to encrypt at once: a record of the greatest size (RFC 8446 section 5.1). Its buffers
+#: never shrink, so that one such record is what a connection keeps for either direction.
 TLS_PIECE_SIZE = 16 * KIB
+#: The same, encrypted (section 5.2).
+TLS_RECORD_SIZE = TLS_PIECE_SIZE + 256 + 5
+#: What is encrypted for one send(): four records.
+TLS_SEND_SIZE = 64 * KIB
 
 # Child processes, of both programs.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from conductor_trio.limits.constants import KIB, MIB
+from conductor_trio.limits.constants import KIB, MAX_PIPES, MIB
 from conductor_trio.limits.linger import LingerLimits
 
 
@@ -20,7 +20,7 @@ class ServerLimits(LingerLimits):
     # What is remembered of heads: where the fields of requests stand, and responses without credentials. A browser
     # has about a dozen blocks of fields for a page and its parts; 1024 entries are 5 MiB as browsers write them.
     max_remembered: int = 1024
-    max_remembered_per_route: int = 256
+    max_remembered_per_user: int = 256
     max_remembered_head: int = 4 * KIB
 
     # Visitors.
@@ -35,10 +35,12 @@ class ServerLimits(LingerLimits):
     leaving_share: int = 16  # one in so many connections may be giving way to another
     idle_look_pause: float = 0.1  # after a look at all idle connections that found none to close
     max_turned_away: int = 128  # connections that are being told that there is no place for them
-    # Descriptors by their numbers, from which on they are kept for others; set at start (`accounts.descriptors`).
+    # Descriptors: from these numbers on they are kept for others; set at start (`server.accounts.descriptors`).
     max_visitor_descriptor: int = 1 << 30
     max_client_descriptor: int = 1 << 30
+    max_upstream_descriptor: int = 1 << 30
     max_kept_descriptor: int = 1 << 30  # of connections to applications that are kept
+    max_pipes: int = MAX_PIPES
 
     # What is kept in memory for those who do not take it, or have not said all: heads that come in parts, requests
     # that wait, answers that are not read. A stalled download is none of it (`Stream.room_nowait`).
@@ -75,6 +77,7 @@ class ServerLimits(LingerLimits):
     watch_read_size: int = 4 * KIB  # of what the visitor sends meanwhile, which nobody wants yet: a browser's head
     abort_interval: float = 1.0  # between two looks for an abort, while the visitor has sent more than that
     lost_link_delay: float = 0.01  # sshd that dies closes a relayed connection and the control channel
+    max_user_connections: int = 8192  # the same for all sessions of one user
     max_route_connections: int = 4096  # exchanges and tunnels at once; one application cannot take all of ours
     max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests
     upstream_idle_timeout: float = 4.0  # below the 5 s after which Node.js and uvicorn close a kept connection
@@ -97,12 +100,15 @@ class ServerLimits(LingerLimits):
     idle_looks: int = 16  # at all idle connections, within `idle_timeout`
     max_login_form: int = 4 * KIB  # a token is 32 bytes
     max_page_proofs: int = 16  # of a session: its pages that were loaded and have not connected yet
+    max_route_pages: int = 64  # a session's, that somebody looks at
+    max_user_pages: int = 256  # of all sessions of one user
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
     page_handshake_timeout: float = 5.0
     page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page
 
     # Control channel.
     control_line_timeout: float = 15.0  # from a line's first byte to its newline
+    control_read_size: int = 16 * KIB  # one recv(); most lines are much shorter
     control_send_timeout: float = 15.0  # a reply that is not read
     user_lookup_timeout: float = 5.0  # a directory service can hang for seconds
     max_control_lines: int = 16  # further lines after the registration, which the protocol does not have
@@ -110,6 +116,8 @@ class ServerLimits(LingerLimits):
     # A class of demonstrations may come from one account; what a user cannot do is to fill the gateway alone.
     max_user_sessions: int = 1024
     max_sessions: int = 8192
+    max_user_unregistered: int = 256  # control connections that did not register: on their way, or an owner's
+    max_user_refused: int = 16  # of one user, whose clients are given time to read why
     max_user_new_sessions: int = 1200  # a minute and user, at about 2 ms each: a flood takes 4 % of the processor
     ping_interval: float = 10.0  # to clients that answer
     ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s

@@ -13,13 +13,13 @@ from typing import Any, TypeVar, cast
 
 import trio
 
-from conductor_trio.limits.constants import TLS_PIECE_SIZE, TLS_READ_SIZE
+from conductor_trio.limits.constants import TLS_PIECE_SIZE, TLS_RECORD_SIZE, TLS_SEND_SIZE
 from conductor_trio.net.stream import SocketStream, Stream
 
 Received = TypeVar("Received", bytes, int)
 
 #: Ciphertext on its way from the kernel to an SSL object, within one step.
-_scratch = memoryview(bytearray(TLS_PIECE_SIZE))
+_scratch = memoryview(bytearray(TLS_RECORD_SIZE))
 
 
 class TlsStream(Stream):
@@ -128,8 +128,10 @@ class TlsStream(Stream):
         """Give the SSL object what the kernel has, a piece or the end; False where that is nothing."""
         if not self._may_feed:
             return False
-        count = self._socket.receive_nowait(_scratch)
-        self._may_feed = count == len(_scratch)
+        # What completes the record that is here in part, but for the few that are longer.
+        size = max(TLS_RECORD_SIZE - self._incoming.pending, TLS_RECORD_SIZE // 16)
+        count = self._socket.receive_nowait(_scratch[:size])
+        self._may_feed = count == size
         if count is None:
             return False
         if count:
@@ -144,8 +146,8 @@ class TlsStream(Stream):
         if data:
             async with self._sending:
                 view = memoryview(data)
-                for begin in range(0, len(view), TLS_READ_SIZE):
-                    await self._send_records(self._encrypt(view[begin : begin + TLS_READ_SIZE]))
+                for begin in range(0, len(view), TLS_SEND_SIZE):
+                    await self._send_records(self._encrypt(view[begin : begin + TLS_SEND_SIZE]))
 
     async def _flush(self) -> None:
         """Send what the SSL object has written, when whoever does so already is through."""
@@ -218,7 +220,7 @@ class TlsStream(Stream):
         """
         self._may_feed = False
         with contextlib.suppress(trio.BrokenResourceError):
-            while data := self._receive(lambda: self._tls.read(TLS_READ_SIZE), b""):
+            while data := self._receive(lambda: self._tls.read(TLS_PIECE_SIZE), b""):
                 self._set_aside += data
         with contextlib.suppress(ssl.SSLError):  # always: it wants to read the peer's close_notify, too
             self._tls.unwrap()

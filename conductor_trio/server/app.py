@@ -30,6 +30,7 @@ from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler, serve_connections
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less, needed_descriptors
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
@@ -63,6 +64,8 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     the sessions, remove what was made. On a second one: the same without the grace period. On SIGHUP: start a
     successor.
     """
+    wanted = settings.limits
+    settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
     planes = make_planes(settings, log)
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
@@ -99,6 +102,8 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             borrowed=borrowed,
             feed=feed,
         )
+        if is_less(settings.limits, wanted):
+            _log_few_files(log, settings.limits, wanted)
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
 
 
@@ -126,6 +131,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         log=log,
         routes=routes,
         ledger=ledger,
+        holdings=sessions.holdings,
         counters=counters,
         reports=service,
         own_pages=OwnPages(service, routes, limits),
@@ -210,7 +216,7 @@ class _Server:
         sessions: trio.Nursery,
         serve_client: Handler,
     ) -> None:
-        accept = functools.partial(serve_connections, on_shortage=functools.partial(_log_shortage, self.log))
+        accept = functools.partial(serve_connections, on_shortage=self._note_shortage)
         accept_visitors = functools.partial(accept, task_name="visitor")
         accept_clients = functools.partial(accept, task_name="client")
         for listener in self.listeners.public:
@@ -218,6 +224,10 @@ class _Server:
         control = self.listeners.control.sock
         accepting.start_soon(accept_clients, control, serve_client, sessions, name="accept clients")
         accepting.start_soon(self.state.keep, name="state file")
+
+    def _note_shortage(self, error: OSError) -> None:
+        self.log.warning("cannot_accept", error=error.strerror)
+        self.planes.proxy.places.make_room()
 
     async def _wait_for_end(self, sessions: trio.Nursery) -> Successor | None:
         """Return a server that is ready to take our place, None once a signal tells us to end."""
@@ -288,5 +298,11 @@ def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> N
     )
 
 
-def _log_shortage(log: Logger, error: OSError) -> None:
-    log.warning("cannot_accept", error=error.strerror)
+def _log_few_files(log: Logger, fitted: ServerLimits, wanted: ServerLimits) -> None:
+    log.warning(
+        "few_open_files",
+        allowed=allowed_descriptors(),
+        needed=needed_descriptors(wanted),
+        max_visitors=fitted.max_visitors,
+        max_sessions=fitted.max_sessions,
+    )

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import trustme
@@ -57,7 +58,9 @@ def _application(kind: str) -> Serve:
         if kind == "chunked":
             _send_for_ever(sock, ok + b"Transfer-Encoding: chunked\r\n\r\n", _CHUNK)
         if kind == "websocket":
-            _send_for_ever(sock, b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", _PIECE)
+            _send_for_ever(
+                sock, b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", _PIECE
+            )
         if kind == "idle":
             sock.sendall(ok + b"Content-Length: 2\r\n\r\nok")
         time.sleep(1e6)
@@ -102,7 +105,7 @@ def _open_application(path: Path, serve: Serve) -> Iterator[None]:
             while True:
                 sock, _ = listener.accept()
                 kept.append(sock)
-                _run_quietly(lambda: serve(sock))
+                _run_quietly(partial(serve, sock))
 
         _run_quietly(accept)
         yield

@@ -19,7 +19,7 @@ from conductor_trio.limits.server import ServerLimits
 from tests.support.messages import Event, read, requests
 from tests.support.strategies import cut, cuts
 
-LIMITS = ServerLimits(max_remembered=6, max_remembered_per_route=4)
+LIMITS = ServerLimits(max_remembered=6, max_remembered_per_user=4)
 KEY = b"0123456789abcdef"
 FIRST = b"GET /first HTTP/1.1\r\nHost: x.test\r\n\r\n"
 TOKEN = b"correct-horse"

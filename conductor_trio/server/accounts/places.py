@@ -100,6 +100,10 @@ class Places:
         """Give back what `enter` returned."""
         self._remove(place)
 
+    def make_room(self) -> None:
+        """Have the greediest give way, for those to come: descriptors or memory are short."""
+        self._make_room_in_all(Place(None))
+
     def _find(self, name: str | None) -> Place:
         return self._by_name.get(name) or Place(name)
 

@@ -1,10 +1,10 @@
-"""How many sessions there may be: of one user, of one user a minute, and in all."""
+"""How many sessions there may be: of one user, of one user a minute, and in all; registered or not."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 import trio
@@ -22,6 +22,8 @@ class Admission:
     #: Set where the session leaves something behind that cannot be removed: then its place is not given back, so
     #: that a user cannot fill the disk, session by session.
     is_kept: bool = False
+    #: Takes note that the session is registered; what is not may be less.
+    note_registered: Callable[[], None] = attrs.field(kw_only=True)
 
 
 class SessionQuotas:
@@ -30,6 +32,8 @@ class SessionQuotas:
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._by_uid: Counter[int] = Counter()
+        self._unregistered: Counter[int] = Counter()
+        self._refused: Counter[int] = Counter()
         # Leaky buckets: how many sessions are in each, and when that was so.
         self._new: dict[int, tuple[float, float]] = {}
 
@@ -48,16 +52,27 @@ class SessionQuotas:
             )
         if self._by_uid.total() >= limits.max_sessions:
             raise RegistrationRefused("the gateway has no room for another session", advice="try again later")
+        if self._unregistered[uid] >= limits.max_user_unregistered:
+            raise RegistrationRefused(
+                f"you have {limits.max_user_unregistered} connections here that registered nothing, the most for "
+                "one user",
+                advice="close some",
+            )
         self._count_new(uid)
-        self._by_uid[uid] += 1
-        admission = Admission()
-        try:
-            yield admission
-        finally:
-            if not admission.is_kept:
-                self._by_uid[uid] -= 1
-            if not self._by_uid[uid]:
-                del self._by_uid[uid]
+        with contextlib.ExitStack() as unregistered, _counted(self._by_uid, uid) as place:
+            unregistered.enter_context(_counted(self._unregistered, uid))
+            admission = Admission(note_registered=unregistered.close)
+            try:
+                yield admission
+            finally:
+                if admission.is_kept:
+                    place.pop_all()
+
+    @contextlib.contextmanager
+    def refusing(self, uid: int) -> Iterator[bool]:
+        """Count a client that is being refused; false where a user has too many of them to wait for."""
+        with _counted(self._refused, uid):
+            yield self._refused[uid] <= self._limits.max_user_refused
 
     def _count_new(self, uid: int) -> None:
         rate = self._limits.max_user_new_sessions / _MINUTE
@@ -73,3 +88,18 @@ class SessionQuotas:
         if len(self._new) > self._limits.max_sessions:  # those whose bucket is empty by now
             self._new = {u: found for u, found in self._new.items() if found[1] > now - _MINUTE}
         self._new[uid] = level, now
+
+
+@contextlib.contextmanager
+def _counted(counter: Counter[int], uid: int) -> Iterator[contextlib.ExitStack]:
+    """Count one more for a user, until the stack that is given is closed; on leaving at the latest."""
+    counter[uid] += 1
+    with contextlib.ExitStack() as stack:
+        stack.callback(_count_less, counter, uid)
+        yield stack
+
+
+def _count_less(counter: Counter[int], uid: int) -> None:
+    counter[uid] -= 1
+    if not counter[uid]:
+        del counter[uid]

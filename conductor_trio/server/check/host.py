@@ -6,7 +6,6 @@ import contextlib
 import grp
 import os
 import pwd
-import resource
 import shutil
 import socket
 import ssl
@@ -21,6 +20,7 @@ from conductor_trio.findings import Finding, Status
 from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT, SSHD_TIMEOUT
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.check.certificate import read_expiry
+from conductor_trio.server.check.open_files import check_open_files
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 
@@ -29,7 +29,6 @@ _DAY = 86400.0
 _SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 _LOCAL = ".localhost"
 _SAMPLE_KEY, _SAMPLE_USER = "check", "nobody"
-_FILES_PER_CONNECTION = 2
 
 Findings = Iterator[Finding]
 
@@ -43,7 +42,7 @@ def check_host(settings: ServerSettings, environment: Mapping[str, str]) -> Find
     yield from _check_tls(settings)
     yield from _check_public_socket(settings)
     yield from _check_inherited(environment)
-    yield from _check_files(settings)
+    yield check_open_files(settings)
     yield from _check_sshd()
 
 
@@ -274,17 +273,6 @@ def _check_inherited(environment: Mapping[str, str]) -> Findings:
                 yield _skipped(place, "they are for another process ($LISTEN_PID)")
     except ConductorError as error:
         yield _failed(place, str(error), "each must be a listening stream socket, as from a systemd socket unit")
-
-
-def _check_files(settings: ServerSettings) -> Findings:
-    place = "open files"
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES_PER_CONNECTION * (settings.limits.max_visitors + settings.limits.max_sessions)
-    if hard == resource.RLIM_INFINITY or hard >= wanted:
-        yield _ok(place, f"{wanted} are needed at most, which is allowed")
-    else:
-        advice = f"LimitNOFILE={wanted}, or lower --max-visitors and --max-sessions"
-        yield _warning(place, f"{hard} are allowed, and {wanted} needed for as many as may come", advice)
 
 
 def _check_sshd() -> Findings:

@@ -143,7 +143,7 @@ class VisitorConnection:
         try:
             match served:
                 case Tunnel():
-                    self._user = served.runtime.user
+                    self._user = served.runtime.owner.user
                     await relay_tunnel(served, self.stream, self.context, self._scope)
                 case SessionView():
                     await self._serve_view(served)

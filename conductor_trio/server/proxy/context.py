@@ -39,6 +39,7 @@ class ProxyContext:
     log: Logger
     routes: RouteTable
     ledger: Ledger
+    holdings: Holdings
     counters: Counters
     reports: SessionReports
     own_pages: OwnPages
@@ -49,7 +50,6 @@ class ProxyContext:
     parked: ParkedRequests = attrs.field(init=False)
     idle: IdleReaper = attrs.field(init=False)
     places: Places = attrs.field(init=False)
-    holdings: Holdings = attrs.field(init=False)
     disconnects: DisconnectMonitor = attrs.field(init=False)
     fairness: Fairness = attrs.field(init=False)
     throttle: TokenThrottle = attrs.field(init=False)
@@ -65,7 +65,6 @@ class ProxyContext:
             allowed_origins=frozenset(origin.lower().encode() for origin in settings.allowed_origins)
         )
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        self.holdings = Holdings(limits)
         self.runtimes = RouteRuntimes(self.routes, self.ledger, self.holdings, limits)
         self.parked = ParkedRequests(limits, self.activity.note_change)
         # After the runtimes: a request that wakes finds its session's.
@@ -75,7 +74,7 @@ class ProxyContext:
         self.disconnects = DisconnectMonitor(limits)
         self.fairness = Fairness(limits)
         self.throttle = TokenThrottle(limits)
-        self.buffer = SharedBuffer(limits.splice_size)
+        self.buffer = SharedBuffer(limits.splice_size, limits.max_pipes)
 
     @property
     def visitors(self) -> int:

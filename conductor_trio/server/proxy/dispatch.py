@@ -128,6 +128,8 @@ class Dispatcher:
                 return await answerer.show(page, request, is_complete=is_complete)
             case SubmitToken():
                 return await self._log_in(request, route, https=https)
+            case SessionSocket() if not context.proxy.runtimes.onlookers.has_room(route):
+                return await answerer.answer(Refusal.TOO_MANY_PAGES, request, is_complete=is_complete)
             case SessionSocket(principal=principal):
                 rest = context.requests.take_trailing_data()
                 return SessionView(request=request, trailing_data=rest, route=route, principal=principal)
@@ -159,9 +161,9 @@ class Dispatcher:
         size = len(self._context.requests.trailing_data) + request.size
         if not request.body.is_empty:
             # It stays with the visitor, and so nothing is read that would tell of an abort.
-            return await parked.wait(route.id, size)
+            return await parked.wait(route, size)
         async with self.listener:
-            return await parked.wait(route.id, size)
+            return await parked.wait(route, size)
 
     async def _forward(
         self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool

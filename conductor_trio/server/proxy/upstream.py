@@ -53,7 +53,7 @@ class UpstreamPool:
             connect_timeout=self._limits.connect_timeout,
             send_timeout=self._limits.send_stall_timeout,
         )
-        if stream.fileno() >= self._limits.max_client_descriptor:
+        if stream.fileno() >= self._limits.max_upstream_descriptor:
             stream.close()
             raise UpstreamUnavailable("no descriptor is left for it", status=503)
         stream.on_held = self._holdings.open(self._name_account, stream.close).change

@@ -52,8 +52,11 @@ class SessionHost:
             uid = peer_credentials(sock).uid
             channel = ControlChannel(stream, limits)
             try:
+                if sock.fileno() >= limits.max_client_descriptor:
+                    raise RegistrationRefused("the gateway has no descriptor left", advice="try again later")
                 with self._quotas.admitted(uid) as admission:
                     owner = Owner(uid=uid, user=await self._look_up(uid))
+                    channel.charge(context.holdings.open(lambda: ("user", owner.user), stream.close))
                     session = Session(
                         context=context,
                         service=self._service,
@@ -66,7 +69,9 @@ class SessionHost:
             except RegistrationRefused as error:
                 context.counters.refused += 1
                 log.info("refused", uid=uid, reason=str(error))
-                await channel.refuse(error)
+                with self._quotas.refusing(uid) as has_time:
+                    if has_time:
+                        await channel.refuse(error)
         except STREAM_LOST:
             context.log.debug("control_channel_lost")
         except ChannelEnded:

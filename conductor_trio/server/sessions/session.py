@@ -76,26 +76,29 @@ class Session:
                     f"the gateway could not make a directory for the session: {error.strerror}"
                 ) from error
             try:
-                await self._run_in_directory(directory)
+                await self._run_in_directory(directory, admission)
             finally:
                 stack.close()
                 admission.is_kept = directory.is_left
 
-    async def _run_in_directory(self, directory: SessionDirectory) -> None:
+    async def _run_in_directory(self, directory: SessionDirectory, admission: Admission) -> None:
         await self.channel.send(Banner(directory=directory.path))
         request = await self.channel.receive_request()
         directory.close_to_others()
         if isinstance(request, Registration):
-            await self._serve_client(request, directory)
+            await self._serve_client(request, directory, admission)
         else:
             await self._serve_owner(request)
 
-    async def _serve_client(self, registration: Registration, directory: SessionDirectory) -> None:
+    async def _serve_client(
+        self, registration: Registration, directory: SessionDirectory, admission: Admission
+    ) -> None:
         # Only now: until here, anybody could make things change in there.
         with self._watching(directory) as watch:
             relay = directory.check_relay(self.owner.uid)
             await self._check_connects(directory)
             with self._registered(registration, directory) as (route, record):
+                admission.note_registered()
                 urls = self.context.naming.url_hosts(route.key, self.owner.user)
                 await self.channel.send(Accepted(urls=urls, key=route.key))
                 self.log.info("live", key=route.key, hosts=route.hosts)

@@ -104,6 +104,7 @@ async def test_what_fails_inside_takes_nobody_else_along() -> None:
         log=make_log(entries),
         routes=planes.routes,
         ledger=planes.ledger,
+        holdings=planes.sessions.holdings,
         counters=planes.counters,
         reports=Breaking(),
         own_pages=planes.proxy.own_pages,

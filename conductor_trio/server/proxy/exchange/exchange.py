@@ -58,7 +58,7 @@ class Exchange:
     @property
     def user(self) -> str:
         """Whose session it goes to."""
-        return self._runtime.user
+        return self._runtime.owner.user
 
     @property
     def held_size(self) -> int:

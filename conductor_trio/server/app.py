@@ -92,6 +92,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             feed.close()
         server = _Server(
             settings=settings,
+            wanted=wanted,
             log=log,
             planes=planes,
             runtime=runtime,
@@ -102,8 +103,6 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             borrowed=borrowed,
             feed=feed,
         )
-        if is_less(settings.limits, wanted):
-            _log_few_files(log, settings.limits, wanted)
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
 
 
@@ -144,6 +143,7 @@ class _Server:
     """What has been opened, and what is done with it."""
 
     settings: ServerSettings
+    wanted: ServerLimits  # before they were fitted to the descriptors that there are
     log: Logger
     planes: Planes
     runtime: RuntimeDirectory
@@ -172,6 +172,8 @@ class _Server:
             log=self.log,
         )
         _log_start(self.log, self.settings, self.listeners)
+        if is_less(self.settings.limits, self.wanted):
+            _log_few_files(self.log, self.settings.limits, self.wanted)
         notify(f"MAINPID={os.getpid()}", "READY=1")
         async with trio.open_nursery() as sessions:
             sessions.start_soon(self.monitor.run, name="directory monitor")

@@ -1,9 +1,9 @@
 """Who made us do what: what is counted, and who has to wait or is refused for it.
 
 `fairness` shares the processor between routes, `quotas` bounds the sessions of a user, `throttle` slows guessing
-of tokens, `traffic` counts what goes through a route, `counters` what ``/_conductor/status`` shows. `places` counts
-connections by address (`addresses`), `holdings` the bytes that they have us keep in memory by user or address, and
-`descriptors` says how many of all there can be.
+of tokens, `traffic` counts what goes through a route, `counters` what ``/_conductor/status`` shows. `places`
+counts connections by address (`addresses`), `holdings` the bytes that they have us keep in memory by user or
+address, and `descriptors` says how many of all there can be.
 
 May import the sans-IO rooms and `net`. Never here: what is done with what is counted.
 

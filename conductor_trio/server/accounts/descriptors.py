@@ -6,7 +6,7 @@ descriptor tells how many are in use: from certain numbers on they are kept for 
 
 ::
 
-    0 ………… kept connections ………… visitors ………… upstreams ………… clients ………… housekeeping ………… RLIMIT_NOFILE
+    0 ………… kept connections ………… visitors ………… upstreams ………… clients ………… spare ………… RLIMIT_NOFILE
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ import attrs
 from conductor_trio.errors import StartError
 from conductor_trio.limits.server import ServerLimits
 
-#: The event loop, listeners, directories' watches, the state file, eight look-ups of users, a hand-over.
-_HOUSEKEEPING = 64
+_BASE = (
+    20  # what is open from the start: the event loop, listeners, the lock, directories' watches, standard streams
+)
+_SPARE = 40  # what comes and goes: the state file, look-ups of users, a hand-over
 _PER_CONNECTION = 2
 _MANY = 1 << 30
-_LEAST = 128  # with which a few can be served
 
 
 def needed_descriptors(limits: ServerLimits) -> int:
     """Return how many descriptors all that these limits allow take at once."""
     leaving = limits.max_visitors // limits.leaving_share
     connections = _PER_CONNECTION * (limits.max_visitors + limits.max_sessions)
-    return _HOUSEKEEPING + 2 * limits.max_pipes + limits.max_turned_away + leaving + connections
+    return _BASE + _SPARE + 2 * limits.max_pipes + limits.max_turned_away + leaving + connections
 
 
 def fit_limits(limits: ServerLimits, allowed: int) -> ServerLimits:
@@ -37,22 +38,21 @@ def fit_limits(limits: ServerLimits, allowed: int) -> ServerLimits:
 
     Raises `StartError` where they are too few for any.
     """
-    if allowed < _LEAST:
+    spare = min(_SPARE, allowed // 8)
+    pipes, turned_away = min(limits.max_pipes, allowed // 32), min(limits.max_turned_away, allowed // 16)
+    left = allowed - _BASE - spare - 2 * pipes - turned_away
+    limits = attrs.evolve(limits, max_pipes=pipes, max_turned_away=turned_away)
+    if needed_descriptors(limits) > allowed:
+        limits = _shrink(limits, left)
+    if limits.max_visitors < 1 or limits.max_sessions < 1:
         raise StartError(
-            f"this process may open {allowed} files, and needs {_LEAST} at least",
+            f"this process may open {allowed} files, which are not enough to serve anybody",
             advice="raise LimitNOFILE in its unit, or `ulimit -n`",
         )
-    limits = attrs.evolve(
-        limits,
-        max_pipes=min(limits.max_pipes, allowed // 32),
-        max_turned_away=min(limits.max_turned_away, allowed // 16),
-    )
-    if needed_descriptors(limits) > allowed:
-        limits = _shrink(limits, allowed)
-    clients = allowed - _HOUSEKEEPING
+    clients = allowed - spare
     # Sessions that there are have lower numbers; what is kept here is for those to come.
-    upstreams = clients - min(_PER_CONNECTION * limits.max_sessions, max(allowed // 8, 16))
-    visitors = upstreams - allowed // 16
+    upstreams = clients - min(_PER_CONNECTION * limits.max_sessions, max(allowed // 8, 4))
+    visitors = upstreams - max(1, allowed // 16)
     return attrs.evolve(
         limits,
         max_client_descriptor=clients,
@@ -77,9 +77,8 @@ def allowed_descriptors(*, at_most: bool = False) -> int:
     return _MANY if limit == resource.RLIM_INFINITY else min(limit, _MANY)
 
 
-def _shrink(limits: ServerLimits, allowed: int) -> ServerLimits:
+def _shrink(limits: ServerLimits, left: int) -> ServerLimits:
     """Let a quarter of what is left be for sessions, and the rest for visitors."""
-    left = allowed - _HOUSEKEEPING - 2 * limits.max_pipes - limits.max_turned_away
     sessions = min(limits.max_sessions, left // 4 // _PER_CONNECTION)
     share = limits.leaving_share
     visitors = (left - _PER_CONNECTION * sessions) * share // (_PER_CONNECTION * share + 1)

@@ -120,8 +120,9 @@ class Places:
         return place.name is not None and place.count >= self._limits.max_address_visitors
 
     def _make_room_at(self, place: Place) -> bool:
+        """Have an address give way to itself."""
         now = trio.current_time()
-        if now < place.looked_at + self._limits.idle_look_pause:
+        if not self._may_leave or now < place.looked_at + self._limits.idle_look_pause:
             return False
         if self._give_way(place):
             return True
@@ -131,7 +132,7 @@ class Places:
     def _make_room_in_all(self, place: Place) -> bool:
         """Have the greediest give way, unless whoever comes is as greedy."""
         now = trio.current_time()
-        if now < self._looked_at + self._limits.idle_look_pause:
+        if not self._may_leave or now < self._looked_at + self._limits.idle_look_pause:
             return False
         greediest = self._idle.greediest()
         if greediest is not None and greediest.count > place.count and self._give_way(greediest):
@@ -139,11 +140,14 @@ class Places:
         self._looked_at = now
         return False
 
+    @property
+    def _may_leave(self) -> int:
+        """How many more may be giving way at this moment."""
+        return max(1, self._limits.max_visitors // self._limits.leaving_share) - self.leaving
+
     def _give_way(self, place: Place) -> bool:
         # Several at once, since a look at all costs; few, since each is somebody's.
-        share = max(1, self._limits.max_visitors // self._limits.leaving_share)
-        left = min(share - self.leaving, max(1, share // self._limits.leaving_share))
-        closed = self._idle.give_way(place, left) if left > 0 else 0
+        closed = self._idle.give_way(place, -(-self._may_leave // self._limits.leaving_share))
         self.leaving += closed
         self.total -= closed
         for _ in range(closed):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+
 import attrs
 import trio
 
@@ -16,7 +19,7 @@ from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.fairness import Fairness
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
-from conductor_trio.server.accounts.places import Places
+from conductor_trio.server.accounts.places import NoPlace, Places
 from conductor_trio.server.accounts.throttle import TokenThrottle
 from conductor_trio.server.proxy.activity import Activity
 from conductor_trio.server.proxy.date import DateMemo
@@ -55,6 +58,8 @@ class ProxyContext:
     throttle: TokenThrottle = attrs.field(init=False)
     activity: Activity = attrs.field(factory=Activity, init=False)
     date: DateMemo = attrs.field(factory=DateMemo, init=False)
+    _turned_away: Counter[NoPlace] = attrs.field(factory=Counter, init=False)  # since that was told
+    _told_until: float = attrs.field(default=-math.inf, init=False)
     #: For bytes that go from one socket to another between two waits; what cannot go on at once is copied out.
     buffer: SharedBuffer = attrs.field(init=False)
 
@@ -99,6 +104,20 @@ class ProxyContext:
             "routes_detached": self.routes.detached,
             "requests_parked": self.parked.total,
         }
+
+    def note_turned_away(self, reason: NoPlace) -> None:
+        """Let the operator know now and then that visitors are turned away."""
+        self._turned_away[reason] += 1
+        now = trio.current_time()
+        if now >= self._told_until:
+            self._told_until = now + self.limits.turned_away_interval
+            self.log.warning(
+                "cannot_accept",
+                error="too many connections",
+                visitors=self.places.total,
+                turned_away={reason.name.lower(): count for reason, count in self._turned_away.items()},
+            )
+            self._turned_away.clear()
 
     async def run(self) -> None:
         """Look after all connections, for ever."""

@@ -77,6 +77,7 @@ async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, 
     """
     activity = context.activity
     activity.turned_away += 1
+    context.note_turned_away(reason)
     if activity.turned_away > context.limits.max_turned_away:
         context.counters.limited += 1
         return Outcome.ABORT

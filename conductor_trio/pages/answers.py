@@ -91,13 +91,9 @@ def _failed(status: int, text: str) -> Reply:
 
 def _too_many(text: str) -> Reply:
     """Return the answer to one of too many (RFC 6585 section 4)."""
-    return Reply(
-        status=429,
-        title=HTTPStatus(429).phrase,
-        text=text,
-        advice="Close some of them, or try again later.",
-        fields=((b"Retry-After", b"%d" % BROKEN_RETRY),),
-    )
+    retry = ((b"Retry-After", b"%d" % BROKEN_RETRY),)
+    advice = "Close some of them, or try again later."
+    return Reply(status=429, title=HTTPStatus(429).phrase, text=text, advice=advice, fields=retry)
 
 
 def _starting(since: float) -> Reply:

@@ -183,6 +183,19 @@ async def test_with_few_descriptors_visitors_are_limited_so_that_owners_get_in(r
     assert "Traceback" not in program.err.text
 
 
+async def test_far_too_few_descriptors_are_refused_in_one_line(runtime_dir: Path) -> None:
+    options = ["-c", 'ulimit -n 30; exec "$@"', "sh", *map(str, server_command(runtime_dir))]
+    done = await trio.run_process(["/bin/sh", *options], check=False, capture_stderr=True)
+    assert done.returncode == 1
+    [line] = done.stderr.decode().splitlines()
+    assert "may open 30 files" in line and "LimitNOFILE" in line
+    check = await trio.run_process(
+        ["/bin/sh", *options, "--check"], check=False, capture_stdout=True, capture_stderr=True
+    )
+    assert check.returncode == 1
+    assert "failed   open files" in check.stdout.decode()
+
+
 async def visit(port: int) -> int | None:
     """Return the status of an answer, None where there is none."""
     try:

@@ -103,6 +103,11 @@ class _MessageReader:
         """Bytes received and not yet taken as events."""
         return self._data
 
+    def take_trailing_data(self) -> bytes:
+        """Return the same, and keep it no longer: what comes is not this reader's any more."""
+        data, self._data = self._data, b""
+        return data
+
     @property
     def raw_remaining(self) -> int | None:
         """How many bytes of bare payload come next from the connection; None where bytes must be looked at."""

@@ -79,6 +79,8 @@ MAX_PORT = 65535
 MAX_PASSED_DESCRIPTORS = 253
 #: A pipe that anybody may have (pipe(7)); with the usual 64 KiB, splice(2) is hardly faster than copying.
 MAX_PIPE_SIZE = 1 * MIB
+#: Such pipes at once, of two descriptors each: the kernel allows a user 64 MiB of them (pipe(7)).
+MAX_PIPES = 64
 
 #: Links that are followed on one way (path_resolution(7)).
 MAX_SYMBOLIC_LINKS = 40
@@ -98,6 +100,9 @@ MAX_KEEPALIVE_PROBES = 4
 #: What a UNIX socket holds for its peer: five times the usual default, where the system allows as much, so that an
 #: upload waits less often. Doubled by the kernel for its own use of it (socket(7)). TCP's grow by themselves.
 UNIX_SEND_BUFFER_SIZE = 512 * KIB
+#: What is received for a peer that is slow to take it, though its queue may have less room: below it, the steps
+#: cost more than the memory is worth.
+MIN_ROOM = 4 * KIB
 #: Between attempts to connect to a UNIX socket whose backlog is full, of which no event tells; the last repeats.
 BACKLOG_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08)
 #: One recv() of what nobody wants.
@@ -105,8 +110,13 @@ READ_AWAY_SIZE = 64 * KIB
 #: Between two looks whether last words are delivered, of which no event tells; doubled up to the second.
 DELIVERY_INTERVAL = 0.01
 MAX_DELIVERY_INTERVAL = 0.25
-#: One recv() of ciphertext: four records of the greatest size (RFC 8446 section 5.1).
-TLS_READ_SIZE = 64 * KIB
+#: What OpenSSL is given to encrypt at once: a record of the greatest size (RFC 8446 section 5.1). Its buffers
+#: never shrink, so that one such record is what a connection keeps for either direction.
+TLS_PIECE_SIZE = 16 * KIB
+#: The same, encrypted (section 5.2).
+TLS_RECORD_SIZE = TLS_PIECE_SIZE + 256 + 5
+#: What is encrypted for one send(): four records.
+TLS_SEND_SIZE = 64 * KIB
 
 # Child processes, of both programs.
 
@@ -173,6 +183,9 @@ PING_RESOLUTION = 0.1
 MAX_STYLES = 16
 
 # HTTP/1.1 messages.
+#: How often a head is in memory while it comes in parts, or its request is under way: as it came, as it was read,
+#: and as it goes on.
+HEAD_COPIES = 3
 #: A chunk's size and its extensions, CRLF included, in bytes: as nginx's default for a line of a head.
 MAX_CHUNK_LINE = 4 * KIB
 #: Of a Content-Length: 18 digits are below 2**63, so that every size fits where sizes are counted.

@@ -32,6 +32,7 @@ from conductor_trio.net.listeners import Handler, serve_connections
 from conductor_trio.net.shared_directory import find_shared_directory
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less, needed_descriptors
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
@@ -66,6 +67,8 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     the sessions, remove what was made. On a second one: the same without the grace period. On SIGHUP: start a
     successor.
     """
+    wanted = settings.limits
+    settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
     planes = make_planes(settings, log)
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
@@ -92,6 +95,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             feed.close()
         server = _Server(
             settings=settings,
+            wanted=wanted,
             log=log,
             planes=planes,
             runtime=runtime,
@@ -129,6 +133,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         log=log,
         routes=routes,
         ledger=ledger,
+        holdings=sessions.holdings,
         counters=counters,
         reports=service,
         own_pages=OwnPages(service, routes, limits),
@@ -141,6 +146,7 @@ class _Server:
     """What has been opened, and what is done with it."""
 
     settings: ServerSettings
+    wanted: ServerLimits  # before they were fitted to the descriptors that there are
     log: Logger
     planes: Planes
     runtime: RuntimeDirectory
@@ -172,6 +178,8 @@ class _Server:
         )
         _warn_of_shared(self.log, self.settings, self.runtime)
         _log_start(self.log, self.settings, self.listeners)
+        if is_less(self.settings.limits, self.wanted):
+            _log_few_files(self.log, self.settings.limits, self.wanted)
         notify(f"MAINPID={os.getpid()}", "READY=1")
         async with trio.open_nursery() as sessions:
             sessions.start_soon(self.monitor.run, name="directory monitor")
@@ -217,7 +225,7 @@ class _Server:
         sessions: trio.Nursery,
         serve_client: Handler,
     ) -> None:
-        accept = functools.partial(serve_connections, on_shortage=functools.partial(_log_shortage, self.log))
+        accept = functools.partial(serve_connections, on_shortage=self._note_shortage)
         accept_visitors = functools.partial(accept, task_name="visitor")
         accept_clients = functools.partial(accept, task_name="client")
         for listener in self.listeners.public:
@@ -225,6 +233,10 @@ class _Server:
         control = self.listeners.control.sock
         accepting.start_soon(accept_clients, control, serve_client, sessions, name="accept clients")
         accepting.start_soon(self.state.keep, name="state file")
+
+    def _note_shortage(self, error: OSError) -> None:
+        self.log.warning("cannot_accept", error=error.strerror)
+        self.planes.proxy.places.make_room()
 
     async def _wait_for_end(self, sessions: trio.Nursery) -> Successor | None:
         """Return a server that is ready to take our place, None once a signal tells us to end."""
@@ -304,5 +316,11 @@ def _warn_of_shared(log: Logger, settings: ServerSettings, runtime: RuntimeDirec
             log.warning("open_to_others", path=path, directory=directory)  # who could listen there in our place
 
 
-def _log_shortage(log: Logger, error: OSError) -> None:
-    log.warning("cannot_accept", error=error.strerror)
+def _log_few_files(log: Logger, fitted: ServerLimits, wanted: ServerLimits) -> None:
+    log.warning(
+        "few_open_files",
+        allowed=allowed_descriptors(),
+        needed=needed_descriptors(wanted),
+        max_visitors=fitted.max_visitors,
+        max_sessions=fitted.max_sessions,
+    )

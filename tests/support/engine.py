@@ -515,6 +515,7 @@ async def open_engine(
     broken = [entry for entry in entries if entry["event"] == "visitor_failed"]
     assert planes.counters.internal_errors == 0, broken[0]["exception"]
     assert planes.proxy.exchanges == planes.proxy.activity.tunnels == 0
-    assert planes.proxy.visitors == 0
+    assert planes.proxy.visitors == planes.proxy.places.leaving == planes.proxy.activity.turned_away == 0
+    assert planes.proxy.holdings.total == 0
     assert len(planes.proxy.runtimes) == len(planes.ledger) == 0
     assert TOKEN.decode() not in repr(entries)

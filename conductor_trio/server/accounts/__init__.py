@@ -2,7 +2,9 @@
 
 `fairness` shares the processor between routes, `quotas` bounds the sessions of a user, `throttle` bounds guessing
 of tokens, which the guard of a connection in `guessing` asks, `addresses` says which of them count as one visitor,
-`traffic` counts what goes through a route, `counters` what ``/_conductor/status`` shows.
+`traffic` counts what goes through a route, `counters` what ``/_conductor/status`` shows. `places` counts
+connections by address, `holdings` the bytes that they have us keep in memory by user or address, and `descriptors`
+says how many of all there can be.
 
 May import the sans-IO rooms and `net`. Never here: what is done with what is counted.
 

@@ -8,12 +8,16 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from conductor_trio.server.accounts.places import Place
+
 
 class CancelReason(enum.Enum):
     """Why a visitor's connection was cancelled."""
 
     IDLE = "idle"  #: it waited too long for another request
     DRAINED = "drained"  #: the same, for the short time that is left while the server ends
+    GAVE_WAY = "gave way"  #: it was idle, and others need places
+    GREEDY = "greedy"  #: too much is held in memory for it
     LATE_HEAD = "late head"  #: the rest of a request's head did not come in time
     VISITOR_GONE = "visitor gone"  #: the visitor ended the connection and wants no answer
     SESSION_ENDED = "session ended"  #: the session to which its exchange or tunnel goes is over
@@ -28,6 +32,7 @@ class ConnectionScope:
     """
 
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    place: Place | None = None  #: where it is counted
     #: Called instead when the session is over: a tunnel has last words to pass on.
     finish_tunnel: Callable[[], None] | None = attrs.field(default=None, init=False)
     _reason: CancelReason | None = attrs.field(default=None, init=False)
@@ -49,6 +54,11 @@ class ConnectionScope:
     def clear_deadline(self) -> None:
         """Have no deadline any more."""
         self.scope.deadline = float("inf")
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it was told to give way; then its place is another's."""
+        return self._reason is CancelReason.GAVE_WAY
 
     @property
     def reason(self) -> CancelReason:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 
 import attrs
 import trio
@@ -19,7 +21,9 @@ from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.fairness import Fairness
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.accounts.places import NoPlace, Places
 from conductor_trio.server.accounts.throttle import GuessThrottle
 from conductor_trio.server.proxy.activity import Activity
 from conductor_trio.server.proxy.date import DateMemo
@@ -42,6 +46,7 @@ class ProxyContext:
     log: Logger
     routes: RouteTable
     ledger: Ledger
+    holdings: Holdings
     counters: Counters
     reports: SessionReports
     own_pages: OwnPages
@@ -51,12 +56,15 @@ class ProxyContext:
     runtimes: RouteRuntimes = attrs.field(init=False)
     parked: ParkedRequests = attrs.field(init=False)
     idle: IdleReaper = attrs.field(init=False)
+    places: Places = attrs.field(init=False)
     disconnects: DisconnectMonitor = attrs.field(init=False)
     fairness: Fairness = attrs.field(init=False)
     throttle: GuessThrottle = attrs.field(init=False)
     activity: Activity = attrs.field(factory=Activity, init=False)
     poller: EdgePoller = attrs.field(factory=EdgePoller, init=False)
     date: DateMemo = attrs.field(factory=DateMemo, init=False)
+    _turned_away: Counter[NoPlace] = attrs.field(factory=Counter, init=False)  # since that was told
+    _told_until: float = attrs.field(default=-math.inf, init=False)
     #: For bytes that go from one socket to another between two waits; what cannot go on at once is copied out.
     buffer: SharedBuffer = attrs.field(init=False)
 
@@ -67,20 +75,21 @@ class ProxyContext:
             allowed_origins=frozenset(origin.lower().encode() for origin in settings.allowed_origins)
         )
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        self.runtimes = RouteRuntimes(self.routes, self.ledger, limits, self.poller)
+        self.runtimes = RouteRuntimes(self.routes, self.ledger, self.holdings, limits, self.poller)
         self.parked = ParkedRequests(limits, self.activity.note_change)
         # After the runtimes: a request that wakes finds its session's.
         self.routes.subscribe(self.parked.hear)
         self.idle = IdleReaper(limits)
+        self.places = Places(limits, self.idle)
         self.disconnects = DisconnectMonitor(limits)
         self.fairness = Fairness(limits)
         self.throttle = GuessThrottle(limits)
-        self.buffer = SharedBuffer(limits.splice_size)
+        self.buffer = SharedBuffer(limits.splice_size, limits.max_pipes)
 
     @property
     def visitors(self) -> int:
         """How many connections of visitors there are."""
-        return self.activity.visitors
+        return self.places.total
 
     @property
     def exchanges(self) -> int:
@@ -100,6 +109,20 @@ class ProxyContext:
             "routes_detached": self.routes.detached,
             "requests_parked": self.parked.total,
         }
+
+    def note_turned_away(self, reason: NoPlace) -> None:
+        """Let the operator know now and then that visitors are turned away."""
+        self._turned_away[reason] += 1
+        now = trio.current_time()
+        if now >= self._told_until:
+            self._told_until = now + self.limits.turned_away_interval
+            self.log.warning(
+                "cannot_accept",
+                error="too many connections",
+                visitors=self.places.total,
+                turned_away={reason.name.lower(): count for reason, count in self._turned_away.items()},
+            )
+            self._turned_away.clear()
 
     async def run(self) -> None:
         """Look after all connections, for ever."""

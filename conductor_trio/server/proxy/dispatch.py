@@ -90,6 +90,16 @@ class Dispatcher:
                     ruling = otherwise
             return await self._answer(ruling, request, route, is_complete=is_complete, https=https)
 
+    @property
+    def user(self) -> str | None:
+        """Whose session the request goes to that is under way; None for none, or where that is not known yet."""
+        return None if self._exchange is None else self._exchange.user
+
+    @property
+    def held_size(self) -> int:
+        """About how many bytes are in memory of the request that is under way."""
+        return 0 if self._exchange is None else self._exchange.held_size
+
     def _find_route(self, request: RequestHead) -> Route | None:
         return self._context.proxy.routes.find(request.authority.host) if request.authority else None
 
@@ -130,8 +140,10 @@ class Dispatcher:
                 return await answerer.show(page, request, is_complete=is_complete)
             case SubmitToken():
                 return await self._log_in(request, route, https=https)
+            case SessionSocket() if not context.proxy.runtimes.onlookers.has_room(route):
+                return await answerer.answer(Refusal.TOO_MANY_PAGES, request, is_complete=is_complete)
             case SessionSocket(principal=principal):
-                rest = context.requests.trailing_data
+                rest = context.requests.take_trailing_data()
                 return SessionView(request=request, trailing_data=rest, route=route, principal=principal)
         assert_never(ruling)
 
@@ -150,9 +162,9 @@ class Dispatcher:
         size = len(self._context.requests.trailing_data) + request.size
         if not request.body.is_empty:
             # It stays with the visitor, and so nothing is read that would tell of an abort.
-            return await parked.wait(route.id, size)
+            return await parked.wait(route, size)
         async with self.listener:
-            return await parked.wait(route.id, size)
+            return await parked.wait(route, size)
 
     async def _forward(
         self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from typing import assert_never
 
@@ -15,6 +16,7 @@ from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
 from conductor_trio.server.accounts.fairness import Usage
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Account, Ledger
 from conductor_trio.server.accounts.traffic import Traffic
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
@@ -26,6 +28,21 @@ from conductor_trio.server.routing.states import Cause
 from conductor_trio.server.routing.table import RouteTable
 
 
+def _user_of(route: Route) -> str:
+    """Return whose session it is, as far as that is known."""
+    return route.user or route.id
+
+
+@attrs.define(eq=False)
+class OwnerRuntime:
+    """What the sessions of one user share."""
+
+    user: str
+    max_connections: int
+    sessions: int = 0
+    connections: int = 0  #: exchanges and tunnels
+
+
 @attrs.define(eq=False)
 class RouteRuntime:
     """The way to one session's application, and the exchanges and tunnels that run for it.
@@ -34,6 +51,7 @@ class RouteRuntime:
     """
 
     route_id: str
+    owner: OwnerRuntime
     pool: UpstreamPool
     account: Account
     heads: RouteMemory
@@ -53,17 +71,21 @@ class RouteRuntime:
     @property
     def load(self) -> Load:
         """How much of what the application may have at once it has."""
-        return Load.NORMAL if len(self._connections) < self.max_connections else Load.FULL
+        if len(self._connections) >= self.max_connections or self.owner.connections >= self.owner.max_connections:
+            return Load.FULL
+        return Load.NORMAL
 
     def enter(self, connection: ConnectionScope, principal: Principal) -> None:
         """Have a connection cancelled when the session ends, at once where it has, or the principal's access."""
         self._connections[connection] = principal
+        self.owner.connections += 1
         if not self.is_open:
             connection.cancel(CancelReason.SESSION_ENDED)
 
     def leave(self, connection: ConnectionScope) -> None:
         """Leave a connection alone from now on."""
-        self._connections.pop(connection, None)
+        if self._connections.pop(connection, None) is not None:
+            self.owner.connections -= 1
         if self._unused is not None and not self._connections:
             self._unused.set()
             self._unused = None
@@ -104,18 +126,29 @@ class _Onlooker:
 class Onlookers:
     """Those who look at the pages of sessions, by host name: a page stays when its session's link is lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
+        self._limits = limits
         self._by_host: dict[str, dict[ConnectionScope, _Onlooker]] = {}
+        self._by_user: Counter[str] = Counter()
+
+    def has_room(self, route: Route) -> bool:
+        """Whether another one may look at this session's page."""
+        limits, looking = self._limits, self._by_host.get(route.hosts[0], {})
+        return len(looking) < limits.max_route_pages and self._by_user[_user_of(route)] < limits.max_user_pages
 
     def enter(self, connection: ConnectionScope, route: Route, principal: Principal) -> None:
         """Have a connection cancelled when the host name's session lets the principal in no longer."""
         onlooker = _Onlooker(principal=principal, owner_hash=route.access.owner_hash)
         self._by_host.setdefault(route.hosts[0], {})[connection] = onlooker
+        self._by_user[_user_of(route)] += 1
 
     def leave(self, connection: ConnectionScope, route: Route) -> None:
         """Leave a connection alone from now on."""
         if (onlookers := self._by_host.get(route.hosts[0])) is not None:
             onlookers.pop(connection, None)
+            self._by_user[_user_of(route)] -= 1
+            if not self._by_user[_user_of(route)]:
+                del self._by_user[_user_of(route)]
             if not onlookers:
                 del self._by_host[route.hosts[0]]
 
@@ -130,13 +163,22 @@ class Onlookers:
 class RouteRuntimes:
     """The runtimes of all sessions that are here, by the route's id; kept so by what the route table publishes."""
 
-    def __init__(self, routes: RouteTable, ledger: Ledger, limits: ServerLimits, poller: EdgePoller) -> None:
+    def __init__(
+        self,
+        routes: RouteTable,
+        ledger: Ledger,
+        holdings: Holdings,
+        limits: ServerLimits,
+        poller: EdgePoller,
+    ) -> None:
         self._ledger = ledger
+        self._holdings = holdings
         self._limits = limits
         self._poller = poller
         self._by_id: dict[str, RouteRuntime] = {}
+        self._owners: dict[str, OwnerRuntime] = {}
         self.pool_expiry = PoolExpiry(limits)
-        self.onlookers = Onlookers()
+        self.onlookers = Onlookers(limits)
         self.heads = HeadMemory(secrets.token_bytes(32), limits)
         for route in routes.attached():
             self._open(route)
@@ -174,18 +216,32 @@ class RouteRuntimes:
 
     def _open(self, route: Route) -> None:
         assert route.relay_path is not None, "a session that is here leads somewhere"
+        user = _user_of(route)
         self._by_id[route.id] = RouteRuntime(
             route_id=route.id,
-            pool=UpstreamPool(route.relay_path, self._limits, self.pool_expiry, self._poller),
+            owner=self._open_owner(user),
+            pool=UpstreamPool(
+                route.relay_path, self._limits, self.pool_expiry, self._poller, self._holdings, ("user", user)
+            ),
             account=self._ledger.account(route.id),
-            heads=self.heads.open_route(),
+            heads=self.heads.open_route(user),
             max_connections=self._limits.max_route_connections,
         )
+
+    def _open_owner(self, user: str) -> OwnerRuntime:
+        owner = self._owners.get(user)
+        if owner is None:
+            owner = self._owners[user] = OwnerRuntime(user, self._limits.max_user_connections)
+        owner.sessions += 1
+        return owner
 
     def end(self, route_id: str) -> None:
         """Cancel what runs for a route and forget it, if there is anything."""
         if (runtime := self._by_id.pop(route_id, None)) is not None:
             runtime.close()
+            runtime.owner.sessions -= 1
+            if not runtime.owner.sessions:
+                del self._owners[runtime.owner.user]
             self._ledger.close(route_id)
 
     async def wait_unused(self, route_id: str) -> None:

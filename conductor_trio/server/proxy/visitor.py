@@ -7,16 +7,20 @@ import ssl
 
 import trio
 
+from conductor_trio.access.reasons import Refusal
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.limits.linger import BRIEF_LINGER, LingerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
+from conductor_trio.server.accounts.places import NoPlace, Place
 from conductor_trio.server.proxy.answering import turn_away
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
+
+_REFUSALS = {NoPlace.FULL: Refusal.TOO_MANY_VISITORS, NoPlace.ADDRESS_FULL: Refusal.TOO_MANY_FROM_ADDRESS}
 
 
 async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSLContext | None) -> None:
@@ -28,23 +32,23 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
     stream: Stream = raw
     connection: VisitorConnection | None = None
     limits: LingerLimits = context.limits
-    # Those who are turned away take no place, or one who reads that slowly would have the next turned away.
-    is_admitted = context.activity.visitors < context.limits.max_visitors
-    context.activity.visitors += is_admitted
+    place: Place | NoPlace | None = None
     try:
         try:
             peer = _peer_of(sock, context, is_https=tls is not None)
-            if not is_admitted:
-                limits = BRIEF_LINGER  # there may be any number of them
-                if tls is None:
-                    await turn_away(raw, context)
-                outcome = Outcome.CLOSE
+            place = context.places.take(None if peer.is_trusted else peer.address, sock.fileno())
+            if isinstance(place, NoPlace):
+                limits = BRIEF_LINGER
+                outcome = await _turn_away(raw, place, context, has_tls=tls is not None)
             else:
                 if tls is not None:
                     stream = TlsStream(raw, tls)
                     await _shake_hands(stream, context)
-                connection = VisitorConnection(stream, peer, context)
+                connection = VisitorConnection(stream, peer, context, place)
+                raw.on_held = connection.hold
                 outcome = await connection.run()
+                if connection.gave_way:
+                    limits = BRIEF_LINGER  # somebody has its place already
         except STREAM_LOST as error:
             context.log.debug("visitor_lost", error=type(error).__name__)
             outcome = Outcome.ABORT if isinstance(error, trio.TooSlowError) else Outcome.CLOSE
@@ -58,8 +62,29 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
             await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
         raise
     finally:
-        context.activity.visitors -= is_admitted
         raw.close()
+        match place:
+            case Place():
+                context.places.leave(place, gave_way=connection is not None and connection.gave_way)
+            case NoPlace():
+                context.activity.turned_away -= 1
+
+
+async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, *, has_tls: bool) -> Outcome:
+    """Tell a visitor that there is no place, where that can be said without a handshake, which costs too much.
+
+    Those who are told take no place, or one who reads that slowly would have the next turned away. Of those who
+    are many at once, most are told nothing.
+    """
+    activity = context.activity
+    activity.turned_away += 1
+    context.note_turned_away(reason)
+    if activity.turned_away > context.limits.max_turned_away:
+        context.counters.limited += 1
+        return Outcome.ABORT
+    if not has_tls:
+        await turn_away(raw, _REFUSALS[reason], context)
+    return Outcome.CLOSE
 
 
 def _cut_outcome(connection: VisitorConnection | None) -> Outcome:

@@ -209,11 +209,17 @@ class RouteTable:
                 del self._ended_of_user[route.user]
 
     def _bound_tombstones(self, user: str | None) -> None:
-        """Forget the oldest tombstone where there are too many; one user's do not push out those of others."""
-        own = self._ended_of_user[user]
-        if len(own) > self._limits.max_user_tombstones:
-            self.change(next(iter(own)), Cause.EXPIRED)
-        elif len(self._ended) > self._limits.max_tombstones:
+        """Forget the oldest tombstones where there are too many; one user's do not push out those of others.
+
+        The shares that they have are bounded with them: each is as large as a few tombstones.
+        """
+        limits, own = self._limits, self._ended_of_user[user]
+        shares = sum(len(self._by_id[route_id].access.shares) for route_id in own)
+        while len(own) > limits.max_user_tombstones or (shares > limits.max_user_shares and len(own) > 1):
+            oldest = self._by_id[next(iter(own))]
+            shares -= len(oldest.access.shares)
+            self.change(oldest.id, Cause.EXPIRED)
+        if len(self._ended) > limits.max_tombstones:
             self.change(next(iter(self._ended)), Cause.EXPIRED)
 
     def _publish(self, change: RouteChange) -> None:

@@ -8,6 +8,7 @@ import trio
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.routing.hostnaming import HostNaming
 from conductor_trio.server.routing.table import RouteTable
@@ -28,6 +29,7 @@ class SessionContext:
     counters: Counters
     records: SessionRecords
     links: LinkMonitor
+    holdings: Holdings  #: the data plane's, too
 
     @classmethod
     def make(
@@ -49,6 +51,7 @@ class SessionContext:
             counters=counters,
             records=SessionRecords(routes),
             links=LinkMonitor(settings.limits),
+            holdings=Holdings(settings.limits),
         )
 
     def begin_drain(self) -> None:

@@ -59,8 +59,11 @@ class SessionHost:
             uid = peer_credentials(sock).uid
             channel = ControlChannel(stream, limits)
             try:
-                with self._quotas.admitted(uid):
+                if sock.fileno() >= limits.max_client_descriptor:
+                    raise RegistrationRefused("the gateway has no descriptor left", advice="try again later")
+                with self._quotas.admitted(uid) as admission:
                     owner = Owner(uid=uid, user=await self._look_up(uid))
+                    channel.charge(context.holdings.open(lambda: ("user", owner.user), stream.close))
                     session = Session(
                         context=context,
                         service=self._service,
@@ -68,13 +71,16 @@ class SessionHost:
                         leftovers=self.leftovers,
                         channel=channel,
                         owner=owner,
+                        admission=admission,
                         log=log.bind(user=owner.user),
                     )
                     await session.run(self._sockets)
             except RegistrationRefused as error:
                 context.counters.refused += 1
                 log.info("refused", uid=uid, reason=str(error))
-                await channel.refuse(error)
+                with self._quotas.refusing(uid) as has_time:
+                    if has_time:
+                        await channel.refuse(error)
         except STREAM_LOST:
             context.log.debug("control_channel_lost")
         except ChannelEnded:

@@ -29,6 +29,7 @@ from conductor_trio.log import Logger
 from conductor_trio.net.listeners import OUT_OF_RESOURCES
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.net.unix import connect_unix
+from conductor_trio.server.accounts.quotas import Admission
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, Live, Starting
 from conductor_trio.server.sessions.channel import ControlChannel
@@ -62,6 +63,7 @@ class Session:
     leftovers: Leftovers
     channel: ControlChannel
     owner: Owner
+    admission: Admission
     log: Logger
 
     async def run(self, sockets: str) -> None:
@@ -101,6 +103,7 @@ class Session:
             relay = directory.check_relay(self.owner.uid)
             await self._check_connects(directory)
             with self._registered(registration, directory) as (route, record):
+                self.admission.note_registered()
                 urls = self.context.naming.url_hosts(route.key, self.owner.user)
                 await self.channel.send(Accepted(urls=urls, key=route.key))
                 self.log.info("live", key=route.key, hosts=route.hosts)

@@ -55,6 +55,13 @@ async def show_proof(page: WebSocketConnection, proof: object) -> str:
     return str(await next_with(page, "proof"))
 
 
+LOOK_ON = request(
+    b"GET /_conductor/live HTTP/1.1",
+    b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://app-alice.test\r\n",
+)
+
+
 @asynccontextmanager
 async def open_page(
     engine: Engine, token: bytes = TOKEN, origin: str = "http://app-alice.test"
@@ -164,6 +171,23 @@ async def test_the_owner_alone_sees_at_which_requests_the_application_failed(sho
         assert told["log"][-1]["text"].endswith("; last for GET /thesis.tex")
         async with open_page(engine, LINK_TOKEN) as guest:
             assert (await next_session(guest, lambda told: True))["log"] == []
+
+
+@pytest.mark.parametrize("bound", ["max_route_pages", "max_user_pages"])
+async def test_so_many_look_on_and_no_more(short_tmp: Path, bound: str) -> None:
+    limits = attrs.evolve(LIMITS, **{bound: 2})
+    async with open_engine(short_tmp, Application(OK), limits=limits) as engine:
+        async with open_page(engine), open_page(engine) as second:
+            await next_session(second, lambda told: True)
+            visitor = engine.connect()
+            await visitor.send(LOOK_ON)
+            assert (await visitor.receive_response()).status == 429
+            assert (await ask(visitor, request())).status == 200  # the application is another matter
+        with trio.fail_after(5):
+            while engine.context.activity.tunnels:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        async with open_page(engine) as page:
+            await next_session(page, lambda told: True)
 
 
 async def test_the_owner_shares_revokes_and_stops(short_tmp: Path) -> None:

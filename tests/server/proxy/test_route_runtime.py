@@ -14,6 +14,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import Takeover
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.route_runtime import RouteRuntime, RouteRuntimes
@@ -50,7 +51,7 @@ class Bench:
 
 def make_bench() -> Bench:
     routes, ledger = make_table(LIMITS), Ledger()
-    return Bench(routes, ledger, RouteRuntimes(routes, ledger, LIMITS, EdgePoller()))
+    return Bench(routes, ledger, RouteRuntimes(routes, ledger, Holdings(LIMITS), LIMITS, EdgePoller()))
 
 
 def entered(runtime: RouteRuntime, principal: Principal = OWNER) -> ConnectionScope:
@@ -100,7 +101,7 @@ async def test_those_that_are_there_at_the_begin_have_one() -> None:
     routes = make_table(LIMITS)
     here, gone = routes.register(make_route()), routes.register(make_route(host="gone.test"))
     routes.change(gone.id, Cause.LINK_LOST)
-    runtimes = RouteRuntimes(routes, Ledger(), LIMITS, EdgePoller())
+    runtimes = RouteRuntimes(routes, Ledger(), Holdings(LIMITS), LIMITS, EdgePoller())
     assert runtimes.get(here.id) is not None and runtimes.get(gone.id) is None
 
 

@@ -231,3 +231,27 @@ def test_of_a_user_are_the_sessions_that_are_and_those_expected_back() -> None:
     table.change(lost.id, Cause.LINK_LOST)
     table.change(ended.id, Cause.LEFT)
     assert {route.id for route in table.of_user("alice")} == {live.id, lost.id}
+
+
+def test_the_shares_of_a_user_s_tombstones_have_a_bound_and_others_keep_theirs() -> None:
+    table = make_table(ServerLimits(max_user_shares=5), lambda: 0.0)
+
+    def end(key: str, user: str, shares: int) -> None:
+        route = table.register(make_route(host=f"{key}-{user}.test", user=user, key=key))
+        for number in range(shares):
+            link = hash_token(f"{key}{number}".encode())
+            share = Share(
+                id=f"{number}", label="", created=0, expires=None, link_hash=link, token_hash=link, is_once=False
+            )
+            table.set_access(route.id, table.find(route.hosts[0]).access.with_share(share))  # type: ignore[union-attr]
+        table.change(route.id, Cause.LEFT)
+
+    end("a", "bob", 5)
+    for key, shares in (("a", 3), ("b", 2), ("c", 1), ("d", 0), ("e", 9)):
+        end(key, "alice", shares)
+    there = {route.hosts[0] for host in "abcde" if (route := table.find(f"{host}-alice.test")) is not None}
+    assert there == {"e-alice.test"}
+    end("f", "alice", 2)
+    assert table.find("e-alice.test") is None
+    assert table.find("f-alice.test") is not None
+    assert table.find("a-bob.test") is not None

@@ -15,6 +15,7 @@ from conductor_trio.access.grants import Principal
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_request_head
+from conductor_trio.limits.constants import HEAD_COPIES
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
@@ -53,6 +54,16 @@ class Exchange:
     _principal: Principal
     _pump: RequestPump
     _response: ResponseRelay | None = attrs.field(default=None, init=False)
+
+    @property
+    def user(self) -> str:
+        """Whose session it goes to."""
+        return self._runtime.owner.user
+
+    @property
+    def held_size(self) -> int:
+        """About how many bytes are in memory of its request."""
+        return HEAD_COPIES * self.request.size + self._pump.sent_early
 
     @property
     def has_begun(self) -> bool:
@@ -148,7 +159,7 @@ class Exchange:
             runtime=self._runtime,
             principal=self._principal,
             upstream=upstream,
-            from_visitor=self._context.requests.trailing_data,
+            from_visitor=self._context.requests.take_trailing_data(),
             from_application=response.trailing_data,
         )
 
@@ -171,16 +182,16 @@ class Exchange:
                 failure = ClientDisconnected() if self.has_begun else error
                 nursery.cancel_scope.cancel()
             else:
-                if not self._context.requests.trailing_data:
-                    await self._listener.wait_visitor()
+                await self._listener.wait_visitor()
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_request, name="request pump")
-            try:
-                end = await response.run()
-            except (UpstreamUnavailable, VisitorUnreachable, ResponseTruncated) as error:
-                failure = failure or error
-            nursery.cancel_scope.cancel()
+        with self._listener.holding_request():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(run_request, name="request pump")
+                try:
+                    end = await response.run()
+                except (UpstreamUnavailable, VisitorUnreachable, ResponseTruncated) as error:
+                    failure = failure or error
+                nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
         return took_all, end

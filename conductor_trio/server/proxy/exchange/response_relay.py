@@ -29,6 +29,7 @@ from conductor_trio.http1.rewrite import (
     plan_response_framing,
     switches_as_asked,
 )
+from conductor_trio.net.shared_buffer import SinkLost, wait_sink
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.exchange.failures import ResponseTruncated, VisitorUnreachable
@@ -127,13 +128,19 @@ class ResponseRelay:
         rest = b""
         try:
             if left is None:
-                data = await self._upstream.receive_some(self._proxy.limits.read_size)
+                size = self._proxy.limits.read_size
+                if self._reader.has_begun or self._visitor.is_slow:
+                    # What the visitor does not take stays with the application.
+                    size = await wait_sink(self._visitor, size)
+                data = await self._upstream.receive_some(size)
                 if data:
                     self._reader.receive_data(data)
                     return
                 count = 0
             else:
                 count, rest = await self._proxy.buffer.receive_then_send(self._upstream, self._visitor, left)
+        except SinkLost as error:
+            raise VisitorUnreachable from error
         except STREAM_LOST as error:
             if not self._reader.has_begun or self._request.body.is_empty:
                 raise self._cut("the connection to it was lost") from error

@@ -16,7 +16,7 @@ from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)
 class Tunnel:
     """The connection changed its protocol: what is left to do is to carry bytes both ways.
 
@@ -27,8 +27,14 @@ class Tunnel:
     runtime: RouteRuntime
     principal: Principal
     upstream: SocketStream
-    from_visitor: bytes
+    from_visitor: bytes  #: what came early
     from_application: bytes
+
+    def take_early(self) -> tuple[bytes, bytes]:
+        """Return what came early from either, and keep it no longer."""
+        early = self.from_visitor, self.from_application
+        self.from_visitor = self.from_application = b""
+        return early
 
 
 async def relay_tunnel(
@@ -51,7 +57,7 @@ async def relay_tunnel(
     connection.finish_tunnel = partial(splice.finish, ENDED_SESSION_LINGER)
     runtime.enter(connection, tunnel.principal)
     try:
-        await splice.run(tunnel.from_visitor, tunnel.from_application)
+        await splice.run(*tunnel.take_early())
         # What is sent over a UNIX socket is there already; an application that goes on talking is to notice soon.
         await end_gently(upstream, BRIEF_LINGER)
     finally:

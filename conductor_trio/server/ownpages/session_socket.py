@@ -47,7 +47,7 @@ class _HandshakeStream(trio.abc.Stream):
         fields = b"".join(b"%b: %b\r\n" % (field.name, field.value) for field in request.fields)
         self._unread = b"GET " + request.target + b" HTTP/1.1\r\n" + fields + b"\r\n" + rest
         self._visitor = visitor
-        self._read_size = limits.read_size
+        self._read_size = limits.head_read_size
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if self._unread:

@@ -141,6 +141,11 @@ class BodyReader:
             return None
         return self._left if self._framing is Framing.LENGTH else 1 << 62
 
+    @property
+    def partial_size(self) -> int:
+        """How many bytes are kept here of a line, or of a trailer section, whose end has not come."""
+        return 0 if self._chunked is None else self._chunked.partial_size
+
     def receive_eof(self) -> None:
         """Take note that the peer ended the connection; raises where that cuts the body short."""
         if self._framing is Framing.CLOSE:
@@ -167,6 +172,11 @@ class ChunkedDecoder:
         self._in_trailer = False
         self._searched = 0  # of the trailer section
         self.end: EndOfMessage | None = None
+
+    @property
+    def partial_size(self) -> int:
+        """How many bytes are kept here for the next ones."""
+        return len(self._pending)
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
         """Return the payload in `data`, and what follows its end, or the faulty rest: see `BodyReader`."""

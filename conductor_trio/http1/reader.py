@@ -103,6 +103,11 @@ class _MessageReader:
         """Bytes received and not yet taken as events."""
         return self._data
 
+    @property
+    def partial_size(self) -> int:
+        """How many bytes are in memory here: of a head, or of what frames a body, whose end has not come."""
+        return len(self._data) + (0 if self._body is None else self._body.partial_size)
+
     def take_trailing_data(self) -> bytes:
         """Return the same, and keep it no longer: what comes is not this reader's any more."""
         data, self._data = self._data, b""

@@ -29,9 +29,9 @@ class ServerLimits(LingerLimits):
     idle_timeout: float = 75.0  # between requests of a kept connection: nginx's keepalive_timeout
     body_stall_timeout: float = 300.0  # a request body of which nothing comes
     max_visitors: int = 16384  # connections at once
-    # Of one address, or /64 of IPv6: an eighth of all, which is a campus behind one address, with six for each of
-    # 340 browsers.
-    max_address_visitors: int = 2048
+    # Of one address, or /64 of IPv6: a half of all, for a campus behind one address is many; six for each of 1300
+    # browsers.
+    max_address_visitors: int = 8192
     leaving_share: int = 16  # one in so many connections may be giving way to another
     idle_look_pause: float = 0.1  # after a look at all idle connections that found none to close
     max_turned_away: int = 128  # connections that are being told that there is no place for them

@@ -200,7 +200,7 @@ class SocketStream(Stream):
 
     async def send_from_pipe(self, pipe: int, count: int) -> None:
         """Move that many bytes, which are in the pipe, to the kernel's queue, waiting as `send_all` does."""
-        with self._holding(count):
+        with self.holding(count):
             while count:
                 if not (sent := self.send_from_pipe_nowait(pipe, count)):
                     await self.wait_writable()
@@ -224,15 +224,15 @@ class SocketStream(Stream):
 
     async def _send_rest(self, rest: memoryview) -> None:
         self.is_slow = True
-        with self._holding(len(rest)):
+        with self.holding(len(rest)):
             while rest:
                 await self.wait_writable()
                 rest = rest[self.send_nowait(rest) :]
 
     @contextlib.contextmanager
-    def _holding(self, count: int) -> Iterator[None]:
-        """Have it known that so many bytes wait here within."""
-        if (on_held := self.on_held) is None:
+    def holding(self, count: int) -> Iterator[None]:
+        """Have it known within that so many bytes are in memory for this connection."""
+        if (on_held := self.on_held) is None or not count:
             yield
             return
         on_held(count)

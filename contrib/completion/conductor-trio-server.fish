@@ -67,7 +67,7 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ma
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-user-sessions -x -d 'sessions of one user at once (default 1024)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-user-new-sessions -x -d 'new sessions of one user within a minute (default 1200)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-visitors -x -d 'visitors\' connections at once (default 16384)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-address-visitors -x -d 'visitors\' connections from one address at once (default 2048)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-address-visitors -x -d 'visitors\' connections from one address at once (default 8192)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-route-connections -x -d 'requests and tunnels of one session at once (default 4096)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-route-held -l max-route-parked -x -d 'requests that wait for one session whose link was lost (default 256)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l lost-timeout -l detached-timeout -x -d 'how long the name of a session is kept whose link was lost (default 60)'

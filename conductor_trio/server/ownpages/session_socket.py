@@ -51,7 +51,7 @@ class _HandshakeStream(trio.abc.Stream):
     def __init__(self, visitor: Stream, request: RequestHead, rest: bytes, limits: ServerLimits) -> None:
         self._unread = format_handshake(request) + rest
         self._visitor = visitor
-        self._read_size = limits.read_size
+        self._read_size = limits.head_read_size
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if self._unread:

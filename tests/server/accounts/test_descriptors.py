@@ -25,7 +25,7 @@ def test_where_there_are_enough_all_stays_as_wanted() -> None:
     fitted = fit_limits(LIMITS, needed_descriptors(LIMITS))
     assert not is_less(fitted, LIMITS)
     assert (fitted.max_visitors, fitted.max_sessions) == (LIMITS.max_visitors, LIMITS.max_sessions)
-    assert (fitted.max_address_visitors, fitted.max_user_sessions) == (2048, 1024)
+    assert (fitted.max_address_visitors, fitted.max_user_sessions) == (8192, 1024)
 
 
 @given(

@@ -264,3 +264,47 @@ async def test_what_comes_early_in_a_tunnel_is_not_kept_for_its_life(short_tmp: 
         await rest()
         assert engine.context.holdings.total == 0
         engine.end_session()
+
+
+@pytest.mark.parametrize("what", ["head", "trailer"])
+async def test_what_an_application_does_not_end_is_charged_to_its_user(short_tmp: Path, what: str) -> None:
+    limits = ServerLimits(max_account_held=25_000)
+    beginnings = {
+        "head": b"HTTP/1.1 200 OK\r\nA: " + b"a" * 10_000,
+        "trailer": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: " + b"a" * 10_000,
+    }
+
+    async def begin(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        await connection.send_all(beginnings[what])
+        await connection.receive_to_end()
+
+    async with open_engine(short_tmp, begin, limits=limits) as engine:
+        holdings = engine.context.holdings
+        for count in (1, 2):
+            await engine.connect().send(request())
+            await rest()
+            assert holdings.size_of(("user", engine.route.user)) >= count * 10_000
+        await engine.connect().send(request())
+        with trio.fail_after(10):
+            while not holdings.closed:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        await rest()
+        assert holdings.total <= limits.max_account_held
+        engine.end_session()
+
+
+async def test_a_trailer_that_a_visitor_does_not_end_is_charged_to_the_session_s_user(short_tmp: Path) -> None:
+    async def take(connection: OriginConnection) -> None:
+        await connection.receive_to_end()
+
+    async with open_engine(short_tmp, take) as engine:
+        visitor = engine.connect()
+        await visitor.send(request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked\r\n"))
+        await engine.origin.wait_connections(1)
+        await rest()
+        before = engine.context.holdings.total
+        await visitor.send(b"0\r\nA: " + b"a" * 10_000)
+        await rest()
+        assert engine.context.holdings.total >= before + 10_000
+        visitor.reset()

@@ -91,7 +91,7 @@ class RequestPump:
                     if takes:
                         # What the application does not take stays with the visitor.
                         takes, size = await self._wait_upstream(upstream, size)
-                    with self._visitor_in_time():
+                    with self._visitor_in_time(), upstream.holding(requests.partial_size):
                         data = await self._context.visitor.receive_some(size)
                     if not data:  # the request is cut short, and so must it look to the application
                         raise ClientDisconnected

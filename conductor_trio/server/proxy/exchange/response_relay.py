@@ -132,7 +132,11 @@ class ResponseRelay:
                 if self._reader.has_begun or self._visitor.is_slow:
                     # What the visitor does not take stays with the application.
                     size = await wait_sink(self._visitor, size)
-                data = await self._upstream.receive_some(size)
+                if self._reader.has_begun:  # perhaps with half a head, or half of what frames a chunk
+                    with self._upstream.holding(self._reader.partial_size):
+                        data = await self._upstream.receive_some(size)
+                else:
+                    data = await self._upstream.receive_some(size)
                 if data:
                     self._reader.receive_data(data)
                     return

@@ -110,6 +110,8 @@ class FakeServer:
         self.relay_failures: list[Exception] = []  # of the next relays
         self.ends_at_failures = False  # the server has gone, and that is why
         self.relays: set[str] = set()  # that stand
+        self.admitted: list[str] = []  # relays that were opened to the server
+        self.takes_long = False  # to open a relay to the server: for ever
         self.transport_lost = trio.Event()
         self._channels: list[Channel] = []
         self._send, self._receive = trio.open_memory_channel[Channel](1000)
@@ -165,6 +167,11 @@ class _FakeTransport(Transport):
 
     async def connect_control(self) -> MemoryStream:
         return await self._server.open_channel()
+
+    async def admit_server(self, path: str) -> None:
+        self._server.admitted.append(path)
+        if self._server.takes_long:
+            await trio.sleep_forever()
 
     @contextlib.asynccontextmanager
     async def open_relay(self, path: str) -> AsyncIterator[None]:

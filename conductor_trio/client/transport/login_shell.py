@@ -71,6 +71,7 @@ async def _start(ssh: Sequence[str], host: str, command: str, stdout: int, stder
             stdin=stdin,
             stdout=out,
             stderr=err,
+            cwd="/",  # whatever has become of ours
             start_new_session=True,  # out of reach of a terminal's signals
         )
 

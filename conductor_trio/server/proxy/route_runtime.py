@@ -38,7 +38,7 @@ class RouteRuntime:
     heads: RouteMemory
     max_connections: int
     failing_since: float | None = None  #: Unix time, while the application does not answer
-    is_open: bool = True
+    ended_as: CancelReason | None = None  #: how its session ended, once that has
     traffic: Traffic = attrs.field(init=False)  #: the account's
     usage: Usage = attrs.field(init=False)  #: the account's
     _connections: dict[ConnectionScope, str] = attrs.field(init=False)  # the account's
@@ -57,8 +57,8 @@ class RouteRuntime:
     def enter(self, connection: ConnectionScope, principal: Principal) -> None:
         """Have a connection cancelled when the session ends, at once where it has, or the principal's access."""
         self._connections[connection] = principal
-        if not self.is_open:
-            connection.cancel(CancelReason.SESSION_ENDED)
+        if self.ended_as is not None:
+            connection.cancel(self.ended_as)
 
     def leave(self, connection: ConnectionScope) -> None:
         """Leave a connection alone from now on."""
@@ -67,14 +67,14 @@ class RouteRuntime:
             self._unused.set()
             self._unused = None
 
-    def close(self) -> None:
-        """Cancel every exchange and tunnel, close the kept connections, forget heads: the session is over.
+    def close(self, reason: CancelReason) -> None:
+        """End every exchange and tunnel, close the kept connections, forget heads: the session is over.
 
         Whatever else is remembered for this route, and may not outlive it, goes here.
         """
-        self.is_open = False
-        for connection in self._connections:
-            connection.cancel(CancelReason.SESSION_ENDED)
+        self.ended_as = reason
+        for connection in list(self._connections):
+            connection.cancel(reason)
         self.pool.close()
         self.heads.close()
 
@@ -159,14 +159,16 @@ class RouteRuntimes:
                 self.onlookers.end_access(route)
             case RouteChanged(route=route, before=before):
                 if not route.is_attached:
-                    self.end(route.id)
+                    # That of a client which cannot come back, and so not leave, may as well be lost.
+                    has_left = route.has_ended and route.is_resumable
+                    self.end(route.id, CancelReason.SESSION_ENDED if has_left else CancelReason.LINK_LOST)
                 elif route.access != before.access and (runtime := self._by_id.get(route.id)) is not None:
                     runtime.end_access(route.access, before.access.owner_hash)
                 self.onlookers.end_access(route)
             case RouteDown(route=route, cause=cause):
                 # What runs over a relay socket that a predecessor lends may go on until that one has ended.
                 if not (route.is_borrowed and cause is Cause.REPLACED):
-                    self.end(route.id)
+                    self.end(route.id, CancelReason.LINK_LOST)
             case _:
                 assert_never(change)
 
@@ -180,10 +182,10 @@ class RouteRuntimes:
             max_connections=self._limits.max_route_connections,
         )
 
-    def end(self, route_id: str) -> None:
-        """Cancel what runs for a route and forget it, if there is anything."""
+    def end(self, route_id: str, reason: CancelReason) -> None:
+        """End what runs for a route and forget it, if there is anything."""
         if (runtime := self._by_id.pop(route_id, None)) is not None:
-            runtime.close()
+            runtime.close(reason)
             self._ledger.close(route_id)
 
     async def wait_unused(self, route_id: str) -> None:

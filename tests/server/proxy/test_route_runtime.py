@@ -66,23 +66,32 @@ ENDS: dict[str, Callable[[Bench, Route], None]] = {
     "its link is lost": lambda bench, route: bench.routes.change(route.id, Cause.LINK_LOST),
     "its client leaves": lambda bench, route: bench.routes.change(route.id, Cause.LEFT),
     "another one takes its name": _replace,
-    "it is ended": lambda bench, route: bench.runtimes.end(route.id),
+    "it is ended": lambda bench, route: bench.runtimes.end(route.id, CancelReason.LINK_LOST),
 }
 
 
-@pytest.mark.parametrize("how", ENDS)
-async def test_what_runs_for_a_session_ends_with_it(how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "is_resumable", "reason"),
+    [
+        ("its link is lost", True, CancelReason.LINK_LOST),
+        ("its client leaves", True, CancelReason.SESSION_ENDED),
+        ("its client leaves", False, CancelReason.LINK_LOST),  # of which nobody can tell
+        ("another one takes its name", True, CancelReason.LINK_LOST),
+        ("it is ended", True, CancelReason.LINK_LOST),
+    ],
+)
+async def test_what_runs_for_a_session_ends_with_it(how: str, is_resumable: bool, reason: CancelReason) -> None:
     bench = make_bench()
-    route = make_route(is_resumable=True)
+    route = make_route(is_resumable=is_resumable)
     runtime = bench.register(route)
     connection = entered(runtime)
     other = entered(bench.register(make_route(host="other.test")))
     ENDS[how](bench, route)
-    assert reason_of(connection) is CancelReason.SESSION_ENDED
-    assert bench.runtimes.get(route.id) is None and not runtime.is_open
+    assert reason_of(connection) is reason
+    assert bench.runtimes.get(route.id) is None and runtime.ended_as is reason
     assert reason_of(other) is None
     late = entered(runtime)  # who had it in hand already
-    assert reason_of(late) is CancelReason.SESSION_ENDED
+    assert reason_of(late) is reason
     assert len(bench.ledger) == len(bench.runtimes)
 
 
@@ -119,9 +128,9 @@ async def test_what_runs_over_a_borrowed_socket_may_go_on_until_it_is_ended() ->
     connection = entered(bench.register(lent))
     assert bench.register(make_route()) is not bench.runtimes.get(lent.id)
     assert reason_of(connection) is None
-    bench.runtimes.end(lent.id)
-    assert reason_of(connection) is CancelReason.SESSION_ENDED
-    bench.runtimes.end(lent.id)  # again does nothing
+    bench.runtimes.end(lent.id, CancelReason.LINK_LOST)
+    assert reason_of(connection) is CancelReason.LINK_LOST
+    bench.runtimes.end(lent.id, CancelReason.LINK_LOST)  # again does nothing
 
 
 async def test_whoever_waits_for_the_last_connection_hears_of_its_end() -> None:

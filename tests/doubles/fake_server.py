@@ -110,6 +110,7 @@ class FakeServer:
         self.relay_failures: list[Exception] = []  # of the next relays
         self.ends_at_failures = False  # the server has gone, and that is why
         self.relays: set[str] = set()  # that stand
+        self.finished = 0  # how many transports were to pass on what was under way
         self.transport_lost = trio.Event()
         self._channels: list[Channel] = []
         self._send, self._receive = trio.open_memory_channel[Channel](1000)
@@ -165,6 +166,9 @@ class _FakeTransport(Transport):
 
     async def connect_control(self) -> MemoryStream:
         return await self._server.open_channel()
+
+    async def finish(self, hurry: trio.Event) -> None:
+        self._server.finished += 1
 
     @contextlib.asynccontextmanager
     async def open_relay(self, path: str) -> AsyncIterator[None]:

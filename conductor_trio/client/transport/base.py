@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
 
+import trio
+
 from conductor_trio.errors import ConductorError, TransportError
 from conductor_trio.net.stream import Stream
 
@@ -33,6 +35,12 @@ class Transport(ABC):
     @abstractmethod
     def open_relay(self, path: str) -> AbstractAsyncContextManager[None]:
         """Within, connections to `path` on the server's host go to the application; raises `TransportError`."""
+
+    async def finish(self, hurry: trio.Event) -> None:
+        """Wait until the application's last words have been passed on through the relays that stood.
+
+        For `ended_session_timeout` at most, or until `hurry`; cancelled or not. Afterwards it is of no more use.
+        """
 
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
         """Return the error that tells the user most, which may be the same.

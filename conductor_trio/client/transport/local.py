@@ -6,14 +6,17 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 
+import attrs
 import trio
 
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.transport.base import ServerAway, Transport
 from conductor_trio.errors import StartError, TransportError, UpstreamUnavailable
+from conductor_trio.net.grace import open_grace
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
-from conductor_trio.net.relay import relay
+from conductor_trio.net.relay import Relays
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
@@ -23,14 +26,38 @@ _log = logging.getLogger(__name__)
 _RELAY_MODE = 0o660  # the control channel's contract
 
 
+@attrs.define(eq=False)
+class _Connections:
+    """The nursery of all relayed connections, which no cancellation but our own reaches: they have last words."""
+
+    over: trio.Event = attrs.field(factory=trio.Event, init=False)  # there are to be no more
+    gone: trio.Event = attrs.field(factory=trio.Event, init=False)  # there are none any more
+    nursery: trio.Nursery | None = attrs.field(default=None, init=False)
+
+    async def hold(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Hold it open until it is over."""
+        async with trio.open_nursery() as self.nursery:
+            self.nursery.cancel_scope.shield = True  # until `cut`, which whoever runs this calls
+            task_status.started()
+            await self.over.wait()
+        self.gone.set()
+
+    def cut(self) -> None:
+        """Cut those that are there."""
+        self.over.set()
+        if self.nursery is not None:
+            self.nursery.cancel_scope.cancel()
+
+
 class LocalTransport(Transport):
     """The transport to a server on this host."""
 
-    def __init__(self, settings: ClientSettings, local_socket: str) -> None:
+    def __init__(self, settings: ClientSettings, local_socket: str, connections: _Connections) -> None:
         self._path = settings.server.path
         self._local_socket = local_socket
         self._limits = settings.limits
         self._connect_timeout = settings.limits.unix_connect_timeout
+        self._connections = connections
         self._buffer = SharedBuffer(settings.limits.splice_size)
 
     async def connect_control(self) -> SocketStream:
@@ -52,15 +79,31 @@ class LocalTransport(Transport):
                 listener = stack.enter_context(open_unix_listener(path, _RELAY_MODE))
             except StartError as error:
                 raise TransportError(f"the relay socket cannot be made: {error}") from error
+            relays = Relays(self._limits, self._buffer)
+            stack.callback(relays.finish)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._serve, listener, nursery, name="local transport: relay socket")
+                nursery.start_soon(self._serve, listener, relays, name="local transport: relay socket")
                 yield
                 nursery.cancel_scope.cancel()
 
-    async def _serve(self, listener: socket.socket, nursery: trio.Nursery) -> None:
-        await serve_connections(listener, self._connect_through, nursery, on_shortage=_log_shortage)
+    async def finish(self, hurry: trio.Event) -> None:
+        """Wait until the relays, which have been told to finish, have passed on what was under way."""
+        async with open_grace(self._limits.ended_session_timeout, hurry):
+            self._connections.over.set()
+            await self._connections.gone.wait()
 
-    async def _connect_through(self, sock: socket.socket) -> None:
+    async def _serve(self, listener: socket.socket, relays: Relays) -> None:
+        assert self._connections.nursery is not None
+        connect_through = partial(self._connect_through, relays)
+        await serve_connections(
+            listener,
+            connect_through,
+            self._connections.nursery,
+            on_shortage=_log_shortage,
+            task_name="relayed connection",
+        )
+
+    async def _connect_through(self, relays: Relays, sock: socket.socket) -> None:
         """Splice one connection with a new one to the application; closed at once where that is not there."""
         with contextlib.closing(SocketStream(sock)) as visitor:
             try:
@@ -69,7 +112,7 @@ class LocalTransport(Transport):
                 _log.debug("the application does not accept a connection: %s", error)
                 return
             with contextlib.closing(application):
-                await relay(visitor, application, self._buffer, self._limits)
+                await relays.run(visitor, application)
 
 
 def _log_shortage(error: OSError) -> None:
@@ -78,5 +121,11 @@ def _log_shortage(error: OSError) -> None:
 
 @contextlib.asynccontextmanager
 async def open_local(settings: ClientSettings, local_socket: str) -> AsyncIterator[LocalTransport]:
-    """Give the transport; there is nothing to open before the control socket."""
-    yield LocalTransport(settings, local_socket)
+    """Give the transport; there is nothing to open before the control socket. On leaving, no relay is left."""
+    connections = _Connections()
+    async with trio.open_nursery() as nursery:
+        try:
+            await nursery.start(connections.hold, name="local transport: connections")
+            yield LocalTransport(settings, local_socket, connections)
+        finally:
+            connections.cut()

@@ -37,6 +37,7 @@ from conductor_trio.client.transport.ssh_command import (
 from conductor_trio.client.transport.ssh_errors import explain_channel_refused, find_reason, is_channel_refused
 from conductor_trio.client.transport.ssh_log import SshLog
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, UpstreamUnavailable
+from conductor_trio.net.grace import open_grace
 from conductor_trio.net.process import end_process, open_pipe
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
@@ -136,6 +137,13 @@ class SshTransport(Transport):
         finally:
             # Nobody waits for it: the next relay may be wanted meanwhile, and the end of ssh ends it, too.
             self._nursery.start_soon(self._stop_listening, path, name="ssh: cancel a forward")
+
+    async def finish(self, hurry: trio.Event) -> None:
+        """Have ssh end by itself once all that goes through it has ended, with what was under way."""
+        async with open_grace(self._limits.ended_session_timeout, hurry):
+            # That is what it does without a shell of its own, and when it has been told to take no more commands.
+            await self._run_ssh(["-O", "stop", "--", self._host])
+            await self._process.wait()
 
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
         """Return the error that tells the user most about a failure, given what ssh said."""

@@ -39,6 +39,8 @@ class RouteRuntime:
     max_connections: int
     failing_since: float | None = None  #: Unix time, while the application does not answer
     ended_as: CancelReason | None = None  #: how its session ended, once that has
+    #: The route of a predecessor's session, whose client has another one here by now; its connections go on.
+    lent_as: Route | None = None
     traffic: Traffic = attrs.field(init=False)  #: the account's
     usage: Usage = attrs.field(init=False)  #: the account's
     _connections: dict[ConnectionScope, str] = attrs.field(init=False)  # the account's
@@ -133,6 +135,7 @@ class RouteRuntimes:
         self._ledger = ledger
         self._limits = limits
         self._by_id: dict[str, RouteRuntime] = {}
+        self._lent: dict[str, RouteRuntime] = {}  # by host name; see `RouteRuntime.lent_as`
         self.pool_expiry = PoolExpiry(limits)
         self.onlookers = Onlookers()
         self.heads = HeadMemory(secrets.token_bytes(32), limits)
@@ -156,19 +159,23 @@ class RouteRuntimes:
             case RouteUp(route=route):
                 if route.is_attached:
                     self._open(route)
+                self._end_lent_access(route)
                 self.onlookers.end_access(route)
             case RouteChanged(route=route, before=before):
                 if not route.is_attached:
                     # That of a client which cannot come back, and so not leave, may as well be lost.
                     has_left = route.has_ended and route.is_resumable
-                    self.end(route.id, CancelReason.SESSION_ENDED if has_left else CancelReason.LINK_LOST)
+                    self._end_all(route, CancelReason.SESSION_ENDED if has_left else CancelReason.LINK_LOST)
                 elif route.access != before.access and (runtime := self._by_id.get(route.id)) is not None:
                     runtime.end_access(route.access, before.access.owner_hash)
+                self._end_lent_access(route)
                 self.onlookers.end_access(route)
             case RouteDown(route=route, cause=cause):
                 # What runs over a relay socket that a predecessor lends may go on until that one has ended.
-                if not (route.is_borrowed and cause is Cause.REPLACED):
-                    self.end(route.id, CancelReason.LINK_LOST)
+                if route.is_borrowed and cause is Cause.REPLACED:
+                    self._keep_lent(route)
+                else:
+                    self._end_all(route, CancelReason.LINK_LOST)
             case _:
                 assert_never(change)
 
@@ -182,9 +189,28 @@ class RouteRuntimes:
             max_connections=self._limits.max_route_connections,
         )
 
+    def _keep_lent(self, route: Route) -> None:
+        if (runtime := self._by_id.get(route.id)) is not None:
+            runtime.lent_as = route
+            self._lent |= dict.fromkeys(route.hosts, runtime)
+
+    def _end_lent_access(self, route: Route) -> None:
+        for host in route.hosts:
+            if (runtime := self._lent.get(host)) is not None and runtime.lent_as is not None:
+                runtime.end_access(route.access, runtime.lent_as.access.owner_hash)
+
+    def _end_all(self, route: Route, reason: CancelReason) -> None:
+        """End what runs for a route, over a predecessor's relay socket as well."""
+        self.end(route.id, reason)
+        for host in route.hosts:
+            if (runtime := self._lent.get(host)) is not None:
+                self.end(runtime.route_id, reason)
+
     def end(self, route_id: str, reason: CancelReason) -> None:
         """End what runs for a route and forget it, if there is anything."""
         if (runtime := self._by_id.pop(route_id, None)) is not None:
+            for host in runtime.lent_as.hosts if runtime.lent_as is not None else ():
+                self._lent.pop(host, None)
             runtime.close(reason)
             self._ledger.close(route_id)
 

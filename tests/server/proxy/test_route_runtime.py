@@ -133,6 +133,46 @@ async def test_what_runs_over_a_borrowed_socket_may_go_on_until_it_is_ended() ->
     bench.runtimes.end(lent.id, CancelReason.LINK_LOST)  # again does nothing
 
 
+def _revoke(bench: Bench, moved: Route) -> None:
+    bench.routes.set_access(moved.id, moved.access.without([FRIEND]))
+
+
+def _take_over(bench: Bench, moved: Route) -> None:
+    bench.routes.register(make_route(is_resumable=True), Takeover.ANY)
+
+
+@pytest.mark.parametrize(
+    ("what", "of_friend", "of_owner"),
+    [
+        (_revoke, CancelReason.ACCESS_ENDED, None),
+        (_replace, CancelReason.LINK_LOST, CancelReason.LINK_LOST),
+        (_take_over, CancelReason.LINK_LOST, CancelReason.LINK_LOST),
+        (ENDS["its client leaves"], CancelReason.SESSION_ENDED, CancelReason.SESSION_ENDED),
+        (ENDS["its link is lost"], CancelReason.LINK_LOST, CancelReason.LINK_LOST),
+    ],
+)
+async def test_what_runs_over_a_borrowed_socket_is_that_of_the_session_that_has_moved(
+    what: Callable[[Bench, Route], None], of_friend: CancelReason | None, of_owner: CancelReason | None
+) -> None:
+    bench = make_bench()
+    lent = attrs.evolve(make_route(is_resumable=True, shares=(make_share(),)), is_borrowed=True)
+    runtime = bench.register(lent)
+    owner, friend = entered(runtime), entered(runtime, FRIEND)
+    moved = bench.routes.register(make_route(is_resumable=True))
+    assert reason_of(owner) is reason_of(friend) is None
+    what(bench, moved)
+    assert (reason_of(friend), reason_of(owner)) == (of_friend, of_owner)
+    bench.runtimes.end(lent.id, CancelReason.LINK_LOST)
+    assert len(bench.ledger) == len(bench.runtimes)
+
+
+async def test_a_borrowed_session_that_another_client_takes_over_ends() -> None:
+    bench = make_bench()
+    connection = entered(bench.register(attrs.evolve(make_route(is_resumable=True), is_borrowed=True)))
+    bench.routes.register(make_route(is_resumable=True), Takeover.ANY)
+    assert reason_of(connection) is CancelReason.LINK_LOST
+
+
 async def test_whoever_waits_for_the_last_connection_hears_of_its_end() -> None:
     bench = make_bench()
     route = make_route()

@@ -450,18 +450,25 @@ class Engine:
         token: bytes,
         *,
         is_resumable: bool = False,
+        cause: Cause | None = None,
         state: SessionState | None = None,
     ) -> Iterator[Route]:
         """Hold another user's session while the block runs; then its client has left, or lost its link."""
         route = self.routes.register(
             make_route(
-                host=host, user="bob", key=host.partition("-")[0], token=token, state=state, relay_path=path
+                host=host,
+                user="bob",
+                key=host.partition("-")[0],
+                token=token,
+                state=state,
+                relay_path=path,
+                is_resumable=is_resumable,
             )
         )
         try:
             yield route
         finally:
-            self.routes.change(route.id, Cause.LINK_LOST if is_resumable else Cause.LEFT)
+            self.routes.change(route.id, cause or (Cause.LINK_LOST if is_resumable else Cause.LEFT))
 
 
 def make_log(entries: list[Mapping[str, Any]]) -> Any:

@@ -387,7 +387,7 @@ class World:
     def lose(self, guest: Guest, *, keeps: bool = False) -> None:
         """The application, or with its route the way to it, is lost in the middle."""
         if guest.tunnel is not None:
-            guest.is_over = True
+            guest.is_over, guest.tunnel.route_id = True, ""
         elif (sent := guest.current) is not None:
             if sent.manner == "half":
                 self.answer(guest, Expected(status=200, body=sent.label[:4].encode(), is_cut=True))
@@ -576,7 +576,6 @@ class World:
             for guest, _ in users:
                 if guest.tunnel is not None:  # all has been said; an answer that is under way still comes
                     self.lose(guest)
-                    guest.tunnel.route_id = ""
             return
         app.tokens.append(b"%b-token-%d" % (app.name.encode(), len(app.tokens)))
         app.route = contextlib.ExitStack()
@@ -596,8 +595,6 @@ class World:
         self.engine.routes.set_access(app.route_id, Access(owner_hash=hash_token(app.tokens[-1])))
         for guest in users:
             self.lose(guest)
-            if guest.tunnel is not None:
-                guest.tunnel.route_id = ""
 
     async def drain(self) -> None:
         """The server ends: it lets nobody wait for another request."""

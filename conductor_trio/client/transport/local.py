@@ -30,6 +30,7 @@ _RELAY_MODE = 0o660  # the control channel's contract
 class _Connections:
     """The nursery of all relayed connections, which no cancellation but our own reaches: they have last words."""
 
+    _last_words_timeout: float
     over: trio.Event = attrs.field(factory=trio.Event, init=False)  # there are to be no more
     gone: trio.Event = attrs.field(factory=trio.Event, init=False)  # there are none any more
     nursery: trio.Nursery | None = attrs.field(default=None, init=False)
@@ -40,6 +41,7 @@ class _Connections:
             self.nursery.cancel_scope.shield = True  # until `cut`, which whoever runs this calls
             task_status.started()
             await self.over.wait()
+            self.nursery.cancel_scope.deadline = trio.current_time() + self._last_words_timeout
         self.gone.set()
 
     def cut(self) -> None:
@@ -122,7 +124,7 @@ def _log_shortage(error: OSError) -> None:
 @contextlib.asynccontextmanager
 async def open_local(settings: ClientSettings, local_socket: str) -> AsyncIterator[LocalTransport]:
     """Give the transport; there is nothing to open before the control socket. On leaving, no relay is left."""
-    connections = _Connections()
+    connections = _Connections(settings.limits.ended_session_timeout)
     async with trio.open_nursery() as nursery:
         try:
             await nursery.start(connections.hold, name="local transport: connections")

@@ -70,34 +70,34 @@ async def test_a_socket_that_is_ours_alone_is_linked_to(short_tmp: Path, monkeyp
         assert os.readlink(short_tmp / "a") == str(short_tmp / "app.sock")
 
 
-@contextlib.asynccontextmanager
-async def open_relayed(directory: Path) -> AsyncIterator[tuple[RelayTarget, trio.CancelScope]]:
-    """Give the target for an application in a directory that others may write to, and the scope of its run."""
-    scope = trio.CancelScope()
-
-    async def run(target: RelayTarget) -> None:
-        with scope:
-            await target.run()
-
+def make_shared(directory: Path) -> Path:
+    """Make a directory in which others may put sockets, and return its path."""
     directory.chmod(0o755)
     (shared := directory / "shared").mkdir()
     shared.chmod(0o1777)
+    return shared
+
+
+@contextlib.asynccontextmanager
+async def open_relayed(directory: Path, shared: Path) -> AsyncIterator[RelayTarget]:
+    """Run the target, at ``a``, for an application where others could listen, too."""
     with open_application_socket(str(shared / "app"), None) as application:
         async with (
             open_relay_target(str(directory / "a"), application, ClientLimits()) as target,
             trio.open_nursery() as nursery,
         ):
-            nursery.start_soon(run, target)
+            nursery.start_soon(target.run)
             with trio.fail_after(20):
-                yield target, scope
+                yield target
             nursery.cancel_scope.cancel()
 
 
 async def test_where_others_could_listen_connections_go_through_us(short_tmp: Path) -> None:
-    async with open_relayed(short_tmp) as (target, _):
+    shared = make_shared(short_tmp)
+    async with open_relayed(short_tmp, shared) as target:
         target.stand_in()
         assert await ask(str(short_tmp / "a"), b"too early") == b""
-        async with open_upper(short_tmp / "shared" / "app"):
+        async with open_upper(shared / "app"):
             target.lead_on()
             assert await ask(str(short_tmp / "a"), b"now") == b"NOW"
     assert not (short_tmp / "a").exists()
@@ -105,17 +105,20 @@ async def test_where_others_could_listen_connections_go_through_us(short_tmp: Pa
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
 async def test_what_is_under_way_there_arrives_although_it_finishes(short_tmp: Path, is_cancelled: bool) -> None:
-    words = b"w" * 1_000_000
-    async with open_relayed(short_tmp) as (target, scope), open_upper(short_tmp / "shared" / "app"):
-        with contextlib.closing(await connect_unix(str(short_tmp / "a"), connect_timeout=5)) as visitor:
-            await visitor.send_all(words)
-            await visitor.send_eof()
-            await wait_all_tasks_blocked()
-            if is_cancelled:
-                scope.cancel()
+    words, shared = b"w" * 1_000_000, make_shared(short_tmp)
+    async with open_upper(shared / "app"):
+        with trio.CancelScope() as scope:
+            async with open_relayed(short_tmp, shared) as target:
+                visitor = await connect_unix(str(short_tmp / "a"), connect_timeout=5)
+                await visitor.send_all(words)
+                await visitor.send_eof()
                 await wait_all_tasks_blocked()
-            target.finish()
-            await wait_all_tasks_blocked()
-            with pytest.raises(ConnectionRefusedError):
-                connect(short_tmp / "a")
-            assert await read_all(visitor) == words.upper()
+                if is_cancelled:
+                    scope.cancel()
+                with trio.CancelScope(shield=True), contextlib.closing(visitor):
+                    await wait_all_tasks_blocked()
+                    target.finish()
+                    await wait_all_tasks_blocked()
+                    with pytest.raises(ConnectionRefusedError):
+                        connect(short_tmp / "a")
+                    assert await read_all(visitor) == words.upper()

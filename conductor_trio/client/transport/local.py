@@ -31,15 +31,16 @@ class _Connections:
     """The nursery of all relayed connections, which no cancellation but our own reaches: they have last words."""
 
     _last_words_timeout: float
+    ready: trio.Event = attrs.field(factory=trio.Event, init=False)
     over: trio.Event = attrs.field(factory=trio.Event, init=False)  # there are to be no more
     gone: trio.Event = attrs.field(factory=trio.Event, init=False)  # there are none any more
     nursery: trio.Nursery | None = attrs.field(default=None, init=False)
 
-    async def hold(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def hold(self) -> None:
         """Hold it open until it is over."""
         async with trio.open_nursery() as self.nursery:
             self.nursery.cancel_scope.shield = True  # until `cut`, which whoever runs this calls
-            task_status.started()
+            self.ready.set()
             await self.over.wait()
             self.nursery.cancel_scope.deadline = trio.current_time() + self._last_words_timeout
         self.gone.set()
@@ -127,7 +128,9 @@ async def open_local(settings: ClientSettings, local_socket: str) -> AsyncIterat
     connections = _Connections(settings.limits.ended_session_timeout)
     async with trio.open_nursery() as nursery:
         try:
-            await nursery.start(connections.hold, name="local transport: connections")
+            # Not start(): cancelled before it has begun, it would wait for what no cancellation reaches.
+            nursery.start_soon(connections.hold, name="local transport: connections")
+            await connections.ready.wait()
             yield LocalTransport(settings, local_socket, connections)
         finally:
             connections.cut()

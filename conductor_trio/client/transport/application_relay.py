@@ -33,6 +33,7 @@ class ApplicationRelay:
         self._buffer = SharedBuffer(limits.splice_size)
         self._is_foreign = False  # which has been told
         self._connections: trio.Nursery | None = None
+        self.is_held = trio.Event()  #: connections can be accepted
         self._is_over = trio.Event()  # there are to be no more
         self._is_idle = trio.Event()  # there are none any more
 
@@ -56,11 +57,11 @@ class ApplicationRelay:
         self._is_over.set()
         await self._is_idle.wait()
 
-    async def hold(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def hold(self) -> None:
         """Hold the connections until `finish`, or `cut`."""
         async with trio.open_nursery() as self._connections:
             self._connections.cancel_scope.shield = True  # until `cut`, which whoever runs this calls
-            task_status.started()
+            self.is_held.set()
             await self._is_over.wait()
             self._connections.cancel_scope.deadline = trio.current_time() + self._limits.ended_session_timeout
         self._is_idle.set()
@@ -100,7 +101,9 @@ async def open_application_relay(
     relay = ApplicationRelay(application, limits)
     async with trio.open_nursery() as nursery:
         try:
-            await nursery.start(relay.hold, name="connections to the application")
+            # Not start(): cancelled before it has begun, it would wait for what no cancellation reaches.
+            nursery.start_soon(relay.hold, name="connections to the application")
+            await relay.is_held.wait()
             yield relay
         finally:
             relay.cut()

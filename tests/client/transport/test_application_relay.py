@@ -70,3 +70,11 @@ async def test_its_end_ends_what_it_relays(short_tmp: Path) -> None:
             held.connect(path)
             await trio.testing.wait_all_tasks_blocked()
         assert held.recv(1) == b""
+
+
+async def test_cancelled_before_it_begins_it_ends(short_tmp: Path) -> None:
+    with open_application_socket(str(short_tmp / "app"), None) as application, trio.CancelScope() as scope:
+        scope.cancel()
+        async with open_application_relay(application, ClientLimits()):
+            raise AssertionError("it has begun")
+    assert scope.cancelled_caught

@@ -140,3 +140,11 @@ MAX_CONTENT_LENGTH_DIGITS = 18
 #: What a request line holds beside its target, in bytes: method, version, white space. The longest method that is
 #: registered has 17.
 MAX_METHOD_AND_VERSION = 64
+#: Commas in a head: each may part two elements of a list, and to look at 60,000 takes milliseconds, in which
+#: nobody else is served. A browser's head has some dozens.
+MAX_LIST_COMMAS = 4096
+#: Fields of a response's head or trailers. Each takes a microsecond, in which nobody else is served, and a head
+#: could hold 20,000. Apache and HAProxy take 100.
+MAX_RESPONSE_FIELDS = 1000
+#: Chunks that are looked at in one go, for half a millisecond: one read can bring 10,000 of one byte.
+MAX_CHUNKS_AT_ONCE = 500

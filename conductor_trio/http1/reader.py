@@ -184,6 +184,11 @@ class RequestReader(_MessageReader):
         return BodyReader(body, max_trailer=self._limits.max_head, max_fields=self._limits.max_fields)
 
     @property
+    def has_read_any(self) -> bool:
+        """Whether a request's head has come as a whole."""
+        return not self._is_first
+
+    @property
     def is_between_messages(self) -> bool:
         """Whether nothing of a request has come since the last one ended."""
         return self._body is None and not self._data

@@ -146,5 +146,14 @@ MAX_LIST_COMMAS = 4096
 #: Fields of a response's head or trailers. Each takes a microsecond, in which nobody else is served, and a head
 #: could hold 20,000. Apache and HAProxy take 100.
 MAX_RESPONSE_FIELDS = 1000
-#: Chunks that are looked at in one go, for half a millisecond: one read can bring 10,000 of one byte.
-MAX_CHUNKS_AT_ONCE = 500
+#: Chunks that are looked at in one go, for a fifth of a millisecond: one read can bring 10,000 of one byte.
+MAX_CHUNKS_AT_ONCE = 200
+#: Heads and pieces of a body that are passed on in one go: a response's interim head, its head, its body, its end.
+MAX_EVENTS_AT_ONCE = 4
+#: One recv() of a control channel: some 200 lines, which take milliseconds, and seldom is there more than one.
+CONTROL_READ_SIZE = 4 * KIB
+#: Sessions that are described in one go: 20 µs each, and 200 with a hundred shares.
+MAX_DESCRIBED_AT_ONCE = 8
+#: Those that are told something, or looked at, in one go, at 10 to 30 µs each: of sessions and visitors there can
+#: be thousands.
+MAX_TOLD_AT_ONCE = 64

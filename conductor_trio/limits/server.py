@@ -62,10 +62,13 @@ class ServerLimits(LingerLimits):
     read_size: int = 64 * KIB  # one recv() of what is looked at
     splice_size: int = 384 * KIB  # and of what is only passed on: measured, a half more a second than with 192
 
-    # Fairness, while several routes want something.
-    route_share: float = 0.5  # of the processor, for one: most requests of the others find it free then
-    route_burst: float = 0.02  # seconds that it may be ahead of its share, as for a page of many parts
-    contention_memory: float = 1.0  # since two routes have wanted something
+    # Fairness, while several want something.
+    processor_share: float = 0.5  # for one of them: most requests of the others find it free then
+    processor_share_of_all: float = 0.8  # for all that are busy, so that the others find it free now and then
+    processor_burst: float = 0.02  # seconds that one may be ahead of its share, as for a page of many parts
+    use_period: float = 0.25  # over two of which it is seen who is busy
+    contention_memory: float = 1.0  # since two have wanted something
+    max_networks: int = 10_000  # of visitors, whose use is remembered; the longest unused go first
 
     # Failed tokens, for each peer and route: that many at once, then one answer in each interval.
     max_token_failures: int = 10

@@ -118,7 +118,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
-    ledger, counters = Ledger(), Counters()
+    ledger, counters = Ledger(limits), Counters()
     sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
     service = OwnerService(sessions)
     proxy = ProxyContext(

@@ -21,7 +21,7 @@ SERVER, CLIENT = ServerLimits(), ClientLimits()
         (SERVER.max_route_connections, SERVER.max_visitors),
         (SERVER.drain_idle_timeout, SERVER.grace_timeout),
         (SERVER.ping_interval, SERVER.ping_timeout),
-        (SERVER.route_share, 1.0),
+        (SERVER.processor_share, 1.0),
         (SERVER.ping_interval, CLIENT.ping_timeout),  # a server that pings is not taken for dead
     ],
 )

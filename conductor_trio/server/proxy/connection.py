@@ -13,6 +13,7 @@ from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.net.stream import Stream
+from conductor_trio.server.accounts.fairness import Payer
 from conductor_trio.server.proxy.answering import Answerer
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
@@ -33,6 +34,7 @@ class VisitorConnection:
     stream: Stream
     peer: Peer
     context: ProxyContext
+    payer: Payer
     _requests: RequestReader = attrs.field(init=False)
     _scope: ConnectionScope = attrs.field(init=False)
     _answerer: Answerer = attrs.field(init=False)
@@ -41,7 +43,13 @@ class VisitorConnection:
 
     def __attrs_post_init__(self) -> None:
         self._requests = RequestReader(self.context.limits, self.context.runtimes.heads)
-        shared = ExchangeContext(proxy=self.context, peer=self.peer, visitor=self.stream, requests=self._requests)
+        shared = ExchangeContext(
+            proxy=self.context,
+            peer=self.peer,
+            visitor=self.stream,
+            requests=self._requests,
+            payer=self.payer,
+        )
         self._scope = ConnectionScope()
         self._answerer = Answerer(shared)
         self._dispatcher = Dispatcher(shared, self._listen(), self._answerer)
@@ -53,6 +61,11 @@ class VisitorConnection:
     def is_between_requests(self) -> bool:
         """Whether the visitor has sent no more than whole requests, and so waits for a word of ours."""
         return self._speaks_http and self._requests.is_between_messages
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether the visitor has sent a request."""
+        return self._requests.has_read_any
 
     @property
     def cut_outcome(self) -> Outcome:
@@ -179,3 +192,5 @@ class VisitorConnection:
                 if has_deadline or context.activity.is_draining:
                     scope.clear_deadline()
                 return event
+            if (account := self.payer.account).is_over():  # a head that comes byte by byte is work, too
+                await account.queue_up()

@@ -13,7 +13,7 @@ from conductor_trio.log import Logger
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.counters import Counters
-from conductor_trio.server.accounts.fairness import Fairness
+from conductor_trio.server.accounts.fairness import Payer
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.accounts.throttle import TokenThrottle
 from conductor_trio.server.proxy.activity import Activity
@@ -47,7 +47,6 @@ class ProxyContext:
     parked: ParkedRequests = attrs.field(init=False)
     idle: IdleReaper = attrs.field(init=False)
     disconnects: DisconnectMonitor = attrs.field(init=False)
-    fairness: Fairness = attrs.field(init=False)
     throttle: TokenThrottle = attrs.field(init=False)
     activity: Activity = attrs.field(factory=Activity, init=False)
     date: DateMemo = attrs.field(factory=DateMemo, init=False)
@@ -67,7 +66,6 @@ class ProxyContext:
         self.routes.subscribe(self.parked.hear)
         self.idle = IdleReaper(limits)
         self.disconnects = DisconnectMonitor(limits)
-        self.fairness = Fairness(limits)
         self.throttle = TokenThrottle(limits)
         self.buffer = SharedBuffer(limits.splice_size)
 
@@ -99,7 +97,7 @@ class ProxyContext:
         """Look after all connections, for ever."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.disconnects.run, name="disconnect monitor")
-            nursery.start_soon(self.fairness.run, name="fairness")
+            nursery.start_soon(self.ledger.fairness.run, name="fairness")
             nursery.start_soon(self.idle.run, name="idle reaper")
             nursery.start_soon(self.runtimes.pool_expiry.run, name="pool expiry")
 
@@ -121,9 +119,13 @@ class ProxyContext:
 
 @attrs.frozen(kw_only=True, eq=False)
 class ExchangeContext:
-    """What all exchanges of one visitor's connection share; `requests` is the reader of what `visitor` sends."""
+    """What all exchanges of one visitor's connection share; `requests` is the reader of what `visitor` sends.
+
+    `payer` has the account of whom the connection works for at this moment.
+    """
 
     proxy: ProxyContext
     peer: Peer
     visitor: Stream
     requests: RequestReader
+    payer: Payer

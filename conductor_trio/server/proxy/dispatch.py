@@ -97,6 +97,7 @@ class Dispatcher:
     ) -> Served:
         """Answer a request in the application's place, or show a page of the server's own."""
         context, answerer = self._context, self._answerer
+        await self._charge_answer(ruling, request, route)
         match ruling:
             case Respond(reason=reason, failed_token=failed_token):
                 if failed_token:
@@ -122,6 +123,16 @@ class Dispatcher:
                 rest = context.requests.trailing_data
                 return SessionView(request=request, trailing_data=rest, route=route, principal=principal)
         assert_never(ruling)
+
+    async def _charge_answer(self, ruling: Respond | OwnPage, request: RequestHead, route: Route | None) -> None:
+        """Charge what is answered here to whom it is for, and wait while they are over their share."""
+        context, ledger = self._context, self._context.proxy.ledger
+        account = ledger.visitor(context.peer.visitor_address(request))
+        if route is not None and isinstance(ruling, SessionPage | SessionSocket):  # for one who was let in
+            runtime = context.proxy.runtimes.get(route.id)
+            account = ledger.user(route.user) if runtime is None else runtime.account
+        context.payer.account = account
+        await account.wait_turn()
 
     async def _log_in(self, request: RequestHead, route: Route, *, https: bool) -> Outcome:
         context = self._context
@@ -157,6 +168,7 @@ class Dispatcher:
         self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool
     ) -> Outcome | Tunnel:
         context = self._context
+        context.payer.account = runtime.account
         runtime.heads.remember_request(request)
         pump = RequestPump(context, runtime, request, is_complete)
         exchange = self._exchange = Exchange(context, runtime, request, self.listener, admitted.principal, pump)

@@ -13,8 +13,7 @@ from conductor_trio.access.grants import Access, Principal
 from conductor_trio.access.tokens import TokenHash
 from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.accounts.fairness import Usage
-from conductor_trio.server.accounts.ledger import Account, Ledger
+from conductor_trio.server.accounts.ledger import Ledger, SessionAccount
 from conductor_trio.server.accounts.traffic import Traffic
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
@@ -34,19 +33,17 @@ class RouteRuntime:
 
     route_id: str
     pool: UpstreamPool
-    account: Account
+    account: SessionAccount
     heads: RouteMemory
     max_connections: int
     failing_since: float | None = None  #: Unix time, while the application does not answer
     is_open: bool = True
     traffic: Traffic = attrs.field(init=False)  #: the account's
-    usage: Usage = attrs.field(init=False)  #: the account's
     _connections: dict[ConnectionScope, str] = attrs.field(init=False)  # the account's
     _unused: trio.Event | None = attrs.field(default=None, init=False)  # somebody waits for it
 
     def __attrs_post_init__(self) -> None:
         self.traffic = self.account.traffic
-        self.usage = self.account.usage
         self._connections = self.account.connections
 
     @property
@@ -80,8 +77,11 @@ class RouteRuntime:
 
     def end_access(self, access: Access, owner_hash: TokenHash) -> None:
         """Cancel every exchange and tunnel of those whom `access` does not let in any more."""
+        admitted: dict[str, bool] = {}  # of thousands of connections most have one and the same
         for connection, principal in self._connections.items():
-            if not access.admits(Principal(principal), owner_hash):
+            if principal not in admitted:
+                admitted[principal] = access.admits(Principal(principal), owner_hash)
+            if not admitted[principal]:
                 connection.cancel(CancelReason.ACCESS_ENDED)
 
     async def wait_unused(self) -> None:
@@ -175,7 +175,7 @@ class RouteRuntimes:
         self._by_id[route.id] = RouteRuntime(
             route_id=route.id,
             pool=UpstreamPool(route.relay_path, self._limits, self.pool_expiry),
-            account=self._ledger.account(route.id),
+            account=self._ledger.session(route.id, route.user),
             heads=self.heads.open_route(),
             max_connections=self._limits.max_route_connections,
         )
@@ -184,7 +184,7 @@ class RouteRuntimes:
         """Cancel what runs for a route and forget it, if there is anything."""
         if (runtime := self._by_id.pop(route_id, None)) is not None:
             runtime.close()
-            self._ledger.close(route_id)
+            self._ledger.close_session(route_id)
 
     async def wait_unused(self, route_id: str) -> None:
         """Return once no exchange or tunnel runs for a route."""

@@ -12,6 +12,7 @@ from conductor_trio.limits.linger import BRIEF_LINGER, LingerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
+from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.proxy.answering import turn_away
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
@@ -26,6 +27,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
     raw = SocketStream(sock, send_timeout=context.limits.send_stall_timeout)
     stream: Stream = raw
     connection: VisitorConnection | None = None
+    account = context.ledger.proxies
     limits: LingerLimits = context.limits
     # Those who are turned away take no place, or one who reads that slowly would have the next turned away.
     is_admitted = context.activity.visitors < context.limits.max_visitors
@@ -33,16 +35,21 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
     try:
         try:
             peer = _peer_of(sock, context, is_https=tls is not None)
+            if not peer.is_trusted:
+                account = context.ledger.visitor(peer.address or "")
+            payer = open_payer(account)
             if not is_admitted:
                 limits = BRIEF_LINGER  # there may be any number of them
-                if tls is None:
+                if tls is None and not account.is_over():
                     await turn_away(raw, context)
                 outcome = Outcome.CLOSE
             else:
+                if not peer.is_trusted and account.is_over():
+                    await account.queue_up()
                 if tls is not None:
                     stream = TlsStream(raw, tls)
                     await _shake_hands(stream, context)
-                connection = VisitorConnection(stream, peer, context)
+                connection = VisitorConnection(stream, peer, context, payer)
                 outcome = await connection.run()
         except STREAM_LOST as error:
             context.log.debug("visitor_lost", error=type(error).__name__)
@@ -57,6 +64,8 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
             await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
         raise
     finally:
+        if connection is None or not connection.has_asked:
+            account.note_wish()
         context.activity.visitors -= is_admitted
         raw.close()
 

@@ -1,4 +1,4 @@
-"""Who waits for whom where several routes want the processor; its time is the test's."""
+"""Who waits for whom where several want the processor; its time is the test's."""
 
 from __future__ import annotations
 
@@ -9,35 +9,44 @@ import trio
 from trio.testing import MockClock
 
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.accounts.fairness import Fairness, Usage
+from conductor_trio.server.accounts.fairness import Account, Fairness, Group, open_payer, take_turn, wait_turn
 
-LIMITS = ServerLimits(route_share=0.5, route_burst=0.02, contention_memory=1.0)
+LIMITS = ServerLimits(processor_share=0.5, processor_burst=0.02, contention_memory=1.0)
 
 
 class Route:
-    """A route that works and waits."""
+    """One who works and waits."""
 
-    def __init__(self, fairness: Fairness, clock: MockClock) -> None:
-        self._fairness = fairness
+    def __init__(self, clock: MockClock, group: Group, *, is_occasional: bool = False) -> None:
         self._clock = clock
-        self._usage = Usage()
+        self.account = Account(group, is_occasional=is_occasional)
 
     def work(self, seconds: float) -> None:
         """Use the processor for that long, in one go."""
-        self._fairness.after_io_wait(0)
+        fairness = self.account.fairness
+        fairness.after_io_wait(0)
         self._clock.jump(seconds)
-        self._fairness.charge(self._usage)
+        fairness.charge(self.account)
 
     async def wait(self) -> float:
         """Return how long it has to wait before it may go on."""
         begin = trio.current_time()
-        await self._fairness.wait_for_share(self._usage)
+        self.account.group.fairness.after_io_wait(0)
+        await self.account.wait_turn()
         return trio.current_time() - begin
 
 
+def make_everybody(clock: MockClock) -> Group:
+    return Group(Fairness(LIMITS, clock.current_time), None, LIMITS.processor_share_of_all)
+
+
+def make_user(everybody: Group) -> Group:
+    return Group(everybody.fairness, Account(everybody), LIMITS.processor_share)
+
+
 def two_routes(clock: MockClock) -> tuple[Route, Route]:
-    fairness = Fairness(LIMITS, clock.current_time)
-    return Route(fairness, clock), Route(fairness, clock)
+    everybody = make_everybody(clock)
+    return Route(clock, everybody), Route(clock, everybody)
 
 
 async def test_a_route_that_is_alone_never_waits(autojump_clock: MockClock) -> None:
@@ -67,7 +76,7 @@ async def test_a_route_gets_its_share_while_another_wants_something(autojump_clo
         hot.work(0.002)
         worked += 0.002
         quiet.work(0.0001)
-    assert worked == pytest.approx(10 * LIMITS.route_share, rel=0.02)
+    assert worked == pytest.approx(10 * LIMITS.processor_share, rel=0.02)
 
 
 async def test_a_burst_is_let_through(autojump_clock: MockClock) -> None:
@@ -79,7 +88,7 @@ async def test_a_burst_is_let_through(autojump_clock: MockClock) -> None:
     assert await hot.wait() == 0
     hot.work(0.010)
     # What 25 ms of use take at half of the time, without those that have passed, and those that it may be ahead.
-    assert await hot.wait() == pytest.approx(0.025 / LIMITS.route_share - 0.025 - LIMITS.route_burst)
+    assert await hot.wait() == pytest.approx(0.025 / LIMITS.processor_share - 0.025 - LIMITS.processor_burst)
 
 
 async def test_a_route_alone_again_is_free(autojump_clock: MockClock) -> None:
@@ -109,7 +118,7 @@ async def test_a_process_that_stood_still_has_used_nothing(autojump_clock: MockC
     await hot.wait()
     hot.work(3)
     await quiet.wait()
-    assert await hot.wait() < 2 * LIMITS.route_burst / LIMITS.route_share
+    assert await hot.wait() < 2 * LIMITS.processor_burst / LIMITS.processor_share
 
 
 async def test_those_who_wait_go_on_one_after_the_other(autojump_clock: MockClock) -> None:
@@ -131,19 +140,191 @@ async def test_those_who_wait_go_on_one_after_the_other(autojump_clock: MockCloc
             await trio.testing.wait_all_tasks_blocked()
         begin = trio.current_time()
     assert gone == [0, 1, 2, 3, 4]
-    assert trio.current_time() - begin > 4 * 0.01 / LIMITS.route_share
+    assert trio.current_time() - begin > 4 * 0.01 / LIMITS.processor_share
+
+
+async def run_beside(quiet: Route, hot: list[Route], seconds: float) -> dict[Route, float]:
+    """Have the hot ones work as much as they may, and return how much each did; the quiet one never waits."""
+    worked = dict.fromkeys(hot, 0.0)
+    with trio.move_on_after(seconds):
+        async with trio.open_nursery() as nursery:
+
+            async def work(route: Route) -> None:
+                while True:
+                    await route.wait()
+                    route.work(0.002)
+                    worked[route] += 0.002
+                    await trio.lowlevel.checkpoint()
+
+            for route in hot:
+                nursery.start_soon(work, route)
+            while True:
+                assert await quiet.wait() == 0
+                quiet.work(0.0001)
+                await trio.sleep(0.01)
+    return worked
+
+
+async def test_twenty_sessions_of_a_user_get_what_one_gets(autojump_clock: MockClock) -> None:
+    everybody = make_everybody(autojump_clock)
+    user = make_user(everybody)
+    quiet = Route(autojump_clock, make_user(everybody))
+    hot = [Route(autojump_clock, user) for _ in range(20)]
+    one = await run_beside(quiet, hot[:1], 10)
+    assert sum(one.values()) == pytest.approx(10 * LIMITS.processor_share, rel=0.05)
+    all_ = await run_beside(quiet, hot, 10)
+    assert sum(all_.values()) < 10.1 * LIMITS.processor_share
+    assert max(all_.values()) < 3 * min(all_.values())
+
+
+async def test_a_user_s_sessions_leave_that_user_s_own_quiet_one_its_turn(autojump_clock: MockClock) -> None:
+    user = make_user(make_everybody(autojump_clock))
+    quiet, *hot = (Route(autojump_clock, user) for _ in range(21))
+    worked = await run_beside(quiet, hot, 10)
+    assert sum(worked.values()) < 12 * LIMITS.processor_share
+
+
+async def test_many_users_leave_little_of_the_processor_idle(autojump_clock: MockClock) -> None:
+    everybody = make_everybody(autojump_clock)
+    quiet, *hot = (Route(autojump_clock, everybody) for _ in range(5))
+    worked = await run_beside(quiet, hot, 10)
+    assert sum(worked.values()) == pytest.approx(10 * LIMITS.processor_share_of_all, rel=0.05)
+
+
+async def test_each_below_an_account_comes_when_its_turn_is(autojump_clock: MockClock) -> None:
+    """However many come for one of them: those wait behind one another."""
+    everybody = make_everybody(autojump_clock)
+    strangers, other = make_user(everybody), Route(autojump_clock, everybody)
+    flood, visitor = Route(autojump_clock, strangers), Route(autojump_clock, strangers)
+    await other.wait()
+    await flood.wait()
+    for _ in range(50):
+        flood.work(0.01)
+    gone: list[str] = []
+
+    async def go(route: Route, name: str) -> None:
+        await route.wait()
+        route.work(0.01)
+        gone.append(name)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(go, flood, "flood")
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(go, visitor, "visitor")
+    assert gone.index("visitor") <= 1 and gone.count("flood") == 20
+
+
+async def test_who_wants_something_now_and_then_has_nobody_measured(autojump_clock: MockClock) -> None:
+    everybody = make_everybody(autojump_clock)
+    hot = Route(autojump_clock, everybody)
+    client = Route(autojump_clock, everybody, is_occasional=True)
+    for _ in range(5):
+        await hot.wait()
+        await client.wait()
+        hot.work(1)
+        assert await hot.wait() == 0
+        await trio.sleep(2)
+    await client.wait()
+    await client.wait()  # again within a second
+    for _ in range(3):
+        hot.work(0.02)
+    assert await hot.wait() > 0
+
+
+class Measured:
+    """Trio's own word on each step, and a clock that moves only with the work done."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+        self.fairness = Fairness(LIMITS, lambda: self.time)
+        self.everybody = Group(self.fairness, None, LIMITS.processor_share_of_all)
+
+    def account(self) -> Account:
+        return Account(self.everybody)
+
+    def contend(self) -> None:
+        for _ in range(2):
+            self.account().is_throttled()
+
+
+async def test_each_step_of_a_task_is_charged_to_its_payer() -> None:
+    measured = Measured()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        measured.contend()
+        accounts = [measured.account() for _ in range(3)]
+
+        async def step(seconds: float) -> None:
+            await trio.lowlevel.checkpoint()
+            measured.time += seconds
+            await trio.lowlevel.checkpoint()
+
+        async def work(account: Account, seconds: float) -> None:
+            open_payer(account)
+            await step(seconds)
+            async with trio.open_nursery() as own:  # what it starts is charged to the same
+                own.start_soon(step, seconds)
+
+        async def change(before: Account, after: Account) -> None:
+            payer = open_payer(before)
+            await step(0.001)
+            payer.account = after
+            await step(0.003)
+
+        async with trio.open_nursery() as workers:
+            workers.start_soon(work, accounts[0], 0.002)
+            workers.start_soon(change, accounts[1], accounts[2])
+            workers.start_soon(step, 0.005)  # nobody's
+        assert [account.lately_used for account in accounts] == pytest.approx([0.004, 0.001, 0.003])
+        nursery.cancel_scope.cancel()
+
+
+async def test_no_step_is_measured_where_one_is_alone() -> None:
+    measured = Measured()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        account = measured.account()
+        open_payer(account)
+        for _ in range(3):
+            await wait_turn()
+            measured.time += 1
+            await take_turn()
+        assert account.caught_up_at == 0.0
+        measured.contend()
+        measured.time += 0.001
+        await take_turn()
+        assert account.caught_up_at > 0.0
+        measured.time += 2 * LIMITS.contention_memory
+        await trio.testing.wait_all_tasks_blocked()
+        before = account.caught_up_at
+        measured.time += 0.001
+        await trio.lowlevel.checkpoint()
+        assert account.caught_up_at == before and not measured.fairness.is_contended
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_task_without_an_account_only_lets_others_have_their_turn() -> None:
+    with trio.testing.assert_no_checkpoints():
+        await wait_turn()
+    with trio.testing.assert_checkpoints():
+        await take_turn()
 
 
 async def test_time_in_trio_s_wait_is_not_measured() -> None:
     """With Trio's own word on when it waits, and the real clock."""
     fairness = Fairness(LIMITS)
-    hot, quiet = Usage(), Usage()
+    everybody = Group(fairness, None, LIMITS.processor_share_of_all)
+    hot, quiet = Account(everybody), Account(everybody)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fairness.run)
         await trio.testing.wait_all_tasks_blocked()
-        await fairness.wait_for_share(quiet)
-        await fairness.wait_for_share(hot)
+        open_payer(hot)
+        await quiet.wait_turn()
+        await hot.wait_turn()
         await trio.sleep(0.1)
-        fairness.charge(hot)
-        assert hot.virtual_time < time.perf_counter()
+        await trio.lowlevel.checkpoint()
+        assert 0 < hot.caught_up_at < time.perf_counter()
         nursery.cancel_scope.cancel()

@@ -258,6 +258,8 @@ class Fairness(trio.abc.Instrument):
         """Hear from Trio whenever it has waited for events, for ever."""
         trio.lowlevel.add_instrument(self)
         self._is_running = True
+        if self.is_contended:
+            self._begin_metering()
         try:
             await trio.sleep_forever()
         finally:
@@ -277,9 +279,12 @@ class Fairness(trio.abc.Instrument):
         if not self.is_contended:
             self.is_contended = True
             if self._is_running:
-                self._is_metering = True
-                self.since = self.now()
-                trio.lowlevel.add_instrument(self._meter)
+                self._begin_metering()
+
+    def _begin_metering(self) -> None:
+        self._is_metering = True
+        self.since = self.now()
+        trio.lowlevel.add_instrument(self._meter)
 
     def _end_contention(self) -> None:
         self.is_contended = False

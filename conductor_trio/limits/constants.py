@@ -157,3 +157,5 @@ MAX_DESCRIBED_AT_ONCE = 8
 #: Those that are told something, or looked at, in one go, at 10 to 30 µs each: of sessions and visitors there can
 #: be thousands.
 MAX_TOLD_AT_ONCE = 64
+#: One recv() from a session page's WebSocket: forty pings, each of which takes 40 µs to answer.
+PAGE_READ_SIZE = 256

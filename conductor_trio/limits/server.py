@@ -84,6 +84,10 @@ class ServerLimits(LingerLimits):
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
     page_handshake_timeout: float = 5.0
     page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page
+    # Session pages that are looked at: a class looks at its demonstration, from one network at its own sessions.
+    max_session_pages: int = 64
+    max_user_pages: int = 256
+    max_network_pages: int = 256
 
     # Control channel.
     control_line_timeout: float = 15.0  # from a line's first byte to its newline

@@ -10,9 +10,10 @@ Who wants something alone is neither measured nor held up.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 import attrs
@@ -223,6 +224,22 @@ def open_payer(account: Account) -> Payer:
     payer = Payer(account)
     _payer.set(payer)
     return payer
+
+
+@contextlib.contextmanager
+def charged_to(account: Account | None) -> Iterator[None]:
+    """Within, have this task charged to another account, or to nobody's; up to the next checkpoint at least."""
+    token = _payer.set(None if account is None else Payer(account))
+    try:
+        yield
+    finally:
+        _payer.reset(token)
+
+
+def current_account() -> Account | None:
+    """Return the account that this task is charged to, None without one."""
+    payer = _payer.get()
+    return None if payer is None else payer.account
 
 
 async def take_turn() -> None:

@@ -145,7 +145,7 @@ class VisitorConnection:
         onlookers.enter(self._scope, view.route, view.principal)
         try:
             await self.context.own_pages.serve_session_socket(
-                self.stream, view.request, view.trailing_data, view.route, view.principal
+                self.stream, view.request, view.trailing_data, view.route, view.principal, view.address
             )
         finally:
             onlookers.leave(self._scope, view.route)

@@ -98,6 +98,7 @@ class ProxyContext:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.disconnects.run, name="disconnect monitor")
             nursery.start_soon(self.ledger.fairness.run, name="fairness")
+            nursery.start_soon(self.own_pages.run, name="session pages")
             nursery.start_soon(self.idle.run, name="idle reaper")
             nursery.start_soon(self.runtimes.pool_expiry.run, name="pool expiry")
 

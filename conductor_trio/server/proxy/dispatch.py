@@ -45,6 +45,7 @@ class SessionView:
     trailing_data: bytes
     route: Route
     principal: Principal
+    address: str  #: the visitor's
 
 
 Served = Outcome | Tunnel | SessionView
@@ -120,8 +121,16 @@ class Dispatcher:
             case SubmitToken():
                 return await self._log_in(request, route, https=https)
             case SessionSocket(principal=principal):
-                rest = context.requests.trailing_data
-                return SessionView(request=request, trailing_data=rest, route=route, principal=principal)
+                address = context.peer.visitor_address(request)
+                if not context.proxy.own_pages.has_room(route, address):
+                    return await answerer.answer(Refusal.TOO_MANY_CONNECTIONS, request, is_complete=is_complete)
+                return SessionView(
+                    request=request,
+                    trailing_data=context.requests.trailing_data,
+                    route=route,
+                    principal=principal,
+                    address=address,
+                )
         assert_never(ruling)
 
     async def _charge_answer(self, ruling: Respond | OwnPage, request: RequestHead, route: Route | None) -> None:

@@ -31,7 +31,19 @@ class OwnPages(Protocol):
     def show_session(self, route: Route, principal: Principal) -> Document:
         """Return the session's page for one who was let in."""
 
+    def has_room(self, route: Route, address: str) -> bool:
+        """Whether one more may look at a session's page from there."""
+
     async def serve_session_socket(
-        self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
+        self,
+        visitor: Stream,
+        request: RequestHead,
+        trailing_data: bytes,
+        route: Route,
+        principal: Principal,
+        address: str,
     ) -> None:
         """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""
+
+    async def run(self) -> None:
+        """Look for what is to be told to those who look at pages, for ever."""

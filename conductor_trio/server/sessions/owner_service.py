@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from collections.abc import Hashable
 
 import attrs
 
@@ -102,6 +103,17 @@ class OwnerService:
                 "bytesOut": account.traffic.to_visitors,
             }
         return told
+
+    def version(self, route: Route) -> Hashable:
+        """Return what is another value whenever something else is told of a session, who gets in apart."""
+        record = self._context.records.get(route.id)
+        known = (None, 0) if record is None else (record.idle_until, record.event_log.changes)
+        if not route.is_attached:
+            return route.state, known
+        account = self._context.ledger.session(route.id, route.user)
+        traffic = account.traffic
+        counted = traffic.requests, traffic.to_application, traffic.to_visitors, len(account.connections)
+        return route.state, known, counted
 
     def describe_events(self, route_id: str) -> list[dict[str, object]]:
         """Return a session's last events for JSON, the latest last."""

@@ -159,3 +159,9 @@ MAX_DESCRIBED_AT_ONCE = 8
 MAX_TOLD_AT_ONCE = 64
 #: One recv() from a session page's WebSocket: forty pings, each of which takes 40 µs to answer.
 PAGE_READ_SIZE = 256
+#: Seconds that no turn of the event loop is to take longer than, in which those who have just come wait.
+LOOP_DELAY_GOAL = 0.005
+#: Turns of the event loop that are counted: those that took longer than so many seconds.
+LOOP_DELAY_BOUNDS = (0.001, 0.0025, LOOP_DELAY_GOAL, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+#: For how long the longest is remembered, in seconds; whoever looks once a minute misses none.
+LOOP_DELAY_MEMORY = 60.0

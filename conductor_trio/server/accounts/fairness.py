@@ -19,7 +19,9 @@ from contextvars import ContextVar
 import attrs
 import trio
 
+from conductor_trio.limits.constants import LOOP_DELAY_BOUNDS
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.loop_delay import LoopDelay
 
 
 @attrs.define(eq=False)
@@ -265,6 +267,8 @@ class Fairness(trio.abc.Instrument):
         self.limits = limits
         self.now = clock
         self.since = clock()  #: since when whoever is charged next has used the processor
+        self.delay = LoopDelay(clock)  #: of the event loop, seen by the way
+        self._woke_at = self.since
         self.last: Account | None = None  #: who wanted something last
         self.is_contended = False
         self._contended_until = self.since
@@ -286,9 +290,14 @@ class Fairness(trio.abc.Instrument):
 
     def after_io_wait(self, timeout: float) -> None:
         """Charge nobody for the time until now, in which the process has waited (called by Trio)."""
-        self.since = self.now()
+        self.since = self._woke_at = self.now()
         if self.is_contended and self.since >= self._contended_until:
             self._end_contention()
+
+    def before_io_wait(self, timeout: float) -> None:
+        """See how long this turn of the event loop took (called by Trio)."""
+        if (took := self.now() - self._woke_at) > LOOP_DELAY_BOUNDS[0]:
+            self.delay.note(took)
 
     def begin_contention(self, until: float) -> None:
         """Measure what each step of each task takes, until that time."""

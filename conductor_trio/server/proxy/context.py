@@ -8,6 +8,7 @@ import trio
 from conductor_trio.access.origins import Policy
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
+from conductor_trio.limits.constants import LOOP_DELAY_GOAL
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.shared_buffer import SharedBuffer
@@ -86,11 +87,14 @@ class ProxyContext:
 
     def status(self) -> dict[str, int]:
         """Return what ``/_conductor/status`` shows, by our own names."""
+        delay = self.ledger.fairness.delay
         return attrs.asdict(self.counters) | {
             "requests_active": self.activity.exchanges + self.activity.tunnels,
             "routes_total": len(self.routes),
             "routes_detached": self.routes.detached,
             "requests_parked": self.parked.total,
+            "loop_delay_peak": round(delay.longest * 1e6),
+            "loop_delays": delay.longer_than[LOOP_DELAY_GOAL],
         }
 
     async def run(self) -> None:

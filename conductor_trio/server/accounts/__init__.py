@@ -1,9 +1,9 @@
 """Who made us do what: what is counted, and who has to wait or is refused for it.
 
 `ledger` has the accounts: of users, their sessions and control channels, and of visitors that no session let in.
-`fairness` charges each step of each task to one of them, and has those wait that are over their share of the
-processor, `loop_delay` sees for how long all wait. `quotas` bounds the sessions of a user, `throttle` slows guessing
-of tokens, `traffic` counts what goes through a route, `counters` what ``/_conductor/status`` shows.
+An `account` has those wait that are over their share of the processor. `fairness` charges each step of each task
+to one of them; `loop_delay` sees for how long all wait. `quotas` bounds the sessions of a user, `throttle` slows
+guessing of tokens, `traffic` counts what goes through a route, `counters` what ``/_conductor/status`` shows.
 
 May import the sans-IO rooms and `net`. Never here: what is done with what is counted.
 

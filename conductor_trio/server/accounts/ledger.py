@@ -23,7 +23,8 @@ from typing import Any
 import attrs
 
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.accounts.fairness import Account, Fairness, Group
+from conductor_trio.server.accounts.account import Account, Group
+from conductor_trio.server.accounts.fairness import Fairness
 from conductor_trio.server.accounts.traffic import Traffic
 
 

@@ -15,7 +15,7 @@ from conductor_trio.limits.constants import LOOP_DELAY_BOUNDS, LOOP_DELAY_MEMORY
 
 @attrs.define(eq=False)
 class LoopDelay:
-    """How many turns took longer than each bound, since the start, and how long the longest was lately, in seconds."""
+    """How many turns took longer than each bound since the start, and how long the longest lately, in seconds."""
 
     _clock: Callable[[], float]
     _longer_than: dict[float, int] = attrs.field(init=False)

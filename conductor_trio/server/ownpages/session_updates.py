@@ -18,7 +18,8 @@ import trio
 from conductor_trio.access.grants import Principal
 from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.accounts.fairness import Account, charged_to, current_account
+from conductor_trio.server.accounts.account import Account
+from conductor_trio.server.accounts.fairness import charged_to, current_account
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable

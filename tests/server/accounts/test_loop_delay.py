@@ -1,4 +1,4 @@
-"""How long the event loop's turns take is counted beyond a millisecond, and the longest is remembered for a while."""
+"""How long the event loop's turns take is counted beyond a millisecond; the longest is remembered for a while."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.accounts.fairness import Account
+from conductor_trio.server.accounts.account import Account
 from tests.doubles.origin import answering
 from tests.support.engine import OK, Engine, Visitor, open_engine, request
 
@@ -51,8 +51,8 @@ def over_its_share(engine: Engine, account: Account) -> Iterator[None]:
     """Within, time does not catch up with it, and others of its group want something; who waits ends with that."""
     Account(account.group).note_wish()
     account.note_wish()
-    account.caught_up_at = FOREVER + account.group.fairness.now()
-    account.group.contended_until = FOREVER + account.group.fairness.now()
+    account.caught_up_at = FOREVER + account.group.processor.now()
+    account.group.contended_until = FOREVER + account.group.processor.now()
     yield
     engine.nursery.cancel_scope.cancel()
 

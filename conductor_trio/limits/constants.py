@@ -67,8 +67,9 @@ MAX_PIPE_SIZE = 1 * MIB
 
 #: Connections that wait for accept(); the kernel cuts it to net.core.somaxconn.
 LISTEN_BACKLOG = 1024
-#: Connections accepted before other tasks have their turn: about a millisecond's worth.
-MAX_ACCEPTS = 64
+#: Connections accepted before other tasks have their turn: with what each of them begins with, about a
+#: millisecond's worth.
+MAX_ACCEPTS = 16
 #: After a lack of descriptors or memory, for connections to end.
 SHORTAGE_PAUSE = 0.1
 # TCP peers that vanish without a word: the first probe after a minute of silence, given up after two.
@@ -165,3 +166,5 @@ LOOP_DELAY_GOAL = 0.005
 LOOP_DELAY_BOUNDS = (0.001, 0.0025, LOOP_DELAY_GOAL, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 #: For how long the longest is remembered, in seconds; whoever looks once a minute misses none.
 LOOP_DELAY_MEMORY = 60.0
+#: Seconds from which on the event loop counts as having waited: to look at the sockets takes 10 to 30 µs.
+LEAST_IO_WAIT = 50e-6

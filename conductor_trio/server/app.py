@@ -18,6 +18,7 @@ import contextlib
 import functools
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -214,7 +215,10 @@ class _Server:
         accept_visitors = functools.partial(accept, task_name="visitor")
         accept_clients = functools.partial(accept, task_name="client")
         for listener in self.listeners.public:
-            accepting.start_soon(accept_visitors, listener.sock, serve_visitor, visitors, name="accept visitors")
+            # What comes through a socket of this host is a front proxy's, which has its own measures.
+            pace = None if listener.sock.family == socket.AF_UNIX else self.planes.ledger.wait_for_strangers
+            accept_here = functools.partial(accept_visitors, pace=pace)
+            accepting.start_soon(accept_here, listener.sock, serve_visitor, visitors, name="accept visitors")
         control = self.listeners.control.sock
         accepting.start_soon(accept_clients, control, serve_client, sessions, name="accept clients")
         accepting.start_soon(self.state.keep, name="state file")

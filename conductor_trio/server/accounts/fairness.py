@@ -18,7 +18,7 @@ from contextvars import ContextVar
 import attrs
 import trio
 
-from conductor_trio.limits.constants import LOOP_DELAY_BOUNDS
+from conductor_trio.limits.constants import LEAST_IO_WAIT, LOOP_DELAY_BOUNDS
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.account import Account, Processor
 from conductor_trio.server.accounts.loop_delay import LoopDelay
@@ -80,6 +80,7 @@ class Fairness(Processor, trio.abc.Instrument):
         super().__init__(limits, clock)
         self.delay = LoopDelay(clock)  #: of the event loop, seen by the way
         self._woke_at = self.since
+        self._waits_since = float("-inf")
         self._metered: list[Account] = []  # within this turn of the event loop
         self._meter = _Meter(self, self._metered)
         self._is_running = self._is_metering = False
@@ -98,9 +99,15 @@ class Fairness(Processor, trio.abc.Instrument):
             self._end_contention()
 
     def after_io_wait(self, timeout: float) -> None:
-        """Charge nobody for the time until now, in which the process has waited (called by Trio)."""
-        self.since = self._woke_at = self.now()
-        if self.is_contended and self.since >= self.contended_until:
+        """Charge nobody for the time until now, in which the process has waited (called by Trio).
+
+        Where it has not, looking at the sockets is a part of what the next task makes us do: its step may be
+        short.
+        """
+        now = self._woke_at = self.now()
+        if not self._is_metering or now - self._waits_since > LEAST_IO_WAIT:
+            self.since = now
+        if self.is_contended and now >= self.contended_until:
             self._end_contention()
 
     def before_io_wait(self, timeout: float) -> None:
@@ -109,7 +116,8 @@ class Fairness(Processor, trio.abc.Instrument):
             for account in self._metered:
                 account.settle()
             self._metered.clear()
-        if (took := self.now() - self._woke_at) > LOOP_DELAY_BOUNDS[0]:
+        self._waits_since = self.now()
+        if (took := self._waits_since - self._woke_at) > LOOP_DELAY_BOUNDS[0]:
             self.delay.note(took)
 
     def begin_contention(self, until: float) -> None:

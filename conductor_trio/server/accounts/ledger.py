@@ -24,7 +24,7 @@ import attrs
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.account import Account, Group
-from conductor_trio.server.accounts.fairness import Fairness
+from conductor_trio.server.accounts.fairness import Fairness, current_account, open_payer
 from conductor_trio.server.accounts.traffic import Traffic
 
 
@@ -102,6 +102,18 @@ class Ledger:
         else:
             self._networks.move_to_end(network)
         return account
+
+    async def wait_for_strangers(self) -> None:
+        """Wait while all strangers together are over their share: before some more are accepted.
+
+        This task is charged to them: who they are is not known yet.
+        """
+        strangers = self._strangers.account
+        assert strangers is not None
+        if current_account() is not strangers:
+            open_payer(strangers)
+        if strangers.is_over():
+            await strangers.queue_up()
 
     def __len__(self) -> int:
         """Return how many sessions have an account."""

@@ -45,6 +45,8 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
                 outcome = Outcome.CLOSE
             else:
                 if not peer.is_trusted and account.is_over():
+                    if raw.has_peer_ended() and not raw.has_unread():
+                        return
                     await account.queue_up()
                 if tls is not None:
                     stream = TlsStream(raw, tls)

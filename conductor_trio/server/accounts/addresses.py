@@ -6,7 +6,7 @@ import socket
 
 from conductor_trio.limits.constants import MAX_ADDRESS_TEXT
 
-_NETWORK_SIZE = 8  # bytes of an IPv6 address: what one network has at least, whose hosts take any (RFC 4291 2.5.4)
+_NETWORK_BITS = 64  # of an IPv6 address: what one network has at least, whose hosts take any (RFC 4291 2.5.4)
 _MAPPED = bytes(10) + b"\xff\xff"  # IPv4 in IPv6 (RFC 4291 section 2.5.5.2)
 
 
@@ -26,5 +26,5 @@ def account_of(address: str) -> str:
         return address[:MAX_ADDRESS_TEXT]
     if packed.startswith(_MAPPED):
         return socket.inet_ntop(socket.AF_INET, packed[len(_MAPPED) :])
-    network = packed[:_NETWORK_SIZE].ljust(len(packed), b"\0")
-    return f"{socket.inet_ntop(socket.AF_INET6, network)}/{_NETWORK_SIZE * 8}"
+    network = packed[: _NETWORK_BITS // 8].ljust(len(packed), b"\0")
+    return f"{socket.inet_ntop(socket.AF_INET6, network)}/{_NETWORK_BITS}"

@@ -74,11 +74,15 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
         if connection is None or not connection.has_asked:
             account.note_wish()
         raw.close()
-        match place:
-            case Place():
-                context.places.leave(place, gave_way=connection is not None and connection.gave_way)
-            case NoPlace():
-                context.activity.turned_away -= 1
+        _leave(place, context, gave_way=connection is not None and connection.gave_way)
+
+
+def _leave(place: Place | NoPlace | None, context: ProxyContext, *, gave_way: bool) -> None:
+    match place:
+        case Place():
+            context.places.leave(place, gave_way=gave_way)
+        case NoPlace():
+            context.activity.turned_away -= 1
 
 
 async def _wait_turn(raw: SocketStream, account: Account) -> bool:

@@ -6,8 +6,11 @@ the group of all users, strangers and front proxies. A use is charged to all of 
 
 from __future__ import annotations
 
+import contextlib
+import heapq
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import attrs
 import trio
@@ -51,8 +54,7 @@ class Group:
     spares_until: float = attrs.field(default=float("-inf"), init=False)
     #: When time will have caught up with all together, if they were to use no more than their share.
     caught_up_at: float = attrs.field(default=0.0, init=False)
-    #: Of those who wait for that, held by the first, so that everybody's turn comes.
-    turns: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    turns: _Turns = attrs.field(factory=lambda: _Turns(), init=False)  #: of those who wait for that
     # What is used within this period, and the sum of its squares, one for each account; and the same of the last.
     period: int = attrs.field(default=0, init=False)
     _period_began_at: float = attrs.field(default=float("-inf"), init=False)
@@ -75,7 +77,7 @@ class Group:
         limits = self.processor.limits
         self._rate = share * self.share_of_all
         caught_up_at = max(self.caught_up_at, begin - limits.processor_burst) + seconds / self._rate
-        self.caught_up_at = min(caught_up_at, begin + limits.use_period)  # what nobody was spared is no debt
+        self.caught_up_at = min(caught_up_at, begin + limits.processor_burst)  # what nobody missed is no debt
         if (since := begin - self._period_began_at) > limits.use_period:
             is_next = since < 2 * limits.use_period
             self._use_before, self._squares_before = (self._use, self._squares) if is_next else (0.0, 0.0)
@@ -99,6 +101,42 @@ class Group:
             use, squares = self._use_before, self._squares_before
             elapsed += self.processor.limits.use_period
         return self._rate * elapsed * squares / (use * use) if use else math.inf
+
+
+class _Turns:
+    """A lock that goes to the one next who has used least."""
+
+    def __init__(self) -> None:
+        self._is_taken = False
+        self._waiting: list[tuple[float, int, trio.Event]] = []
+        self._numbers = itertools.count()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, used: float) -> AsyncIterator[None]:
+        """Hold it within; `used` are seconds."""
+        if self._is_taken:
+            entry = used, next(self._numbers), trio.Event()
+            heapq.heappush(self._waiting, entry)
+            try:
+                await entry[2].wait()
+            except BaseException:
+                if entry[2].is_set():
+                    self._pass_on()
+                else:
+                    self._waiting.remove(entry)
+                    heapq.heapify(self._waiting)
+                raise
+        self._is_taken = True
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._waiting:
+            heapq.heappop(self._waiting)[2].set()
+        else:
+            self._is_taken = False
 
 
 @attrs.define(eq=False)
@@ -217,7 +255,7 @@ class Account:
             while (late := self._late(clock())) > 0:  # noqa: ASYNC110
                 await trio.sleep(late)
             if self._late_together(clock()) > 0:
-                async with group.turns:
+                async with group.turns.turn(self.lately_used):
                     while (late := self._late_together(clock())) > 0:  # noqa: ASYNC110
                         await trio.sleep(late)
             if group.account is not None:

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 import attrs
 import trio
 
-from conductor_trio.limits.constants import LEAST_IO_WAIT, LOOP_DELAY_BOUNDS
+from conductor_trio.limits.constants import LEAST_IO_WAIT, LOOP_DELAY_BOUNDS, LOOP_DELAY_GOAL
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.account import Account, Processor
 from conductor_trio.server.accounts.loop_delay import LoopDelay
@@ -145,13 +145,12 @@ class _Meter(trio.abc.Instrument):
     def __init__(self, fairness: Fairness, metered: list[Account]) -> None:
         self._fairness = fairness
         self._clock = fairness.now
-        self._longest = fairness.limits.processor_burst
         self._metered = metered
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Note for the task's account what was used since the last step of any (called by Trio).
 
-        No step takes longer than a burst: somebody else had the processor, or the whole process stood still.
+        No step takes longer than that: somebody else had the processor, or the whole process stood still.
         """
         fairness = self._fairness
         now = self._clock()
@@ -162,4 +161,4 @@ class _Meter(trio.abc.Instrument):
             account = payer.account
             if not account.metered:
                 self._metered.append(account)
-            account.metered += used if used < self._longest else self._longest
+            account.metered += used if used < LOOP_DELAY_GOAL else LOOP_DELAY_GOAL

@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 
+from conductor_trio.limits.constants import LEAST_IO_WAIT, LOOP_DELAY_GOAL
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.account import Account, Group
 from conductor_trio.server.accounts.fairness import (
@@ -131,3 +132,38 @@ async def test_a_task_can_be_charged_to_another_for_a_while() -> None:
     with charged_to(None):
         assert current_account() is None
     assert current_account() is own
+
+
+async def test_a_process_that_stood_still_has_used_little() -> None:
+    """As with SIGSTOP, or a virtual machine that is moved, in the middle of a step."""
+    measured = Measured()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        measured.contend()
+        account = measured.account()
+        open_payer(account)
+        await trio.lowlevel.checkpoint()
+        measured.time += 0.5
+        await trio.lowlevel.checkpoint()
+        assert 0 < account.lately_used <= LOOP_DELAY_GOAL
+        nursery.cancel_scope.cancel()
+
+
+async def test_to_look_at_the_sockets_is_charged_and_to_wait_is_not() -> None:
+    measured = Measured()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        measured.contend()
+        account = measured.account()
+        open_payer(account)
+        await trio.lowlevel.checkpoint()
+        for took, used in ((LEAST_IO_WAIT / 2, LEAST_IO_WAIT / 2), (2 * LEAST_IO_WAIT, 0.0)):
+            before = account.lately_used
+            measured.fairness.before_io_wait(0)
+            measured.time += took
+            measured.fairness.after_io_wait(0)
+            await trio.lowlevel.checkpoint()
+            assert account.lately_used - before == pytest.approx(used, abs=1e-9)
+        nursery.cancel_scope.cancel()

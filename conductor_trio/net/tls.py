@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
 import trio
@@ -34,8 +34,11 @@ class TlsStream(Stream):
         self._sending = trio.Lock()  # records must go out in the order in which they were written
         self._is_cut = False  # a record went out in part, so that nothing can be said any more
 
-    async def handshake(self) -> None:
-        """Shake hands; raises `trio.BrokenResourceError` where that fails, having told the peer why."""
+    async def handshake(self, pace: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Shake hands; raises `trio.BrokenResourceError` where that fails, having told the peer why.
+
+        `pace`, if any, is awaited before each read.
+        """
         failure: ssl.SSLError | None = None
         is_done = False
         while not is_done:
@@ -55,6 +58,8 @@ class TlsStream(Stream):
             if failure is not None:
                 raise _broken(failure) from failure
             if not is_done:
+                if pace is not None:
+                    await pace()
                 await self._feed()
 
     async def receive_some(self, max_bytes: int) -> bytes:

@@ -12,6 +12,7 @@ from conductor_trio.limits.linger import BRIEF_LINGER, LingerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
+from conductor_trio.server.accounts.account import Account
 from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.proxy.answering import turn_away
 from conductor_trio.server.proxy.connection import VisitorConnection
@@ -50,7 +51,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
                     await account.queue_up()
                 if tls is not None:
                     stream = TlsStream(raw, tls)
-                    await _shake_hands(stream, context)
+                    await _shake_hands(stream, context, account)
                 connection = VisitorConnection(stream, peer, context, payer)
                 outcome = await connection.run()
         except STREAM_LOST as error:
@@ -91,9 +92,13 @@ async def _end(
         await end_gently(raw, limits, send_eof_nowait=send_eof_nowait, peer_waits=peer_waits)
 
 
-async def _shake_hands(stream: TlsStream, context: ProxyContext) -> None:
+async def _shake_hands(stream: TlsStream, context: ProxyContext, account: Account) -> None:
+    async def pace() -> None:
+        if account.is_over():
+            await account.queue_up()
+
     with trio.fail_after(context.limits.tls_handshake_timeout):
-        await stream.handshake()
+        await stream.handshake(pace)
 
 
 def _peer_of(sock: socket.socket, context: ProxyContext, *, is_https: bool) -> Peer:

@@ -52,7 +52,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
                     return
                 if tls is not None:
                     stream = TlsStream(raw, tls)
-                    await _shake_hands(stream, context)
+                    await _shake_hands(stream, context, account)
                 connection = VisitorConnection(stream, peer, context, payer, place)
                 raw.on_held = connection.hold
                 outcome = await connection.run()
@@ -131,9 +131,13 @@ async def _end(
         await end_gently(raw, limits, send_eof_nowait=send_eof_nowait, peer_waits=peer_waits)
 
 
-async def _shake_hands(stream: TlsStream, context: ProxyContext) -> None:
+async def _shake_hands(stream: TlsStream, context: ProxyContext, account: Account) -> None:
+    async def pace() -> None:
+        if account.is_over():
+            await account.queue_up()
+
     with trio.fail_after(context.limits.tls_handshake_timeout):
-        await stream.handshake()
+        await stream.handshake(pace)
 
 
 def _peer_of(sock: socket.socket, context: ProxyContext, *, is_https: bool) -> Peer:

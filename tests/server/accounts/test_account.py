@@ -173,7 +173,7 @@ async def test_a_user_s_sessions_leave_that_user_s_own_quiet_one_its_turn(autoju
     user = make_user(make_everybody(autojump_clock))
     quiet, *hot = (Route(autojump_clock, user) for _ in range(21))
     worked = await run_beside(quiet, hot, 10)
-    assert sum(worked.values()) < 14 * LIMITS.processor_share
+    assert sum(worked.values()) < 16 * LIMITS.processor_share
 
 
 async def test_where_all_are_busy_nothing_is_idle(autojump_clock: MockClock) -> None:
@@ -190,7 +190,7 @@ async def test_many_users_leave_little_of_the_processor_idle(autojump_clock: Moc
     everybody = make_everybody(autojump_clock)
     quiet, *hot = (Route(autojump_clock, everybody) for _ in range(5))
     worked = await run_beside(quiet, hot, 10)
-    assert sum(worked.values()) == pytest.approx(10 * LIMITS.processor_share_of_all, rel=0.05)
+    assert sum(worked.values()) == pytest.approx(10 * LIMITS.processor_share_of_all, rel=0.1)
 
 
 async def test_each_below_an_account_comes_when_its_turn_is(autojump_clock: MockClock) -> None:

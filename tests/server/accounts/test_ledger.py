@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.fairness import current_account
 from conductor_trio.server.accounts.ledger import Ledger
 
 LIMITS = ServerLimits(max_networks=3)
@@ -78,3 +80,18 @@ def test_the_networks_that_were_not_seen_for_longest_go_first() -> None:
     ledger.visitor("192.0.2.9")
     assert ledger.visitor("192.0.2.0") is seen[0] and ledger.visitor("192.0.2.2") is seen[2]
     assert ledger.visitor("192.0.2.1") is not seen[1]
+
+
+async def test_who_accepts_waits_while_strangers_together_are_over_their_share() -> None:
+    ledger = Ledger(LIMITS)
+    strangers = ledger.visitor("192.0.2.1").group.account
+    assert strangers is not None
+    for _ in range(3):
+        await ledger.wait_for_strangers()
+    assert current_account() is strangers and not ledger.fairness.is_contended  # it wants nothing itself
+    for account in (ledger.user("one"), ledger.user("other")):
+        account.note_wish()
+    strangers.caught_up_at = ledger.fairness.now() + 1e9
+    with trio.move_on_after(0.05) as patience:
+        await ledger.wait_for_strangers()
+    assert patience.cancelled_caught

@@ -16,13 +16,38 @@ from conductor_trio.net.shared_buffer import SharedBuffer, SinkLost, wait_sink
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 
 
-async def relay(
-    visitor: SocketStream, application: SocketStream, buffer: SharedBuffer, limits: LingerLimits
-) -> None:
-    """Splice two connections, and return once both may be closed without loss."""
-    await Splice(visitor, application, buffer, limits).run()
-    await end_gently(application, limits)
-    await end_gently(visitor, limits)
+@attrs.define(eq=False)
+class Relays:
+    """Any number of relays, each of two connections spliced, and what they share."""
+
+    _limits: LingerLimits
+    _buffer: SharedBuffer
+    _running: dict[Splice, trio.CancelScope] = attrs.field(factory=dict, init=False)
+    _is_finishing: bool = attrs.field(default=False, init=False)
+
+    async def run(self, visitor: SocketStream, application: SocketStream) -> None:
+        """Splice two connections, and return once both may be closed without loss."""
+        splice = Splice(visitor, application, self._buffer, self._limits)
+        with trio.CancelScope() as scope:
+            self._running[splice] = scope
+            if self._is_finishing:
+                self._finish(splice, scope)
+            try:
+                await splice.run()
+                await end_gently(application, self._limits)
+                await end_gently(visitor, self._limits)
+            finally:
+                del self._running[splice]
+
+    def finish(self) -> None:
+        """Have all be over soon, whatever happens: their session is, and only last words are under way."""
+        self._is_finishing = True
+        for splice, scope in self._running.items():
+            self._finish(splice, scope)
+
+    def _finish(self, splice: Splice, scope: trio.CancelScope) -> None:
+        splice.finish(self._limits.ended_session)
+        scope.deadline = trio.current_time() + self._limits.ended_session_timeout
 
 
 @attrs.define(eq=False)

@@ -90,7 +90,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
-        feed = AccessFeed(planes.routes)
+        feed = AccessFeed(planes.routes, planes.sessions.records)
         if predecessor is None:
             feed.close()
         server = _Server(

@@ -112,6 +112,7 @@ class FakeServer:
         self.relays: set[str] = set()  # that stand
         self.admitted: list[str] = []  # relays that were opened to the server
         self.takes_long = False  # to open a relay to the server: for ever
+        self.finished = 0  # how many transports were to pass on what was under way
         self.transport_lost = trio.Event()
         self._channels: list[Channel] = []
         self._send, self._receive = trio.open_memory_channel[Channel](1000)
@@ -172,6 +173,9 @@ class _FakeTransport(Transport):
         self._server.admitted.append(path)
         if self._server.takes_long:
             await trio.sleep_forever()
+
+    async def finish(self, hurry: trio.Event) -> None:
+        self._server.finished += 1
 
     @contextlib.asynccontextmanager
     async def open_relay(self, path: str) -> AsyncIterator[None]:

@@ -452,18 +452,25 @@ class Engine:
         token: bytes,
         *,
         is_resumable: bool = False,
+        cause: Cause | None = None,
         state: SessionState | None = None,
     ) -> Iterator[Route]:
         """Hold another user's session while the block runs; then its client has left, or lost its link."""
         route = self.routes.register(
             make_route(
-                host=host, user="bob", key=host.partition("-")[0], token=token, state=state, relay_path=path
+                host=host,
+                user="bob",
+                key=host.partition("-")[0],
+                token=token,
+                state=state,
+                relay_path=path,
+                is_resumable=is_resumable,
             )
         )
         try:
             yield route
         finally:
-            self.routes.change(route.id, Cause.LINK_LOST if is_resumable else Cause.LEFT)
+            self.routes.change(route.id, cause or (Cause.LINK_LOST if is_resumable else Cause.LEFT))
 
 
 def make_log(entries: list[Mapping[str, Any]]) -> Any:
@@ -487,15 +494,21 @@ async def open_engine(
     *,
     limits: ServerLimits | None = None,
     patience: float = PATIENCE,
+    is_resumable: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Engine]:
-    """Run the engine in front of `handler` while the block runs, and check afterwards that all is well."""
+    """Run the engine in front of `handler` while the block runs, and check afterwards that all is well.
+
+    The session's client can come back, and so leave, where `is_resumable` says so.
+    """
     limits = limits or ServerLimits()
     server = ServerSettings(runtime_dir=str(directory), patterns=("{key}-{user}.test",), limits=limits, **settings)
     entries: list[Mapping[str, Any]] = []
     planes = make_planes(server, make_log(entries))
     path = directory / "app"
-    route = planes.routes.register(make_route(host=HOST.decode(), token=TOKEN, relay_path=str(path)))
+    route = planes.routes.register(
+        make_route(host=HOST.decode(), token=TOKEN, relay_path=str(path), is_resumable=is_resumable)
+    )
     visitors: list[Visitor] = []
     try:
         async with open_origin(path, handler) as origin, trio.open_nursery() as background:

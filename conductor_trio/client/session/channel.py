@@ -92,16 +92,17 @@ class ControlChannel:
         if self._protocol.state is not ClientState.CLOSED:
             await self._send_line(self._protocol.send(event))
 
-    async def leave(self) -> None:
+    async def leave(self) -> bool:
         """Tell the server that we end on purpose, if it can be told, and wait until it has taken notice.
 
-        At most for `leave_timeout`, cancelled or not.
+        At most for `leave_timeout`, cancelled or not; False where it has not by then.
         """
         if not self._protocol.may_send(Leave):
-            return
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.leave_timeout):
+            return True
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.leave_timeout) as scope:
             await self._send_line(self._protocol.send(Leave()))
             await self.wait_closed()
+        return not scope.cancelled_caught
 
     async def wait_closed(self) -> None:
         """Return once the server, or whoever carries the channel, has closed it; what it says is ignored."""

@@ -57,7 +57,8 @@ class Connection:
     """The connection to the server, kept up for as long as the application lives.
 
     `ready` is set once the application listens. `is_ending` is asked at our cancellation: whether the client ends
-    on purpose, of which the server is told. `stop` is called where the owner has the application ended from
+    on purpose, of which the server is told, and then what its application said last is waited for, unless `hurry`
+    is set. `stop` is called where the owner has the application ended from
     elsewhere, and `idle` learns from the server when visitors come.
     """
 
@@ -70,6 +71,7 @@ class Connection:
         is_ending: Callable[[], bool],
         stop: Callable[[], None] = lambda: None,
         idle: IdleWatch | None = None,
+        hurry: trio.Event | None = None,
     ) -> None:
         self._settings = settings
         self._limits = settings.limits
@@ -79,6 +81,8 @@ class Connection:
         self._is_ending = is_ending
         self._stop = stop
         self._idle = idle
+        self._hurry = trio.Event() if hurry is None else hurry
+        self._has_left = False  # and the server knows
         self._session = ClientSession(settings, needs_idle=idle is not None)
         self._names_settled = trio.Event()
 
@@ -104,7 +108,11 @@ class Connection:
                 self._session.handle(TransportOpened(now=trio.current_time()))
                 server = self._settings.server
                 self._output.send(events.Connect(user=server.user, host=server.host, port=server.port))
-                await self._serve_channels(transport)
+                try:
+                    await self._serve_channels(transport)
+                finally:
+                    if self._has_left:
+                        await transport.finish(self._hurry)  # noqa: ASYNC102
         except* ConductorError as group:
             closed = TransportLost(loss=Loss.TRANSPORT, error=_first_of_ours(group))
         except* OSError as group:
@@ -183,7 +191,7 @@ class Connection:
                         await channel.wait_end()
                     finally:
                         if self._is_ending():
-                            await channel.leave()  # noqa: ASYNC102
+                            self._has_left |= await channel.leave()  # noqa: ASYNC102
             except (ServerAway, LinkSilent):
                 raise
             except TransportError as error:

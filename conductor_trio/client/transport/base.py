@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
 
+import trio
+
 from conductor_trio.errors import ConductorError, TransportError
 from conductor_trio.net.stream import Stream
 
@@ -35,6 +37,12 @@ class Transport(ABC):
         """Let the server connect to the relay socket at `path`, as far as we can; raises OSError.
 
         To be called where the server cannot, or does not say.
+        """
+
+    async def finish(self, hurry: trio.Event) -> None:
+        """Wait until the application's last words have been passed on through the relays that stood.
+
+        For `ended_session_timeout` at most, or until `hurry`; cancelled or not. Afterwards it is of no more use.
         """
 
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:

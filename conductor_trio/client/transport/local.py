@@ -9,9 +9,10 @@ import trio
 
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket
-from conductor_trio.client.transport.application_relay import ApplicationRelay
+from conductor_trio.client.transport.application_relay import ApplicationRelay, open_application_relay
 from conductor_trio.client.transport.base import ServerAway, Transport
 from conductor_trio.errors import StartError, TransportError, UpstreamUnavailable
+from conductor_trio.net.grace import open_grace
 from conductor_trio.net.listeners import open_unix_listener
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
@@ -22,15 +23,15 @@ _RELAY_MODE = 0o660  # the control channel's contract
 class LocalTransport(Transport):
     """The transport to a server on this host."""
 
-    def __init__(self, settings: ClientSettings, application: ApplicationSocket) -> None:
+    def __init__(self, settings: ClientSettings, relay: ApplicationRelay) -> None:
         self._path = settings.server.path
-        self._connect_timeout = settings.limits.unix_connect_timeout
-        self._relay = ApplicationRelay(application, settings.limits)
+        self._limits = settings.limits
+        self._relay = relay
 
     async def connect_control(self) -> SocketStream:
         """Connect to the server's control socket; raises `TransportError`."""
         try:
-            return await connect_unix(self._path, connect_timeout=self._connect_timeout)
+            return await connect_unix(self._path, connect_timeout=self._limits.unix_connect_timeout)
         except UpstreamUnavailable as error:
             raise ServerAway(
                 f"there is no conductor-trio-server at {self._path} on this host: {error}",
@@ -46,13 +47,21 @@ class LocalTransport(Transport):
                 listener = stack.enter_context(open_unix_listener(path, _RELAY_MODE))
             except StartError as error:
                 raise TransportError(f"the relay socket cannot be made: {error}") from error
+            relays = self._relay.make_relays()
+            stack.callback(relays.finish)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._relay.run, listener, name="local transport: relay socket")
+                nursery.start_soon(self._relay.accept, listener, relays, name="local transport: relay socket")
                 yield
                 nursery.cancel_scope.cancel()
+
+    async def finish(self, hurry: trio.Event) -> None:
+        """Wait until the relays, which have been told to finish, have passed on what was under way."""
+        async with open_grace(self._limits.ended_session_timeout, hurry):
+            await self._relay.finish()
 
 
 @contextlib.asynccontextmanager
 async def open_local(settings: ClientSettings, application: ApplicationSocket) -> AsyncIterator[LocalTransport]:
-    """Give the transport; there is nothing to open before the control socket."""
-    yield LocalTransport(settings, application)
+    """Give the transport; there is nothing to open before the control socket. On leaving, no relay is left."""
+    async with open_application_relay(application, settings.limits) as relay:
+        yield LocalTransport(settings, relay)

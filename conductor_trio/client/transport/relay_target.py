@@ -14,10 +14,12 @@ import contextlib
 import os
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+
+import trio
 
 from conductor_trio.client.host.application_socket import ApplicationSocket
-from conductor_trio.client.transport.application_relay import ApplicationRelay
+from conductor_trio.client.transport.application_relay import ApplicationRelay, open_application_relay
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener
 
@@ -37,6 +39,9 @@ class RelayTarget(ABC):
     @abstractmethod
     def lead_on(self) -> None:
         """Have connections go to the application; what waits at our socket ends."""
+
+    def finish(self) -> None:
+        """Take no more connections, and have those that are there be over soon, with what is under way."""
 
 
 class LinkTarget(RelayTarget):
@@ -85,10 +90,13 @@ class RelayedTarget(RelayTarget):
     def __init__(self, listener: socket.socket, relay: ApplicationRelay) -> None:
         self._listener = listener
         self._relay = relay
+        self._relays = relay.make_relays()
+        self._accepting = trio.CancelScope()
 
     async def run(self) -> None:
-        """Relay until cancelled."""
-        await self._relay.run(self._listener)
+        """Take connections until cancelled, or `finish`."""
+        with contextlib.closing(self._listener), self._accepting:  # with that ends what waits there
+            await self._relay.accept(self._listener, self._relays)
 
     def stand_in(self) -> None:
         """Nothing: our socket is there."""
@@ -96,13 +104,21 @@ class RelayedTarget(RelayTarget):
     def lead_on(self) -> None:
         """Nothing: each connection is led on when it comes."""
 
+    def finish(self) -> None:
+        """Take no more connections, and have those that are there be over soon, with what is under way."""
+        self._accepting.cancel()
+        self._relays.finish()
 
-@contextlib.contextmanager
-def open_relay_target(path: str, application: ApplicationSocket, limits: ClientLimits) -> Iterator[RelayTarget]:
-    """Give what ssh is to connect to at the path; to be run. Raises `StartError`."""
+
+@contextlib.asynccontextmanager
+async def open_relay_target(
+    path: str, application: ApplicationSocket, limits: ClientLimits
+) -> AsyncIterator[RelayTarget]:
+    """Give what ssh is to connect to at the path; to be run. On leaving, we relay no more. Raises `StartError`."""
     if application.shared is not None:
         with open_unix_listener(path, _MODE) as listener:
-            yield RelayedTarget(listener, ApplicationRelay(application, limits))
+            async with open_application_relay(application, limits) as relay:
+                yield RelayedTarget(listener, relay)
         return
     # The path of the application's socket may be too long or too odd for a forward; that of a link to it is not.
     os.symlink(os.path.join(os.getcwd(), application.path), path)

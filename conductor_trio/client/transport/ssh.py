@@ -40,6 +40,7 @@ from conductor_trio.client.transport.ssh_command import (
 from conductor_trio.client.transport.ssh_errors import explain_channel_refused, find_reason, is_channel_refused
 from conductor_trio.client.transport.ssh_log import SshLog
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, UpstreamUnavailable
+from conductor_trio.net.grace import open_grace
 from conductor_trio.net.process import end_process, open_pipe
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
@@ -139,6 +140,14 @@ class SshTransport(Transport):
             "StreamLocalBindMask 0117 in its sshd_config makes that unnecessary)"
         )
         _log.debug("going on%s", self._mode_failure)
+
+    async def finish(self, hurry: trio.Event) -> None:
+        """Have ssh end by itself once all that goes through it has ended, with what was under way."""
+        async with open_grace(self._limits.ended_session_timeout, hurry):
+            self._target.finish()
+            # That is what it does without a shell of its own, and when it has been told to take no more commands.
+            await self._run_ssh(["-O", "stop", "--", self._host])
+            await self._process.wait()
 
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
         """Return the error that tells the user most about a failure, given what ssh said."""
@@ -249,10 +258,10 @@ async def open_ssh(
     """Log in and give the transport; on leaving, ssh and its directory are gone. Raises `TransportError`."""
     if shutil.which("ssh") is None:
         raise TransportError("there is no ssh on your PATH", advice="install the OpenSSH client")
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(open_directory(cleanup, "ssh_directory"))
         command = format_master_command(settings.server, settings.limits, directory, may_ask=_has_terminal())
-        target = stack.enter_context(open_relay_target(f"{directory}/a", application, settings.limits))
+        target = await stack.enter_async_context(open_relay_target(f"{directory}/a", application, settings.limits))
         stdout, stdout_end = stack.enter_context(open_pipe())
         stderr, stderr_end = stack.enter_context(open_pipe())
         own_log = stack.enter_context(_open_own_log(directory))

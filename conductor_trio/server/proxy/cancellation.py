@@ -20,8 +20,13 @@ class CancelReason(enum.Enum):
     GREEDY = "greedy"  #: too much is held in memory for it
     LATE_HEAD = "late head"  #: the rest of a request's head did not come in time
     VISITOR_GONE = "visitor gone"  #: the visitor ended the connection and wants no answer
-    SESSION_ENDED = "session ended"  #: the session to which its exchange or tunnel goes is over
+    SESSION_ENDED = "session ended"  #: the client of the session to which it goes has ended that on purpose
+    LINK_LOST = "link lost"  #: the way to that session's application is lost, or another has taken its name
     ACCESS_ENDED = "access ended"  #: what the visitor was let in by opens nothing any more
+
+
+#: There is no way to the application any more.
+SESSION_OVER = (CancelReason.SESSION_ENDED, CancelReason.LINK_LOST)
 
 
 @attrs.define(eq=False)
@@ -33,16 +38,16 @@ class ConnectionScope:
 
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     place: Place | None = None  #: where it is counted
-    #: Called instead when the session is over: a tunnel has last words to pass on.
-    finish_tunnel: Callable[[], None] | None = attrs.field(default=None, init=False)
+    #: Asked first when the session is over: whether what is under way goes on for a while, to pass last words on.
+    finish: Callable[[CancelReason], bool] | None = attrs.field(default=None, init=False)
     _reason: CancelReason | None = attrs.field(default=None, init=False)
     _deadline_reason: CancelReason | None = attrs.field(default=None, init=False)
 
     def cancel(self, reason: CancelReason) -> None:
         """Cancel what runs on the connection."""
-        if reason is CancelReason.SESSION_ENDED and self.finish_tunnel is not None:
-            self.finish_tunnel()
-        elif not self.scope.cancel_called:
+        if reason in SESSION_OVER and self.finish is not None and self.finish(reason):
+            return
+        if not self.scope.cancel_called:
             self._reason = reason
             self.scope.cancel()
 

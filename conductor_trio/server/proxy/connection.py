@@ -21,7 +21,7 @@ from conductor_trio.server.accounts.fairness import Payer
 from conductor_trio.server.accounts.holdings import Holding
 from conductor_trio.server.accounts.places import Place
 from conductor_trio.server.proxy.answering import Answerer
-from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
+from conductor_trio.server.proxy.cancellation import SESSION_OVER, CancelReason, ConnectionScope
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served, SessionView
@@ -63,6 +63,7 @@ class VisitorConnection:
         self._scope = ConnectionScope(place=self._place)
         self._answerer = Answerer(shared)
         self._dispatcher = Dispatcher(shared, self._listen(), self._answerer)
+        self._scope.finish = self._dispatcher.finish
 
     def _listen(self) -> DisconnectListener:
         return self.context.disconnects.listener(self.stream, self._requests, self._scope, self._holding_request)
@@ -121,10 +122,11 @@ class VisitorConnection:
             with self._scope.scope:
                 return await self._serve_all(interrupted)
             reason = self._scope.reason
-            interrupted = self._dispatcher.take_interrupted() if reason is CancelReason.SESSION_ENDED else None
+            interrupted = self._dispatcher.take_interrupted() if reason in SESSION_OVER else None
             if interrupted is None:
                 return await self._finish_cancelled(reason)
             self._scope = ConnectionScope(place=self._place)
+            self._scope.finish = self._dispatcher.finish
             self._dispatcher.listener = self._listen()
 
     async def _finish_cancelled(self, reason: CancelReason) -> Outcome:
@@ -137,7 +139,7 @@ class VisitorConnection:
                 return Outcome.CLOSE
             case CancelReason.LATE_HEAD:
                 return await self._refuse(408)
-            case CancelReason.SESSION_ENDED | CancelReason.ACCESS_ENDED:
+            case CancelReason.SESSION_ENDED | CancelReason.LINK_LOST | CancelReason.ACCESS_ENDED:
                 return await self._dispatcher.finish_cut()
         assert_never(reason)
 

@@ -27,6 +27,7 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.pages.documents import OPTIONS_ANSWER, preflight_answer, status_page
 from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.answering import Answerer
+from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.exchange.exchange import Exchange, Outcome
@@ -195,6 +196,8 @@ class Dispatcher:
             if exchange.is_harmless:
                 await self._wait_for_loss(runtime, admitted.principal)
             self._exchange = None
+            if exchange.is_finishing:
+                return await self._answerer.answer_last(Refusal.SESSION_CUT, request)
             reason = self._note_failure(error, runtime, request)
             return await self._answerer.answer(reason, request, is_complete=pump.is_complete)
         except RequestAborted as error:
@@ -219,6 +222,10 @@ class Dispatcher:
             self._context.report_failure(runtime.route_id, f"Answered {error.status}: {error}", request)
         runtime.failing_since = since = runtime.failing_since or time.time()
         return UpstreamFailed(status=error.status, fault=error.fault, what=str(error), since=since)
+
+    def finish(self, reason: CancelReason) -> bool:
+        """The session is over: whether what is under way for it may go on for a while."""
+        return self._exchange is not None and self._exchange.finish(reason)
 
     def take_interrupted(self) -> RequestHead | None:
         """Return the request whose session has just ended under it, if it is to be dispatched once more."""

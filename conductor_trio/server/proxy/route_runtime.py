@@ -55,7 +55,9 @@ class RouteRuntime:
     heads: RouteMemory
     max_connections: int
     failing_since: float | None = None  #: Unix time, while the application does not answer
-    is_open: bool = True
+    ended_as: CancelReason | None = None  #: how its session ended, once that has
+    #: The route of a predecessor's session, whose client has another one here by now; its connections go on.
+    lent_as: Route | None = None
     traffic: Traffic = attrs.field(init=False)  #: the account's
     _connections: dict[ConnectionScope, str] = attrs.field(init=False)  # the account's
     _unused: trio.Event | None = attrs.field(default=None, init=False)  # somebody waits for it
@@ -75,8 +77,8 @@ class RouteRuntime:
         """Have a connection cancelled when the session ends, at once where it has, or the principal's access."""
         self._connections[connection] = principal
         self.owner.connections += 1
-        if not self.is_open:
-            connection.cancel(CancelReason.SESSION_ENDED)
+        if self.ended_as is not None:
+            connection.cancel(self.ended_as)
 
     def leave(self, connection: ConnectionScope) -> None:
         """Leave a connection alone from now on."""
@@ -86,14 +88,14 @@ class RouteRuntime:
             self._unused.set()
             self._unused = None
 
-    def close(self) -> None:
-        """Cancel every exchange and tunnel, close the kept connections, forget heads: the session is over.
+    def close(self, reason: CancelReason) -> None:
+        """End every exchange and tunnel, close the kept connections, forget heads: the session is over.
 
         Whatever else is remembered for this route, and may not outlive it, goes here.
         """
-        self.is_open = False
-        for connection in self._connections:
-            connection.cancel(CancelReason.SESSION_ENDED)
+        self.ended_as = reason
+        for connection in list(self._connections):
+            connection.cancel(reason)
         self.pool.close()
         self.heads.close()
 
@@ -165,6 +167,7 @@ class RouteRuntimes:
         self._poller = poller
         self._by_id: dict[str, RouteRuntime] = {}
         self._owners: dict[str, OwnerRuntime] = {}
+        self._lent: dict[str, RouteRuntime] = {}  # by host name; see `RouteRuntime.lent_as`
         self.pool_expiry = PoolExpiry(limits)
         self.onlookers = Onlookers()
         self.heads = HeadMemory(secrets.token_bytes(32), limits)
@@ -188,17 +191,23 @@ class RouteRuntimes:
             case RouteUp(route=route):
                 if route.is_attached:
                     self._open(route)
+                self._end_lent_access(route)
                 self.onlookers.end_access(route)
             case RouteChanged(route=route, before=before):
                 if not route.is_attached:
-                    self.end(route.id)
+                    # That of a client which cannot come back, and so not leave, may as well be lost.
+                    has_left = route.has_ended and route.is_resumable
+                    self._end_all(route, CancelReason.SESSION_ENDED if has_left else CancelReason.LINK_LOST)
                 elif route.access != before.access and (runtime := self._by_id.get(route.id)) is not None:
                     runtime.end_access(route.access, before.access.owner_hash)
+                self._end_lent_access(route)
                 self.onlookers.end_access(route)
             case RouteDown(route=route, cause=cause):
                 # What runs over a relay socket that a predecessor lends may go on until that one has ended.
-                if not (route.is_borrowed and cause is Cause.REPLACED):
-                    self.end(route.id)
+                if route.is_borrowed and cause is Cause.REPLACED:
+                    self._keep_lent(route)
+                else:
+                    self._end_all(route, CancelReason.LINK_LOST)
             case _:
                 assert_never(change)
 
@@ -223,10 +232,29 @@ class RouteRuntimes:
         owner.sessions += 1
         return owner
 
-    def end(self, route_id: str) -> None:
-        """Cancel what runs for a route and forget it, if there is anything."""
+    def _keep_lent(self, route: Route) -> None:
+        if (runtime := self._by_id.get(route.id)) is not None:
+            runtime.lent_as = route
+            self._lent |= dict.fromkeys(route.hosts, runtime)
+
+    def _end_lent_access(self, route: Route) -> None:
+        for host in route.hosts:
+            if (runtime := self._lent.get(host)) is not None and runtime.lent_as is not None:
+                runtime.end_access(route.access, runtime.lent_as.access.owner_hash)
+
+    def _end_all(self, route: Route, reason: CancelReason) -> None:
+        """End what runs for a route, over a predecessor's relay socket as well."""
+        self.end(route.id, reason)
+        for host in route.hosts:
+            if (runtime := self._lent.get(host)) is not None:
+                self.end(runtime.route_id, reason)
+
+    def end(self, route_id: str, reason: CancelReason) -> None:
+        """End what runs for a route and forget it, if there is anything."""
         if (runtime := self._by_id.pop(route_id, None)) is not None:
-            runtime.close()
+            for host in runtime.lent_as.hosts if runtime.lent_as is not None else ():
+                self._lent.pop(host, None)
+            runtime.close(reason)
             runtime.owner.sessions -= 1
             if not runtime.owner.sessions:
                 del self._owners[runtime.owner.user]

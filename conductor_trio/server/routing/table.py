@@ -89,8 +89,9 @@ class RouteTable:
         former = self.former_self(route)
         if former is not None:
             route = attrs.evolve(route, access=former.access)
+        cause = Cause.TAKEN_OVER if takeover is Takeover.ANY else Cause.REPLACED
         for holder in holders:
-            self.change(holder.id, Cause.REPLACED)
+            self.change(holder.id, cause)
         self._put(route)
         self._publish(RouteUp(route=route))
         return route

@@ -149,6 +149,7 @@ class OwnerService:
                 route.id, "The owner asked to stop the application, which will be told when its link is back"
             )
             return Answer(fields={"state": "lost"})
+        record.stop_requested |= route.is_borrowed
         if record.notify_client is None:
             raise RegistrationRefused(
                 "the client of that session cannot be told to stop", advice="end it where it runs"

@@ -700,6 +700,7 @@ async def test_whoever_ends_on_purpose_says_so(
     new.close()
     await trio.testing.wait_all_tasks_blocked()
     assert not gateway.relays
+    assert gateway.finished == 1
 
 
 async def test_a_server_that_hangs_does_not_hold_up_the_end(
@@ -711,6 +712,7 @@ async def test_a_server_that_hangs_does_not_hold_up_the_end(
     assert await channel.receive() == {"event": "leave"}
     assert await channel.receive() is None
     assert trio.current_time() - started == pytest.approx(LIMITS.leave_timeout)
+    assert not gateway.finished  # nobody takes what is under way
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
@@ -733,6 +735,7 @@ async def test_whoever_is_lost_says_nothing(
     _, channel = live
     gateway.transport_lost.set()
     assert await channel.receive() is None
+    assert not gateway.finished
 
 
 @pytest.mark.parametrize("phase", ["greeting", "ready", "registering", "live", "moving", "pause", "dial"])

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from conductor_trio.client.host.application_socket import open_application_socket
-from conductor_trio.client.transport.application_relay import ApplicationRelay
+from conductor_trio.client.transport.application_relay import open_application_relay
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener
 from tests.doubles.upper import ask, open_upper
@@ -30,8 +30,11 @@ async def open_relay(directory: Path) -> AsyncIterator[str]:
         open_unix_listener(path, 0o600) as listener,
         open_application_socket(str(shared / "app"), None) as application,
     ):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(ApplicationRelay(application, ClientLimits()).run, listener)
+        async with (
+            open_application_relay(application, ClientLimits()) as relay,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(relay.accept, listener, relay.make_relays())
             with trio.fail_after(20):
                 yield path
             nursery.cancel_scope.cancel()

@@ -17,6 +17,7 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_request_head
 from conductor_trio.limits.constants import HEAD_COPIES
 from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.exchange.failures import (
@@ -54,6 +55,7 @@ class Exchange:
     _principal: Principal
     _pump: RequestPump
     _response: ResponseRelay | None = attrs.field(default=None, init=False)
+    is_finishing: bool = attrs.field(default=False, init=False)  #: the session is over
 
     @property
     def user(self) -> str:
@@ -85,6 +87,24 @@ class Exchange:
         may_repeat = self.request.is_repeatable or (self.request.body.is_empty and not self._pump.was_sent)
         return may_repeat and not self.has_begun
 
+    def finish(self, reason: CancelReason) -> bool:
+        """The session is over: go on with what is under way, to the application's end, under a deadline.
+
+        False where nothing is: nothing was sent as yet, or the link is lost and nothing more comes that way. What
+        does no harm is better carried out once more than waited for.
+        """
+        response = self._response
+        if response is None:
+            return False
+        if reason is CancelReason.LINK_LOST:
+            response.is_link_lost = True
+            if not response.has_unread and (self.is_harmless or response.has_application_ended):
+                return False
+        self.is_finishing = True
+        deadline = trio.current_time() + self._context.proxy.limits.ended_session_timeout
+        self._listener.connection.set_deadline(deadline, reason)
+        return True
+
     async def run(self, *, drop_authorization: bool) -> Outcome | Tunnel:
         """Carry the exchange out.
 
@@ -109,6 +129,8 @@ class Exchange:
             return self.cut_outcome
         finally:
             runtime.leave(self._listener.connection)
+            if self.is_finishing:
+                self._listener.connection.clear_deadline()
 
     async def _run_upstream(self, first: bytes) -> Outcome | Tunnel:
         """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""

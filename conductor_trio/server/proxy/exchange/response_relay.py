@@ -72,6 +72,8 @@ class ResponseRelay:
         self._framing: ResponseFraming | None = None  # set when a final response's head goes out
         self._chunks_out = False
         self._upstream_stays = True
+        #: No end of the application's that comes from now on is its own.
+        self.is_link_lost = False
 
     @property
     def has_begun(self) -> bool:
@@ -92,6 +94,16 @@ class ResponseRelay:
     def has_heard(self) -> bool:
         """Whether a byte of a response has come."""
         return self._reader.has_begun
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes of the application's are here that nobody has looked at."""
+        return self._upstream.has_unread()
+
+    @property
+    def has_application_ended(self) -> bool:
+        """Whether the application, or the way to it, has ended the connection."""
+        return self._upstream.has_peer_ended()
 
     @property
     def trailing_data(self) -> bytes:
@@ -163,8 +175,10 @@ class ResponseRelay:
         else:
             self._reader.receive_eof()
             # Nothing but this end ends the body, and a lost link would look the same; but then word of it is
-            # coming, and the session's end cancels us.
+            # coming, and cancels us, unless it was here before.
             await trio.sleep(self._proxy.limits.lost_link_delay)
+            if self.is_link_lost:
+                raise self._cut("the link to it was lost")
 
     async def _send(self, out: list[bytes]) -> None:
         """Send and forget what has gathered."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import attrs
 
 from conductor_trio.access.grants import Principal
-from conductor_trio.limits.linger import BRIEF_LINGER, ENDED_SESSION_LINGER
+from conductor_trio.limits.linger import BRIEF_LINGER
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.relay import Splice
 from conductor_trio.net.stream import SocketStream, Stream
-from conductor_trio.server.proxy.cancellation import ConnectionScope
+from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 
@@ -54,7 +52,12 @@ async def relay_tunnel(
         await runtime.account.wait_turn()
 
     splice = Splice(visitor, upstream, context.buffer, context.limits, count)
-    connection.finish_tunnel = partial(splice.finish, ENDED_SESSION_LINGER)
+
+    def finish(_: CancelReason) -> bool:
+        splice.finish(context.limits.ended_session)
+        return True
+
+    finish_exchange, connection.finish = connection.finish, finish
     runtime.enter(connection, tunnel.principal)
     try:
         await splice.run(*tunnel.take_early())
@@ -62,5 +65,5 @@ async def relay_tunnel(
         await end_gently(upstream, BRIEF_LINGER)
     finally:
         runtime.leave(connection)
-        connection.finish_tunnel = None
+        connection.finish = finish_exchange
         upstream.close()

@@ -89,8 +89,9 @@ MAX_SYMBOLIC_LINKS = 40
 
 #: Connections that wait for accept(); the kernel cuts it to net.core.somaxconn.
 LISTEN_BACKLOG = 1024
-#: Connections accepted before other tasks have their turn: about a millisecond's worth.
-MAX_ACCEPTS = 64
+#: Connections accepted before other tasks have their turn: with what each of them begins with, about a
+#: millisecond's worth.
+MAX_ACCEPTS = 16
 #: After a lack of descriptors or memory, for connections to end.
 SHORTAGE_PAUSE = 0.1
 # TCP peers that vanish without a word: the first probe after a minute of silence, given up after two.
@@ -193,3 +194,30 @@ MAX_CONTENT_LENGTH_DIGITS = 18
 #: What a request line holds beside its target, in bytes: method, version, white space. The longest method that is
 #: registered has 17.
 MAX_METHOD_AND_VERSION = 64
+#: Commas in a head: each may part two elements of a list, and to look at 60,000 takes milliseconds, in which
+#: nobody else is served. A browser's head has some dozens.
+MAX_LIST_COMMAS = 4096
+#: Fields of a response's head or trailers. Each takes a microsecond, in which nobody else is served, and a head
+#: could hold 20,000. Apache and HAProxy take 100.
+MAX_RESPONSE_FIELDS = 1000
+#: Chunks that are looked at in one go, for a fifth of a millisecond: one read can bring 10,000 of one byte.
+MAX_CHUNKS_AT_ONCE = 200
+#: Heads and pieces of a body that are passed on in one go: a response's interim head, its head, its body, its end.
+MAX_EVENTS_AT_ONCE = 4
+#: One recv() of a control channel: some 200 lines, which take milliseconds, and seldom is there more than one.
+CONTROL_READ_SIZE = 4 * KIB
+#: Sessions that are described in one go: 20 µs each, and 200 with a hundred shares.
+MAX_DESCRIBED_AT_ONCE = 8
+#: Those that are told something, or looked at, in one go, at 10 to 30 µs each: of sessions and visitors there can
+#: be thousands.
+MAX_TOLD_AT_ONCE = 64
+#: One recv() from a session page's WebSocket: forty pings, each of which takes 40 µs to answer.
+PAGE_READ_SIZE = 256
+#: Seconds that no turn of the event loop is to take longer than, in which those who have just come wait.
+LOOP_DELAY_GOAL = 0.005
+#: Turns of the event loop that are counted: those that took longer than so many seconds.
+LOOP_DELAY_BOUNDS = (0.001, 0.0025, LOOP_DELAY_GOAL, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+#: For how long the longest is remembered, in seconds; whoever looks once a minute misses none.
+LOOP_DELAY_MEMORY = 60.0
+#: Seconds from which on the event loop counts as having waited: to look at the sockets takes 10 to 30 µs.
+LEAST_IO_WAIT = 50e-6

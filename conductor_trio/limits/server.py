@@ -85,10 +85,13 @@ class ServerLimits(LingerLimits):
     read_size: int = 64 * KIB  # one recv() of what is looked at
     splice_size: int = 384 * KIB  # and of what is only passed on: measured, a half more a second than with 192
 
-    # Fairness, while several routes want something.
-    route_share: float = 0.5  # of the processor, for one: most requests of the others find it free then
-    route_burst: float = 0.02  # seconds that it may be ahead of its share, as for a page of many parts
-    contention_memory: float = 1.0  # since two routes have wanted something
+    # Fairness, while several want something.
+    processor_share: float = 0.5  # for one of them: most requests of the others find it free then
+    processor_share_of_all: float = 0.8  # for all that are busy, so that the others find it free now and then
+    processor_burst: float = 0.02  # seconds that one may be ahead of its share, as for a page of many parts
+    use_period: float = 0.25  # over two of which it is seen who is busy
+    contention_memory: float = 1.0  # since two have wanted something
+    max_networks: int = 10_000  # of visitors, whose use is remembered; the longest unused go first
 
     # Wrong tokens. That many at once of one address at one route, then one in each interval: a person who tries an
     # old link again, and a token of 32 bits is safe for a lifetime.
@@ -110,15 +113,16 @@ class ServerLimits(LingerLimits):
     max_login_form: int = 4 * KIB  # a token is 32 bytes
     max_wrong_proofs: int = 10  # on one connection of a session's page, which shows one
     max_page_proofs: int = 16  # of a session: its pages that were loaded and have not connected yet
-    max_route_pages: int = 64  # a session's, that somebody looks at
-    max_user_pages: int = 256  # of all sessions of one user
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
     page_handshake_timeout: float = 5.0
     page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page
+    # Session pages that are looked at: a class looks at its demonstration, from one network at its own sessions.
+    max_session_pages: int = 64
+    max_user_pages: int = 256
+    max_network_pages: int = 256
 
     # Control channel.
     control_line_timeout: float = 15.0  # from a line's first byte to its newline
-    control_read_size: int = 16 * KIB  # one recv(); most lines are much shorter
     control_send_timeout: float = 15.0  # a reply that is not read
     user_lookup_timeout: float = 5.0  # a directory service can hang for seconds
     max_control_lines: int = 16  # further lines after the registration, which the protocol does not have

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 import trio
@@ -39,8 +39,11 @@ class TlsStream(Stream):
         self._sending = trio.Lock()  # records must go out in the order in which they were written
         self._is_cut = False  # a record went out in part, so that nothing can be said any more
 
-    async def handshake(self) -> None:
-        """Shake hands; raises `trio.BrokenResourceError` where that fails, having told the peer why."""
+    async def handshake(self, pace: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Shake hands; raises `trio.BrokenResourceError` where that fails, having told the peer why.
+
+        `pace`, if any, is awaited before each read.
+        """
         failure: ssl.SSLError | None = None
         is_done = False
         while not is_done:
@@ -60,6 +63,8 @@ class TlsStream(Stream):
             if failure is not None:
                 raise _broken(failure) from failure
             if not is_done:
+                if pace is not None:
+                    await pace()
                 await self._socket.wait_receivable()
                 self._may_feed = True
                 self._feed_nowait()

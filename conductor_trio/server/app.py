@@ -125,7 +125,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
-    ledger, counters = Ledger(), Counters()
+    ledger, counters = Ledger(limits), Counters()
     sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
     service = OwnerService(sessions)
     proxy = ProxyContext(
@@ -229,7 +229,10 @@ class _Server:
         accept_visitors = functools.partial(accept, task_name="visitor")
         accept_clients = functools.partial(accept, task_name="client")
         for listener in self.listeners.public:
-            accepting.start_soon(accept_visitors, listener.sock, serve_visitor, visitors, name="accept visitors")
+            # What comes through a socket of this host is a front proxy's, which has its own measures.
+            pace = None if listener.sock.family == socket.AF_UNIX else self.planes.ledger.wait_for_strangers
+            accept_here = functools.partial(accept_visitors, pace=pace)
+            accepting.start_soon(accept_here, listener.sock, serve_visitor, visitors, name="accept visitors")
         control = self.listeners.control.sock
         accepting.start_soon(accept_clients, control, serve_client, sessions, name="accept clients")
         accepting.start_soon(self.state.keep, name="state file")

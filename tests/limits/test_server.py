@@ -24,13 +24,13 @@ SERVER, CLIENT = ServerLimits(), ClientLimits()
         (SERVER.max_user_unregistered, SERVER.max_user_sessions),
         (SERVER.max_route_parked, SERVER.max_user_parked),
         (SERVER.max_user_parked, SERVER.max_parked),
-        (SERVER.max_route_pages, SERVER.max_user_pages),
+        (SERVER.max_session_pages, SERVER.max_user_pages),
         (SERVER.max_remembered_per_user, SERVER.max_remembered),
         (SERVER.max_account_held, SERVER.max_held),
         (SERVER.head_read_size, SERVER.max_head),
         (SERVER.drain_idle_timeout, SERVER.grace_timeout),
         (SERVER.ping_interval, SERVER.ping_timeout),
-        (SERVER.route_share, 1.0),
+        (SERVER.processor_share, 1.0),
         (SERVER.ping_interval, CLIENT.ping_timeout),  # a server that pings is not taken for dead
     ],
 )

@@ -196,6 +196,31 @@ async def test_garbage_is_no_handshake(authority: Authority) -> None:
         await stream.send_eof()
 
 
+async def test_a_handshake_is_read_at_the_pace_that_is_set(authority: Authority) -> None:
+    ours, theirs = tcp_sockets()
+    paced = 0
+
+    async def pace() -> None:
+        nonlocal paced
+        paced += 1
+        await trio.lowlevel.checkpoint()
+
+    with contextlib.closing(TlsStream(SocketStream(ours), authority.server)) as stream, contextlib.closing(theirs):
+        async with trio.open_nursery() as nursery:
+
+            async def drip() -> None:
+                hello = b"\x16\x03\x01\x00\x20"
+                for byte in hello:
+                    theirs.send(bytes([byte]))
+                    await trio.testing.wait_all_tasks_blocked(0.01)
+                theirs.close()
+
+            nursery.start_soon(drip)
+            with pytest.raises(trio.BrokenResourceError):
+                await stream.handshake(pace)
+    assert paced > 5
+
+
 async def test_a_peer_that_leaves_in_the_handshake_breaks_it(authority: Authority) -> None:
     ours, theirs = tcp_sockets()
     stream = TlsStream(SocketStream(ours), authority.server)

@@ -161,14 +161,14 @@ async def test_every_log_line_is_json_and_holds_no_token(runtime_dir: Path, opti
 
 
 async def test_with_few_descriptors_visitors_are_limited_so_that_owners_get_in(runtime_dir: Path) -> None:
-    command = ["/bin/sh", "-c", 'ulimit -n 100; exec "$@"', "sh", *server_command(runtime_dir)]
+    command = ["/bin/sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *server_command(runtime_dir)]
     async with open_program(command) as program:
         [(_, port)] = (await program.wait_logged("listening"))["addresses"]
         few = await program.wait_logged("few_open_files")
-        assert few["allowed"] == 100 and few["max_visitors"] < 50
+        assert few["allowed"] == 300 and few["max_visitors"] < 150
         server = Server(program=program, runtime_dir=runtime_dir, port=port)
         with contextlib.ExitStack() as flood:
-            for _ in range(150):  # which say nothing
+            for _ in range(300):  # which say nothing
                 sock = flood.enter_context(socket.socket())
                 sock.settimeout(10)
                 with contextlib.suppress(ConnectionError):  # many are turned away without a word

@@ -28,6 +28,7 @@ import trio
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, set_tcp_options
+from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.app import Planes, make_planes
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
@@ -399,7 +400,7 @@ class Engine:
 
     def let_in(self) -> list[str]:
         """Return for each exchange and tunnel of the one route whom it was let in for."""
-        return list(self.planes.ledger.account(self.route_id).connections.values())
+        return list(self.planes.ledger.session(self.route_id, None).connections.values())
 
     def end_session(self) -> None:
         """End the one session, as if its client had left."""
@@ -427,8 +428,9 @@ class Engine:
 
         async def serve() -> None:
             peer = Peer(address="127.0.0.1", is_https=False, is_trusted=False)
+            payer = open_payer(self.context.ledger.visitor("127.0.0.1"))
             try:
-                if await VisitorConnection(theirs, peer, self.context).run() is Outcome.ABORT:
+                if await VisitorConnection(theirs, peer, self.context, payer).run() is Outcome.ABORT:
                     theirs.reset()
             except STREAM_LOST:
                 pass

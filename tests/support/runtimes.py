@@ -44,7 +44,7 @@ Connect = Callable[[Route, Principal], Connection]
 
 def make_runtimes(routes: RouteTable, limits: ServerLimits) -> tuple[RouteRuntimes, Connect]:
     """Return what follows the table, and what begins a connection for one of its routes."""
-    runtimes = RouteRuntimes(routes, Ledger(), Holdings(limits), limits, EdgePoller())
+    runtimes = RouteRuntimes(routes, Ledger(limits), Holdings(limits), limits, EdgePoller())
 
     def connect(route: Route, principal: Principal) -> Connection:
         runtime = runtimes.get(route.id)

@@ -17,6 +17,7 @@ from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.constants import HEAD_COPIES
 from conductor_trio.net.stream import Stream
+from conductor_trio.server.accounts.fairness import Payer
 from conductor_trio.server.accounts.holdings import Holding
 from conductor_trio.server.accounts.places import Place
 from conductor_trio.server.proxy.answering import Answerer
@@ -39,6 +40,7 @@ class VisitorConnection:
     stream: Stream
     peer: Peer
     context: ProxyContext
+    payer: Payer
     _place: Place | None = None  # where it is counted
     _requests: RequestReader = attrs.field(init=False)
     _scope: ConnectionScope = attrs.field(init=False)
@@ -51,7 +53,13 @@ class VisitorConnection:
 
     def __attrs_post_init__(self) -> None:
         self._requests = RequestReader(self.context.limits, self.context.runtimes.heads)
-        shared = ExchangeContext(proxy=self.context, peer=self.peer, visitor=self.stream, requests=self._requests)
+        shared = ExchangeContext(
+            proxy=self.context,
+            peer=self.peer,
+            visitor=self.stream,
+            requests=self._requests,
+            payer=self.payer,
+        )
         self._scope = ConnectionScope(place=self._place)
         self._answerer = Answerer(shared)
         self._dispatcher = Dispatcher(shared, self._listen(), self._answerer)
@@ -64,6 +72,11 @@ class VisitorConnection:
     def is_between_requests(self) -> bool:
         """Whether the visitor has sent no more than whole requests, and so waits for a word of ours."""
         return self._speaks_http and self._requests.is_between_messages
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether the visitor has sent a request."""
+        return self._requests.has_read_any
 
     @property
     def cut_outcome(self) -> Outcome:
@@ -203,7 +216,7 @@ class VisitorConnection:
         self.hold(size)
         try:
             await self.context.own_pages.serve_session_socket(
-                self.stream, view.request, view.trailing_data, view.route, view.principal
+                self.stream, view.request, view.trailing_data, view.route, view.principal, view.address
             )
         finally:
             self.hold(-size)
@@ -268,6 +281,8 @@ class VisitorConnection:
                     assert isinstance(event, RequestHead)
                     scope.clear_deadline()
                     return event
+                if (account := self.payer.account).is_over():  # a head that comes byte by byte is work, too
+                    await account.queue_up()
         finally:
             self.hold(-held)
 

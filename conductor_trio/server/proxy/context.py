@@ -13,14 +13,14 @@ from conductor_trio.access.origins import Policy
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits.constants import MAX_TOLD_PATH
+from conductor_trio.limits.constants import LOOP_DELAY_GOAL, MAX_TOLD_PATH
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.poller import EdgePoller
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.counters import Counters
-from conductor_trio.server.accounts.fairness import Fairness
+from conductor_trio.server.accounts.fairness import Payer
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.accounts.places import NoPlace, Places
@@ -58,7 +58,6 @@ class ProxyContext:
     idle: IdleReaper = attrs.field(init=False)
     places: Places = attrs.field(init=False)
     disconnects: DisconnectMonitor = attrs.field(init=False)
-    fairness: Fairness = attrs.field(init=False)
     throttle: GuessThrottle = attrs.field(init=False)
     activity: Activity = attrs.field(factory=Activity, init=False)
     poller: EdgePoller = attrs.field(factory=EdgePoller, init=False)
@@ -82,7 +81,6 @@ class ProxyContext:
         self.idle = IdleReaper(limits)
         self.places = Places(limits, self.idle)
         self.disconnects = DisconnectMonitor(limits)
-        self.fairness = Fairness(limits)
         self.throttle = GuessThrottle(limits)
         self.buffer = SharedBuffer(limits.splice_size, limits.max_pipes)
 
@@ -103,11 +101,14 @@ class ProxyContext:
 
     def status(self) -> dict[str, int]:
         """Return what ``/_conductor/status`` shows, by our own names."""
+        delay = self.ledger.fairness.delay
         return attrs.asdict(self.counters) | {
             "requests_active": self.activity.exchanges + self.activity.tunnels,
             "routes_total": len(self.routes),
             "routes_detached": self.routes.detached,
             "requests_parked": self.parked.total,
+            "loop_delay_peak": round(delay.longest * 1e6),
+            "loop_delays": delay.longer_than[LOOP_DELAY_GOAL],
         }
 
     def note_turned_away(self, reason: NoPlace) -> None:
@@ -129,7 +130,8 @@ class ProxyContext:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.poller.run, name="poller")
             nursery.start_soon(self.disconnects.run, name="disconnect monitor")
-            nursery.start_soon(self.fairness.run, name="fairness")
+            nursery.start_soon(self.ledger.fairness.run, name="fairness")
+            nursery.start_soon(self.own_pages.run, name="session pages")
             nursery.start_soon(self.idle.run, name="idle reaper")
             nursery.start_soon(self.runtimes.pool_expiry.run, name="pool expiry")
 
@@ -151,12 +153,16 @@ class ProxyContext:
 
 @attrs.frozen(kw_only=True, eq=False)
 class ExchangeContext:
-    """What all exchanges of one visitor's connection share; `requests` is the reader of what `visitor` sends."""
+    """What all exchanges of one visitor's connection share; `requests` is the reader of what `visitor` sends.
+
+    `payer` has the account of whom the connection works for at this moment.
+    """
 
     proxy: ProxyContext
     peer: Peer
     visitor: Stream
     requests: RequestReader
+    payer: Payer
 
     def report_failure(self, route_id: str, failure: str, request: RequestHead) -> None:
         """Have the session's owner see how the application failed at a request; its query may be a secret."""

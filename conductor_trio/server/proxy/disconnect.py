@@ -22,6 +22,7 @@ import attrs
 import trio
 
 from conductor_trio.http1.reader import RequestReader
+from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, Stream
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
@@ -70,8 +71,12 @@ class DisconnectMonitor:
                     await self._has_noted.wait()
                 self._noted, self._noted_before = set(), self._noted
                 await trio.sleep(self._limits.watch_delay)
+                started = 0
                 while self._noted_before:
                     self._noted_before.pop().start(nursery)
+                    started += 1
+                    if not started % MAX_TOLD_AT_ONCE:
+                        await trio.lowlevel.checkpoint()
 
 
 @attrs.define(eq=False)

@@ -47,6 +47,7 @@ class SessionView:
     trailing_data: bytes
     route: Route
     principal: Principal
+    address: str  #: the visitor's
 
 
 Served = Outcome | Tunnel | SessionView
@@ -120,6 +121,7 @@ class Dispatcher:
     ) -> Served:
         """Answer a request in the application's place, or show a page of the server's own."""
         context, answerer = self._context, self._answerer
+        await self._charge_answer(ruling, request, route)
         match ruling:
             case Respond(reason=reason, failed_token=failed_token):
                 if failed_token and route is not None:
@@ -141,12 +143,25 @@ class Dispatcher:
                 return await answerer.show(page, request, is_complete=is_complete)
             case SubmitToken():
                 return await self._log_in(request, route, https=https)
-            case SessionSocket() if not context.proxy.runtimes.onlookers.has_room(route):
-                return await answerer.answer(Refusal.TOO_MANY_PAGES, request, is_complete=is_complete)
             case SessionSocket(principal=principal):
+                address = context.peer.visitor_address(request)
+                if not context.proxy.own_pages.has_room(route, address):
+                    return await answerer.answer(Refusal.TOO_MANY_PAGES, request, is_complete=is_complete)
                 rest = context.requests.take_trailing_data()
-                return SessionView(request=request, trailing_data=rest, route=route, principal=principal)
+                return SessionView(
+                    request=request, trailing_data=rest, route=route, principal=principal, address=address
+                )
         assert_never(ruling)
+
+    async def _charge_answer(self, ruling: Respond | OwnPage, request: RequestHead, route: Route | None) -> None:
+        """Charge what is answered here to whom it is for, and wait while they are over their share."""
+        context, ledger = self._context, self._context.proxy.ledger
+        account = ledger.visitor(context.peer.visitor_address(request))
+        if route is not None and isinstance(ruling, SessionPage | SessionSocket):  # for one who was let in
+            runtime = context.proxy.runtimes.get(route.id)
+            account = ledger.user(route.user) if runtime is None else runtime.account
+        context.payer.account = account
+        await account.wait_turn()
 
     async def _log_in(self, request: RequestHead, route: Route, *, https: bool) -> Outcome:
         context = self._context
@@ -171,6 +186,7 @@ class Dispatcher:
         self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool
     ) -> Outcome | Tunnel:
         context = self._context
+        context.payer.account = runtime.account
         runtime.heads.remember_request(request)
         pump = RequestPump(context, runtime, request, is_complete)
         exchange = self._exchange = Exchange(context, runtime, request, self.listener, admitted.principal, pump)

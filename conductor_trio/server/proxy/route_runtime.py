@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Iterator
 from typing import assert_never
 
@@ -15,9 +14,8 @@ from conductor_trio.access.tokens import TokenHash
 from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
-from conductor_trio.server.accounts.fairness import Usage
 from conductor_trio.server.accounts.holdings import Holdings
-from conductor_trio.server.accounts.ledger import Account, Ledger
+from conductor_trio.server.accounts.ledger import Ledger, SessionAccount
 from conductor_trio.server.accounts.traffic import Traffic
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
@@ -53,7 +51,7 @@ class RouteRuntime:
     route_id: str
     owner: OwnerRuntime
     pool: UpstreamPool
-    account: Account
+    account: SessionAccount
     heads: RouteMemory
     max_connections: int
     failing_since: float | None = None  #: Unix time, while the application does not answer
@@ -61,13 +59,11 @@ class RouteRuntime:
     #: The route of a predecessor's session, whose client has another one here by now; its connections go on.
     lent_as: Route | None = None
     traffic: Traffic = attrs.field(init=False)  #: the account's
-    usage: Usage = attrs.field(init=False)  #: the account's
     _connections: dict[ConnectionScope, str] = attrs.field(init=False)  # the account's
     _unused: trio.Event | None = attrs.field(default=None, init=False)  # somebody waits for it
 
     def __attrs_post_init__(self) -> None:
         self.traffic = self.account.traffic
-        self.usage = self.account.usage
         self._connections = self.account.connections
 
     @property
@@ -105,8 +101,11 @@ class RouteRuntime:
 
     def end_access(self, access: Access, owner_hash: TokenHash) -> None:
         """Cancel every exchange and tunnel of those whom `access` does not let in any more."""
+        admitted: dict[str, bool] = {}  # of thousands of connections most have one and the same
         for connection, principal in self._connections.items():
-            if not access.admits(Principal(principal), owner_hash):
+            if principal not in admitted:
+                admitted[principal] = access.admits(Principal(principal), owner_hash)
+            if not admitted[principal]:
                 connection.cancel(CancelReason.ACCESS_ENDED)
 
     async def wait_unused(self) -> None:
@@ -128,29 +127,18 @@ class _Onlooker:
 class Onlookers:
     """Those who look at the pages of sessions, by host name: a page stays when its session's link is lost."""
 
-    def __init__(self, limits: ServerLimits) -> None:
-        self._limits = limits
+    def __init__(self) -> None:
         self._by_host: dict[str, dict[ConnectionScope, _Onlooker]] = {}
-        self._by_user: Counter[str] = Counter()
-
-    def has_room(self, route: Route) -> bool:
-        """Whether another one may look at this session's page."""
-        limits, looking = self._limits, self._by_host.get(route.hosts[0], {})
-        return len(looking) < limits.max_route_pages and self._by_user[_user_of(route)] < limits.max_user_pages
 
     def enter(self, connection: ConnectionScope, route: Route, principal: Principal) -> None:
         """Have a connection cancelled when the host name's session lets the principal in no longer."""
         onlooker = _Onlooker(principal=principal, owner_hash=route.access.owner_hash)
         self._by_host.setdefault(route.hosts[0], {})[connection] = onlooker
-        self._by_user[_user_of(route)] += 1
 
     def leave(self, connection: ConnectionScope, route: Route) -> None:
         """Leave a connection alone from now on."""
         if (onlookers := self._by_host.get(route.hosts[0])) is not None:
             onlookers.pop(connection, None)
-            self._by_user[_user_of(route)] -= 1
-            if not self._by_user[_user_of(route)]:
-                del self._by_user[_user_of(route)]
             if not onlookers:
                 del self._by_host[route.hosts[0]]
 
@@ -181,7 +169,7 @@ class RouteRuntimes:
         self._owners: dict[str, OwnerRuntime] = {}
         self._lent: dict[str, RouteRuntime] = {}  # by host name; see `RouteRuntime.lent_as`
         self.pool_expiry = PoolExpiry(limits)
-        self.onlookers = Onlookers(limits)
+        self.onlookers = Onlookers()
         self.heads = HeadMemory(secrets.token_bytes(32), limits)
         for route in routes.attached():
             self._open(route)
@@ -232,7 +220,7 @@ class RouteRuntimes:
             pool=UpstreamPool(
                 route.relay_path, self._limits, self.pool_expiry, self._poller, self._holdings, ("user", user)
             ),
-            account=self._ledger.account(route.id),
+            account=self._ledger.session(route.id, route.user),
             heads=self.heads.open_route(user),
             max_connections=self._limits.max_route_connections,
         )
@@ -270,7 +258,7 @@ class RouteRuntimes:
             runtime.owner.sessions -= 1
             if not runtime.owner.sessions:
                 del self._owners[runtime.owner.user]
-            self._ledger.close(route_id)
+            self._ledger.close_session(route_id)
 
     async def wait_unused(self, route_id: str) -> None:
         """Return once no exchange or tunnel runs for a route."""

@@ -14,6 +14,8 @@ from conductor_trio.net.ending import end_gently
 from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
+from conductor_trio.server.accounts.account import Account
+from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.accounts.places import NoPlace, Place
 from conductor_trio.server.proxy.answering import turn_away
 from conductor_trio.server.proxy.connection import VisitorConnection
@@ -31,20 +33,27 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
     raw = PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout, is_fresh=True)
     stream: Stream = raw
     connection: VisitorConnection | None = None
+    account = context.ledger.proxies
     limits: LingerLimits = context.limits
     place: Place | NoPlace | None = None
     try:
         try:
             peer = _peer_of(sock, context, is_https=tls is not None)
+            if not peer.is_trusted:
+                account = context.ledger.visitor(peer.address or "")
+            payer = open_payer(account)
             place = context.places.take(None if peer.is_trusted else peer.address, sock.fileno())
             if isinstance(place, NoPlace):
                 limits = BRIEF_LINGER
-                outcome = await _turn_away(raw, place, context, has_tls=tls is not None)
+                is_silent = tls is not None or account.is_over()
+                outcome = await _turn_away(raw, place, context, is_silent=is_silent)
             else:
+                if not peer.is_trusted and not await _wait_turn(raw, account):
+                    return
                 if tls is not None:
                     stream = TlsStream(raw, tls)
-                    await _shake_hands(stream, context)
-                connection = VisitorConnection(stream, peer, context, place)
+                    await _shake_hands(stream, context, account)
+                connection = VisitorConnection(stream, peer, context, payer, place)
                 raw.on_held = connection.hold
                 outcome = await connection.run()
                 if connection.gave_way:
@@ -62,16 +71,32 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
             await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
         raise
     finally:
+        if connection is None or not connection.has_asked:
+            account.note_wish()
         raw.close()
-        match place:
-            case Place():
-                context.places.leave(place, gave_way=connection is not None and connection.gave_way)
-            case NoPlace():
-                context.activity.turned_away -= 1
+        _leave(place, context, gave_way=connection is not None and connection.gave_way)
 
 
-async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, *, has_tls: bool) -> Outcome:
-    """Tell a visitor that there is no place, where that can be said without a handshake, which costs too much.
+def _leave(place: Place | NoPlace | None, context: ProxyContext, *, gave_way: bool) -> None:
+    match place:
+        case Place():
+            context.places.leave(place, gave_way=gave_way)
+        case NoPlace():
+            context.activity.turned_away -= 1
+
+
+async def _wait_turn(raw: SocketStream, account: Account) -> bool:
+    """Wait while a stranger is over the share of their account; False where they have gone without a word."""
+    if not account.is_over():
+        return True
+    if raw.has_peer_ended() and not raw.has_unread():
+        return False
+    await account.queue_up()
+    return True
+
+
+async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, *, is_silent: bool) -> Outcome:
+    """Tell a visitor that there is no place, unless that costs too much, as with a handshake of TLS.
 
     Those who are told take no place, or one who reads that slowly would have the next turned away. Of those who
     are many at once, most are told nothing.
@@ -82,7 +107,7 @@ async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, 
     if activity.turned_away > context.limits.max_turned_away:
         context.counters.limited += 1
         return Outcome.ABORT
-    if not has_tls:
+    if not is_silent:
         await turn_away(raw, _REFUSALS[reason], context)
     return Outcome.CLOSE
 
@@ -106,9 +131,13 @@ async def _end(
         await end_gently(raw, limits, send_eof_nowait=send_eof_nowait, peer_waits=peer_waits)
 
 
-async def _shake_hands(stream: TlsStream, context: ProxyContext) -> None:
+async def _shake_hands(stream: TlsStream, context: ProxyContext, account: Account) -> None:
+    async def pace() -> None:
+        if account.is_over():
+            await account.queue_up()
+
     with trio.fail_after(context.limits.tls_handshake_timeout):
-        await stream.handshake()
+        await stream.handshake(pace)
 
 
 def _peer_of(sock: socket.socket, context: ProxyContext, *, is_https: bool) -> Peer:

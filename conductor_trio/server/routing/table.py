@@ -7,7 +7,7 @@ those who subscribed, in the order of the changes, before the call that made it 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -166,14 +166,22 @@ class RouteTable:
 
     def expire(self) -> None:
         """End what was detached for too long, forget what ended long ago, and end shares whose time has come."""
+        for _ in self.expire_in_steps():
+            pass
+
+    def expire_in_steps(self) -> Iterator[None]:
+        """Do the same, and yield after each step: all that there is takes too long for one."""
         monotonic = self._clock.monotonic()
         for by_time in (self._detached, self._ended):
             while by_time and _expires(self._by_id[next(iter(by_time))]) <= monotonic:
                 self.change(next(iter(by_time)), Cause.EXPIRED)
+                yield
         now = self._clock.wall()
-        for route in list(self._by_id.values()):
-            if over := [share.id for share in route.access.shares if share.is_over(now)]:
+        for route_id in [route.id for route in self._by_id.values() if route.access.shares]:
+            route = self._by_id.get(route_id)
+            if route and (over := [share.id for share in route.access.shares if share.is_over(now)]):
                 self.set_access(route.id, route.access.without(over))
+            yield
 
     def restore(self, snapshot: Snapshot) -> None:
         """Expect the sessions of an earlier server back, whose links were lost when it left the snapshot.

@@ -20,9 +20,11 @@ from conductor_trio.control.owner_commands import Answer, Command
 from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 from conductor_trio.control.states import ChannelClosed, LastSurplusLine, ServerState, SurplusLine
 from conductor_trio.errors import RegistrationRefused
+from conductor_trio.limits.constants import CONTROL_READ_SIZE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
+from conductor_trio.server.accounts.fairness import take_turn, wait_turn
 from conductor_trio.server.accounts.holdings import Holding
 
 
@@ -116,13 +118,17 @@ class ControlChannel:
         await end_gently(self._stream, limits)
 
     async def _receive(self) -> FromClient:
+        if (event := self._protocol.next_event()) is not None:
+            await take_turn()  # it came together with the one before: a read can bring hundreds
+            return event
         with trio.CancelScope() as scope:
             while (event := self._protocol.next_event()) is None:
                 partial = self._protocol.partial_size
                 if partial and scope.deadline == math.inf:
                     scope.deadline = trio.current_time() + self._limits.control_line_timeout
+                await wait_turn()
                 with self._holding_line(partial):
-                    data = await self._stream.receive_some(self._limits.control_read_size)
+                    data = await self._stream.receive_some(CONTROL_READ_SIZE)
                 if data:
                     self.last_heard = trio.current_time()
                 self._protocol.receive_data(data)

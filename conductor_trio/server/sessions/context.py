@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
+from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.server.accounts.counters import Counters
@@ -67,4 +68,6 @@ class SessionContext:
     async def _run_expiry(self) -> None:
         while True:
             await trio.sleep(self.limits.expiry_interval)
-            self.routes.expire()
+            for number, _ in enumerate(self.routes.expire_in_steps(), start=1):
+                if not number % MAX_TOLD_AT_ONCE:
+                    await trio.lowlevel.checkpoint()

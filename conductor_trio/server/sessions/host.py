@@ -11,6 +11,7 @@ import trio
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
+from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.accounts.quotas import SessionQuotas
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
 from conductor_trio.server.sessions.context import SessionContext
@@ -57,6 +58,8 @@ class SessionHost:
         try:
             log = context.log.bind(session=secrets.token_hex(4))
             uid = peer_credentials(sock).uid
+            open_payer(context.ledger.channel(uid))
+            await context.ledger.user(uid).wait_turn()
             channel = ControlChannel(stream, limits)
             try:
                 if sock.fileno() >= limits.max_client_descriptor:
@@ -64,6 +67,7 @@ class SessionHost:
                 with self._quotas.admitted(uid) as admission:
                     owner = Owner(uid=uid, user=await self._look_up(uid))
                     channel.charge(context.holdings.open(lambda: ("user", owner.user), stream.close))
+                    context.ledger.identify(uid, owner.user)
                     session = Session(
                         context=context,
                         service=self._service,

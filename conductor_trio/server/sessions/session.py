@@ -119,7 +119,7 @@ class Session:
     async def _serve_owner(self, command: Command) -> NoReturn:
         """Carry out the owner's commands, one after the other, until the channel ends."""
         while True:
-            await self.channel.send(self.service.execute(command, self.owner.user))
+            await self.channel.send(await self.service.execute(command, self.owner.user))
             command = await self.channel.receive_command()
 
     @contextlib.contextmanager
@@ -207,7 +207,7 @@ class Session:
         """Keep the session until its channel ends, its relay socket is not what was checked, or its name goes."""
         with contextlib.ExitStack() as stack:
             if route.is_resumable:
-                account = self.context.ledger.account(route.id)
+                account = self.context.ledger.session(route.id, route.user)
                 stack.enter_context(self.context.links.watching(self.channel, record, account))
             with record.scope:
                 async with trio.open_nursery() as nursery:

@@ -62,7 +62,7 @@ class Stage:
 
     def count_connections(self, route: Route) -> int:
         """Return how many exchanges and tunnels run for a route."""
-        return len(self.engine.planes.ledger.account(route.id).connections)
+        return len(self.engine.planes.ledger.session(route.id, route.user).connections)
 
     async def wait_held(self, count: int) -> None:
         """Wait until that many requests wait."""

@@ -50,7 +50,7 @@ class Bench:
 
 
 def make_bench() -> Bench:
-    routes, ledger = make_table(LIMITS), Ledger()
+    routes, ledger = make_table(LIMITS), Ledger(LIMITS)
     return Bench(routes, ledger, RouteRuntimes(routes, ledger, Holdings(LIMITS), LIMITS, EdgePoller()))
 
 
@@ -110,7 +110,7 @@ async def test_those_that_are_there_at_the_begin_have_one() -> None:
     routes = make_table(LIMITS)
     here, gone = routes.register(make_route()), routes.register(make_route(host="gone.test"))
     routes.change(gone.id, Cause.LINK_LOST)
-    runtimes = RouteRuntimes(routes, Ledger(), Holdings(LIMITS), LIMITS, EdgePoller())
+    runtimes = RouteRuntimes(routes, Ledger(LIMITS), Holdings(LIMITS), LIMITS, EdgePoller())
     assert runtimes.get(here.id) is not None and runtimes.get(gone.id) is None
 
 
@@ -215,7 +215,7 @@ async def test_the_account_tells_who_is_connected() -> None:
     runtime = bench.register(route)
     for principal in (OWNER, FRIEND, FRIEND):
         entered(runtime, principal)
-    assert bench.ledger.account(route.id).visitors() == {OWNER: 1, FRIEND: 2}
+    assert bench.ledger.session(route.id, route.user).visitors() == {OWNER: 1, FRIEND: 2}
 
 
 # Those who look at a session's page.

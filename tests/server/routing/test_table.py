@@ -215,6 +215,29 @@ def test_shares_go_over_to_the_session_that_comes_back_and_end_when_their_time_h
     assert len(changes) == 1
 
 
+def test_what_is_over_ends_in_steps_and_what_has_gone_meanwhile_is_left_alone() -> None:
+    now = 0.0
+    table = make_table(LIMITS, lambda: now)
+    detached = [table.register(make_route(host=f"{name}.test", is_resumable=True)) for name in "abc"]
+    shared = table.register(make_route(shares=(share("x", expires=1.0),)))
+    gone = table.register(make_route(host="gone.test", shares=(share("y", expires=1.0),)))
+    for route in detached:
+        table.change(route.id, Cause.LINK_LOST)
+    now = 1e6
+    changes: list[RouteChange] = []
+    table.subscribe(changes.append)
+    steps = table.expire_in_steps()
+    for count in (1, 2, 3):
+        next(steps)
+        assert len(changes) == count
+    table.change(gone.id, Cause.REPLACED)
+    for _ in steps:
+        pass
+    found = table.get(shared.id)
+    assert found is not None and found.access.shares == ()
+    assert table.get(gone.id) is None
+
+
 def test_what_is_gone_can_be_changed_no_more() -> None:
     table = make_table(LIMITS, lambda: 0.0)
     first = table.register(make_route())

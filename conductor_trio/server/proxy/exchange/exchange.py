@@ -111,14 +111,14 @@ class Exchange:
         Raises `UpstreamUnavailable` or `RequestAborted` where no response has begun, so that the visitor can be
         told by an answer of ours.
         """
-        runtime, fairness = self._runtime, self._context.proxy.fairness
+        runtime = self._runtime
         head = format_request_head(self.request, self._context.peer, drop_authorization=drop_authorization)
         first = head + self._pump.available_body()
         runtime.traffic.requests += 1
         runtime.enter(self._listener.connection, self._principal)
         try:
-            if fairness.is_throttled(runtime.usage):
-                await fairness.wait_for_share(runtime.usage)
+            if runtime.account.is_throttled():
+                await runtime.account.queue_up()
             return await self._run_upstream(first)
         except VisitorUnreachable:
             return Outcome.ABORT
@@ -155,7 +155,6 @@ class Exchange:
         owns_upstream = True
         try:
             took_all = await self._pump.send(upstream, first)
-            self._context.proxy.fairness.charge(self._runtime.usage)
             if self._pump.is_complete:
                 self._listener.begin()
                 try:

@@ -29,6 +29,7 @@ from conductor_trio.http1.rewrite import (
     plan_response_framing,
     switches_as_asked,
 )
+from conductor_trio.limits.constants import MAX_EVENTS_AT_ONCE
 from conductor_trio.net.shared_buffer import SinkLost, wait_sink
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
@@ -59,7 +60,7 @@ class ResponseRelay:
         self._proxy = context.proxy
         self._visitor = context.visitor
         self._traffic = runtime.traffic
-        self._usage = runtime.usage
+        self._account = runtime.account
         self._upstream = upstream
         self._request = request
         self._pump = pump
@@ -121,9 +122,13 @@ class ResponseRelay:
                 await self._receive()
                 while (event := self._reader.next_event()) is not None:
                     out.append(self._format_event(event))
+                    if len(out) == MAX_EVENTS_AT_ONCE:
+                        await self._send(out)
+                        await self._account.take_turn()
                 await self._send(out)
                 if self._reader.is_complete:
                     return self._end()
+                await self._account.wait_turn()
             except RemoteProtocolError as error:
                 await self._send(out)  # noqa: ASYNC120
                 raise self._cut(str(error)) from error
@@ -167,7 +172,6 @@ class ResponseRelay:
             self._traffic.count_to_visitors(count)
             if rest:
                 await self._send_rest(rest)
-            await self._proxy.fairness.yield_if_over_share(self._usage)
         else:
             self._reader.receive_eof()
             # Nothing but this end ends the body, and a lost link would look the same; but then word of it is
@@ -178,14 +182,14 @@ class ResponseRelay:
 
     async def _send(self, out: list[bytes]) -> None:
         """Send and forget what has gathered."""
-        if data := b"".join(out):
-            out.clear()
+        data = b"".join(out)
+        out.clear()
+        if data:
             self._traffic.count_to_visitors(len(data))
             try:
                 await self._visitor.send_all(data)
             except STREAM_LOST as error:
                 raise VisitorUnreachable from error
-            self._proxy.fairness.charge(self._usage)
 
     async def _send_rest(self, rest: bytes) -> None:
         try:

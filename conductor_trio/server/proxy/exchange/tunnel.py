@@ -49,7 +49,7 @@ async def relay_tunnel(
             runtime.traffic.count_to_visitors(size)
         else:
             runtime.traffic.count_to_application(size)
-        await context.fairness.yield_if_over_share(runtime.usage)
+        await runtime.account.wait_turn()
 
     splice = Splice(visitor, upstream, context.buffer, context.limits, count)
 

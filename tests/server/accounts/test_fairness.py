@@ -55,7 +55,7 @@ async def test_each_step_of_a_task_is_charged_to_its_payer() -> None:
         async def work(account: Account, seconds: float) -> None:
             open_payer(account)
             await step(seconds)
-            async with trio.open_nursery() as own:  # what it starts is charged to the same
+            async with trio.open_nursery() as own:  # what it starts is charged to the same  # noqa: ASYNC112
                 own.start_soon(step, seconds)
 
         async def change(before: Account, after: Account) -> None:

@@ -1,6 +1,6 @@
 """Calls and numbers of the kernel that not every Python has: where PyPy's modules lack one, it stands here.
 
-What interpreters differ in is asked here and in `server.cli.interpreter`, by `hasattr`, and nowhere else. The
+What interpreters differ in is asked here and in `interpreter`, by `hasattr`, and nowhere else. The
 numbers are the same on every architecture that we know of, but for MIPS, SPARC and PA-RISC.
 """
 

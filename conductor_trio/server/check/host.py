@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from conductor_trio.access.hostnames import HostPattern, check_patterns, parse_pattern
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Finding, Status
+from conductor_trio.interpreter import describe_interpreter
 from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.check.certificate import read_expiry
@@ -34,6 +35,7 @@ Findings = Iterator[Finding]
 
 def check_host(settings: ServerSettings, environment: Mapping[str, str]) -> Findings:
     """Yield what is found, one after the other."""
+    yield _ok("interpreter", describe_interpreter())
     yield from _check_runtime_directory(settings.runtime_dir)
     yield from _check_group(settings.runtime_dir)
     yield from _check_control_socket(RuntimeDirectory(settings.runtime_dir).control)

@@ -14,9 +14,9 @@ from conductor_trio.commandline.parser import Invocation, parse
 from conductor_trio.commandline.standard import run_standard
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Status, format_finding
+from conductor_trio.interpreter import collect_less_often, tell_collector
 from conductor_trio.printable import escape
 from conductor_trio.server.cli.arguments import read_settings
-from conductor_trio.server.cli.interpreter import collect_less_often, tell_collector
 from conductor_trio.server.cli.table import CHECK, PROGRAM, SERVE, SERVER
 from conductor_trio.server.settings import ServerSettings
 

@@ -6,9 +6,9 @@ import attrs
 
 from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
 from conductor_trio.commandline.table import Command, Kind, Option, Program
+from conductor_trio.interpreter import describe_interpreter
 from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.cli.interpreter import describe_interpreter
 
 PROGRAM = "conductor-trio-server"
 _LIMITS = ServerLimits()

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from conductor_trio import __version__
-from conductor_trio.server.cli.interpreter import describe_interpreter
+from conductor_trio.interpreter import describe_interpreter
 from tests.support.needs import require_program
 from tests.support.programs import OWN_PYTHON
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from conductor_trio.server.cli import interpreter
+from conductor_trio import interpreter
 
 IS_PYPY = hasattr(sys, "pypy_version_info")
 SETTINGS = dict.fromkeys(interpreter.PYPY_MEMORY, "")
@@ -41,7 +41,7 @@ def test_nothing_begins_anew_where_nothing_has_to_be_told() -> None:
 def test_a_process_begins_anew_once_at_most_with_its_own_command_line() -> None:
     program = (
         "import os, sys\n"
-        "from conductor_trio.server.cli.interpreter import PYPY_MEMORY, tell_collector\n"
+        "from conductor_trio.interpreter import PYPY_MEMORY, tell_collector\n"
         "tell_collector(os.environ)\n"
         "print(sys.argv[1:], [name for name in PYPY_MEMORY if name in os.environ])\n"
     )

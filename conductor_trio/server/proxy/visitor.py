@@ -36,9 +36,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
     try:
         try:
             peer = _peer_of(sock, context, is_https=tls is not None)
-            if not peer.is_trusted:
-                account = context.ledger.visitor(peer.address or "")
-            payer = open_payer(account)
+            payer = open_payer(account := _account_of(peer, context))
             if not is_admitted:
                 limits = BRIEF_LINGER  # there may be any number of them
                 if tls is None and not account.is_over():
@@ -47,7 +45,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
             else:
                 if not peer.is_trusted and account.is_over():
                     if raw.has_peer_ended() and not raw.has_unread():
-                        return
+                        return  # who has gone already waits for nothing
                     await account.queue_up()
                 if tls is not None:
                     stream = TlsStream(raw, tls)
@@ -68,9 +66,14 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
         raise
     finally:
         if connection is None or not connection.has_asked:
-            account.note_wish()
+            account.note_wish()  # or else it was noted with what was asked
         context.activity.visitors -= is_admitted
         raw.close()
+
+
+def _account_of(peer: Peer, context: ProxyContext) -> Account:
+    """Return whom a connection works for that has not said anything."""
+    return context.ledger.proxies if peer.is_trusted else context.ledger.visitor(peer.address or "")
 
 
 def _cut_outcome(connection: VisitorConnection | None) -> Outcome:

@@ -39,9 +39,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
     try:
         try:
             peer = _peer_of(sock, context, is_https=tls is not None)
-            if not peer.is_trusted:
-                account = context.ledger.visitor(peer.address or "")
-            payer = open_payer(account)
+            payer = open_payer(account := _account_of(peer, context))
             place = context.places.take(None if peer.is_trusted else peer.address, sock.fileno())
             if isinstance(place, NoPlace):
                 limits = BRIEF_LINGER
@@ -72,7 +70,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
         raise
     finally:
         if connection is None or not connection.has_asked:
-            account.note_wish()
+            account.note_wish()  # or else it was noted with what was asked
         raw.close()
         _leave(place, context, gave_way=connection is not None and connection.gave_way)
 
@@ -110,6 +108,11 @@ async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, 
     if not is_silent:
         await turn_away(raw, _REFUSALS[reason], context)
     return Outcome.CLOSE
+
+
+def _account_of(peer: Peer, context: ProxyContext) -> Account:
+    """Return whom a connection works for that has not said anything."""
+    return context.ledger.proxies if peer.is_trusted else context.ledger.visitor(peer.address or "")
 
 
 def _cut_outcome(connection: VisitorConnection | None) -> Outcome:

@@ -132,8 +132,10 @@ def test_arbitrary_bytes_make_no_route_and_break_nothing(data: bytes, has_newlin
             await client.send(data + b"\n" * has_newline)
             await client.send_eof()
             while (answer := await client.receive()) is not None:
-                assert answer["status"] == "error"
-                assert answer["reason"]
+                # Hypothesis also tries texts that stand in the code: one asks for a list, which makes no route.
+                if answer != {"status": "ok", "sessions": []}:
+                    assert answer["status"] == "error"
+                    assert answer["reason"]
             bench.assert_idle()
 
     run_with_bench(converse)

@@ -22,11 +22,13 @@ from conductor_trio.client.application.idle import IdleWatch
 from conductor_trio.client.application.launch import make_launch_spec, plan_port
 from conductor_trio.client.application.lookup import advise_on_missing, look_up
 from conductor_trio.client.application.start_watch import StartWatch
+from conductor_trio.client.application.upkeep import Upkeep
 from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_socket
-from conductor_trio.client.host.temp_directory import open_directory
+from conductor_trio.client.host.temp_directory import HeldDirectory, open_directory
 from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import Reporter, WarningReporter
@@ -115,7 +117,10 @@ async def _run_application(
     try:
         look_up(settings.launch.command[0], {**os.environ, **settings.launch.environment})
         async with open_cleanup(settings.limits) as cleanup:
-            with _open_local_socket(settings, cleanup) as local_socket:
+            with (
+                _open_local_socket(settings, cleanup) as (local_socket, directory),
+                _holding(local_socket) as held,
+            ):
                 await prepare_local_socket(local_socket, replace=settings.replace, limits=settings.limits)
                 plan = await _check_port(settings, output)
                 async with open_application(output, cleanup, settings.limits, force_exit) as application:
@@ -124,6 +129,8 @@ async def _run_application(
                         output=output,
                         cleanup=cleanup,
                         local_socket=local_socket,
+                        held_socket=held,
+                        directory=directory,
                         plan=plan,
                         application=application,
                         asked=asked,
@@ -157,13 +164,20 @@ def _warn_of_token(settings: ClientSettings, output: Output) -> Reporter:
 
 
 @contextlib.contextmanager
-def _open_local_socket(settings: ClientSettings, cleanup: Cleanup) -> Iterator[str]:
-    """Give the path where the application is to listen; one of our choice is gone on leaving."""
+def _open_local_socket(settings: ClientSettings, cleanup: Cleanup) -> Iterator[tuple[str, HeldDirectory | None]]:
+    """Give the path where the application is to listen, and the directory if that is of our choice.
+
+    That is gone on leaving.
+    """
     if settings.local_socket is not None:
-        yield settings.local_socket
+        yield settings.local_socket, None
         return
     with open_directory(cleanup, "app_directory") as directory:
-        yield os.path.join(directory, "socket")
+        yield os.path.join(directory.path, "socket"), directory
+
+
+def _holding(local_socket: str) -> contextlib.closing[HeldSocket]:
+    return contextlib.closing(HeldSocket(local_socket))
 
 
 async def _check_port(settings: ClientSettings, output: Output) -> PortPlan | None:
@@ -185,6 +199,8 @@ class _Run:
     output: Output
     cleanup: Cleanup
     local_socket: str
+    held_socket: HeldSocket
+    directory: HeldDirectory | None
     plan: PortPlan | None
     application: Application
     asked: trio.CancelScope
@@ -219,6 +235,13 @@ class _Run:
                 settings=self.settings, plan=self.plan, application=self.application, output=self.output
             )
             nursery.start_soon(watch.run, name="client: look where the application listens")
+            upkeep = Upkeep(
+                socket=self.held_socket,
+                directory=self.directory,
+                output=self.output,
+                limits=self.settings.limits,
+            )
+            nursery.start_soon(upkeep.run, self.application.ready, name="client: upkeep")
             status = await self.application.wait_ended()
             if not self.application.ready.is_set():
                 await self._explain_end(status)
@@ -233,7 +256,7 @@ class _Run:
         """Tell why the application ended before it was ready; what it has left in the background is ended."""
         background = None
         if status == exit_status.OK:
-            background = await find_background(self.settings, self.local_socket)
+            background = await find_background(self.settings, self.held_socket.path)
         if background is not None and background.is_listening:
             await end_background(background, self.settings.limits)
         self.output.send(explain_end(self.settings, status, self.local_socket, background))
@@ -246,7 +269,7 @@ class _Run:
             self.output,
             limits=self.settings.limits,
             busy=self.settings.busy,
-            local_socket=os.path.abspath(self.local_socket),
+            local_socket=self.held_socket.path,
             is_ready=self.application.ready.is_set,
             stop=lambda why: self._stop("idle", why),
         )
@@ -261,7 +284,7 @@ class _Run:
         return self.asked.cancel_called or self.application.is_over
 
     def _open_transport(self) -> AbstractAsyncContextManager[Transport]:
-        return open_transport(self.settings, self.local_socket, self.cleanup, self.output)
+        return open_transport(self.settings, self.held_socket, self.cleanup, self.output)
 
 
 def _advise_on_mistake(settings: ClientSettings, error: ConductorError) -> ConductorError:

@@ -45,6 +45,12 @@ class Listener:
         """Whether its path, if it has one, is still that of a socket."""
         return self.path is None or self._file is not None
 
+    def has_its_path(self) -> bool:
+        """Whether its path leads to it at this moment."""
+        assert self.path is not None
+        found = _status(self.path)
+        return found is not None and self._file is not None and os.path.samestat(found, self._file)
+
     def close(self) -> None:
         """Accept no more; the path goes, too, where it is ours and still that of the same socket."""
         self.sock.close()

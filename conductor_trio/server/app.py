@@ -19,13 +19,11 @@ import functools
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import attrs
 import trio
 
-from conductor_trio.errors import StartError
-from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler, serve_connections
 from conductor_trio.net.socket_activation import open_inherited_listeners
@@ -68,7 +66,9 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
         signals = stack.enter_context(trio.open_signal_receiver(*ENDING_SIGNALS, signal.SIGHUP))
-        monitor = stack.enter_context(_open_monitor(settings.limits))
+        monitor = stack.enter_context(DirectoryMonitor(settings.limits))
+        if not monitor.is_told:
+            log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
         inherited = stack.enter_context(open_inherited_listeners(os.environ))
         predecessor = None
         if settings.take_over:
@@ -262,18 +262,6 @@ class _Server:
             successor.close()
             self.log.error("handover_failed", error="the successor ended, or did not answer in time")
         return self._is_handed
-
-
-@contextlib.contextmanager
-def _open_monitor(limits: ServerLimits) -> Iterator[DirectoryMonitor]:
-    try:
-        monitor = DirectoryMonitor(limits)
-    except OSError as error:
-        raise StartError(
-            f"no inotify descriptor left ({error.strerror})", advice="raise fs.inotify.max_user_instances"
-        ) from error
-    with monitor:
-        yield monitor
 
 
 def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> None:

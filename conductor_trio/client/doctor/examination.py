@@ -27,6 +27,7 @@ from conductor_trio.client.doctor.probes import (
     shake_hands,
 )
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.session.channel import ControlChannel
@@ -93,7 +94,7 @@ class Diagnosis:
         await self._examine_way()
         async with open_cleanup(self._limits) as cleanup:
             with open_directory(cleanup, "app_directory") as directory:
-                path = os.path.join(directory, "socket")
+                path = os.path.join(directory.path, "socket")
                 async with (
                     open_tiny_application(path, self._says, self._limits),
                     self._open_transport(path, cleanup) as transport,
@@ -140,11 +141,12 @@ class Diagnosis:
     @contextlib.asynccontextmanager
     async def _open_transport(self, path: str, cleanup: Cleanup) -> AsyncIterator[Transport]:
         self._check = Check.HOST_KEY if self._server.host is not None else Check.CONTROL
-        async with open_transport(self._settings, path, cleanup, LogReporter()) as transport:
-            if self._server.host is not None:
-                self._ok(Check.HOST_KEY, "it is known here")
-                self._ok(Check.LOGIN, f"logged in at {format_place(self._server)}")
-            yield transport
+        with contextlib.closing(HeldSocket(path)) as application:
+            async with open_transport(self._settings, application, cleanup, LogReporter()) as transport:
+                if self._server.host is not None:
+                    self._ok(Check.HOST_KEY, "it is known here")
+                    self._ok(Check.LOGIN, f"logged in at {format_place(self._server)}")
+                yield transport
 
     async def _examine_server(self, transport: Transport) -> None:
         self._check = Check.CONTROL

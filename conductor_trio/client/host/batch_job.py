@@ -87,6 +87,7 @@ async def ask(question: tuple[str, ...]) -> str:
             capture_stdout=True,
             stderr=subprocess.DEVNULL,
             check=False,
+            cwd="/",  # whatever has become of ours
             start_new_session=True,  # out of reach of the terminal's Ctrl-C
         )
         return done.stdout.decode("utf-8", "replace")

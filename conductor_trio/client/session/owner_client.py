@@ -16,6 +16,7 @@ from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import open_cleanup
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.session.listing import (
@@ -125,7 +126,7 @@ async def open_owner_client(
     try:
         async with (
             open_cleanup(settings.limits) as cleanup,
-            open_transport(settings, "", cleanup, LogReporter()) as transport,
+            open_transport(settings, HeldSocket(""), cleanup, LogReporter()) as transport,
         ):
             try:
                 with contextlib.closing(await transport.connect_control()) as stream:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
+from conductor_trio.client.transport.doorway import Expectation
 from conductor_trio.errors import ConductorError, TransportError
 from conductor_trio.net.stream import Stream
 
@@ -33,6 +34,13 @@ class Transport(ABC):
     @abstractmethod
     def open_relay(self, path: str) -> AbstractAsyncContextManager[None]:
         """Within, connections to `path` on the server's host go to the application; raises `TransportError`."""
+
+    @abstractmethod
+    def expecting(self, nonce: bytes) -> AbstractContextManager[Expectation]:
+        """Within, a connection that comes through a relay and says the nonce is a probe, and arrives here.
+
+        Raises `TransportError`.
+        """
 
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
         """Return the error that tells the user most, which may be the same.

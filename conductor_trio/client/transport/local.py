@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 
 import trio
 
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.transport.base import ServerAway, Transport
+from conductor_trio.client.transport.doorway import Doorway, Expectation
 from conductor_trio.errors import StartError, TransportError, UpstreamUnavailable
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
-from conductor_trio.net.relay import relay
-from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
-
-_log = logging.getLogger(__name__)
 
 _RELAY_MODE = 0o660  # the control channel's contract
 
@@ -26,12 +24,10 @@ _RELAY_MODE = 0o660  # the control channel's contract
 class LocalTransport(Transport):
     """The transport to a server on this host."""
 
-    def __init__(self, settings: ClientSettings, local_socket: str) -> None:
+    def __init__(self, settings: ClientSettings, application: HeldSocket) -> None:
         self._path = settings.server.path
-        self._local_socket = local_socket
-        self._limits = settings.limits
         self._connect_timeout = settings.limits.unix_connect_timeout
-        self._buffer = SharedBuffer(settings.limits.splice_size)
+        self._doorway = Doorway(application, settings.limits)
 
     async def connect_control(self) -> SocketStream:
         """Connect to the server's control socket; raises `TransportError`."""
@@ -58,25 +54,14 @@ class LocalTransport(Transport):
                 nursery.cancel_scope.cancel()
 
     async def _serve(self, listener: socket.socket, nursery: trio.Nursery) -> None:
-        await serve_connections(listener, self._connect_through, nursery, on_shortage=_log_shortage)
+        await serve_connections(listener, self._doorway.serve, nursery, on_shortage=self._doorway.note_shortage)
 
-    async def _connect_through(self, sock: socket.socket) -> None:
-        """Splice one connection with a new one to the application; closed at once where that is not there."""
-        with contextlib.closing(SocketStream(sock)) as visitor:
-            try:
-                application = await connect_unix(self._local_socket, connect_timeout=self._connect_timeout)
-            except UpstreamUnavailable as error:
-                _log.debug("the application does not accept a connection: %s", error)
-                return
-            with contextlib.closing(application):
-                await relay(visitor, application, self._buffer, self._limits)
-
-
-def _log_shortage(error: OSError) -> None:
-    _log.warning("cannot accept a connection for now: %s", error.strerror)
+    def expecting(self, nonce: bytes) -> AbstractContextManager[Expectation]:
+        """Within, a connection that says the nonce goes no further."""
+        return self._doorway.expecting(nonce)
 
 
 @contextlib.asynccontextmanager
-async def open_local(settings: ClientSettings, local_socket: str) -> AsyncIterator[LocalTransport]:
+async def open_local(settings: ClientSettings, application: HeldSocket) -> AsyncIterator[LocalTransport]:
     """Give the transport; there is nothing to open before the control socket."""
-    yield LocalTransport(settings, local_socket)
+    yield LocalTransport(settings, application)

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import Cleanup
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.local import open_local
@@ -13,12 +14,12 @@ from conductor_trio.client.transport.ssh import open_ssh
 
 
 def open_transport(
-    settings: ClientSettings, local_socket: str, cleanup: Cleanup, reporter: Reporter
+    settings: ClientSettings, application: HeldSocket, cleanup: Cleanup, reporter: Reporter
 ) -> AbstractAsyncContextManager[Transport]:
-    """Give the way to the server, with relays that lead to `local_socket`; raises `TransportError`.
+    """Give the way to the server, with relays that lead to `application`; raises `TransportError`.
 
     What is said on the way is reported to `reporter`.
     """
     if settings.server.host is None:
-        return open_local(settings, local_socket)
-    return open_ssh(settings, local_socket, cleanup, reporter)
+        return open_local(settings, application)
+    return open_ssh(settings, application, cleanup, reporter)

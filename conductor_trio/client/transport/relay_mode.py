@@ -10,12 +10,12 @@ import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Sequence
 
 import trio
 
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.ssh_log import SshLog
+from conductor_trio.client.transport.ssh_mux import MuxCommand
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.process import end_process, open_pipe
 
@@ -63,7 +63,7 @@ class RelayModeShell:
 
 
 async def run_relay_mode_shell(
-    ssh: Sequence[str],
+    ssh: MuxCommand,
     host: str,
     reporter: Reporter,
     limits: ClientLimits,
@@ -77,10 +77,12 @@ async def run_relay_mode_shell(
     with open_pipe() as (stdout, stdout_end), open_pipe() as (stderr, stderr_end):
         with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
             process = await trio.lowlevel.open_process(
-                [*ssh, "--", host, _COMMAND],
+                [*ssh.words, "--", host, _COMMAND],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,
+                cwd="/",  # whatever has become of ours
+                pass_fds=ssh.descriptors,
                 start_new_session=True,  # out of reach of a terminal's signals
             )
         assert process.stdin is not None

@@ -23,7 +23,8 @@ async def test_it_is_private_and_gone_with_all_that_is_in_it(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(short_tmp))
     async with open_cleanup(ClientLimits()) as cleanup:
-        with open_directory(cleanup, "app_directory") as path:
+        with open_directory(cleanup, "app_directory") as directory:
+            path = directory.path
             assert Path(path).parent == short_tmp
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
             os.makedirs(f"{path}/a/b")

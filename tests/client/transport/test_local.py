@@ -15,6 +15,7 @@ import trio
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.transport.base import ServerAway
 from conductor_trio.client.transport.local import LocalTransport, open_local
 from conductor_trio.errors import TransportError
@@ -34,8 +35,8 @@ async def open_transport(directory: Path) -> AsyncIterator[LocalTransport]:
         token="t0ken",
         limits=ClientLimits(),
     )
-    with trio.fail_after(20):
-        async with open_local(settings, str(directory / "app")) as transport:
+    with trio.fail_after(20), contextlib.closing(HeldSocket(str(directory / "app"))) as held:
+        async with open_local(settings, held) as transport:
             yield transport
 
 

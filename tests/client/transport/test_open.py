@@ -10,6 +10,7 @@ from conductor_trio.client.config.address import ServerAddress, parse_server
 from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.cleanup import open_cleanup
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.transport.local import LocalTransport
 from conductor_trio.client.transport.open import open_transport
@@ -33,7 +34,7 @@ def no_ssh(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_path_of_this_host_needs_no_ssh(server: str) -> None:
     async with (
         open_cleanup(ClientLimits()) as cleanup,
-        open_transport(settings(parse_server(server)), "/a", cleanup, LogReporter()) as transport,
+        open_transport(settings(parse_server(server)), HeldSocket("/a"), cleanup, LogReporter()) as transport,
     ):
         assert isinstance(transport, LocalTransport)
 
@@ -43,5 +44,5 @@ async def test_a_path_of_this_host_needs_no_ssh(server: str) -> None:
 async def test_a_host_is_reached_by_ssh(server: str) -> None:
     async with open_cleanup(ClientLimits()) as cleanup:
         with pytest.raises(TransportError, match="there is no ssh on your PATH"):
-            async with open_transport(settings(parse_server(server)), "/a", cleanup, LogReporter()):
+            async with open_transport(settings(parse_server(server)), HeldSocket("/a"), cleanup, LogReporter()):
                 raise AssertionError("it is there")

@@ -14,6 +14,7 @@ import trio
 
 from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.transport.relay_mode import RelayModeShell, run_relay_mode_shell
+from conductor_trio.client.transport.ssh_mux import MuxCommand
 from conductor_trio.limits.client import ClientLimits
 
 #: In the place of ssh: after ``--`` and the host comes the command, which sshd gives to the login shell.
@@ -26,7 +27,9 @@ async def open_shell(ssh: list[str], limits: ClientLimits | None = None) -> Asyn
     """Run the shell; on leaving, it has ended."""
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
-            yield await nursery.start(run_relay_mode_shell, ssh, "host", LogReporter(), limits or ClientLimits())
+            yield await nursery.start(
+                run_relay_mode_shell, MuxCommand(words=ssh), "host", LogReporter(), limits or ClientLimits()
+            )
             nursery.cancel_scope.cancel()
 
 

@@ -1,57 +1,172 @@
-"""Where the relay's connections go while the application does not listen yet, and afterwards."""
+"""Where the relay's connections go: to the application, or to the client where ssh would not find it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
+import trio
 
+from conductor_trio.client.host.held_socket import HeldSocket
+from conductor_trio.client.host.temp_directory import HeldDirectory
 from conductor_trio.client.transport.relay_target import RelayTarget
+from conductor_trio.errors import TransportError
+from conductor_trio.limits.client import ClientLimits
+from conductor_trio.net.unix import connect_unix
+
+LIMITS = ClientLimits(look_interval=0.01, way_look_timeout=0.2)
+NONCE = b"0123456789abcdef\n"
 
 
-def connect(path: Path) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.connect(str(path))
-    except OSError:
-        sock.close()
-        raise
-    return sock
+@attrs.frozen(kw_only=True)
+class Place:
+    """A target, and where things are."""
+
+    target: RelayTarget
+    directory: HeldDirectory
+    application: Path
+
+    async def ask(self, message: bytes) -> bytes:
+        """Return what whoever the link leads to answers to a message; nothing where that is closed at once."""
+        with contextlib.closing(await connect_unix(self.target.link, connect_timeout=5)) as stream:
+            with contextlib.suppress(trio.BrokenResourceError):
+                await stream.send_all(message)
+                await stream.send_eof()
+            answer = b""
+            with contextlib.suppress(trio.BrokenResourceError):
+                while chunk := await stream.receive_some(4096):
+                    answer += chunk
+        return answer
+
+    @property
+    def leads_to(self) -> str:
+        return os.readlink(self.target.link)
+
+    async def wait_leads_to(self, path: object) -> None:
+        """Wait until the link leads there."""
+        with trio.fail_after(20):
+            while not os.path.lexists(self.target.link) or self.leads_to != str(path):  # noqa: ASYNC110
+                await trio.sleep(0.005)
 
 
-def test_there_is_always_someone_who_takes_a_connection(short_tmp: Path) -> None:
-    link, application = short_tmp / "a", short_tmp / "app.sock"
-    link.symlink_to(application)
-    with contextlib.closing(RelayTarget(str(link))) as target:
-        with pytest.raises(FileNotFoundError):
-            connect(link)
-        for _ in range(2):
-            target.stand_in()
-            with connect(link):
-                pass
-        target.lead_on()
-        with pytest.raises(FileNotFoundError):
-            connect(link)
-        target.stand_in()
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(application))
-            listener.listen()
-            target.stand_in()  # where it is there now, it is led to
-            with connect(link), listener.accept()[0]:
-                pass
-        application.unlink()
-    assert os.listdir(short_tmp) == ["a"]
+@pytest.fixture
+async def place(short_tmp: Path) -> AsyncIterator[Place]:
+    directory = short_tmp / "d"
+    directory.mkdir(mode=0o700)
+    application = short_tmp / "app.sock"
+    with (
+        contextlib.closing(HeldDirectory(str(directory))) as held,
+        contextlib.closing(HeldSocket(str(application))) as socket,
+        contextlib.closing(RelayTarget(held, socket, LIMITS)) as target,
+        trio.fail_after(30),
+    ):
+        yield Place(target=target, directory=held, application=application)
 
 
-def test_what_waits_at_the_stand_in_ends_with_it(short_tmp: Path) -> None:
-    link = short_tmp / "a"
-    link.symlink_to(short_tmp / "app.sock")
-    with contextlib.closing(RelayTarget(str(link))) as target:
-        target.stand_in()
-        with connect(link) as waiting:
-            target.lead_on()
-            with contextlib.suppress(ConnectionResetError):
-                assert waiting.recv(1) == b""
+@contextlib.asynccontextmanager
+async def running(target: RelayTarget) -> AsyncIterator[None]:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(target.run)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+@contextlib.contextmanager
+def listening(path: Path) -> Iterator[trio.SocketListener]:
+    """Give what listens at the path."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+        sock.listen()
+        yield trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
+    path.unlink(missing_ok=True)
+
+
+@contextlib.asynccontextmanager
+async def application(path: Path) -> AsyncIterator[None]:
+    """Have an application listen that answers with what it got, in capitals."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            with contextlib.suppress(trio.BrokenResourceError):
+                await stream.send_all(b"".join([chunk async for chunk in stream]).upper())
+
+    with listening(path) as listener:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, serve, [listener])
+            yield
+            nursery.cancel_scope.cancel()
+
+
+async def test_there_is_always_someone_who_takes_a_connection(place: Place) -> None:
+    async with running(place.target):
+        place.target.stand_in()
+        assert await place.ask(b"x") == b""
+        place.target.lead_on()
+        with pytest.raises(Exception, match="No such file"):
+            await place.ask(b"x")
+        place.target.stand_in()
+        async with application(place.application):
+            assert await place.ask(b"early") == b"EARLY"  # passed on by us
+            place.target.stand_in()  # where it is there now, it is led to
+            assert place.leads_to == str(place.application)
+            assert await place.ask(b"x") == b"X"
+
+
+async def test_a_socket_that_lost_its_name_is_passed_on_to(place: Place) -> None:
+    async with application(place.application), running(place.target):
+        place.target.lead_on()
+        assert place.leads_to == str(place.application)
+        place.application.unlink()
+        await place.wait_leads_to(place.directory.path + "/s")
+        assert await place.ask(b"still here") == b"STILL HERE"
+        async with application(place.application):  # it has bound anew
+            await place.wait_leads_to(place.application)
+            assert await place.ask(b"x") == b"X"
+
+
+@pytest.mark.parametrize("removed", ["a", "s", "s a", "."])
+async def test_what_is_removed_is_made_again(place: Place, removed: str) -> None:
+    async with application(place.application), running(place.target):
+        place.target.lead_on()
+        for name in removed.split():
+            if name == ".":
+                for entry in Path(place.directory.path).iterdir():
+                    entry.unlink()
+                os.rmdir(place.directory.path)
+            else:
+                os.unlink(f"{place.directory.path}/{name}")
+        await place.wait_leads_to(place.application)
+        assert await place.ask(b"x") == b"X"
+        place.application.unlink()
+        await place.wait_leads_to(place.directory.path + "/s")
+        assert await place.ask(b"x") == b"X"
+    assert os.stat(place.directory.path).st_mode & 0o777 == 0o700
+
+
+async def test_a_directory_that_is_no_longer_ours_is_left(place: Place) -> None:
+    os.rename(place.directory.path, f"{place.directory.path}.old")
+    os.mkdir(place.directory.path, 0o755)
+    with pytest.raises(TransportError, match="somebody else's now"), place.target.expecting(NONCE):
+        pass
+    with pytest.RaisesGroup(pytest.RaisesExc(TransportError, match="somebody else's now")):
+        await place.target.run()
+    assert os.listdir(place.directory.path) == []
+    os.unlink(f"{place.directory.path}.old/s")
+
+
+async def test_a_probe_goes_no_further_and_a_visitor_does(place: Place) -> None:
+    async with application(place.application), running(place.target):
+        place.target.lead_on()
+        with place.target.expecting(NONCE) as expected:
+            for message in (b"", b"0", NONCE[:-1], NONCE.upper(), b"GET / HTTP/1.1\r\n\r\n"):
+                assert await place.ask(message) == message.upper()
+            assert not expected.arrived.is_set()
+            assert await place.ask(NONCE) == b""
+            assert expected.arrived.is_set()
+        assert await place.ask(NONCE) == NONCE.upper()
+        assert place.leads_to == str(place.application)

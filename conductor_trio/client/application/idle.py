@@ -74,7 +74,7 @@ class IdleWatch:
         self._due = idle_timeout
         self._has_warned = False
         self._is_vetoed = False
-        self._ends: float | None = None
+        self._is_ending = False  # a warning stands
         self._heard = trio.Event()
 
     @property
@@ -97,7 +97,8 @@ class IdleWatch:
         elif self._clock.hear(told, now):
             self._start_again()
         self._heard.set()
-        return self._ends
+        # From the clock as it is now: it may have been set since the warning.
+        return time.time() + max(0.0, self._due - self._clock.idle) if self._is_ending else None
 
     async def run(self) -> None:
         """Warn, ask, and have the application ended when its time has come."""
@@ -116,15 +117,16 @@ class IdleWatch:
         """Report the warning, and give the application the whole time that it promises."""
         self._has_warned = True
         self._due = self._clock.idle + self._warning_time
-        self._ends = time.time() + self._warning_time
-        self._output.send(events.IdleWarned(idle=self._clock.idle, left=self._warning_time, ends=self._ends))
+        self._is_ending = True
+        ends = time.time() + self._warning_time
+        self._output.send(events.IdleWarned(idle=self._clock.idle, left=self._warning_time, ends=ends))
 
     def _act(self, *, is_busy: bool) -> None:
         """Stop the application, or after a veto put that off and warn anew."""
         if not is_busy and not self._is_vetoed:
             self._stop(f"nobody has used it for {format_duration(self._clock.idle)}")
             return
-        self._ends = None
+        self._is_ending = False
         if is_busy and not self._is_vetoed:
             self._output.send(events.IdleVetoed(idle=self._clock.idle))
         self._due = self._clock.idle + self._warning_time
@@ -134,7 +136,7 @@ class IdleWatch:
     def _start_again(self) -> None:
         self._due = self._idle_timeout
         self._is_vetoed = False
-        self._ends = None
+        self._is_ending = False
         if self._has_warned:
             self._has_warned = False
             self._output.send(events.IdleOver(idle=self._clock.idle))

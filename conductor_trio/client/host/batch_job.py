@@ -72,6 +72,8 @@ async def watch_job(job: Job, tell: Callable[[float], None]) -> None:
         await trio.sleep(JOB_INTERVAL)
     while True:
         left = job.parse(await ask(job.question))
+        if left is None and job.end is not None:
+            left = job.end - time.time()  # by the clock as it is now
         if left is not None:
             tell(left)
         await trio.sleep(JOB_INTERVAL)

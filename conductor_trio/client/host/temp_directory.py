@@ -92,11 +92,14 @@ def open_directory(cleanup: Cleanup, purpose: str) -> Iterator[HeldDirectory]:
     Raises `StartError`.
     """
     path = _make_directory()
-    with cleanup.covering(purpose, path), contextlib.closing(HeldDirectory(path)) as directory:
+    with cleanup.covering(purpose, path):
         try:
-            yield directory
+            with contextlib.closing(HeldDirectory(path)) as directory:
+                yield directory
         finally:
             shutil.rmtree(path, ignore_errors=True)
+            if os.path.lexists(path):
+                cleanup.remove(path)
 
 
 def _make_directory() -> str:

@@ -48,6 +48,7 @@ from conductor_trio.control.events import Move, Ping, Pong, Probed, Ready, Repla
 from conductor_trio.control.messages import PROBE, RESUME, Accepted, Banner, Registration
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of, host_shortage
 from conductor_trio.limits.constants import MAX_NODE_NAME, RELAY_NAME
+from conductor_trio.net.thread import is_thread_missing
 
 _log = logging.getLogger(__name__)
 
@@ -111,9 +112,12 @@ class Connection:
         except* OSError as group:
             closed = TransportLost(loss=Loss.HERE, error=host_shortage(first_of(group)))
         except* Exception as group:
-            bug = ConductorError(f"this is a bug, please report it: {first_of(group)!r}", hop="here")
-            closed = TransportLost(loss=Loss.HERE, error=bug)
-            _log.debug("traceback", exc_info=group)
+            first = first_of(group)
+            closed = TransportLost(loss=Loss.HERE, error=host_shortage(first))
+            if not is_thread_missing(first):
+                bug = ConductorError(f"this is a bug, please report it: {first!r}", hop="here")
+                closed = TransportLost(loss=Loss.HERE, error=bug)
+                _log.debug("traceback", exc_info=group)
         self._session.handle(closed)
 
     async def _pause(self) -> None:

@@ -71,8 +71,8 @@ class SshMux:
                     pass_fds=command.descriptors,
                     start_new_session=True,  # out of reach of a terminal's signals
                 )
-            except OSError as error:
-                return -1, f"ssh cannot be run: {error.strerror}"
+            except (OSError, RuntimeError) as error:  # no descriptor, process or thread is left
+                return -1, f"ssh cannot be run: {error}"
             said = " ".join(result.stderr.decode("utf-8", "replace").split())
             return result.returncode, re.sub(r"[\x00-\x1f\x7f-\x9f]", "", said)[:300]
         return -1, f"no answer within {self._limits.ssh_command_timeout:g} s"

@@ -100,5 +100,6 @@ class ServerLimits(LingerLimits):
         0.05  # between two looks at a directory that changes; doubled while it does, up to the next
     )
     max_watch_pause: float = 1.0
+    runtime_look_interval: float = 2.0  # for what was removed from the runtime directory: a few stat()
     # Where the kernel has no watch to give: a look costs 10 µs, and clients notice by themselves, too.
     unwatched_interval: float = 2.0

@@ -25,7 +25,7 @@ import attrs
 import trio
 
 from conductor_trio.log import Logger
-from conductor_trio.net.listeners import Handler, serve_connections
+from conductor_trio.net.listeners import Handler
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger
@@ -43,6 +43,7 @@ from conductor_trio.server.lifecycle.shutdown import ENDING_SIGNALS, Shutdown
 from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.lifecycle.successor import run_successor
 from conductor_trio.server.lifecycle.tls import make_tls_context
+from conductor_trio.server.lifecycle.upkeep import Upkeep
 from conductor_trio.server.ownpages.pages import OwnPages
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -210,13 +211,14 @@ class _Server:
         sessions: trio.Nursery,
         serve_client: Handler,
     ) -> None:
-        accept = functools.partial(serve_connections, on_shortage=functools.partial(_log_shortage, self.log))
-        accept_visitors = functools.partial(accept, task_name="visitor")
-        accept_clients = functools.partial(accept, task_name="client")
+        on_shortage = functools.partial(_log_shortage, self.log)
         for listener in self.listeners.public:
-            accepting.start_soon(accept_visitors, listener.sock, serve_visitor, visitors, name="accept visitors")
-        control = self.listeners.control.sock
-        accepting.start_soon(accept_clients, control, serve_client, sessions, name="accept clients")
+            accept = functools.partial(listener.serve, on_shortage=on_shortage, task_name="visitor")
+            accepting.start_soon(accept, serve_visitor, visitors, name="accept visitors")
+        accept = functools.partial(self.listeners.control.serve, on_shortage=on_shortage, task_name="client")
+        accepting.start_soon(accept, serve_client, sessions, name="accept clients")
+        upkeep = Upkeep(runtime=self.runtime, listeners=self.listeners, limits=self.settings.limits, log=self.log)
+        accepting.start_soon(upkeep.run, name="upkeep of the runtime directory")
         accepting.start_soon(self.state.keep, name="state file")
 
     async def _wait_for_end(self, sessions: trio.Nursery) -> Successor | None:

@@ -85,7 +85,10 @@ class Doorway:
                     said = sock.recv(len(nonce), socket.MSG_PEEK)
                 except OSError:
                     return False
-                if len(said) == len(nonce) or not nonce.startswith(said) or not said:
-                    return said == nonce
+                if said == nonce:
+                    sock.recv(len(nonce))  # closed with unread bytes, it would be reset
+                    return True
+                if not said or not nonce.startswith(said):
+                    return False
                 await trio.sleep(self._limits.way_look_pause)
         return False

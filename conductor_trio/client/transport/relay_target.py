@@ -19,7 +19,7 @@ from conductor_trio.client.host.temp_directory import HeldDirectory
 from conductor_trio.client.transport.doorway import Doorway, Expectation
 from conductor_trio.errors import StartError, TransportError
 from conductor_trio.limits.client import ClientLimits
-from conductor_trio.net.listeners import Listener, listen_unix, serve_connections
+from conductor_trio.net.listeners import listen_unix
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +42,7 @@ class RelayTarget:
         self._is_waiting = False  # for the application to listen
         self._is_probing = False
         self._trouble = ""  # the last that was told
-        self._accepting = trio.CancelScope()
-        self._listener: Listener = listen_unix(self._place, _MODE)
+        self._listener = listen_unix(self._place, _MODE)
         self._lead()
 
     def stand_in(self) -> None:
@@ -85,15 +84,12 @@ class RelayTarget:
                     self._directory.touch()
 
     async def _serve(self, nursery: trio.Nursery) -> None:
-        while True:
-            with trio.CancelScope() as self._accepting:
-                await serve_connections(
-                    self._listener.sock,
-                    self._doorway.serve,
-                    nursery,
-                    on_shortage=self._doorway.note_shortage,
-                    task_name="relayed connection",
-                )
+        await self._listener.serve(
+            self._doorway.serve,
+            nursery,
+            on_shortage=self._doorway.note_shortage,
+            task_name="relayed connection",
+        )
 
     def _look(self) -> None:
         """Make again what was removed; raises `TransportError` where somebody else has made it."""
@@ -106,18 +102,11 @@ class RelayTarget:
             self._tell(f"{self._directory.path} cannot be made again: {error.strerror}")
             return
         if not self._listener.has_its_path():
-            self._listen_again()
+            try:
+                self._listener.listen_again(_MODE)
+            except StartError as error:
+                self._tell(str(error))
         self._lead()
-
-    def _listen_again(self) -> None:
-        try:
-            listener = listen_unix(self._place, _MODE)
-        except StartError as error:
-            self._tell(str(error))
-            return
-        former, self._listener = self._listener, listener
-        self._accepting.cancel()
-        former.close()
 
     def _tell(self, trouble: str) -> None:
         """Tell of trouble, unless it is the same as before."""

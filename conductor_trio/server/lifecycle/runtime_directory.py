@@ -29,6 +29,7 @@ class RuntimeDirectory:
     def __init__(self, path: str) -> None:
         self.path = path
         self._ownership: int | None = None
+        self._alive: int | None = None
         self._made: list[str] = []
 
     @property
@@ -76,6 +77,38 @@ class RuntimeDirectory:
                 if attempt == MAX_OWNERSHIP_ATTEMPTS - 1:
                     raise
                 time.sleep(OWNERSHIP_PAUSE)
+
+    def note_alive(self) -> bool:
+        """Show on the directory that a server is alive; return whether none other is. Raises OSError."""
+        alive = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.forget_alive()
+        self._alive = alive
+        return _is_alone(alive)
+
+    def forget_alive(self) -> None:
+        """Show it no longer."""
+        if self._alive is not None:
+            os.close(self._alive)
+            self._alive = None
+
+    def keep(self) -> bool:
+        """Have the directories be there where they were removed; return whether they had to be made again.
+
+        Raises OSError, BlockingIOError where another server has made them.
+        """
+        if self._ownership is None:
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(self.sockets), os.fstat(self._ownership)):
+                return False
+        self._make_directory(self.path, 0o755)
+        self._make_directory(self.sockets, 0o771)
+        descriptor = _lock(self.sockets)
+        # The same number, under which a hand-over knows it.
+        os.dup2(descriptor, self._ownership, inheritable=False)
+        os.close(descriptor)
+        self.note_alive()
+        return True
 
     def adopt_ownership(self, ownership: int) -> None:
         """Be the one that accepts when the predecessor that lent us its lock has released it."""
@@ -135,11 +168,11 @@ def open_runtime_directory(path: str, log: Logger, *, ownership: int | None = No
                 runtime.acquire_ownership()
             else:
                 runtime.adopt_ownership(ownership)
-            alive = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            stack.callback(os.close, alive)
+            stack.callback(runtime.forget_alive)
+            is_alone = runtime.note_alive()
             if not os.access(path, os.W_OK | os.X_OK) or not os.access(runtime.sockets, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            if _is_alone(alive):
+            if is_alone:
                 _sweep(runtime.sockets, log)
         except BlockingIOError:
             raise StartError(f"runtime directory {path}: another server is running on it") from None

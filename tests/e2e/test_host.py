@@ -24,7 +24,7 @@ from conductor_trio.client.run import run_client
 from conductor_trio.limits.client import ClientLimits
 from scripts.private_sshd import PrivateSshd, descendants
 from tests.doubles.control_server import open_control_server
-from tests.doubles.ssh_gateway import SshGateway
+from tests.doubles.ssh_gateway import SshGateway, masters_in
 from tests.support.needs import require_program
 from tests.support.programs import PATIENCE, Server, ask, open_server
 
@@ -36,7 +36,7 @@ LIMITS = ClientLimits(
     look_interval=0.1, way_probe_interval=0.5, way_probe_pause=0.1, way_probe_timeout=2, max_reopen_pause=0.2
 )
 
-# Answers each request with its process id, and counts connections.
+# Answers each request with its process id, and how many connections there were so far.
 APPLICATION = """
 import os, socket, sys
 listener = socket.socket(1)
@@ -45,9 +45,9 @@ listener.listen()
 count = 0
 while True:
     connection, _ = listener.accept()
+    count += 1
     with connection:
         if connection.recv(65536):
-            count += 1
             body = f"{os.getpid()} {count}".encode()
             head = b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)
             connection.sendall(head + body)
@@ -211,22 +211,23 @@ async def test_probes_are_not_the_applications_business_and_nobody_is_counted(se
     first = (await ask(session.server.port, session.host, "/", token=TOKEN)).body.split()
     await trio.sleep(3 * LIMITS.way_probe_interval)
     second = (await ask(session.server.port, session.host, "/", token=TOKEN)).body.split()
-    # The application counts requests, and what came without one is none.
     assert int(second[1]) == int(first[1]) + 1
     assert session.count("dead") == 0
 
 
+@pytest.mark.parametrize("limit", ["max_inotify_instances", "max_inotify_watches"])
 async def test_a_gateway_without_inotify(
-    runtime_dir: Path, short_tmp: Path, own_sshd: PrivateSshd, monkeypatch: pytest.MonkeyPatch
+    limit: str, runtime_dir: Path, short_tmp: Path, own_sshd: PrivateSshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (short_tmp / "bin").mkdir()
     program = short_tmp / "bin" / "conductor-trio-server"
-    namespace = 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"'
+    namespace = f'echo 0 >/proc/sys/user/{limit} && exec "$@"'
     real = Path(sys.executable).with_name("conductor-trio-server")
     program.write_text(f"#!/bin/sh\nexec unshare -r sh -c '{namespace}' sh {real} \"$@\"\n")
     program.chmod(0o755)
     async with open_server(runtime_dir, python=program.with_name("python")) as server:
-        await server.program.wait_logged("no_inotify")
+        if limit == "max_inotify_instances":
+            await server.program.wait_logged("no_inotify")
         async with open_session(server, short_tmp, own_sshd, monkeypatch) as session:
             before = await session.ask()
             [relay] = server.session_directories
@@ -270,6 +271,21 @@ async def test_without_descriptors_it_goes_on_tells_and_comes_back(gateway: SshG
         assert await session.ask(b"here again") == b"HERE AGAIN"
 
 
+async def test_a_client_whose_working_directory_goes_at_once(gateway: SshGateway) -> None:
+    gone = gateway.directory / "gone"
+    gone.mkdir()
+    async with gateway.open_client(cwd=gone) as client:
+        gone.rmdir()
+        session = await gateway.server.next_session()
+        await client.wait_for("live")
+        for _ in range(2):
+            [master] = masters_in(gateway.directory / "t")
+            os.kill(master, signal.SIGKILL)
+            session = await gateway.server.next_session()
+            await client.wait_for("live")
+            assert await session.ask(b"there") == b"THERE"
+
+
 @pytest.mark.parametrize("is_live", [False, True])
 async def test_without_descriptors_it_ends_in_order(gateway: SshGateway, is_live: bool) -> None:
     async with gateway.open_client() as client:
@@ -285,6 +301,7 @@ async def test_without_descriptors_it_ends_in_order(gateway: SshGateway, is_live
             await client.wait_for("reconnecting")
         client.process.send_signal(signal.SIGTERM)
         assert await client.finish() == 0
+        gateway.local.unlink(missing_ok=True)  # whether somebody listens there could not be tried
         assert client.states[-1] == "exit"
         assert not Path(f"/proc/{started['pid']}").exists()
         assert "bug" not in await client.said()

@@ -15,8 +15,8 @@ from conductor_trio.client.config.recipes import Launch
 from conductor_trio.client.session.backoff import Backoff
 from conductor_trio.errors import TransportError
 from conductor_trio.limits.client import ClientLimits
-from tests.client.session.conftest import Open, Side
 from tests.doubles.fake_server import Channel, Event, FakeServer
+from tests.support.client_side import Open, Side
 
 LIMITS = ClientLimits()
 

@@ -9,8 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from conductor_trio.limits.client import ClientLimits
-from tests.client.session.conftest import Open
 from tests.doubles.fake_server import Channel, FakeServer
+from tests.support.client_side import Open
 
 LIMITS = ClientLimits()
 

@@ -269,7 +269,7 @@ class _Run:
             self.output,
             limits=self.settings.limits,
             busy=self.settings.busy,
-            local_socket=self.held_socket.path,
+            socket=self.held_socket,
             is_ready=self.application.ready.is_set,
             stop=lambda why: self._stop("idle", why),
         )

@@ -12,6 +12,7 @@ import trio
 
 from conductor_trio import exit_status
 from conductor_trio.client.config.durations import format_duration
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
 from conductor_trio.limits.client import ClientLimits
@@ -48,7 +49,7 @@ class IdleClock:
 class IdleWatch:
     """The idle time-out of an application that nobody has visited for so long, unless it is busy.
 
-    `busy` is a shell's command that finds the application at `local_socket`. `is_ready` is asked whether visitors
+    `busy` is a shell's command that finds the application at `socket`. `is_ready` is asked whether visitors
     can come at all; `stop` is told why it is to end.
     """
 
@@ -59,7 +60,7 @@ class IdleWatch:
         *,
         limits: ClientLimits,
         busy: str | None,
-        local_socket: str,
+        socket: HeldSocket,
         is_ready: Callable[[], bool],
         stop: Callable[[str], None],
     ) -> None:
@@ -67,7 +68,7 @@ class IdleWatch:
         self._output = output
         self._limits = limits
         self._busy = busy
-        self._local_socket = local_socket
+        self._socket = socket
         self._is_ready = is_ready
         self._stop = stop
         self._clock = IdleClock()
@@ -145,7 +146,7 @@ class IdleWatch:
         """Whether the user's command says so; one that says nothing in time, or cannot, counts as a yes."""
         if self._busy is None:
             return False
-        status = await _run_shell(self._busy, self._local_socket, self._limits)
+        status = await _run_shell(self._busy, self._socket, self._limits)
         if status is None:
             waited = f"{self._limits.busy_timeout:g} s"
             self._warn(f"--busy has not answered within {waited}, so the application counts as busy")
@@ -157,15 +158,17 @@ class IdleWatch:
         self._output.send(events.Warned(text=reason))
 
 
-async def _run_shell(command: str, local_socket: str, limits: ClientLimits) -> int | None:
+async def _run_shell(command: str, socket: HeldSocket, limits: ClientLimits) -> int | None:
     """Return the status of a command of the user's, None where it takes too long; its group is gone then."""
+    path, descriptors = socket.for_child()
     try:
         process = await trio.lowlevel.open_process(
             ["/bin/sh", "-c", command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "CONDUCTOR_SOCKET": local_socket},
+            env={**os.environ, "CONDUCTOR_SOCKET": path},
+            pass_fds=descriptors,
             start_new_session=True,
         )
     except OSError:  # this host is short of something, which is no reason to end anything

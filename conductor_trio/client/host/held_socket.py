@@ -52,6 +52,12 @@ class HeldSocket:
             self._descriptor, self._file = descriptor, os.fstat(descriptor)
         return True
 
+    def for_child(self) -> tuple[str, list[int]]:
+        """Return the path under which a child process finds it, and the descriptors that it is to inherit."""
+        if self.hold() or self._descriptor is None:
+            return self.path, []
+        return f"/proc/self/fd/{self._descriptor}", [self._descriptor]
+
     def touch(self) -> None:
         """Let it look used to whoever removes what was not used for long."""
         now = time.time_ns()

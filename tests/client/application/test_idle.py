@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from conductor_trio.client.application.idle import IdleClock, IdleWatch
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.limits.client import ClientLimits
 from tests.doubles.client_command import UPPERCASE_APPLICATION, RunningClient, open_client
 from tests.doubles.control_server import ControlServer, Session, open_control_server
@@ -81,7 +82,7 @@ class Watched:
             self.output,
             limits=ClientLimits(),
             busy=None,
-            local_socket="/app.sock",
+            socket=HeldSocket("/app.sock"),
             is_ready=lambda: self.is_ready,
             stop=self.reasons.append,
         )

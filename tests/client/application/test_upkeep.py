@@ -66,7 +66,7 @@ def listening(path: str) -> Iterator[socket.socket]:
 
 
 async def wait_until_there(path: str) -> None:
-    while not os.path.exists(path):  # noqa: ASYNC110
+    while not Path(path).exists():  # noqa: ASYNC110
         await trio.sleep(0.005)
 
 
@@ -74,7 +74,7 @@ async def test_a_socket_that_lost_its_name_is_told_of_once_each_time(place: Plac
     with listening(place.socket.path):
         async with place.kept() as ready:
             ready.set()
-            while not place.socket.hold():
+            while not place.socket.hold():  # noqa: ASYNC110
                 await trio.lowlevel.checkpoint()
             for times in (1, 2):
                 with contextlib.ExitStack() as stack:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.errors import UpstreamUnavailable
@@ -119,6 +121,22 @@ def test_from_a_directory_that_is_gone_the_path_is_as_it_was_given(
     gone.rmdir()
     assert HeldSocket("socket").path == "socket"
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+async def test_a_child_finds_it(held: HeldSocket, is_removed: bool) -> None:
+    with listening(held.path) as listener:
+        held.hold()
+        if is_removed:
+            os.unlink(held.path)
+        path, descriptors = held.for_child()
+        connect = "import os, socket; socket.socket(1).connect(os.environ['PLACE'])"
+        await trio.run_process(
+            ["/bin/sh", "-c", f'{sys.executable} -SEc "{connect}"; exit $?'],
+            env={"PLACE": path},
+            pass_fds=descriptors,
+        )
+        listener.accept()[0].close()
 
 
 def test_it_looks_used(held: HeldSocket) -> None:

@@ -50,7 +50,7 @@ class Place:
     async def wait_leads_to(self, path: object) -> None:
         """Wait until the link leads there."""
         with trio.fail_after(20):
-            while not os.path.lexists(self.target.link) or self.leads_to != str(path):  # noqa: ASYNC110
+            while not Path(self.target.link).is_symlink() or self.leads_to != str(path):  # noqa: ASYNC110
                 await trio.sleep(0.005)
 
 
@@ -97,7 +97,7 @@ async def application(path: Path) -> AsyncIterator[None]:
 
     with listening(path) as listener:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.serve_listeners, serve, [listener])
+            nursery.start_soon(trio.serve_listeners, serve, [listener])  # noqa: ASYNC113 # it listens already
             yield
             nursery.cancel_scope.cancel()
 

@@ -25,6 +25,7 @@ from conductor_trio.limits.client import ClientLimits
 from scripts.private_sshd import PrivateSshd, descendants
 from tests.doubles.control_server import open_control_server
 from tests.doubles.ssh_gateway import SshGateway, masters_in
+from tests.support.chain import open_chain, open_sshd
 from tests.support.needs import require_program
 from tests.support.programs import PATIENCE, Server, ask, open_server
 
@@ -52,6 +53,14 @@ while True:
             head = b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)
             connection.sendall(head + body)
 """
+
+
+def master_below(client: int) -> int:
+    """Return the process id of the control master below a process."""
+    [found] = (
+        pid for pid in descendants(client) if b"-M" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    )
+    return found
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -95,13 +104,7 @@ class Session:
     @property
     def ssh(self) -> int:
         """The process id of the control master."""
-        found = [
-            pid
-            for pid in descendants(os.getpid())
-            if b"-M" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        ]
-        assert len(found) == 1
-        return found[0]
+        return master_below(os.getpid())
 
 
 @pytest.fixture
@@ -305,3 +308,23 @@ async def test_without_descriptors_it_ends_in_order(gateway: SshGateway, is_live
         assert client.states[-1] == "exit"
         assert not Path(f"/proc/{started['pid']}").exists()
         assert "bug" not in await client.said()
+
+
+async def test_it_is_the_same_for_the_command_of_an_ordinary_user(short_tmp: Path) -> None:
+    """Whose own /proc/self/fd it may follow, though no other process may look into it."""
+    with open_sshd() as sshd:
+        async with open_chain(short_tmp, sshd) as chain, chain.open_client(chain.alice, token=TOKEN) as client:
+            live = await client.wait_state("live")
+            host = live["config"]["urls"][0].partition(":")[0]
+            before = (await ask(chain.server.port, host, "/", token=TOKEN)).body
+            master = master_below(client.process.pid)
+            words = Path(f"/proc/{master}/cmdline").read_text().split("\0")
+            shutil.rmtree(os.path.dirname(words[words.index("-S") + 1]))
+            chain.local_socket(chain.alice).unlink()
+            [relay] = chain.server.session_directories
+            (relay / "socket").unlink()
+            await client.wait_state("live")
+            with trio.fail_after(PATIENCE):
+                while (await ask(chain.server.port, host, "/", token=TOKEN)).body != before:  # noqa: ASYNC110
+                    await trio.sleep(0.1)
+            assert master_below(client.process.pid) == master

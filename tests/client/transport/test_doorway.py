@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import socket
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from tests.support.strategies import cut, cuts
 
 NONCE = b"0123456789abcdef0123456789abcdef\n"
 LIMITS = ClientLimits(way_look_timeout=0.05)
+PATIENT = ClientLimits(way_look_timeout=20)  # however slow the sender is
 
 
 @contextlib.asynccontextmanager
-async def open_door(directory: Path) -> AsyncIterator[tuple[Doorway, list[bytes]]]:
+async def open_door(directory: Path, limits: ClientLimits = LIMITS) -> AsyncIterator[tuple[Doorway, list[bytes]]]:
     """Give a doorway to an application that notes what comes, and answers with it."""
     came: list[bytes] = []
 
@@ -38,7 +40,7 @@ async def open_door(directory: Path) -> AsyncIterator[tuple[Doorway, list[bytes]
     path = directory / "app.sock"
     async with open_origin(path, note):
         with contextlib.closing(HeldSocket(str(path))) as application, trio.fail_after(20):
-            yield Doorway(application, LIMITS), came
+            yield Doorway(application, limits), came
 
 
 async def go_in(door: Doorway, *pieces: bytes) -> None:
@@ -62,10 +64,8 @@ async def go_in(door: Doorway, *pieces: bytes) -> None:
 @given(sizes=cuts)
 def test_a_probe_is_known_in_any_pieces_and_goes_no_further(sizes: list[int]) -> None:
     async def main() -> None:
-        import tempfile
-
         with tempfile.TemporaryDirectory(prefix="ct-", dir="/tmp") as directory:
-            async with open_door(Path(directory)) as (door, came):
+            async with open_door(Path(directory), PATIENT) as (door, came):
                 with door.expecting(NONCE) as expected:
                     await go_in(door, *cut(NONCE, sizes))
                     assert expected.arrived.is_set()

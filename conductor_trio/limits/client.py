@@ -86,7 +86,7 @@ class ClientLimits(LingerLimits):
     way_probe_pause: float = 3.0  # before the second try, which decides
     way_probe_timeout: float = 10.0  # for what the server has said already to arrive, beside its other words
     # For a visitor's first byte while a probe is expected; the server connects when it has something to say.
-    way_look_timeout: float = 1.0
+    way_look_timeout: float = 5.0
     way_look_pause: float = 0.01  # for the rest of what has begun like a probe
     unix_connect_timeout: float = 5.0  # to a server or an application on this host; what the server allows a relay
 

@@ -19,7 +19,7 @@ from conductor_trio.errors import TransportError
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.unix import connect_unix
 
-LIMITS = ClientLimits(look_interval=0.01, way_look_timeout=0.2)
+LIMITS = ClientLimits(look_interval=0.01, way_look_timeout=1)
 NONCE = b"0123456789abcdef\n"
 
 

@@ -12,7 +12,7 @@ import math
 import trio
 
 from conductor_trio.client.transport.base import LinkSilent, ServerAway
-from conductor_trio.control.events import Leave, Ping, Pong, Ready, ServerEvent
+from conductor_trio.control.events import Leave, Ping, Pong, Probe, Ready, ServerEvent
 from conductor_trio.control.machine import ClientProtocol
 from conductor_trio.control.messages import RELAY, Accepted, Banner, Registration
 from conductor_trio.control.owner_commands import Answer, Command
@@ -87,7 +87,7 @@ class ControlChannel:
                 if isinstance(event, Ping):
                     await self.send_event(Pong())
 
-    async def send_event(self, event: Ready | Pong) -> None:
+    async def send_event(self, event: Ready | Pong | Probe) -> None:
         """Send an event, unless the channel is closed, which the next `next_event` tells."""
         if self._protocol.state is not ClientState.CLOSED:
             await self._send_line(self._protocol.send(event))

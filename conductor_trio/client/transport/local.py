@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 
 import trio
 
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket
-from conductor_trio.client.transport.application_relay import ApplicationRelay
 from conductor_trio.client.transport.base import ServerAway, Transport
+from conductor_trio.client.transport.doorway import Doorway, Expectation
 from conductor_trio.errors import StartError, TransportError, UpstreamUnavailable
-from conductor_trio.net.listeners import open_unix_listener
+from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 
@@ -25,7 +27,7 @@ class LocalTransport(Transport):
     def __init__(self, settings: ClientSettings, application: ApplicationSocket) -> None:
         self._path = settings.server.path
         self._connect_timeout = settings.limits.unix_connect_timeout
-        self._relay = ApplicationRelay(application, settings.limits)
+        self._doorway = Doorway(application, settings.limits)
 
     async def connect_control(self) -> SocketStream:
         """Connect to the server's control socket; raises `TransportError`."""
@@ -47,9 +49,16 @@ class LocalTransport(Transport):
             except StartError as error:
                 raise TransportError(f"the relay socket cannot be made: {error}") from error
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._relay.run, listener, name="local transport: relay socket")
+                nursery.start_soon(self._serve, listener, nursery, name="local transport: relay socket")
                 yield
                 nursery.cancel_scope.cancel()
+
+    async def _serve(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+        await serve_connections(listener, self._doorway.serve, nursery, on_shortage=self._doorway.note_shortage)
+
+    def expecting(self, nonce: bytes) -> AbstractContextManager[Expectation]:
+        """Within, a connection that says the nonce goes no further."""
+        return self._doorway.expecting(nonce)
 
 
 @contextlib.asynccontextmanager

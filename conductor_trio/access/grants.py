@@ -82,17 +82,25 @@ class Access:
 
     owner_hash: TokenHash
     shares: tuple[Share, ...] = ()
+    _by_token: dict[TokenHash, Share] = attrs.field(init=False, eq=False, repr=False)
+
+    @_by_token.default
+    def _index_shares(self) -> dict[TokenHash, Share]:
+        return {share.token_hash: share for share in reversed(self.shares) if share.token_hash is not None}
 
     def find(self, tokens: Iterable[bytes], now: float) -> Principal | None:
-        """Return whom the first right one of the tokens shown lets in; compared in constant time."""
+        """Return whom the first right one of the tokens shown lets in.
+
+        Digests are compared in constant time, or found by their hash, which is keyed: nothing of a digest shows in
+        the time that it takes, and 200 tokens do not take 20,000 comparisons.
+        """
         found: Principal | None = None
         for token in tokens:
             digest = hash_token(token)
             if hmac.compare_digest(digest, self.owner_hash):
                 found = OWNER
-            for share in self.shares:
-                if share.token_hash is not None and hmac.compare_digest(digest, share.token_hash):
-                    found = found or (None if share.is_over(now) else share.principal)
+            elif found is None and (share := self._by_token.get(digest)) is not None and not share.is_over(now):
+                found = share.principal
         return found
 
     def find_link(self, token: bytes, now: float) -> Principal | Share | None:

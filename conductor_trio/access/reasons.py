@@ -26,6 +26,10 @@ class Refusal(enum.Enum):
     CROSS_SITE_VISIT = "cross-site visit"  #: the same, to look at a page, and we cannot tell whether in a tab
     TOO_MANY_CONNECTIONS = "too many connections"  #: to the application
     TOO_MANY_VISITORS = "too many visitors"  #: at the gateway
+    TOO_MANY_FROM_ADDRESS = (
+        "too many from address"  #: connections of one visitor's, or of those behind one address
+    )
+    TOO_MANY_PAGES = "too many pages"  #: of the session, or of its user's, that somebody looks at
     SESSION_CUT = "session cut"  #: the session ended before the application answered
 
 

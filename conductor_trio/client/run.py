@@ -8,7 +8,7 @@ import math
 import os
 import signal
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
@@ -68,17 +68,17 @@ def _warn_of_readers(settings: ClientSettings, stdout: int) -> None:
 
 async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     """Run the application and keep it reachable until it ends, or we are asked to; return the exit status."""
-    asked, force_exit = trio.CancelScope(), trio.Event()
+    wish = _Wish()
     status = exit_status.OK
     _warn_of_readers(settings, stdout)
     with trio.open_signal_receiver(*_ending_signals()) as received:
         async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
-            watcher = _SignalWatcher(output=output, asked=asked, force_exit=force_exit, limits=settings.limits)
+            watcher = _SignalWatcher(output=output, wish=wish, limits=settings.limits)
             nursery.start_soon(watcher.run, received, name="client: signals")
-            with asked:
-                status = await _run_application(settings, output, asked, force_exit)
+            with wish.scope:
+                status = await _run_application(settings, output, wish)
             nursery.cancel_scope.cancel()
-    return exit_status.OK if asked.cancelled_caught else status
+    return exit_status.OK if wish.was_heeded or wish.scope.cancelled_caught else status
 
 
 def _open_output(settings: ClientSettings, stdout: int) -> AbstractAsyncContextManager[Output]:
@@ -102,13 +102,37 @@ def _ending_signals() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM] if keeps_running else [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
+@attrs.define(eq=False)
+class _Wish:
+    """The wish that we end, whoever has it: cancels `scope`, or what runs in order while there is such a thing."""
+
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    is_there: bool = attrs.field(default=False, init=False)
+    was_heeded: bool = attrs.field(default=False, init=False)  # so that the application's status is none of ours
+    #: Set by a second wish: at once.
+    hurry: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _running: trio.CancelScope | None = attrs.field(default=None, init=False)
+
+    def ask(self) -> None:
+        """Have us end, in order."""
+        self.is_there = True
+        (self._running or self.scope).cancel()
+
+    @contextlib.contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Within, the wish cancels no more than this, so that what follows can end in order."""
+        with trio.CancelScope() as self._running:
+            yield
+        self.was_heeded = self._running.cancelled_caught
+        self._running = None
+
+
 @attrs.frozen(kw_only=True)
 class _SignalWatcher:
     """Ends everything in order at the first signal, at once at a second one."""
 
     output: Output
-    asked: trio.CancelScope
-    force_exit: trio.Event
+    wish: _Wish
     limits: ClientLimits
 
     async def run(self, received: AsyncIterator[int]) -> None:
@@ -116,18 +140,16 @@ class _SignalWatcher:
         begun = -math.inf
         async for number in received:
             name = signal.Signals(number).name
-            if not self.asked.cancel_called:
+            if not self.wish.is_there:
                 self.output.send(events.Ending(signal=name))
                 begun = trio.current_time()
-                self.asked.cancel()
+                self.wish.ask()
             elif trio.current_time() > begun + self.limits.signal_debounce:
                 _log.info("ending at once: %s", name)
-                self.force_exit.set()
+                self.wish.hurry.set()
 
 
-async def _run_application(
-    settings: ClientSettings, output: Output, asked: trio.CancelScope, force_exit: trio.Event
-) -> int:
+async def _run_application(settings: ClientSettings, output: Output, wish: _Wish) -> int:
     """Run the application, from the check of the local socket to its end; return the exit status."""
     status = exit_status.FAILED
     try:
@@ -137,7 +159,7 @@ async def _run_application(
             _open_local_socket(settings, cleanup, output) as (local_socket, directory),
         ):
             plan = await _check_port(settings, output)
-            async with open_application(output, cleanup, settings.limits, force_exit) as application:
+            async with open_application(output, cleanup, settings.limits, wish.hurry) as application:
                 run = _Run(
                     settings=settings,
                     output=output,
@@ -146,7 +168,7 @@ async def _run_application(
                     directory=directory,
                     plan=plan,
                     application=application,
-                    asked=asked,
+                    wish=wish,
                 )
                 status = await run.serve()
     except* ConductorError as group:
@@ -219,7 +241,7 @@ class _Run:
     directory: HeldDirectory | None
     plan: PortPlan | None
     application: Application
-    asked: trio.CancelScope
+    wish: _Wish
 
     async def serve(self) -> int:
         """Keep the application reachable until it ends, or until the first dial fails; return the exit status."""
@@ -233,16 +255,28 @@ class _Run:
             self._is_ending,
             stop=lambda: self._stop("owner", "its owner has asked for it from elsewhere"),
             idle=idle,
+            hurry=self.wish.hurry,
         )
         if not self.settings.wants_names:
             await self._start(None)
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as session:
 
             async def dial() -> None:
                 self.output.send(events.make_failed(await connection.keep_up()))
-                nursery.cancel_scope.cancel()
+                session.cancel_scope.cancel()
 
-            nursery.start_soon(dial, name="client: session")
+            session.start_soon(dial, name="client: session")
+            with self.wish.heeded():
+                status = await self._run_to_end(connection, idle)
+            # While its visitors are still connected: what it says to them when it ends arrives.
+            await self.application.end()
+            session.cancel_scope.cancel()
+        return status
+
+    async def _run_to_end(self, connection: Connection, idle: IdleWatch | None) -> int:
+        """Wait until the application ends by itself, and return its status."""
+        status = exit_status.FAILED
+        async with trio.open_nursery() as nursery:
             if idle is not None:
                 nursery.start_soon(idle.run, name="client: idle time-out")
             if self.settings.wants_names:
@@ -296,12 +330,12 @@ class _Run:
 
     def _stop(self, by: Literal["owner", "idle"], why: str) -> None:
         """End the application as a signal does."""
-        if not self.asked.cancel_called:
+        if not self.wish.is_there:
             self.output.send(events.Stopping(by=by, why=why))
-            self.asked.cancel()
+            self.wish.ask()
 
     def _is_ending(self) -> bool:
-        return self.asked.cancel_called or self.application.is_over
+        return self.wish.is_there or self.application.is_over
 
     def _open_transport(self) -> AbstractAsyncContextManager[Transport]:
         return open_transport(self.settings, self.local_socket, self.cleanup, self.output)

@@ -34,6 +34,11 @@ class LineReader:
         return line
 
     @property
+    def partial_size(self) -> int:
+        """How many bytes are here of a line whose newline has not come, once there is no other event."""
+        return len(self._buffer)
+
+    @property
     def has_partial_line(self) -> bool:
         """Whether a line has begun and its newline has not come."""
         return bool(self._buffer)

@@ -60,6 +60,11 @@ class _Protocol(Generic[S]):
             self._lines.receive_data(data)
 
     @property
+    def partial_size(self) -> int:
+        """How many bytes have come of a line whose newline has not."""
+        return self._lines.partial_size
+
+    @property
     def has_partial_line(self) -> bool:
         """Whether a line has begun and its newline has not come."""
         return self._lines.has_partial_line

@@ -62,9 +62,13 @@ class RevokeShare:
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """What comes of a command that was carried out: further fields beside ``"status": "ok"``."""
+    """What comes of a command that was carried out: further fields beside ``"status": "ok"``.
+
+    `sessions` are those that were asked for, each written by itself, for there may be a thousand.
+    """
 
     fields: JSONObject
+    sessions: tuple[bytes, ...] | None = None
 
 
 Command = ListSessions | StopSession | ShareSession | RevokeShare
@@ -159,7 +163,15 @@ def describe_share(share: Share) -> JSONObject:
 
 def format_answer(answer: Answer) -> bytes:
     """Write the answer to a command that was carried out."""
-    return format_object({"status": "ok", **answer.fields})
+    line = format_object({"status": "ok", **answer.fields})
+    if answer.sessions is None:
+        return line
+    return line.removesuffix(b"}\n") + b', "sessions": [' + b", ".join(answer.sessions) + b"]}\n"
+
+
+def format_session(told: JSONObject) -> bytes:
+    """Write what is told of a session, for the answer to `ListSessions`."""
+    return format_object(told).removesuffix(b"\n")
 
 
 def parse_answer(line: bytes) -> Answer:

@@ -25,7 +25,7 @@ from conductor_trio.http1.fields import (
     parse_field_block,
 )
 from conductor_trio.http1.lenient import find_section_end, repair_field_block
-from conductor_trio.limits.constants import MAX_CHUNK_LINE, MAX_CONTENT_LENGTH_DIGITS
+from conductor_trio.limits.constants import MAX_CHUNK_LINE, MAX_CHUNKS_AT_ONCE, MAX_CONTENT_LENGTH_DIGITS
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -109,8 +109,9 @@ class BodyReader:
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
         """Return the payload in `data`, and the bytes after the body's end, where `end` is set by then.
 
-        Raises `RemoteProtocolError`. With `is_lenient`, payload before a fault comes first, with the faulty rest,
-        which is to be fed again.
+        Raises `RemoteProtocolError`. After `MAX_CHUNKS_AT_ONCE` chunks the rest is returned to be fed again, once
+        others have had their turn. With `is_lenient`, payload before a fault comes first, with the faulty rest,
+        which is to be fed again, too.
         """
         if self.end is not None:
             return b"", data
@@ -141,6 +142,11 @@ class BodyReader:
             return None
         return self._left if self._framing is Framing.LENGTH else 1 << 62
 
+    @property
+    def partial_size(self) -> int:
+        """How many bytes are kept here of a line, or of a trailer section, whose end has not come."""
+        return 0 if self._chunked is None else self._chunked.partial_size
+
     def receive_eof(self) -> None:
         """Take note that the peer ended the connection; raises where that cuts the body short."""
         if self._framing is Framing.CLOSE:
@@ -168,8 +174,13 @@ class ChunkedDecoder:
         self._searched = 0  # of the trailer section
         self.end: EndOfMessage | None = None
 
+    @property
+    def partial_size(self) -> int:
+        """How many bytes are kept here for the next ones."""
+        return len(self._pending)
+
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the payload in `data`, and what follows its end, or the faulty rest: see `BodyReader`."""
+        """Return the payload in `data`, and what is to be fed again: see `BodyReader`."""
         if self._fault is not None:
             raise self._fault
         if self._pending:
@@ -186,13 +197,15 @@ class ChunkedDecoder:
         return b"".join(parts), rest
 
     def _take_chunks(self, data: bytes, parts: list[bytes]) -> bytes:
-        """Move payload to `parts`, and return what follows the coding's end."""
+        """Move payload to `parts`, and return what follows the coding's end, or has not been looked at yet."""
         position = 0
         while not self._in_trailer:
             if self._left:
                 position = self._take_data(data, position, parts)
                 if self._left:
                     return b""
+                if len(parts) >= MAX_CHUNKS_AT_ONCE:
+                    return data[position:]
             line_end = data.find(b"\n", position, position + MAX_CHUNK_LINE)
             if line_end < 0:
                 self._check_partial_line(data[position:])
@@ -246,6 +259,8 @@ class ChunkedDecoder:
             self._searched = max(0, len(data) - 3)
             self._pending = data
             return b""
+        if self._max_fields is not None and data.count(b"\n", 0, end) > self._max_fields:
+            raise RemoteProtocolError(f"more than {self._max_fields} trailer fields", status=431)
         block = repair_field_block(data[:end]) if self._is_lenient else data[:end]
         self.end = EndOfMessage(trailers=parse_field_block(block, max_fields=self._max_fields))
         return data[rest:]

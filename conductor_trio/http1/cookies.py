@@ -13,6 +13,8 @@ COOKIE_NAME = b"authorization"
 HOST_COOKIE_NAME = b"__Host-authorization"
 
 
+# A pair of our name, with the semicolon before it.
+_OWN_PAIR = re.compile(rb"(?:^|;)[ \t]*(__Host-)?" + COOKIE_NAME + rb"[ \t]*=([^;]*)")
 _OWN_SET_COOKIE = re.compile(rb"[ \t]*=?[ \t]*(?:__Host-)?" + COOKIE_NAME + rb"[ \t]*(?:[=;]|$)")
 
 
@@ -29,23 +31,28 @@ def split_cookie(value: bytes) -> tuple[list[slice], list[slice]]:
     kept: list[slice] = []
     safe: list[slice] = []
     tokens: list[slice] = []
-    start = 0
-    for pair in value.split(b";"):
-        end = start + len(pair)
-        name, equals, token = pair.partition(b"=")
-        name = name.strip(b" \t") if equals else b""
-        if name in (COOKIE_NAME, HOST_COOKIE_NAME):
-            token_start = end - len(token.lstrip(b" \t"))
-            found = slice(token_start, token_start + len(token.strip(b" \t")))
-            (tokens if name == COOKIE_NAME else safe).append(found)
-        elif kept:
-            kept.append(slice(start - 1, end))  # with the semicolon that separates it from what is kept before it
-        else:
-            kept.append(slice(start + len(pair) - len(pair.lstrip(b" \t")), end))
-        start = end + 1
+    begin = 0  # of what lies between two of ours, its first semicolon included
+    for pair in _OWN_PAIR.finditer(value):  # and no loop over the others: a Cookie field may hold 60,000 of them
+        _keep_between(value, begin, pair.start(), kept)
+        token = pair[2]
+        token_start = pair.end() - len(token.lstrip(b" \t"))
+        found = slice(token_start, token_start + len(token.strip(b" \t")))
+        (tokens if pair[1] is None else safe).append(found)
+        begin = pair.end()
     if not (safe or tokens):
         return whole, []
+    _keep_between(value, begin, len(value), kept)
     return [part for part in kept if part.start < part.stop], safe + tokens
+
+
+def _keep_between(value: bytes, begin: int, end: int, kept: list[slice]) -> None:
+    """Keep the pairs there: with the semicolon before them where something is kept before, or else without it."""
+    if begin == end and not (begin == 0 and value.startswith(b";")):  # which is an empty pair
+        return
+    if not kept:
+        begin += begin > 0
+        begin += len(value[begin:end]) - len(value[begin:end].lstrip(b" \t"))
+    kept.append(slice(begin, end))
 
 
 def sets_own_cookie(value: bytes) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import attrs
 
 from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.limits.constants import MAX_LIST_COMMAS
 
 _TCHAR = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]"
 _TOKEN = re.compile(_TCHAR + rb"+")
@@ -93,6 +94,8 @@ Fields = tuple[Field, ...]
 
 def check_field_block(block: bytes, *, max_fields: int | None) -> None:
     """Check field lines, each ended by CRLF; raises `RemoteProtocolError` for anything that is not strict."""
+    if block.count(b",") > MAX_LIST_COMMAS:
+        raise RemoteProtocolError("fields with endless lists", status=431)
     if not _FIELD_BLOCK.fullmatch(block):
         raise RemoteProtocolError("malformed header field")
     if max_fields is not None and block.count(b"\r\n") > max_fields:

@@ -44,10 +44,14 @@ class Peer:
 
     def visitor_address(self, head: RequestHead) -> str:
         """Return who the visitor is, for counting: its address, as far as we or a trusted proxy know."""
+        return self.forwarded_address(head) or self.address or "unix"
+
+    def forwarded_address(self, head: RequestHead) -> str | None:
+        """Return the visitor's address as a trusted proxy tells it; None where it is not told."""
         if self.is_trusted and (addresses := list_elements(head.values(b"x-forwarded-for"))):
             # The last is what the trusted proxy saw; those before it are what it was told.
             return addresses[-1].decode("latin-1")
-        return self.address or "unix"
+        return None
 
 
 def own_forwarding(head: RequestHead, peer: Peer, host: bytes) -> bytes:

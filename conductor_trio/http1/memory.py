@@ -5,7 +5,8 @@ Date stays. Of a request's fields their positions are remembered (`FieldReading`
 block: values are cut from the block at hand. Response heads are remembered whole, if none of their fields can hold
 a secret.
 
-One `HeadMemory` serves all routes; each route has a `RouteMemory` of it, which is closed with the route.
+One `HeadMemory` serves all routes; each route has a `RouteMemory` of it, which is closed with the route. All
+routes of one user share a bound, so that nobody's requests push out what is remembered for others.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from hashlib import blake2b
 from typing import Generic, TypeVar
+
+import attrs
 
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.request_fields import FieldReading
@@ -66,16 +69,17 @@ _PLAIN_FIELDS = frozenset(
 
 
 class _Store(Generic[K, V]):
-    """Entries of all routes, of which there is a bound, and another for each route's own.
+    """Entries of all routes, of which there is a bound, and another for each user's own.
 
-    A full route loses its own entry that was used longest ago, so that one route's requests do not push out what
-    is remembered for another; a full store loses its oldest entry.
+    A full user loses the own entry that was used longest ago, so that one user's requests do not push out what is
+    remembered for another; a full store loses its oldest entry.
     """
 
-    def __init__(self, max_entries: int, max_per_route: int) -> None:
+    def __init__(self, max_entries: int, max_per_user: int) -> None:
         self._max_entries = max_entries
-        self._max_per_route = max_per_route
-        self._entries: dict[K, tuple[V, dict[K, None]]] = {}  # with the keys of the same route, latest use last
+        self._max_per_user = max_per_user
+        # With the keys of the same user, latest use last, and those of the same route.
+        self._entries: dict[K, tuple[V, dict[K, None], dict[K, None]]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -84,28 +88,37 @@ class _Store(Generic[K, V]):
         entry = self._entries.get(key)
         if entry is None:
             return None
-        value, keys = entry
+        value, keys, _ = entry
         del keys[key]
         keys[key] = None
         return value
 
-    def add(self, key: K, value: V, keys: dict[K, None]) -> None:
+    def add(self, key: K, value: V, user_keys: dict[K, None], route_keys: dict[K, None]) -> None:
         if key in self._entries:
             return
-        if len(keys) >= self._max_per_route:
-            self._forget(next(iter(keys)))
+        if len(user_keys) >= self._max_per_user:
+            self._forget(next(iter(user_keys)))
         elif len(self._entries) >= self._max_entries:
             self._forget(next(iter(self._entries)))
-        self._entries[key] = (value, keys)
-        keys[key] = None
+        self._entries[key] = (value, user_keys, route_keys)
+        user_keys[key] = route_keys[key] = None
 
     def _forget(self, key: K) -> None:
-        _, keys = self._entries.pop(key)
-        del keys[key]
+        _, user_keys, route_keys = self._entries.pop(key)
+        del user_keys[key], route_keys[key]
 
     def forget_all(self, keys: dict[K, None]) -> None:
         for key in list(keys):
             self._forget(key)
+
+
+@attrs.define(eq=False)
+class _UserKeys:
+    """What is remembered for all routes of one user."""
+
+    routes: int = 0
+    requests: dict[bytes, None] = attrs.field(factory=dict)
+    responses: dict[tuple[RouteMemory, bytes, bytes], None] = attrs.field(factory=dict)
 
 
 class HeadMemory:
@@ -117,14 +130,23 @@ class HeadMemory:
     def __init__(self, key: bytes, limits: ServerLimits) -> None:
         self._empty_digest = blake2b(key=key, digest_size=32)
         self.max_head = limits.max_remembered_head
-        self.requests = _Store[bytes, FieldReading](limits.max_remembered, limits.max_remembered_per_route)
+        self.requests = _Store[bytes, FieldReading](limits.max_remembered, limits.max_remembered_per_user)
         self.responses = _Store[tuple["RouteMemory", bytes, bytes], ResponseHead](
-            limits.max_remembered, limits.max_remembered_per_route
+            limits.max_remembered, limits.max_remembered_per_user
         )
+        self._users: dict[Hashable, _UserKeys] = {}
 
-    def open_route(self) -> RouteMemory:
-        """Return a memory for one route, to be closed with it."""
-        return RouteMemory(self)
+    def open_route(self, user: Hashable = None) -> RouteMemory:
+        """Return a memory for one route of a user's, to be closed with it; without a user it has its own bound."""
+        keys = _UserKeys() if user is None else self._users.setdefault(user, _UserKeys())
+        keys.routes += 1
+        return RouteMemory(self, user, keys)
+
+    def close_route(self, user: Hashable, keys: _UserKeys) -> None:
+        """Forget a user with the last route; for `RouteMemory`."""
+        keys.routes -= 1
+        if not keys.routes:
+            self._users.pop(user, None)
 
     def find_request(self, block: bytes) -> FieldReading | None:
         """Return what h11 has read in the same block of fields, its empty line included."""
@@ -140,8 +162,10 @@ class HeadMemory:
 class RouteMemory:
     """What is remembered for one route, until `close`."""
 
-    def __init__(self, memory: HeadMemory) -> None:
+    def __init__(self, memory: HeadMemory, user: Hashable, user_keys: _UserKeys) -> None:
         self._memory = memory
+        self._user = user
+        self._user_keys = user_keys
         self._request_keys: dict[bytes, None] = {}
         self._response_keys: dict[tuple[RouteMemory, bytes, bytes], None] = {}
         self._is_open = True
@@ -151,7 +175,7 @@ class RouteMemory:
         fields = head.parsed
         if self._is_open and not fields.is_remembered and len(fields.block) <= self._memory.max_head:
             digest = self._memory.digest(fields.block)
-            self._memory.requests.add(digest, fields.reading, self._request_keys)
+            self._memory.requests.add(digest, fields.reading, self._user_keys.requests, self._request_keys)
 
     def find_response(self, head: bytes, method: bytes) -> ResponseHead | None:
         """Return what was read in the same head, in answer to the same method."""
@@ -164,10 +188,13 @@ class RouteMemory:
             and len(head) <= self._memory.max_head
             and all(field.lower in _PLAIN_FIELDS for field in response.fields)
         ):
-            self._memory.responses.add((self, head, method), response, self._response_keys)
+            key = (self, head, method)
+            self._memory.responses.add(key, response, self._user_keys.responses, self._response_keys)
 
     def close(self) -> None:
         """Forget all of it at once, and remember nothing more."""
+        if self._is_open:
+            self._memory.close_route(self._user, self._user_keys)
         self._is_open = False
         self._memory.requests.forget_all(self._request_keys)
         self._memory.responses.forget_all(self._response_keys)

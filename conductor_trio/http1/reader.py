@@ -41,7 +41,7 @@ from conductor_trio.http1.request import (
 from conductor_trio.http1.request_fields import RequestFields
 from conductor_trio.http1.request_parser import RequestParser
 from conductor_trio.http1.response import ResponseHead, parse_response_head
-from conductor_trio.limits.constants import MAX_METHOD_AND_VERSION
+from conductor_trio.limits.constants import MAX_METHOD_AND_VERSION, MAX_RESPONSE_FIELDS
 from conductor_trio.limits.server import ServerLimits
 
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
@@ -102,6 +102,16 @@ class _MessageReader:
     def trailing_data(self) -> bytes:
         """Bytes received and not yet taken as events."""
         return self._data
+
+    @property
+    def partial_size(self) -> int:
+        """How many bytes are in memory here: of a head, or of what frames a body, whose end has not come."""
+        return len(self._data) + (0 if self._body is None else self._body.partial_size)
+
+    def take_trailing_data(self) -> bytes:
+        """Return the same, and keep it no longer: what comes is not this reader's any more."""
+        data, self._data = self._data, b""
+        return data
 
     @property
     def raw_remaining(self) -> int | None:
@@ -184,6 +194,11 @@ class RequestReader(_MessageReader):
         return BodyReader(body, max_trailer=self._limits.max_head, max_fields=self._limits.max_fields)
 
     @property
+    def has_read_any(self) -> bool:
+        """Whether a request's head has come as a whole."""
+        return not self._is_first
+
+    @property
     def is_between_messages(self) -> bool:
         """Whether nothing of a request has come since the last one ended."""
         return self._body is None and not self._data
@@ -244,7 +259,7 @@ class ResponseReader(_MessageReader):
         return end
 
     def _make_body_reader(self, body: Body) -> BodyReader:
-        return BodyReader(body, max_trailer=self._limits.max_head, max_fields=None, is_lenient=True)
+        return BodyReader(body, max_trailer=self._limits.max_head, max_fields=MAX_RESPONSE_FIELDS, is_lenient=True)
 
     def _read_head(self, head: bytes) -> ResponseHead:
         if self._memory is not None and (remembered := self._memory.find_response(head, self._method)) is not None:

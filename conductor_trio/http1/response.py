@@ -4,7 +4,7 @@ A response comes from the route's own application and is not read by h11, which 
 has the figures), but in the strict grammar of `fields`; a property test holds that to h11's reading.
 
 What is not strict is read as nginx and HAProxy read it where its meaning is not in doubt, for to refuse it costs a
-user the application, and it is written anew, strictly: what `lenient` repairs, as many fields as fit a head, one
+user the application, and it is written anew, strictly: what `lenient` repairs, up to a thousand fields, one
 Content-Length that is repeated, `identity` as a transfer coding, which says nothing, and a Content-Length beside
 the chunked coding, which holds (RFC 9112 section 6.3); nothing more is then read from that connection. In doubt
 stay differing lengths, other codings, chunked twice, and chunked in HTTP/1.0.
@@ -36,6 +36,7 @@ from conductor_trio.http1.fields import (
 )
 from conductor_trio.http1.lenient import repair_head
 from conductor_trio.http1.site_data import keep_own_site_data
+from conductor_trio.limits.constants import MAX_RESPONSE_FIELDS
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 
@@ -76,6 +77,8 @@ def parse_response_head(head: bytes, *, method: bytes, host: str = "") -> Respon
 
     `host` is the name that was asked for: it and no other may be a cookie's domain.
     """
+    if head.count(b"\n") > MAX_RESPONSE_FIELDS + 2:
+        raise RemoteProtocolError(f"more than {MAX_RESPONSE_FIELDS} header fields")
     try:
         status_line, fields = _parse_strict_head(head)
     except RemoteProtocolError:

@@ -79,6 +79,8 @@ MAX_PORT = 65535
 MAX_PASSED_DESCRIPTORS = 253
 #: A pipe that anybody may have (pipe(7)); with the usual 64 KiB, splice(2) is hardly faster than copying.
 MAX_PIPE_SIZE = 1 * MIB
+#: Such pipes at once, of two descriptors each: the kernel allows a user 64 MiB of them (pipe(7)).
+MAX_PIPES = 64
 
 #: Links that are followed on one way (path_resolution(7)).
 MAX_SYMBOLIC_LINKS = 40
@@ -87,8 +89,9 @@ MAX_SYMBOLIC_LINKS = 40
 
 #: Connections that wait for accept(); the kernel cuts it to net.core.somaxconn.
 LISTEN_BACKLOG = 1024
-#: Connections accepted before other tasks have their turn: about a millisecond's worth.
-MAX_ACCEPTS = 64
+#: Connections accepted before other tasks have their turn: with what each of them begins with, about a
+#: millisecond's worth.
+MAX_ACCEPTS = 16
 #: After a lack of descriptors or memory, for connections to end.
 SHORTAGE_PAUSE = 0.1
 # TCP peers that vanish without a word: the first probe after a minute of silence, given up after two.
@@ -98,6 +101,9 @@ MAX_KEEPALIVE_PROBES = 4
 #: What a UNIX socket holds for its peer: five times the usual default, where the system allows as much, so that an
 #: upload waits less often. Doubled by the kernel for its own use of it (socket(7)). TCP's grow by themselves.
 UNIX_SEND_BUFFER_SIZE = 512 * KIB
+#: What is received for a peer that is slow to take it, though its queue may have less room: below it, the steps
+#: cost more than the memory is worth.
+MIN_ROOM = 4 * KIB
 #: Between attempts to connect to a UNIX socket whose backlog is full, of which no event tells; the last repeats.
 BACKLOG_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08)
 #: One recv() of what nobody wants.
@@ -105,8 +111,13 @@ READ_AWAY_SIZE = 64 * KIB
 #: Between two looks whether last words are delivered, of which no event tells; doubled up to the second.
 DELIVERY_INTERVAL = 0.01
 MAX_DELIVERY_INTERVAL = 0.25
-#: One recv() of ciphertext: four records of the greatest size (RFC 8446 section 5.1).
-TLS_READ_SIZE = 64 * KIB
+#: What OpenSSL is given to encrypt at once: a record of the greatest size (RFC 8446 section 5.1). Its buffers
+#: never shrink, so that one such record is what a connection keeps for either direction.
+TLS_PIECE_SIZE = 16 * KIB
+#: The same, encrypted (section 5.2).
+TLS_RECORD_SIZE = TLS_PIECE_SIZE + 256 + 5
+#: What is encrypted for one send(): four records.
+TLS_SEND_SIZE = 64 * KIB
 
 # Child processes, of both programs.
 
@@ -173,6 +184,9 @@ PING_RESOLUTION = 0.1
 MAX_STYLES = 16
 
 # HTTP/1.1 messages.
+#: How often a head is in memory while it comes in parts, or its request is under way: as it came, as it was read,
+#: and as it goes on.
+HEAD_COPIES = 3
 #: A chunk's size and its extensions, CRLF included, in bytes: as nginx's default for a line of a head.
 MAX_CHUNK_LINE = 4 * KIB
 #: Of a Content-Length: 18 digits are below 2**63, so that every size fits where sizes are counted.
@@ -180,3 +194,30 @@ MAX_CONTENT_LENGTH_DIGITS = 18
 #: What a request line holds beside its target, in bytes: method, version, white space. The longest method that is
 #: registered has 17.
 MAX_METHOD_AND_VERSION = 64
+#: Commas in a head: each may part two elements of a list, and to look at 60,000 takes milliseconds, in which
+#: nobody else is served. A browser's head has some dozens.
+MAX_LIST_COMMAS = 4096
+#: Fields of a response's head or trailers. Each takes a microsecond, in which nobody else is served, and a head
+#: could hold 20,000. Apache and HAProxy take 100.
+MAX_RESPONSE_FIELDS = 1000
+#: Chunks that are looked at in one go, for a fifth of a millisecond: one read can bring 10,000 of one byte.
+MAX_CHUNKS_AT_ONCE = 200
+#: Heads and pieces of a body that are passed on in one go: a response's interim head, its head, its body, its end.
+MAX_EVENTS_AT_ONCE = 4
+#: One recv() of a control channel: some 200 lines, which take milliseconds, and seldom is there more than one.
+CONTROL_READ_SIZE = 4 * KIB
+#: Sessions that are described in one go: 20 µs each, and 200 with a hundred shares.
+MAX_DESCRIBED_AT_ONCE = 8
+#: Those that are told something, or looked at, in one go, at 10 to 30 µs each: of sessions and visitors there can
+#: be thousands.
+MAX_TOLD_AT_ONCE = 64
+#: One recv() from a session page's WebSocket: forty pings, each of which takes 40 µs to answer.
+PAGE_READ_SIZE = 256
+#: Seconds that no turn of the event loop is to take longer than, in which those who have just come wait.
+LOOP_DELAY_GOAL = 0.005
+#: Turns of the event loop that are counted: those that took longer than so many seconds.
+LOOP_DELAY_BOUNDS = (0.001, 0.0025, LOOP_DELAY_GOAL, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+#: For how long the longest is remembered, in seconds; whoever looks once a minute misses none.
+LOOP_DELAY_MEMORY = 60.0
+#: Seconds from which on the event loop counts as having waited: to look at the sockets takes 10 to 30 µs.
+LEAST_IO_WAIT = 50e-6

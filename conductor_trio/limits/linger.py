@@ -21,10 +21,17 @@ class LingerLimits:
     max_linger: int = 16 * MIB  # bytes of the peer's that are read away
     # One side of a relay takes no more, and nothing comes from it any more: retransmissions take a few seconds.
     silence_timeout: float = 10.0
+    # A session is over: for its application's last words, which are under way, or there are none.
+    ended_session_timeout: float = 5.0
+    ended_session_silence: float = 0.5
 
+    @property
+    def ended_session(self) -> LingerLimits:
+        """Those for a relay whose session is over."""
+        return LingerLimits(
+            linger_total_timeout=self.ended_session_timeout, silence_timeout=self.ended_session_silence
+        )
 
-#: For tunnels whose session is over: its application's last words are under way, or there are none.
-ENDED_SESSION_LINGER = LingerLimits(linger_total_timeout=5.0, silence_timeout=0.5)
 
 #: For connections that are cut with the whole program, or refused because there are too many.
 BRIEF_LINGER = LingerLimits(

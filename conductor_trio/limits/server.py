@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from conductor_trio.limits.constants import KIB, MIB
+from conductor_trio.limits.constants import KIB, MAX_PIPES, MIB
 from conductor_trio.limits.linger import LingerLimits
 
 
@@ -15,11 +15,12 @@ class ServerLimits(LingerLimits):
     # Heads. 64 KiB and 100 fields are what browsers never reach; 16 KiB of target is twice nginx's default.
     max_head: int = 64 * KIB
     max_fields: int = 100
+    head_read_size: int = 16 * KIB  # one recv() of heads, and of what may come behind them: nginx's for bodies
     max_target: int = 16 * KIB
     # What is remembered of heads: where the fields of requests stand, and responses without credentials. A browser
     # has about a dozen blocks of fields for a page and its parts; 1024 entries are 5 MiB as browsers write them.
     max_remembered: int = 1024
-    max_remembered_per_route: int = 256
+    max_remembered_per_user: int = 256
     max_remembered_head: int = 4 * KIB
 
     # Visitors.
@@ -28,6 +29,24 @@ class ServerLimits(LingerLimits):
     idle_timeout: float = 75.0  # between requests of a kept connection: nginx's keepalive_timeout
     body_stall_timeout: float = 300.0  # a request body of which nothing comes
     max_visitors: int = 16384  # connections at once
+    # Of one address, or /64 of IPv6: a half of all, for a campus behind one address is many; six for each of 1300
+    # browsers.
+    max_address_visitors: int = 8192
+    leaving_share: int = 16  # one in so many connections may be giving way to another
+    idle_look_pause: float = 0.1  # after a look at all idle connections that found none to close
+    max_turned_away: int = 128  # connections that are being told that there is no place for them
+    turned_away_interval: float = 10.0  # between two words of it in the log
+    # Descriptors: from these numbers on they are kept for others; set at start (`server.accounts.descriptors`).
+    max_visitor_descriptor: int = 1 << 30
+    max_client_descriptor: int = 1 << 30
+    max_upstream_descriptor: int = 1 << 30
+    max_kept_descriptor: int = 1 << 30  # of connections to applications that are kept
+    max_pipes: int = MAX_PIPES
+
+    # What is kept in memory for those who do not take it, or have not said all: heads that come in parts, requests
+    # that wait, answers that are not read. A stalled download is none of it (`Stream.room_nowait`).
+    max_account_held: int = 32 * MIB  # for one user, or one address: 256 heads of the greatest size, twice
+    max_held: int = 256 * MIB  # for all
     grace_timeout: float = 10.0  # running requests and tunnels at shutdown
     drain_idle_timeout: float = 1.0  # for one more request on a kept connection before it is closed at shutdown
 
@@ -41,6 +60,7 @@ class ServerLimits(LingerLimits):
     detached_timeout: float = 60.0  # how long their names are kept
     park_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor
     max_route_parked: int = 256  # a browser has six connections, so that is a class of forty
+    max_user_parked: int = 1024
     max_parked: int = 4096
     max_parked_bytes: int = 32 * MIB  # heads and what came with them, of all requests that wait
     tombstone_timeout: float = 3600.0  # how long it is remembered that a session has ended, and since when
@@ -55,17 +75,23 @@ class ServerLimits(LingerLimits):
     # Applications.
     connect_timeout: float = 5.0  # to a relay socket; a full backlog is retried within it
     watch_delay: float = 0.05  # silence of the application after which the visitor is watched for an abort
+    watch_read_size: int = 4 * KIB  # of what the visitor sends meanwhile, which nobody wants yet: a browser's head
+    abort_interval: float = 1.0  # between two looks for an abort, while the visitor has sent more than that
     lost_link_delay: float = 0.01  # sshd that dies closes a relayed connection and the control channel
+    max_user_connections: int = 8192  # the same for all sessions of one user
     max_route_connections: int = 4096  # exchanges and tunnels at once; one application cannot take all of ours
     max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests
     upstream_idle_timeout: float = 4.0  # below the 5 s after which Node.js and uvicorn close a kept connection
     read_size: int = 64 * KIB  # one recv() of what is looked at
     splice_size: int = 384 * KIB  # and of what is only passed on: measured, a half more a second than with 192
 
-    # Fairness, while several routes want something.
-    route_share: float = 0.5  # of the processor, for one: most requests of the others find it free then
-    route_burst: float = 0.02  # seconds that it may be ahead of its share, as for a page of many parts
-    contention_memory: float = 1.0  # since two routes have wanted something
+    # Fairness, while several want something.
+    processor_share: float = 0.5  # for one of them: most requests of the others find it free then
+    processor_share_of_all: float = 0.8  # for all that are busy, so that the others find it free now and then
+    processor_burst: float = 0.02  # seconds that one may be ahead of its share, as for a page of many parts
+    use_period: float = 0.25  # over two of which it is seen who is busy
+    contention_memory: float = 1.0  # since two have wanted something
+    max_networks: int = 10_000  # of visitors, whose use is remembered; the longest unused go first
 
     # Wrong tokens. That many at once of one address at one route, then one in each interval: a person who tries an
     # old link again, and a token of 32 bits is safe for a lifetime.
@@ -90,6 +116,10 @@ class ServerLimits(LingerLimits):
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
     page_handshake_timeout: float = 5.0
     page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page
+    # Session pages that are looked at: a class looks at its demonstration, from one network at its own sessions.
+    max_session_pages: int = 64
+    max_user_pages: int = 256
+    max_network_pages: int = 256
 
     # Control channel.
     control_line_timeout: float = 15.0  # from a line's first byte to its newline
@@ -100,6 +130,8 @@ class ServerLimits(LingerLimits):
     # A class of demonstrations may come from one account; what a user cannot do is to fill the gateway alone.
     max_user_sessions: int = 1024
     max_sessions: int = 8192
+    max_user_unregistered: int = 256  # control connections that did not register: on their way, or an owner's
+    max_user_refused: int = 16  # of one user, whose clients are given time to read why
     max_user_new_sessions: int = 1200  # a minute and user, at about 2 ms each: a flood takes 4 % of the processor
     # Session directories in which something stays that cannot be removed.
     leftover_interval: float = 60.0  # between two rounds of further attempts

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import trio
 
+from conductor_trio.grace import cancel_upon
 from conductor_trio.limits.constants import GROUP_POLL_INTERVAL, KILL_TIMEOUT
 from conductor_trio.net.procfs import group_states
 
@@ -64,7 +65,7 @@ async def end_group(process: trio.Process, *, term_timeout: float, force_exit: t
         signal_group(process.pid, signal.SIGTERM)
         with trio.move_on_after(term_timeout):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cancel_upon, force_exit, nursery.cancel_scope, name="wait for forced exit")
+                nursery.start_soon(cancel_upon, force_exit, nursery.cancel_scope, name="wait for forced exit")
                 await wait_group(process)
                 nursery.cancel_scope.cancel()
         signal_group(process.pid, signal.SIGKILL)
@@ -83,8 +84,3 @@ async def end_process(process: trio.Process, *, term_timeout: float) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-async def _cancel_upon(event: trio.Event, scope: trio.CancelScope) -> None:
-    await event.wait()
-    scope.cancel()

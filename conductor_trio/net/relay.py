@@ -12,26 +12,51 @@ import trio
 from conductor_trio.limits.constants import READ_AWAY_SIZE
 from conductor_trio.limits.linger import LingerLimits
 from conductor_trio.net.ending import end_gently
-from conductor_trio.net.shared_buffer import SharedBuffer
+from conductor_trio.net.shared_buffer import SharedBuffer, SinkLost, wait_sink
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 
 
-async def relay(
-    visitor: SocketStream, application: SocketStream, buffer: SharedBuffer, limits: LingerLimits
-) -> None:
-    """Splice two connections, and return once both may be closed without loss."""
-    await Splice(visitor, application, buffer, limits).run()
-    await end_gently(application, limits)
-    await end_gently(visitor, limits)
+@attrs.define(eq=False)
+class Relays:
+    """Any number of relays, each of two connections spliced, and what they share."""
+
+    _limits: LingerLimits
+    _buffer: SharedBuffer
+    _running: dict[Splice, trio.CancelScope] = attrs.field(factory=dict, init=False)
+    _is_finishing: bool = attrs.field(default=False, init=False)
+
+    async def run(self, visitor: SocketStream, application: SocketStream) -> None:
+        """Splice two connections, and return once both may be closed without loss."""
+        splice = Splice(visitor, application, self._buffer, self._limits)
+        with trio.CancelScope() as scope:
+            self._running[splice] = scope
+            if self._is_finishing:
+                self._finish(splice, scope)
+            try:
+                await splice.run()
+                await end_gently(application, self._limits)
+                await end_gently(visitor, self._limits)
+            finally:
+                del self._running[splice]
+
+    def finish(self) -> None:
+        """Have all be over soon, whatever happens: their session is, and only last words are under way."""
+        self._is_finishing = True
+        for splice, scope in self._running.items():
+            self._finish(splice, scope)
+
+    def _finish(self, splice: Splice, scope: trio.CancelScope) -> None:
+        splice.finish(self._limits.ended_session)
+        scope.deadline = trio.current_time() + self._limits.ended_session_timeout
 
 
 @attrs.define(eq=False)
 class Splice:
     """Copies both ways until both sides have ended; an end in one direction leaves the other open.
 
-    An idle splice holds no memory, since all can share one buffer. Only as much is read as the other side has
-    taken, so a slow reader slows its writer. `passed` is awaited with the side and the number of bytes after each
-    piece that was passed on.
+    An idle splice holds no memory, since all can share one buffer, and neither does one that waits for a slow
+    reader: only as much is read as the other side has room for, so that a slow reader slows its writer. `passed`
+    is awaited with the side and the number of bytes after each piece that was passed on.
 
     What one side does not take says nothing of what it still has to say: OpenSSH shuts down one direction of a
     relayed connection when the application's has closed, while the last words are under way (its "eow" message).
@@ -57,7 +82,9 @@ class Splice:
             if self._latest != math.inf:  # told to finish already
                 self._await_silence()
             nursery.start_soon(self._copy, self._one, self._other, early_from_one, name="splice, one direction")
-            await self._copy(self._other, self._one, early_from_other)
+            copying = self._copy(self._other, self._one, early_from_other)
+            early_from_one = early_from_other = b""  # or they would stay for as long as this takes
+            await copying
 
     def finish(self, limits: LingerLimits) -> None:
         """Pass on what is under way and be over soon, whatever happens: nothing more is to be said."""
@@ -70,9 +97,14 @@ class Splice:
         rest = b""
         while is_taken:
             try:
-                count, rest = await self._buffer.receive_then_send(source, sink)
+                count, rest = await self._buffer.receive_then_send(source, sink, None, self._wait_sink)
             except STREAM_LOST:
                 break  # what it had said is passed on, as before an end
+            except SinkLost as error:
+                is_taken = False
+                if isinstance(error.__cause__, trio.TooSlowError):
+                    self._cancel()  # it is given up
+                break
             if not count:
                 break
             if rest:
@@ -105,6 +137,16 @@ class Splice:
         finally:
             self._sending -= 1
         return True
+
+    async def _wait_sink(self, sink: Stream, size: int) -> int:
+        """Wait until a sink has room for what has come for it."""
+        self._sending += 1
+        try:
+            if self._awaits_silence:
+                self._await_silence()
+            return await wait_sink(sink, size)
+        finally:
+            self._sending -= 1
 
     async def _end(self, source: Stream, sink: Stream) -> None:
         """End the direction of a source that has ended."""

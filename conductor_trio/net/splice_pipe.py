@@ -51,7 +51,8 @@ class SplicePipe:
         """Wait for bytes, hand the sink what it takes at once, and return how many were received; 0 at the end.
 
         What it does not take is to be sent by `send_rest` before the next piece; that also raises the error of a
-        sink that is broken. Errors that are raised here are the source's.
+        sink that is broken. Errors that are raised here are the source's, and `SinkLost`. The pipe holds what the
+        sink has no room for, so `max_bytes` should be no more than that.
         """
         if self._prefers_splice and self._tcp_source is not None and (pipe := self._open_pipe()) is not None:
             moved = await self._tcp_source.receive_into_pipe(pipe[1], max_bytes)
@@ -80,14 +81,16 @@ class SplicePipe:
         if self._pipe is not None:
             reading, writing = self._pipe
             self._pipe = None
+            self._buffer.pipes_left += 1
             os.close(reading)
             os.close(writing)
 
     def _open_pipe(self) -> tuple[int, int] | None:
         """Return the pipe, or None where there can be none: what is copied arrives as well."""
-        if self._pipe is None:
+        if self._pipe is None and self._buffer.pipes_left > 0:
             try:
                 self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+                self._buffer.pipes_left -= 1
                 fcntl.fcntl(self._pipe[1], F_SETPIPE_SZ, MAX_PIPE_SIZE)
             except OSError:  # no descriptor is left, or this user's pipes take too much already
                 self.close()

@@ -19,15 +19,16 @@ import socket
 import struct
 import termios
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
 import trio
 
-from conductor_trio.limits.constants import KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, MAX_KEEPALIVE_PROBES
+from conductor_trio.limits.constants import KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, MAX_KEEPALIVE_PROBES, MIN_ROOM
 from conductor_trio.net.kernel import POLLRDHUP, splice
 from conductor_trio.net.peer_credentials import Credentials, peer_credentials
+from conductor_trio.net.send_room import send_room
 
 _KEEPALIVE = {
     socket.TCP_KEEPIDLE: KEEPALIVE_IDLE,
@@ -55,6 +56,8 @@ class Stream(ABC):
     #: Whether `send_eof` ends one direction only.
     can_half_close: bool = False
     send_timeout: float = float("inf")
+    #: Whether it took something only later, since it was last found to have room.
+    is_slow: bool = False
 
     @abstractmethod
     async def receive_some(self, max_bytes: int) -> bytes:
@@ -71,6 +74,18 @@ class Stream(ABC):
     @abstractmethod
     def receive_nowait(self, buffer: memoryview) -> int | None:
         """Put what is there into `buffer` and return how many bytes; 0 at the end, None where there is nothing."""
+
+    def room_nowait(self, size: int) -> int:
+        """Return how many of `size` bytes are sent at once as far as the kernel tells; 0: `wait_room` first.
+
+        For whoever receives what is to be sent here: what is received beyond that has to be kept in memory.
+        """
+        return size
+
+    async def wait_room(self, size: int) -> int:
+        """Wait until the kernel takes more, up to `send_timeout`, and return how many of `size` bytes."""
+        await trio.lowlevel.checkpoint()
+        return size
 
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
         """Hand bytes to the kernel without waiting and return how many of them it took.
@@ -89,6 +104,10 @@ class Stream(ABC):
     def is_fully_closed(self) -> bool:
         """Whether the peer, whose direction has ended, is known to have ended the other one, too."""
         return True
+
+    def is_abandoned(self) -> bool:
+        """Whether the peer is known to be gone for both directions, whatever of it has not been received."""
+        return False
 
     @abstractmethod
     def close(self) -> None:
@@ -116,6 +135,8 @@ class SocketStream(Stream):
     def __init__(self, sock: socket.socket, *, send_timeout: float = float("inf")) -> None:
         self._sock = sock
         self.send_timeout = send_timeout
+        #: Told how many bytes more, or less, wait in our memory for the kernel to take them.
+        self.on_held: Callable[[int], None] | None = None
         sock.setblocking(False)
 
     def fileno(self) -> int:
@@ -179,10 +200,11 @@ class SocketStream(Stream):
 
     async def send_from_pipe(self, pipe: int, count: int) -> None:
         """Move that many bytes, which are in the pipe, to the kernel's queue, waiting as `send_all` does."""
-        while count:
-            if not (sent := self.send_from_pipe_nowait(pipe, count)):
-                await self.wait_writable()
-            count -= sent
+        with self.holding(count):
+            while count:
+                if not (sent := self.send_from_pipe_nowait(pipe, count)):
+                    await self.wait_writable()
+                count -= sent
 
     def send_from_pipe_nowait(self, pipe: int, count: int) -> int:
         """Move at most that many bytes from the pipe to the kernel's queue, and return how many it took."""
@@ -201,9 +223,37 @@ class SocketStream(Stream):
             raise self._translated(error) from error
 
     async def _send_rest(self, rest: memoryview) -> None:
-        while rest:
-            await self.wait_writable()
-            rest = rest[self.send_nowait(rest) :]
+        self.is_slow = True
+        with self.holding(len(rest)):
+            while rest:
+                await self.wait_writable()
+                rest = rest[self.send_nowait(rest) :]
+
+    @contextlib.contextmanager
+    def holding(self, count: int) -> Iterator[None]:
+        """Have it known within that so many bytes are in memory for this connection."""
+        if (on_held := self.on_held) is None or not count:
+            yield
+            return
+        on_held(count)
+        try:
+            yield
+        finally:
+            on_held(-count)
+
+    def room_nowait(self, size: int) -> int:
+        """Return how many of `size` bytes are sent at once as far as the kernel tells; 0: `wait_room` first."""
+        room = send_room(self._sock)
+        if room < size and room < MIN_ROOM:
+            return 0
+        self.is_slow = False
+        return min(size, room)
+
+    async def wait_room(self, size: int) -> int:
+        """Wait until the kernel takes more, up to `send_timeout`, and return how many of `size` bytes."""
+        self.is_slow = True
+        await self.wait_writable()
+        return min(size, max(send_room(self._sock), MIN_ROOM))
 
     async def wait_writable(self) -> None:
         """Wait until the kernel takes more, up to `send_timeout`."""
@@ -254,6 +304,10 @@ class SocketStream(Stream):
         that it will not send.
         """
         return bool(self._poll(0) & (select.POLLHUP | select.POLLERR | select.POLLNVAL))
+
+    def is_abandoned(self) -> bool:
+        """Whether the peer is known to be gone for both directions, whatever of it has not been received."""
+        return self.is_fully_closed()
 
     def _poll(self, events: int) -> int:
         """Return which of these are so, and of those that are always told (poll(2))."""

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Callable
-from typing import TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar, cast
 
 import trio
 
-from conductor_trio.limits.constants import TLS_READ_SIZE
+from conductor_trio.limits.constants import TLS_PIECE_SIZE, TLS_RECORD_SIZE, TLS_SEND_SIZE
 from conductor_trio.net.stream import SocketStream, Stream
 
 Received = TypeVar("Received", bytes, int)
+
+#: Ciphertext on its way from the kernel to an SSL object, within one step.
+_scratch = memoryview(bytearray(TLS_RECORD_SIZE))
 
 
 class TlsStream(Stream):
     """The server's side of TLS over a socket. The peer's end is taken for that of both directions, as is usual."""
 
+    _failure: trio.BrokenResourceError | None = None  # to be told once what came before it is received
     _farewell: bytes | None = None  # what is left to send of our end, once it was begun
     _set_aside = b""  # what was received before our end
 
@@ -30,12 +34,16 @@ class TlsStream(Stream):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._held_back = 0  # bytes of `_outgoing` that are sent with the next ones
-        self._needs_input = False  # what is in `_incoming` gives nothing to receive
+        self._needs_input = False  # what is here gives nothing to receive
+        self._may_feed = True  # the kernel may have more
         self._sending = trio.Lock()  # records must go out in the order in which they were written
         self._is_cut = False  # a record went out in part, so that nothing can be said any more
 
-    async def handshake(self) -> None:
-        """Shake hands; raises `trio.BrokenResourceError` where that fails, having told the peer why."""
+    async def handshake(self, pace: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Shake hands; raises `trio.BrokenResourceError` where that fails, having told the peer why.
+
+        `pace`, if any, is awaited before each read.
+        """
         failure: ssl.SSLError | None = None
         is_done = False
         while not is_done:
@@ -55,7 +63,11 @@ class TlsStream(Stream):
             if failure is not None:
                 raise _broken(failure) from failure
             if not is_done:
-                await self._feed()
+                if pace is not None:
+                    await pace()
+                await self._socket.wait_receivable()
+                self._may_feed = True
+                self._feed_nowait()
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes and return them; b"" once the peer has ended the connection."""
@@ -73,7 +85,8 @@ class TlsStream(Stream):
         if self._outgoing.pending > self._held_back and self._farewell is None:
             await self._flush()
         if self._needs_input and not self._set_aside:
-            await self._feed()
+            await self._socket.wait_receivable()
+            self._may_feed = True
         else:
             await trio.lowlevel.checkpoint()
 
@@ -83,50 +96,105 @@ class TlsStream(Stream):
             count = min(len(buffer), len(self._set_aside))
             buffer[:count], self._set_aside = self._set_aside[:count], self._set_aside[count:]
             return count
-        return self._receive(lambda: cast(int, self._tls.read(len(buffer), buffer)), 0)
+        if self._failure is not None:
+            raise self._failure
+        count = 0
+        while rest := buffer[count:]:  # a record at a time
+            try:
+                read = self._receive(lambda to=rest: cast(int, self._tls.read(len(to), to)), 0)  # type: ignore[misc]
+            except trio.BrokenResourceError as error:
+                if not count:
+                    raise
+                self._failure = error
+                break
+            if not read:
+                return count or read
+            count += read
+        return count
 
     def _receive(self, read: Callable[[], Received], end: Received) -> Received | None:
-        """Decrypt a record that is here; None where there is no whole one."""
-        try:
-            return read()
-        except ssl.SSLWantReadError:
-            self._needs_input = True
-            return None
-        except (
-            ssl.SSLZeroReturnError,
-            ssl.SSLEOFError,
-        ):  # messages of HTTP show themselves whether they are whole
-            return end
-        except ssl.SSLError as error:
-            raise _broken(error) from error
+        """Decrypt a record; None where there is no whole one. No more is taken from the kernel than it needs."""
+        while True:
+            try:
+                return read()
+            except ssl.SSLWantReadError:
+                if not self._feed_nowait():
+                    self._needs_input = True
+                    return None
+            except (
+                ssl.SSLZeroReturnError,
+                ssl.SSLEOFError,
+            ):  # messages of HTTP show themselves whether they are whole
+                return end
+            except ssl.SSLError as error:
+                raise _broken(error) from error
 
-    async def _feed(self) -> None:
-        """Wait for bytes of the peer's, or its end, for the SSL object to read."""
-        if data := await self._socket.receive_some(TLS_READ_SIZE):
-            self._incoming.write(data)
+    def _feed_nowait(self) -> bool:
+        """Give the SSL object what the kernel has, a piece or the end; False where that is nothing."""
+        if not self._may_feed:
+            return False
+        # What completes the record that is here in part, but for the few that are longer.
+        size = max(TLS_RECORD_SIZE - self._incoming.pending, TLS_RECORD_SIZE // 16)
+        count = self._socket.receive_nowait(_scratch[:size])
+        self._may_feed = count == size
+        if count is None:
+            return False
+        if count:
+            self._incoming.write(_scratch[:count])
         else:
             self._incoming.write_eof()
         self._needs_input = False
+        return True
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt and send; the limit on a peer that does not read is the socket's."""
         if data:
-            try:
-                self._tls.write(data)
-            except ssl.SSLError as error:
-                raise _broken(error) from error
-            await self._flush()
+            async with self._sending:
+                view = memoryview(data)
+                for begin in range(0, len(view), TLS_SEND_SIZE):
+                    await self._send_records(self._encrypt(view[begin : begin + TLS_SEND_SIZE]))
 
     async def _flush(self) -> None:
         """Send what the SSL object has written, when whoever does so already is through."""
         async with self._sending:
-            if self._is_cut:
-                raise trio.BrokenResourceError("connection lost: a record was sent in part")
-            self._held_back = 0
-            if data := self._outgoing.read():
-                self._is_cut = True  # unless all of it is sent
-                await self._socket.send_all(data)
-                self._is_cut = False
+            await self._send_records(self._outgoing.read())
+
+    def _encrypt(self, data: memoryview) -> bytes:
+        """Return the records of these bytes, behind what the SSL object has written before."""
+        records = []
+        try:
+            for begin in range(0, len(data), TLS_PIECE_SIZE):
+                self._tls.write(data[begin : begin + TLS_PIECE_SIZE])
+                records.append(self._outgoing.read())
+        except ssl.SSLError as error:
+            raise _broken(error) from error
+        return b"".join(records)
+
+    async def _send_records(self, records: bytes) -> None:
+        if self._is_cut:
+            raise trio.BrokenResourceError("connection lost: a record was sent in part")
+        self._held_back = 0
+        if records:
+            self._is_cut = True  # unless all of it is sent
+            await self._socket.send_all(records)
+            self._is_cut = False
+
+    @property
+    def is_slow(self) -> bool:  # type: ignore[override]
+        """Whether it took something only later, since it was last found to have room."""
+        return self._socket.is_slow
+
+    def room_nowait(self, size: int) -> int:
+        """Return how many of `size` bytes are sent at once as far as the kernel tells; 0: `wait_room` first."""
+        return self._socket.room_nowait(size)
+
+    def wait_room(self, size: int) -> Coroutine[Any, Any, int]:
+        """Wait until the kernel takes more, up to its `send_timeout`, and return how many of `size` bytes."""
+        return self._socket.wait_room(size)
+
+    def is_abandoned(self) -> bool:
+        """Whether the peer is known to be gone for both directions, whatever of it has not been received."""
+        return self._socket.is_abandoned()
 
     async def send_eof(self) -> None:
         """End our direction as `send_eof_nowait` does, waiting while the kernel takes no more."""
@@ -155,8 +223,9 @@ class TlsStream(Stream):
 
         OpenSSL would refuse to give it once close_notify is written.
         """
+        self._may_feed = False
         with contextlib.suppress(trio.BrokenResourceError):
-            while data := self._receive(lambda: self._tls.read(TLS_READ_SIZE), b""):
+            while data := self._receive(lambda: self._tls.read(TLS_PIECE_SIZE), b""):
                 self._set_aside += data
         with contextlib.suppress(ssl.SSLError):  # always: it wants to read the peer's close_notify, too
             self._tls.unwrap()

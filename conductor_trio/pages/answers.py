@@ -77,6 +77,13 @@ def _failed(status: int, text: str) -> Reply:
     )
 
 
+def _too_many(text: str) -> Reply:
+    """Return the answer to one of too many (RFC 6585 section 4)."""
+    retry = ((b"Retry-After", b"%d" % BROKEN_RETRY),)
+    advice = "Close some of them, or try again later."
+    return Reply(status=429, title=HTTPStatus(429).phrase, text=text, advice=advice, fields=retry)
+
+
 def _starting(since: float) -> Reply:
     """Return the answer for an application that has been starting since then (Unix time)."""
     return Reply(
@@ -271,6 +278,8 @@ _REFUSALS = {
     ),
     Refusal.TOO_MANY_CONNECTIONS: _failed(503, "This application has too many connections at this moment."),
     Refusal.TOO_MANY_VISITORS: _failed(503, "The gateway has too many visitors at this moment."),
+    Refusal.TOO_MANY_FROM_ADDRESS: _too_many("There are too many connections from your address at this moment."),
+    Refusal.TOO_MANY_PAGES: _too_many("Too many look at this session's page at this moment."),
     Refusal.SESSION_CUT: _failed(502, "The session ended before the application answered."),
 }
 

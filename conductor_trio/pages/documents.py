@@ -65,6 +65,8 @@ _STATUS_NAMES = {
     "routesTotal": "routes_total",
     "routesLost": "routes_detached",
     "requestsHeld": "requests_parked",
+    "loopDelays": "loop_delays",
+    "loopDelayPeak": "loop_delay_peak",
 }
 
 

@@ -25,10 +25,12 @@ from collections.abc import AsyncIterator
 import attrs
 import trio
 
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less, needed_descriptors
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
@@ -65,6 +67,8 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     the sessions, remove what was made. On a second one: the same without the grace period. On SIGHUP: start a
     successor.
     """
+    wanted = settings.limits
+    settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
     planes = make_planes(settings, log)
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
@@ -88,11 +92,12 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
-        feed = AccessFeed(planes.routes)
+        feed = AccessFeed(planes.routes, planes.sessions.records)
         if predecessor is None:
             feed.close()
         server = _Server(
             settings=settings,
+            wanted=wanted,
             log=log,
             planes=planes,
             runtime=runtime,
@@ -122,7 +127,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
-    ledger, counters = Ledger(), Counters()
+    ledger, counters = Ledger(limits), Counters()
     sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
     service = OwnerService(sessions)
     proxy = ProxyContext(
@@ -130,6 +135,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         log=log,
         routes=routes,
         ledger=ledger,
+        holdings=sessions.holdings,
         counters=counters,
         reports=service,
         own_pages=OwnPages(service, routes, limits),
@@ -142,6 +148,7 @@ class _Server:
     """What has been opened, and what is done with it."""
 
     settings: ServerSettings
+    wanted: ServerLimits  # before they were fitted to the descriptors that there are
     log: Logger
     planes: Planes
     runtime: RuntimeDirectory
@@ -173,6 +180,8 @@ class _Server:
         )
         _warn_of_shared(self.log, self.settings, self.runtime)
         _log_start(self.log, self.settings, self.listeners)
+        if is_less(self.settings.limits, self.wanted):
+            _log_few_files(self.log, self.settings.limits, self.wanted)
         notify(f"MAINPID={os.getpid()}", "READY=1")
         async with trio.open_nursery() as sessions:
             sessions.start_soon(self.monitor.run, name="directory monitor")
@@ -218,15 +227,23 @@ class _Server:
         sessions: trio.Nursery,
         serve_client: Handler,
     ) -> None:
-        on_shortage = functools.partial(_log_shortage, self.log)
         for listener in self.listeners.public:
-            accept = functools.partial(listener.serve, on_shortage=on_shortage, task_name="visitor")
+            # What comes through a socket of this host is a front proxy's, which has its own measures.
+            pace = None if listener.sock.family == socket.AF_UNIX else self.planes.ledger.wait_for_strangers
+            accept = functools.partial(
+                listener.serve, on_shortage=self._note_shortage, task_name="visitor", pace=pace
+            )
             accepting.start_soon(accept, serve_visitor, visitors, name="accept visitors")
-        accept = functools.partial(self.listeners.control.serve, on_shortage=on_shortage, task_name="client")
+        control = self.listeners.control
+        accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client")
         accepting.start_soon(accept, serve_client, sessions, name="accept clients")
         upkeep = Upkeep(runtime=self.runtime, listeners=self.listeners, limits=self.settings.limits, log=self.log)
         accepting.start_soon(upkeep.run, name="upkeep of the runtime directory")
         accepting.start_soon(self.state.keep, name="state file")
+
+    def _note_shortage(self, error: OSError) -> None:
+        self.log.warning("cannot_accept", error=error.strerror)
+        self.planes.proxy.places.make_room()
 
     async def _wait_for_end(self, sessions: trio.Nursery) -> Successor | None:
         """Return a server that is ready to take our place, None once a signal tells us to end."""
@@ -294,5 +311,11 @@ def _warn_of_shared(log: Logger, settings: ServerSettings, runtime: RuntimeDirec
             log.warning("open_to_others", path=path, directory=directory)  # who could listen there in our place
 
 
-def _log_shortage(log: Logger, error: OSError) -> None:
-    log.warning("cannot_accept", error=error.strerror)
+def _log_few_files(log: Logger, fitted: ServerLimits, wanted: ServerLimits) -> None:
+    log.warning(
+        "few_open_files",
+        allowed=allowed_descriptors(),
+        needed=needed_descriptors(wanted),
+        max_visitors=fitted.max_visitors,
+        max_sessions=fitted.max_sessions,
+    )

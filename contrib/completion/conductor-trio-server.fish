@@ -10,7 +10,7 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case -p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
+            case -p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
                 set -e words[1]
             case '-*'
             case check completion help
@@ -67,6 +67,7 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ma
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-user-sessions -x -d 'sessions of one user at once (default 1024)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-user-new-sessions -x -d 'new sessions of one user within a minute (default 1200)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-visitors -x -d 'visitors\' connections at once (default 16384)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-address-visitors -x -d 'visitors\' connections from one address at once (default 8192)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-route-connections -x -d 'requests and tunnels of one session at once (default 4096)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-route-held -l max-route-parked -x -d 'requests that wait for one session whose link was lost (default 256)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l lost-timeout -l detached-timeout -x -d 'how long the name of a session is kept whose link was lost (default 60)'

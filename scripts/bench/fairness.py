@@ -1,4 +1,4 @@
-"""Fairness: how long the requests of nine quiet routes take, alone and beside one that is hot."""
+"""Fairness: how long the requests of nine quiet routes take, alone and beside a hot one, or an attacker."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import attrs
 
+from scripts.bench.attackers import ATTACKS
 from scripts.bench.load import CONNECTIONS, load_command
 from scripts.bench.machine import BenchError, open_process
 from scripts.bench.origins import DOWNLOAD_PATH, open_origins
@@ -34,21 +36,26 @@ class _Stage:
     quiet: list[str]
     hot: str  # the host of a route whose application has pages and downloads
     pending: str  # and of one that answers late
+    control: Path
     directory: Path
 
 
 def measure_fairness(bench: Bench) -> None:
-    """Report the quiet routes' latency beside each kind of hot route, and how many times that alone it is."""
+    """Report the quiet routes' latency beside each hot route and attacker, and how many times that alone it is.
+
+    Alone is measured right before each, and attackers are another user, where root may make them one.
+    """
     heats: Mapping[str, Callable[[_Stage], list[str]]] = {
         "flood": lambda stage: _wrk(stage, stage.hot, CONNECTIONS),
         "downloads": lambda stage: _wrk(stage, stage.hot, _DOWNLOADS, DOWNLOAD_PATH),
         "pending": lambda stage: _wrk(stage, stage.pending, _PENDING),
         "unread": _slow_readers,
+        **{attack: partial(_attackers, attack) for attack in ATTACKS},
     }
     with _open_stage(bench) as stage:
         for _ in range(bench.rounds):
-            alone = _measure(bench, stage, "alone")
             for heat, command in heats.items():
+                alone = _measure(bench, stage, "alone")
                 with open_process(command(stage), stage.directory / heat) as load:
                     time.sleep(_WARM_UP)
                     beside = _measure(bench, stage, heat)
@@ -74,6 +81,8 @@ def _open_stage(bench: Bench) -> Iterator[_Stage]:
     """Run a gateway with all routes; the hot ones share no application with the quiet ones."""
     site = Site(directory=bench.make_directory(), upstream=bench.origins.pages)
     control = control_socket(site)
+    for directory in (bench.directory, site.directory):
+        directory.chmod(0o711)  # attackers are another user
     with (
         open_origins(bench.make_directory(), _DOWNLOAD_SIZE) as hot,
         open_gateway(OURS.name, site, ours_command(site)) as gateway,
@@ -88,6 +97,7 @@ def _open_stage(bench: Bench) -> Iterator[_Stage]:
             quiet=[session.host for session in quiet],
             hot=flooded.host,
             pending=pending.host,
+            control=control,
             directory=site.directory,
         )
 
@@ -101,3 +111,8 @@ def _wrk(stage: _Stage, host: str, connections: int, target: str = "/api/status"
 def _slow_readers(stage: _Stage) -> list[str]:
     arguments = [str(stage.gateway.address), stage.hot, DOWNLOAD_PATH, str(_SLOW_READERS)]
     return [sys.executable, "-m", "scripts.bench.slow_readers", *arguments]
+
+
+def _attackers(attack: str, stage: _Stage) -> list[str]:
+    arguments = [attack, str(stage.gateway.address), str(stage.control)]
+    return [sys.executable, "-m", "scripts.bench.attackers", *arguments]

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.access.grants import OWNER, Access, Share, describe_saved, parse_saved
+from conductor_trio.access.grants import OWNER, Access, Principal, Share, describe_saved, parse_saved
 from conductor_trio.access.tokens import hash_token
 from tests.support.shares import LINK_TOKEN, make_share
+from tests.support.work import count_calls
 
 NOW = 1_000_000.0
 OWNERS_TOKEN = b"owners"
@@ -101,3 +102,14 @@ def test_what_is_no_saved_share_is_refused(name: str, value: object) -> None:
     for wrong in (saved | {name: value}, {key: kept for key, kept in saved.items() if key != name}, [saved], None):
         with pytest.raises(ValueError):
             parse_saved(wrong)
+
+
+def test_tokens_and_shares_do_not_multiply() -> None:
+    shares = tuple(
+        attrs.evolve(make_share(), id=f"s{number}", token_hash=hash_token(b"%d" % number)) for number in range(100)
+    )
+    access = Access(owner_hash=hash_token(b"owner"), shares=shares)
+    wrong = [b"wrong %d" % number for number in range(600)]
+    found: list[Principal | None] = []
+    assert count_calls(lambda: found.append(access.find([*wrong, b"42"], 0.0))) < 6 * len(wrong)
+    assert found == ["s42"]

@@ -6,7 +6,8 @@ life, a hop is struck, and then:
 
 - the application still runs, unless it was the one killed, or its client, which takes it along;
 - the owner is live again within 2 s of the hop being back (30 s after a silent cut), under the same URL and token;
-- no request to a session fails that did not go through that hop;
+- no request to a session fails that did not go through that hop, and what applications say before an end, or when
+  they are told to end, arrives whole;
 - within 5 s processes, descriptors, threads, memory (within 8 MiB a process), directories, sockets and routes are
   what they were before.
 

@@ -95,6 +95,6 @@ async def _find_excess(world: World, before: Census) -> list[str]:
 
 def _listening_below(directory: Path) -> int:
     """Return how many UNIX sockets listen below a directory."""
-    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    rows = [line.split() for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]]
     accepts_connections = "00010000"  # __SO_ACCEPTCON, <linux/net.h>
     return sum(row[3] == accepts_connections and row[-1].startswith(f"{directory}/sockets/") for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -39,10 +40,14 @@ class Fault:
     is_shared: bool = False
     #: Whether the link of those who go through it is lost; the rest of a link must be kept.
     loses_link: bool = False
+    #: Whether their WebSockets may end although the link is kept: an old server has a grace period only.
+    loses_tunnels: bool = False
     #: Whether their requests may fail; otherwise they only wait. A WebSocket ends with its link, in any case.
     loses_requests: bool = False
     #: Whether the subject's client and application end.
     ends_session: bool = False
+    #: Whether the application is told to end, and what it says then arrives.
+    says_farewell: bool = False
     over_link: bool = False
     live_timeout: float = LIVE_TIMEOUT
 
@@ -129,6 +134,23 @@ async def _kill_server(world: World, subject: Session, rng: Random) -> None:
     await world.gateway.start()
 
 
+async def _end_client(world: World, subject: Session, rng: Random) -> None:
+    os.kill(subject.pid, rng.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP]))
+
+
+async def _end_application(world: World, subject: Session, rng: Random) -> None:
+    os.kill(subject.application, signal.SIGTERM)
+
+
+async def _end_session(world: World, subject: Session, rng: Random) -> None:
+    """Have the owner stop the session from elsewhere."""
+    await subject.stop()
+
+
+async def _hand_over_server(world: World, subject: Session, rng: Random) -> None:
+    await world.gateway.hand_over()
+
+
 async def _fill_server(world: World, subject: Session, rng: Random) -> None:
     """Leave the server no descriptor: visitors connect and say nothing, while it may have few more than now."""
     pid = world.gateway.pid
@@ -189,6 +211,19 @@ FAULTS = (
     Fault(act="kill", hop="application", strike=_killing(_application), ends_session=True, loses_requests=True),
     Fault(act="kill", hop="client", strike=_killing(_client), ends_session=True, loses_requests=True),
     Fault(act="kill", hop="server", strike=_kill_server, is_shared=True, loses_link=True, loses_requests=True),
+    Fault(act="end", hop="client", strike=_end_client, ends_session=True, loses_requests=True, says_farewell=True),
+    Fault(
+        act="end",
+        hop="application",
+        strike=_end_application,
+        ends_session=True,
+        loses_requests=True,
+        says_farewell=True,
+    ),
+    Fault(
+        act="end", hop="session", strike=_end_session, ends_session=True, loses_requests=True, says_farewell=True
+    ),
+    Fault(act="replace", hop="server", strike=_hand_over_server, is_shared=True, loses_tunnels=True),
     Fault(act="stop", hop="ssh", strike=_stopping(_ssh)),
     Fault(act="stop", hop="sshd-session", strike=_stopping(_sshd_session)),
     Fault(act="stop", hop="sshd", strike=_stopping(_sshd), is_shared=True),

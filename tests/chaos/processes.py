@@ -73,7 +73,10 @@ def name_of(pid: int) -> str:
     except OSError:
         return ""
     if name.startswith("python"):
-        return "application"
+        is_server = any(
+            "conductor-trio-server" in word or "conductor_trio.server" in word for word in command_of(pid)
+        )
+        return "server" if is_server else "application"
     # 15 letters are kept of a name. OpenSSH 9.8 and later have programs such as sshd-session.
     known = {"conductor-trio-": "server", "conductor-trio": "client"}
     return known.get(name, "sshd" if name.startswith("sshd") else name)

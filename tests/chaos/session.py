@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.support.programs import (
     Program,
     ask,
     open_program,
+    run_program,
 )
 from tests.support.users import Person
 
@@ -126,6 +128,14 @@ class Session:
             changes.append("the application was started again")
         expected = {"auth": self.token, "key": self.name, "urls": [self.host]}
         return changes + [f"live as {config}" for config in lives if config != expected]
+
+    async def stop(self) -> None:
+        """Give the owner's command that ends it from elsewhere; where there is no session yet, ask the client."""
+        environment = self.chain.environment(self.person)
+        command: list[str | Path] = [self.chain.python.with_name("conductor-trio"), "stop", self.name]
+        done = await run_program([*command, self.chain.address], person=self.person, environment=environment)
+        if done.process.returncode != 0:
+            self.program.process.send_signal(signal.SIGTERM)
 
     async def status_for_visitors(self) -> int:
         """Return what a visitor is answered."""

@@ -32,6 +32,8 @@ CARDS = {
     "kill-sshd": "reconnecting",
     "kill-application": "loaded",
     "kill-client": "registering",
+    "end-client": "loaded",
+    "replace-server": "live",
     "kill-server": "loaded",
     "stop-server": "starting",
     "fill-server": "loaded",

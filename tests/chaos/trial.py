@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from http import HTTPStatus
 from random import Random
 
@@ -124,7 +125,10 @@ class Trial:
         await self._reach_phase()
         marks = {session: session.mark for session in [self.subject, *self.world.residents]}
         were_live = {session for session in marks if session.is_live}
-        await self.fault.strike(self.world, self.subject, self.rng)
+        async with AsyncExitStack() as farewells:
+            if self.fault.says_farewell and self.phase in (Phase.LIVE, Phase.LOADED):
+                await farewells.enter_async_context(self.load.open_farewells(self.subject))
+            await self.fault.strike(self.world, self.subject, self.rng)
         back = trio.current_time()
         if self.fault.ends_session:
             await self._check_ended()
@@ -192,9 +196,12 @@ class Trial:
         self.result.outcome = "ended"
         status = await self.subject.program.wait_ended()
         await wait_gone(self.subject.application)
-        if self.fault.hop == "application":
-            if status != 128 + signal.SIGKILL:
-                self._breach(f"the application was killed, and the client ends with status {status}")
+        if self.fault.hop == "application" or self.fault.act == "end":
+            expected = {0} if self.fault.act == "end" else {128 + signal.SIGKILL}
+            if self.fault.name == "end-application" and self.may_give_up:  # before it knows what SIGTERM means
+                expected.add(128 + signal.SIGTERM)
+            if status not in expected:
+                self._breach(f"{self.fault.name}: the client ends with status {status}, not {expected}")
             await self._check_name_given_up()
 
     async def _check_can_start_again(self) -> None:
@@ -237,8 +244,11 @@ class Trial:
             self._breach("nobody has asked for anything")
         self._breach_failures("another session's visitors", of_others)
         if not self.fault.loses_requests:
-            waited = [f for f in of_affected if not (f.on_websocket and self.fault.loses_link)]
+            may_break = self.fault.loses_link or self.fault.loses_tunnels
+            waited = [f for f in of_affected if not (f.goes_with_link and may_break)]
             self._breach_failures("visitors who only had to wait", waited)
+        elif self.fault.says_farewell:
+            self._breach_failures("those who waited for a farewell", [f for f in of_affected if f.of_farewell])
         elif not self.fault.ends_session:
             self._breach_failures("after it was live again, visitors", [f for f in of_affected if f.begin > live])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 import attrs
@@ -13,9 +14,11 @@ import trio
 from trio_websocket import ConnectionClosed, HandshakeError, wrap_client_stream
 
 from tests.chaos.session import Session
+from tests.support.chain_app import FAREWELL, LAST_WORDS
 from tests.support.programs import PATIENCE
 
 _PAUSE = 0.3  # seconds at most between two requests of a visitor: about six a second
+_UPLOAD = 300_000  # bytes
 _ECHO_PAUSE = 0.25  # between two messages on a WebSocket, and two attempts to open it
 
 
@@ -46,7 +49,8 @@ class Failure:
 
     begin: float
     what: str
-    on_websocket: bool
+    of_farewell: bool  #: what an application says at its end was waited for
+    goes_with_link: bool  #: nobody asks once more: a WebSocket, an upload
 
 
 @attrs.define(eq=False)
@@ -74,12 +78,32 @@ class Visitor:
             await self._note_failure(self._echo)
             await trio.sleep(_ECHO_PAUSE)
 
-    async def _note_failure(self, act: Callable[[], Awaitable[None]]) -> None:
+    async def note_farewell(self, kind: str, told: trio.Event) -> None:
+        """Hear a farewell, or remember how that failed."""
+        try:
+            await self._note_failure(partial(self._hear_farewell, kind, told), of_farewell=True)
+        finally:
+            told.set()  # or will never be
+
+    async def run_to_the_last_word(self) -> None:
+        """Hear last words while still sending, and be refused in an upload, until cancelled."""
+        while True:
+            await trio.sleep(self._rng.uniform(0, 2 * _PAUSE))
+            await self._note_failure(self._hear_last_words if self._rng.random() < 0.5 else self._be_refused)
+
+    async def _note_failure(self, act: Callable[[], Awaitable[None]], *, of_farewell: bool = False) -> None:
         begin = trio.current_time()
         try:
             await act()
         except* _FAILURES as group:
-            self.failures.append(Failure(begin=begin, what=_describe(group), on_websocket=act == self._echo))
+            self.failures.append(
+                Failure(
+                    begin=begin,
+                    what=_describe(group),
+                    of_farewell=of_farewell,
+                    goes_with_link=act in (self._echo, self._hear_last_words, self._be_refused),
+                )
+            )
 
     async def _ask_once(self) -> None:
         self.asked += 1
@@ -161,6 +185,53 @@ class Visitor:
                     raise _WrongAnswer(f"{text} came back as {answer!r}")
                 await trio.sleep(_ECHO_PAUSE)
 
+    async def _hear_last_words(self) -> None:
+        """Have an application say much and close while it is sent more than it reads; at times, read slowly."""
+        said = await self._tell(b"GET /last-words", b"Connection: Upgrade\r\nUpgrade: words\r\n", bytes(1000))
+        head, _, words = said.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 101 ") or words != LAST_WORDS:
+            raise _WrongAnswer(f"last words: {head[:20]!r} and {len(words)} bytes")
+
+    async def _be_refused(self) -> None:
+        """Upload to an application that refuses early, by an answer that ends with its connection."""
+        fields = b"Connection: close\r\nContent-Length: %d\r\n" % _UPLOAD
+        said = await self._tell(b"POST /refused", fields, bytes(_UPLOAD))
+        if not (said.startswith(b"HTTP/1.1 413 ") and said.endswith(b"file is too large\n\r\n0\r\n\r\n")):
+            raise _WrongAnswer(f"a refusal: {said[:20]!r} … {said[-20:]!r}")
+
+    async def _hear_farewell(self, kind: str, heard: trio.Event) -> None:
+        """Hear what the application says when it is told to end, all of it; sets `heard` once it is asked."""
+        fields = b"Connection: Upgrade\r\nUpgrade: words\r\n" if kind == "tunnel" else b"Connection: close\r\n"
+        said = await self._tell(b"GET /farewell/" + kind.encode(), fields, b"", heard)
+        body = said.partition(b"\r\n\r\n")[2]
+        if body.count(FAREWELL[:1]) < len(FAREWELL) or (kind == "end" and not body.endswith(b"\r\n0\r\n\r\n")):
+            raise _WrongAnswer(f"farewell ({kind}): {said[:20]!r} and {len(body)} bytes")
+
+    async def _tell(self, line: bytes, fields: bytes, rest: bytes, told: trio.Event | None = None) -> bytes:
+        """Send a request and what follows it, and return all that comes until the end."""
+        self.asked += 1
+        host, cookie = self.session.host.encode(), self.session.cookie.encode()
+        pause = self._rng.choice([0, 0, 0.002])
+        received = bytearray()
+        with trio.fail_after(PATIENCE):
+            async with await self._connect() as stream, trio.open_nursery() as nursery:
+                await stream.send_all(
+                    b"%b HTTP/1.1\r\nHost: %b\r\nCookie: %b\r\n%b\r\n" % (line, host, cookie, fields)
+                )
+
+                async def send_rest() -> None:
+                    with contextlib.suppress(trio.BrokenResourceError):
+                        await stream.send_all(rest)
+
+                nursery.start_soon(send_rest)
+                if told is not None:
+                    told.set()
+                while piece := await stream.receive_some(65536):
+                    received += piece
+                    await trio.sleep(pause)
+                nursery.cancel_scope.cancel()
+        return bytes(received)
+
     def _check(self, status: int, body: bytes) -> None:
         if status != 200:
             raise _WrongAnswer(f"{status} {body[:80].decode(errors='replace').strip()}")
@@ -189,10 +260,25 @@ class Load:
         visitor = Visitor(session, self._rng)
         self.visitors.append(visitor)
         self._nursery.start_soon(visitor.run)
+        listener = Visitor(session, self._rng)
+        self.visitors.append(listener)
+        self._nursery.start_soon(listener.run_to_the_last_word)
         if session.has_websocket:
             websocket = Visitor(session, self._rng)
             self.visitors.append(websocket)
             self._nursery.start_soon(websocket.run_websocket)
+
+    @asynccontextmanager
+    async def open_farewells(self, session: Session) -> AsyncIterator[None]:
+        """Have visitors wait for what a session's application says at its end; on leaving, all have heard it."""
+        async with trio.open_nursery() as nursery:
+            for kind in ("whole", "end", "tunnel"):
+                visitor, told = Visitor(session, self._rng), trio.Event()
+                self.visitors.append(visitor)
+                nursery.start_soon(visitor.note_farewell, kind, told)
+                await told.wait()
+            await trio.sleep(_PAUSE)
+            yield
 
     def asked(self, sessions: Iterable[Session]) -> int:
         """Return how many answers were awaited from these sessions."""

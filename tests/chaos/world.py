@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -16,7 +18,8 @@ from tests.chaos.link import HOST, Link
 from tests.chaos.processes import adopting_orphans
 from tests.chaos.session import Session, open_session
 from tests.support.chain import APPLICATION, Chain, open_sshd
-from tests.support.programs import Server, open_server
+from tests.support.programs import Server, open_server, wait_gone
+from tests.support.successors import entries, upgrade
 from tests.support.users import (
     ALICE,
     BOB,
@@ -37,6 +40,7 @@ class Gateway:
     person: Person
     python: Path
     _server: Server | None = None
+    _over: trio.Event = attrs.field(factory=trio.Event)
 
     @property
     def server(self) -> Server:
@@ -46,8 +50,9 @@ class Gateway:
 
     @property
     def pid(self) -> int:
-        """Its process."""
-        return self.server.program.process.pid
+        """Its process; that of the last one that has taken over, where any has."""
+        pid: int = entries(self.server.program, "listening")[-1]["pid"]
+        return pid
 
     async def start(self) -> None:
         """Start it; returns once it accepts connections."""
@@ -55,14 +60,23 @@ class Gateway:
 
     async def end(self, number: signal.Signals) -> None:
         """Send it a signal, and wait until it has ended."""
-        await self.server.program.end(number)
+        for entry in entries(self.server.program, "listening"):  # those that it has replaced may not be gone
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(entry["pid"], number)
+            await wait_gone(entry["pid"])
+        self._over.set()
+
+    async def hand_over(self) -> None:
+        """Have it start its successor; returns once that serves."""
+        await upgrade(self.server)
 
     async def _run(self, *, task_status: trio.TaskStatus[Server]) -> None:
         options = ("-p", str(self.port))
+        self._over = trio.Event()
         async with open_server(self.runtime_dir, *options, person=self.person, python=self.python) as server:
             task_status.started(server)
             # For as long as the world; whoever kills it starts the next.
-            await server.program.process.wait()
+            await self._over.wait()
 
 
 @attrs.frozen(eq=False, kw_only=True)

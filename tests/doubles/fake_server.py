@@ -111,6 +111,9 @@ class FakeServer:
         self.relay_failures: list[Exception] = []  # of the next relays
         self.ends_at_failures = False  # the server has gone, and that is why
         self.relays: set[str] = set()  # that stand
+        self.admitted: list[str] = []  # relays that were opened to the server
+        self.takes_long = False  # to open a relay to the server: for ever
+        self.finished = 0  # how many transports were to pass on what was under way
         self.transport_lost = trio.Event()
         self.expectation: Expectation | None = None  # the last probe that is to arrive
         self._channels: list[Channel] = []
@@ -167,6 +170,14 @@ class _FakeTransport(Transport):
 
     async def connect_control(self) -> MemoryStream:
         return await self._server.open_channel()
+
+    async def admit_server(self, path: str) -> None:
+        self._server.admitted.append(path)
+        if self._server.takes_long:
+            await trio.sleep_forever()
+
+    async def finish(self, hurry: trio.Event) -> None:
+        self._server.finished += 1
 
     @contextlib.contextmanager
     def expecting(self, nonce: bytes) -> Iterator[Expectation]:

@@ -48,6 +48,7 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.lifecycle.access_feed import apply_access_line
 from conductor_trio.server.routing.snapshot import Snapshot, format_snapshot, parse_lent_v1, parse_snapshot
 from conductor_trio.server.sessions.owner_service import OwnerService
+from conductor_trio.server.sessions.records import SessionRecords
 from tests.doubles.streams import memory_stream_pair
 from tests.support.engine import TOKEN, Application, open_engine, request
 from tests.support.fuzzing import fuzz
@@ -290,10 +291,11 @@ def is_json(line: bytes) -> bool:
 async def test_what_is_left_or_handed_over_is_a_snapshot_or_a_value_error(lines: list[bytes]) -> None:
     limits = ServerLimits()
     table = make_table(limits)
+    records = SessionRecords(table)
     for read in (
         lambda: table.restore(parse_snapshot(lines, limits)),
         lambda: parse_lent_v1(lines[0], NOW),
-        lambda: apply_access_line(lines[0], table),
+        lambda: apply_access_line(lines[0], table, records),
     ):
         with contextlib.suppress(ValueError):
             read()

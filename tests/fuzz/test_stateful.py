@@ -1,10 +1,11 @@
 """Visitors, applications, routes and the end of the server in any order, held to a model after every step.
 
 Several visitors on kept connections send to two applications, pipelined, in pieces, and change protocols; they
-end, half end and break off, as the applications do; routes go and come again under another token; the server
-drains.
+end, half end, break off and stop reading for a while, as the applications do, with last words or early refusals;
+sessions end and come again under another token, tokens are replaced; the server drains.
 `World` is at once what is done and the model of what must come of it: each response is its own visitor's, in its
-order, and from the application that was asked; each request reaches that application or none.
+order, and from the application that was asked; each request reaches that application or none; and all that was
+said before an end arrives.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
+from conductor_trio.access.grants import Access
+from conductor_trio.access.tokens import hash_token
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.routing.states import Cause
 from tests.doubles.origin import OriginConnection, answering, open_origin
 from tests.support.descriptors import open_descriptors
 from tests.support.engine import (
@@ -41,8 +45,20 @@ from tests.support.oracles import take_response
 
 VISITORS = 3
 PIECE, PIECES = b"piece", 3
-#: Nothing is waited for: neither to watch a visitor, nor for a last request when the server drains.
-LIMITS = ServerLimits(watch_delay=0, drain_idle_timeout=0, splice_size=4, max_token_failures=1000)
+WORDS = b"last words, " * 100
+#: Nothing is waited for, neither to watch a visitor, nor for a last request when the server drains; but what is
+#: under way when a session ends has the time that it takes.
+LIMITS = ServerLimits(
+    watch_delay=0,
+    drain_idle_timeout=0,
+    splice_size=4,
+    max_token_failures=1000,
+    ended_session_timeout=1000,
+    ended_session_silence=0.02,
+)
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+#: What becomes a tunnel.
+SWITCHES = ("switch", "words", "shut")
 
 
 # The applications.
@@ -62,6 +78,9 @@ class App:
     owed: dict[OriginConnection, int] = attrs.field(factory=dict)
     tokens: list[bytes] = attrs.field(factory=list)
     route: contextlib.ExitStack | None = None
+    route_id: str = ""
+    #: How many bytes have come through a tunnel in which it says no more, by label.
+    heard: dict[str, int] = attrs.field(factory=dict)
 
     @property
     def host(self) -> str:
@@ -101,7 +120,7 @@ class App:
 
     def _take_request(self, connection: OriginConnection, data: bytes) -> tuple[Message, bytes]:
         """Return the next request and what follows; for one that is answered early, the head is enough."""
-        if not re.match(rb"[A-Z]+ [^ ]*/(?:early|refuse) ", data):
+        if not re.match(rb"[A-Z]+ [^ ]*/(?:early|refuse|refuse-end) ", data):
             return take_message(data)
         (line, *fields), rest = take_lines(data)
         self.owed[connection] = PIECES * len(PIECE)
@@ -142,13 +161,32 @@ class App:
             case "refuse":
                 await connection.send_all(head.replace(b"200 OK", b"413 No") + b"\r\n" + body)
                 return False
-            case "switch":
-                switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
-                await connection.send_all(switch + PIECE)
-                while await connection.receive_more():
-                    await connection.send_all(connection.take(len(connection.unread)))
+            case "refuse-end":
+                await connection.send_all(b"HTTP/1.0 413 No\r\n\r\n" + body)
+                return False
+            case "switch" | "words" | "shut" as manner:
+                await connection.send_all(SWITCHING + PIECE)
+                await self._talk(connection, manner, label)
                 return False
         return True
+
+    async def _talk(self, connection: OriginConnection, manner: str, label: str) -> None:
+        """Speak the new protocol."""
+        match manner:
+            case "switch":
+                while await connection.receive_more():
+                    await connection.send_all(connection.take(len(connection.unread)))
+            case "words":
+                if connection.unread or await connection.receive_more():
+                    await connection.send_all(WORDS)  # and reads nothing of what else has come
+            case "shut":
+                await connection.send_eof()
+                self.heard[label] = 0
+                while True:
+                    self.heard[label] += len(connection.take(len(connection.unread)))
+                    self.changed()
+                    if not await connection.receive_more():
+                        return
 
     async def _hold(self, connection: OriginConnection, label: str) -> bool:
         """Wait to be let go on; False where the gateway, or somebody here, ended the connection first."""
@@ -183,6 +221,7 @@ class Sent:
     label: str
     token: bytes | None
     pieces_left: int = 0  # of its body
+    route_id: str = ""  # of the session that it has reached
 
     @property
     def manner(self) -> str:
@@ -192,7 +231,7 @@ class Sent:
     @property
     def has_body(self) -> bool:
         """Whether it is an upload."""
-        return self.manner in ("upload", "early", "refuse")
+        return self.manner in ("upload", "early", "refuse", "refuse-end")
 
 
 @attrs.frozen(kw_only=True)
@@ -217,8 +256,10 @@ class Guest:
     current: Sent | None = None  # what an application thinks about
     promises_more: bool = False  # the head of the response to `current` has gone out and kept the connection
     sending: Sent | None = None  # what of whose body has not been sent
-    tunnel: App | None = None
+    tunnel: Sent | None = None
     echo: bytes = b""  # what the tunnel owes
+    said: int = 0  # bytes through a tunnel in which the application says no more
+    awake: trio.Event = attrs.field(factory=trio.Event)  # set while it reads
     expected: deque[Expected] = attrs.field(factory=deque)
     is_over: bool = False  # the gateway must end the connection
     is_gone: bool = False  # we ended it
@@ -227,13 +268,15 @@ class Guest:
     @property
     def can_send(self) -> bool:
         """Whether a new request may be sent."""
-        waits_to_switch = [sent for sent in (*self.queue, self.current) if sent and sent.manner == "switch"]
+        waits_to_switch = [sent for sent in (*self.queue, self.current) if sent and sent.manner in SWITCHES]
         return not (
             self.is_over or self.is_gone or self.has_half_closed or self.sending or self.tunnel or waits_to_switch
         )
 
     def agrees(self) -> bool:
         """Whether it has got all that it must; fails where it has got anything else."""
+        if not self.awake.is_set():
+            return True  # as far as anybody can tell
         while self.expected:
             expected = self.expected[0]
             try:
@@ -253,7 +296,8 @@ class Guest:
             self.expected.popleft()
         if self.tunnel is not None:
             assert self.echo.startswith(self.got)
-            return self.got == self.echo and self.has_ended == self.is_over
+            has_heard = self.tunnel.manner != "shut" or self.tunnel.app.heard.get(self.tunnel.label) == self.said
+            return self.got == self.echo and self.has_ended == self.is_over and (has_heard or self.has_half_closed)
         if self.current is not None and self.current.manner == "half":
             return self.got.endswith(b"\r\n\r\n" + self.current.label[:4].encode())
         assert not self.got, f"more than there should be: {self.got!r}"
@@ -302,6 +346,7 @@ class World:
 
     def dispatch(self, guest: Guest, sent: Sent) -> None:
         """The application gets a request, and does what it says."""
+        sent.route_id = sent.app.route_id
         if guest.has_half_closed and sent.pieces_left:
             guest.is_over = True  # its body breaks off
             return
@@ -318,16 +363,17 @@ class World:
                 self.answer(guest, Expected(status=200, body=body + PIECE * PIECES, is_last=ends))
             case "early":
                 self.answer(guest, Expected(status=200, body=body, is_last=ends or bool(sent.pieces_left)))
-            case "refuse":
+            case "refuse" | "refuse-end":
                 self.answer(guest, Expected(status=413, body=body, is_last=ends or bool(sent.pieces_left)))
             case "gone":
                 self.answer(guest, Expected(status=502, is_last=ends))
             case "cut":
                 self.answer(guest, Expected(status=200, body=body[:4], is_cut=True))
-            case "switch":
+            case "switch" | "words" | "shut":
                 self.answer(guest, Expected(status=101))
-                guest.tunnel, guest.echo = sent.app, PIECE
-                guest.is_over = guest.has_half_closed  # the echo ends with what it echoes
+                guest.tunnel, guest.echo = sent, PIECE
+                # The echo ends with what it echoes, and who waits for a word with that it will not come.
+                guest.is_over = guest.has_half_closed or sent.manner == "shut"
             case _:
                 self.answer(guest, Expected(status=200, body=body, is_last=ends))
 
@@ -338,10 +384,10 @@ class World:
         self.answer(guest, Expected(status=200, body=guest.current.label.encode(), is_last=ends))
         self.advance(guest)
 
-    def lose(self, guest: Guest, *, keeps: bool) -> None:
+    def lose(self, guest: Guest, *, keeps: bool = False) -> None:
         """The application, or with its route the way to it, is lost in the middle."""
         if guest.tunnel is not None:
-            guest.is_over = True
+            guest.is_over, guest.tunnel.route_id = True, ""
         elif (sent := guest.current) is not None:
             if sent.manner == "half":
                 self.answer(guest, Expected(status=200, body=sent.label[:4].encode(), is_cut=True))
@@ -349,9 +395,10 @@ class World:
                 self.answer(guest, Expected(status=502, is_last=not keeps or bool(sent.pieces_left)))
             self.advance(guest)
 
-    def users(self, app: App) -> list[Guest]:
-        """Return the visitors who are in the middle of something with that application."""
-        return [g for g in self.guests if app in (g.tunnel, g.current and g.current.app) and not g.is_gone]
+    def users(self, app: App) -> list[tuple[Guest, Sent]]:
+        """Return the visitors who are in the middle of something with that application, and of what."""
+        busy = [(guest, guest.tunnel or guest.current) for guest in self.guests if not guest.is_gone]
+        return [(guest, sent) for guest, sent in busy if sent is not None and sent.app is app]
 
     # Agreement.
 
@@ -379,7 +426,10 @@ class World:
     async def receive(self, guest: Guest) -> None:
         """Gather what a visitor gets."""
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            while data := await guest.visitor.stream.receive_some(65536):
+            while True:
+                await guest.awake.wait()
+                if not (data := await guest.visitor.stream.receive_some(65536)):
+                    break
                 guest.got += data
                 self.changes.unpark_all()
         guest.has_ended = True
@@ -390,6 +440,7 @@ class World:
         found = next((g for g in self.guests if g.index == index and not (g.is_gone or g.is_over)), None)
         if found is None and not self.is_draining:
             found = Guest(index, self.engine.connect())
+            found.awake.set()
             self.guests.append(found)
             self.nursery.start_soon(self.receive, found)
         return found
@@ -407,7 +458,7 @@ class World:
             sent.pieces_left = PIECES
             guest.sending = sent
             fields += b"Content-Length: %d\r\n" % (PIECES * len(PIECE))
-        if manner == "switch":
+        if manner in SWITCHES:
             fields += b"Connection: Upgrade\r\nUpgrade: echo\r\n"
         # A POST, and one that has no body as well, is not sent again on a fresh connection.
         method = b"POST" if sent.has_body or manner == "hold" else b"GET"
@@ -422,11 +473,11 @@ class World:
     async def send_more(self, index: int) -> None:
         """A visitor sends a piece of an upload, or something through its tunnel."""
         for guest in self.guests:
-            if guest.index != index or guest.is_gone or guest.is_over or guest.has_half_closed:
+            is_shut = guest.tunnel is not None and guest.tunnel.manner == "shut" and guest.tunnel.route_id
+            if guest.index != index or guest.is_gone or guest.has_half_closed or (guest.is_over and not is_shut):
                 continue
             if guest.tunnel is not None:
-                await guest.visitor.send(PIECE)
-                guest.echo += PIECE
+                await self.say(guest, guest.tunnel)
             elif (sent := guest.sending) is not None:
                 await guest.visitor.send(PIECE)
                 sent.pieces_left -= 1
@@ -435,6 +486,29 @@ class World:
                     if guest.current is sent:
                         self.dispatch(guest, sent)
                         self.advance(guest)
+
+    async def say(self, guest: Guest, tunnel: Sent) -> None:
+        """A visitor says something through its tunnel."""
+        match tunnel.manner:
+            case "switch":
+                await guest.visitor.send(PIECE)
+                guest.echo += PIECE
+            case "words":  # more than the application hears
+                await guest.visitor.send(PIECE * 1000)
+                guest.echo += WORDS
+                guest.is_over = True
+            case "shut":
+                await guest.visitor.send(PIECE)
+                guest.said += len(PIECE)
+
+    async def rest(self, index: int) -> None:
+        """A visitor reads nothing for a while, or goes on to."""
+        for guest in self.guests:
+            if guest.index == index and not guest.is_gone:
+                if guest.awake.is_set():
+                    guest.awake = trio.Event()
+                else:
+                    guest.awake.set()
 
     async def leave(self, index: int, manner: str) -> None:
         """A visitor ends its connection, one direction of it, or breaks it off."""
@@ -473,8 +547,8 @@ class World:
         label, event = next(iter(app.held.items()))
         event.set()
         self.orphans.discard(label)
-        for guest in self.users(app):
-            if guest.current and guest.current.label == label:
+        for guest, sent in self.users(app):
+            if sent is guest.current and sent.label == label:
                 self.finish(guest)
 
     async def close_idle(self, which: int) -> None:
@@ -488,23 +562,39 @@ class World:
         users = self.users(app)
         for connection in list(app.busy):
             connection.reset()
-        for guest in users:
-            self.lose(guest, keeps=not self.is_draining)
+        for guest, sent in users:
+            # Of a session that is over, no other answer follows.
+            self.lose(guest, keeps=not self.is_draining and sent.route_id == app.route_id)
 
-    async def move(self, which: int) -> None:
-        """A route goes, or comes again under another token."""
+    async def move(self, which: int, is_resumable: bool = False) -> None:
+        """A session ends, or comes again under another token; its client can say that it leaves, or not."""
         app = self.apps[which]
         if app.route is not None:
             users = self.users(app)
             app.route.close()
-            app.route = None
-            for guest in users:
-                self.lose(guest, keeps=False)
+            app.route, app.route_id = None, ""
+            for guest, _ in users:
+                if guest.tunnel is not None:  # all has been said; an answer that is under way still comes
+                    self.lose(guest)
             return
         app.tokens.append(b"%b-token-%d" % (app.name.encode(), len(app.tokens)))
         app.route = contextlib.ExitStack()
         path = str(self.directory / app.name)
-        app.route.enter_context(self.engine.another_route(app.host, path, app.tokens[-1]))
+        route = self.engine.another_route(
+            app.host, path, app.tokens[-1], is_resumable=is_resumable, cause=Cause.LEFT
+        )
+        app.route_id = app.route.enter_context(route).id
+
+    async def replace_token(self, which: int) -> None:
+        """Whoever was let in by the former token is in no longer, whatever is under way."""
+        app = self.apps[which]
+        if app.route is None:
+            return
+        users = [guest for guest, sent in self.users(app) if sent.route_id == app.route_id]
+        app.tokens.append(b"%b-token-%d" % (app.name.encode(), len(app.tokens)))
+        self.engine.routes.set_access(app.route_id, Access(owner_hash=hash_token(app.tokens[-1])))
+        for guest in users:
+            self.lose(guest)
 
     async def drain(self) -> None:
         """The server ends: it lets nobody wait for another request."""
@@ -519,13 +609,15 @@ class World:
 index = st.integers(0, VISITORS - 1)
 which = st.integers(0, 1)
 manners = st.sampled_from(
-    ["whole", "chunked", "last", "gone", "cut", "half", "hold", "switch", "upload", "refuse"]
+    ["whole", "chunked", "last", "gone", "cut", "half", "hold", "upload", "refuse", "refuse-end", *SWITCHES]
 )
 credentials = st.sampled_from(["right"] * 6 + ["stale", "none"])
 sends = st.tuples(st.just("send"), index, which, manners, credentials)
 others = (
     st.tuples(st.just("send_more"), index)
-    | st.tuples(st.sampled_from(["release", "close_idle", "break_busy", "move"]), which)
+    | st.tuples(st.just("rest"), index)
+    | st.tuples(st.sampled_from(["release", "close_idle", "break_busy", "replace_token"]), which)
+    | st.tuples(st.just("move"), which, st.booleans())
     | st.tuples(st.just("leave"), index, st.sampled_from(["reset", "close", "half-close"]))
 )
 Step = tuple[Any, ...]
@@ -557,6 +649,8 @@ async def test_whatever_happens_everybody_gets_their_own(
                     await world.settle()
             finally:
                 for app in apps:
+                    for connection in list(app.busy):  # or what is held would be waited for
+                        connection.reset()
                     if app.route is not None:
                         routes.push(app.route)
         nursery.cancel_scope.cancel()

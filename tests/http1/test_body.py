@@ -251,3 +251,15 @@ def test_one_length_or_none() -> None:
     assert parse_content_length([b"9" * 18]) == 10**18 - 1
     with pytest.raises(RemoteProtocolError):
         parse_content_length([b"1", b"1"])
+
+
+def test_what_is_kept_for_the_next_bytes_is_known() -> None:
+    reader = BodyReader(CHUNKED_BODY, max_trailer=MAX_TRAILER, max_fields=5)
+    assert reader.partial_size == 0
+    reader.decode(b"3\r\nabc\r\n0;exten")
+    assert reader.partial_size == len(b"0;exten")
+    reader.decode(b"sion\r\nA: b\r\n")
+    assert reader.partial_size == len(b"A: b\r\n")
+    reader.decode(b"\r\n")
+    assert (reader.partial_size, has_ended(reader)) == (0, True)
+    assert BodyReader(Body(Framing.LENGTH, 5), max_trailer=MAX_TRAILER, max_fields=5).partial_size == 0

@@ -19,7 +19,7 @@ from conductor_trio.limits.server import ServerLimits
 from tests.support.messages import Event, read, requests
 from tests.support.strategies import cut, cuts
 
-LIMITS = ServerLimits(max_remembered=6, max_remembered_per_route=4)
+LIMITS = ServerLimits(max_remembered=6, max_remembered_per_user=4)
 KEY = b"0123456789abcdef"
 FIRST = b"GET /first HTTP/1.1\r\nHost: x.test\r\n\r\n"
 TOKEN = b"correct-horse"
@@ -179,6 +179,22 @@ def test_a_route_does_not_push_out_what_is_anothers() -> None:
     for number in range(50, 54):
         third.remember_request(read_later(memory, get(b"A: %d\r\n" % number)))
     assert len(memory.requests) == LIMITS.max_remembered
+
+
+def test_all_routes_of_a_user_have_one_bound() -> None:
+    memory, other = open_memory()
+    other.remember_request(read_later(memory, get(b"A: 0\r\n")))
+    flooding = [memory.open_route("mallory") for _ in range(10)]
+    for number in range(1, 50):
+        flooding[number % 10].remember_request(read_later(memory, get(b"A: %d\r\n" % number)))
+    assert len(memory.requests) == 1 + LIMITS.max_remembered_per_user
+    assert known(memory, range(1)) == [0]
+    for route in flooding:
+        route.close()
+    assert known(memory, range(50)) == [0]
+    again = memory.open_route("mallory")
+    again.remember_request(read_later(memory, get(b"A: 1\r\n")))
+    assert known(memory, range(2)) == [0, 1]
 
 
 def test_a_closed_route_leaves_nothing_and_gets_nothing() -> None:

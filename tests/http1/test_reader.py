@@ -305,3 +305,18 @@ def test_an_end_that_ends_a_response() -> None:
     responses.receive_eof()
     assert isinstance(responses.next_event(), EndOfMessage)
     assert responses.is_complete
+
+
+def test_what_is_in_memory_is_known_and_can_be_taken_over() -> None:
+    reader = RequestReader(LIMITS)
+    reader.receive_data(b"GET / HTTP/1.1\r\nHost: x")
+    assert reader.next_event() is None
+    assert reader.partial_size == len(b"GET / HTTP/1.1\r\nHost: x")
+    reader.receive_data(b"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b")
+    assert isinstance(reader.next_event(), RequestHead)
+    assert reader.next_event() is None
+    assert reader.partial_size == len(b"A: b")
+    reader.receive_data(b"\r\n\r\nmore")
+    assert isinstance(reader.next_event(), EndOfMessage)
+    assert reader.take_trailing_data() == b"more"
+    assert reader.trailing_data == b"" and reader.partial_size == 0

@@ -23,7 +23,7 @@ from tests.support.messages import requests, spoil, spoilings
 from tests.support.oracles import Reading, cut_by_scanning, read_requests
 from tests.support.strategies import cut, cuts
 
-LIMITS = ServerLimits(max_remembered=8, max_remembered_per_route=5)
+LIMITS = ServerLimits(max_remembered=8, max_remembered_per_user=5)
 
 
 @attrs.define

@@ -6,13 +6,13 @@ import attrs
 import pytest
 
 from conductor_trio.limits.client import ClientLimits
-from conductor_trio.limits.linger import BRIEF_LINGER, ENDED_SESSION_LINGER, LingerLimits
+from conductor_trio.limits.linger import BRIEF_LINGER, LingerLimits
 from conductor_trio.limits.server import ServerLimits
 
 
 @pytest.mark.parametrize(
     "limits",
-    [ServerLimits(), ClientLimits(), ENDED_SESSION_LINGER, BRIEF_LINGER],
+    [ServerLimits(), ClientLimits(), LingerLimits().ended_session, BRIEF_LINGER],
     ids=["server", "client", "ended session", "brief"],
 )
 def test_each_is_a_number_above_nothing_that_nobody_changes(limits: LingerLimits) -> None:
@@ -23,7 +23,7 @@ def test_each_is_a_number_above_nothing_that_nobody_changes(limits: LingerLimits
             setattr(limits, field.name, 1)
 
 
-@pytest.mark.parametrize("shorter", [BRIEF_LINGER, ENDED_SESSION_LINGER], ids=["brief", "ended session"])
+@pytest.mark.parametrize("shorter", [BRIEF_LINGER, LingerLimits().ended_session], ids=["brief", "ended session"])
 def test_what_ends_with_something_else_lingers_no_longer_than_usual(shorter: LingerLimits) -> None:
     usual = attrs.asdict(LingerLimits())
     assert all(value <= usual[name] for name, value in attrs.asdict(shorter).items())

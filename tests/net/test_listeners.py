@@ -215,6 +215,26 @@ async def test_each_connection_gets_its_handler(short_tmp: Path) -> None:
     assert sorted(map(int, handled)) == list(range(200))
 
 
+async def test_a_pace_is_kept_before_more_are_taken(short_tmp: Path) -> None:
+    path = short_tmp / "s"
+    may_go_on = trio.Event()
+    handled = trio.Event()
+
+    async def handle(sock: socket.socket) -> None:
+        sock.close()
+        handled.set()
+
+    with open_unix_listener(str(path), 0o660) as listener, connect(path):
+        async with trio.open_nursery() as nursery:
+            serve = partial(serve_connections, on_shortage=give_up, pace=may_go_on.wait)
+            nursery.start_soon(serve, listener, handle, nursery)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            assert not handled.is_set()
+            may_go_on.set()
+            await handled.wait()
+            nursery.cancel_scope.cancel()
+
+
 async def test_an_accepted_tcp_connection_sends_at_once_and_notices_a_peer_that_vanishes() -> None:
     options: trio.MemorySendChannel[tuple[int, int, int]]
     options, found = trio.open_memory_channel(1)

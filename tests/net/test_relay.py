@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.limits.linger import LingerLimits
-from conductor_trio.net.relay import Splice, relay
+from conductor_trio.net.relay import Relays, Splice
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, Stream
 from conductor_trio.net.unix import connect_unix
@@ -351,7 +351,7 @@ async def test_over_real_sockets(short_tmp: Path, family: socket.AddressFamily) 
 
                 async def run() -> None:
                     with contextlib.closing(upstream), contextlib.closing(SocketStream(ours)) as one:
-                        await relay(one, upstream, SharedBuffer(65536), LIMITS)
+                        await Relays(LIMITS, SharedBuffer(65536)).run(one, upstream)
 
                 async def send() -> None:
                     with contextlib.suppress(trio.BrokenResourceError):
@@ -392,7 +392,7 @@ async def test_a_visitor_s_last_words_reach_an_application_over_tcp_that_is_talk
                     contextlib.closing(SocketStream(ours)) as upstream,
                     contextlib.closing(SocketStream(visitor_ours)) as one,
                 ):
-                    await relay(one, upstream, SharedBuffer(65536), LIMITS)
+                    await Relays(LIMITS, SharedBuffer(65536)).run(one, upstream)
 
             async def talk() -> None:
                 with contextlib.suppress(trio.BrokenResourceError):
@@ -408,3 +408,89 @@ async def test_a_visitor_s_last_words_reach_an_application_over_tcp_that_is_talk
                 received += piece
             assert received == data
             nursery.cancel_scope.cancel()
+
+
+@contextlib.asynccontextmanager
+async def open_relays(
+    count: int = 1,
+) -> AsyncIterator[tuple[Relays, list[tuple[SocketStream, SocketStream]], trio.Event]]:
+    """Run relays over UNIX sockets; give the far ends of each, visitor and application, and when all are over."""
+    relays, over = Relays(LIMITS, SharedBuffer(READ_SIZE)), trio.Event()
+    with contextlib.ExitStack() as stack:
+        ends = []
+        async with trio.open_nursery() as nursery:
+
+            async def run_all(nearest: list[tuple[SocketStream, SocketStream]]) -> None:
+                async with trio.open_nursery() as running:
+                    for one, other in nearest:
+                        running.start_soon(run, one, other)
+                over.set()
+
+            async def run(one: SocketStream, other: SocketStream) -> None:
+                with contextlib.closing(one), contextlib.closing(other):
+                    await relays.run(one, other)
+
+            near = []
+            for _ in range(count):
+                visitor, one = map(SocketStream, socket.socketpair())
+                application, other = map(SocketStream, socket.socketpair())
+                near.append((one, other))
+                ends.append((visitor, application))
+                for stream in (visitor, application):
+                    stack.enter_context(contextlib.closing(stream))
+            nursery.start_soon(run_all, near)
+            await trio.testing.wait_all_tasks_blocked()
+            yield relays, ends, over
+            nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("end", ["closes", "ends its direction", "does not end"])
+async def test_relays_that_finish_pass_on_what_is_under_way(end: str) -> None:
+    words = os.urandom(600_000)
+    async with open_relays() as (relays, [(visitor, application)], over), trio.open_nursery() as nursery:
+
+        async def speak() -> None:
+            await application.send_all(words)
+            match end:
+                case "closes":
+                    application.close()
+                case "ends its direction":
+                    await application.send_eof()
+
+        nursery.start_soon(speak)
+        await trio.testing.wait_all_tasks_blocked()
+        relays.finish()
+        assert await receive_all(visitor) == words
+        await over.wait()
+
+
+async def test_relays_that_finish_wait_for_nobody_for_ever(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_relays(2) as (relays, [(_, silent), (visitor, talker)], over), trio.open_nursery() as nursery:
+
+        async def talk() -> None:
+            with contextlib.suppress(trio.BrokenResourceError):
+                while True:
+                    await talker.send_all(b"and another thing")
+                    await visitor.receive_some(100)
+                    await trio.sleep(LIMITS.ended_session_silence / 2)
+
+        nursery.start_soon(talk)
+        await silent.send_all(b"not read")
+        began = trio.current_time()
+        relays.finish()
+        await over.wait()
+        assert trio.current_time() - began == pytest.approx(LIMITS.ended_session_timeout)
+
+
+async def test_a_relay_that_begins_while_they_finish_does_so_too(autojump_clock: trio.testing.MockClock) -> None:
+    visitor, one = map(SocketStream, socket.socketpair())
+    application, other = map(SocketStream, socket.socketpair())
+    relays = Relays(LIMITS, SharedBuffer(READ_SIZE))
+    relays.finish()
+    with contextlib.ExitStack() as stack:
+        for stream in (visitor, one, application, other):
+            stack.enter_context(contextlib.closing(stream))
+        await application.send_all(b"words")
+        await relays.run(one, other)
+        assert await visitor.receive_some(100) == b"words"
+    assert trio.current_time() <= LIMITS.ended_session_timeout

@@ -13,9 +13,10 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.net.shared_buffer import SharedBuffer
+from conductor_trio.net.shared_buffer import SharedBuffer, SinkLost
 from conductor_trio.net.stream import SocketStream, Stream
 from tests.doubles.streams import memory_stream_pair
+from tests.support.sockets import tcp_sockets
 
 Pair = tuple[SocketStream, SocketStream]
 
@@ -71,10 +72,10 @@ async def test_it_receives_no_more_than_it_holds_or_than_is_asked_for(pair: Pair
     assert await other.receive_some(10 * SIZE) == data
 
 
-async def test_what_the_sink_does_not_take_is_no_longer_in_the_buffer(pair: Pair, unix_pair: Pair) -> None:
-    (one, source), (sink, _) = pair, unix_pair
+async def test_what_the_sink_does_not_take_is_no_longer_in_the_buffer(pair: Pair) -> None:
+    one, source = pair
+    sink, _ = memory_stream_pair()  # which does not tell what it has room for, and takes nothing at once
     buffer = SharedBuffer(SIZE)
-    fill(sink)
     await one.send_all(b"a" * SIZE)
     count, rest = await buffer.receive_then_send(source, sink)
     assert (count, rest) == (SIZE, b"a" * SIZE)
@@ -84,6 +85,84 @@ async def test_what_the_sink_does_not_take_is_no_longer_in_the_buffer(pair: Pair
     elsewhere, _ = memory_stream_pair()
     assert (await buffer.receive_then_send(back, elsewhere))[0] == SIZE
     assert rest == b"a" * SIZE
+
+
+@pytest.fixture(params=["tcp", "unix"])
+async def sink_pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    """Give a sink's two ends."""
+    one, other = map(SocketStream, tcp_sockets() if request.param == "tcp" else socket.socketpair())
+    yield one, other
+    one.close()
+    other.close()
+
+
+async def test_nothing_is_received_for_a_sink_that_is_full(pair: Pair, sink_pair: Pair) -> None:
+    (one, source), (sink, other) = pair, sink_pair
+    size = 384 * 1024
+    buffer = SharedBuffer(size)
+    fill(sink)
+    await one.send_all(b"a" * SIZE)
+    passed: list[tuple[int, bytes]] = []
+
+    async def pass_on() -> None:
+        passed.append(await buffer.receive_then_send(source, sink))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pass_on)
+        await trio.testing.wait_all_tasks_blocked()
+        assert source.has_unread()
+        assert passed == []
+        while not passed:
+            await other.receive_some(size)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+    assert passed == [(SIZE, b"")]
+
+
+async def test_what_is_received_for_a_sink_that_is_nearly_full_is_what_it_takes(sink_pair: Pair) -> None:
+    sink, other = sink_pair
+    size = 384 * 1024
+    far, source = map(SocketStream, tcp_sockets())
+    with contextlib.closing(far), contextlib.closing(source):
+        held, total, received = [], 0, 0
+        buffer = SharedBuffer(size)
+
+        async def send() -> None:
+            await far.send_all(bytes(40 * size))
+            await far.send_eof()
+
+        async def pass_on() -> None:
+            nonlocal total
+            while True:
+                count, rest = await buffer.receive_then_send(source, sink)
+                held.append(len(rest))
+                total += count
+                if not count:
+                    await sink.send_eof()
+                    return
+                await sink.send_all(rest)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            nursery.start_soon(pass_on)
+            while data := await other.receive_some(size // 3):
+                received += len(data)
+                await trio.testing.wait_all_tasks_blocked(0.001)
+        assert total == received == 40 * size
+        assert max(held) <= 16 * 1024
+
+
+async def test_a_sink_that_never_has_room_is_told_from_a_source_that_fails(
+    sink_pair: Pair, autojump_clock: trio.testing.MockClock
+) -> None:
+    far, source = memory_stream_pair()
+    await far.send_all(b"abc")
+    sink, _ = sink_pair
+    fill(sink)
+    sink.send_timeout = 5
+    with pytest.raises(SinkLost) as caught:
+        await SharedBuffer(SIZE).receive_then_send(source, sink)
+    assert isinstance(caught.value.__cause__, trio.TooSlowError)
+    assert trio.current_time() == pytest.approx(5)
 
 
 async def test_nothing_is_received_while_it_waits(pair: Pair, unix_pair: Pair) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
+import fcntl
 import os
 import socket
 import ssl
+import termios
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,6 +16,7 @@ import trio
 import trio.testing
 import trustme
 
+from conductor_trio.limits.constants import TLS_RECORD_SIZE, TLS_SEND_SIZE
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.tls import TlsStream
 from tests.support.sockets import receive_all, tcp_sockets
@@ -38,10 +42,14 @@ def authority() -> Authority:
 
 @contextlib.asynccontextmanager
 async def open_tls_pair(
-    authority: Authority, *, https_compatible: bool = True, send_timeout: float = float("inf")
+    authority: Authority,
+    *,
+    https_compatible: bool = True,
+    send_timeout: float = float("inf"),
+    sockets: tuple[socket.socket, socket.socket] | None = None,
 ) -> AsyncIterator[tuple[TlsStream, trio.SSLStream[trio.SocketStream]]]:
     """Give both ends of a connection that has shaken hands."""
-    ours, theirs = tcp_sockets()
+    ours, theirs = sockets or tcp_sockets()
     stream = TlsStream(SocketStream(ours, send_timeout=send_timeout), authority.server)
     theirs.setblocking(False)
     peer = trio.SSLStream(
@@ -188,6 +196,31 @@ async def test_garbage_is_no_handshake(authority: Authority) -> None:
         await stream.send_eof()
 
 
+async def test_a_handshake_is_read_at_the_pace_that_is_set(authority: Authority) -> None:
+    ours, theirs = tcp_sockets()
+    paced = 0
+
+    async def pace() -> None:
+        nonlocal paced
+        paced += 1
+        await trio.lowlevel.checkpoint()
+
+    with contextlib.closing(TlsStream(SocketStream(ours), authority.server)) as stream, contextlib.closing(theirs):
+        async with trio.open_nursery() as nursery:
+
+            async def drip() -> None:
+                hello = b"\x16\x03\x01\x00\x20"
+                for byte in hello:
+                    theirs.send(bytes([byte]))
+                    await trio.testing.wait_all_tasks_blocked(0.01)
+                theirs.close()
+
+            nursery.start_soon(drip)
+            with pytest.raises(trio.BrokenResourceError):
+                await stream.handshake(pace)
+    assert paced > 5
+
+
 async def test_a_peer_that_leaves_in_the_handshake_breaks_it(authority: Authority) -> None:
     ours, theirs = tcp_sockets()
     stream = TlsStream(SocketStream(ours), authority.server)
@@ -237,3 +270,58 @@ async def test_an_end_of_tls_in_the_middle_of_sending_looks_cut_short(authority:
         with pytest.raises(trio.BrokenResourceError):
             while await peer.receive_some(65536):
                 pass
+
+
+async def receive_into(stream: TlsStream, buffer: memoryview) -> int:
+    while True:
+        await stream.wait_receivable()
+        if (count := stream.receive_nowait(buffer)) is not None:
+            return count
+
+
+async def test_ciphertext_that_nobody_wants_stays_in_the_kernel(authority: Authority) -> None:
+    size, sockets, count = 200_000, tcp_sockets(), array.array("i", [0])
+    async with open_tls_pair(authority, sockets=sockets) as (stream, peer), trio.open_nursery() as nursery:
+        nursery.start_soon(peer.send_all, bytes(size))
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        fcntl.ioctl(sockets[0].fileno(), termios.FIONREAD, count)
+        before = count[0]
+        assert await receive_into(stream, memoryview(bytearray(1000))) == 1000
+        fcntl.ioctl(sockets[0].fileno(), termios.FIONREAD, count)
+        assert before > 3 * TLS_RECORD_SIZE and count[0] >= before - 2 * TLS_RECORD_SIZE
+        received = 1000
+        while received < size:
+            await stream.wait_receivable()
+            received += stream.receive_nowait(memoryview(bytearray(65536))) or 0
+        assert received == size
+
+
+async def test_a_buffer_is_filled_from_as_many_records_as_there_are(authority: Authority) -> None:
+    async with open_tls_pair(authority) as (stream, peer):
+        for _ in range(3):
+            await peer.send_all(bytes(1000))
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert await receive_into(stream, memoryview(bytearray(2500))) == 2500
+        assert stream.receive_nowait(memoryview(bytearray(2500))) == 500
+        assert stream.receive_nowait(memoryview(bytearray(2500))) is None
+
+
+async def test_what_came_before_a_failure_is_received_first(authority: Authority) -> None:
+    async with open_tls_pair(authority) as (stream, peer):
+        await peer.send_all(b"before")
+        await peer.transport_stream.send_all(b"no record at all, but long enough to look at")
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        buffer = memoryview(bytearray(100))
+        assert await receive_into(stream, buffer) == 6
+        with pytest.raises(trio.BrokenResourceError):
+            stream.receive_nowait(buffer)
+
+
+async def test_what_is_said_is_cut_into_records_and_arrives_whole(authority: Authority) -> None:
+    data = os.urandom(3 * TLS_SEND_SIZE + 7)
+    async with open_tls_pair(authority) as (stream, peer), trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_all, data)
+        received = b""
+        while len(received) < len(data):
+            received += await peer.receive_some(65536)
+    assert received == data

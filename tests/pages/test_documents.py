@@ -20,6 +20,8 @@ STATUS = {
     "routes_total": 9,
     "routes_detached": 10,
     "requests_parked": 11,
+    "loop_delays": 12,
+    "loop_delay_peak": 13,
 }
 
 
@@ -52,4 +54,6 @@ def test_the_counters_have_the_names_of_the_contract() -> None:
         ("routesTotal", 9),
         ("routesLost", 10),
         ("requestsHeld", 11),
+        ("loopDelays", 12),
+        ("loopDelayPeak", 13),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -9,12 +10,14 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+import h11
 import pytest
 import trio
 
 from tests.doubles.origin import answering
 from tests.support.live_session import HOST, OK, REQUEST, TOKEN, open_session, read_answer
 from tests.support.programs import (
+    PATIENCE,
     Server,
     ask,
     open_program,
@@ -157,16 +160,65 @@ async def test_every_log_line_is_json_and_holds_no_token(runtime_dir: Path, opti
         assert secret not in server.program.err.text
 
 
+async def test_with_few_descriptors_visitors_are_limited_so_that_owners_get_in(runtime_dir: Path) -> None:
+    command = ["/bin/sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *server_command(runtime_dir)]
+    async with open_program(command) as program:
+        [(_, port)] = (await program.wait_logged("listening"))["addresses"]
+        few = await program.wait_logged("few_open_files")
+        assert few["allowed"] == 300 and few["max_visitors"] < 150
+        server = Server(program=program, runtime_dir=runtime_dir, port=port)
+        with contextlib.ExitStack() as flood:
+            for _ in range(300):  # which say nothing
+                sock = flood.enter_context(socket.socket())
+                sock.settimeout(10)
+                with contextlib.suppress(ConnectionError):  # many are turned away without a word
+                    sock.connect(("127.0.0.1", port))
+            await program.wait_logged("cannot_accept")
+            async with open_session(server, answering(OK)):
+                neighbour = await trio.open_tcp_stream("127.0.0.1", port, local_address="127.0.0.2")
+                async with neighbour:
+                    await neighbour.send_all(REQUEST)
+                    assert (await neighbour.receive_some(4096)).startswith(b"HTTP/1.1 200 ")
+        assert await program.end() == 0
+    assert "Traceback" not in program.err.text
+
+
+async def test_far_too_few_descriptors_are_refused_in_one_line(runtime_dir: Path) -> None:
+    options = ["-c", 'ulimit -n 30; exec "$@"', "sh", *map(str, server_command(runtime_dir))]
+    done = await trio.run_process(["/bin/sh", *options], check=False, capture_stderr=True)
+    assert done.returncode == 1
+    [line] = done.stderr.decode().splitlines()
+    assert "may open 30 files" in line and "LimitNOFILE" in line
+    check = await trio.run_process(
+        ["/bin/sh", *options, "--check"], check=False, capture_stdout=True, capture_stderr=True
+    )
+    assert check.returncode == 1
+    assert "failed   open files" in check.stdout.decode()
+
+
+async def visit(port: int) -> int | None:
+    """Return the status of an answer, None where there is none."""
+    try:
+        return (await ask(port, HOST, "/", token=TOKEN)).status
+    except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError, AssertionError):
+        return None
+
+
 async def test_too_few_descriptors_are_survived(runtime_dir: Path) -> None:
     command = ["/bin/sh", "-c", 'ulimit -n 40; exec "$@"', "sh", *server_command(runtime_dir)]
     async with open_program(command) as program:
         [(_, port)] = (await program.wait_logged("listening"))["addresses"]
         server = Server(program=program, runtime_dir=runtime_dir, port=port)
         async with open_session(server, answering(OK)):
-            flood = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(60)]
-            await program.wait_logged("cannot_accept")
-            for stream in flood:
-                await stream.aclose()
-            assert (await ask(port, HOST, "/", token=TOKEN)).status == 200
+            with contextlib.ExitStack() as flood:
+                for _ in range(60):
+                    sock = flood.enter_context(socket.socket())
+                    with contextlib.suppress(ConnectionError):  # many are turned away without a word
+                        sock.connect(("127.0.0.1", port))
+                await program.wait_logged("cannot_accept")
+            # Whoever comes before the server has seen that they are gone is turned away, too.
+            with trio.fail_after(PATIENCE):
+                while await visit(port) != 200:  # noqa: ASYNC110
+                    await trio.sleep(0.05)
         assert await program.end() == 0
     assert "Traceback" not in program.err.text

@@ -8,6 +8,9 @@
 ``GET /download``     `DOWNLOAD_SIZE` bytes of `download_chunks`, chunked
 ``POST /upload``      the SHA-256 of the body
 ``GET /headers``      the request's header fields as they arrive here
+``GET /farewell/…``   `FAREWELL` once it is told to end: a whole response (``whole``, which has not begun before),
+                      one that ends with its connection (``end``), or over a new protocol (``tunnel``)
+``POST /quit``        an answer, and then its end
 ====================  =====================================================================
 """
 
@@ -28,6 +31,8 @@ from conductor_trio.net.listeners import open_unix_listener
 
 DOWNLOAD_SIZE = 32 * 1024 * 1024
 LAST_WORDS = b"w" * 1_000_000
+FAREWELL = b"f" * 3_000_000
+_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: words\r\n\r\n"
 _CHUNK = 64 * 1024
 
 
@@ -43,6 +48,8 @@ class Application:
     def __init__(self) -> None:
         self._pokes = 0
         self._poked = trio.lowlevel.ParkingLot()
+        self._ending = trio.Event()
+        self._farewells: set[trio.Event] = set()
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve a connection; a visitor who goes is nobody else's business."""
@@ -105,16 +112,43 @@ class Application:
                 await answer(digest.hexdigest().encode())
             case b"GET", b"/last-words":
                 # What comes early is not read, as when the visitor is still sending.
-                await stream.send_all(
-                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: words\r\n\r\n"
-                )
+                await stream.send_all(_SWITCHING)
                 await stream.receive_some(1)
                 await stream.send_all(LAST_WORDS)
             case b"POST", b"/refused":  # early, and by an end that has no length
                 await stream.send_all(b"HTTP/1.0 413 Content Too Large\r\n\r\nfile is too large\n")
+            case b"GET", b"/farewell/whole":
+                await self._say_farewell(
+                    stream, b"", b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(FAREWELL)
+                )
+            case b"GET", b"/farewell/end":
+                await self._say_farewell(stream, b"HTTP/1.0 200 OK\r\n\r\n")
+            case b"GET", b"/farewell/tunnel":
+                await self._say_farewell(stream, _SWITCHING)
+            case b"POST", b"/quit":
+                await answer()
+                os.kill(os.getpid(), signal.SIGTERM)
             case _:
                 await stream.send_all(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         return False
+
+    async def end(self) -> None:
+        """Say farewell to all who wait for it."""
+        self._ending.set()
+        for said in list(self._farewells):
+            await said.wait()
+
+    async def _say_farewell(self, stream: trio.SocketStream, begin: bytes, head: bytes = b"") -> None:
+        said = trio.Event()
+        self._farewells.add(said)
+        try:
+            await stream.send_all(begin)
+            await self._ending.wait()
+            await stream.send_all(head + FAREWELL)
+            await stream.send_eof()
+        finally:
+            self._farewells.discard(said)
+            said.set()
 
     async def _serve_websocket(self, stream: trio.abc.Stream) -> None:
         async with trio.open_nursery() as nursery:
@@ -179,8 +213,10 @@ async def main(path: str) -> None:
     with open_unix_listener(path, 0o600) as listener, trio.open_signal_receiver(signal.SIGTERM) as signals:
         accepting = trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.serve_listeners, Application().serve, [accepting])
+            application = Application()
+            nursery.start_soon(trio.serve_listeners, application.serve, [accepting])
             await anext(signals)
+            await application.end()
             nursery.cancel_scope.cancel()
 
 

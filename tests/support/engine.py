@@ -28,6 +28,7 @@ import trio
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, set_tcp_options
+from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.app import Planes, make_planes
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
@@ -399,7 +400,7 @@ class Engine:
 
     def let_in(self) -> list[str]:
         """Return for each exchange and tunnel of the one route whom it was let in for."""
-        return list(self.planes.ledger.account(self.route_id).connections.values())
+        return list(self.planes.ledger.session(self.route_id, None).connections.values())
 
     def end_session(self) -> None:
         """End the one session, as if its client had left."""
@@ -427,8 +428,9 @@ class Engine:
 
         async def serve() -> None:
             peer = Peer(address="127.0.0.1", is_https=False, is_trusted=False)
+            payer = open_payer(self.context.ledger.visitor("127.0.0.1"))
             try:
-                if await VisitorConnection(theirs, peer, self.context).run() is Outcome.ABORT:
+                if await VisitorConnection(theirs, peer, self.context, payer).run() is Outcome.ABORT:
                     theirs.reset()
             except STREAM_LOST:
                 pass
@@ -450,18 +452,25 @@ class Engine:
         token: bytes,
         *,
         is_resumable: bool = False,
+        cause: Cause | None = None,
         state: SessionState | None = None,
     ) -> Iterator[Route]:
         """Hold another user's session while the block runs; then its client has left, or lost its link."""
         route = self.routes.register(
             make_route(
-                host=host, user="bob", key=host.partition("-")[0], token=token, state=state, relay_path=path
+                host=host,
+                user="bob",
+                key=host.partition("-")[0],
+                token=token,
+                state=state,
+                relay_path=path,
+                is_resumable=is_resumable,
             )
         )
         try:
             yield route
         finally:
-            self.routes.change(route.id, Cause.LINK_LOST if is_resumable else Cause.LEFT)
+            self.routes.change(route.id, cause or (Cause.LINK_LOST if is_resumable else Cause.LEFT))
 
 
 def make_log(entries: list[Mapping[str, Any]]) -> Any:
@@ -485,15 +494,21 @@ async def open_engine(
     *,
     limits: ServerLimits | None = None,
     patience: float = PATIENCE,
+    is_resumable: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Engine]:
-    """Run the engine in front of `handler` while the block runs, and check afterwards that all is well."""
+    """Run the engine in front of `handler` while the block runs, and check afterwards that all is well.
+
+    The session's client can come back, and so leave, where `is_resumable` says so.
+    """
     limits = limits or ServerLimits()
     server = ServerSettings(runtime_dir=str(directory), patterns=("{key}-{user}.test",), limits=limits, **settings)
     entries: list[Mapping[str, Any]] = []
     planes = make_planes(server, make_log(entries))
     path = directory / "app"
-    route = planes.routes.register(make_route(host=HOST.decode(), token=TOKEN, relay_path=str(path)))
+    route = planes.routes.register(
+        make_route(host=HOST.decode(), token=TOKEN, relay_path=str(path), is_resumable=is_resumable)
+    )
     visitors: list[Visitor] = []
     try:
         async with open_origin(path, handler) as origin, trio.open_nursery() as background:
@@ -515,6 +530,7 @@ async def open_engine(
     broken = [entry for entry in entries if entry["event"] == "visitor_failed"]
     assert planes.counters.internal_errors == 0, broken[0]["exception"]
     assert planes.proxy.exchanges == planes.proxy.activity.tunnels == 0
-    assert planes.proxy.visitors == 0
+    assert planes.proxy.visitors == planes.proxy.places.leaving == planes.proxy.activity.turned_away == 0
+    assert planes.proxy.holdings.total == 0
     assert len(planes.proxy.runtimes) == len(planes.ledger) == 0
     assert TOKEN.decode() not in repr(entries)

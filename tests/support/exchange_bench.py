@@ -19,6 +19,7 @@ from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.accounts.fairness import Payer
 from conductor_trio.server.app import Planes, make_planes
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
@@ -95,6 +96,7 @@ def open_bench(
         peer=Peer(address="127.0.0.1", is_https=False, is_trusted=False),
         visitor=ours,
         requests=RequestReader(planes.proxy.limits, planes.proxy.runtimes.heads),
+        payer=Payer(runtime.account),
     )
     with contextlib.closing(upstream), contextlib.closing(application), _ended_sessions(planes.routes):
         yield Bench(

@@ -214,7 +214,7 @@ async def open_bench(
     """Serve clients; checks on leaving that nothing broke inside and nothing is left."""
     log = get_logger()
     settings = ServerSettings(runtime_dir=str(runtime_dir), patterns=patterns, limits=limits)
-    routes, ledger, counters = make_table(limits), Ledger(), Counters()
+    routes, ledger, counters = make_table(limits), Ledger(limits), Counters()
     context = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
     service = OwnerService(context)
     # What a test awaits, under deadlines of its own, goes on when it has stopped the server.

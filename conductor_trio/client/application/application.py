@@ -27,7 +27,12 @@ class Application:
     """The user's program: to be started, running, or ended. `ready` is set once it can be used."""
 
     def __init__(
-        self, output: Output, cleanup: Cleanup, limits: ClientLimits, stack: contextlib.ExitStack
+        self,
+        output: Output,
+        cleanup: Cleanup,
+        limits: ClientLimits,
+        stack: contextlib.ExitStack,
+        force_exit: trio.Event,
     ) -> None:
         self.process: trio.Process | None = None
         self.ready = trio.Event()
@@ -35,6 +40,10 @@ class Application:
         self._cleanup = cleanup
         self._limits = limits
         self._stack = stack  # closed when the program and its group are gone
+        self._force_exit = force_exit
+        self._running = trio.CancelScope()
+        self._is_stopped = trio.Event()  # nothing reads its output any more
+        self._has_ended = False
         self._pumps: list[_OutputPump] = []
         self._has_failed = False
         self._started = trio.Event()
@@ -76,6 +85,13 @@ class Application:
 
     async def run(self) -> None:
         """Wait for the start, then pass the output on, and set `ready` once the program can be used."""
+        try:
+            with self._running:
+                await self._run()
+        finally:
+            self._is_stopped.set()
+
+    async def _run(self) -> None:
         await self._started.wait()
         async with trio.open_nursery() as nursery:
             for pump in self._pumps:
@@ -85,16 +101,23 @@ class Application:
             if not self.is_over:  # what it has left in the background is none of ours
                 self.ready.set()
 
-    async def end(self, force_exit: trio.Event) -> None:
-        """End the process group, pass on the rest of its output, and send the `exit` event. Cancelled or not."""
-        if self.process is None:
+    async def end(self) -> None:
+        """End the process group, pass on the rest of its output, and send the `exit` event. Cancelled or not.
+
+        The group has the time that it is given, unless `force_exit` cuts it short. Another time does nothing.
+        """
+        self._running.cancel()
+        self._output.expect_end()
+        if self.process is None or self._has_ended:
             return
+        self._has_ended = True
         async with trio.open_nursery() as nursery:
             # Our end may be a cancellation; end_group() has a deadline whatever the program does.
             nursery.cancel_scope.shield = True
+            await self._is_stopped.wait()
             for pump in self._pumps:
                 nursery.start_soon(pump.run, name=f"pass {pump.kind} on")
-            await end_group(self.process, term_timeout=self._limits.term_timeout, force_exit=force_exit)
+            await end_group(self.process, term_timeout=self._limits.term_timeout, force_exit=self._force_exit)
             nursery.cancel_scope.cancel()
         assert self._socket is not None
         with contextlib.suppress(StartError):  # what it left there tells the next start nothing new
@@ -156,15 +179,14 @@ async def open_application(
     `force_exit` cuts the grace short in which it may end itself.
     """
     with contextlib.ExitStack() as stack:
-        application = Application(output, cleanup, limits, stack)
+        application = Application(output, cleanup, limits, stack, force_exit)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(application.run, name="application")
                 yield application
                 nursery.cancel_scope.cancel()
         finally:
-            output.expect_end()
-            await application.end(force_exit)  # noqa: ASYNC102
+            await application.end()  # noqa: ASYNC102
 
 
 async def _execute(spec: LaunchSpec, stdout: int, stderr: int) -> trio.Process:

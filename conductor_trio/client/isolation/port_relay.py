@@ -14,7 +14,7 @@ import trio
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.procfs import tcp_listeners
-from conductor_trio.net.relay import relay
+from conductor_trio.net.relay import Relays
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream, set_tcp_options
 
@@ -51,28 +51,38 @@ class PortRelay:
     local_socket: str
     on_shortage: Callable[[OSError], None]
     limits: ClientLimits = attrs.field(factory=ClientLimits)
-    _buffer: SharedBuffer = attrs.field(init=False)
+    _relays: Relays = attrs.field(init=False)
+    _accepting: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
-    @_buffer.default
-    def _make_buffer(self) -> SharedBuffer:
-        return SharedBuffer(self.limits.splice_size)
+    @_relays.default
+    def _make_relays(self) -> Relays:
+        return Relays(self.limits, SharedBuffer(self.limits.splice_size))
 
     async def run(self) -> None:
-        """Wait until someone listens on the port, then relay until cancelled; raises `StartError`."""
+        """Wait until someone listens on the port, then relay until `end`; raises `StartError`, in a group."""
+        async with trio.open_nursery() as nursery:
+            with self._accepting:
+                await self._accept(nursery)
+            self._relays.finish()
+
+    def end(self) -> None:
+        """Accept no more, and be over once the application's last words have been passed on, or soon anyway."""
+        self._accepting.cancel()
+
+    async def _accept(self, nursery: trio.Nursery) -> None:
         # No event tells that another program listens on a port.
         pause = self.limits.probe_pause
         while not self._is_listened_on():
             await trio.sleep(pause)
             pause = min(pause * self.limits.probe_growth, self.limits.max_probe_pause)
         with open_unix_listener(self.local_socket, _SOCKET_MODE) as listener:
-            async with trio.open_nursery() as nursery:
-                await serve_connections(
-                    listener,
-                    self._connect_through,
-                    nursery,
-                    on_shortage=self.on_shortage,
-                    task_name="relayed connection",
-                )
+            await serve_connections(
+                listener,
+                self._connect_through,
+                nursery,
+                on_shortage=self.on_shortage,
+                task_name="relayed connection",
+            )
 
     def _is_listened_on(self) -> bool:
         try:
@@ -88,7 +98,7 @@ class PortRelay:
             except OSError:
                 return
             with contextlib.closing(application):
-                await relay(visitor, application, self._buffer, self.limits)
+                await self._relays.run(visitor, application)
 
     async def _connect(self) -> SocketStream:
         # Looked for each time: an application may start anew, on another address.

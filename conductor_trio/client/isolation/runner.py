@@ -22,7 +22,7 @@ from conductor_trio import exit_status
 from conductor_trio.client.host.spawn import spawn
 from conductor_trio.client.isolation.namespace import enter_namespace
 from conductor_trio.client.isolation.uplink import Uplink, open_uplink
-from conductor_trio.errors import ApplicationError, ConductorError, StartError
+from conductor_trio.errors import ApplicationError, ConductorError, StartError, first_of
 from conductor_trio.limits.client import ClientLimits
 
 PRIVATE = "private"
@@ -88,14 +88,14 @@ def _relay(application: int, port: int, local_socket: str, mode: str, uplink: Up
     # In the namespace everything is the user's own; on the host's localhost anybody may take a port.
     owner = os.geteuid() if mode == SHARED else None
     relay = PortRelay(port=port, owner=owner, local_socket=local_socket, on_shortage=_say_shortage)
-    failure: StartError | None = None
+    failure: BaseException | None = None
 
     async def run_relay() -> None:
         nonlocal failure
         try:
             await relay.run()
-        except StartError as error:
-            failure = error
+        except* StartError as group:
+            failure = first_of(group)
             # Nobody can reach it, and this is our end, too.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(application, signal.SIGKILL)
@@ -105,7 +105,7 @@ def _relay(application: int, port: int, local_socket: str, mode: str, uplink: Up
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run_relay, name="port relay")
             status = await trio.to_thread.run_sync(_wait_ended, application, uplink, abandon_on_cancel=True)
-            nursery.cancel_scope.cancel()
+            relay.end()
         return status
 
     status = trio.run(wait_ended)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -46,6 +47,22 @@ class ControlChannel:
         answer = await self._receive_reply("says how it finds the relay socket")
         assert isinstance(answer, RelayInspected)
         return answer.is_open
+
+    async def while_open(self, wait: Callable[[], Awaitable[None]]) -> None:
+        """Wait for something before the registration; raises `ServerAway` where the server goes first."""
+        is_done = False
+        async with trio.open_nursery() as nursery:
+
+            async def give_up() -> None:
+                await self.wait_closed()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(give_up, name="control channel, before the registration")
+            await wait()
+            is_done = True
+            nursery.cancel_scope.cancel()
+        if not is_done:
+            raise ServerAway("the server closed the control channel before the registration")
 
     async def register(self, registration: Registration) -> Accepted:
         """Register and wait for the answer; raises as `receive_banner` does."""
@@ -92,16 +109,17 @@ class ControlChannel:
         if self._protocol.state is not ClientState.CLOSED:
             await self._send_line(self._protocol.send(event))
 
-    async def leave(self) -> None:
+    async def leave(self) -> bool:
         """Tell the server that we end on purpose, if it can be told, and wait until it has taken notice.
 
-        At most for `leave_timeout`, cancelled or not.
+        At most for `leave_timeout`, cancelled or not; False where it has not by then.
         """
         if not self._protocol.may_send(Leave):
-            return
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.leave_timeout):
+            return True
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.leave_timeout) as scope:
             await self._send_line(self._protocol.send(Leave()))
             await self.wait_closed()
+        return not scope.cancelled_caught
 
     async def wait_closed(self) -> None:
         """Return once the server, or whoever carries the channel, has closed it; what it says is ignored."""

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
@@ -60,7 +60,8 @@ class Connection:
     """The connection to the server, kept up for as long as the application lives.
 
     `ready` is set once the application listens. `is_ending` is asked at our cancellation: whether the client ends
-    on purpose, of which the server is told. `stop` is called where the owner has the application ended from
+    on purpose, of which the server is told, and then what its application said last is waited for, unless `hurry`
+    is set. `stop` is called where the owner has the application ended from
     elsewhere, and `idle` learns from the server when visitors come.
     """
 
@@ -73,6 +74,7 @@ class Connection:
         is_ending: Callable[[], bool],
         stop: Callable[[], None] = lambda: None,
         idle: IdleWatch | None = None,
+        hurry: trio.Event | None = None,
     ) -> None:
         self._settings = settings
         self._limits = settings.limits
@@ -82,6 +84,8 @@ class Connection:
         self._is_ending = is_ending
         self._stop = stop
         self._idle = idle
+        self._hurry = trio.Event() if hurry is None else hurry
+        self._has_left = False  # and the server knows
         self._session = ClientSession(settings, needs_idle=idle is not None)
         self._names_settled = trio.Event()
 
@@ -107,7 +111,11 @@ class Connection:
                 self._session.handle(TransportOpened(now=trio.current_time()))
                 server = self._settings.server
                 self._output.send(events.Connect(user=server.user, host=server.host, port=server.port))
-                await self._serve_channels(transport)
+                try:
+                    await self._serve_channels(transport)
+                finally:
+                    if self._has_left:
+                        await transport.finish(self._hurry)  # noqa: ASYNC102
         except* ConductorError as group:
             closed = TransportLost(loss=Loss.TRANSPORT, error=_first_of_ours(group))
         except* OSError as group:
@@ -183,13 +191,13 @@ class Connection:
                 async with transport.open_relay(relay):
                     try:
                         if not await channel.finds_relay_open():
-                            await _while_open(channel, partial(transport.admit_server, relay))
+                            await channel.while_open(partial(transport.admit_server, relay))
                         await self._serve_session(channel, banner, transport)
                         task_status.started()
                         await channel.wait_end()
                     finally:
                         if self._is_ending():
-                            await channel.leave()  # noqa: ASYNC102
+                            self._has_left |= await channel.leave()  # noqa: ASYNC102
             except (ServerAway, LinkSilent):
                 raise
             except TransportError as error:
@@ -211,7 +219,7 @@ class Connection:
         """Register, and return when the server asks to move; raises `ConductorError` where it ends otherwise."""
         is_early = self._session.registers_early(banner) and not self._ready.is_set()
         if not is_early:
-            await _while_open(channel, self._ready.wait)
+            await channel.while_open(self._ready.wait)
         accepted = await self._register(channel, banner, is_early=is_early)
         transport.note_success()
         is_shown = trio.Event()
@@ -305,23 +313,6 @@ class Connection:
     def _tell_names(self) -> None:
         if self._session.names is not None:
             self._names_settled.set()
-
-
-async def _while_open(channel: ControlChannel, wait: Callable[[], Awaitable[None]]) -> None:
-    """Wait for something before the registration; raises `ServerAway` where the server goes first."""
-    is_done = False
-    async with trio.open_nursery() as nursery:
-
-        async def give_up() -> None:
-            await channel.wait_closed()
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(give_up, name="control channel, before the registration")
-        await wait()
-        is_done = True
-        nursery.cancel_scope.cancel()
-    if not is_done:
-        raise ServerAway("the server closed the control channel before the registration")
 
 
 def _first_of_ours(group: BaseExceptionGroup[ConductorError]) -> ConductorError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
+import trio
+
 from conductor_trio.client.transport.doorway import Expectation
 from conductor_trio.errors import ConductorError, TransportError
 from conductor_trio.net.stream import Stream
@@ -43,6 +45,12 @@ class Transport(ABC):
         """Within, a connection that comes through a relay and says the nonce is a probe, and arrives here.
 
         Raises `TransportError`.
+        """
+
+    async def finish(self, hurry: trio.Event) -> None:
+        """Wait until the application's last words have been passed on through the relays that stood.
+
+        For `ended_session_timeout` at most, or until `hurry`; cancelled or not. Afterwards it is of no more use.
         """
 
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:

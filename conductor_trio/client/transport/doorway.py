@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import attrs
 import trio
@@ -17,7 +18,8 @@ import trio
 from conductor_trio.client.host.application_socket import ApplicationSocket, ForeignListener
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.limits.client import ClientLimits
-from conductor_trio.net.relay import relay
+from conductor_trio.net.listeners import Listener
+from conductor_trio.net.relay import Relays
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream
 
@@ -34,7 +36,10 @@ class Expectation:
 
 
 class Doorway:
-    """Serves connections that are for the application."""
+    """Takes connections to the application, and to nobody else who listens in its place.
+
+    No cancellation but its own reaches those that are there, which have last words; see `open_doorway`.
+    """
 
     def __init__(self, application: ApplicationSocket, limits: ClientLimits) -> None:
         self._application = application
@@ -43,6 +48,9 @@ class Doorway:
         self._expected: Expectation | None = None
         self._is_short = False  # which has been told
         self._is_foreign = False  # so has this
+        self._connections: trio.Nursery | None = None
+        self._is_over = trio.Event()  # there are to be no more
+        self._is_idle = trio.Event()  # there are none any more
 
     @contextlib.contextmanager
     def expecting(self, nonce: bytes) -> Iterator[Expectation]:
@@ -53,7 +61,40 @@ class Doorway:
         finally:
             self._expected = None
 
-    async def serve(self, sock: socket.socket) -> None:
+    def make_relays(self) -> Relays:
+        """Return those of one listener, to be told to finish when that goes."""
+        return Relays(self._limits, self._buffer)
+
+    async def accept(self, listener: Listener, relays: Relays) -> None:
+        """Take the connections at a listener until cancelled, which ends none of them."""
+        assert self._connections is not None
+        await listener.serve(
+            partial(self.serve, relays),
+            self._connections,
+            on_shortage=self.note_shortage,
+            task_name="relayed connection",
+        )
+
+    async def finish(self) -> None:
+        """Wait until all relays, which have been told to finish, are over."""
+        self._is_over.set()
+        await self._is_idle.wait()
+
+    async def hold(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Hold the connections until `finish`, or `cut`."""
+        async with trio.open_nursery() as self._connections:
+            self._connections.cancel_scope.shield = True  # until `cut`, which whoever runs this calls
+            task_status.started()
+            await self._is_over.wait()
+            self._connections.cancel_scope.deadline = trio.current_time() + self._limits.ended_session_timeout
+        self._is_idle.set()
+
+    def cut(self) -> None:
+        """Cut the connections that are there."""
+        if self._connections is not None:
+            self._connections.cancel_scope.cancel()
+
+    async def serve(self, relays: Relays, sock: socket.socket) -> None:
         """Splice a connection with a new one to the application; closed at once where that is not there."""
         self._is_short = False
         with contextlib.closing(SocketStream(sock)) as visitor:
@@ -73,7 +114,7 @@ class Doorway:
                 return
             self._is_foreign = False
             with contextlib.closing(application):
-                await relay(visitor, application, self._buffer, self._limits)
+                await relays.run(visitor, application)
 
     def note_shortage(self, error: OSError) -> None:
         """Tell of a lack of descriptors or memory, once until a connection is served again."""
@@ -99,3 +140,15 @@ class Doorway:
                     return False
                 await trio.sleep(self._limits.way_look_pause)
         return False
+
+
+@contextlib.asynccontextmanager
+async def open_doorway(application: ApplicationSocket, limits: ClientLimits) -> AsyncIterator[Doorway]:
+    """Give the doorway; on leaving, no connection is left."""
+    doorway = Doorway(application, limits)
+    async with trio.open_nursery() as nursery:
+        try:
+            await nursery.start(doorway.hold, name="connections to the application")
+            yield doorway
+        finally:
+            doorway.cut()

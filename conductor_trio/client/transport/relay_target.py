@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import trio
 
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.temp_directory import HeldDirectory
-from conductor_trio.client.transport.doorway import Doorway, Expectation
+from conductor_trio.client.transport.doorway import Doorway, Expectation, open_doorway
 from conductor_trio.errors import StartError, TransportError
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.listeners import listen_unix
@@ -33,13 +33,17 @@ class RelayTarget:
     Raises `StartError` where they cannot be made.
     """
 
-    def __init__(self, directory: HeldDirectory, application: ApplicationSocket, limits: ClientLimits) -> None:
+    def __init__(
+        self, directory: HeldDirectory, application: ApplicationSocket, doorway: Doorway, limits: ClientLimits
+    ) -> None:
         self.link = f"{directory.path}/a"
         self._place = f"{directory.path}/s"
         self._directory = directory
         self._application = application
         self._limits = limits
-        self._doorway = Doorway(application, limits)
+        self._doorway = doorway
+        self._relays = doorway.make_relays()
+        self._accepting = trio.CancelScope()
         self._is_waiting = False  # for the application to listen
         self._is_probing = False
         self._trouble = ""  # the last that was told
@@ -70,12 +74,21 @@ class RelayTarget:
                 self._lead()
 
     async def run(self) -> None:
-        """Serve what comes to us, and look after link, socket and directory, for ever.
+        """Take what comes to us, and look after link, socket and directory, until `finish`.
 
         Raises `TransportError` where the directory is somebody else's now.
         """
+        try:
+            with self._accepting:
+                await self._run()
+        finally:
+            self.close()  # with that ends what waits there
+
+    async def _run(self) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._serve, nursery, name="relay target: connections")
+            nursery.start_soon(
+                self._doorway.accept, self._listener, self._relays, name="relay target: connections"
+            )
             touched = trio.current_time()
             while True:
                 await trio.sleep(self._limits.look_interval)
@@ -84,13 +97,10 @@ class RelayTarget:
                     touched = trio.current_time()
                     self._directory.touch()
 
-    async def _serve(self, nursery: trio.Nursery) -> None:
-        await self._listener.serve(
-            self._doorway.serve,
-            nursery,
-            on_shortage=self._doorway.note_shortage,
-            task_name="relayed connection",
-        )
+    def finish(self) -> None:
+        """Take no more connections, and have those that are there be over soon, with what is under way."""
+        self._accepting.cancel()
+        self._relays.finish()
 
     def _look(self) -> None:
         """Make again what was removed; raises `TransportError` where somebody else has made it."""
@@ -134,3 +144,13 @@ class RelayTarget:
     def close(self) -> None:
         """Close our socket."""
         self._listener.close()
+
+
+@contextlib.asynccontextmanager
+async def open_relay_target(
+    directory: HeldDirectory, application: ApplicationSocket, limits: ClientLimits
+) -> AsyncIterator[RelayTarget]:
+    """Give what ssh is to connect to; to be run. On leaving, we relay no more. Raises `StartError`."""
+    async with open_doorway(application, limits) as doorway:
+        with contextlib.closing(RelayTarget(directory, application, doorway, limits)) as target:
+            yield target

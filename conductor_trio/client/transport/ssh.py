@@ -30,7 +30,7 @@ from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.doorway import Expectation
 from conductor_trio.client.transport.local_shell import find_shell
 from conductor_trio.client.transport.login_shell import Result, run_in_login_shell
-from conductor_trio.client.transport.relay_target import RelayTarget
+from conductor_trio.client.transport.relay_target import RelayTarget, open_relay_target
 from conductor_trio.client.transport.ssh_command import (
     UP,
     escape_forward_path,
@@ -41,6 +41,7 @@ from conductor_trio.client.transport.ssh_errors import explain_channel_refused, 
 from conductor_trio.client.transport.ssh_log import SshLog
 from conductor_trio.client.transport.ssh_mux import SshMux
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, UpstreamUnavailable
+from conductor_trio.grace import open_grace
 from conductor_trio.net.process import end_process, open_pipe
 from conductor_trio.net.stream import SocketStream
 
@@ -144,6 +145,14 @@ class SshTransport(Transport):
         """Within, a connection that says the nonce goes no further; raises `TransportError`."""
         return self._target.expecting(nonce)
 
+    async def finish(self, hurry: trio.Event) -> None:
+        """Have ssh end by itself once all that goes through it has ended, with what was under way."""
+        async with open_grace(self._limits.ended_session_timeout, hurry):
+            self._target.finish()
+            # That is what it does without a shell of its own, and when it has been told to take no more commands.
+            await self._mux.run(["-O", "stop", "--", self._host])
+            await self._process.wait()
+
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
         """Return the error that tells the user most about a failure, given what ssh said."""
         if isinstance(error, RegistrationRefused):
@@ -238,12 +247,11 @@ async def open_ssh(
     """Log in and give the transport; on leaving, ssh and its directory are gone. Raises `TransportError`."""
     if shutil.which("ssh") is None:
         raise TransportError("there is no ssh on your PATH", advice="install the OpenSSH client")
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(open_directory(cleanup, "ssh_directory"))
         command = format_master_command(settings.server, settings.limits, directory.path, may_ask=_has_terminal())
         # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
-        target = RelayTarget(directory, application, settings.limits)
-        stack.enter_context(contextlib.closing(target))
+        target = await stack.enter_async_context(open_relay_target(directory, application, settings.limits))
         mux = stack.enter_context(contextlib.closing(SshMux(directory.path, settings.limits)))
         stdout, stdout_end = stack.enter_context(open_pipe())
         stderr, stderr_end = stack.enter_context(open_pipe())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
+import socket
 
 from conductor_trio.limits.constants import MAX_ADDRESS_TEXT
 
-_IPV6_PREFIX = 64  # of bits: what one network at the least has, in which a host takes any address (RFC 4291 2.5.4)
+_NETWORK_BITS = 64  # of an IPv6 address: what one network has at least, whose hosts take any (RFC 4291 2.5.4)
+_MAPPED = bytes(10) + b"\xff\xff"  # IPv4 in IPv6 (RFC 4291 section 2.5.5.2)
 
 
 def account_of(address: str) -> str:
@@ -14,15 +15,16 @@ def account_of(address: str) -> str:
 
     A front proxy's word may come with a port, in brackets, or be anything.
     """
+    if ":" not in address:
+        return address.strip()[:MAX_ADDRESS_TEXT]
     text = address.strip().removeprefix("[").partition("]")[0] if address.startswith("[") else address.strip()
-    if text.count(":") == 1:  # IPv4 with a port
-        text = text.partition(":")[0]
     try:
-        found = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
+        if text.count(":") == 1:  # IPv4 with a port
+            return socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, text.partition(":")[0]))
+        packed = socket.inet_pton(socket.AF_INET6, text.partition("%")[0])
+    except (OSError, ValueError):
         return address[:MAX_ADDRESS_TEXT]
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Network((found, _IPV6_PREFIX), strict=False))
+    if packed.startswith(_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[len(_MAPPED) :])
+    network = packed[: _NETWORK_BITS // 8].ljust(len(packed), b"\0")
+    return f"{socket.inet_ntop(socket.AF_INET6, network)}/{_NETWORK_BITS}"

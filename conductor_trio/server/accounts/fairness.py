@@ -1,80 +1,164 @@
-"""Fairness of the processor: no route uses more than its share while another one wants something.
+"""Fairness of the processor: nobody uses more than their share while somebody else wants something.
 
-One thread serves all routes, and for what one of them uses of it the others wait. So that is measured, and a route
-over its share waits, before its next request or piece of a body, until time has caught up with it. A route that
-wants something alone is neither measured nor held up.
+One thread serves all, and for what one makes it do the others wait. So what each step of a task takes is charged
+to the account of its `Payer`, and to the accounts above that one: a session's to its user's, an unknown visitor's
+to that of all strangers. Whoever is over the share of their account, or of one above it, waits before they are
+read from again, whatever they send, until time has caught up with what they used.
+
+Who wants something alone is neither measured nor held up.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 import attrs
 import trio
 
+from conductor_trio.limits.constants import LEAST_IO_WAIT, LOOP_DELAY_BOUNDS, LOOP_DELAY_GOAL
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.account import Account, Processor
+from conductor_trio.server.accounts.loop_delay import LoopDelay
 
 
 @attrs.define(eq=False)
-class Usage:
-    """What one route has used of the processor."""
+class Payer:
+    """Whose account the steps of a task are charged to, and those of the tasks that it starts."""
 
-    #: When time will have caught up with it, if that was to be no more than the share.
-    virtual_time: float = 0.0
-    #: Held by the first of those that wait.
-    queue: trio.Lock = attrs.field(factory=trio.Lock)
+    account: Account
 
 
-class Fairness(trio.abc.Instrument):
-    """Measures what each route uses, and has those wait that are over their share."""
+_payer: ContextVar[Payer | None] = ContextVar("payer", default=None)
+
+
+def open_payer(account: Account) -> Payer:
+    """Have this task, and those that it will start, charged to an account from now on, or to another put there."""
+    payer = Payer(account)
+    _payer.set(payer)
+    return payer
+
+
+@contextlib.contextmanager
+def charged_to(account: Account | None) -> Iterator[None]:
+    """Within, have this task charged to another account, or to nobody's; up to the next checkpoint at least."""
+    token = _payer.set(None if account is None else Payer(account))
+    try:
+        yield
+    finally:
+        _payer.reset(token)
+
+
+def current_account() -> Account | None:
+    """Return the account that this task is charged to, None without one."""
+    payer = _payer.get()
+    return None if payer is None else payer.account
+
+
+async def take_turn() -> None:
+    """Let others have their turn, and wait while this task's account is over its share; always a checkpoint."""
+    payer = _payer.get()
+    if payer is None:
+        await trio.lowlevel.checkpoint()
+    else:
+        await payer.account.take_turn()
+
+
+async def wait_turn() -> None:
+    """Wait while this task's account is over its share, as before each read; no checkpoint otherwise."""
+    payer = _payer.get()
+    if payer is not None:
+        await payer.account.wait_turn()
+
+
+class Fairness(Processor, trio.abc.Instrument):
+    """Measures what each account uses, for as long as several want something."""
 
     def __init__(self, limits: ServerLimits, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._limits = limits
-        self._clock = clock
-        self._since = clock()  #: since when whoever is charged next has used the processor
-        self._last: Usage | None = None
-        self._contended_until = self._since
+        super().__init__(limits, clock)
+        self.delay = LoopDelay(clock)  #: of the event loop, seen by the way
+        self._woke_at = self.since
+        self._waits_since = float("-inf")
+        self._metered: list[Account] = []  # within this turn of the event loop
+        self._meter = _Meter(self, self._metered)
+        self._is_running = self._is_metering = False
 
     async def run(self) -> None:
         """Hear from Trio whenever it has waited for events, for ever."""
         trio.lowlevel.add_instrument(self)
+        self._is_running = True
+        if self.is_contended:
+            self._begin_metering()
         try:
             await trio.sleep_forever()
         finally:
+            self._is_running = False
             trio.lowlevel.remove_instrument(self)
+            self._end_contention()
 
     def after_io_wait(self, timeout: float) -> None:
-        """Charge nobody for the time until now, in which the process has waited (called by Trio)."""
-        self._since = self._clock()
+        """Charge nobody for the time until now, in which the process has waited (called by Trio).
 
-    def charge(self, usage: Usage) -> None:
-        """Put what was used since the last charge of any route on this one."""
-        since = self._since
-        if since < self._contended_until:
-            now = self._since = self._clock()
-            limits = self._limits
-            # No step takes longer than a burst: somebody else had the processor, or the whole process stood still.
-            used = min(now - since, limits.route_burst)
-            usage.virtual_time = max(usage.virtual_time, since - limits.route_burst) + used / limits.route_share
+        Where it has not, looking at the sockets is a part of what the next task makes us do: its step may be
+        short.
+        """
+        now = self._woke_at = self.now()
+        if not self._is_metering or now - self._waits_since > LEAST_IO_WAIT:
+            self.since = now
+        if self.is_contended and now >= self.contended_until:
+            self._end_contention()
 
-    def is_throttled(self, usage: Usage) -> bool:
-        """Whether the route is over its share, and another one has wanted something lately."""
-        since = self._since
-        if usage is not self._last:
-            if self._last is not None:
-                self._contended_until = since + self._limits.contention_memory
-            self._last = usage
-        return since < self._contended_until and (usage.virtual_time > since or usage.queue.locked())
+    def before_io_wait(self, timeout: float) -> None:
+        """See how long this turn of the event loop took, and charge it (called by Trio)."""
+        if self._metered:
+            for account in self._metered:
+                account.settle()
+            self._metered.clear()
+        self._waits_since = self.now()
+        if (took := self._waits_since - self._woke_at) > LOOP_DELAY_BOUNDS[0]:
+            self.delay.note(took)
 
-    async def wait_for_share(self, usage: Usage) -> None:
-        """Wait until the route is within its share, behind those of the same route that came before."""
-        if self.is_throttled(usage):
-            async with usage.queue:  # in the order of their coming
-                self.charge(usage)
-                await trio.sleep(max(0.0, usage.virtual_time - self._clock()))
+    def begin_contention(self, until: float) -> None:
+        """Measure what each step of each task takes, until that time."""
+        was_contended = self.is_contended
+        super().begin_contention(until)
+        if self._is_running and not was_contended:
+            self._begin_metering()
 
-    async def yield_if_over_share(self, usage: Usage) -> None:
-        """Charge the route, then wait as `wait_for_share` does; for between two pieces of a body."""
-        self.charge(usage)
-        await self.wait_for_share(usage)
+    def _begin_metering(self) -> None:
+        self._is_metering = True
+        self.since = self.now()
+        trio.lowlevel.add_instrument(self._meter)
+
+    def _end_contention(self) -> None:
+        self.is_contended = False
+        if self._is_metering:
+            self._is_metering = False
+            trio.lowlevel.remove_instrument(self._meter)
+
+
+class _Meter(trio.abc.Instrument):
+    """Hears from Trio after each step of a task, which is too much to ask for where nobody is in anybody's way."""
+
+    def __init__(self, fairness: Fairness, metered: list[Account]) -> None:
+        self._fairness = fairness
+        self._clock = fairness.now
+        self._metered = metered
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Note for the task's account what was used since the last step of any (called by Trio).
+
+        No step takes longer than that: somebody else had the processor, or the whole process stood still.
+        """
+        fairness = self._fairness
+        now = self._clock()
+        used = now - fairness.since
+        fairness.since = now
+        payer = task.context.get(_payer)
+        if payer is not None:
+            account = payer.account
+            if not account.metered:
+                self._metered.append(account)
+            account.metered += used if used < LOOP_DELAY_GOAL else LOOP_DELAY_GOAL

@@ -1,24 +1,40 @@
-"""The ledger: for each route an account of what is done for it, written by the data plane and read by all."""
+"""The ledger: who made us do what. Whatever happens in the server is charged to an account of it.
+
+::
+
+    everybody
+    ├── a user                    by user id, and by name
+    │   ├── a session             what the data plane does for its route
+    │   └── a control channel     registrations, events, owner's commands
+    ├── strangers                 together
+    │   └── a visitor's network   where no session is visited: unknown hosts, the status, login pages, wrong tokens
+    └── front proxies             together: connections that bring requests of many visitors
+
+Strangers are one account together, so that a thousand addresses weigh no more than one user; and each of their
+networks is another below it, so that one that asks too much makes the others wait no longer than for its turn.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import Any
 
 import attrs
 
-from conductor_trio.server.accounts.fairness import Usage
+from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.account import Account, Group
+from conductor_trio.server.accounts.addresses import account_of
+from conductor_trio.server.accounts.fairness import Fairness, current_account, open_payer
 from conductor_trio.server.accounts.traffic import Traffic
 
 
 @attrs.define(eq=False)
-class Account:
-    """What one route has used, and whose connections it has at this moment."""
+class SessionAccount(Account):
+    """What is done for one session, and whose connections it has at this moment."""
 
-    traffic: Traffic = attrs.field(factory=Traffic)
-    usage: Usage = attrs.field(factory=Usage)
+    traffic: Traffic = attrs.field(factory=Traffic, init=False)
     #: For each exchange and tunnel, whatever stands for it, whom it was let in for; the data plane's to change.
-    connections: dict[Any, str] = attrs.field(factory=dict)
+    connections: dict[Any, str] = attrs.field(factory=dict, init=False)
 
     def visitors(self) -> Counter[str]:
         """Return how many exchanges and tunnels each principal has."""
@@ -26,21 +42,79 @@ class Account:
 
 
 class Ledger:
-    """All accounts, by the route's id."""
+    """All accounts."""
 
-    def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
+    def __init__(self, limits: ServerLimits) -> None:
+        self._max_networks = limits.max_networks
+        self._share = limits.processor_share
+        self.fairness = Fairness(limits)
+        # More than what one may have, lest the processor idles where many users keep it busy.
+        self._everybody = Group(self.fairness, None, limits.processor_share_of_all)
+        self._strangers = self._open_group(Account(self._everybody))
+        #: Of front proxies: what cannot be told from whom it came.
+        self.proxies = Account(self._everybody, is_occasional=True)
+        self._sessions: dict[str, SessionAccount] = {}  # by the route's id
+        self._users: dict[int | str | None, Group] = {}  # for ever: a host does not have that many
+        self._networks: OrderedDict[str, Account] = OrderedDict()  # the latest used last
 
-    def account(self, route_id: str) -> Account:
-        """Return a route's account, opened with the first call."""
-        account = self._accounts.get(route_id)
+    def _open_group(self, account: Account) -> Group:
+        return Group(self.fairness, account, self._share)
+
+    def session(self, route_id: str, user: str | None) -> SessionAccount:
+        """Return the account of a user's session, opened with the first call."""
+        account = self._sessions.get(route_id)
         if account is None:
-            account = self._accounts[route_id] = Account()
+            account = self._sessions[route_id] = SessionAccount(self._user(user))
         return account
 
-    def close(self, route_id: str) -> None:
-        """Close a route's account, if there is one: what was counted is forgotten with the last who has it."""
-        self._accounts.pop(route_id, None)
+    def close_session(self, route_id: str) -> None:
+        """Close a session's account, if there is one: what was counted is forgotten with the last who has it."""
+        self._sessions.pop(route_id, None)
+
+    def user(self, user: int | str | None) -> Account:
+        """Return the account of a user, by id or name; None is for sessions of whom that is not known."""
+        account = self._user(user).account
+        assert account is not None
+        return account
+
+    def _user(self, user: int | str | None) -> Group:
+        group = self._users.get(user)
+        if group is None:
+            group = self._users[user] = self._open_group(Account(self._everybody))
+        return group
+
+    def identify(self, uid: int, user: str) -> None:
+        """Take the user of that id and that of that name for the same from now on."""
+        self._users[uid] = self._users[user] = self._users.get(user) or self._user(uid)
+
+    def channel(self, uid: int) -> Account:
+        """Return a new account for a control channel of a user's."""
+        return Account(self._user(uid), is_occasional=True)
+
+    def visitor(self, address: str) -> Account:
+        """Return the account of the network that a visitor comes from."""
+        network = account_of(address)
+        account = self._networks.get(network)
+        if account is None:
+            account = self._networks[network] = Account(self._strangers, is_occasional=True)
+            if len(self._networks) > self._max_networks:
+                self._networks.popitem(last=False)
+        else:
+            self._networks.move_to_end(network)
+        return account
+
+    async def wait_for_strangers(self) -> None:
+        """Wait while all strangers together are over their share: before some more are accepted.
+
+        This task is charged to them: who they are is not known yet.
+        """
+        strangers = self._strangers.account
+        assert strangers is not None
+        if current_account() is not strangers:
+            open_payer(strangers)
+        if strangers.is_over():
+            await strangers.queue_up()
 
     def __len__(self) -> int:
-        return len(self._accounts)
+        """Return how many sessions have an account."""
+        return len(self._sessions)

@@ -1,4 +1,4 @@
-"""How many sessions there may be: of one user, of one user a minute, and in all.
+"""How many sessions there may be: of one user, of one user a minute, and in all; registered or not.
 
 What is left of a session and cannot be removed takes a place of whoever owns it, so that nobody can fill the disk,
 session by session, or another user's places.
@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import attrs
 import trio
 
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits.server import ServerLimits
 
 _MINUTE = 60.0
+
+
+@attrs.frozen(kw_only=True)
+class Admission:
+    """A session's place."""
+
+    note_registered: Callable[[], None]  #: takes note that the session is registered; what is not may be less
 
 
 class SessionQuotas:
@@ -25,6 +33,8 @@ class SessionQuotas:
         self._limits = limits
         self._by_uid: Counter[int] = Counter()
         self._left: Counter[int] = Counter()
+        self._unregistered: Counter[int] = Counter()
+        self._refused: Counter[int] = Counter()
         # Leaky buckets: how many sessions are in each, and when that was so.
         self._new: dict[int, tuple[float, float]] = {}
 
@@ -34,19 +44,29 @@ class SessionQuotas:
         return self._by_uid.total()
 
     @contextlib.contextmanager
-    def admitted(self, uid: int) -> Iterator[None]:
+    def admitted(self, uid: int) -> Iterator[Admission]:
         """Hold a place for a session; raises `RegistrationRefused` where there is none."""
         limits = self._limits
         if self._by_uid[uid] + self._left[uid] >= limits.max_user_sessions:
             raise self._refuse(self._left[uid])
         if self._by_uid.total() >= limits.max_sessions:
             raise RegistrationRefused("the gateway has no room for another session", advice="try again later")
+        if self._unregistered[uid] >= limits.max_user_unregistered:
+            raise RegistrationRefused(
+                f"you have {limits.max_user_unregistered} connections here that registered nothing, the most for "
+                "one user",
+                advice="close some",
+            )
         self._count_new(uid)
-        self._by_uid[uid] += 1
-        try:
-            yield
-        finally:
-            _decrease(self._by_uid, uid)
+        with _counted(self._by_uid, uid), contextlib.ExitStack() as unregistered:
+            unregistered.enter_context(_counted(self._unregistered, uid))
+            yield Admission(note_registered=unregistered.close)
+
+    @contextlib.contextmanager
+    def refusing(self, uid: int) -> Iterator[bool]:
+        """Count a client that is being refused; false where a user has too many of them to wait for."""
+        with _counted(self._refused, uid):
+            yield self._refused[uid] <= self._limits.max_user_refused
 
     def charge_leftover(self, uid: int) -> None:
         """Take a place of a user for what is left of a session."""
@@ -82,6 +102,16 @@ class SessionQuotas:
         if len(self._new) > self._limits.max_sessions:  # those whose bucket is empty by now
             self._new = {u: found for u, found in self._new.items() if found[1] > now - _MINUTE}
         self._new[uid] = level, now
+
+
+@contextlib.contextmanager
+def _counted(counter: Counter[int], uid: int) -> Iterator[None]:
+    """Count one more for a user within."""
+    counter[uid] += 1
+    try:
+        yield
+    finally:
+        _decrease(counter, uid)
 
 
 def _decrease(counter: Counter[int], uid: int) -> None:

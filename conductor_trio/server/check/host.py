@@ -6,7 +6,6 @@ import contextlib
 import grp
 import os
 import pwd
-import resource
 import socket
 import ssl
 import stat
@@ -20,6 +19,7 @@ from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.check.certificate import read_expiry
 from conductor_trio.server.check.neighbours import check_access_lists, check_shared
+from conductor_trio.server.check.open_files import check_open_files
 from conductor_trio.server.check.sshd import check_sshd
 from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
@@ -28,7 +28,6 @@ from conductor_trio.server.settings import ServerSettings, TlsSettings
 _DAY = 86400.0
 _LOCAL = ".localhost"
 _SAMPLE_KEY, _SAMPLE_USER = "check", "nobody"
-_FILES_PER_CONNECTION = 2
 
 Findings = Iterator[Finding]
 
@@ -42,7 +41,7 @@ def check_host(settings: ServerSettings, environment: Mapping[str, str]) -> Find
     yield from _check_tls(settings)
     yield from _check_public_socket(settings)
     yield from _check_inherited(environment)
-    yield from _check_files(settings)
+    yield check_open_files(settings)
     yield from check_sshd()
 
 
@@ -292,14 +291,3 @@ def _check_inherited(environment: Mapping[str, str]) -> Findings:
                 yield _skipped(place, "they are for another process ($LISTEN_PID)")
     except ConductorError as error:
         yield _failed(place, str(error), "each must be a listening stream socket, as from a systemd socket unit")
-
-
-def _check_files(settings: ServerSettings) -> Findings:
-    place = "open files"
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES_PER_CONNECTION * (settings.limits.max_visitors + settings.limits.max_sessions)
-    if hard == resource.RLIM_INFINITY or hard >= wanted:
-        yield _ok(place, f"{wanted} are needed at most, which is allowed")
-    else:
-        advice = f"LimitNOFILE={wanted}, or lower --max-visitors and --max-sessions"
-        yield _warning(place, f"{hard} are allowed, and {wanted} needed for as many as may come", advice)

@@ -59,6 +59,7 @@ _QUOTAS = (
     _count("--max-user-sessions", "max_user_sessions", "sessions of one user at once"),
     _count("--max-user-new-sessions", "max_user_new_sessions", "new sessions of one user within a minute"),
     _count("--max-visitors", "max_visitors", "visitors' connections at once"),
+    _count("--max-address-visitors", "max_address_visitors", "visitors' connections from one address at once"),
     _count("--max-route-connections", "max_route_connections", "requests and tunnels of one session at once"),
     _count(
         "--max-route-held --max-route-parked",

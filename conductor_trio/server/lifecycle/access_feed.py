@@ -1,25 +1,33 @@
-r"""The access feed: after a hand-over, the predecessor hears whom the sessions let in no more.
+r"""The access feed: after a hand-over, the predecessor hears whom the sessions let in no more, and which are over.
 
 It carries connections for the length of its grace period, and its route table is of the time of the hand-over. On
 the hand-over's channel, for as long as that is open::
 
     successor → predecessor    {"route": "<host>", "auth": "<blake2b-512 hex>", "shares": ["<id>", …]}
+    successor → predecessor    {"over": "<host>", "replaced": <bool>}
+    successor → predecessor    {"stop": "<host>"}
 
-whenever the access of a session has changed, or another session has its name: those are all who get in.
+The first whenever the access of a session has changed, or another session has its name: those are all who get in.
+The second when a session is over, or another client has taken its name. The third when the owner asks for the end
+of one whose client has not moved yet, and can be told by the predecessor alone.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
+from functools import partial
 
 import trio
 
 from conductor_trio.access.grants import Access
 from conductor_trio.access.tokens import is_token_hash
+from conductor_trio.control.events import ServerEvent, Stop
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
 from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.states import Cause
 from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.sessions.records import SessionRecords
 from conductor_trio.strict_json import parse_json
 
 #: Said once, between the lines of the feed: the predecessor's sessions are used no more.
@@ -27,56 +35,84 @@ RELEASED = b'{"released": true}'
 
 
 class AccessFeed:
-    """What a successor has to tell, from the time that it is made until `close`: of each host name the latest."""
+    """What a successor has to tell, from the time that it is made until `close`: of each host name the latest.
 
-    def __init__(self, routes: RouteTable) -> None:
+    The owners' wish to stop one of the borrowed sessions, which are in the table already, comes through it, too.
+    """
+
+    def __init__(self, routes: RouteTable, records: SessionRecords) -> None:
+        self._over: dict[str, bool] = {}  # and whether another has the name
+        self._stopped: dict[str, None] = {}
         self._changed: dict[str, Route] = {}
-        self._has_changed = trio.Event()
+        self._has_news = trio.Event()
         self._is_released = False  # which is to be told
         self._is_open = True
         routes.subscribe(self._follow)
+        for route in routes.attached():
+            record = records.get(route.id)
+            if route.is_borrowed and route.is_resumable and record is not None:
+                record.notify_client = partial(self._tell_client, route.hosts[0])
 
     def _follow(self, change: RouteChange) -> None:
+        if not self._is_open:
+            return
         match change:
-            case RouteUp(route=route):
-                self._note(route)
-            case RouteChanged(route=route, before=before):
-                if route.access != before.access:
-                    self._note(route)
-            case RouteDown():
-                pass  # its session ends what runs for it, wherever that is
+            case RouteUp(route=route) if route.hosts[0] not in self._over:
+                self._changed[route.hosts[0]] = route
+            case RouteChanged(route=route, before=before) if route.has_ended and before.is_attached:
+                self._over[route.hosts[0]] = False
+            case RouteChanged(route=route, before=before) if route.access != before.access:
+                self._changed[route.hosts[0]] = route
+            case RouteDown(route=route, cause=Cause.TAKEN_OVER) if not route.has_ended:
+                self._over[route.hosts[0]] = True
+            case _:
+                return  # what is lost on the way is lost for both, and who has come anew has left nothing
+        self._has_news.set()
 
-    def _note(self, route: Route) -> None:
-        if self._is_open:
-            self._changed[route.hosts[0]] = route
-            self._has_changed.set()
+    def _tell_client(self, host: str, event: ServerEvent) -> None:
+        if self._is_open and isinstance(event, Stop):
+            self._stopped[host] = None
+            self._has_news.set()
 
     async def next_line(self) -> bytes:
         """Wait for a change and return the line that tells it."""
-        while not (self._changed or self._is_released):
-            self._has_changed = trio.Event()
-            await self._has_changed.wait()
-        if not self._changed:
+        while (line := self._take_line()) is None:
+            self._has_news = trio.Event()
+            await self._has_news.wait()
+        return line + b"\n"
+
+    def _take_line(self) -> bytes | None:
+        message: dict[str, object]
+        if self._stopped:
+            message = {"stop": self._stopped.popitem()[0]}
+        elif self._over:
+            host, was_replaced = self._over.popitem()
+            message = {"over": host, "replaced": was_replaced}
+        elif self._changed:
+            route = self._changed.pop(next(iter(self._changed)))
+            shares = [share.id for share in route.access.shares]
+            message = {"route": route.hosts[0], "auth": route.access.owner_hash, "shares": shares}
+        elif self._is_released:
             self._is_released = False
-            return RELEASED + b"\n"
-        route = self._changed.pop(next(iter(self._changed)))
-        shares = [share.id for share in route.access.shares]
-        message = {"route": route.hosts[0], "auth": route.access.owner_hash, "shares": shares}
-        return json.dumps(message).encode() + b"\n"
+            return RELEASED
+        else:
+            return None
+        return json.dumps(message).encode()
 
     def note_released(self) -> None:
         """Have the predecessor told that its sessions are used no more."""
         self._is_released = True
-        self._has_changed.set()
+        self._has_news.set()
 
     def close(self) -> None:
         """Note nothing more."""
         self._is_open = False
-        self._changed.clear()
+        for news in (self._changed, self._over, self._stopped):
+            news.clear()
 
 
-def apply_access_line(line: bytes, routes: RouteTable) -> None:
-    """Let in no more, in the predecessor, who is not in that line; raises ValueError for what is no such line."""
+def apply_access_line(line: bytes, routes: RouteTable, records: SessionRecords) -> None:
+    """Do in the predecessor what a line says, but let in nobody; raises ValueError for what is no such line."""
     match parse_json(line):
         case {"route": str() as host, "auth": str() as auth, "shares": list() as shares} if is_token_hash(auth):
             route = routes.find(host)
@@ -87,5 +123,11 @@ def apply_access_line(line: bytes, routes: RouteTable) -> None:
                 routes.set_access(route.id, route.access.without(gone))
             else:
                 routes.set_access(route.id, Access(owner_hash=auth))
+        case {"over": str() as host, "replaced": bool() as was_replaced}:
+            if (route := routes.find(host)) is not None:
+                records.end(route.id, was_replaced=was_replaced)
+        case {"stop": str() as host}:
+            if (route := routes.find(host)) is not None:
+                records.stop(route.id)
         case _:
             raise ValueError("no line of the access feed")

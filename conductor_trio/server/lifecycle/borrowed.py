@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from conductor_trio.control.messages import Takeover
+from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.route_runtime import RouteRuntimes
 from conductor_trio.server.routing.feed import RouteChange, RouteDown
 from conductor_trio.server.routing.routes import Route
@@ -70,6 +71,6 @@ class BorrowedSessions:
         for route_id, borrowed in self._borrowed.items():
             if not borrowed.moved.is_set():
                 self._routes.change(route_id, Cause.LINK_LOST)
-            self._runtimes.end(route_id)
+            self._runtimes.end(route_id, CancelReason.LINK_LOST)
         self._borrowed.clear()
         self._ended.set()

@@ -9,7 +9,7 @@ r"""The hand-over from one server to the next, on ``<runtime>/handover``: listen
     predecessor → successor    a snapshot of its routes (`routing.snapshot`), with the relay sockets of those
                                sessions that it lends; from here on it does not accept
     successor → predecessor    {"taken": true}      the successor accepts, and what has a path is its own
-    successor → predecessor    {"route": …}         whom a session lets in from now on (`lifecycle.access_feed`)
+    successor → predecessor    {"route": …}, …      whom the sessions let in, which are over (see `access_feed`)
     successor → predecessor    {"released": true}   it uses the sessions no more
     either closes              the predecessor ends its sessions, and the successor uses them no more
 
@@ -53,6 +53,7 @@ from conductor_trio.server.routing.snapshot import (
     parse_snapshot,
 )
 from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.sessions.records import SessionRecords
 from conductor_trio.strict_json import parse_json
 
 _VERSION = 2
@@ -83,8 +84,8 @@ class Successor:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         return False
 
-    async def follow(self, routes: RouteTable, released: trio.Event) -> None:
-        """Let in no more whom it lets in no more, until it closes.
+    async def follow(self, routes: RouteTable, records: SessionRecords, released: trio.Event) -> None:
+        """Let in no more whom it lets in no more, and end the sessions that are over, until it closes.
 
         `released` is set as soon as it uses our sessions no more. A line that is none of the channel's ends it.
         """
@@ -94,7 +95,7 @@ class Successor:
                 if line == RELEASED:
                     released.set()
                 else:
-                    apply_access_line(line, routes)
+                    apply_access_line(line, routes, records)
         except (HandoverEnded, ValueError, *FAILURES):
             pass
         finally:

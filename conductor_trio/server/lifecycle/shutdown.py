@@ -76,7 +76,7 @@ class Shutdown:
 
     async def _follow_successor(self, successor: Successor, released: trio.Event) -> None:
         with contextlib.closing(successor):
-            await successor.follow(self.routes, released)
+            await successor.follow(self.routes, self.sessions.records, released)
 
     async def _end_grace_early(self) -> None:
         """End the grace period when someone waits for our successor, which may only come when we have ended."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
+import threading
 
 import trio
 
@@ -28,6 +30,10 @@ class StateFile:
         self._log = log
         self._is_failing = False
         self._has_changed = trio.Event()
+        # A thread that was given up goes on, and must not put an older state in the place of a newer one.
+        self._writing = threading.Lock()
+        self._numbers = itertools.count(1)  # of the snapshots
+        self._written = 0  # the latest
         routes.subscribe(self._note_change)
 
     def _note_change(self, change: RouteChange) -> None:
@@ -66,16 +72,23 @@ class StateFile:
 
         The disk may hang, which must not keep anybody waiting, so what takes too long is left to its thread.
         """
-        snapshot = self._routes.snapshot()
+        snapshot, number = self._routes.snapshot(), next(self._numbers)
         with trio.move_on_after(self._limits.state_timeout) as deadline:
             try:
-                await trio.to_thread.run_sync(_replace, self._path, snapshot, abandon_on_cancel=True)
+                await trio.to_thread.run_sync(self._replace, snapshot, number, abandon_on_cancel=True)
             except OSError as error:
                 self._note_failure(_words(error))
             else:
                 self._is_failing = False
         if deadline.cancelled_caught:
             self._note_failure("it takes too long")
+
+    def _replace(self, snapshot: Snapshot, number: int) -> None:
+        """In a thread, have the file hold the snapshot, unless it holds a later one."""
+        with self._writing:
+            if number > self._written:
+                _replace(self._path, snapshot)
+                self._written = number
 
     def _note_failure(self, error: str) -> None:
         if not self._is_failing:  # once, until it works again

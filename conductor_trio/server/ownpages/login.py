@@ -19,6 +19,7 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.constants import TOKEN_ENTROPY
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import Stream
+from conductor_trio.server.accounts.fairness import take_turn, wait_turn
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -77,6 +78,7 @@ class LoginForm:
         while True:
             match self._requests.next_event():
                 case bytes(piece):
+                    await take_turn()
                     body += piece
                     if len(body) > max_form:
                         raise RemoteProtocolError("a form longer than any token", status=413)
@@ -84,6 +86,7 @@ class LoginForm:
                     self.has_read_all = True
                     return body
                 case _:
+                    await wait_turn()
                     data = await self._visitor.receive_some(max_form)
                     if not data:
                         raise RemoteProtocolError("the connection ended inside a form")

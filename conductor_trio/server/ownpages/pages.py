@@ -13,9 +13,11 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.documents import Document, session_document
+from conductor_trio.server.accounts.addresses import account_of
 from conductor_trio.server.ownpages.login import LoginForm, redeem_link
 from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.ownpages.session_socket import SessionSocketServer
+from conductor_trio.server.ownpages.session_updates import SessionUpdates
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -29,6 +31,12 @@ class OwnPages:
     routes: RouteTable
     limits: ServerLimits
     _proofs: PageProofs = attrs.field(init=False)
+
+    _updates: SessionUpdates = attrs.field(init=False)
+
+    @_updates.default
+    def _make_updates(self) -> SessionUpdates:
+        return SessionUpdates(self.routes, self.sessions, self.limits)
 
     @_proofs.default
     def _make_proofs(self) -> PageProofs:
@@ -57,9 +65,24 @@ class OwnPages:
         """Return the session's page, which may do what its owner wants, or only shows what is so."""
         return session_document(self._proofs.issue(route) if may_command else "")
 
+    def has_room(self, route: Route, address: str) -> bool:
+        """Whether one more may look at a session's page from there."""
+        return self._updates.has_room(route, account_of(address))
+
     async def serve_session_socket(
-        self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
+        self,
+        visitor: Stream,
+        request: RequestHead,
+        trailing_data: bytes,
+        route: Route,
+        principal: Principal,
+        address: str,
     ) -> None:
         """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""
-        server = SessionSocketServer(self.routes, self.sessions, self._proofs, self.limits)
-        await server.serve(visitor, request, trailing_data, route, principal)
+        server = SessionSocketServer(self.sessions, self._proofs, self.limits)
+        with self._updates.watching(route, account_of(address)) as watched:
+            await server.serve(visitor, request, trailing_data, watched, principal)
+
+    async def run(self) -> None:
+        """Look for what is to be told to them, for ever."""
+        await self._updates.run()

@@ -1,4 +1,4 @@
-"""The session page's WebSocket: updates twice a second while somebody looks, and the owner's commands.
+"""The session page's WebSocket: updates while somebody looks, twice a second at most, and the owner's commands.
 
 Whoever was let in may look, a script of the application included. Commands are taken from the page alone, which
 begins with its proof, and is told the one for its next connection.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from contextlib import suppress
 from email.utils import formatdate
 
@@ -31,15 +30,15 @@ from conductor_trio.control.owner_commands import (
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.websocket import find_fault, format_handshake
-from conductor_trio.limits.constants import TOKEN_ENTROPY
+from conductor_trio.limits.constants import PAGE_READ_SIZE, TOKEN_ENTROPY
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, Stream
 from conductor_trio.pages.answers import answer_for
 from conductor_trio.pages.rendering import format_answer
+from conductor_trio.server.accounts.fairness import take_turn, wait_turn
 from conductor_trio.server.ownpages.proofs import PageProofs
+from conductor_trio.server.ownpages.session_updates import WatchedSession
 from conductor_trio.server.routing.ports import SessionService
-from conductor_trio.server.routing.routes import Route
-from conductor_trio.server.routing.table import RouteTable
 
 
 class _HandshakeStream(trio.abc.Stream):
@@ -48,17 +47,27 @@ class _HandshakeStream(trio.abc.Stream):
     trio-websocket does the handshake only from bytes: wsproto's way round that is a private matter of its.
     """
 
-    def __init__(self, visitor: Stream, request: RequestHead, rest: bytes, limits: ServerLimits) -> None:
-        self._unread = format_handshake(request) + rest
+    def __init__(self, visitor: Stream, request: RequestHead, rest: bytes) -> None:
+        self._head = format_handshake(request)
+        self._rest = rest
         self._visitor = visitor
-        self._read_size = limits.read_size
+        #: Set once the handshake is over: the library takes no frame before that.
+        self.is_accepted = trio.Event()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        if self._unread:
+        """Receive a little at a time, each in its turn: the library handles all that it gets in one step."""
+        if self._head:
             await trio.lowlevel.checkpoint()
-            data, self._unread = self._unread[:max_bytes], self._unread[max_bytes or len(self._unread) :]
+            data, self._head = self._head[:max_bytes], self._head[max_bytes or len(self._head) :]
             return data
-        return await self._visitor.receive_some(max_bytes or self._read_size)
+        await self.is_accepted.wait()
+        size = min(max_bytes or PAGE_READ_SIZE, PAGE_READ_SIZE)
+        if self._rest:
+            await take_turn()
+            data, self._rest = self._rest[:size], self._rest[size:]
+            return data
+        await wait_turn()
+        return await self._visitor.receive_some(size)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         try:
@@ -78,13 +87,17 @@ class _HandshakeStream(trio.abc.Stream):
 class SessionSocketServer:
     """Serves those who look at sessions' pages."""
 
-    _routes: RouteTable
     _sessions: SessionService
     _proofs: PageProofs
     _limits: ServerLimits
 
     async def serve(
-        self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
+        self,
+        visitor: Stream,
+        request: RequestHead,
+        trailing_data: bytes,
+        watched: WatchedSession,
+        principal: Principal,
     ) -> None:
         """Serve one of them, until they go; `trailing_data` came after the request."""
         if (fault := find_fault(request)) is not None:
@@ -92,23 +105,15 @@ class SessionSocketServer:
             await visitor.send_all(format_answer(answer, request, keep_alive=False, date=date))
             return
         limits = self._limits
-        described = self._sessions.describe(route)
         async with trio.open_nursery() as nursery:
             with suppress(ConnectionClosed, trio.TooSlowError, *STREAM_LOST):
-                stream = _HandshakeStream(visitor, request, trailing_data, limits)
+                stream = _HandshakeStream(visitor, request, trailing_data)
                 with trio.fail_after(limits.page_handshake_timeout):
                     handshake = await wrap_server_stream(nursery, stream, max_message_size=limits.max_page_message)
                     connection = await handshake.accept()
+                    stream.is_accepted.set()
                 page = _SessionSocket(
-                    connection,
-                    route,
-                    principal,
-                    self._routes,
-                    self._sessions,
-                    self._proofs,
-                    limits.page_update_pause,
-                    described,
-                    limits.max_wrong_proofs,
+                    connection, watched, principal, self._sessions, self._proofs, limits.max_wrong_proofs
                 )
                 nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
                 await page.run_commands()
@@ -120,48 +125,22 @@ class _SessionSocket:
     """One page that somebody looks at."""
 
     _connection: WebSocketConnection
-    _route: Route
+    _watched: WatchedSession
     _principal: Principal
-    _routes: RouteTable
     _sessions: SessionService
     _proofs: PageProofs
-    _pause: float
-    _described: dict[str, object]
     _guesses_left: int
     _is_proven: bool = attrs.field(default=False, init=False)
 
     async def run_updates(self, scope: trio.CancelScope) -> None:
         """Tell what is so whenever it has changed; at the connection's end, cancel `scope`."""
         with suppress(ConnectionClosed, *STREAM_LOST):
-            await self._update()
+            while True:
+                version = self._watched.version
+                await self._connection.send_message(self._watched.message(self._principal))
+                await self._watched.wait_change(version)
+                await take_turn()
         scope.cancel()
-
-    async def _update(self) -> None:
-        sent = ""
-        while True:
-            if self._find_session():
-                self._described = self._sessions.describe(self._route)
-            else:  # the rest as it was at the end
-                self._described = self._described | {"state": "ended"}
-            session = self._described | {
-                "you": self._principal,
-                "log": self._sessions.describe_events(self._route.id, for_owner=self._principal == OWNER),
-            }
-            if (text := json.dumps(session)) != sent:
-                sent = text
-                await self._send(session=session | {"now": time.time()})
-            await trio.sleep(self._pause)
-
-    def _find_session(self) -> bool:
-        """Take the session as it is now, and return whether it is still there.
-
-        One that lost its link and came back is another route under the same name.
-        """
-        found = self._routes.find(self._route.hosts[0])
-        if found is None or found.has_ended:
-            return False
-        self._route = found
-        return True
 
     async def run_commands(self) -> None:
         """Carry out what the owner wants, until the connection ends, or too many proofs were none."""
@@ -175,7 +154,7 @@ class _SessionSocket:
     async def _handle_command(self, message: str | bytes) -> None:
         if self._principal != OWNER:
             raise RegistrationRefused("only the owner's own link can do that")
-        if not self._find_session():
+        if not self._watched.find():
             raise RegistrationRefused("the session has ended")
         fields = _parse_page_message(message)
         if fields.get("do") == "prove":
@@ -184,18 +163,18 @@ class _SessionSocket:
         if not self._is_proven:
             raise RegistrationRefused("the gateway takes this from the session's own page only; load it anew")
         token = secrets.token_urlsafe(TOKEN_ENTROPY)
-        command = _read_page_command(fields, self._route.key, hash_token(token.encode()))
+        command = _read_page_command(fields, self._watched.route.key, hash_token(token.encode()))
         if not isinstance(command, ShareSession | RevokeShare | StopSession):
             raise RegistrationRefused("the gateway did not understand the page", advice="load it anew")
-        self._sessions.execute_for(self._route, command)
+        self._sessions.execute_for(self._watched.route, command)
         if isinstance(command, ShareSession):
             await self._send(link=LOGIN_PREFIX + token)
 
     async def _prove(self, proof: object) -> None:
         """Take the page's proof, and tell it the one for its next connection; "" where this one was none."""
-        self._is_proven = self._proofs.take(self._route, proof)
+        self._is_proven = self._proofs.take(self._watched.route, proof)
         self._guesses_left -= not self._is_proven
-        await self._send(proof=self._proofs.issue(self._route) if self._is_proven else "")
+        await self._send(proof=self._proofs.issue(self._watched.route) if self._is_proven else "")
 
     async def _send(self, **message: object) -> None:
         await self._connection.send_message(json.dumps(message))

@@ -10,7 +10,7 @@ import trio
 class Activity:
     """The numbers of visitors, exchanges and tunnels, and the state of the drain."""
 
-    visitors: int = 0  #: connections
+    turned_away: int = 0  #: connections that are being told that there is no place for them
     exchanges: int = 0  #: requests that are being served, those that are parked among them
     tunnels: int = 0  #: connections that have become one, session pages that somebody looks at among them
     is_draining: bool = False

@@ -19,6 +19,13 @@ from conductor_trio.pages.rendering import format_answer, render
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 
+_LIMITED = {
+    Refusal.TOO_MANY_CONNECTIONS,
+    Refusal.TOO_MANY_VISITORS,
+    Refusal.TOO_MANY_FROM_ADDRESS,
+    Refusal.TOO_MANY_PAGES,
+}
+
 
 @attrs.frozen(eq=False)
 class Answerer:
@@ -80,19 +87,16 @@ class Answerer:
         )
 
 
-async def turn_away(visitor: Stream, proxy: ProxyContext) -> None:
+async def turn_away(visitor: Stream, reason: Refusal, proxy: ProxyContext) -> None:
     """Tell a visitor who is one too many, whatever they want."""
-    _count_limited(Refusal.TOO_MANY_VISITORS, proxy)
-    answer = answer_for(Refusal.TOO_MANY_VISITORS)
+    _count_limited(reason, proxy)
+    answer = answer_for(reason)
     proxy.counters.count_answer(answer.status)
     await visitor.send_all(format_answer(answer, None, keep_alive=False, date=proxy.date.now()))
 
 
-_TOO_MANY = (Refusal.TOO_MANY_CONNECTIONS, Refusal.TOO_MANY_VISITORS)
-
-
 def _count_limited(reason: Reason, proxy: ProxyContext) -> None:
-    if reason in _TOO_MANY or isinstance(reason, TooManyGuesses):
+    if reason in _LIMITED or isinstance(reason, TooManyGuesses):
         proxy.counters.limited += 1
 
 

@@ -8,16 +8,25 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from conductor_trio.server.accounts.places import Place
+
 
 class CancelReason(enum.Enum):
     """Why a visitor's connection was cancelled."""
 
     IDLE = "idle"  #: it waited too long for another request
     DRAINED = "drained"  #: the same, for the short time that is left while the server ends
+    GAVE_WAY = "gave way"  #: it was idle, and others need places
+    GREEDY = "greedy"  #: too much is held in memory for it
     LATE_HEAD = "late head"  #: the rest of a request's head did not come in time
     VISITOR_GONE = "visitor gone"  #: the visitor ended the connection and wants no answer
-    SESSION_ENDED = "session ended"  #: the session to which its exchange or tunnel goes is over
+    SESSION_ENDED = "session ended"  #: the client of the session to which it goes has ended that on purpose
+    LINK_LOST = "link lost"  #: the way to that session's application is lost, or another has taken its name
     ACCESS_ENDED = "access ended"  #: what the visitor was let in by opens nothing any more
+
+
+#: There is no way to the application any more.
+SESSION_OVER = (CancelReason.SESSION_ENDED, CancelReason.LINK_LOST)
 
 
 @attrs.define(eq=False)
@@ -28,16 +37,17 @@ class ConnectionScope:
     """
 
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    #: Called instead when the session is over: a tunnel has last words to pass on.
-    finish_tunnel: Callable[[], None] | None = attrs.field(default=None, init=False)
+    place: Place | None = None  #: where it is counted
+    #: Asked first when the session is over: whether what is under way goes on for a while, to pass last words on.
+    finish: Callable[[CancelReason], bool] | None = attrs.field(default=None, init=False)
     _reason: CancelReason | None = attrs.field(default=None, init=False)
     _deadline_reason: CancelReason | None = attrs.field(default=None, init=False)
 
     def cancel(self, reason: CancelReason) -> None:
         """Cancel what runs on the connection."""
-        if reason is CancelReason.SESSION_ENDED and self.finish_tunnel is not None:
-            self.finish_tunnel()
-        elif not self.scope.cancel_called:
+        if reason in SESSION_OVER and self.finish is not None and self.finish(reason):
+            return
+        if not self.scope.cancel_called:
             self._reason = reason
             self.scope.cancel()
 
@@ -49,6 +59,11 @@ class ConnectionScope:
     def clear_deadline(self) -> None:
         """Have no deadline any more."""
         self.scope.deadline = float("inf")
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it was told to give way; then its place is another's."""
+        return self._reason is CancelReason.GAVE_WAY
 
     @property
     def reason(self) -> CancelReason:

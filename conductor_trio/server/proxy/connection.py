@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Hashable, Iterator
 from typing import assert_never
 
 import attrs
 import trio
 
 from conductor_trio.access.planted_cookies import read_cookie_bomb
-from conductor_trio.access.reasons import BadRequest
+from conductor_trio.access.reasons import BadRequest, Refusal
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
+from conductor_trio.limits.constants import HEAD_COPIES
 from conductor_trio.net.stream import Stream
+from conductor_trio.server.accounts.fairness import Payer
+from conductor_trio.server.accounts.holdings import Holding
+from conductor_trio.server.accounts.places import Place
 from conductor_trio.server.proxy.answering import Answerer
-from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
+from conductor_trio.server.proxy.cancellation import SESSION_OVER, CancelReason, ConnectionScope
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served, SessionView
@@ -34,21 +40,33 @@ class VisitorConnection:
     stream: Stream
     peer: Peer
     context: ProxyContext
+    payer: Payer
+    _place: Place | None = None  # where it is counted
     _requests: RequestReader = attrs.field(init=False)
     _scope: ConnectionScope = attrs.field(init=False)
     _answerer: Answerer = attrs.field(init=False)
     _dispatcher: Dispatcher = attrs.field(init=False)
+    _visit: Place | None = attrs.field(default=None, init=False)  # of whom a front proxy names
+    _holding: Holding | None = attrs.field(default=None, init=False)  # once it holds something
+    _user: str | None = attrs.field(default=None, init=False)  # whose tunnel or page it has become
     _speaks_http: bool = attrs.field(default=True, init=False)  # and no other protocol, that of a tunnel or a page
 
     def __attrs_post_init__(self) -> None:
         self._requests = RequestReader(self.context.limits, self.context.runtimes.heads)
-        shared = ExchangeContext(proxy=self.context, peer=self.peer, visitor=self.stream, requests=self._requests)
-        self._scope = ConnectionScope()
+        shared = ExchangeContext(
+            proxy=self.context,
+            peer=self.peer,
+            visitor=self.stream,
+            requests=self._requests,
+            payer=self.payer,
+        )
+        self._scope = ConnectionScope(place=self._place)
         self._answerer = Answerer(shared)
         self._dispatcher = Dispatcher(shared, self._listen(), self._answerer)
+        self._scope.finish = self._dispatcher.finish
 
     def _listen(self) -> DisconnectListener:
-        return self.context.disconnects.listener(self.stream, self._requests, self._scope)
+        return self.context.disconnects.listener(self.stream, self._requests, self._scope, self._holding_request)
 
     @property
     def is_between_requests(self) -> bool:
@@ -56,9 +74,46 @@ class VisitorConnection:
         return self._speaks_http and self._requests.is_between_messages
 
     @property
+    def has_asked(self) -> bool:
+        """Whether the visitor has sent a request."""
+        return self._requests.has_read_any
+
+    @property
     def cut_outcome(self) -> Outcome:
         """How to end the connection at this moment, without another word."""
         return self._dispatcher.cut_outcome
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it was told to end because others need places."""
+        return self._scope.gave_way
+
+    def hold(self, count: int) -> None:
+        """Have it known that so many bytes more, or less, are in memory for this visitor."""
+        if self._holding is None:
+            self._holding = self.context.holdings.open(self._find_account, self._close_greedy)
+        self._holding.change(count)
+
+    def _close_greedy(self) -> None:
+        self._scope.cancel(CancelReason.GREEDY)
+
+    def _find_account(self) -> Hashable | None:
+        """Return who is charged: the session's user, or else the visitor's address."""
+        user = self._user or self._dispatcher.user
+        if user is not None:
+            return ("user", user)
+        place = self._visit or self._place
+        return None if place is None else place.name
+
+    @contextlib.contextmanager
+    def _holding_request(self) -> Iterator[None]:
+        """Have it known within what is in memory of a request that takes long."""
+        size = self._dispatcher.held_size + len(self._requests.trailing_data)
+        self.hold(size)
+        try:
+            yield
+        finally:
+            self.hold(-size)
 
     async def run(self) -> Outcome:
         """Serve requests until the connection is to be closed; returns how: `CLOSE` or `ABORT`."""
@@ -67,21 +122,24 @@ class VisitorConnection:
             with self._scope.scope:
                 return await self._serve_all(interrupted)
             reason = self._scope.reason
-            interrupted = self._dispatcher.take_interrupted() if reason is CancelReason.SESSION_ENDED else None
+            interrupted = self._dispatcher.take_interrupted() if reason in SESSION_OVER else None
             if interrupted is None:
                 return await self._finish_cancelled(reason)
-            self._scope = ConnectionScope()
+            self._scope = ConnectionScope(place=self._place)
+            self._scope.finish = self._dispatcher.finish
             self._dispatcher.listener = self._listen()
 
     async def _finish_cancelled(self, reason: CancelReason) -> Outcome:
         match reason:
             case CancelReason.VISITOR_GONE:
                 return self.cut_outcome
-            case CancelReason.IDLE | CancelReason.DRAINED:
+            case CancelReason.GREEDY:
+                return Outcome.ABORT
+            case CancelReason.IDLE | CancelReason.DRAINED | CancelReason.GAVE_WAY:
                 return Outcome.CLOSE
             case CancelReason.LATE_HEAD:
                 return await self._refuse(408)
-            case CancelReason.SESSION_ENDED | CancelReason.ACCESS_ENDED:
+            case CancelReason.SESSION_ENDED | CancelReason.LINK_LOST | CancelReason.ACCESS_ENDED:
                 return await self._dispatcher.finish_cut()
         assert_never(reason)
 
@@ -101,11 +159,13 @@ class VisitorConnection:
         try:
             match served:
                 case Tunnel():
+                    self._user = served.runtime.owner.user
                     await relay_tunnel(served, self.stream, self.context, self._scope)
                 case SessionView():
                     await self._serve_view(served)
         finally:
             activity.tunnels -= 1
+            self._end_visit()
         return Outcome.CLOSE
 
     async def _serve_next(self) -> Served:
@@ -123,19 +183,43 @@ class VisitorConnection:
         activity = self.context.activity
         activity.exchanges += 1
         try:
-            return await self._dispatcher.dispatch(request, is_complete=is_complete)
+            if self.peer.is_trusted and not self._begin_visit(request):
+                return await self._answerer.answer(Refusal.TOO_MANY_FROM_ADDRESS, request, is_complete=is_complete)
+            served = await self._dispatcher.dispatch(request, is_complete=is_complete)
+        except BaseException:
+            self._end_visit()
+            raise
         finally:
             activity.end_exchange()
+        if isinstance(served, Outcome):
+            self._end_visit()
+        return served
+
+    def _begin_visit(self, request: RequestHead) -> bool:
+        """Count the request for whom a front proxy names, and return whether they have a place."""
+        address = self.peer.forwarded_address(request)
+        if address is not None:
+            self._visit = self.context.places.enter(address)
+        return address is None or self._visit is not None
+
+    def _end_visit(self) -> None:
+        if self._visit is not None:
+            self.context.places.exit(self._visit)
+            self._visit = None
 
     async def _serve_view(self, view: SessionView) -> None:
         """Serve one who looks at the session's page, until they go, or their access ends."""
         onlookers = self.context.runtimes.onlookers
+        self._user = view.route.user
         onlookers.enter(self._scope, view.route, view.principal)
+        size = view.request.size + len(view.trailing_data)
+        self.hold(size)
         try:
             await self.context.own_pages.serve_session_socket(
-                self.stream, view.request, view.trailing_data, view.route, view.principal
+                self.stream, view.request, view.trailing_data, view.route, view.principal, view.address
             )
         finally:
+            self.hold(-size)
             onlookers.leave(self._scope, view.route)
 
     async def _refuse(self, status: int) -> Outcome:
@@ -161,24 +245,49 @@ class VisitorConnection:
         return event
 
     async def _receive_head(self) -> RequestHead | None:
-        context, requests, scope = self.context, self._requests, self._scope
-        has_deadline = False
-        while True:
-            if not has_deadline and not requests.is_between_messages:
-                has_deadline = True
-                context.idle.end(scope)
-                scope.set_deadline(trio.current_time() + context.limits.head_timeout, CancelReason.LATE_HEAD)
-            data = await self.stream.receive_some(context.limits.read_size)
-            # Bytes that came just as the time was over are too late: a request begun now would be cut off.
-            await trio.lowlevel.checkpoint_if_cancelled()
+        requests = self._requests
+        while requests.is_between_messages:
+            data = await self._receive(self.context.limits.head_read_size)
             if not data:
-                if requests.is_between_messages:
-                    return None
-                raise RemoteProtocolError("the connection ended inside a head")
+                return None
             requests.receive_data(data)
             event = requests.next_event()
             if event is not None:
                 assert isinstance(event, RequestHead)
-                if has_deadline or context.activity.is_draining:
-                    scope.clear_deadline()
+                if self.context.activity.is_draining:
+                    self._scope.clear_deadline()
                 return event
+        return await self._receive_rest_of_head()
+
+    async def _receive_rest_of_head(self) -> RequestHead:
+        """Return the head that has begun; what has come of it is held for the visitor meanwhile."""
+        context, requests, scope = self.context, self._requests, self._scope
+        context.idle.end(scope)
+        scope.set_deadline(trio.current_time() + context.limits.head_timeout, CancelReason.LATE_HEAD)
+        held = 0
+        try:
+            while True:
+                size = len(requests.trailing_data)
+                self.hold(HEAD_COPIES * size - held)
+                held = HEAD_COPIES * size
+                # One byte more than a head may have tells that it is too large.
+                most = max(1, context.limits.max_head + 1 - size)
+                data = await self._receive(min(context.limits.head_read_size, most))
+                if not data:
+                    raise RemoteProtocolError("the connection ended inside a head")
+                requests.receive_data(data)
+                event = requests.next_event()
+                if event is not None:
+                    assert isinstance(event, RequestHead)
+                    scope.clear_deadline()
+                    return event
+                if (account := self.payer.account).is_over():  # a head that comes byte by byte is work, too
+                    await account.queue_up()
+        finally:
+            self.hold(-held)
+
+    async def _receive(self, size: int) -> bytes:
+        data = await self.stream.receive_some(size)
+        # Bytes that came just as the time was over are too late: a request begun now would be cut off.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return data

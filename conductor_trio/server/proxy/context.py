@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 
 import attrs
 import trio
@@ -11,15 +13,17 @@ from conductor_trio.access.origins import Policy
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits.constants import MAX_TOLD_PATH
+from conductor_trio.limits.constants import LOOP_DELAY_GOAL, MAX_TOLD_PATH
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.poller import EdgePoller
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.counters import Counters
-from conductor_trio.server.accounts.fairness import Fairness
+from conductor_trio.server.accounts.fairness import Payer
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.accounts.places import NoPlace, Places
 from conductor_trio.server.accounts.throttle import GuessThrottle
 from conductor_trio.server.proxy.activity import Activity
 from conductor_trio.server.proxy.date import DateMemo
@@ -42,6 +46,7 @@ class ProxyContext:
     log: Logger
     routes: RouteTable
     ledger: Ledger
+    holdings: Holdings
     counters: Counters
     reports: SessionReports
     own_pages: OwnPages
@@ -51,12 +56,14 @@ class ProxyContext:
     runtimes: RouteRuntimes = attrs.field(init=False)
     parked: ParkedRequests = attrs.field(init=False)
     idle: IdleReaper = attrs.field(init=False)
+    places: Places = attrs.field(init=False)
     disconnects: DisconnectMonitor = attrs.field(init=False)
-    fairness: Fairness = attrs.field(init=False)
     throttle: GuessThrottle = attrs.field(init=False)
     activity: Activity = attrs.field(factory=Activity, init=False)
     poller: EdgePoller = attrs.field(factory=EdgePoller, init=False)
     date: DateMemo = attrs.field(factory=DateMemo, init=False)
+    _turned_away: Counter[NoPlace] = attrs.field(factory=Counter, init=False)  # since that was told
+    _told_until: float = attrs.field(default=-math.inf, init=False)
     #: For bytes that go from one socket to another between two waits; what cannot go on at once is copied out.
     buffer: SharedBuffer = attrs.field(init=False)
 
@@ -67,20 +74,20 @@ class ProxyContext:
             allowed_origins=frozenset(origin.lower().encode() for origin in settings.allowed_origins)
         )
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        self.runtimes = RouteRuntimes(self.routes, self.ledger, limits, self.poller)
+        self.runtimes = RouteRuntimes(self.routes, self.ledger, self.holdings, limits, self.poller)
         self.parked = ParkedRequests(limits, self.activity.note_change)
         # After the runtimes: a request that wakes finds its session's.
         self.routes.subscribe(self.parked.hear)
         self.idle = IdleReaper(limits)
+        self.places = Places(limits, self.idle)
         self.disconnects = DisconnectMonitor(limits)
-        self.fairness = Fairness(limits)
         self.throttle = GuessThrottle(limits)
-        self.buffer = SharedBuffer(limits.splice_size)
+        self.buffer = SharedBuffer(limits.splice_size, limits.max_pipes)
 
     @property
     def visitors(self) -> int:
         """How many connections of visitors there are."""
-        return self.activity.visitors
+        return self.places.total
 
     @property
     def exchanges(self) -> int:
@@ -94,19 +101,37 @@ class ProxyContext:
 
     def status(self) -> dict[str, int]:
         """Return what ``/_conductor/status`` shows, by our own names."""
+        delay = self.ledger.fairness.delay
         return attrs.asdict(self.counters) | {
             "requests_active": self.activity.exchanges + self.activity.tunnels,
             "routes_total": len(self.routes),
             "routes_detached": self.routes.detached,
             "requests_parked": self.parked.total,
+            "loop_delay_peak": round(delay.longest * 1e6),
+            "loop_delays": delay.longer_than[LOOP_DELAY_GOAL],
         }
+
+    def note_turned_away(self, reason: NoPlace) -> None:
+        """Let the operator know now and then that visitors are turned away."""
+        self._turned_away[reason] += 1
+        now = trio.current_time()
+        if now >= self._told_until:
+            self._told_until = now + self.limits.turned_away_interval
+            self.log.warning(
+                "cannot_accept",
+                error="too many connections",
+                visitors=self.places.total,
+                turned_away={reason.name.lower(): count for reason, count in self._turned_away.items()},
+            )
+            self._turned_away.clear()
 
     async def run(self) -> None:
         """Look after all connections, for ever."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.poller.run, name="poller")
             nursery.start_soon(self.disconnects.run, name="disconnect monitor")
-            nursery.start_soon(self.fairness.run, name="fairness")
+            nursery.start_soon(self.ledger.fairness.run, name="fairness")
+            nursery.start_soon(self.own_pages.run, name="session pages")
             nursery.start_soon(self.idle.run, name="idle reaper")
             nursery.start_soon(self.runtimes.pool_expiry.run, name="pool expiry")
 
@@ -128,12 +153,16 @@ class ProxyContext:
 
 @attrs.frozen(kw_only=True, eq=False)
 class ExchangeContext:
-    """What all exchanges of one visitor's connection share; `requests` is the reader of what `visitor` sends."""
+    """What all exchanges of one visitor's connection share; `requests` is the reader of what `visitor` sends.
+
+    `payer` has the account of whom the connection works for at this moment.
+    """
 
     proxy: ProxyContext
     peer: Peer
     visitor: Stream
     requests: RequestReader
+    payer: Payer
 
     def report_failure(self, route_id: str, failure: str, request: RequestHead) -> None:
         """Have the session's owner see how the application failed at a request; its query may be a secret."""

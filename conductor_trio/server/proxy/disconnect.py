@@ -1,5 +1,8 @@
 """Disconnects of visitors while they wait for a slow exchange: an abort reaches the application at once.
 
+What the visitor sends meanwhile nobody wants yet, so no more than `watch_read_size` of it is received: enough to
+tell an end from more. From then on it stays in the kernel, and only an abort is looked for.
+
 Most exchanges are over before anybody could abort them, and a task for each would cost more than the exchange. So
 each is only noted when it begins, and whatever is still noted after one to two `ServerLimits.watch_delay` gets a
 task::
@@ -10,33 +13,44 @@ task::
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import contextlib
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 import attrs
 import trio
 
 from conductor_trio.http1.reader import RequestReader
+from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, Stream
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
+
+HoldingRequest = Callable[[], AbstractContextManager[None]]
 
 
 class DisconnectMonitor:
     """All exchanges whose visitor has nothing to do but to wait."""
 
     def __init__(self, limits: ServerLimits) -> None:
-        self._delay = limits.watch_delay
-        self._read_size = limits.read_size
+        self._limits = limits
         self._noted: set[DisconnectListener] = set()
         self._noted_before: set[DisconnectListener] = set()  # the last time that we looked
         self._has_noted = trio.Event()
 
     def listener(
-        self, visitor: Stream, requests: RequestReader, connection: ConnectionScope
+        self,
+        visitor: Stream,
+        requests: RequestReader,
+        connection: ConnectionScope,
+        holding_request: HoldingRequest = contextlib.nullcontext,
     ) -> DisconnectListener:
-        """Return a listener; within it, again and again, `connection` is cancelled when the visitor aborts."""
-        return DisconnectListener(self, visitor, requests, connection, self._read_size)
+        """Return a listener; within it, again and again, `connection` is cancelled when the visitor aborts.
+
+        While an exchange takes long, `holding_request` is entered.
+        """
+        return DisconnectListener(self, visitor, requests, connection, self._limits, holding_request)
 
     def note(self, listener: DisconnectListener) -> None:
         """Give it a task unless it is left within the delay."""
@@ -56,9 +70,13 @@ class DisconnectMonitor:
                     self._has_noted = trio.Event()
                     await self._has_noted.wait()
                 self._noted, self._noted_before = set(), self._noted
-                await trio.sleep(self._delay)
+                await trio.sleep(self._limits.watch_delay)
+                started = 0
                 while self._noted_before:
                     self._noted_before.pop().start(nursery)
+                    started += 1
+                    if not started % MAX_TOLD_AT_ONCE:
+                        await trio.lowlevel.checkpoint()
 
 
 @attrs.define(eq=False)
@@ -73,7 +91,9 @@ class DisconnectListener:
     _visitor: Stream
     _requests: RequestReader
     connection: ConnectionScope
-    _read_size: int
+    _limits: ServerLimits
+    #: To be entered by whoever serves an exchange that may take long and does not wait in here.
+    holding_request: HoldingRequest
     _task: tuple[trio.CancelScope, trio.Event] | None = attrs.field(default=None, init=False)
 
     async def __aenter__(self) -> DisconnectListener:
@@ -108,19 +128,25 @@ class DisconnectListener:
 
     async def _run(self, scope: trio.CancelScope, done: trio.Event) -> None:
         try:
-            with scope:
+            with scope, self.holding_request():
                 await self.wait_visitor()
         finally:
             done.set()
 
     async def wait_visitor(self) -> None:
-        """Return when the visitor sends more or ends its direction; when it aborts, cancel the connection."""
-        try:
-            data = await self._visitor.receive_some(self._read_size)
-        except STREAM_LOST:
-            self.connection.cancel(CancelReason.VISITOR_GONE)
-            return
-        if data:
+        """Return when the visitor ends its direction; when it aborts, cancel the connection."""
+        if not self._requests.trailing_data:
+            try:
+                data = await self._visitor.receive_some(self._limits.watch_read_size)
+            except STREAM_LOST:
+                self.connection.cancel(CancelReason.VISITOR_GONE)
+                return
+            if not data:
+                if self._visitor.is_fully_closed():
+                    self.connection.cancel(CancelReason.VISITOR_GONE)
+                return
             self._requests.receive_data(data)
-        elif self._visitor.is_fully_closed():
-            self.connection.cancel(CancelReason.VISITOR_GONE)
+        # Of an abort no event tells while there is something to receive.
+        while not self._visitor.is_abandoned():  # noqa: ASYNC110
+            await trio.sleep(self._limits.abort_interval)
+        self.connection.cancel(CancelReason.VISITOR_GONE)

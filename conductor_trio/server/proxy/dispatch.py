@@ -27,6 +27,7 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.pages.documents import OPTIONS_ANSWER, preflight_answer, status_page
 from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.answering import Answerer
+from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.exchange.exchange import Exchange, Outcome
@@ -46,6 +47,7 @@ class SessionView:
     trailing_data: bytes
     route: Route
     principal: Principal
+    address: str  #: the visitor's
 
 
 Served = Outcome | Tunnel | SessionView
@@ -90,6 +92,16 @@ class Dispatcher:
                     ruling = otherwise
             return await self._answer(ruling, request, route, is_complete=is_complete, https=https)
 
+    @property
+    def user(self) -> str | None:
+        """Whose session the request goes to that is under way; None for none, or where that is not known yet."""
+        return None if self._exchange is None else self._exchange.user
+
+    @property
+    def held_size(self) -> int:
+        """About how many bytes are in memory of the request that is under way."""
+        return 0 if self._exchange is None else self._exchange.held_size
+
     def _find_route(self, request: RequestHead) -> Route | None:
         return self._context.proxy.routes.find(request.authority.host) if request.authority else None
 
@@ -109,6 +121,7 @@ class Dispatcher:
     ) -> Served:
         """Answer a request in the application's place, or show a page of the server's own."""
         context, answerer = self._context, self._answerer
+        await self._charge_answer(ruling, request, route)
         match ruling:
             case Respond(reason=reason, failed_token=failed_token):
                 if failed_token and route is not None:
@@ -131,9 +144,24 @@ class Dispatcher:
             case SubmitToken():
                 return await self._log_in(request, route, https=https)
             case SessionSocket(principal=principal):
-                rest = context.requests.trailing_data
-                return SessionView(request=request, trailing_data=rest, route=route, principal=principal)
+                address = context.peer.visitor_address(request)
+                if not context.proxy.own_pages.has_room(route, address):
+                    return await answerer.answer(Refusal.TOO_MANY_PAGES, request, is_complete=is_complete)
+                rest = context.requests.take_trailing_data()
+                return SessionView(
+                    request=request, trailing_data=rest, route=route, principal=principal, address=address
+                )
         assert_never(ruling)
+
+    async def _charge_answer(self, ruling: Respond | OwnPage, request: RequestHead, route: Route | None) -> None:
+        """Charge what is answered here to whom it is for, and wait while they are over their share."""
+        context, ledger = self._context, self._context.proxy.ledger
+        account = ledger.visitor(context.peer.visitor_address(request))
+        if route is not None and isinstance(ruling, SessionPage | SessionSocket):  # for one who was let in
+            runtime = context.proxy.runtimes.get(route.id)
+            account = ledger.user(route.user) if runtime is None else runtime.account
+        context.payer.account = account
+        await account.wait_turn()
 
     async def _log_in(self, request: RequestHead, route: Route, *, https: bool) -> Outcome:
         context = self._context
@@ -150,14 +178,15 @@ class Dispatcher:
         size = len(self._context.requests.trailing_data) + request.size
         if not request.body.is_empty:
             # It stays with the visitor, and so nothing is read that would tell of an abort.
-            return await parked.wait(route.id, size)
+            return await parked.wait(route, size)
         async with self.listener:
-            return await parked.wait(route.id, size)
+            return await parked.wait(route, size)
 
     async def _forward(
         self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool
     ) -> Outcome | Tunnel:
         context = self._context
+        context.payer.account = runtime.account
         runtime.heads.remember_request(request)
         pump = RequestPump(context, runtime, request, is_complete)
         exchange = self._exchange = Exchange(context, runtime, request, self.listener, admitted.principal, pump)
@@ -167,6 +196,8 @@ class Dispatcher:
             if exchange.is_harmless:
                 await self._wait_for_loss(runtime, admitted.principal)
             self._exchange = None
+            if exchange.is_finishing:
+                return await self._answerer.answer_last(Refusal.SESSION_CUT, request)
             reason = self._note_failure(error, runtime, request)
             return await self._answerer.answer(reason, request, is_complete=pump.is_complete)
         except RequestAborted as error:
@@ -191,6 +222,10 @@ class Dispatcher:
             self._context.report_failure(runtime.route_id, f"Answered {error.status}: {error}", request)
         runtime.failing_since = since = runtime.failing_since or time.time()
         return UpstreamFailed(status=error.status, fault=error.fault, what=str(error), since=since)
+
+    def finish(self, reason: CancelReason) -> bool:
+        """The session is over: whether what is under way for it may go on for a while."""
+        return self._exchange is not None and self._exchange.finish(reason)
 
     def take_interrupted(self) -> RequestHead | None:
         """Return the request whose session has just ended under it, if it is to be dispatched once more."""

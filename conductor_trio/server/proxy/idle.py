@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import trio
 
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.places import Place
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 
 
@@ -41,6 +44,20 @@ class IdleReaper:
 
     def _hurry(self, connection: ConnectionScope) -> None:
         connection.set_deadline(trio.current_time() + self._limits.drain_idle_timeout, CancelReason.DRAINED)
+
+    def greediest(self) -> Place | None:
+        """Return the place with the most connections of those that have an idle one."""
+        places = (connection.place for connection in self._idle)
+        return max((place for place in places if place is not None), key=lambda place: place.count, default=None)
+
+    def give_way(self, place: Place, count: int) -> int:
+        """Close that many idle connections of a place, the longest idle first, and return how many there were."""
+        found = itertools.islice((connection for connection in self._idle if connection.place is place), count)
+        leaving = list(found)
+        for connection in leaving:
+            del self._idle[connection]
+            connection.cancel(CancelReason.GAVE_WAY)
+        return len(leaving)
 
     async def run(self) -> None:
         """Cancel what has been idle too long, for ever."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import attrs
@@ -9,6 +10,7 @@ import trio
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
+from conductor_trio.server.routing.routes import Route
 
 
 @attrs.define(eq=False)
@@ -29,6 +31,7 @@ class ParkedRequests:
         self._limits = limits
         self._on_parked = on_parked
         self._by_route: dict[str, _Settlement] = {}
+        self._by_user: Counter[str] = Counter()
         self._bytes = 0
         self._empty: trio.Event | None = None  # somebody waits for it
         self.total = 0
@@ -44,21 +47,24 @@ class ParkedRequests:
                 if (settlement := self._by_route.pop(route.id, None)) is not None:
                     settlement.settled.set()
 
-    async def wait(self, route_id: str, size: int) -> bool:
+    async def wait(self, route: Route, size: int) -> bool:
         """Wait until a detached route is settled; False where that takes too long, or there is no room to wait.
 
         `size` is in bytes.
         """
         limits = self._limits
+        route_id, user = route.id, route.user or route.id
         settlement = self._by_route.setdefault(route_id, _Settlement())
         if (
             settlement.parked >= limits.max_route_parked
+            or self._by_user[user] >= limits.max_user_parked
             or self.total >= limits.max_parked
             or self._bytes + size > limits.max_parked_bytes
         ):
             self._forget_unused(route_id)
             return False
         settlement.parked += 1
+        self._by_user[user] += 1
         self.total += 1
         self._bytes += size
         try:
@@ -68,6 +74,9 @@ class ParkedRequests:
             return settlement.settled.is_set()
         finally:
             settlement.parked -= 1
+            self._by_user[user] -= 1
+            if not self._by_user[user]:
+                del self._by_user[user]
             self.total -= 1
             self._bytes -= size
             self._forget_unused(route_id)

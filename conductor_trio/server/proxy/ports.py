@@ -39,7 +39,19 @@ class OwnPages(Protocol):
     def show_session(self, route: Route, *, may_command: bool) -> Document:
         """Return the session's page, which may do what its owner wants, or only shows what is so."""
 
+    def has_room(self, route: Route, address: str) -> bool:
+        """Whether one more may look at a session's page from there."""
+
     async def serve_session_socket(
-        self, visitor: Stream, request: RequestHead, trailing_data: bytes, route: Route, principal: Principal
+        self,
+        visitor: Stream,
+        request: RequestHead,
+        trailing_data: bytes,
+        route: Route,
+        principal: Principal,
+        address: str,
     ) -> None:
         """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""
+
+    async def run(self) -> None:
+        """Look for what is to be told to those who look at pages, for ever."""

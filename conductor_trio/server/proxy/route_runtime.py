@@ -14,8 +14,8 @@ from conductor_trio.access.tokens import TokenHash
 from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
-from conductor_trio.server.accounts.fairness import Usage
-from conductor_trio.server.accounts.ledger import Account, Ledger
+from conductor_trio.server.accounts.holdings import Holdings
+from conductor_trio.server.accounts.ledger import Ledger, SessionAccount
 from conductor_trio.server.accounts.traffic import Traffic
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
@@ -26,6 +26,21 @@ from conductor_trio.server.routing.states import Cause
 from conductor_trio.server.routing.table import RouteTable
 
 
+def _user_of(route: Route) -> str:
+    """Return whose session it is, as far as that is known."""
+    return route.user or route.id
+
+
+@attrs.define(eq=False)
+class OwnerRuntime:
+    """What the sessions of one user share."""
+
+    user: str
+    max_connections: int
+    sessions: int = 0
+    connections: int = 0  #: exchanges and tunnels
+
+
 @attrs.define(eq=False)
 class RouteRuntime:
     """The way to one session's application, and the exchanges and tunnels that run for it.
@@ -34,55 +49,63 @@ class RouteRuntime:
     """
 
     route_id: str
+    owner: OwnerRuntime
     pool: UpstreamPool
-    account: Account
+    account: SessionAccount
     heads: RouteMemory
     max_connections: int
     failing_since: float | None = None  #: Unix time, while the application does not answer
-    is_open: bool = True
+    ended_as: CancelReason | None = None  #: how its session ended, once that has
+    #: The route of a predecessor's session, whose client has another one here by now; its connections go on.
+    lent_as: Route | None = None
     traffic: Traffic = attrs.field(init=False)  #: the account's
-    usage: Usage = attrs.field(init=False)  #: the account's
     _connections: dict[ConnectionScope, str] = attrs.field(init=False)  # the account's
     _unused: trio.Event | None = attrs.field(default=None, init=False)  # somebody waits for it
 
     def __attrs_post_init__(self) -> None:
         self.traffic = self.account.traffic
-        self.usage = self.account.usage
         self._connections = self.account.connections
 
     @property
     def load(self) -> Load:
         """How much of what the application may have at once it has."""
-        return Load.NORMAL if len(self._connections) < self.max_connections else Load.FULL
+        if len(self._connections) >= self.max_connections or self.owner.connections >= self.owner.max_connections:
+            return Load.FULL
+        return Load.NORMAL
 
     def enter(self, connection: ConnectionScope, principal: Principal) -> None:
         """Have a connection cancelled when the session ends, at once where it has, or the principal's access."""
         self._connections[connection] = principal
-        if not self.is_open:
-            connection.cancel(CancelReason.SESSION_ENDED)
+        self.owner.connections += 1
+        if self.ended_as is not None:
+            connection.cancel(self.ended_as)
 
     def leave(self, connection: ConnectionScope) -> None:
         """Leave a connection alone from now on."""
-        self._connections.pop(connection, None)
+        if self._connections.pop(connection, None) is not None:
+            self.owner.connections -= 1
         if self._unused is not None and not self._connections:
             self._unused.set()
             self._unused = None
 
-    def close(self) -> None:
-        """Cancel every exchange and tunnel, close the kept connections, forget heads: the session is over.
+    def close(self, reason: CancelReason) -> None:
+        """End every exchange and tunnel, close the kept connections, forget heads: the session is over.
 
         Whatever else is remembered for this route, and may not outlive it, goes here.
         """
-        self.is_open = False
-        for connection in self._connections:
-            connection.cancel(CancelReason.SESSION_ENDED)
+        self.ended_as = reason
+        for connection in list(self._connections):
+            connection.cancel(reason)
         self.pool.close()
         self.heads.close()
 
     def end_access(self, access: Access, owner_hash: TokenHash) -> None:
         """Cancel every exchange and tunnel of those whom `access` does not let in any more."""
+        admitted: dict[str, bool] = {}  # of thousands of connections most have one and the same
         for connection, principal in self._connections.items():
-            if not access.admits(Principal(principal), owner_hash):
+            if principal not in admitted:
+                admitted[principal] = access.admits(Principal(principal), owner_hash)
+            if not admitted[principal]:
                 connection.cancel(CancelReason.ACCESS_ENDED)
 
     async def wait_unused(self) -> None:
@@ -130,11 +153,21 @@ class Onlookers:
 class RouteRuntimes:
     """The runtimes of all sessions that are here, by the route's id; kept so by what the route table publishes."""
 
-    def __init__(self, routes: RouteTable, ledger: Ledger, limits: ServerLimits, poller: EdgePoller) -> None:
+    def __init__(
+        self,
+        routes: RouteTable,
+        ledger: Ledger,
+        holdings: Holdings,
+        limits: ServerLimits,
+        poller: EdgePoller,
+    ) -> None:
         self._ledger = ledger
+        self._holdings = holdings
         self._limits = limits
         self._poller = poller
         self._by_id: dict[str, RouteRuntime] = {}
+        self._owners: dict[str, OwnerRuntime] = {}
+        self._lent: dict[str, RouteRuntime] = {}  # by host name; see `RouteRuntime.lent_as`
         self.pool_expiry = PoolExpiry(limits)
         self.onlookers = Onlookers()
         self.heads = HeadMemory(secrets.token_bytes(32), limits)
@@ -158,35 +191,74 @@ class RouteRuntimes:
             case RouteUp(route=route):
                 if route.is_attached:
                     self._open(route)
+                self._end_lent_access(route)
                 self.onlookers.end_access(route)
             case RouteChanged(route=route, before=before):
                 if not route.is_attached:
-                    self.end(route.id)
+                    # That of a client which cannot come back, and so not leave, may as well be lost.
+                    has_left = route.has_ended and route.is_resumable
+                    self._end_all(route, CancelReason.SESSION_ENDED if has_left else CancelReason.LINK_LOST)
                 elif route.access != before.access and (runtime := self._by_id.get(route.id)) is not None:
                     runtime.end_access(route.access, before.access.owner_hash)
+                self._end_lent_access(route)
                 self.onlookers.end_access(route)
             case RouteDown(route=route, cause=cause):
                 # What runs over a relay socket that a predecessor lends may go on until that one has ended.
-                if not (route.is_borrowed and cause is Cause.REPLACED):
-                    self.end(route.id)
+                if route.is_borrowed and cause is Cause.REPLACED:
+                    self._keep_lent(route)
+                else:
+                    self._end_all(route, CancelReason.LINK_LOST)
             case _:
                 assert_never(change)
 
     def _open(self, route: Route) -> None:
         assert route.relay_path is not None, "a session that is here leads somewhere"
+        user = _user_of(route)
         self._by_id[route.id] = RouteRuntime(
             route_id=route.id,
-            pool=UpstreamPool(route.relay_path, self._limits, self.pool_expiry, self._poller),
-            account=self._ledger.account(route.id),
-            heads=self.heads.open_route(),
+            owner=self._open_owner(user),
+            pool=UpstreamPool(
+                route.relay_path, self._limits, self.pool_expiry, self._poller, self._holdings, ("user", user)
+            ),
+            account=self._ledger.session(route.id, route.user),
+            heads=self.heads.open_route(user),
             max_connections=self._limits.max_route_connections,
         )
 
-    def end(self, route_id: str) -> None:
-        """Cancel what runs for a route and forget it, if there is anything."""
+    def _open_owner(self, user: str) -> OwnerRuntime:
+        owner = self._owners.get(user)
+        if owner is None:
+            owner = self._owners[user] = OwnerRuntime(user, self._limits.max_user_connections)
+        owner.sessions += 1
+        return owner
+
+    def _keep_lent(self, route: Route) -> None:
+        if (runtime := self._by_id.get(route.id)) is not None:
+            runtime.lent_as = route
+            self._lent |= dict.fromkeys(route.hosts, runtime)
+
+    def _end_lent_access(self, route: Route) -> None:
+        for host in route.hosts:
+            if (runtime := self._lent.get(host)) is not None and runtime.lent_as is not None:
+                runtime.end_access(route.access, runtime.lent_as.access.owner_hash)
+
+    def _end_all(self, route: Route, reason: CancelReason) -> None:
+        """End what runs for a route, over a predecessor's relay socket as well."""
+        self.end(route.id, reason)
+        for host in route.hosts:
+            if (runtime := self._lent.get(host)) is not None:
+                self.end(runtime.route_id, reason)
+
+    def end(self, route_id: str, reason: CancelReason) -> None:
+        """End what runs for a route and forget it, if there is anything."""
         if (runtime := self._by_id.pop(route_id, None)) is not None:
-            runtime.close()
-            self._ledger.close(route_id)
+            for host in runtime.lent_as.hosts if runtime.lent_as is not None else ():
+                self._lent.pop(host, None)
+            runtime.close(reason)
+            runtime.owner.sessions -= 1
+            if not runtime.owner.sessions:
+                del self._owners[runtime.owner.user]
+            self._ledger.close_session(route_id)
 
     async def wait_unused(self, route_id: str) -> None:
         """Return once no exchange or tunnel runs for a route."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
+from collections.abc import Hashable
 
 import trio
 
@@ -13,6 +14,7 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller, PolledStream
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix_socket
+from conductor_trio.server.accounts.holdings import Holdings
 
 
 class UpstreamPool:
@@ -22,11 +24,21 @@ class UpstreamPool:
     takes one owns it until it is given back or closed. `expiry` closes those that were kept too long.
     """
 
-    def __init__(self, path: str, limits: ServerLimits, expiry: PoolExpiry, poller: EdgePoller) -> None:
+    def __init__(
+        self,
+        path: str,
+        limits: ServerLimits,
+        expiry: PoolExpiry,
+        poller: EdgePoller,
+        holdings: Holdings,
+        account: Hashable,
+    ) -> None:
         self.path = path
         self._poller = poller
         self._limits = limits
         self._expiry = expiry
+        self._holdings = holdings
+        self._account = account  # of what an application does not take
         self._idle: deque[tuple[float, SocketStream]] = deque()
         self._is_scheduled = False  # for a look by `expiry`
         self._is_open = True
@@ -45,11 +57,19 @@ class UpstreamPool:
         if not self._is_open:
             raise UpstreamUnavailable("the session ended", fault=UpstreamFault.SESSION_ENDED)
         sock = await connect_unix_socket(self.path, connect_timeout=self._limits.connect_timeout)
-        return PolledStream(sock, self._poller, send_timeout=self._limits.send_stall_timeout)
+        if sock.fileno() >= self._limits.max_upstream_descriptor:
+            sock.close()
+            raise UpstreamUnavailable("no descriptor is left for it", status=503)
+        stream = PolledStream(sock, self._poller, send_timeout=self._limits.send_stall_timeout)
+        stream.on_held = self._holdings.open(self._name_account, stream.close).change
+        return stream
+
+    def _name_account(self) -> Hashable:
+        return self._account
 
     def give_back(self, stream: SocketStream) -> None:
         """Keep a connection on which both messages ended cleanly."""
-        if not self._is_open:
+        if not self._is_open or stream.fileno() >= self._limits.max_kept_descriptor:
             stream.close()
             return
         self._idle.append((trio.current_time(), stream))

@@ -7,16 +7,22 @@ import ssl
 
 import trio
 
+from conductor_trio.access.reasons import Refusal
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.limits.linger import BRIEF_LINGER, LingerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
+from conductor_trio.server.accounts.account import Account
+from conductor_trio.server.accounts.fairness import open_payer
+from conductor_trio.server.accounts.places import NoPlace, Place
 from conductor_trio.server.proxy.answering import turn_away
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
+
+_REFUSALS = {NoPlace.FULL: Refusal.TOO_MANY_VISITORS, NoPlace.ADDRESS_FULL: Refusal.TOO_MANY_FROM_ADDRESS}
 
 
 async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSLContext | None) -> None:
@@ -27,24 +33,31 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
     raw = PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout, is_fresh=True)
     stream: Stream = raw
     connection: VisitorConnection | None = None
+    account = context.ledger.proxies
     limits: LingerLimits = context.limits
-    # Those who are turned away take no place, or one who reads that slowly would have the next turned away.
-    is_admitted = context.activity.visitors < context.limits.max_visitors
-    context.activity.visitors += is_admitted
+    place: Place | NoPlace | None = None
     try:
         try:
             peer = _peer_of(sock, context, is_https=tls is not None)
-            if not is_admitted:
-                limits = BRIEF_LINGER  # there may be any number of them
-                if tls is None:
-                    await turn_away(raw, context)
-                outcome = Outcome.CLOSE
+            if not peer.is_trusted:
+                account = context.ledger.visitor(peer.address or "")
+            payer = open_payer(account)
+            place = context.places.take(None if peer.is_trusted else peer.address, sock.fileno())
+            if isinstance(place, NoPlace):
+                limits = BRIEF_LINGER
+                is_silent = tls is not None or account.is_over()
+                outcome = await _turn_away(raw, place, context, is_silent=is_silent)
             else:
+                if not peer.is_trusted and not await _wait_turn(raw, account):
+                    return
                 if tls is not None:
                     stream = TlsStream(raw, tls)
-                    await _shake_hands(stream, context)
-                connection = VisitorConnection(stream, peer, context)
+                    await _shake_hands(stream, context, account)
+                connection = VisitorConnection(stream, peer, context, payer, place)
+                raw.on_held = connection.hold
                 outcome = await connection.run()
+                if connection.gave_way:
+                    limits = BRIEF_LINGER  # somebody has its place already
         except STREAM_LOST as error:
             context.log.debug("visitor_lost", error=type(error).__name__)
             outcome = Outcome.ABORT if isinstance(error, trio.TooSlowError) else Outcome.CLOSE
@@ -58,8 +71,45 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
             await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
         raise
     finally:
-        context.activity.visitors -= is_admitted
+        if connection is None or not connection.has_asked:
+            account.note_wish()
         raw.close()
+        _leave(place, context, gave_way=connection is not None and connection.gave_way)
+
+
+def _leave(place: Place | NoPlace | None, context: ProxyContext, *, gave_way: bool) -> None:
+    match place:
+        case Place():
+            context.places.leave(place, gave_way=gave_way)
+        case NoPlace():
+            context.activity.turned_away -= 1
+
+
+async def _wait_turn(raw: SocketStream, account: Account) -> bool:
+    """Wait while a stranger is over the share of their account; False where they have gone without a word."""
+    if not account.is_over():
+        return True
+    if raw.has_peer_ended() and not raw.has_unread():
+        return False
+    await account.queue_up()
+    return True
+
+
+async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, *, is_silent: bool) -> Outcome:
+    """Tell a visitor that there is no place, unless that costs too much, as with a handshake of TLS.
+
+    Those who are told take no place, or one who reads that slowly would have the next turned away. Of those who
+    are many at once, most are told nothing.
+    """
+    activity = context.activity
+    activity.turned_away += 1
+    context.note_turned_away(reason)
+    if activity.turned_away > context.limits.max_turned_away:
+        context.counters.limited += 1
+        return Outcome.ABORT
+    if not is_silent:
+        await turn_away(raw, _REFUSALS[reason], context)
+    return Outcome.CLOSE
 
 
 def _cut_outcome(connection: VisitorConnection | None) -> Outcome:
@@ -81,9 +131,13 @@ async def _end(
         await end_gently(raw, limits, send_eof_nowait=send_eof_nowait, peer_waits=peer_waits)
 
 
-async def _shake_hands(stream: TlsStream, context: ProxyContext) -> None:
+async def _shake_hands(stream: TlsStream, context: ProxyContext, account: Account) -> None:
+    async def pace() -> None:
+        if account.is_over():
+            await account.queue_up()
+
     with trio.fail_after(context.limits.tls_handshake_timeout):
-        await stream.handshake()
+        await stream.handshake(pace)
 
 
 def _peer_of(sock: socket.socket, context: ProxyContext, *, is_https: bool) -> Peer:

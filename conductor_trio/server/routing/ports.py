@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from conductor_trio.access.grants import Share
@@ -25,6 +26,9 @@ class SessionService(SessionReports, Protocol):
 
     def describe(self, route: Route) -> dict[str, object]:
         """Return what the owner and those who were let in are told of a session, for JSON; times in Unix time."""
+
+    def version(self, route: Route) -> Hashable:
+        """Return what is another value whenever something else is told of a session, who gets in apart."""
 
     def describe_events(self, route_id: str, *, for_owner: bool = True) -> list[dict[str, object]]:
         """Return a session's last events for JSON, the latest last: all of them, or those that others may see."""

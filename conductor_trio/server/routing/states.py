@@ -4,7 +4,7 @@
 
     Starting ──ready──▶ Live          Starting, Live ──link lost──▶ Detached ──expired──▶ Ended ──expired──▶ Gone
                                       Starting, Live ──left──▶ Ended
-                                      any of them    ──replaced──▶ Gone
+                                      any of them    ──replaced, taken over──▶ Gone
 
 A session is *detached* while its link is lost and its client is expected back, and *ended* for as long as visitors
 are told so (a tombstone). `Gone` is what the table knows nothing of any more. A client that comes back is another
@@ -68,15 +68,18 @@ class Cause(enum.Enum):
     READY = "ready"  #: its application accepts connections
     LINK_LOST = "link lost"  #: its control channel broke, and its client is expected back
     LEFT = "left"  #: its client ended on purpose, or cannot come back
-    REPLACED = "replaced"  #: another session has taken one of its names
+    REPLACED = "replaced"  #: its owner's next session has one of its names: most often its client has come anew
+    TAKEN_OVER = "taken over"  #: another client has asked for one of its names
     EXPIRED = "expired"  #: its time in this state is over
 
 
+_NAME_GOES: Mapping[Cause, StateType] = {Cause.REPLACED: Gone, Cause.TAKEN_OVER: Gone}
+
 TRANSITIONS: Mapping[StateType, Mapping[Cause, StateType]] = {
-    Starting: {Cause.READY: Live, Cause.LINK_LOST: Detached, Cause.LEFT: Ended, Cause.REPLACED: Gone},
-    Live: {Cause.READY: Live, Cause.LINK_LOST: Detached, Cause.LEFT: Ended, Cause.REPLACED: Gone},
-    Detached: {Cause.EXPIRED: Ended, Cause.REPLACED: Gone},
-    Ended: {Cause.EXPIRED: Gone, Cause.REPLACED: Gone},
+    Starting: {Cause.READY: Live, Cause.LINK_LOST: Detached, Cause.LEFT: Ended, **_NAME_GOES},
+    Live: {Cause.READY: Live, Cause.LINK_LOST: Detached, Cause.LEFT: Ended, **_NAME_GOES},
+    Detached: {Cause.EXPIRED: Ended, **_NAME_GOES},
+    Ended: {Cause.EXPIRED: Gone, **_NAME_GOES},
     Gone: {},
 }
 

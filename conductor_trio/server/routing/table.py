@@ -7,7 +7,7 @@ those who subscribed, in the order of the changes, before the call that made it 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -89,8 +89,9 @@ class RouteTable:
         former = self.former_self(route)
         if former is not None:
             route = attrs.evolve(route, access=former.access)
+        cause = Cause.TAKEN_OVER if takeover is Takeover.ANY else Cause.REPLACED
         for holder in holders:
-            self.change(holder.id, Cause.REPLACED)
+            self.change(holder.id, cause)
         self._put(route)
         self._publish(RouteUp(route=route))
         return route
@@ -165,14 +166,22 @@ class RouteTable:
 
     def expire(self) -> None:
         """End what was detached for too long, forget what ended long ago, and end shares whose time has come."""
+        for _ in self.expire_in_steps():
+            pass
+
+    def expire_in_steps(self) -> Iterator[None]:
+        """Do the same, and yield after each step: all that there is takes too long for one."""
         monotonic = self._clock.monotonic()
         for by_time in (self._detached, self._ended):
             while by_time and _expires(self._by_id[next(iter(by_time))]) <= monotonic:
                 self.change(next(iter(by_time)), Cause.EXPIRED)
+                yield
         now = self._clock.wall()
-        for route in list(self._by_id.values()):
-            if over := [share.id for share in route.access.shares if share.is_over(now)]:
+        for route_id in [route.id for route in self._by_id.values() if route.access.shares]:
+            route = self._by_id.get(route_id)
+            if route and (over := [share.id for share in route.access.shares if share.is_over(now)]):
                 self.set_access(route.id, route.access.without(over))
+            yield
 
     def restore(self, snapshot: Snapshot) -> None:
         """Expect the sessions of an earlier server back, whose links were lost when it left the snapshot.
@@ -209,11 +218,17 @@ class RouteTable:
                 del self._ended_of_user[route.user]
 
     def _bound_tombstones(self, user: str | None) -> None:
-        """Forget the oldest tombstone where there are too many; one user's do not push out those of others."""
-        own = self._ended_of_user[user]
-        if len(own) > self._limits.max_user_tombstones:
-            self.change(next(iter(own)), Cause.EXPIRED)
-        elif len(self._ended) > self._limits.max_tombstones:
+        """Forget the oldest tombstones where there are too many; one user's do not push out those of others.
+
+        The shares that they have are bounded with them: each is as large as a few tombstones.
+        """
+        limits, own = self._limits, self._ended_of_user[user]
+        shares = sum(len(self._by_id[route_id].access.shares) for route_id in own)
+        while len(own) > limits.max_user_tombstones or (shares > limits.max_user_shares and len(own) > 1):
+            oldest = self._by_id[next(iter(own))]
+            shares -= len(oldest.access.shares)
+            self.change(oldest.id, Cause.EXPIRED)
+        if len(self._ended) > limits.max_tombstones:
             self.change(next(iter(self._ended)), Cause.EXPIRED)
 
     def _publish(self, change: RouteChange) -> None:

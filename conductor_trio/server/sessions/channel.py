@@ -6,7 +6,9 @@ what becomes of a client that does not read.
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import attrs
 import trio
@@ -18,9 +20,12 @@ from conductor_trio.control.owner_commands import Answer, Command
 from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 from conductor_trio.control.states import ChannelClosed, LastSurplusLine, ServerState, SurplusLine
 from conductor_trio.errors import RegistrationRefused
+from conductor_trio.limits.constants import CONTROL_READ_SIZE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
+from conductor_trio.server.accounts.fairness import take_turn, wait_turn
+from conductor_trio.server.accounts.holdings import Holding
 
 
 class ChannelEnded(Exception):
@@ -38,7 +43,13 @@ class ControlChannel:
         self._limits = limits
         self._protocol = ServerProtocol(max_surplus=limits.max_control_lines)
         self._is_sending = False
+        self._holding: Holding | None = None
         self.opened = self.last_heard = trio.current_time()
+
+    def charge(self, holding: Holding) -> None:
+        """Have it known from now on what this channel has us keep in memory: half a line, answers not read."""
+        self._holding = holding
+        self._stream.on_held = holding.change
 
     async def send(self, message: Banner | RelayInspected | Accepted | Refused | Answer) -> None:
         """Send the greeting, a reply or an answer; a client that does not read ends the channel: `STREAM_LOST`."""
@@ -107,13 +118,30 @@ class ControlChannel:
         await end_gently(self._stream, limits)
 
     async def _receive(self) -> FromClient:
+        if (event := self._protocol.next_event()) is not None:
+            await take_turn()  # it came together with the one before: a read can bring hundreds
+            return event
         with trio.CancelScope() as scope:
             while (event := self._protocol.next_event()) is None:
-                if self._protocol.has_partial_line and scope.deadline == math.inf:
+                partial = self._protocol.partial_size
+                if partial and scope.deadline == math.inf:
                     scope.deadline = trio.current_time() + self._limits.control_line_timeout
-                data = await self._stream.receive_some(self._limits.read_size)
+                await wait_turn()
+                with self._holding_line(partial):
+                    data = await self._stream.receive_some(CONTROL_READ_SIZE)
                 if data:
                     self.last_heard = trio.current_time()
                 self._protocol.receive_data(data)
             return event
         raise self._protocol.refuse_partial_line()
+
+    @contextlib.contextmanager
+    def _holding_line(self, size: int) -> Iterator[None]:
+        if self._holding is None or not size:
+            yield
+            return
+        self._holding.change(size)
+        try:
+            yield
+        finally:
+            self._holding.change(-size)

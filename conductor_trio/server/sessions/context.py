@@ -5,9 +5,11 @@ from __future__ import annotations
 import attrs
 import trio
 
+from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.routing.hostnaming import HostNaming
 from conductor_trio.server.routing.table import RouteTable
@@ -28,6 +30,7 @@ class SessionContext:
     counters: Counters
     records: SessionRecords
     links: LinkMonitor
+    holdings: Holdings  #: the data plane's, too
 
     @classmethod
     def make(
@@ -49,6 +52,7 @@ class SessionContext:
             counters=counters,
             records=SessionRecords(routes),
             links=LinkMonitor(settings.limits),
+            holdings=Holdings(settings.limits),
         )
 
     def begin_drain(self) -> None:
@@ -64,4 +68,6 @@ class SessionContext:
     async def _run_expiry(self) -> None:
         while True:
             await trio.sleep(self.limits.expiry_interval)
-            self.routes.expire()
+            for number, _ in enumerate(self.routes.expire_in_steps(), start=1):
+                if not number % MAX_TOLD_AT_ONCE:
+                    await trio.lowlevel.checkpoint()

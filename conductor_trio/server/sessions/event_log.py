@@ -24,10 +24,12 @@ class EventLog:
     """Goes with a session from link to link."""
 
     def __init__(self) -> None:
+        self.changes = 0  #: how often something was remembered
         self._entries: deque[Entry] = deque(maxlen=MAX_SESSION_EVENTS)
 
     def note(self, text: str) -> None:
         """Remember an event, as a sentence without its full stop."""
+        self.changes += 1
         if self._entries and self._entries[-1].text == text:
             self._entries[-1].count += 1
             self._entries[-1].at = time.time()
@@ -39,6 +41,7 @@ class EventLog:
 
         Each has one entry, and there are so many at most: one that always fails pushes nothing else out.
         """
+        self.changes += 1
         failures = [entry for entry in self._entries if entry.failure is not None]
         entry = next((entry for entry in failures if entry.failure == failure), None)
         count = 1 if entry is None else entry.count + 1

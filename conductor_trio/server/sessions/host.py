@@ -11,6 +11,7 @@ import trio
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
+from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.accounts.quotas import SessionQuotas
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
 from conductor_trio.server.sessions.context import SessionContext
@@ -57,10 +58,16 @@ class SessionHost:
         try:
             log = context.log.bind(session=secrets.token_hex(4))
             uid = peer_credentials(sock).uid
+            open_payer(context.ledger.channel(uid))
+            await context.ledger.user(uid).wait_turn()
             channel = ControlChannel(stream, limits)
             try:
-                with self._quotas.admitted(uid):
+                if sock.fileno() >= limits.max_client_descriptor:
+                    raise RegistrationRefused("the gateway has no descriptor left", advice="try again later")
+                with self._quotas.admitted(uid) as admission:
                     owner = Owner(uid=uid, user=await self._look_up(uid))
+                    channel.charge(context.holdings.open(lambda: ("user", owner.user), stream.close))
+                    context.ledger.identify(uid, owner.user)
                     session = Session(
                         context=context,
                         service=self._service,
@@ -68,13 +75,16 @@ class SessionHost:
                         leftovers=self.leftovers,
                         channel=channel,
                         owner=owner,
+                        admission=admission,
                         log=log.bind(user=owner.user),
                     )
                     await session.run(self._sockets)
             except RegistrationRefused as error:
                 context.counters.refused += 1
                 log.info("refused", uid=uid, reason=str(error))
-                await channel.refuse(error)
+                with self._quotas.refusing(uid) as has_time:
+                    if has_time:
+                        await channel.refuse(error)
         except STREAM_LOST:
             context.log.debug("control_channel_lost")
         except ChannelEnded:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import trio
 from inotify_simple import INotify, flags
 
+from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 
 _CHANGES = (
@@ -98,9 +99,11 @@ class DirectoryMonitor:
             self._inotify = _open_inotify()
         while True:
             await trio.lowlevel.wait_readable(self._inotify.fileno())
-            for event in self._inotify.read(timeout=0):
+            for number, event in enumerate(self._inotify.read(timeout=0), start=1):
+                if not number % MAX_TOLD_AT_ONCE:
+                    await trio.lowlevel.checkpoint()
                 if event.mask & flags.Q_OVERFLOW:  # something was lost: everybody looks
-                    for watch in self._watches.values():
+                    for watch in list(self._watches.values()):
                         watch.notify()
                 elif watch_told := self._watches.pop(event.wd, None):
                     watch_told.notify()

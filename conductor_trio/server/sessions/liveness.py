@@ -9,9 +9,10 @@ import attrs
 import trio
 
 from conductor_trio.control.events import Move, Ping, ServerEvent
+from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST
-from conductor_trio.server.accounts.ledger import Account
+from conductor_trio.server.accounts.ledger import SessionAccount
 from conductor_trio.server.sessions.channel import ControlChannel
 from conductor_trio.server.sessions.records import SessionRecord
 
@@ -21,7 +22,7 @@ class _Link:
     """A client that answers, and since when nothing has gone through its route, to a ping's interval exactly."""
 
     record: SessionRecord
-    account: Account
+    account: SessionAccount
     active_at: float
 
     def measure_idle(self, now: float) -> float:
@@ -42,7 +43,7 @@ class LinkMonitor:
         self._links: dict[ControlChannel, _Link] = {}
 
     @contextlib.contextmanager
-    def watching(self, channel: ControlChannel, record: SessionRecord, account: Account) -> Iterator[None]:
+    def watching(self, channel: ControlChannel, record: SessionRecord, account: SessionAccount) -> Iterator[None]:
         """Within, the session ends when the client has not been heard for `ping_timeout`."""
         self._links[channel] = _Link(record, account, trio.current_time())
         record.scope.deadline = channel.last_heard + self._limits.ping_timeout
@@ -64,7 +65,11 @@ class LinkMonitor:
         while True:
             await trio.sleep(self._limits.ping_interval)
             now = trio.current_time()
-            for channel, link in list(self._links.items()):
+            for number, (channel, link) in enumerate(list(self._links.items()), start=1):
+                if not number % MAX_TOLD_AT_ONCE:
+                    await trio.lowlevel.checkpoint()
+                if channel not in self._links:
+                    continue  # it has ended meanwhile
                 scope = link.record.scope
                 scope.deadline = channel.last_heard + self._limits.ping_timeout
                 if scope.deadline > now:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from collections.abc import Hashable
 
 import attrs
 
@@ -19,8 +20,11 @@ from conductor_trio.control.owner_commands import (
     ShareSession,
     StopSession,
     describe_share,
+    format_session,
 )
 from conductor_trio.errors import RegistrationRefused
+from conductor_trio.limits.constants import MAX_DESCRIBED_AT_ONCE
+from conductor_trio.server.accounts.fairness import take_turn
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Detached, Ended, Live, SessionState, Starting
 from conductor_trio.server.sessions.context import SessionContext
@@ -34,14 +38,23 @@ class OwnerService:
     def __init__(self, context: SessionContext) -> None:
         self._context = context
 
-    def execute(self, command: Command, user: str) -> Answer:
+    async def execute(self, command: Command, user: str) -> Answer:
         """Execute a user's command and return the answer; raises `RegistrationRefused`."""
         match command:
             case ListSessions():
-                sessions = [self.describe(one) for one in self._context.routes.of_user(user)]
-                return Answer(fields={"sessions": sessions})
+                return Answer(fields={}, sessions=await self._list(user))
             case _:
                 return self.execute_for(self._find(command.key, user), command)
+
+    async def _list(self, user: str) -> tuple[bytes, ...]:
+        """Return what is told of a user's sessions, each as it is when its turn comes: all take a second."""
+        routes, sessions = self._context.routes, []
+        for number, one in enumerate(routes.of_user(user), start=1):
+            if (route := routes.get(one.id)) is not None and not route.has_ended:
+                sessions.append(format_session(self.describe(route)))
+            if not number % MAX_DESCRIBED_AT_ONCE:
+                await take_turn()
+        return tuple(sessions)
 
     def execute_for(self, route: Route, command: StopSession | ShareSession | RevokeShare) -> Answer:
         """Execute a command about this session and return the answer; raises `RegistrationRefused`."""
@@ -76,7 +89,7 @@ class OwnerService:
             "shares": shares,
         }
         if route.is_attached:
-            account = self._context.ledger.account(route.id)
+            account = self._context.ledger.session(route.id, route.user)
             record = self._context.records.get(route.id)
             visitors = account.visitors()
             for share in shares:
@@ -90,6 +103,17 @@ class OwnerService:
                 "bytesOut": account.traffic.to_visitors,
             }
         return told
+
+    def version(self, route: Route) -> Hashable:
+        """Return what is another value whenever something else is told of a session, who gets in apart."""
+        record = self._context.records.get(route.id)
+        known = (None, 0) if record is None else (record.idle_until, record.event_log.changes)
+        if not route.is_attached:
+            return route.state, known
+        account = self._context.ledger.session(route.id, route.user)
+        traffic = account.traffic
+        counted = traffic.requests, traffic.to_application, traffic.to_visitors, len(account.connections)
+        return route.state, known, counted
 
     def describe_events(self, route_id: str, *, for_owner: bool = True) -> list[dict[str, object]]:
         """Return a session's last events for JSON, the latest last: all of them, or those that others may see."""
@@ -125,6 +149,7 @@ class OwnerService:
                 route.id, "The owner asked to stop the application, which will be told when its link is back"
             )
             return Answer(fields={"state": "lost"})
+        record.stop_requested |= route.is_borrowed
         if record.notify_client is None:
             raise RegistrationRefused(
                 "the client of that session cannot be told to stop", advice="end it where it runs"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from conductor_trio.control.events import ServerEvent
+from conductor_trio.control.events import ServerEvent, Stop
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause
@@ -46,9 +46,22 @@ class SessionRecords:
                 pass
             case RouteDown(route=route, cause=cause):
                 record = self._records.pop(route.id)
-                if cause is Cause.REPLACED:
+                if cause in (Cause.REPLACED, Cause.TAKEN_OVER):
                     record.was_replaced = True
                     record.scope.cancel()
+
+    def end(self, route_id: str, *, was_replaced: bool) -> None:
+        """End a session that is over elsewhere: by its client, or since another has taken its name."""
+        if (record := self._records.get(route_id)) is not None:
+            record.ends_as = Cause.LEFT
+            record.was_replaced = was_replaced
+            record.scope.cancel()
+
+    def stop(self, route_id: str) -> None:
+        """Tell a session's client, if it is here and listens, that the owner wants it to stop."""
+        record = self._records.get(route_id)
+        if record is not None and record.notify_client is not None:
+            record.notify_client(Stop())
 
     def get(self, route_id: str) -> SessionRecord | None:
         """Return a route's record; None where nothing is known of it any more."""
@@ -59,5 +72,6 @@ class SessionRecords:
         record = self._records[route.id]
         if former is not None and former_record is not None:
             record.event_log = former_record.event_log
-            record.stop_requested = former.is_detached and former_record.stop_requested
+            # One that a predecessor lends us may have been asked when its client had already left that.
+            record.stop_requested = (former.is_detached or former.is_borrowed) and former_record.stop_requested
         return record

@@ -29,6 +29,7 @@ from conductor_trio.log import Logger
 from conductor_trio.net.listeners import OUT_OF_RESOURCES
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.net.unix import connect_unix
+from conductor_trio.server.accounts.quotas import Admission
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, Live, Starting
 from conductor_trio.server.sessions.channel import ControlChannel
@@ -63,6 +64,7 @@ class Session:
     leftovers: Leftovers
     channel: ControlChannel
     owner: Owner
+    admission: Admission
     log: Logger
 
     async def run(self, sockets: str) -> None:
@@ -102,6 +104,7 @@ class Session:
             relay = directory.check_relay(self.owner.uid)
             await self._check_connects(directory)
             with self._registered(registration, directory) as (route, record):
+                self.admission.note_registered()
                 urls = self.context.naming.url_hosts(route.key, self.owner.user)
                 await self.channel.send(Accepted(urls=urls, key=route.key))
                 self.log.info("live", key=route.key, hosts=route.hosts)
@@ -117,7 +120,7 @@ class Session:
     async def _serve_owner(self, command: Command) -> NoReturn:
         """Carry out the owner's commands, one after the other, until the channel ends."""
         while True:
-            await self.channel.send(self.service.execute(command, self.owner.user))
+            await self.channel.send(await self.service.execute(command, self.owner.user))
             command = await self.channel.receive_command()
 
     @contextlib.contextmanager
@@ -205,7 +208,7 @@ class Session:
         """Keep the session until its channel ends, its relay socket is not what was checked, or its name goes."""
         with contextlib.ExitStack() as stack:
             if route.is_resumable:
-                account = self.context.ledger.account(route.id)
+                account = self.context.ledger.session(route.id, route.user)
                 stack.enter_context(self.context.links.watching(self.channel, record, account))
             with record.scope:
                 async with trio.open_nursery() as nursery:

@@ -168,6 +168,26 @@ async def test_a_visitor_that_breaks_off_is_an_end_for_the_application(local: Pa
         assert program.out.lines == ["gone"]
 
 
+LAST_WORDS = b"w" * 3_000_000
+SPEAKING_APPLICATION = f"""
+import socket
+with socket.create_server(("127.0.0.1", {PORT})) as listener:
+    with listener.accept()[0] as connection:
+        connection.recv(1)
+        connection.sendall(b"w" * {len(LAST_WORDS)})
+"""
+
+
+async def test_last_words_outlast_their_application(local: Path) -> None:
+    """To a visitor who only reads when that has ended."""
+    async with open_relayed([sys.executable, "-SEc", SPEAKING_APPLICATION], local) as program:
+        async with await connect(local) as stream:
+            await stream.send_all(b"?")
+            await trio.sleep(0.3)
+            assert await receive_all(stream) == LAST_WORDS
+        assert await program.wait_ended() == 0
+
+
 WEBSOCKET_APPLICATION = f"""
 import trio, trio_websocket
 async def echo(request):

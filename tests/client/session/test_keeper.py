@@ -56,6 +56,39 @@ async def test_the_way_to_live(gateway: FakeServer, open_side: Open, autojump_cl
         assert gateway.relays == {f"{channel.directory}/socket"}
 
 
+@pytest.mark.parametrize(("word", "admissions"), [("open", 0), ("closed", 1)])
+async def test_a_relay_is_opened_to_the_server_only_where_that_says_so(
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock, word: str, admissions: int
+) -> None:
+    gateway.extensions = ["relay"]
+    async with open_side() as side:
+        channel = await gateway.next_channel()
+        assert await channel.receive() == {"relay": "inspect"}
+        await channel.send(status="ok", relay=word)
+        await channel.accept()
+        await side.output.wait_for("live")
+        assert len(gateway.admitted) == admissions
+
+
+async def test_who_opens_a_relay_to_the_server_notices_that_it_goes(
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
+) -> None:
+    """However long that takes."""
+    async with open_side() as side:
+        channel, _ = await gateway.accept()
+        await side.output.wait_for("live")
+        gateway.takes_long = True
+        channel.close()
+        channel = await gateway.next_channel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert gateway.admitted == ["/d0/socket", "/d1/socket"]
+        gateway.takes_long = False
+        channel.close()
+        await gateway.accept()
+        await side.output.wait_for("live")
+        assert gateway.dials == 1
+
+
 async def test_a_server_that_announces_nothing_is_told_nothing(
     gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
@@ -597,6 +630,7 @@ async def test_whoever_ends_on_purpose_says_so(
     new.close()
     await trio.testing.wait_all_tasks_blocked()
     assert not gateway.relays
+    assert gateway.finished == 1
 
 
 async def test_a_server_that_hangs_does_not_hold_up_the_end(
@@ -608,6 +642,7 @@ async def test_a_server_that_hangs_does_not_hold_up_the_end(
     assert await channel.receive() == {"event": "leave"}
     assert await channel.receive() is None
     assert trio.current_time() - started == pytest.approx(LIMITS.leave_timeout)
+    assert not gateway.finished  # nobody takes what is under way
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
@@ -630,6 +665,7 @@ async def test_whoever_is_lost_says_nothing(
     _, channel = live
     gateway.transport_lost.set()
     assert await channel.receive() is None
+    assert not gateway.finished
 
 
 @pytest.mark.parametrize("phase", ["greeting", "ready", "registering", "live", "moving", "pause", "dial"])

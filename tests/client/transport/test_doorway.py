@@ -17,7 +17,7 @@ import trio.lowlevel
 from hypothesis import given
 
 from conductor_trio.client.host.application_socket import ApplicationSocket, open_application_socket
-from conductor_trio.client.transport.doorway import Doorway
+from conductor_trio.client.transport.doorway import Doorway, open_doorway
 from conductor_trio.limits.client import ClientLimits
 from tests.doubles.origin import open_origin
 from tests.doubles.upper import open_upper
@@ -43,7 +43,8 @@ async def open_door(directory: Path, limits: ClientLimits = LIMITS) -> AsyncIter
     path = directory / "app.sock"
     async with open_origin(path, note):
         with contextlib.closing(ApplicationSocket(str(path))) as application, trio.fail_after(20):
-            yield Doorway(application, limits), came
+            async with open_doorway(application, limits) as door:
+                yield door, came
 
 
 async def go_in(door: Doorway, *pieces: bytes) -> bytes:
@@ -53,7 +54,7 @@ async def go_in(door: Doorway, *pieces: bytes) -> bytes:
     ours.setblocking(False)
     with ours:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(door.serve, theirs)
+            nursery.start_soon(door.serve, door.make_relays(), theirs)
             with contextlib.suppress(BrokenPipeError):  # closed at once
                 for piece in pieces:
                     await trio.lowlevel.checkpoint()
@@ -109,7 +110,7 @@ async def test_who_says_nothing_is_not_held_up_for_long(short_tmp: Path) -> None
             ours, theirs = socket.socketpair()
             with ours:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(door.serve, theirs)
+                    nursery.start_soon(door.serve, door.make_relays(), theirs)
                     await trio.sleep(3 * LIMITS.way_look_timeout)
                     ours.send(NONCE)  # it is the application's by now
                     ours.shutdown(socket.SHUT_WR)
@@ -136,8 +137,7 @@ async def test_nobody_else_in_its_place_is_let_in_to_which_is_told_once(
     short_tmp.chmod(0o777)
     path = short_tmp / "app"
     with open_application_socket(str(path), None) as application:
-        door = Doorway(application, LIMITS)
-        async with open_upper(path):
+        async with open_upper(path), open_doorway(application, LIMITS) as door:
             for times in (1, 2):
                 assert await go_in(door, b"hello") == b"HELLO"
                 os.chown(path, bob.uid, bob.gid)

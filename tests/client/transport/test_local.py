@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.recipes import Launch
@@ -19,6 +21,8 @@ from conductor_trio.client.transport.base import ServerAway
 from conductor_trio.client.transport.local import LocalTransport, open_local
 from conductor_trio.errors import TransportError
 from conductor_trio.limits.client import ClientLimits
+from conductor_trio.limits.linger import LingerLimits
+from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.unix import connect_unix
 from tests.doubles.control_server import open_control_server
 from tests.doubles.upper import ask, open_upper, read_all
@@ -80,6 +84,62 @@ async def test_a_visitor_who_stays_does_not_hold_up_the_end(short_tmp: Path) -> 
             await stream.send_all(b"half a")
         with contextlib.closing(stream):
             assert await read_all(stream) == b""
+
+
+WORDS = b"w" * 1_000_000
+
+
+@contextlib.asynccontextmanager
+async def words_under_way(directory: Path) -> AsyncIterator[tuple[LocalTransport, SocketStream]]:
+    """Have an application's last words be under way to a visitor when the relay goes."""
+
+    async def speak(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.send_all(WORDS)
+
+    with trio.socket.socket(socket.AF_UNIX) as sock:
+        await sock.bind(str(directory / "app"))
+        sock.listen()
+        async with open_transport(directory) as transport, trio.open_nursery() as nursery:
+            await nursery.start(trio.serve_listeners, speak, [trio.SocketListener(sock)])
+            async with transport.open_relay(str(directory / "relay")):
+                stream = await connect_unix(str(directory / "relay"), connect_timeout=5)
+                await wait_all_tasks_blocked()
+            with contextlib.closing(stream):
+                yield transport, stream
+            nursery.cancel_scope.cancel()
+    (directory / "app").unlink()
+
+
+async def test_what_is_under_way_arrives_although_the_relay_is_gone(short_tmp: Path) -> None:
+    async with words_under_way(short_tmp) as (_, visitor):
+        assert await read_all(visitor) == WORDS
+
+
+async def test_the_last_words_are_waited_for(short_tmp: Path) -> None:
+    async with words_under_way(short_tmp) as (transport, visitor), trio.open_nursery() as nursery:
+        is_over = trio.Event()
+
+        async def finish() -> None:
+            await transport.finish(trio.Event())
+            is_over.set()
+
+        nursery.start_soon(finish)
+        await wait_all_tasks_blocked()
+        assert not is_over.is_set()
+        assert await read_all(visitor) == WORDS
+        await is_over.wait()
+
+
+@pytest.mark.parametrize("is_hurried", [True, False])
+async def test_but_not_for_ever(short_tmp: Path, is_hurried: bool, autojump_clock: MockClock) -> None:
+    hurry = trio.Event()
+    if is_hurried:
+        hurry.set()
+    async with words_under_way(short_tmp) as (transport, _):
+        await transport.finish(hurry)
+        expected = 0 if is_hurried else LingerLimits().ended_session_timeout
+        assert trio.current_time() == pytest.approx(expected)
 
 
 async def test_two_relays_stand_side_by_side(short_tmp: Path) -> None:

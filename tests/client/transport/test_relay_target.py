@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import attrs
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.client.host.application_socket import open_application_socket
 from conductor_trio.client.host.temp_directory import HeldDirectory
-from conductor_trio.client.transport.relay_target import RelayTarget
-from conductor_trio.errors import TransportError
+from conductor_trio.client.transport.relay_target import RelayTarget, open_relay_target
+from conductor_trio.errors import TransportError, UpstreamUnavailable
 from conductor_trio.limits.client import ClientLimits
-from tests.doubles.upper import ask, open_upper
+from conductor_trio.net.unix import connect_unix
+from tests.doubles.upper import ask, open_upper, read_all
 
 LIMITS = ClientLimits(look_interval=0.01, way_look_timeout=1)
 NONCE = b"0123456789abcdef\n"
@@ -46,34 +48,39 @@ class Place:
                 await trio.sleep(0.005)
 
 
-@contextlib.contextmanager
-def placed(short_tmp: Path, path: Path) -> Iterator[Place]:
+@contextlib.asynccontextmanager
+async def placed(short_tmp: Path, path: Path) -> AsyncIterator[Place]:
     """Give a target for an application that is to listen at the path."""
     directory = short_tmp / "d"
     directory.mkdir(mode=0o700)
     with (
         contextlib.closing(HeldDirectory(str(directory))) as held,
         open_application_socket(str(path), None) as application,
-        contextlib.closing(RelayTarget(held, application, LIMITS)) as target,
         trio.fail_after(30),
     ):
-        yield Place(target=target, directory=held, application=path)
+        async with open_relay_target(held, application, LIMITS) as target:
+            yield Place(target=target, directory=held, application=path)
 
 
 @pytest.fixture
 async def place(short_tmp: Path) -> AsyncIterator[Place]:
-    with placed(short_tmp, short_tmp / "app.sock") as place:
+    async with placed(short_tmp, short_tmp / "app.sock") as place:
         yield place
 
 
 @pytest.fixture
 async def shared(short_tmp: Path) -> AsyncIterator[Place]:
     """Where others could put another socket in the place of the application's."""
-    short_tmp.chmod(0o755)
-    (shared := short_tmp / "shared").mkdir()
-    shared.chmod(0o777)
-    with placed(short_tmp, shared / "app.sock") as place:
+    async with placed(short_tmp, make_shared(short_tmp)) as place:
         yield place
+
+
+def make_shared(directory: Path) -> Path:
+    """Return the path of a socket in a directory in which others may put sockets."""
+    directory.chmod(0o755)
+    (shared := directory / "shared").mkdir()
+    shared.chmod(0o777)
+    return shared / "app.sock"
 
 
 @contextlib.asynccontextmanager
@@ -170,17 +177,39 @@ async def test_where_others_could_listen_connections_go_through_us(shared: Place
             assert await shared.ask(b"again") == b"AGAIN"
 
 
-async def test_its_end_ends_what_it_relays(shared: Place) -> None:
+async def test_its_end_ends_what_it_relays(short_tmp: Path) -> None:
     with socket.socket(socket.AF_UNIX) as held:
-        async with open_upper(shared.application), running(shared.target):
-            held.connect(shared.target.link)
-            await trio.testing.wait_all_tasks_blocked()
-        assert held.recv(1) == b""
+        async with open_upper(make_shared(short_tmp)):
+            async with placed(short_tmp, short_tmp / "shared" / "app.sock") as place, running(place.target):
+                held.connect(place.target.link)
+                await wait_all_tasks_blocked()
+            assert held.recv(1) == b""
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_what_is_under_way_there_arrives_although_it_finishes(shared: Place, is_cancelled: bool) -> None:
+    words = b"w" * 1_000_000
+    async with open_upper(shared.application):
+        with trio.CancelScope() as scope:
+            async with running(shared.target):
+                visitor = await connect_unix(shared.target.link, connect_timeout=5)
+                await visitor.send_all(words)
+                await visitor.send_eof()
+                await wait_all_tasks_blocked()
+                if is_cancelled:
+                    scope.cancel()
+                with trio.CancelScope(shield=True), contextlib.closing(visitor):
+                    await wait_all_tasks_blocked()
+                    shared.target.finish()
+                    await wait_all_tasks_blocked()
+                    with pytest.raises(UpstreamUnavailable):
+                        await connect_unix(shared.target.link, connect_timeout=0)
+                    assert await read_all(visitor) == words.upper()
 
 
 async def test_a_link_of_ours_is_as_good_as_a_path_from_where_we_started(
     short_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(short_tmp)
-    with placed(short_tmp, Path("app.sock")) as place:
+    async with placed(short_tmp, Path("app.sock")) as place:
         assert place.leads_to == str(short_tmp / "app.sock")

@@ -33,3 +33,22 @@ def test_what_an_address_is_counted_under(address: str, account: str) -> None:
 @given(st.text() | st.text("0123456789abcdef.:[]%"))
 def test_whatever_a_front_proxy_says_is_counted_under_something(address: str) -> None:
     assert len(account_of(address)) <= 64
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:0:1::", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("unknown", "unix", False),
+        ("a:b", "a:b", True),
+        ("\udc80:", "\udc80:", True),
+    ],
+)
+def test_of_ipv6_the_network_counts(one: str, other: str, is_same: bool) -> None:
+    assert (account_of(one) == account_of(other)) is is_same

@@ -1,4 +1,4 @@
-"""Who waits for whom where several routes want the processor; its time is the test's."""
+"""Each step of each task is charged to its payer while several want something; measured by Trio's own word."""
 
 from __future__ import annotations
 
@@ -6,144 +6,164 @@ import time
 
 import pytest
 import trio
-from trio.testing import MockClock
+import trio.testing
 
+from conductor_trio.limits.constants import LEAST_IO_WAIT, LOOP_DELAY_GOAL
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.accounts.fairness import Fairness, Usage
+from conductor_trio.server.accounts.account import Account, Group
+from conductor_trio.server.accounts.fairness import (
+    Fairness,
+    charged_to,
+    current_account,
+    open_payer,
+    take_turn,
+    wait_turn,
+)
 
-LIMITS = ServerLimits(route_share=0.5, route_burst=0.02, contention_memory=1.0)
-
-
-class Route:
-    """A route that works and waits."""
-
-    def __init__(self, fairness: Fairness, clock: MockClock) -> None:
-        self._fairness = fairness
-        self._clock = clock
-        self._usage = Usage()
-
-    def work(self, seconds: float) -> None:
-        """Use the processor for that long, in one go."""
-        self._fairness.after_io_wait(0)
-        self._clock.jump(seconds)
-        self._fairness.charge(self._usage)
-
-    async def wait(self) -> float:
-        """Return how long it has to wait before it may go on."""
-        begin = trio.current_time()
-        await self._fairness.wait_for_share(self._usage)
-        return trio.current_time() - begin
+LIMITS = ServerLimits(processor_share=0.5, processor_burst=0.02, contention_memory=1.0)
 
 
-def two_routes(clock: MockClock) -> tuple[Route, Route]:
-    fairness = Fairness(LIMITS, clock.current_time)
-    return Route(fairness, clock), Route(fairness, clock)
+class Measured:
+    """Trio's own word on each step, and a clock that moves only with the work done."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+        self.fairness = Fairness(LIMITS, lambda: self.time)
+        self.everybody = Group(self.fairness, None, LIMITS.processor_share_of_all)
+
+    def account(self) -> Account:
+        return Account(self.everybody)
+
+    def contend(self) -> None:
+        for _ in range(2):
+            self.account().is_throttled()
 
 
-async def test_a_route_that_is_alone_never_waits(autojump_clock: MockClock) -> None:
-    hot, _ = two_routes(autojump_clock)
-    await trio.sleep(2)  # since the beginning
-    for _ in range(100):
-        assert await hot.wait() == 0
-        hot.work(0.1)
-
-
-async def test_what_it_used_alone_is_not_held_against_it(autojump_clock: MockClock) -> None:
-    hot, quiet = two_routes(autojump_clock)
-    await hot.wait()
-    await trio.sleep(2)
-    hot.work(10)
-    await quiet.wait()
-    assert await hot.wait() == 0
-
-
-async def test_a_route_gets_its_share_while_another_wants_something(autojump_clock: MockClock) -> None:
-    hot, quiet = two_routes(autojump_clock)
-    begin = trio.current_time()
-    worked = 0.0
-    while trio.current_time() < begin + 10:
-        assert await quiet.wait() == 0
-        await hot.wait()
-        hot.work(0.002)
-        worked += 0.002
-        quiet.work(0.0001)
-    assert worked == pytest.approx(10 * LIMITS.route_share, rel=0.02)
-
-
-async def test_a_burst_is_let_through(autojump_clock: MockClock) -> None:
-    hot, quiet = two_routes(autojump_clock)
-    await quiet.wait()
-    await hot.wait()
-    await trio.sleep(0.5)
-    hot.work(0.015)
-    assert await hot.wait() == 0
-    hot.work(0.010)
-    # What 25 ms of use take at half of the time, without those that have passed, and those that it may be ahead.
-    assert await hot.wait() == pytest.approx(0.025 / LIMITS.route_share - 0.025 - LIMITS.route_burst)
-
-
-async def test_a_route_alone_again_is_free(autojump_clock: MockClock) -> None:
-    hot, quiet = two_routes(autojump_clock)
-    await quiet.wait()
-    await hot.wait()
-    hot.work(1)
-    await hot.wait()
-    await trio.sleep(LIMITS.contention_memory)
-    hot.work(1)
-    assert await hot.wait() == 0
-
-
-async def test_waiting_for_events_is_nobody_s_use(autojump_clock: MockClock) -> None:
-    hot, quiet = two_routes(autojump_clock)
-    await quiet.wait()
-    await hot.wait()
-    autojump_clock.jump(0.9)
-    hot.work(0.001)
-    assert await hot.wait() == 0
-
-
-async def test_a_process_that_stood_still_has_used_nothing(autojump_clock: MockClock) -> None:
-    """As with SIGSTOP, or a virtual machine that is moved, in the middle of a step."""
-    hot, quiet = two_routes(autojump_clock)
-    await quiet.wait()
-    await hot.wait()
-    hot.work(3)
-    await quiet.wait()
-    assert await hot.wait() < 2 * LIMITS.route_burst / LIMITS.route_share
-
-
-async def test_those_who_wait_go_on_one_after_the_other(autojump_clock: MockClock) -> None:
-    hot, quiet = two_routes(autojump_clock)
-    await quiet.wait()
-    await hot.wait()
-    for _ in range(10):
-        hot.work(0.01)
-    gone: list[int] = []
-
-    async def go(number: int) -> None:
-        await hot.wait()
-        hot.work(0.01)
-        gone.append(number)
-
+async def test_each_step_of_a_task_is_charged_to_its_payer() -> None:
+    measured = Measured()
     async with trio.open_nursery() as nursery:
-        for number in range(5):
-            nursery.start_soon(go, number)
-            await trio.testing.wait_all_tasks_blocked()
-        begin = trio.current_time()
-    assert gone == [0, 1, 2, 3, 4]
-    assert trio.current_time() - begin > 4 * 0.01 / LIMITS.route_share
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        measured.contend()
+        accounts = [measured.account() for _ in range(3)]
+
+        async def step(seconds: float) -> None:
+            await trio.lowlevel.checkpoint()
+            measured.time += seconds
+            await trio.lowlevel.checkpoint()
+
+        async def work(account: Account, seconds: float) -> None:
+            open_payer(account)
+            await step(seconds)
+            async with trio.open_nursery() as own:  # what it starts is charged to the same
+                own.start_soon(step, seconds)
+
+        async def change(before: Account, after: Account) -> None:
+            payer = open_payer(before)
+            await step(0.001)
+            payer.account = after
+            await step(0.003)
+
+        async with trio.open_nursery() as workers:
+            workers.start_soon(work, accounts[0], 0.002)
+            workers.start_soon(change, accounts[1], accounts[2])
+            workers.start_soon(step, 0.005)  # nobody's
+        assert [account.lately_used for account in accounts] == pytest.approx([0.004, 0.001, 0.003])
+        nursery.cancel_scope.cancel()
+
+
+async def test_no_step_is_measured_where_one_is_alone() -> None:
+    measured = Measured()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        account = measured.account()
+        open_payer(account)
+        for _ in range(3):
+            await wait_turn()
+            measured.time += 1
+            await take_turn()
+        assert account.caught_up_at == 0.0
+        measured.contend()
+        measured.time += 0.001
+        await take_turn()
+        assert account.caught_up_at > 0.0
+        measured.time += 2 * LIMITS.contention_memory
+        await trio.testing.wait_all_tasks_blocked()
+        before = account.caught_up_at
+        measured.time += 0.001
+        await trio.lowlevel.checkpoint()
+        assert account.caught_up_at == before and not measured.fairness.is_contended
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_task_without_an_account_only_lets_others_have_their_turn() -> None:
+    with trio.testing.assert_no_checkpoints():
+        await wait_turn()
+    with trio.testing.assert_checkpoints():
+        await take_turn()
 
 
 async def test_time_in_trio_s_wait_is_not_measured() -> None:
     """With Trio's own word on when it waits, and the real clock."""
     fairness = Fairness(LIMITS)
-    hot, quiet = Usage(), Usage()
+    everybody = Group(fairness, None, LIMITS.processor_share_of_all)
+    hot, quiet = Account(everybody), Account(everybody)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fairness.run)
         await trio.testing.wait_all_tasks_blocked()
-        await fairness.wait_for_share(quiet)
-        await fairness.wait_for_share(hot)
+        open_payer(hot)
+        await quiet.wait_turn()
+        await hot.wait_turn()
         await trio.sleep(0.1)
-        fairness.charge(hot)
-        assert hot.virtual_time < time.perf_counter()
+        await trio.lowlevel.checkpoint()
+        assert 0 < hot.caught_up_at < time.perf_counter()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_task_can_be_charged_to_another_for_a_while() -> None:
+    measured = Measured()
+    own, other = measured.account(), measured.account()
+    assert current_account() is None
+    with charged_to(other):
+        assert current_account() is other
+    assert current_account() is None
+    open_payer(own)
+    with charged_to(None):
+        assert current_account() is None
+    assert current_account() is own
+
+
+async def test_a_process_that_stood_still_has_used_little() -> None:
+    """As with SIGSTOP, or a virtual machine that is moved, in the middle of a step."""
+    measured = Measured()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        measured.contend()
+        account = measured.account()
+        open_payer(account)
+        await trio.lowlevel.checkpoint()
+        measured.time += 0.5
+        await trio.lowlevel.checkpoint()
+        assert 0 < account.lately_used <= LOOP_DELAY_GOAL
+        nursery.cancel_scope.cancel()
+
+
+async def test_to_look_at_the_sockets_is_charged_and_to_wait_is_not() -> None:
+    measured = Measured()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        measured.contend()
+        account = measured.account()
+        open_payer(account)
+        await trio.lowlevel.checkpoint()
+        for took, used in ((LEAST_IO_WAIT / 2, LEAST_IO_WAIT / 2), (2 * LEAST_IO_WAIT, 0.0)):
+            before = account.lately_used
+            measured.fairness.before_io_wait(0)
+            measured.time += took
+            measured.fairness.after_io_wait(0)
+            await trio.lowlevel.checkpoint()
+            assert account.lately_used - before == pytest.approx(used, abs=1e-9)
         nursery.cancel_scope.cancel()

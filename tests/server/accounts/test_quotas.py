@@ -79,3 +79,31 @@ async def test_so_many_a_minute_come_at_once_and_then_one_by_one(autojump_clock:
     assert [comes(ALICE), comes(ALICE)] == [True, False]
     await trio.sleep(3600)
     assert [comes(ALICE) for _ in range(7)] == [True] * 6 + [False]
+
+
+async def test_of_those_that_register_nothing_a_user_has_fewer() -> None:
+    quotas = SessionQuotas(attrs.evolve(LIMITS, max_user_sessions=4, max_user_unregistered=2))
+    with quotas.admitted(ALICE) as one, quotas.admitted(ALICE) as two:
+        with (
+            pytest.raises(RegistrationRefused, match="2 connections here that registered nothing"),
+            quotas.admitted(ALICE),
+        ):
+            pass
+        with quotas.admitted(BOB):
+            pass
+        one.note_registered()
+        one.note_registered()
+        with quotas.admitted(ALICE):
+            two.note_registered()
+            with quotas.admitted(ALICE):
+                pass
+    with quotas.admitted(ALICE), quotas.admitted(ALICE):
+        pass
+
+
+async def test_of_those_that_are_refused_a_few_are_given_time() -> None:
+    quotas = SessionQuotas(attrs.evolve(LIMITS, max_user_refused=1))
+    with quotas.refusing(ALICE) as first, quotas.refusing(ALICE) as second, quotas.refusing(BOB) as other:
+        assert (first, second, other) == (True, False, True)
+    with quotas.refusing(ALICE) as again:
+        assert again

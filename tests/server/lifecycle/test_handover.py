@@ -42,6 +42,7 @@ from conductor_trio.server.lifecycle.listeners import (
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.sessions.records import SessionRecords
 from conductor_trio.server.settings import ServerSettings
 from tests.support.programs import PATIENCE, Program, open_program
 from tests.support.routes import make_route, make_table
@@ -331,9 +332,11 @@ async def test_many_sessions_go_over_in_pieces(short_tmp: Path) -> None:
 
 async def test_the_predecessor_hears_whom_a_session_lets_in_no_more(short_tmp: Path) -> None:
     old_routes, new_routes = make_table(LIMITS), make_table(LIMITS)
-    route = old_routes.register(make_route(shares=(make_share(),), is_resumable=True))
+    old_records, new_records = SessionRecords(old_routes), SessionRecords(new_routes)
     heard = trio.Event()
+    route = old_routes.register(make_route(shares=(make_share(),), is_resumable=True))
     old_routes.subscribe(lambda _: heard.set())
+    record = old_records.inherit(route, None, None)
     with open_old(short_tmp / "run") as old:
         async with asking(old) as (predecessor, ready), trio.open_nursery() as nursery:
             got: list[Route] = []
@@ -347,9 +350,9 @@ async def test_the_predecessor_hears_whom_a_session_lets_in_no_more(short_tmp: P
                 await ready.told.wait()
                 assert await ready.successor.hand_over(old_routes)
             borrowed = BorrowedSessions(got, new_routes, make_runtimes(new_routes, LIMITS)[0])
-            feed, released = AccessFeed(new_routes), trio.Event()
+            feed, released = AccessFeed(new_routes, new_records), trio.Event()
             nursery.start_soon(predecessor.use, borrowed, feed)
-            nursery.start_soon(ready.successor.follow, old_routes, released)
+            nursery.start_soon(ready.successor.follow, old_routes, old_records, released)
             moved = new_routes.register(make_route(is_resumable=True))
             await released.wait()
             assert old_routes.get(route.id) == route
@@ -357,11 +360,10 @@ async def test_the_predecessor_hears_whom_a_session_lets_in_no_more(short_tmp: P
                 new_routes.set_access(moved.id, moved.access.without(["s1"]))
                 await heard.wait()
             assert old_routes.get(route.id) == attrs.evolve(route, access=moved.access.without(["s1"]))
-            heard = trio.Event()
-            other = new_routes.register(make_route(token=b"another owner's"), Takeover.ANY)
-            await heard.wait()
-            found = old_routes.get(route.id)
-            assert found is not None and found.access == other.access
+            with record.scope:
+                new_routes.register(make_route(token=b"another owner's"), Takeover.ANY)
+                await trio.sleep_forever()
+            assert record.was_replaced
             nursery.cancel_scope.cancel()
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 import pytest
 import trio
 from structlog.testing import capture_logs
+from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.snapshot import Snapshot, format_snapshot, parse_snapshot
-from conductor_trio.server.routing.table import RouteTable
+from conductor_trio.server.routing.states import Cause
+from conductor_trio.server.routing.table import Clock, RouteTable
 from tests.support.programs import wait_until
 from tests.support.routes import make_route, make_table
 from tests.support.users import BOB, real_person
@@ -142,3 +147,48 @@ async def test_a_disk_that_takes_nothing_is_told_once_until_it_does_again(short_
         await file.write()
     assert [entry["event"] for entry in logged] == ["state_not_written"] * 2
     assert held(file) == hosts(ONE)  # as it was
+
+
+class SlowRoutes(tuple[Route, ...]):
+    """Routes that a thread takes its time to write."""
+
+    begun = threading.Event()
+    may_go_on = threading.Event()
+
+    def __iter__(self) -> Iterator[Route]:
+        """Wait in the middle of it."""
+        self.begun.set()
+        self.may_go_on.wait(20)
+        return super().__iter__()
+
+
+class SlowTable(RouteTable):
+    """A table whose first snapshot is slow to be written."""
+
+    is_slow = True
+
+    def snapshot(self) -> Snapshot:
+        """Return the routes."""
+        snapshot = super().snapshot()
+        if self.is_slow:
+            self.is_slow = False
+            return attrs.evolve(snapshot, routes=SlowRoutes(snapshot.routes))
+        return snapshot
+
+
+async def test_a_thread_that_was_given_up_does_not_bring_an_older_state_back(short_tmp: Path) -> None:
+    """As at the server's end, when sessions have just ended and the machine is busy."""
+    routes = SlowTable(LIMITS, Clock(monotonic=trio.current_time, wall=time.time))
+    file = StateFile(str(short_tmp / "state"), routes, LIMITS, get_logger())
+    route = routes.register(attrs.evolve(ONE))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.write)
+        await wait_until(SlowRoutes.begun.is_set)
+        nursery.cancel_scope.cancel()
+    routes.change(route.id, Cause.LEFT)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.write)
+        await wait_all_tasks_blocked(0.05)
+        SlowRoutes.may_go_on.set()
+    await wait_until(lambda: not (short_tmp / "state.new").exists())  # the first thread has ended
+    assert list(short_tmp.iterdir()) == []

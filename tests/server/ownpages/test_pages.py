@@ -51,7 +51,13 @@ async def test_who_looks_at_the_session_is_told_of_it_until_they_go() -> None:
         head = bench.receive_request(request(b"GET /_conductor/live HTTP/1.1", fields % key))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(
-                bench.proxy.own_pages.serve_session_socket, bench.context.visitor, head, b"", bench.route, OWNER
+                bench.proxy.own_pages.serve_session_socket,
+                bench.context.visitor,
+                head,
+                b"",
+                bench.route,
+                OWNER,
+                "192.0.2.1",
             )
             got = b""
             while b'"now"' not in got:

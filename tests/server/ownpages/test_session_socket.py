@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +18,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.events import ServerEvent, Stop
 from conductor_trio.control.messages import Takeover
+from conductor_trio.limits.constants import PAGE_READ_SIZE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.pages.session_page import render_session_page
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -32,6 +34,7 @@ from tests.support.engine import (
     request,
 )
 from tests.support.shares import LINK_TOKEN, ask, cookie, give, make_share
+from tests.support.work import MAX_STEP_CALLS, watch_steps
 
 PATIENCE = 10.0
 LIMITS = ServerLimits(page_update_pause=0.02)
@@ -53,6 +56,13 @@ async def show_proof(page: WebSocketConnection, proof: object) -> str:
     """Show this one, and return the next one, "" where this one was none."""
     await page.send_message(json.dumps({"do": "prove", "proof": proof}))
     return str(await next_with(page, "proof"))
+
+
+LOOK_ON = request(
+    b"GET /_conductor/live HTTP/1.1",
+    b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://app-alice.test\r\n",
+)
 
 
 @asynccontextmanager
@@ -145,8 +155,8 @@ async def test_it_tells_what_happens(short_tmp: Path) -> None:
         assert first["visitors"] == 0  # who looks on is no visitor
         visitor = engine.connect()
         assert (await ask(visitor, request())).status == 200
-        told = await next_session(page, lambda told: bool(told["requests"] == 1))
-        assert told["bytesOut"] > 0 and told["bytesIn"] > 0
+        told = await next_session(page, lambda told: bool(told["requests"] == 1 and told["bytesOut"]))
+        assert told["bytesIn"] > 0
         await ask(visitor, request(auth=cookie(b"wrong")))
         told = await next_session(page, lambda told: bool(told["log"]))
         assert told["log"][-1]["text"] == "A wrong token was shown"
@@ -339,3 +349,36 @@ async def test_nobody_looks_on_at_what_opens_to_them_no_more(how: str, short_tmp
             with trio.fail_after(PATIENCE), pytest.raises(ConnectionClosed):
                 while True:
                     await page.get_message()
+
+
+@pytest.mark.parametrize("limit", ["max_session_pages", "max_user_pages", "max_network_pages"])
+async def test_one_page_too_many_is_told_so(short_tmp: Path, limit: str) -> None:
+    limits = attrs.evolve(LIMITS, **{limit: 1})
+    fields = b"Connection: upgrade\r\nUpgrade: websocket\r\nOrigin: http://app-alice.test\r\n"
+    async with open_engine(short_tmp, Application(OK), limits=limits) as engine:
+        async with open_page(engine) as page:
+            await next_session(page, lambda told: True)
+            visitor = engine.connect()
+            refused = await ask(visitor, request(b"GET /_conductor/live HTTP/1.1", fields))
+            assert refused.status == 429
+            assert (await ask(visitor, request())).status == 200  # the application is there for them
+        async with open_page(engine) as page:
+            await next_session(page, lambda told: True)
+
+
+async def test_a_page_that_pings_without_end_lets_others_have_their_turn(short_tmp: Path) -> None:
+    ping = b"\x89\x80\x00\x00\x00\x00"
+    fields = b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n"
+    key = base64.b64encode(bytes(16))
+    async with open_engine(short_tmp, Application(OK), limits=LIMITS) as engine:
+        visitor = engine.connect()
+        with watch_steps("trio_websocket", "serve_visitor", "session page") as watch:
+            origin = b"Origin: http://app-alice.test\r\n"
+            await visitor.send(request(b"GET /_conductor/live HTTP/1.1", fields % key + origin) + ping * 2500)
+            assert (await visitor.receive_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            await visitor.send(ping * 2500)
+            pongs = 0
+            while pongs < 5000:
+                pongs += (await visitor.receive_until(b"\x8a\x00")).endswith(b"\x8a\x00")
+        assert watch.steps > 5000 * len(ping) / PAGE_READ_SIZE
+        assert watch.longest < MAX_STEP_CALLS

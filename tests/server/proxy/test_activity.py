@@ -65,5 +65,5 @@ async def test_one_who_is_cancelled_takes_nobody_along() -> None:
 
 def test_it_begins_with_nothing() -> None:
     activity = Activity()
-    assert (activity.visitors, activity.exchanges, activity.tunnels) == (0, 0, 0)
+    assert (activity.turned_away, activity.exchanges, activity.tunnels) == (0, 0, 0)
     assert not activity.is_draining and not activity.draining.is_set()

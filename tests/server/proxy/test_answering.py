@@ -84,7 +84,7 @@ async def test_a_last_answer_ends_the_connection(has_request: bool, autojump_clo
 
 async def test_one_visitor_too_many_is_told_and_counted() -> None:
     with open_bench() as bench:
-        await turn_away(bench.context.visitor, bench.proxy)
+        await turn_away(bench.context.visitor, Refusal.TOO_MANY_VISITORS, bench.proxy)
         answer = await bench.sent_to_visitor()
         assert answer.startswith(b"HTTP/1.1 503 ") and b"\r\nConnection: close\r\n" in answer
         assert bench.planes.counters == Counters(broken=1, limited=1)

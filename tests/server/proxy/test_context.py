@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.places import NoPlace
+from conductor_trio.server.app import make_planes
 from conductor_trio.server.routing.states import Cause
+from conductor_trio.server.settings import ServerSettings
 from tests.doubles.origin import OriginConnection, answering
-from tests.support.engine import OK, Application, open_engine, request
+from tests.support.engine import OK, Application, make_log, open_engine, request
 from tests.support.routes import make_route
 
 PATIENCE = 10.0
@@ -88,3 +94,19 @@ async def test_word_that_the_server_ends_closes_idle_connections(
         assert engine.context.draining.is_set()
         await visitor.wait_closed()
         assert trio.current_time() - start == engine.context.limits.drain_idle_timeout
+
+
+async def test_the_operator_hears_now_and_then_that_visitors_are_turned_away(mock_clock: MockClock) -> None:
+    entries: list[Mapping[str, Any]] = []
+    limits = ServerLimits()
+    settings = ServerSettings(runtime_dir="/nowhere", patterns=("{key}-{user}.test",), limits=limits)
+    proxy = make_planes(settings, make_log(entries)).proxy
+    for _ in range(3):
+        proxy.note_turned_away(NoPlace.FULL)
+    mock_clock.jump(limits.turned_away_interval)
+    proxy.note_turned_away(NoPlace.ADDRESS_FULL)
+    proxy.note_turned_away(NoPlace.ADDRESS_FULL)
+    assert [(entry["event"], entry["turned_away"]) for entry in entries] == [
+        ("cannot_accept", {"full": 1}),
+        ("cannot_accept", {"full": 2, "address_full": 1}),
+    ]

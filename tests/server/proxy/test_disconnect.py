@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import attrs
@@ -12,11 +13,13 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.disconnect import DisconnectListener, DisconnectMonitor
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 from tests.support.engine import request
 from tests.support.runtimes import reason_of
+from tests.support.sockets import tcp_sockets
 
 LIMITS = ServerLimits()
 #: Whatever is still noted after it has a task.
@@ -92,6 +95,59 @@ async def test_what_comes_meanwhile_goes_to_the_reader(autojump_clock: MockClock
             await trio.sleep(LONG)
         assert reason_of(stage.scope) is None
         assert stage.requests.trailing_data == request()
+
+
+async def test_of_what_nobody_wants_yet_little_is_received_however_many_exchanges_there_are(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_monitor() as monitor, open_stage(monitor) as stage:
+        sent = request() * 1000
+        await stage.visitor.send_all(sent)
+        for _ in range(20):
+            async with stage.listener:
+                await trio.sleep(LONG)
+        assert reason_of(stage.scope) is None
+        assert stage.requests.trailing_data == sent[: LIMITS.watch_read_size]
+        assert await stage.ours.receive_some(len(sent)) == sent[LIMITS.watch_read_size :]
+
+
+async def test_one_who_aborts_having_sent_more_is_noticed(autojump_clock: MockClock) -> None:
+    ours, theirs = map(SocketStream, tcp_sockets())
+    requests, scope = RequestReader(LIMITS), ConnectionScope()
+    with contextlib.closing(ours), contextlib.closing(theirs):
+        async with open_monitor() as monitor:
+            await theirs.send_all(request() * 1000)
+            with scope.scope:
+                async with monitor.listener(ours, requests, scope):
+                    await trio.sleep(LONG)
+                    theirs.reset()
+                    await trio.sleep_forever()
+            assert scope.reason is CancelReason.VISITOR_GONE
+            assert trio.current_time() <= LONG + LIMITS.abort_interval
+
+
+async def test_what_a_request_that_takes_long_has_in_memory_is_known_meanwhile(autojump_clock: MockClock) -> None:
+    held: list[str] = []
+
+    @contextlib.contextmanager
+    def holding() -> Iterator[None]:
+        held.append("begin")
+        try:
+            yield
+        finally:
+            held.append("end")
+
+    visitor, ours = memory_stream_pair()
+    async with open_monitor() as monitor:
+        listener = monitor.listener(ours, RequestReader(LIMITS), ConnectionScope(), holding)
+        async with listener:
+            await trio.sleep(LIMITS.watch_delay / 2)
+        assert held == []
+        async with listener:
+            await trio.sleep(LONG)
+            assert held == ["begin"]
+        assert held == ["begin", "end"]
+        visitor.close()
 
 
 @pytest.mark.parametrize("exchanges", [1, 3])

@@ -62,7 +62,7 @@ class Stage:
 
     def count_connections(self, route: Route) -> int:
         """Return how many exchanges and tunnels run for a route."""
-        return len(self.engine.planes.ledger.account(route.id).connections)
+        return len(self.engine.planes.ledger.session(route.id, route.user).connections)
 
     async def wait_held(self, count: int) -> None:
         """Wait until that many requests wait."""
@@ -229,7 +229,12 @@ async def test_a_session_that_ended_on_purpose_is_gone_at_once(short_tmp: Path, 
 
 @pytest.mark.parametrize(
     "limits",
-    [ServerLimits(max_route_parked=2), ServerLimits(max_parked=2), ServerLimits(max_parked_bytes=2500)],
+    [
+        ServerLimits(max_route_parked=2),
+        ServerLimits(max_user_parked=2),
+        ServerLimits(max_parked=2),
+        ServerLimits(max_parked_bytes=2500),
+    ],
     ids=str,
 )
 async def test_only_so_many_wait(short_tmp: Path, limits: ServerLimits) -> None:
@@ -409,6 +414,19 @@ async def test_the_routes_of_an_earlier_server_are_expected_back(short_tmp: Path
             assert (await visitor.receive_response()).status == 200
 
 
+async def test_one_user_s_sessions_do_not_take_the_room_of_another_s(short_tmp: Path) -> None:
+    limits = ServerLimits(max_user_parked=2)
+    async with open_stage(short_tmp, Application(OK), limits=limits) as stage:
+        stage.lose()
+        waiting = [await stage.ask(ask()) for _ in range(2)]
+        carol = stage.engine.routes.register(make_route(host="lab-carol.test", user="carol", token=TOKEN))
+        stage.engine.routes.change(carol.id, Cause.LINK_LOST)
+        visitor = await stage.ask(request(host=b"lab-carol.test", auth=AUTH))
+        assert stage.engine.context.parked.total == 3
+        for one in (*waiting, visitor):
+            one.reset()
+
+
 # Too many.
 
 
@@ -423,4 +441,20 @@ async def test_an_application_has_so_many_connections_and_no_more(short_tmp: Pat
             assert (await two.receive_response()).status == 503
             assert stage.engine.context.counters.limited == 1
             await two.send(request())  # another application's visitors notice nothing
+            assert (await two.receive_response()).status == 200
+
+
+async def test_so_have_all_applications_of_a_user(short_tmp: Path) -> None:
+    application = LosesLink()
+    async with open_stage(short_tmp, application, limits=ServerLimits(max_user_connections=1)) as stage:
+        one, two = stage.engine.connect(), stage.engine.connect()
+        with (
+            stage.session(is_lost=False),
+            stage.engine.another_route("more-bob.test", stage.path, TOKEN),
+        ):
+            await one.send(ask())
+            await application.was_asked.wait()
+            await two.send(request(host=b"more-bob.test", auth=AUTH))
+            assert (await two.receive_response()).status == 503
+            await two.send(request())  # another user's visitors notice nothing
             assert (await two.receive_response()).status == 200

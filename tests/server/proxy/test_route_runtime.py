@@ -14,6 +14,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import Takeover
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.route_runtime import RouteRuntime, RouteRuntimes
@@ -49,8 +50,8 @@ class Bench:
 
 
 def make_bench() -> Bench:
-    routes, ledger = make_table(LIMITS), Ledger()
-    return Bench(routes, ledger, RouteRuntimes(routes, ledger, LIMITS, EdgePoller()))
+    routes, ledger = make_table(LIMITS), Ledger(LIMITS)
+    return Bench(routes, ledger, RouteRuntimes(routes, ledger, Holdings(LIMITS), LIMITS, EdgePoller()))
 
 
 def entered(runtime: RouteRuntime, principal: Principal = OWNER) -> ConnectionScope:
@@ -67,23 +68,32 @@ ENDS: dict[str, Callable[[Bench, Route], None]] = {
     "its link is lost": lambda bench, route: bench.routes.change(route.id, Cause.LINK_LOST),
     "its client leaves": lambda bench, route: bench.routes.change(route.id, Cause.LEFT),
     "another one takes its name": _replace,
-    "it is ended": lambda bench, route: bench.runtimes.end(route.id),
+    "it is ended": lambda bench, route: bench.runtimes.end(route.id, CancelReason.LINK_LOST),
 }
 
 
-@pytest.mark.parametrize("how", ENDS)
-async def test_what_runs_for_a_session_ends_with_it(how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "is_resumable", "reason"),
+    [
+        ("its link is lost", True, CancelReason.LINK_LOST),
+        ("its client leaves", True, CancelReason.SESSION_ENDED),
+        ("its client leaves", False, CancelReason.LINK_LOST),  # of which nobody can tell
+        ("another one takes its name", True, CancelReason.LINK_LOST),
+        ("it is ended", True, CancelReason.LINK_LOST),
+    ],
+)
+async def test_what_runs_for_a_session_ends_with_it(how: str, is_resumable: bool, reason: CancelReason) -> None:
     bench = make_bench()
-    route = make_route(is_resumable=True)
+    route = make_route(is_resumable=is_resumable)
     runtime = bench.register(route)
     connection = entered(runtime)
     other = entered(bench.register(make_route(host="other.test")))
     ENDS[how](bench, route)
-    assert reason_of(connection) is CancelReason.SESSION_ENDED
-    assert bench.runtimes.get(route.id) is None and not runtime.is_open
+    assert reason_of(connection) is reason
+    assert bench.runtimes.get(route.id) is None and runtime.ended_as is reason
     assert reason_of(other) is None
     late = entered(runtime)  # who had it in hand already
-    assert reason_of(late) is CancelReason.SESSION_ENDED
+    assert reason_of(late) is reason
     assert len(bench.ledger) == len(bench.runtimes)
 
 
@@ -100,7 +110,7 @@ async def test_those_that_are_there_at_the_begin_have_one() -> None:
     routes = make_table(LIMITS)
     here, gone = routes.register(make_route()), routes.register(make_route(host="gone.test"))
     routes.change(gone.id, Cause.LINK_LOST)
-    runtimes = RouteRuntimes(routes, Ledger(), LIMITS, EdgePoller())
+    runtimes = RouteRuntimes(routes, Ledger(LIMITS), Holdings(LIMITS), LIMITS, EdgePoller())
     assert runtimes.get(here.id) is not None and runtimes.get(gone.id) is None
 
 
@@ -120,9 +130,49 @@ async def test_what_runs_over_a_borrowed_socket_may_go_on_until_it_is_ended() ->
     connection = entered(bench.register(lent))
     assert bench.register(make_route()) is not bench.runtimes.get(lent.id)
     assert reason_of(connection) is None
-    bench.runtimes.end(lent.id)
-    assert reason_of(connection) is CancelReason.SESSION_ENDED
-    bench.runtimes.end(lent.id)  # again does nothing
+    bench.runtimes.end(lent.id, CancelReason.LINK_LOST)
+    assert reason_of(connection) is CancelReason.LINK_LOST
+    bench.runtimes.end(lent.id, CancelReason.LINK_LOST)  # again does nothing
+
+
+def _revoke(bench: Bench, moved: Route) -> None:
+    bench.routes.set_access(moved.id, moved.access.without([FRIEND]))
+
+
+def _take_over(bench: Bench, moved: Route) -> None:
+    bench.routes.register(make_route(is_resumable=True), Takeover.ANY)
+
+
+@pytest.mark.parametrize(
+    ("what", "of_friend", "of_owner"),
+    [
+        (_revoke, CancelReason.ACCESS_ENDED, None),
+        (_replace, CancelReason.LINK_LOST, CancelReason.LINK_LOST),
+        (_take_over, CancelReason.LINK_LOST, CancelReason.LINK_LOST),
+        (ENDS["its client leaves"], CancelReason.SESSION_ENDED, CancelReason.SESSION_ENDED),
+        (ENDS["its link is lost"], CancelReason.LINK_LOST, CancelReason.LINK_LOST),
+    ],
+)
+async def test_what_runs_over_a_borrowed_socket_is_that_of_the_session_that_has_moved(
+    what: Callable[[Bench, Route], None], of_friend: CancelReason | None, of_owner: CancelReason | None
+) -> None:
+    bench = make_bench()
+    lent = attrs.evolve(make_route(is_resumable=True, shares=(make_share(),)), is_borrowed=True)
+    runtime = bench.register(lent)
+    owner, friend = entered(runtime), entered(runtime, FRIEND)
+    moved = bench.routes.register(make_route(is_resumable=True))
+    assert reason_of(owner) is reason_of(friend) is None
+    what(bench, moved)
+    assert (reason_of(friend), reason_of(owner)) == (of_friend, of_owner)
+    bench.runtimes.end(lent.id, CancelReason.LINK_LOST)
+    assert len(bench.ledger) == len(bench.runtimes)
+
+
+async def test_a_borrowed_session_that_another_client_takes_over_ends() -> None:
+    bench = make_bench()
+    connection = entered(bench.register(attrs.evolve(make_route(is_resumable=True), is_borrowed=True)))
+    bench.routes.register(make_route(is_resumable=True), Takeover.ANY)
+    assert reason_of(connection) is CancelReason.LINK_LOST
 
 
 async def test_whoever_waits_for_the_last_connection_hears_of_its_end() -> None:
@@ -165,7 +215,7 @@ async def test_the_account_tells_who_is_connected() -> None:
     runtime = bench.register(route)
     for principal in (OWNER, FRIEND, FRIEND):
         entered(runtime, principal)
-    assert bench.ledger.account(route.id).visitors() == {OWNER: 1, FRIEND: 2}
+    assert bench.ledger.session(route.id, route.user).visitors() == {OWNER: 1, FRIEND: 2}
 
 
 # Those who look at a session's page.

@@ -16,6 +16,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
+from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
 from tests.doubles.origin import OriginConnection, open_origin
 from tests.support.descriptors import no_descriptor_left
@@ -186,9 +187,13 @@ async def test_kept_connections_end_with_their_route(short_tmp: Path) -> None:
         assert not engine.origin.connections[0].ended.is_set()
 
 
+def make_pool(path: str, limits: ServerLimits, expiry: PoolExpiry | None = None) -> UpstreamPool:
+    return UpstreamPool(path, limits, expiry or PoolExpiry(limits), EdgePoller(), Holdings(limits), "alice")
+
+
 async def test_a_pool_that_is_closed_opens_and_keeps_nothing(short_tmp: Path) -> None:
     async with open_origin(short_tmp / "app", Application()) as origin:
-        pool = UpstreamPool(origin.path, ServerLimits(), PoolExpiry(ServerLimits()), EdgePoller())
+        pool = make_pool(origin.path, ServerLimits())
         stream = await pool.open()
         kept = await pool.open()
         pool.give_back(kept)
@@ -285,7 +290,7 @@ async def test_each_pool_expires_in_its_own_time(short_tmp: Path, autojump_clock
 
     async with open_origin(short_tmp / "app", Application()) as origin, trio.open_nursery() as nursery:
         nursery.start_soon(expiry.run)
-        pools = [UpstreamPool(origin.path, limits, expiry, EdgePoller()) for _ in range(3)]
+        pools = [make_pool(origin.path, limits, expiry) for _ in range(3)]
         streams = [await pool.open() for pool in pools for _ in range(2)]
         for number, stream in enumerate(streams):  # a second apart: pools 0, 0, 1, 1, 2, 2
             pools[number // 2].give_back(stream)

@@ -43,7 +43,7 @@ async def open_visitor(
 ) -> AsyncIterator[Served]:
     """Serve one visitor while the block runs; they are gone after it, and everything is given back."""
     ours, theirs = socket.socketpair() if unix else tcp_sockets()
-    before = context.activity.visitors
+    before = context.visitors
     serving = trio.CancelScope()
 
     async def serve() -> None:
@@ -57,7 +57,7 @@ async def open_visitor(
             with contextlib.closing(Visitor(SocketStream(ours), ours)) as visitor:
                 yield Served(visitor=visitor, context=context, serving=serving)
         assert theirs.fileno() == -1
-        assert context.activity.visitors == before
+        assert context.visitors == before
 
 
 @pytest.mark.parametrize("unix", [False, True])
@@ -66,7 +66,7 @@ async def test_a_visitor_is_counted_while_being_there(unix: bool) -> None:
     async with open_visitor(context, unix=unix) as served:
         await served.visitor.send(STATUS)
         assert (await served.visitor.receive_response()).status == 200
-        assert context.activity.visitors == 1
+        assert context.visitors == 1
 
 
 @pytest.mark.parametrize("has_tls", [False, True])
@@ -108,6 +108,7 @@ async def test_what_fails_inside_takes_nobody_else_along() -> None:
         log=make_log(entries),
         routes=planes.routes,
         ledger=planes.ledger,
+        holdings=planes.sessions.holdings,
         counters=planes.counters,
         reports=Breaking(),
         own_pages=planes.proxy.own_pages,

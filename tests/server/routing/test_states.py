@@ -37,6 +37,7 @@ EXPECTED: list[tuple[SessionState, Cause, SessionState | Gone]] = [
     (DETACHED, Cause.REPLACED, GONE),
     (ENDED, Cause.EXPIRED, GONE),
     (ENDED, Cause.REPLACED, GONE),
+    *((state, Cause.TAKEN_OVER, GONE) for state in (STARTING, LIVE, DETACHED, ENDED)),
 ]
 
 

@@ -215,6 +215,29 @@ def test_shares_go_over_to_the_session_that_comes_back_and_end_when_their_time_h
     assert len(changes) == 1
 
 
+def test_what_is_over_ends_in_steps_and_what_has_gone_meanwhile_is_left_alone() -> None:
+    now = 0.0
+    table = make_table(LIMITS, lambda: now)
+    detached = [table.register(make_route(host=f"{name}.test", is_resumable=True)) for name in "abc"]
+    shared = table.register(make_route(shares=(share("x", expires=1.0),)))
+    gone = table.register(make_route(host="gone.test", shares=(share("y", expires=1.0),)))
+    for route in detached:
+        table.change(route.id, Cause.LINK_LOST)
+    now = 1e6
+    changes: list[RouteChange] = []
+    table.subscribe(changes.append)
+    steps = table.expire_in_steps()
+    for count in (1, 2, 3):
+        next(steps)
+        assert len(changes) == count
+    table.change(gone.id, Cause.REPLACED)
+    for _ in steps:
+        pass
+    found = table.get(shared.id)
+    assert found is not None and found.access.shares == ()
+    assert table.get(gone.id) is None
+
+
 def test_what_is_gone_can_be_changed_no_more() -> None:
     table = make_table(LIMITS, lambda: 0.0)
     first = table.register(make_route())
@@ -231,3 +254,27 @@ def test_of_a_user_are_the_sessions_that_are_and_those_expected_back() -> None:
     table.change(lost.id, Cause.LINK_LOST)
     table.change(ended.id, Cause.LEFT)
     assert {route.id for route in table.of_user("alice")} == {live.id, lost.id}
+
+
+def test_the_shares_of_a_user_s_tombstones_have_a_bound_and_others_keep_theirs() -> None:
+    table = make_table(ServerLimits(max_user_shares=5), lambda: 0.0)
+
+    def end(key: str, user: str, shares: int) -> None:
+        route = table.register(make_route(host=f"{key}-{user}.test", user=user, key=key))
+        for number in range(shares):
+            link = hash_token(f"{key}{number}".encode())
+            share = Share(
+                id=f"{number}", label="", created=0, expires=None, link_hash=link, token_hash=link, is_once=False
+            )
+            table.set_access(route.id, table.find(route.hosts[0]).access.with_share(share))  # type: ignore[union-attr]
+        table.change(route.id, Cause.LEFT)
+
+    end("a", "bob", 5)
+    for key, shares in (("a", 3), ("b", 2), ("c", 1), ("d", 0), ("e", 9)):
+        end(key, "alice", shares)
+    there = {route.hosts[0] for host in "abcde" if (route := table.find(f"{host}-alice.test")) is not None}
+    assert there == {"e-alice.test"}
+    end("f", "alice", 2)
+    assert table.find("e-alice.test") is None
+    assert table.find("f-alice.test") is not None
+    assert table.find("a-bob.test") is not None

@@ -23,7 +23,7 @@ def make_context(*patterns: str) -> SessionContext:
     """Return a control plane without sessions."""
     settings = ServerSettings(runtime_dir="/nowhere", patterns=patterns, limits=LIMITS)
     return SessionContext.make(
-        settings, get_logger(), routes=make_table(LIMITS), ledger=Ledger(), counters=Counters()
+        settings, get_logger(), routes=make_table(LIMITS), ledger=Ledger(LIMITS), counters=Counters()
     )
 
 

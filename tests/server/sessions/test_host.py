@@ -16,6 +16,7 @@ from tests.support.descriptors import open_descriptors
 from tests.support.session_bench import (
     LIMITS,
     PATIENCE,
+    USER,
     Bench,
     open_bench,
 )
@@ -94,6 +95,74 @@ async def test_a_user_opens_so_many_in_a_minute_and_no_more(
         for _ in range(3):
             assert await open_and_leave() is None
         await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_of_connections_that_register_nothing_a_user_has_fewer(runtime_dir: Path) -> None:
+    async with open_bench(runtime_dir, limits=attrs.evolve(LIMITS, max_user_unregistered=2)) as bench:
+        with bench.connect() as one, bench.connect() as two:
+            await one.greet()
+            await two.greet()
+            with bench.connect() as three:
+                answer = await three.receive()
+                assert answer is not None and "registered nothing" in answer["reason"]
+            one.listen()
+            assert (await one.register())["status"] == "ok"
+            with bench.connect() as four:
+                await four.greet()
+
+
+async def test_the_last_descriptors_are_not_for_clients(runtime_dir: Path) -> None:
+    async with open_bench(runtime_dir, limits=attrs.evolve(LIMITS, max_client_descriptor=1)) as bench:
+        with bench.connect() as client:
+            answer = await client.receive()
+            assert answer is not None and answer["reason"].startswith("the gateway has no descriptor left")
+            assert await client.receive() is None
+
+
+async def test_of_those_who_are_refused_most_are_told_and_no_more_than_a_few_waited_for(runtime_dir: Path) -> None:
+    limits = attrs.evolve(LIMITS, max_user_sessions=1, max_user_refused=2)
+    async with open_bench(runtime_dir, limits=limits) as bench:
+        with contextlib.ExitStack() as crowd, bench.connect() as one:
+            await one.greet()
+            clients = [crowd.enter_context(bench.connect()) for _ in range(6)]
+            answers = [await client.receive() for client in clients]
+            assert sum(answer is not None for answer in answers) >= 2
+
+
+# What it holds.
+
+
+async def test_half_a_line_is_charged_to_its_user_and_too_much_of_it_ends_one(runtime_dir: Path) -> None:
+    limits = attrs.evolve(LIMITS, max_account_held=50_000)
+    async with open_bench(runtime_dir, limits=limits) as bench:
+        holdings = bench.context.holdings
+        with bench.connect() as one, bench.connect() as two:
+            for client, size in ((one, 20_000), (two, 29_000)):
+                await client.greet()
+                await client.send(b"x" * size)
+            with trio.fail_after(PATIENCE):
+                while holdings.total < 49_000:  # noqa: ASYNC110
+                    await trio.lowlevel.checkpoint()
+            assert holdings.size_of(("user", USER)) == 49_000
+            await one.send(b"x" * 2000)
+            assert await two.receive() is None  # the greater one
+            with trio.fail_after(PATIENCE):
+                while holdings.total > 22_000:  # noqa: ASYNC110
+                    await trio.lowlevel.checkpoint()
+
+
+async def test_answers_that_an_owner_does_not_read_are_charged_and_bounded(runtime_dir: Path) -> None:
+    limits = attrs.evolve(LIMITS, max_account_held=2_000_000)
+    async with open_bench(runtime_dir, limits=limits) as bench:
+        holdings = bench.context.holdings
+        with contextlib.ExitStack() as owners, bench.connect() as client:
+            await client.go_live()
+            for _ in range(8):
+                owner = owners.enter_context(bench.connect())
+                await owner.greet()
+                await owner.send(b'{"command": "list"}\n' * 10_000)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            assert holdings.size_of(("user", USER)) <= limits.max_account_held
 
 
 # Its end.

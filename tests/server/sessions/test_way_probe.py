@@ -37,7 +37,7 @@ async def test_it_is_said_at_the_relay_socket_and_counts_as_nobody(bench: Bench)
         assert await client.receive() == {"event": "probe"}
         route = bench.routes.find(f"app-{LABEL}.apps.test")
         assert route is not None
-        account = bench.context.ledger.account(route.id)
+        account = bench.context.ledger.session(route.id, route.user)
         async with await accept(client) as stream:
             assert await stream.receive_some(100) == NONCES[0].encode() + b"\n"
             assert not account.connections

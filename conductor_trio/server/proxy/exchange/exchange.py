@@ -15,7 +15,9 @@ from conductor_trio.access.grants import Principal
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_request_head
+from conductor_trio.limits.constants import HEAD_COPIES
 from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.exchange.failures import (
@@ -53,6 +55,17 @@ class Exchange:
     _principal: Principal
     _pump: RequestPump
     _response: ResponseRelay | None = attrs.field(default=None, init=False)
+    is_finishing: bool = attrs.field(default=False, init=False)  #: the session is over
+
+    @property
+    def user(self) -> str:
+        """Whose session it goes to."""
+        return self._runtime.owner.user
+
+    @property
+    def held_size(self) -> int:
+        """About how many bytes are in memory of its request."""
+        return HEAD_COPIES * self.request.size + self._pump.sent_early
 
     @property
     def has_begun(self) -> bool:
@@ -74,20 +87,38 @@ class Exchange:
         may_repeat = self.request.is_repeatable or (self.request.body.is_empty and not self._pump.was_sent)
         return may_repeat and not self.has_begun
 
+    def finish(self, reason: CancelReason) -> bool:
+        """The session is over: go on with what is under way, to the application's end, under a deadline.
+
+        False where nothing is: nothing was sent as yet, or the link is lost and nothing more comes that way. What
+        does no harm is better carried out once more than waited for.
+        """
+        response = self._response
+        if response is None:
+            return False
+        if reason is CancelReason.LINK_LOST:
+            response.is_link_lost = True
+            if not response.has_unread and (self.is_harmless or response.has_application_ended):
+                return False
+        self.is_finishing = True
+        deadline = trio.current_time() + self._context.proxy.limits.ended_session_timeout
+        self._listener.connection.set_deadline(deadline, reason)
+        return True
+
     async def run(self, *, drop_authorization: bool) -> Outcome | Tunnel:
         """Carry the exchange out.
 
         Raises `UpstreamUnavailable` or `RequestAborted` where no response has begun, so that the visitor can be
         told by an answer of ours.
         """
-        runtime, fairness = self._runtime, self._context.proxy.fairness
+        runtime = self._runtime
         head = format_request_head(self.request, self._context.peer, drop_authorization=drop_authorization)
         first = head + self._pump.available_body()
         runtime.traffic.requests += 1
         runtime.enter(self._listener.connection, self._principal)
         try:
-            if fairness.is_throttled(runtime.usage):
-                await fairness.wait_for_share(runtime.usage)
+            if runtime.account.is_throttled():
+                await runtime.account.queue_up()
             return await self._run_upstream(first)
         except VisitorUnreachable:
             return Outcome.ABORT
@@ -98,6 +129,8 @@ class Exchange:
             return self.cut_outcome
         finally:
             runtime.leave(self._listener.connection)
+            if self.is_finishing:
+                self._listener.connection.clear_deadline()
 
     async def _run_upstream(self, first: bytes) -> Outcome | Tunnel:
         """Send over a kept connection where a failure may be repeated, otherwise over a fresh one."""
@@ -122,7 +155,6 @@ class Exchange:
         owns_upstream = True
         try:
             took_all = await self._pump.send(upstream, first)
-            self._context.proxy.fairness.charge(self._runtime.usage)
             if self._pump.is_complete:
                 self._listener.begin()
                 try:
@@ -148,7 +180,7 @@ class Exchange:
             runtime=self._runtime,
             principal=self._principal,
             upstream=upstream,
-            from_visitor=self._context.requests.trailing_data,
+            from_visitor=self._context.requests.take_trailing_data(),
             from_application=response.trailing_data,
         )
 
@@ -171,16 +203,16 @@ class Exchange:
                 failure = ClientDisconnected() if self.has_begun else error
                 nursery.cancel_scope.cancel()
             else:
-                if not self._context.requests.trailing_data:
-                    await self._listener.wait_visitor()
+                await self._listener.wait_visitor()
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_request, name="request pump")
-            try:
-                end = await response.run()
-            except (UpstreamUnavailable, VisitorUnreachable, ResponseTruncated) as error:
-                failure = failure or error
-            nursery.cancel_scope.cancel()
+        with self._listener.holding_request():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(run_request, name="request pump")
+                try:
+                    end = await response.run()
+                except (UpstreamUnavailable, VisitorUnreachable, ResponseTruncated) as error:
+                    failure = failure or error
+                nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
         return took_all, end

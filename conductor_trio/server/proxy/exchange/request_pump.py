@@ -12,6 +12,8 @@ from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.body import EndOfMessage, Framing, format_chunk, format_last_chunk
 from conductor_trio.http1.fields import passable_trailers
 from conductor_trio.http1.request import RequestHead
+from conductor_trio.limits.constants import MAX_EVENTS_AT_ONCE
+from conductor_trio.net.shared_buffer import SinkLost, wait_sink
 from conductor_trio.net.splice_pipe import SplicePipe
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
@@ -27,13 +29,17 @@ class RequestPump:
     _runtime: RouteRuntime
     _request: RequestHead
     is_complete: bool  #: whether the request's end has been read from the visitor
+    sent_early: int = attrs.field(default=0, init=False)  #: bytes of the body that were here with its head
     was_sent: bool = attrs.field(default=False, init=False)  #: whether anything went to an application
 
     def available_body(self) -> bytes:
-        """Return, framed, what of the body is here already; raises `RequestAborted`."""
-        parts = []
-        while not self.is_complete and (framed := self._next_framed()) is not None:
+        """Return, framed, what of the body is here already, or a good part of it; raises `RequestAborted`."""
+        parts: list[bytes] = []
+        while len(parts) < MAX_EVENTS_AT_ONCE and not self.is_complete:
+            if (framed := self._next_framed()) is None:
+                break
             parts.append(framed)
+            self.sent_early += len(framed)
         return b"".join(parts)
 
     def _next_framed(self) -> bytes | None:
@@ -69,24 +75,44 @@ class RequestPump:
         answers early, say 413, may stop reading, and its answer must reach a visitor that is still sending.
         Raises `RequestAborted` or `ClientDisconnected`.
         """
-        requests, fairness = self._context.requests, self._context.proxy.fairness
+        requests, account = self._context.requests, self._runtime.account
         with contextlib.closing(self._open_pipe(upstream)) as pipe:
             while not self.is_complete:
                 framed = self._next_framed()
                 if framed is not None:
                     if framed and takes:
                         takes = await self.send(upstream, framed)
+                    framed = None  # or it would stay in memory during the next wait
+                    if (
+                        requests.trailing_data and not self.is_complete
+                    ):  # thousands of chunks may have come at once
+                        await account.take_turn()
                 elif left := requests.raw_remaining:
                     # Before a piece, not after it: the end of the request, which may be here, is not to be late.
-                    await fairness.yield_if_over_share(self._runtime.usage)
+                    await account.wait_turn()
+                    if takes:
+                        takes, left = await self._wait_upstream(upstream, left)
                     takes = await self._pass_piece(pipe, left, takes=takes)
                 else:
-                    with self._visitor_in_time():
-                        data = await self._context.visitor.receive_some(self._context.proxy.limits.read_size)
+                    await account.wait_turn()
+                    size = self._context.proxy.limits.read_size
+                    if takes:
+                        # What the application does not take stays with the visitor.
+                        takes, size = await self._wait_upstream(upstream, size)
+                    with self._visitor_in_time(), upstream.holding(requests.partial_size):
+                        data = await self._context.visitor.receive_some(size)
                     if not data:  # the request is cut short, and so must it look to the application
                         raise ClientDisconnected
                     requests.receive_data(data)
+                    data = b""
         return takes
+
+    async def _wait_upstream(self, upstream: SocketStream, size: int) -> tuple[bool, int]:
+        """Wait until the application takes more; return whether it does, and how many of `size` bytes."""
+        try:
+            return True, await wait_sink(upstream, size)
+        except SinkLost:
+            return False, size
 
     def _open_pipe(self, upstream: SocketStream) -> SplicePipe:
         return SplicePipe(self._context.visitor, upstream, self._context.proxy.buffer)
@@ -95,7 +121,10 @@ class RequestPump:
         """Pass on bare payload that nobody looks at, and return whether the application takes more."""
         with self._visitor_in_time():
             if takes:
-                count = await pipe.receive_then_send(max_bytes)
+                try:
+                    count = await pipe.receive_then_send(max_bytes)
+                except SinkLost:
+                    return False
             else:
                 size = min(max_bytes, self._context.proxy.limits.read_size)
                 count = len(await self._context.visitor.receive_some(size))

@@ -29,6 +29,8 @@ from conductor_trio.http1.rewrite import (
     plan_response_framing,
     switches_as_asked,
 )
+from conductor_trio.limits.constants import MAX_EVENTS_AT_ONCE
+from conductor_trio.net.shared_buffer import SinkLost, wait_sink
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.exchange.failures import ResponseTruncated, VisitorUnreachable
@@ -58,7 +60,7 @@ class ResponseRelay:
         self._proxy = context.proxy
         self._visitor = context.visitor
         self._traffic = runtime.traffic
-        self._usage = runtime.usage
+        self._account = runtime.account
         self._upstream = upstream
         self._request = request
         self._pump = pump
@@ -70,6 +72,8 @@ class ResponseRelay:
         self._framing: ResponseFraming | None = None  # set when a final response's head goes out
         self._chunks_out = False
         self._upstream_stays = True
+        #: No end of the application's that comes from now on is its own.
+        self.is_link_lost = False
 
     @property
     def has_begun(self) -> bool:
@@ -92,6 +96,16 @@ class ResponseRelay:
         return self._reader.has_begun
 
     @property
+    def has_unread(self) -> bool:
+        """Whether bytes of the application's are here that nobody has looked at."""
+        return self._upstream.has_unread()
+
+    @property
+    def has_application_ended(self) -> bool:
+        """Whether the application, or the way to it, has ended the connection."""
+        return self._upstream.has_peer_ended()
+
+    @property
     def trailing_data(self) -> bytes:
         """What has come after the response."""
         return self._reader.trailing_data
@@ -108,9 +122,13 @@ class ResponseRelay:
                 await self._receive()
                 while (event := self._reader.next_event()) is not None:
                     out.append(self._format_event(event))
+                    if len(out) == MAX_EVENTS_AT_ONCE:
+                        await self._send(out)
+                        await self._account.take_turn()
                 await self._send(out)
                 if self._reader.is_complete:
                     return self._end()
+                await self._account.wait_turn()
             except RemoteProtocolError as error:
                 await self._send(out)  # noqa: ASYNC120
                 raise self._cut(str(error)) from error
@@ -127,13 +145,23 @@ class ResponseRelay:
         rest = b""
         try:
             if left is None:
-                data = await self._upstream.receive_some(self._proxy.limits.read_size)
+                size = self._proxy.limits.read_size
+                if self._reader.has_begun or self._visitor.is_slow:
+                    # What the visitor does not take stays with the application.
+                    size = await wait_sink(self._visitor, size)
+                if self._reader.has_begun:  # perhaps with half a head, or half of what frames a chunk
+                    with self._upstream.holding(self._reader.partial_size):
+                        data = await self._upstream.receive_some(size)
+                else:
+                    data = await self._upstream.receive_some(size)
                 if data:
                     self._reader.receive_data(data)
                     return
                 count = 0
             else:
                 count, rest = await self._proxy.buffer.receive_then_send(self._upstream, self._visitor, left)
+        except SinkLost as error:
+            raise VisitorUnreachable from error
         except STREAM_LOST as error:
             if not self._reader.has_begun or self._request.body.is_empty:
                 raise self._cut("the connection to it was lost") from error
@@ -144,23 +172,24 @@ class ResponseRelay:
             self._traffic.count_to_visitors(count)
             if rest:
                 await self._send_rest(rest)
-            await self._proxy.fairness.yield_if_over_share(self._usage)
         else:
             self._reader.receive_eof()
             # Nothing but this end ends the body, and a lost link would look the same; but then word of it is
-            # coming, and the session's end cancels us.
+            # coming, and cancels us, unless it was here before.
             await trio.sleep(self._proxy.limits.lost_link_delay)
+            if self.is_link_lost:
+                raise self._cut("the link to it was lost")
 
     async def _send(self, out: list[bytes]) -> None:
         """Send and forget what has gathered."""
-        if data := b"".join(out):
-            out.clear()
+        data = b"".join(out)
+        out.clear()
+        if data:
             self._traffic.count_to_visitors(len(data))
             try:
                 await self._visitor.send_all(data)
             except STREAM_LOST as error:
                 raise VisitorUnreachable from error
-            self._proxy.fairness.charge(self._usage)
 
     async def _send_rest(self, rest: bytes) -> None:
         try:

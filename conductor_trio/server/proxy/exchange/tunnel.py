@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import attrs
 
 from conductor_trio.access.grants import Principal
-from conductor_trio.limits.linger import BRIEF_LINGER, ENDED_SESSION_LINGER
+from conductor_trio.limits.linger import BRIEF_LINGER
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.relay import Splice
 from conductor_trio.net.stream import SocketStream, Stream
-from conductor_trio.server.proxy.cancellation import ConnectionScope
+from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)
 class Tunnel:
     """The connection changed its protocol: what is left to do is to carry bytes both ways.
 
@@ -27,8 +25,14 @@ class Tunnel:
     runtime: RouteRuntime
     principal: Principal
     upstream: SocketStream
-    from_visitor: bytes
+    from_visitor: bytes  #: what came early
     from_application: bytes
+
+    def take_early(self) -> tuple[bytes, bytes]:
+        """Return what came early from either, and keep it no longer."""
+        early = self.from_visitor, self.from_application
+        self.from_visitor = self.from_application = b""
+        return early
 
 
 async def relay_tunnel(
@@ -45,16 +49,21 @@ async def relay_tunnel(
             runtime.traffic.count_to_visitors(size)
         else:
             runtime.traffic.count_to_application(size)
-        await context.fairness.yield_if_over_share(runtime.usage)
+        await runtime.account.wait_turn()
 
     splice = Splice(visitor, upstream, context.buffer, context.limits, count)
-    connection.finish_tunnel = partial(splice.finish, ENDED_SESSION_LINGER)
+
+    def finish(_: CancelReason) -> bool:
+        splice.finish(context.limits.ended_session)
+        return True
+
+    finish_exchange, connection.finish = connection.finish, finish
     runtime.enter(connection, tunnel.principal)
     try:
-        await splice.run(tunnel.from_visitor, tunnel.from_application)
+        await splice.run(*tunnel.take_early())
         # What is sent over a UNIX socket is there already; an application that goes on talking is to notice soon.
         await end_gently(upstream, BRIEF_LINGER)
     finally:
         runtime.leave(connection)
-        connection.finish_tunnel = None
+        connection.finish = finish_exchange
         upstream.close()

@@ -23,12 +23,13 @@ from conductor_trio.client.application.idle import IdleWatch
 from conductor_trio.client.application.launch import make_launch_spec, plan_port
 from conductor_trio.client.application.lookup import advise_on_missing, look_up
 from conductor_trio.client.application.start_watch import StartWatch
+from conductor_trio.client.application.upkeep import Upkeep
 from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket, open_application_socket
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
 from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_socket
-from conductor_trio.client.host.temp_directory import open_directory
+from conductor_trio.client.host.temp_directory import HeldDirectory, open_directory
 from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import Reporter, WarningReporter, warn
@@ -155,7 +156,7 @@ async def _run_application(settings: ClientSettings, output: Output, wish: _Wish
         look_up(settings.launch.command[0], {**os.environ, **settings.launch.environment})
         async with (
             open_cleanup(settings.limits) as cleanup,
-            _open_local_socket(settings, cleanup, output) as local_socket,
+            _open_local_socket(settings, cleanup, output) as (local_socket, directory),
         ):
             plan = await _check_port(settings, output)
             async with open_application(output, cleanup, settings.limits, wish.hurry) as application:
@@ -164,6 +165,7 @@ async def _run_application(settings: ClientSettings, output: Output, wish: _Wish
                     output=output,
                     cleanup=cleanup,
                     local_socket=local_socket,
+                    directory=directory,
                     plan=plan,
                     application=application,
                     wish=wish,
@@ -199,18 +201,22 @@ def _warn_of_token(settings: ClientSettings, output: Output) -> Reporter:
 @contextlib.asynccontextmanager
 async def _open_local_socket(
     settings: ClientSettings, cleanup: Cleanup, output: Output
-) -> AsyncIterator[ApplicationSocket]:
-    """Give the socket where the application is to listen, its path free; one of our choice is gone on leaving."""
+) -> AsyncIterator[tuple[ApplicationSocket, HeldDirectory | None]]:
+    """Give the socket where the application is to listen, its path free, and a directory of our choice, if any.
+
+    That is gone on leaving.
+    """
     with contextlib.ExitStack() as stack:
-        path = settings.local_socket
+        path, directory = settings.local_socket, None
         if path is None:
-            path = os.path.join(stack.enter_context(open_directory(cleanup, "app_directory")), "socket")
+            directory = stack.enter_context(open_directory(cleanup, "app_directory"))
+            path = os.path.join(directory.path, "socket")
         await prepare_local_socket(path, replace=settings.replace, limits=settings.limits)
         local_socket = stack.enter_context(open_application_socket(path, settings.socket_user))
         if local_socket.shared is not None:
             text = _SHARED.format(path=path, shared=local_socket.shared)
             warn(output, text, is_event=settings.registers_early)
-        yield local_socket
+        yield local_socket, directory
 
 
 async def _check_port(settings: ClientSettings, output: Output) -> PortPlan | None:
@@ -232,6 +238,7 @@ class _Run:
     output: Output
     cleanup: Cleanup
     local_socket: ApplicationSocket
+    directory: HeldDirectory | None
     plan: PortPlan | None
     application: Application
     wish: _Wish
@@ -282,6 +289,13 @@ class _Run:
                 local_socket=self.local_socket.path,
             )
             nursery.start_soon(watch.run, name="client: look where the application listens")
+            upkeep = Upkeep(
+                socket=self.local_socket,
+                directory=self.directory,
+                output=self.output,
+                limits=self.settings.limits,
+            )
+            nursery.start_soon(upkeep.run, self.application.ready, name="client: upkeep")
             status = await self.application.wait_ended()
             if not self.application.ready.is_set():
                 await self._explain_end(status)
@@ -309,7 +323,7 @@ class _Run:
             self.output,
             limits=self.settings.limits,
             busy=self.settings.busy,
-            local_socket=os.path.abspath(self.local_socket.path),
+            socket=self.local_socket,
             is_ready=self.application.ready.is_set,
             stop=lambda why: self._stop("idle", why),
         )

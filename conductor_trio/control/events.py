@@ -9,6 +9,8 @@ event        from              fields                                           
 ``ready``    client, answered                                                       ``starting``
              by the server
 ``stop``     server                                                                 ``owner``
+``probe``    client, answered  ``nonce``: 32 hexadecimal digits                     ``probe``
+             by the server     ``reason``: text, only where it failed
 ``move``     server                                                                 ``resume``
 ``replaced`` server                                                                 ``resume``
 ============ ================= ==================================================== ===========================
@@ -18,6 +20,8 @@ tables of `conductor_trio.control.states`. To a client, an event that it does no
 """
 
 from __future__ import annotations
+
+import re
 
 import attrs
 
@@ -57,6 +61,23 @@ class Ready:
     """From the client: the application listens; from the server, its answer: visitors see it."""
 
 
+@attrs.frozen(kw_only=True)
+class Probe:
+    """From the client: connect to the relay socket, and say the nonce and a newline there.
+
+    The client sees it arrive, and knows that the whole way stands.
+    """
+
+    nonce: str
+
+
+@attrs.frozen(kw_only=True)
+class Probed:
+    """From the server, its answer to `Probe`: that is said, or cannot be, for that `reason`."""
+
+    reason: str | None = None
+
+
 @attrs.frozen
 class Stop:
     """From the server: the owner wants the application to end."""
@@ -73,8 +94,8 @@ class Replaced:
 
 
 #: What a client says, and what a server says.
-ClientEvent = Ready | Pong | Leave
-ServerEvent = Ping | Ready | Stop | Move | Replaced
+ClientEvent = Ready | Pong | Probe | Leave
+ServerEvent = Ping | Ready | Probed | Stop | Move | Replaced
 
 Event = ClientEvent | ServerEvent
 
@@ -83,6 +104,8 @@ _NAMES: dict[type[Event], str] = {
     Pong: "pong",
     Leave: "leave",
     Ready: "ready",
+    Probe: "probe",
+    Probed: "probe",
     Stop: "stop",
     Move: "move",
     Replaced: "replaced",
@@ -106,6 +129,8 @@ def parse_event(line: bytes) -> Event | None:
             return Ping(idle=_parse_seconds(message), visitors=_parse_count(message))
         case "pong":
             return Pong(ends=parse_time(message.get("ends")))
+        case "probe":
+            return _parse_probe(message)
         case "leave":
             return Leave()
         case "ready":
@@ -117,6 +142,15 @@ def parse_event(line: bytes) -> Event | None:
         case "replaced":
             return Replaced()
     return None
+
+
+def _parse_probe(message: JSONObject) -> Probe | Probed | None:
+    """Read either end's, which have the same name; None where the nonce is none."""
+    nonce, reason = message.get("nonce"), message.get("reason")
+    if nonce is None:
+        return Probed(reason=reason if isinstance(reason, str) else None)
+    is_nonce = isinstance(nonce, str) and re.fullmatch(r"[0-9a-f]{32}", nonce)
+    return Probe(nonce=nonce) if is_nonce and isinstance(nonce, str) else None
 
 
 def _parse_seconds(message: JSONObject) -> float | None:

@@ -12,8 +12,8 @@ Which of them may come when is in the tables of `conductor_trio.control.states`.
 registration the client has the SSH server listen at ``<directory>/socket``, the relay socket.
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
-announced in the greeting, ``"extensions": ["owner", "relay", "resume", "starting"]``, and used by a client only
-then, and by the server only with a client whose registration says the same:
+announced in the greeting, ``"extensions": ["owner", "probe", "relay", "resume", "starting"]``, and used by a
+client only then, and by the server only with a client whose registration says the same:
 
 ========== =========================== ====================================================================
 extension  fields of the registration  what it adds
@@ -27,6 +27,8 @@ starting   starting: true or false     With true, a client registers before its 
 owner      node: its computer's name;  The client can be told to `Stop`. Independent of a registration, owners
            until: when that one's      may give commands in its place: `conductor_trio.control.owner_commands`.
            time is over, or null
+probe                                  The client can have the server try the whole way to its end: `Probe`. Needs
+                                       `resume`, without which there are no events.
 relay                                  Before it registers, a client can ask how the server finds the relay socket:
                                        `conductor_trio.control.relay_inspection`.
 ========== =========================== ====================================================================
@@ -59,11 +61,14 @@ STARTING = "starting"
 #: The extension by which owners give commands, and clients are told to stop; see above.
 OWNER_COMMANDS = "owner"
 
+#: The extension by which a client has the way to its application tried; see above.
+PROBE = "probe"
+
 #: The extension by which the server tells how it finds the relay socket; see above.
 RELAY = "relay"
 
 #: All extensions that we know.
-EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, RELAY})
+EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY})
 
 
 class Takeover(enum.Enum):

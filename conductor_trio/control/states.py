@@ -35,9 +35,10 @@ from typing import TypeVar
 
 import attrs
 
-from conductor_trio.control.events import Leave, Move, Ping, Pong, Ready, Replaced, Stop
+from conductor_trio.control.events import Leave, Move, Ping, Pong, Probe, Probed, Ready, Replaced, Stop
 from conductor_trio.control.messages import (
     OWNER_COMMANDS,
+    PROBE,
     RELAY,
     RESUME,
     STARTING,
@@ -129,7 +130,8 @@ SERVER_SENDS: Table[ServerState] = {
         (Replaced, RESUME): _S.REGISTERED,
         (Stop, OWNER_COMMANDS): _S.REGISTERED,
         Ready: _S.REGISTERED,  # an answer: it needs only that the client has said the same
-        Refused: _S.REGISTERED,  # so is this, to a surplus line
+        Probed: _S.REGISTERED,  # so is this
+        Refused: _S.REGISTERED,  # and this, to a surplus line
     },
     _S.COMMANDING: {Refused: _S.CLOSED},
     _S.ANSWERING: {Answer: _S.COMMANDING, Refused: _S.CLOSED},
@@ -150,6 +152,7 @@ SERVER_RECEIVES: Table[ServerState] = {
     _S.REGISTERED: {  # events need no extension: what a client that names none says is understood all the same
         Ready: _S.REGISTERED,
         Pong: _S.REGISTERED,
+        Probe: _S.REGISTERED,
         Leave: _S.CLOSED,
         SurplusLine: _S.REGISTERED,
         LastSurplusLine: _S.REFUSING,
@@ -171,8 +174,13 @@ CLIENT_SENDS: Table[ClientState] = {
     _C.AWAIT_INSPECTION: {},
     _C.AWAIT_REPLY: {(Leave, RESUME): _C.LEFT},  # takes back a registration that is on its way
     _C.REGISTERED: {(Ready, STARTING): _C.REGISTERED},
-    _C.FOLLOWING: {(Ready, STARTING): _C.FOLLOWING, Leave: _C.LEFT},
-    _C.PINGED: {Pong: _C.PINGED, (Ready, STARTING): _C.PINGED, Leave: _C.LEFT},
+    _C.FOLLOWING: {(Ready, STARTING): _C.FOLLOWING, (Probe, PROBE): _C.FOLLOWING, Leave: _C.LEFT},
+    _C.PINGED: {
+        Pong: _C.PINGED,
+        (Ready, STARTING): _C.PINGED,
+        (Probe, PROBE): _C.PINGED,
+        Leave: _C.LEFT,
+    },
     _C.AWAIT_ANSWER: {},
     _C.COMMANDING: dict.fromkeys(_COMMANDS, _C.AWAIT_ANSWER),
     _C.LEFT: {},
@@ -192,10 +200,13 @@ CLIENT_RECEIVES: Table[ClientState] = {
     _C.REGISTERED: {},
     _C.FOLLOWING: {
         Ping: _C.PINGED,
-        **dict.fromkeys((Ready, Stop, Move, Replaced), _C.FOLLOWING),
+        **dict.fromkeys((Ready, Probed, Stop, Move, Replaced), _C.FOLLOWING),
         BadLine: _C.CLOSED,
     },
-    _C.PINGED: {**dict.fromkeys((Ping, Ready, Stop, Move, Replaced), _C.PINGED), BadLine: _C.CLOSED},
+    _C.PINGED: {
+        **dict.fromkeys((Ping, Ready, Probed, Stop, Move, Replaced), _C.PINGED),
+        BadLine: _C.CLOSED,
+    },
     _C.AWAIT_ANSWER: {Answer: _C.COMMANDING, Refused: _C.CLOSED, BadLine: _C.CLOSED},
     _C.COMMANDING: {},
     _C.LEFT: {},

@@ -80,6 +80,15 @@ class ClientLimits(LingerLimits):
     max_ssh_line: int = 4096  # bytes
     ssh_last_words_timeout: float = 0.1  # ssh closes what it carries a moment before it ends and says why
     ssh_term_timeout: float = 1.0  # ssh ends at once upon SIGTERM, unless it hangs
+    # What is taken away behind our back, such as sockets by what cleans up /tmp. A look is four stat().
+    look_interval: float = 5.0
+    touch_interval: float = 600.0  # well within an hour, the shortest age by which anybody cleans up
+    way_probe_interval: float = 30.0  # of the whole way; as a dead link, a dead way shows within a minute
+    way_probe_pause: float = 3.0  # before the second try, which decides
+    way_probe_timeout: float = 10.0  # for what the server has said already to arrive, beside its other words
+    # For a visitor's first byte while a probe is expected; the server connects when it has something to say.
+    way_look_timeout: float = 5.0
+    way_look_pause: float = 0.01  # for the rest of what has begun like a probe
     unix_connect_timeout: float = 5.0  # to a server or an application on this host; what the server allows a relay
 
     # conductor-trio doctor.

@@ -143,7 +143,12 @@ class ServerLimits(LingerLimits):
     same_time: float = 0.1
     ping_interval: float = 10.0  # to clients that answer
     ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s
+    probe_timeout: float = 10.0  # for a client to take a probe of its way, as long as it waits for that
+    probe_pause: float = 1.0  # between two probes: a client has one in half a minute, and nobody can have a flood
     watch_pause: float = (
         0.05  # between two looks at a directory that changes; doubled while it does, up to the next
     )
     max_watch_pause: float = 1.0
+    runtime_look_interval: float = 2.0  # for what was removed from the runtime directory: a few stat()
+    # Where the kernel has no watch to give: a look costs 10 µs, and clients notice by themselves, too.
+    unwatched_interval: float = 2.0

@@ -33,6 +33,7 @@ class Listener:
     owns_path: bool = True  #: its path is ours to remove
     path: str | None = attrs.field(init=False)  #: of a UNIX socket that has one
     _file: os.stat_result | None = attrs.field(init=False)
+    _accepting: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
     def __attrs_post_init__(self) -> None:
         name = self.sock.getsockname() if self.sock.family == socket.AF_UNIX else None
@@ -44,6 +45,36 @@ class Listener:
     def is_reachable(self) -> bool:
         """Whether its path, if it has one, is still that of a socket."""
         return self.path is None or self._file is not None
+
+    def has_its_path(self) -> bool:
+        """Whether its path leads to it at this moment."""
+        assert self.path is not None
+        found = _status(self.path)
+        return found is not None and self._file is not None and os.path.samestat(found, self._file)
+
+    def listen_again(self, mode: int) -> None:
+        """Listen anew at the path, which no longer leads here; raises `StartError`. What waits here is lost."""
+        assert self.path is not None
+        anew = listen_unix(self.path, mode)
+        former, self.sock, self._file = self.sock, anew.sock, anew._file
+        self._accepting.cancel()
+        former.close()
+
+    async def serve(
+        self,
+        handler: Handler,
+        nursery: trio.Nursery,
+        *,
+        on_shortage: Callable[[OSError], None],
+        task_name: str = "connection",
+        pace: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Accept for ever, as `serve_connections` does, wherever it listens."""
+        while True:
+            with trio.CancelScope() as self._accepting:
+                await serve_connections(
+                    self.sock, handler, nursery, on_shortage=on_shortage, task_name=task_name, pace=pace
+                )
 
     def close(self) -> None:
         """Accept no more; the path goes, too, where it is ours and still that of the same socket."""

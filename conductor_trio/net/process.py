@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import trio
 
+from conductor_trio.grace import cancel_upon
 from conductor_trio.limits.constants import GROUP_POLL_INTERVAL, KILL_TIMEOUT
-from conductor_trio.net.grace import cancel_upon
 from conductor_trio.net.procfs import group_states
 
 
@@ -46,9 +46,12 @@ async def wait_group(process: trio.Process) -> None:
 
 def _is_group_alive(group: int) -> bool:
     """Whether a member runs. Dead ones do not count, which init reaps late, or in some containers never."""
-    return signal_group(group, 0) and any(
-        member_of == group and state not in "ZX" for member_of, state in group_states()
-    )
+    if not signal_group(group, 0):
+        return False
+    try:
+        return any(member_of == group and state not in "ZX" for member_of, state in group_states())
+    except OSError:  # no descriptor left to look
+        return True
 
 
 async def end_group(process: trio.Process, *, term_timeout: float, force_exit: trio.Event) -> None:

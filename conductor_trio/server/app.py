@@ -20,16 +20,14 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import attrs
 import trio
 
-from conductor_trio.errors import StartError
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
-from conductor_trio.net.listeners import Handler, serve_connections
-from conductor_trio.net.shared_directory import find_shared_directory
+from conductor_trio.net.listeners import Handler
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less, needed_descriptors
@@ -49,6 +47,7 @@ from conductor_trio.server.lifecycle.shutdown import ENDING_SIGNALS, Shutdown
 from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.lifecycle.successor import run_successor
 from conductor_trio.server.lifecycle.tls import make_tls_context
+from conductor_trio.server.lifecycle.upkeep import Upkeep
 from conductor_trio.server.ownpages.pages import OwnPages
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -58,6 +57,7 @@ from conductor_trio.server.sessions.host import SessionHost
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
+from conductor_trio.shared_directory import find_shared_directory
 
 
 async def run_server(settings: ServerSettings, log: Logger) -> None:
@@ -74,7 +74,9 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
         signals = stack.enter_context(trio.open_signal_receiver(*ENDING_SIGNALS, signal.SIGHUP))
-        monitor = stack.enter_context(_open_monitor(settings.limits))
+        monitor = stack.enter_context(DirectoryMonitor(settings.limits))
+        if not monitor.is_told:
+            log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
         inherited = stack.enter_context(open_inherited_listeners(os.environ))
         predecessor = None
         if settings.take_over:
@@ -225,16 +227,18 @@ class _Server:
         sessions: trio.Nursery,
         serve_client: Handler,
     ) -> None:
-        accept = functools.partial(serve_connections, on_shortage=self._note_shortage)
-        accept_visitors = functools.partial(accept, task_name="visitor")
-        accept_clients = functools.partial(accept, task_name="client")
         for listener in self.listeners.public:
             # What comes through a socket of this host is a front proxy's, which has its own measures.
             pace = None if listener.sock.family == socket.AF_UNIX else self.planes.ledger.wait_for_strangers
-            accept_here = functools.partial(accept_visitors, pace=pace)
-            accepting.start_soon(accept_here, listener.sock, serve_visitor, visitors, name="accept visitors")
-        control = self.listeners.control.sock
-        accepting.start_soon(accept_clients, control, serve_client, sessions, name="accept clients")
+            accept = functools.partial(
+                listener.serve, on_shortage=self._note_shortage, task_name="visitor", pace=pace
+            )
+            accepting.start_soon(accept, serve_visitor, visitors, name="accept visitors")
+        control = self.listeners.control
+        accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client")
+        accepting.start_soon(accept, serve_client, sessions, name="accept clients")
+        upkeep = Upkeep(runtime=self.runtime, listeners=self.listeners, limits=self.settings.limits, log=self.log)
+        accepting.start_soon(upkeep.run, name="upkeep of the runtime directory")
         accepting.start_soon(self.state.keep, name="state file")
 
     def _note_shortage(self, error: OSError) -> None:
@@ -284,18 +288,6 @@ class _Server:
             successor.close()
             self.log.error("handover_failed", error="the successor ended, or did not answer in time")
         return self._is_handed
-
-
-@contextlib.contextmanager
-def _open_monitor(limits: ServerLimits) -> Iterator[DirectoryMonitor]:
-    try:
-        monitor = DirectoryMonitor(limits)
-    except OSError as error:
-        raise StartError(
-            f"no inotify descriptor left ({error.strerror})", advice="raise fs.inotify.max_user_instances"
-        ) from error
-    with monitor:
-        yield monitor
 
 
 def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> None:

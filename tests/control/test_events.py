@@ -14,6 +14,8 @@ from conductor_trio.control.events import (
     Move,
     Ping,
     Pong,
+    Probe,
+    Probed,
     Ready,
     Replaced,
     Stop,
@@ -30,6 +32,9 @@ WIRE: list[tuple[Event, bytes]] = [
     (Pong(ends=1.8e9), b'{"event": "pong", "ends": 1800000000.0}\n'),
     (Leave(), b'{"event": "leave"}\n'),
     (Ready(), b'{"event": "ready"}\n'),
+    (Probe(nonce="0123456789abcdef" * 2), b'{"event": "probe", "nonce": "0123456789abcdef0123456789abcdef"}\n'),
+    (Probed(), b'{"event": "probe"}\n'),
+    (Probed(reason="no"), b'{"event": "probe", "reason": "no"}\n'),
     (Stop(), b'{"event": "stop"}\n'),
     (Move(), b'{"event": "move"}\n'),
     (Replaced(), b'{"event": "replaced"}\n'),
@@ -41,6 +46,8 @@ some_events: st.SearchStrategy[Event] = st.one_of(
         idle=st.none() | st.floats(0, 1e9),
         visitors=st.none() | st.integers(0, 1 << 40),
     ),
+    st.builds(Probe, nonce=st.from_regex(r"[0-9a-f]{32}", fullmatch=True)),
+    st.builds(Probed, reason=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=99)),
     st.builds(Pong, ends=st.none() | st.floats(1, 4e9)),
     st.sampled_from([Leave(), Ready(), Stop(), Move(), Replaced()]),
 )
@@ -72,12 +79,19 @@ def test_events_read_back(event: Event) -> None:
         ({"event": "pong", "ends": 10**400}, Pong()),
         ({"event": "pong", "ends": False}, Pong()),
         ({"event": "pong", "ends": None}, Pong()),
+        ({"event": "probe", "reason": 7}, Probed()),
     ],
 )
 def test_a_field_that_cannot_be_is_not_told(line: dict[str, object], event: Event) -> None:
     assert parse_event(json.dumps(line).encode()) == event
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"event": "later"}', b'{"event": []}', b"\xff", b"ping"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"", b"{}", b"[]", b"\xff", b"ping"),
+        *(b'{"event": "later"}', b'{"event": []}', b'{"event": "probe", "nonce": "0"}'),
+    ],
+)
 def test_what_is_no_event_that_we_know_is_none(line: bytes) -> None:
     assert parse_event(line) is None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.control.events import Leave, Move, Ping, Pong, Ready, Replaced, Stop
+from conductor_trio.control.events import Leave, Move, Ping, Pong, Probe, Probed, Ready, Replaced, Stop
 from conductor_trio.control.machine import ClientProtocol, ServerProtocol
 from conductor_trio.control.messages import (
     EXTENSIONS,
@@ -66,6 +66,8 @@ SAMPLES: dict[type, Any] = {
         Pong(),
         Leave(),
         Ready(),
+        Probe(nonce="0123456789abcdef" * 2),
+        Probed(),
         Stop(),
         Move(),
         Replaced(),
@@ -99,7 +101,9 @@ def line_of(message: Any) -> bytes:
         return json.dumps(told).encode() + b"\n"
     one = (
         server()
-        if isinstance(message, RelayInspected | Accepted | Refused | Answer | Ping | Stop | Move | Replaced)
+        if isinstance(
+            message, RelayInspected | Accepted | Refused | Answer | Ping | Probed | Stop | Move | Replaced
+        )
         else client()
     )
     one.extensions = EXTENSIONS

@@ -14,6 +14,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.output import events
 from conductor_trio.control.messages import (
     OWNER_COMMANDS,
+    PROBE,
     RELAY,
     RESUME,
     STARTING,
@@ -92,7 +93,7 @@ def test_the_contract_to_the_letter() -> None:
     greeting = {
         "directory": "/run/c/sockets/a-1",
         "status": "ok",
-        "extensions": ["owner", "relay", "resume", "starting"],
+        "extensions": ["owner", "probe", "relay", "resume", "starting"],
     }
     assert format_banner("/run/c/sockets/a-1") == json.dumps(greeting).encode() + b"\n"
     assert json.loads(format_registration(Registration(auth=DIGEST, key=None))) == {"auth": DIGEST}
@@ -186,7 +187,7 @@ def test_banners_read_back(directory: str) -> None:
     line = format_banner(directory)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_banner(line[:-1]).directory == directory
-    assert parse_banner(line[:-1]).extensions == {OWNER_COMMANDS, RELAY, RESUME, STARTING}
+    assert parse_banner(line[:-1]).extensions == {OWNER_COMMANDS, PROBE, RELAY, RESUME, STARTING}
     assert parse_banner(line[:-1]).raw == json.loads(line)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import attrs
@@ -13,6 +13,7 @@ import trio
 from conductor_trio.client.output.reporter import LogReporter
 from conductor_trio.client.output.writer import Output
 from conductor_trio.client.transport.base import ServerAway, Transport
+from conductor_trio.client.transport.doorway import Expectation
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import TransportError
 from conductor_trio.limits.client import ClientLimits
@@ -114,6 +115,7 @@ class FakeServer:
         self.takes_long = False  # to open a relay to the server: for ever
         self.finished = 0  # how many transports were to pass on what was under way
         self.transport_lost = trio.Event()
+        self.expectation: Expectation | None = None  # the last probe that is to arrive
         self._channels: list[Channel] = []
         self._send, self._receive = trio.open_memory_channel[Channel](1000)
 
@@ -176,6 +178,11 @@ class _FakeTransport(Transport):
 
     async def finish(self, hurry: trio.Event) -> None:
         self._server.finished += 1
+
+    @contextlib.contextmanager
+    def expecting(self, nonce: bytes) -> Iterator[Expectation]:
+        self._server.expectation = Expectation(nonce)
+        yield self._server.expectation
 
     @contextlib.asynccontextmanager
     async def open_relay(self, path: str) -> AsyncIterator[None]:

@@ -36,6 +36,7 @@ class SshGateway:
         path: str | None = None,
         configuration: Sequence[str] = (),
         words: Sequence[str] | None = None,
+        cwd: Path | None = None,
     ) -> AsyncIterator[RunningClient]:
         """Run the client against this gateway, with lines that ssh reads before its other configuration.
 
@@ -54,7 +55,7 @@ class SshGateway:
         address = f"{host}{self.server.path if path is None else path}"
         if words is None:
             words = [str(self.local), "--", *UPPERCASE_APPLICATION, str(self.local)]
-        async with open_client("-k", "lab", address, words, environment=environment) as client:
+        async with open_client("-k", "lab", address, words, environment=environment, cwd=cwd) as client:
             yield client
         with trio.fail_after(20):
             while list(temporary.iterdir()) or masters_in(temporary):  # noqa: ASYNC110

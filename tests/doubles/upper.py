@@ -19,7 +19,8 @@ async def open_upper(path: Path) -> AsyncIterator[None]:
 
     async def serve(stream: trio.SocketStream) -> None:
         async with stream:
-            await stream.send_all(b"".join([chunk async for chunk in stream]).upper())
+            with contextlib.suppress(trio.BrokenResourceError):
+                await stream.send_all(b"".join([chunk async for chunk in stream]).upper())
 
     with trio.socket.socket(socket.AF_UNIX) as sock:
         await sock.bind(str(path))
@@ -28,7 +29,7 @@ async def open_upper(path: Path) -> AsyncIterator[None]:
             await nursery.start(trio.serve_listeners, serve, [trio.SocketListener(sock)])
             yield
             nursery.cancel_scope.cancel()
-    path.unlink()
+    path.unlink(missing_ok=True)
 
 
 async def read_all(stream: SocketStream) -> bytes:

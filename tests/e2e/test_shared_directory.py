@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -36,6 +36,22 @@ while True:
     visitor.close()
 """
 
+# Answers one visitor, and then listens no more.
+LEAVING = """
+import signal, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+while True:
+    visitor = listener.accept()[0]
+    if visitor.recv(65536):
+        listener.close()
+        visitor.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 4\\r\\n\\r\\nonce")
+        visitor.close()
+        signal.pause()
+    visitor.close()
+"""
+
 
 @pytest.fixture
 async def chain(short_tmp: Path, sshd: PrivateSshd) -> AsyncIterator[Chain]:
@@ -57,11 +73,13 @@ def way(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def open_alices(chain: Chain, way: str, path: Path, *options: str) -> AbstractAsyncContextManager[Program]:
+def open_alices(
+    chain: Chain, way: str, path: Path, *options: str, command: Sequence[str | Path] | None = None
+) -> AbstractAsyncContextManager[Program]:
     return open_client(
         chain.address if way == "over ssh" else chain.server.control_socket,
         path,
-        [chain.python, chain.application, path],
+        command or [chain.python, chain.application, path],
         key="app",
         token=TOKEN,
         person=chain.alice,
@@ -114,10 +132,25 @@ async def test_bob_who_listens_first_is_not_taken_for_it(chain: Chain, way: str,
 
 
 @pytest.mark.parametrize("shared", [0o777], indirect=True)
-async def test_bob_who_takes_its_place_gets_no_visitor(chain: Chain, way: str, shared: Path) -> None:
+async def test_bob_who_takes_its_place_gets_no_visitor_and_alice_keeps_hers(
+    chain: Chain, way: str, shared: Path
+) -> None:
     async with open_alices(chain, way, shared) as client:
         await client.wait_state("live")
         assert (await visit(chain)).status == 200
+        async with open_trap(chain, shared):
+            for _ in range(3):
+                assert int((await visit(chain)).body) == client.events[0]["pid"]
+            told = await client.wait_state("warning")
+            assert f"the application's socket {shared} was removed" in told["reason"]
+            assert int((await visit(chain)).body) == client.events[0]["pid"]
+
+
+@pytest.mark.parametrize("shared", [0o777], indirect=True)
+async def test_bob_gets_no_visitor_where_alices_listens_no_more(chain: Chain, way: str, shared: Path) -> None:
+    async with open_alices(chain, way, shared, command=[chain.python, "-c", LEAVING, shared]) as client:
+        await client.wait_state("live")
+        assert (await visit(chain)).body == b"once"
         async with open_trap(chain, shared):
             for _ in range(3):
                 answer = await visit(chain)

@@ -14,6 +14,7 @@ import trio.testing
 from conductor_trio.net import process
 from conductor_trio.net.procfs import group_states
 from tests.doubles.client_command import python, shell
+from tests.support.descriptors import no_descriptor_left
 
 # Says when it is ready, so that no signal comes before its handler stands.
 STUBBORN = shell("trap '' TERM; echo ready; while :; do sleep 1000; done")
@@ -50,6 +51,16 @@ async def test_a_group_that_does_not_obey_is_killed_after_the_grace(force_exit: 
     await process.end_group(child, term_timeout=0.2, force_exit=force_exit)
     assert child.returncode == -signal.SIGKILL
     assert trio.current_time() - started >= 0.2
+
+
+async def test_a_group_ends_without_a_descriptor_to_look_at_it(force_exit: trio.Event) -> None:
+    # Its leader goes at once, and what it leaves does not.
+    child = await start(shell("(trap '' TERM; echo ready; while :; do sleep 1000; done) & wait"))
+    with no_descriptor_left():
+        await process.end_group(child, term_timeout=0.2, force_exit=force_exit)
+    with trio.fail_after(20):
+        while is_group_alive(child.pid):  # noqa: ASYNC110
+            await trio.sleep(0.01)
 
 
 async def test_hurry_cuts_the_grace_short(force_exit: trio.Event) -> None:

@@ -54,7 +54,8 @@ def test_what_clients_send_is_understood() -> None:
 
 def test_what_the_server_sends_is_understood() -> None:
     greeting, reply = examples("←")[:2]
-    assert parse_banner(json.dumps(greeting).encode()).extensions == {"owner", "relay", "resume", "starting"}
+    extensions = {"owner", "probe", "relay", "resume", "starting"}
+    assert parse_banner(json.dumps(greeting).encode()).extensions == extensions
     assert isinstance(parse_reply(json.dumps(reply).encode()), Accepted)
 
 

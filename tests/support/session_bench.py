@@ -71,6 +71,11 @@ class Client:
         """Where the relay socket belongs; known after the banner."""
         return self.directory / "socket"
 
+    @property
+    def relay_socket(self) -> socket.socket:
+        """The relay socket itself."""
+        return self._relay
+
     async def receive(self) -> Message | None:
         """Return the server's next message, None once it has closed the channel."""
         with trio.fail_after(PATIENCE):

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import signal
+from functools import partial
 
 import attrs
 import trio
@@ -22,6 +23,7 @@ from conductor_trio.net.procfs import (
     process_name,
     unix_socket_holders,
 )
+from conductor_trio.thread import run_in_thread
 
 # How programs that are known for it stay in the foreground.
 _FOREGROUND = {
@@ -69,7 +71,10 @@ async def find_background(settings: ClientSettings, local_socket: str) -> Backgr
         # One that forks while /proc is listed may be missed.
         while not (is_marked and misses == _MISSES) and not (found and found.is_listening):
             await trio.sleep(limits.max_probe_pause if misses or found else 0)
-            found = await trio.to_thread.run_sync(_look, local_socket, is_marked)
+            try:
+                found = await run_in_thread(partial(_look, local_socket, is_marked))
+            except OSError:  # this host is short of something, and nobody knows
+                return None
             misses = 0 if found else misses + 1
     return found
 

@@ -12,6 +12,7 @@ import trio
 
 from conductor_trio import exit_status
 from conductor_trio.client.config.durations import format_duration
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
 from conductor_trio.limits.client import ClientLimits
@@ -48,7 +49,7 @@ class IdleClock:
 class IdleWatch:
     """The idle time-out of an application that nobody has visited for so long, unless it is busy.
 
-    `busy` is a shell's command that finds the application at `local_socket`. `is_ready` is asked whether visitors
+    `busy` is a shell's command that finds the application at `socket`. `is_ready` is asked whether visitors
     can come at all; `stop` is told why it is to end.
     """
 
@@ -59,7 +60,7 @@ class IdleWatch:
         *,
         limits: ClientLimits,
         busy: str | None,
-        local_socket: str,
+        socket: HeldSocket,
         is_ready: Callable[[], bool],
         stop: Callable[[str], None],
     ) -> None:
@@ -67,14 +68,14 @@ class IdleWatch:
         self._output = output
         self._limits = limits
         self._busy = busy
-        self._local_socket = local_socket
+        self._socket = socket
         self._is_ready = is_ready
         self._stop = stop
         self._clock = IdleClock()
         self._due = idle_timeout
         self._has_warned = False
         self._is_vetoed = False
-        self._ends: float | None = None
+        self._is_ending = False  # a warning stands
         self._heard = trio.Event()
 
     @property
@@ -97,7 +98,8 @@ class IdleWatch:
         elif self._clock.hear(told, now):
             self._start_again()
         self._heard.set()
-        return self._ends
+        # From the clock as it is now: it may have been set since the warning.
+        return time.time() + max(0.0, self._due - self._clock.idle) if self._is_ending else None
 
     async def run(self) -> None:
         """Warn, ask, and have the application ended when its time has come."""
@@ -116,15 +118,16 @@ class IdleWatch:
         """Report the warning, and give the application the whole time that it promises."""
         self._has_warned = True
         self._due = self._clock.idle + self._warning_time
-        self._ends = time.time() + self._warning_time
-        self._output.send(events.IdleWarned(idle=self._clock.idle, left=self._warning_time, ends=self._ends))
+        self._is_ending = True
+        ends = time.time() + self._warning_time
+        self._output.send(events.IdleWarned(idle=self._clock.idle, left=self._warning_time, ends=ends))
 
     def _act(self, *, is_busy: bool) -> None:
         """Stop the application, or after a veto put that off and warn anew."""
         if not is_busy and not self._is_vetoed:
             self._stop(f"nobody has used it for {format_duration(self._clock.idle)}")
             return
-        self._ends = None
+        self._is_ending = False
         if is_busy and not self._is_vetoed:
             self._output.send(events.IdleVetoed(idle=self._clock.idle))
         self._due = self._clock.idle + self._warning_time
@@ -134,7 +137,7 @@ class IdleWatch:
     def _start_again(self) -> None:
         self._due = self._idle_timeout
         self._is_vetoed = False
-        self._ends = None
+        self._is_ending = False
         if self._has_warned:
             self._has_warned = False
             self._output.send(events.IdleOver(idle=self._clock.idle))
@@ -143,7 +146,7 @@ class IdleWatch:
         """Whether the user's command says so; one that says nothing in time, or cannot, counts as a yes."""
         if self._busy is None:
             return False
-        status = await _run_shell(self._busy, self._local_socket, self._limits)
+        status = await _run_shell(self._busy, self._socket, self._limits)
         if status is None:
             waited = f"{self._limits.busy_timeout:g} s"
             self._warn(f"--busy has not answered within {waited}, so the application counts as busy")
@@ -155,15 +158,17 @@ class IdleWatch:
         self._output.send(events.Warned(text=reason))
 
 
-async def _run_shell(command: str, local_socket: str, limits: ClientLimits) -> int | None:
+async def _run_shell(command: str, socket: HeldSocket, limits: ClientLimits) -> int | None:
     """Return the status of a command of the user's, None where it takes too long; its group is gone then."""
+    path, descriptors = socket.for_child()
     try:
         process = await trio.lowlevel.open_process(
             ["/bin/sh", "-c", command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "CONDUCTOR_SOCKET": local_socket},
+            env={**os.environ, "CONDUCTOR_SOCKET": path},
+            pass_fds=descriptors,
             start_new_session=True,
         )
     except OSError:  # this host is short of something, which is no reason to end anything

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 import trio
 
@@ -11,7 +13,8 @@ from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import Reporter, warn
 from conductor_trio.net.procfs import TcpListener, held_tcp_listeners, session_members
-from conductor_trio.net.shared_directory import lets_others_connect
+from conductor_trio.shared_directory import lets_others_connect
+from conductor_trio.thread import run_in_thread
 
 _EPHEMERAL = 32768  # from here on ports are most often of the kernel's choice (ip_local_port_range)
 
@@ -55,7 +58,10 @@ class StartWatch:
         process = self.application.process
         if process is None:
             return None
-        return await trio.to_thread.run_sync(find_port, process.pid)
+        try:
+            return await run_in_thread(partial(find_port, process.pid))
+        except OSError:  # this host is short of something: another time
+            return None
 
     def _hint(self) -> str:
         return (

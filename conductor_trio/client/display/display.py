@@ -256,9 +256,14 @@ class Display(Output):
             self._items.append(Notice(mark=Mark.STEP, text=text))
             self._flush()
             return
-        with open_page(self._progress.url) as path:
-            await start_browser(browser, path, self._limits.browser_timeout)
-            await trio.sleep_forever()  # the browser may take its time
+        try:
+            with open_page(self._progress.url) as path:
+                await start_browser(browser, path, self._limits.browser_timeout)
+                await trio.sleep_forever()  # the browser may take its time
+        except OSError as error:
+            text = f"The link cannot be opened in a browser: {error.strerror}"
+            self._items.append(Notice(mark=Mark.WARNING, text=text))
+            self._flush()
 
 
 def _is_typing_hidden(descriptor: int) -> bool:

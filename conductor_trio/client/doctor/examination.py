@@ -93,12 +93,13 @@ class Diagnosis:
         await self._examine_way()
         async with open_cleanup(self._limits) as cleanup:
             with open_directory(cleanup, "app_directory") as directory:
-                path = os.path.join(directory, "socket")
-                async with (
-                    open_tiny_application(path, self._says, self._limits),
-                    self._open_transport(ApplicationSocket(path=path), cleanup) as transport,
-                ):
-                    await self._examine_server(transport)
+                path = os.path.join(directory.path, "socket")
+                with contextlib.closing(ApplicationSocket(path)) as application:
+                    async with (
+                        open_tiny_application(path, self._says, self._limits),
+                        self._open_transport(application, cleanup) as transport,
+                    ):
+                        await self._examine_server(transport)
 
     def _ok(self, check: Check, detail: str = "") -> None:
         self._report(Finding(check=check.value, status=Status.OK, detail=detail))

@@ -74,6 +74,8 @@ async def watch_job(job: Job, tell: Callable[[float], None]) -> None:
         await trio.sleep(JOB_INTERVAL)
     while True:
         left = job.parse(await ask(job.question))
+        if left is None and job.end is not None:
+            left = job.end - time.time()  # by the clock as it is now
         if left is not None:
             tell(left)
         await trio.sleep(JOB_INTERVAL)
@@ -89,6 +91,7 @@ async def ask(question: tuple[str, ...]) -> str:
             capture_stdout=True,
             stderr=subprocess.DEVNULL,
             check=False,
+            cwd="/",  # whatever has become of ours
             start_new_session=True,  # out of reach of the terminal's Ctrl-C
         )
         return done.stdout.decode("utf-8", "replace")

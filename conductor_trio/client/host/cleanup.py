@@ -32,6 +32,7 @@ while read -r what value; do
     ssh) ssh=$value ;;
     ssh_directory) ssh_directory=$value ;;
     app_directory) app_directory=$value ;;
+    remove) rm -rf -- "$value" ;;
     finish) exit 0 ;;
   esac
 done
@@ -67,6 +68,10 @@ class Cleanup:
         finally:
             self._write(what)
 
+    def remove(self, path: str) -> None:
+        """Have the cleanup process remove a directory, which takes descriptors that we may not have."""
+        self._write(f"remove {path}")
+
     def finish(self) -> None:
         """Have the cleanup process end: nothing is left to clean up."""
         self._write("finish")
@@ -93,6 +98,7 @@ async def open_cleanup(limits: ClientLimits) -> AsyncIterator[Cleanup]:
                 cwd="/",  # keeps no file system from being unmounted
                 start_new_session=True,  # out of reach of a terminal's signals
             )
+        os.set_blocking(writing_end, False)  # one that was stopped, or hangs, is as good as gone
         cleanup = Cleanup(writing_end)
         try:
             yield cleanup

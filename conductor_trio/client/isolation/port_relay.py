@@ -72,7 +72,7 @@ class PortRelay:
     async def _accept(self, nursery: trio.Nursery) -> None:
         # No event tells that another program listens on a port.
         pause = self.limits.probe_pause
-        while find_listener(self.port, self.owner) is None:
+        while not self._is_listened_on():
             await trio.sleep(pause)
             pause = min(pause * self.limits.probe_growth, self.limits.max_probe_pause)
         with open_unix_listener(self.local_socket, _SOCKET_MODE) as listener:
@@ -83,6 +83,12 @@ class PortRelay:
                 on_shortage=self.on_shortage,
                 task_name="relayed connection",
             )
+
+    def _is_listened_on(self) -> bool:
+        try:
+            return find_listener(self.port, self.owner) is not None
+        except OSError:  # no descriptor left to look: another time
+            return False
 
     async def _connect_through(self, sock: socket.socket) -> None:
         """Splice one connection with one to the port; closed at once where nobody listens there."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import select
 from collections.abc import AsyncIterator
+from functools import partial
 
 import trio
 
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import LogReporter, Reporter
 from conductor_trio.limits.client import ClientLimits
+from conductor_trio.limits.constants import SHORTAGE_PAUSE
+from conductor_trio.thread import run_in_thread
 
 _log = logging.getLogger(__name__)
 
@@ -80,11 +84,14 @@ class Output:
             try:
                 # In a thread, because O_NONBLOCK belongs to the open file, which others may share. An abandoned
                 # thread waits on in the kernel, and ends with the process.
-                written = await trio.to_thread.run_sync(
-                    _write_some, self._descriptor, chunk, abandon_on_cancel=True
+                written = await run_in_thread(
+                    partial(_write_some, self._descriptor, chunk), abandon_on_cancel=True
                 )
             except OSError as error:
-                self._discard(f"cannot write to standard output: {error.strerror}")
+                if error.errno == errno.EAGAIN:  # no thread is left
+                    await trio.sleep(SHORTAGE_PAUSE)
+                else:
+                    self._discard(f"cannot write to standard output: {error.strerror}")
         if self._write_scope.cancelled_caught:
             self._discard(f"nobody has read standard output for {self._stall_timeout:g} seconds")
         del self._backlog[:written]

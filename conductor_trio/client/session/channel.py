@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Awaitable, Callable
 
 import trio
 
 from conductor_trio.client.transport.base import LinkSilent, ServerAway
-from conductor_trio.control.events import Leave, Ping, Pong, Ready, ServerEvent
+from conductor_trio.control.events import Leave, Ping, Pong, Probe, Ready, ServerEvent
 from conductor_trio.control.machine import ClientProtocol
 from conductor_trio.control.messages import RELAY, Accepted, Banner, Registration
 from conductor_trio.control.owner_commands import Answer, Command
@@ -46,6 +47,22 @@ class ControlChannel:
         answer = await self._receive_reply("says how it finds the relay socket")
         assert isinstance(answer, RelayInspected)
         return answer.is_open
+
+    async def while_open(self, wait: Callable[[], Awaitable[None]]) -> None:
+        """Wait for something before the registration; raises `ServerAway` where the server goes first."""
+        is_done = False
+        async with trio.open_nursery() as nursery:
+
+            async def give_up() -> None:
+                await self.wait_closed()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(give_up, name="control channel, before the registration")
+            await wait()
+            is_done = True
+            nursery.cancel_scope.cancel()
+        if not is_done:
+            raise ServerAway("the server closed the control channel before the registration")
 
     async def register(self, registration: Registration) -> Accepted:
         """Register and wait for the answer; raises as `receive_banner` does."""
@@ -87,7 +104,7 @@ class ControlChannel:
                 if isinstance(event, Ping):
                     await self.send_event(Pong())
 
-    async def send_event(self, event: Ready | Pong) -> None:
+    async def send_event(self, event: Ready | Pong | Probe) -> None:
         """Send an event, unless the channel is closed, which the next `next_event` tells."""
         if self._protocol.state is not ClientState.CLOSED:
             await self._send_line(self._protocol.send(event))

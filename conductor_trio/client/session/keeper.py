@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
@@ -25,6 +25,7 @@ from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.session.machine import ClientSession
+from conductor_trio.client.session.prober import WayProber
 from conductor_trio.client.session.states import (
     ChannelLost,
     Checked,
@@ -41,12 +42,14 @@ from conductor_trio.client.session.states import (
     TransportClosed,
     TransportLost,
     TransportOpened,
+    WayProven,
 )
 from conductor_trio.client.transport.base import LinkSilent, ServerAway, Transport
-from conductor_trio.control.events import Move, Ping, Pong, Ready, Replaced, Stop
-from conductor_trio.control.messages import Accepted, Banner, Registration
+from conductor_trio.control.events import Move, Ping, Pong, Probed, Ready, Replaced, Stop
+from conductor_trio.control.messages import PROBE, RESUME, Accepted, Banner, Registration
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of, host_shortage
 from conductor_trio.limits.constants import MAX_NODE_NAME, RELAY_NAME
+from conductor_trio.thread import is_thread_missing
 
 _log = logging.getLogger(__name__)
 
@@ -118,9 +121,12 @@ class Connection:
         except* OSError as group:
             closed = TransportLost(loss=Loss.HERE, error=host_shortage(first_of(group)))
         except* Exception as group:
-            bug = ConductorError(f"this is a bug, please report it: {first_of(group)!r}", hop="here")
-            closed = TransportLost(loss=Loss.HERE, error=bug)
-            _log.debug("traceback", exc_info=group)
+            first = first_of(group)
+            closed = TransportLost(loss=Loss.HERE, error=host_shortage(first))
+            if not is_thread_missing(first):
+                bug = ConductorError(f"this is a bug, please report it: {first!r}", hop="here")
+                closed = TransportLost(loss=Loss.HERE, error=bug)
+                _log.debug("traceback", exc_info=group)
         self._session.handle(closed)
 
     async def _pause(self) -> None:
@@ -185,7 +191,7 @@ class Connection:
                 async with transport.open_relay(relay):
                     try:
                         if not await channel.finds_relay_open():
-                            await _while_open(channel, partial(transport.admit_server, relay))
+                            await channel.while_open(partial(transport.admit_server, relay))
                         await self._serve_session(channel, banner, transport)
                         task_status.started()
                         await channel.wait_end()
@@ -213,12 +219,24 @@ class Connection:
         """Register, and return when the server asks to move; raises `ConductorError` where it ends otherwise."""
         is_early = self._session.registers_early(banner) and not self._ready.is_set()
         if not is_early:
-            await _while_open(channel, self._ready.wait)
+            await channel.while_open(self._ready.wait)
         accepted = await self._register(channel, banner, is_early=is_early)
         transport.note_success()
         is_shown = trio.Event()
         error: ConductorError | None = None
+        prober = WayProber(
+            channel, transport, self._limits, note_success=lambda: self._session.handle(WayProven())
+        )
         async with trio.open_nursery() as nursery:
+
+            async def probe() -> None:
+                nonlocal error
+                await self._ready.wait()
+                error = await prober.run()
+                nursery.cancel_scope.cancel()
+
+            if {RESUME, PROBE} <= banner.extensions:
+                nursery.start_soon(probe, name="probes of the way")
             if is_early:
                 self._output.send(
                     events.Starting(token=self._settings.token, key=self._session.key, urls=accepted.urls)
@@ -228,7 +246,7 @@ class Connection:
                 )
             else:
                 self._tell_live(accepted)
-            error = await self._follow(channel, is_shown)
+            error = await self._follow(channel, is_shown, prober)
             nursery.cancel_scope.cancel()
         if error is not None:
             raise error
@@ -248,7 +266,9 @@ class Connection:
             banner, is_starting=is_starting, node=_node_name(), until=job.end if job is not None else None
         )
 
-    async def _follow(self, channel: ControlChannel, is_shown: trio.Event) -> ConductorError | None:
+    async def _follow(
+        self, channel: ControlChannel, is_shown: trio.Event, prober: WayProber
+    ) -> ConductorError | None:
         """Follow a channel until the server asks to move; otherwise return why it is of no further use.
 
         `is_shown` is set when the server says that visitors are shown the application from now on.
@@ -269,6 +289,8 @@ class Connection:
                         return RegistrationRefused("another session of yours has taken the name")
                     case Ready():
                         is_shown.set()
+                    case Probed():
+                        prober.hear(event)
         except ConductorError as error:
             return error
         return ServerAway(_CLOSED)
@@ -291,23 +313,6 @@ class Connection:
     def _tell_names(self) -> None:
         if self._session.names is not None:
             self._names_settled.set()
-
-
-async def _while_open(channel: ControlChannel, wait: Callable[[], Awaitable[None]]) -> None:
-    """Wait for something before the registration; raises `ServerAway` where the server goes first."""
-    is_done = False
-    async with trio.open_nursery() as nursery:
-
-        async def give_up() -> None:
-            await channel.wait_closed()
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(give_up, name="control channel, before the registration")
-        await wait()
-        is_done = True
-        nursery.cancel_scope.cancel()
-    if not is_done:
-        raise ServerAway("the server closed the control channel before the registration")
 
 
 def _first_of_ours(group: BaseExceptionGroup[ConductorError]) -> ConductorError:

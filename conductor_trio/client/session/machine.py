@@ -27,10 +27,12 @@ from conductor_trio.client.session.states import (
     TransportLost,
     TransportOpened,
     Verdict,
+    WayProven,
 )
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import (
     OWNER_COMMANDS,
+    PROBE,
     RESUME,
     STARTING,
     Accepted,
@@ -49,6 +51,8 @@ _HOPS: dict[State, Hop] = {
     State.REOPENING: "server",
 }
 _LAST_HOP: Hop = "gateway"
+
+_EXTENSIONS = {RESUME, OWNER_COMMANDS, PROBE}  #: that are of use to any session
 
 _AWAY = (Loss.AWAY_AT_FIRST, Loss.AWAY)
 
@@ -137,7 +141,7 @@ class ClientSession:
         return Registration(
             auth=hash_token(self._settings.token.encode()),
             key=self.key,
-            extensions=banner.extensions & ({RESUME, OWNER_COMMANDS} | ({STARTING} if is_starting else set())),
+            extensions=banner.extensions & (_EXTENSIONS | ({STARTING} if is_starting else set())),
             takeover=self._takeover,
             is_starting=is_starting,
             node=node,
@@ -176,6 +180,8 @@ class ClientSession:
                     self._settle_names(None)
             case Accepted():
                 self._accept(event)
+            case WayProven():
+                self._failures = 0
             case Replaced():
                 # Two that take a name from each other would do so for ever.
                 self._takeover = Takeover.NEVER

@@ -126,7 +126,7 @@ async def open_owner_client(
     try:
         async with (
             open_cleanup(settings.limits) as cleanup,
-            open_transport(settings, ApplicationSocket(path=""), cleanup, LogReporter()) as transport,
+            open_transport(settings, ApplicationSocket(""), cleanup, LogReporter()) as transport,
         ):
             try:
                 with contextlib.closing(await transport.connect_control()) as stream:

@@ -155,6 +155,11 @@ class Shown:
 
 
 @attrs.frozen
+class WayProven:
+    """What was said at the gateway's relay socket has arrived: visitors get here."""
+
+
+@attrs.frozen
 class Moved:
     """The server has asked us to register again; the former channel is nobody's business here any more."""
 
@@ -200,6 +205,7 @@ Event = (
     | EarlyRegistrationSent
     | Accepted
     | Shown
+    | WayProven
     | Moved
     | Replaced
     | ChannelLost
@@ -236,10 +242,11 @@ TRANSITIONS: Mapping[State, Row] = {
     State.STARTING: {
         Shown: State.LIVE,
         Moved: State.GREETING,
+        WayProven: State.STARTING,
         Replaced: State.STARTING,  # the end of the channel follows
         **_ACCEPTED,
     },
-    State.LIVE: {Moved: State.GREETING, Replaced: State.LIVE, **_ACCEPTED},
+    State.LIVE: {Moved: State.GREETING, WayProven: State.LIVE, Replaced: State.LIVE, **_ACCEPTED},
     State.EXPLAINING: {
         (Explained, Verdict.REOPEN): State.REOPENING,
         (Explained, Verdict.REDIAL): State.DISCARDING,

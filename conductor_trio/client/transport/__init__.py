@@ -2,8 +2,8 @@
 
 `open` chooses, `base` is what a way promises, `ssh` runs OpenSSH's master connection and its forwards, `local`
 needs none; `ssh_command` has ssh's command lines, `ssh_log` reads what ssh says and `ssh_errors` what it means,
-`login_shell` runs commands at the gateway. `relay_target` is what ssh connects to here, `application_relay` how
-connections go on where ssh itself does not make them.
+`ssh_mux` is what goes over the connection once it stands, `login_shell` runs commands at the gateway.
+`relay_target` is what ssh connects to here, `doorway` where connections come in that ssh does not make itself.
 
 May import `config`, `host` and what lies below. Never here: what is said over the control channel.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 import trio
 
+from conductor_trio.client.transport.doorway import Expectation
 from conductor_trio.errors import ConductorError, TransportError
 from conductor_trio.net.stream import Stream
 
@@ -37,6 +38,13 @@ class Transport(ABC):
         """Let the server connect to the relay socket at `path`, as far as we can; raises OSError.
 
         To be called where the server cannot, or does not say.
+        """
+
+    @abstractmethod
+    def expecting(self, nonce: bytes) -> AbstractContextManager[Expectation]:
+        """Within, a connection that comes through a relay and says the nonce is a probe, and arrives here.
+
+        Raises `TransportError`.
         """
 
     async def finish(self, hurry: trio.Event) -> None:

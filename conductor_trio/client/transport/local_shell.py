@@ -31,6 +31,7 @@ async def find_shell(limits: ClientLimits) -> str:
                 stderr=subprocess.DEVNULL,
                 check=False,
                 deliver_cancel=_kill,
+                cwd="/",  # whatever has become of ours
                 start_new_session=True,  # out of reach of a terminal's signals
             )
         except OSError:

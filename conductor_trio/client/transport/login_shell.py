@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 
 import attrs
 import trio
 
+from conductor_trio.client.transport.ssh_mux import MuxCommand
 from conductor_trio.limits.client import ClientLimits
-from conductor_trio.net.process import end_process, open_pipe
+from conductor_trio.net.process import end_group, open_pipe
 
 # Its two halves are joined by echo only, lest it be found where a shell shows what it runs (set -v).
 _RESULT = re.compile(rb"conductor-trio: (\d+) ?([^\n]*)\n")
@@ -45,9 +45,7 @@ def format_command(script: str, path: str) -> str:
     return f"/bin/sh -c '{body}'"
 
 
-async def run_in_login_shell(
-    ssh: Sequence[str], host: str, script: str, path: str, limits: ClientLimits
-) -> Result:
+async def run_in_login_shell(ssh: MuxCommand, host: str, script: str, path: str, limits: ClientLimits) -> Result:
     """Run a script by `ssh`, a command over a connection that stands, as `format_command` says; raises OSError."""
     timeout = limits.login_shell_timeout
     with open_pipe() as (stdout, stdout_end), open_pipe() as (stderr, stderr_end):
@@ -57,21 +55,22 @@ async def run_in_login_shell(
                 return await _wait_result(process, stdout, stderr, limits)
             return Result(failure=f"the login shell there has not done it within {timeout:g} s")
         finally:
-            await end_process(process, term_timeout=limits.ssh_term_timeout)  # noqa: ASYNC102
+            await end_group(process, term_timeout=limits.ssh_term_timeout, force_exit=trio.Event())  # noqa: ASYNC102
 
 
-async def _start(ssh: Sequence[str], host: str, command: str, stdout: int, stderr: int) -> trio.Process:
+async def _start(ssh: MuxCommand, host: str, command: str, stdout: int, stderr: int) -> trio.Process:
     """Start ssh, which gets the descriptors as its own; raises OSError."""
     with open_pipe() as (stdin, stdin_end), os.fdopen(stdout, "wb") as out, os.fdopen(stderr, "wb") as err:
         with os.fdopen(stdin_end, "wb") as feed:
             feed.write(f"{command}\n".encode())  # a pipe holds far more than that
         os.set_blocking(stdin, True)
         return await trio.lowlevel.open_process(
-            [*ssh, "--", host, command],
+            [*ssh.words, "--", host, command],
             stdin=stdin,
             stdout=out,
             stderr=err,
             cwd="/",  # whatever has become of ours
+            pass_fds=ssh.descriptors,
             start_new_session=True,  # out of reach of a terminal's signals
         )
 

@@ -16,7 +16,7 @@ from conductor_trio.client.transport.ssh import open_ssh
 def open_transport(
     settings: ClientSettings, application: ApplicationSocket, cleanup: Cleanup, reporter: Reporter
 ) -> AbstractAsyncContextManager[Transport]:
-    """Give the way to the server, with relays that lead to the application; raises `TransportError`.
+    """Give the way to the server, with relays that lead to `application`; raises `TransportError`.
 
     What is said on the way is reported to `reporter`.
     """

@@ -1,126 +1,156 @@
-"""Where ssh takes the relay's connections, at a path of ours: to the application, by way of us if need be.
+"""Where ssh takes the relay's connections: to the application, or to ourselves where that has to be.
 
-`LinkTarget` is a link to the application's socket, so that nothing of a connection passes through this process. It
-leads to a stand-in while that does not listen yet: the server tries the relay when a client registers, and without
-an application ssh would fail to connect, and tell the user of an error where all is well.
-
-`RelayedTarget` is for a socket that others could put something in the place of: ssh connects to us, and we to the
-application, having looked who it is.
+That is a link which ssh follows for each of them. It leads to us while the application does not listen yet, since
+the server tries the relay when a client registers; while a probe is on its way; and where the application's socket
+has lost its name, by which alone ssh can find it. It always leads to us where others could put a socket in the
+place of the application's, and it has to be looked at who listens.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-import socket
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import trio
 
 from conductor_trio.client.host.application_socket import ApplicationSocket
-from conductor_trio.client.transport.application_relay import ApplicationRelay, open_application_relay
+from conductor_trio.client.host.temp_directory import HeldDirectory
+from conductor_trio.client.transport.doorway import Doorway, Expectation, open_doorway
+from conductor_trio.errors import StartError, TransportError
 from conductor_trio.limits.client import ClientLimits
-from conductor_trio.net.listeners import open_unix_listener
+from conductor_trio.net.listeners import listen_unix
+
+_log = logging.getLogger(__name__)
 
 _MODE = 0o600
 
 
-class RelayTarget(ABC):
-    """What ssh connects to."""
+class RelayTarget:
+    """A link in a directory of ours, and the socket of ours that it may lead to; to be closed.
 
-    async def run(self) -> None:
-        """Serve what has to be served, until cancelled."""
+    Raises `StartError` where they cannot be made.
+    """
 
-    @abstractmethod
-    def stand_in(self) -> None:
-        """Have connections wait at a socket of ours, unless there is the application's."""
-
-    @abstractmethod
-    def lead_on(self) -> None:
-        """Have connections go to the application; what waits at our socket ends."""
-
-    def finish(self) -> None:
-        """Take no more connections, and have those that are there be over soon, with what is under way."""
-
-
-class LinkTarget(RelayTarget):
-    """A link to the application's socket, which leads to a socket of ours for a while; to be closed."""
-
-    def __init__(self, link: str) -> None:
-        self._link = link
-        self._application = os.readlink(link)
-        self._place = f"{link}s"
-        self._stand_in: socket.socket | None = None
-
-    def stand_in(self) -> None:
-        """Lead to a socket of ours, unless there is the application's."""
-        if os.path.exists(self._application):
-            self.lead_on()
-            return
-        if self._stand_in is not None:
-            return
-        self._stand_in = socket.socket(socket.AF_UNIX)
-        self._stand_in.bind(self._place)
-        self._stand_in.listen()
-        self._lead_to(self._place)
-
-    def lead_on(self) -> None:
-        """Lead to the application."""
-        if self._stand_in is not None:
-            self._lead_to(self._application)
-            self.close()
-            os.unlink(self._place)
-
-    def close(self) -> None:
-        """Close our socket."""
-        if self._stand_in is not None:
-            self._stand_in.close()
-            self._stand_in = None
-
-    def _lead_to(self, path: str) -> None:
-        other = f"{self._link}n"
-        os.symlink(path, other)
-        os.replace(other, self._link)  # at once: ssh may follow it at any time
-
-
-class RelayedTarget(RelayTarget):
-    """A socket of ours, from which we relay; where the application is not there, a connection ends at once."""
-
-    def __init__(self, listener: socket.socket, relay: ApplicationRelay) -> None:
-        self._listener = listener
-        self._relay = relay
-        self._relays = relay.make_relays()
+    def __init__(
+        self, directory: HeldDirectory, application: ApplicationSocket, doorway: Doorway, limits: ClientLimits
+    ) -> None:
+        self.link = f"{directory.path}/a"
+        self._place = f"{directory.path}/s"
+        self._directory = directory
+        self._application = application
+        self._limits = limits
+        self._doorway = doorway
+        self._relays = doorway.make_relays()
         self._accepting = trio.CancelScope()
-
-    async def run(self) -> None:
-        """Take connections until cancelled, or `finish`."""
-        with contextlib.closing(self._listener), self._accepting:  # with that ends what waits there
-            await self._relay.accept(self._listener, self._relays)
+        self._is_waiting = False  # for the application to listen
+        self._is_probing = False
+        self._trouble = ""  # the last that was told
+        self._listener = listen_unix(self._place, _MODE)
+        self._lead()
 
     def stand_in(self) -> None:
-        """Nothing: our socket is there."""
+        """Have connections come to us, unless there is the application's socket."""
+        self._is_waiting = not self._application.hold() and self._application.descriptor is None
+        self._lead()
 
     def lead_on(self) -> None:
-        """Nothing: each connection is led on when it comes."""
+        """Have connections go to the application."""
+        self._is_waiting = False
+        self._lead()
+
+    @contextlib.contextmanager
+    def expecting(self, nonce: bytes) -> Iterator[Expectation]:
+        """Within, connections come to us, and one that says the nonce goes no further; raises `TransportError`."""
+        self._look()
+        with self._doorway.expecting(nonce) as expectation:
+            self._is_probing = True
+            self._lead()
+            try:
+                yield expectation
+            finally:
+                self._is_probing = False
+                self._lead()
+
+    async def run(self) -> None:
+        """Take what comes to us, and look after link, socket and directory, until `finish`.
+
+        Raises `TransportError` where the directory is somebody else's now.
+        """
+        try:
+            with self._accepting:
+                await self._run()
+        finally:
+            self.close()  # with that ends what waits there
+
+    async def _run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(
+                self._doorway.accept, self._listener, self._relays, name="relay target: connections"
+            )
+            touched = trio.current_time()
+            while True:
+                await trio.sleep(self._limits.look_interval)
+                self._look()
+                if trio.current_time() >= touched + self._limits.touch_interval:
+                    touched = trio.current_time()
+                    self._directory.touch()
 
     def finish(self) -> None:
         """Take no more connections, and have those that are there be over soon, with what is under way."""
         self._accepting.cancel()
         self._relays.finish()
 
+    def _look(self) -> None:
+        """Make again what was removed; raises `TransportError` where somebody else has made it."""
+        try:
+            if self._directory.keep():
+                self._tell(f"{self._directory.path} was removed, and is made again")
+        except StartError as error:
+            raise TransportError(error.what, hop="here") from error
+        except OSError as error:
+            self._tell(f"{self._directory.path} cannot be made again: {error.strerror}")
+            return
+        if not self._listener.has_its_path():
+            try:
+                self._listener.listen_again(_MODE)
+            except StartError as error:
+                self._tell(str(error))
+        self._lead()
+
+    def _tell(self, trouble: str) -> None:
+        """Tell of trouble, unless it is the same as before."""
+        if trouble != self._trouble:
+            _log.warning("%s", trouble)
+        self._trouble = trouble
+
+    def _lead(self) -> None:
+        is_lost = not self._application.hold() and self._application.descriptor is not None
+        ours = self._application.shared is not None or self._is_waiting or self._is_probing or is_lost
+        path = self._place if ours else self._application.path
+        with contextlib.suppress(OSError):
+            if os.readlink(self.link) == path:
+                return
+        other = f"{self.link}n"
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(other)
+            os.symlink(path, other)
+            os.replace(other, self.link)  # at once: ssh may follow it at any time
+        except OSError as error:
+            self._tell(f"cannot lead visitors to the application: {self.link}: {error.strerror}")
+
+    def close(self) -> None:
+        """Close our socket."""
+        self._listener.close()
+
 
 @contextlib.asynccontextmanager
 async def open_relay_target(
-    path: str, application: ApplicationSocket, limits: ClientLimits
+    directory: HeldDirectory, application: ApplicationSocket, limits: ClientLimits
 ) -> AsyncIterator[RelayTarget]:
-    """Give what ssh is to connect to at the path; to be run. On leaving, we relay no more. Raises `StartError`."""
-    if application.shared is not None:
-        with open_unix_listener(path, _MODE) as listener:
-            async with open_application_relay(application, limits) as relay:
-                yield RelayedTarget(listener, relay)
-        return
-    # The path of the application's socket may be too long or too odd for a forward; that of a link to it is not.
-    os.symlink(os.path.join(os.getcwd(), application.path), path)
-    with contextlib.closing(LinkTarget(path)) as target:
-        yield target
+    """Give what ssh is to connect to; to be run. On leaving, we relay no more. Raises `StartError`."""
+    async with open_doorway(application, limits) as doorway:
+        with contextlib.closing(RelayTarget(directory, application, doorway, limits)) as target:
+            yield target

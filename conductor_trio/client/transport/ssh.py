@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import secrets
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 
 import trio
 
@@ -27,23 +27,23 @@ from conductor_trio.client.host.temp_directory import open_directory
 from conductor_trio.client.output.events import LoginShell
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
+from conductor_trio.client.transport.doorway import Expectation
 from conductor_trio.client.transport.local_shell import find_shell
 from conductor_trio.client.transport.login_shell import Result, run_in_login_shell
 from conductor_trio.client.transport.relay_target import RelayTarget, open_relay_target
 from conductor_trio.client.transport.ssh_command import (
     UP,
     escape_forward_path,
-    format_command,
     format_log_path,
     format_master_command,
 )
 from conductor_trio.client.transport.ssh_errors import explain_channel_refused, find_reason, is_channel_refused
 from conductor_trio.client.transport.ssh_log import SshLog
+from conductor_trio.client.transport.ssh_mux import SshMux
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, UpstreamUnavailable
-from conductor_trio.net.grace import open_grace
+from conductor_trio.grace import open_grace
 from conductor_trio.net.process import end_process, open_pipe
 from conductor_trio.net.stream import SocketStream
-from conductor_trio.net.unix import connect_unix
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class SshTransport(Transport):
     def __init__(
         self,
         settings: ClientSettings,
-        directory: str,
+        mux: SshMux,
         process: trio.Process,
         log: SshLog,
         nursery: trio.Nursery,
@@ -73,14 +73,13 @@ class SshTransport(Transport):
         self._host = settings.server.host
         self._address = settings.server
         self._limits = settings.limits
-        self._directory = directory
+        self._mux = mux
         self._process = process
         self._ssh_log = log
         self._nursery = nursery
         self._target = target
         self._reporter = reporter
         self._mode_failure = ""  # why the last relay socket could not be made 0660; nothing where it could
-        self._command = format_command(directory)
         self._needs_shell = True  # as sshd makes relay sockets that the server cannot use, for all we know
 
     async def watch(self) -> None:
@@ -98,13 +97,14 @@ class SshTransport(Transport):
                 if not chunk:
                     await trio.sleep_forever()  # ssh is ending, and `watch` tells why
                 said = (said + chunk)[-4096:]
+            self._mux.hold()
             return
         raise TransportError(f"no SSH login at {self._place} within {self._limits.login_timeout:g} s")
 
     async def connect_control(self) -> SocketStream:
         """Connect to the server's control socket through SSH; whether it is there shows when it greets."""
         try:
-            return await connect_unix(f"{self._directory}/c", connect_timeout=self._limits.ssh_command_timeout)
+            return await self._mux.connect()
         except UpstreamUnavailable as error:
             raise TransportError(f"ssh does not forward to the control socket: {error}") from error
 
@@ -141,12 +141,16 @@ class SshTransport(Transport):
         )
         _log.debug("going on%s", self._mode_failure)
 
+    def expecting(self, nonce: bytes) -> AbstractContextManager[Expectation]:
+        """Within, a connection that says the nonce goes no further; raises `TransportError`."""
+        return self._target.expecting(nonce)
+
     async def finish(self, hurry: trio.Event) -> None:
         """Have ssh end by itself once all that goes through it has ended, with what was under way."""
         async with open_grace(self._limits.ended_session_timeout, hurry):
             self._target.finish()
             # That is what it does without a shell of its own, and when it has been told to take no more commands.
-            await self._run_ssh(["-O", "stop", "--", self._host])
+            await self._mux.run(["-O", "stop", "--", self._host])
             await self._process.wait()
 
     async def explain(self, error: ConductorError, *, thorough: bool) -> ConductorError:
@@ -220,8 +224,8 @@ class SshTransport(Transport):
 
         Returns what went wrong, or None.
         """
-        forward = ["-O", command, "-R", f"{escape_forward_path(path)}:{self._directory}/a", "--", self._host]
-        status, said = await self._run_ssh(forward)
+        forward = ["-O", command, "-R", f"{escape_forward_path(path)}:{self._target.link}", "--", self._host]
+        status, said = await self._mux.run(forward)
         return None if status == 0 else (said or f"exit status {status}")
 
     async def _stop_listening(self, path: str) -> None:
@@ -233,22 +237,7 @@ class SshTransport(Transport):
         return (await self._run_script(_IS_SOCKET, path)).failure is None
 
     async def _run_script(self, script: str, path: str) -> Result:
-        return await run_in_login_shell(self._command, self._host, script, path, self._limits)
-
-    async def _run_ssh(self, arguments: list[str]) -> tuple[int, str]:
-        """Run ssh over the connection that stands; return its status and what it said."""
-        with trio.move_on_after(self._limits.ssh_command_timeout):
-            result = await trio.run_process(
-                [*self._command, *arguments],
-                stdin=b"",
-                capture_stdout=True,
-                capture_stderr=True,
-                check=False,
-                start_new_session=True,  # out of reach of a terminal's signals
-            )
-            said = " ".join(result.stderr.decode("utf-8", "replace").split())
-            return result.returncode, re.sub(r"[\x00-\x1f\x7f-\x9f]", "", said)[:300]
-        return -1, f"no answer within {self._limits.ssh_command_timeout:g} s"
+        return await run_in_login_shell(self._mux.command(), self._host, script, path, self._limits)
 
 
 @contextlib.asynccontextmanager
@@ -260,11 +249,13 @@ async def open_ssh(
         raise TransportError("there is no ssh on your PATH", advice="install the OpenSSH client")
     async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(open_directory(cleanup, "ssh_directory"))
-        command = format_master_command(settings.server, settings.limits, directory, may_ask=_has_terminal())
-        target = await stack.enter_async_context(open_relay_target(f"{directory}/a", application, settings.limits))
+        command = format_master_command(settings.server, settings.limits, directory.path, may_ask=_has_terminal())
+        # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
+        target = await stack.enter_async_context(open_relay_target(directory, application, settings.limits))
+        mux = stack.enter_context(contextlib.closing(SshMux(directory.path, settings.limits)))
         stdout, stdout_end = stack.enter_context(open_pipe())
         stderr, stderr_end = stack.enter_context(open_pipe())
-        own_log = stack.enter_context(_open_own_log(directory))
+        own_log = stack.enter_context(_open_own_log(directory.path))
         shell = await find_shell(settings.limits)
         with os.fdopen(stdout_end, "wb") as out, os.fdopen(stderr_end, "wb") as err:
             process = await trio.lowlevel.open_process(
@@ -273,15 +264,16 @@ async def open_ssh(
                 stdout=out,
                 stderr=err,
                 env={**os.environ, "SHELL": shell},
+                cwd=_usable_directory(),
             )
         stack.enter_context(cleanup.covering("ssh", process.pid))
         log = SshLog(stderr, reporter, settings.limits, own_log=own_log)
         try:
             async with trio.open_nursery() as nursery:
-                transport = SshTransport(settings, directory, process, log, nursery, reporter, target)
-                nursery.start_soon(target.run, name="ssh: relay to the application")
+                transport = SshTransport(settings, mux, process, log, nursery, reporter, target)
                 nursery.start_soon(log.run, name="ssh: standard error")
                 nursery.start_soon(transport.watch, name="ssh: end of the process")
+                nursery.start_soon(target.run, name="ssh: where the relay leads")
                 await transport.wait_up(stdout)
                 yield transport
                 nursery.cancel_scope.cancel()
@@ -300,6 +292,15 @@ def _open_own_log(directory: str) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _usable_directory() -> str | None:
+    """Return where ssh is to run: where we do, as its configuration may mean that, unless it is gone."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "/"
+    return None
 
 
 def _has_terminal() -> bool:

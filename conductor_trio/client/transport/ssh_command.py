@@ -33,6 +33,9 @@ _OPTIONS = (
     "LogLevel=INFO",  # a quieter one would leave us without a reason
 )
 
+# It needs no configuration over a connection that stands, and must not make another one.
+_COMMAND = ("ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-T")
+
 _RANDOM_SUFFIX = 17  # that ssh adds to the path of its control socket while it binds it (mux.c)
 
 
@@ -52,14 +55,14 @@ def format_master_command(
     ]
     if not may_ask:
         options.append("BatchMode=yes")
-    command = ["ssh", "-E", format_log_path(directory), "-M", "-S", _control_socket(directory), "-N", "-T"]
+    command = ["ssh", "-E", format_log_path(directory), "-M", "-S", control_socket(directory), "-N", "-T"]
     for option in options:
         command += ["-o", option]
     if address.user:
         command += ["-l", address.user]
     if address.port:
         command += ["-p", str(address.port)]
-    return [*command, "-L", f"{directory}/c:{escape_forward_path(address.path)}", "--", address.host]
+    return [*command, "-L", f"{forward_socket(directory)}:{escape_forward_path(address.path)}", "--", address.host]
 
 
 def format_log_path(directory: str) -> str:
@@ -72,8 +75,16 @@ def format_log_path(directory: str) -> str:
 
 def format_command(directory: str) -> list[str]:
     """Return the beginning of a command over the connection of the control master in `directory`."""
-    # It needs no configuration for that, and must not make another connection.
-    return ["ssh", "-F", "/dev/null", "-o", "ProxyCommand=false", "-S", _control_socket(directory), "-T"]
+    return [*_COMMAND, "-S", control_socket(directory)]
+
+
+def format_command_through(descriptor: int) -> list[str]:
+    """Return the same where the control socket has lost its name, and a descriptor leads there.
+
+    To be started with that descriptor (`pass_fds`). ssh itself closes what it is not to have.
+    """
+    script = f"""{" ".join(_COMMAND)} -S "/proc/$$/fd/$0" "$@"; exit $?"""
+    return ["/bin/sh", "-c", script, str(descriptor)]
 
 
 def escape_forward_path(path: str) -> str:
@@ -88,7 +99,13 @@ def escape_forward_path(path: str) -> str:
     return re.sub(r"([\\:])", r"\\\1", path)
 
 
-def _control_socket(directory: str) -> str:
+def forward_socket(directory: str) -> str:
+    """Return the path of the socket at which ssh takes connections for the control socket over there."""
+    return f"{directory}/c"
+
+
+def control_socket(directory: str) -> str:
+    """Return the path of the control master's socket."""
     path = f"{directory}/m"
     assert len(path) + _RANDOM_SUFFIX <= MAX_SOCKET_PATH
     return path

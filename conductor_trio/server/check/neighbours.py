@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterator
 
 from conductor_trio.findings import Finding, Status
-from conductor_trio.net.shared_directory import find_shared_directory
 from conductor_trio.server.sessions.access_list import has_lists
+from conductor_trio.shared_directory import find_shared_directory
 
 
 def check_shared(place: str, path: str) -> Iterator[Finding]:

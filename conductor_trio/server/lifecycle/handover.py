@@ -39,7 +39,7 @@ from conductor_trio.limits.constants import HANDOVER_PIECE_SIZE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.kernel import pidfd_open
-from conductor_trio.net.listeners import Listener, serve_connections
+from conductor_trio.net.listeners import Listener
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.server.lifecycle.access_feed import RELEASED, AccessFeed, apply_access_line
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions
@@ -129,10 +129,8 @@ class HandoverHost:
                             ready.append(successor)
                             nursery.cancel_scope.cancel()
 
-                handover = self._listeners.handover.sock
-                await serve_connections(
-                    handover, lend, nursery, on_shortage=self._note_failure, task_name="successor"
-                )
+                handover = self._listeners.handover
+                await handover.serve(lend, nursery, on_shortage=self._note_failure, task_name="successor")
         except BaseException:
             for successor in ready:
                 successor.close()

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
+from conductor_trio.errors import StartError
 from conductor_trio.net.listeners import Listener, listen_unix, open_tcp_listeners
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.settings import ServerSettings
@@ -25,6 +26,12 @@ class Role(enum.Enum):
     CONTROL = "control"
     HANDOVER = "handover"
 
+
+_MODES = {
+    Role.PUBLIC: _PUBLIC_SOCKET_MODE,
+    Role.CONTROL: _CONTROL_SOCKET_MODE,
+    Role.HANDOVER: _HANDOVER_SOCKET_MODE,
+}
 
 Handed = tuple[Role, Listener]
 
@@ -48,6 +55,21 @@ class Listeners:
     def inherited(self) -> list[Listener]:
         """Those at which one can wait for our successor."""
         return [listener for _, listener in self.by_role if listener.is_inherited]
+
+    def keep_paths(self) -> Iterator[tuple[Listener, StartError | None]]:
+        """Listen anew where a path that is ours leads here no more; yield those, and why it could not be done."""
+        for role, listener in self.by_role:
+            if listener.path is None or not listener.owns_path or listener.has_its_path():
+                continue
+            if listener.is_inherited:
+                yield listener, StartError("only whoever gave us this socket can bind it again")
+                continue
+            try:
+                listener.listen_again(_MODES[role])
+            except StartError as error:
+                yield listener, error
+            else:
+                yield listener, None
 
     def claim_paths(self) -> None:
         """Look after all paths from now on, in the predecessor's place."""

@@ -34,6 +34,7 @@ class RuntimeDirectory:
         #: Session directories of a server that crashed which could not be removed, since something is in them.
         self.left: list[str] = []
         self._ownership: int | None = None
+        self._alive: int | None = None
         self._made: list[str] = []
 
     @property
@@ -75,12 +76,43 @@ class RuntimeDirectory:
             self._make_directory(self.sockets, 0o771)
             try:
                 self._ownership = _lock(self.sockets)
-                os.fchmod(self._ownership, 0o771)  # enter, but not list
                 return
             except (BlockingIOError, FileNotFoundError):
                 if attempt == MAX_OWNERSHIP_ATTEMPTS - 1:
                     raise
                 time.sleep(OWNERSHIP_PAUSE)
+
+    def note_alive(self) -> bool:
+        """Show on the directory that a server is alive; return whether none other is. Raises OSError."""
+        alive = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.forget_alive()
+        self._alive = alive
+        return _is_alone(alive)
+
+    def forget_alive(self) -> None:
+        """Show it no longer."""
+        if self._alive is not None:
+            os.close(self._alive)
+            self._alive = None
+
+    def keep(self) -> bool:
+        """Have the directories be there where they were removed; return whether they had to be made again.
+
+        Raises OSError, BlockingIOError where another server has made them.
+        """
+        if self._ownership is None:
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(self.sockets), os.fstat(self._ownership)):
+                return False
+        self._make_directory(self.path, 0o755)
+        self._make_directory(self.sockets, 0o771)
+        descriptor = _lock(self.sockets)
+        # The same number, under which a hand-over knows it.
+        os.dup2(descriptor, self._ownership, inheritable=False)
+        os.close(descriptor)
+        self.note_alive()
+        return True
 
     def adopt_ownership(self, ownership: int) -> None:
         """Be the one that accepts when the predecessor that lent us its lock has released it."""
@@ -140,11 +172,11 @@ def open_runtime_directory(path: str, *, ownership: int | None = None) -> Iterat
                 runtime.acquire_ownership()
             else:
                 runtime.adopt_ownership(ownership)
-            alive = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            stack.callback(os.close, alive)
+            stack.callback(runtime.forget_alive)
+            is_alone = runtime.note_alive()
             if not os.access(path, os.W_OK | os.X_OK) or not os.access(runtime.sockets, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            if _is_alone(alive):
+            if is_alone:
                 found = find_session_directories(runtime.sockets)
                 runtime.left = [left for left in found if not remove_session_directory(left)]
         except BlockingIOError:
@@ -166,6 +198,7 @@ def _lock(sockets: str) -> int:
             raise PermissionError(errno.EACCES, f"{sockets} belongs to another user (id {uid})")
         if not os.path.samestat(os.fstat(descriptor), os.stat(sockets)):  # its last user has just removed it
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        os.fchmod(descriptor, 0o771)  # enter, but not list
     except BaseException:
         os.close(descriptor)
         raise

@@ -19,7 +19,7 @@ import trio
 
 from conductor_trio.access.grants import Access
 from conductor_trio.access.tokens import EMPTY_TOKEN_HASH
-from conductor_trio.control.events import Leave, Pong, Ready, Replaced, Stop
+from conductor_trio.control.events import Leave, Pong, Probe, Ready, Replaced, Stop
 from conductor_trio.control.messages import OWNER_COMMANDS, RESUME, Accepted, Banner, Registration
 from conductor_trio.control.owner_commands import Command
 from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
@@ -39,6 +39,7 @@ from conductor_trio.server.sessions.inotify import DirectoryMonitor, Watch
 from conductor_trio.server.sessions.leftovers import Leftovers
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.sessions.records import SessionRecord
+from conductor_trio.server.sessions.way_probe import WayProbe
 
 _KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is mistaken for something else
 _KEY_LENGTH = 8  # 40 bits: no secret, but it should not collide
@@ -211,7 +212,10 @@ class Session:
                 stack.enter_context(self.context.links.watching(self.channel, record, account))
             with record.scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._serve_channel, route, record, name=f"channel of {route.hosts[0]}")
+                    probe = WayProbe(self.channel, directory.relay_path, self.context.limits, nursery)
+                    nursery.start_soon(
+                        self._serve_channel, route, record, probe, name=f"channel of {route.hosts[0]}"
+                    )
                     while (change := _change_of(directory, relay)) is None:
                         await watch.wait_changed()
                     # At the end of a client that listens itself, this is how the end shows first.
@@ -220,7 +224,7 @@ class Session:
         if route.is_resumable and record.was_replaced:
             self.channel.send_event(Replaced())
 
-    async def _serve_channel(self, route: Route, record: SessionRecord) -> None:
+    async def _serve_channel(self, route: Route, record: SessionRecord, probe: WayProbe) -> None:
         """Take the client's events, and end the session when its channel ends."""
 
         def begin() -> None:
@@ -242,6 +246,8 @@ class Session:
                     begin()
                 case Pong(ends=ends):
                     note_idle(ends)
+                case Probe(nonce=nonce):
+                    probe.start(nonce)
                 case Leave():
                     record.ends_as = Cause.LEFT
                     break

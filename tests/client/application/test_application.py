@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,12 @@ async def open_it(output: RecordedOutput, limits: ClientLimits = LIMITS) -> Asyn
         yield application
 
 
+@pytest.fixture
+def local_socket(short_tmp: Path) -> Iterator[ApplicationSocket]:
+    with contextlib.closing(ApplicationSocket(str(short_tmp / "s"))) as local_socket:
+        yield local_socket
+
+
 def spec(command: list[str]) -> LaunchSpec:
     return LaunchSpec(command=tuple(command), executed=tuple(command))
 
@@ -52,10 +58,12 @@ def said(output: RecordedOutput, kind: str) -> str:
         (shell("kill -KILL $$"), 128 + signal.SIGKILL),
     ],
 )
-async def test_its_status_is_told_as_a_shell_would(command: list[str], status: int, short_tmp: Path) -> None:
+async def test_its_status_is_told_as_a_shell_would(
+    command: list[str], status: int, local_socket: ApplicationSocket
+) -> None:
     output = RecordedOutput()
     async with open_it(output) as application:
-        await application.start(spec(command), ApplicationSocket(path=str(short_tmp / "s")))
+        await application.start(spec(command), local_socket)
         with trio.fail_after(20):
             assert await application.wait_ended() == status
         assert application.is_over
@@ -69,44 +77,48 @@ async def test_its_status_is_told_as_a_shell_would(command: list[str], status: i
     ids=["nothing", "not executable", "a directory"],
 )
 async def test_what_cannot_be_started_is_told_and_is_over(
-    make: Callable[[Path], object], status: int, short_tmp: Path
+    make: Callable[[Path], object], status: int, short_tmp: Path, local_socket: ApplicationSocket
 ) -> None:
     program = short_tmp / "program"
     make(program)
     output = RecordedOutput()
     async with open_it(output) as application:
         with pytest.raises(ApplicationError, match=f"cannot start {program}") as caught:
-            await application.start(spec([str(program)]), ApplicationSocket(path=str(short_tmp / "s")))
+            await application.start(spec([str(program)]), local_socket)
         assert application.is_over
     assert caught.value.status == status
     assert output.events == []
 
 
-async def test_both_outputs_are_passed_on_to_their_end(short_tmp: Path) -> None:
+async def test_both_outputs_are_passed_on_to_their_end(local_socket: ApplicationSocket) -> None:
     output = RecordedOutput()
     script = "printf 'one\\ntw'; printf 'err' >&2; printf 'o'; head -c 300000 /dev/zero | tr '\\0' x"
     async with open_it(output) as application:
-        await application.start(spec(shell(script)), ApplicationSocket(path=str(short_tmp / "s")))
+        await application.start(spec(shell(script)), local_socket)
         await application.wait_ended()
     assert said(output, "stdout") == "one\ntwo" + "x" * 300_000
     assert said(output, "stderr") == "err"
     assert output.events[-1]["state"] == "exit"
 
 
-async def test_a_character_that_comes_in_two_pieces_is_one_and_half_of_one_is_marked(short_tmp: Path) -> None:
+async def test_a_character_that_comes_in_two_pieces_is_one_and_half_of_one_is_marked(
+    short_tmp: Path, local_socket: ApplicationSocket
+) -> None:
     output = RecordedOutput()
     script = "printf 'a\\303' >&2; echo; read -r _ <\"$0\"; printf '\\251 \\303' >&2"
     gate = short_tmp / "gate"
     os.mkfifo(gate)
     async with open_it(output) as application:
-        await application.start(spec([*shell(script), str(gate)]), ApplicationSocket(path=str(short_tmp / "s")))
+        await application.start(spec([*shell(script), str(gate)]), local_socket)
         await output.wait_for("data")
         gate.write_text("go\n")
         await application.wait_ended()
     assert said(output, "stderr") == "a\u00e9 \ufffd"
 
 
-async def test_who_leaves_ends_it_with_its_group_and_whatever_it_left_at_its_socket(short_tmp: Path) -> None:
+async def test_who_leaves_ends_it_with_its_group_and_whatever_it_left_at_its_socket(
+    short_tmp: Path, local_socket: ApplicationSocket
+) -> None:
     output = RecordedOutput()
     path = short_tmp / "s"
     listening = f"""
@@ -119,7 +131,7 @@ if child := os.fork():
 time.sleep(1000)
 """
     async with open_it(output) as application:
-        await application.start(spec(python(listening)), ApplicationSocket(path=str(path)))
+        await application.start(spec(python(listening)), local_socket)
         with trio.fail_after(20):
             await application.ready.wait()
             await output.wait_for("data")
@@ -131,21 +143,20 @@ time.sleep(1000)
     assert output.events[-1] == {"state": "exit", "status": -signal.SIGTERM}
 
 
-async def test_it_is_ready_when_it_accepts(short_tmp: Path) -> None:
+async def test_it_is_ready_when_it_accepts(local_socket: ApplicationSocket) -> None:
     async with open_it(RecordedOutput()) as application:
-        local_socket = str(short_tmp / "s")
-        await application.start(spec([*UPPERCASE_APPLICATION, local_socket]), ApplicationSocket(path=local_socket))
+        await application.start(spec([*UPPERCASE_APPLICATION, local_socket.path]), local_socket)
         with trio.fail_after(20):
             await application.ready.wait()
 
 
-async def test_the_grace_is_as_long_as_the_settings_say(short_tmp: Path) -> None:
+async def test_the_grace_is_as_long_as_the_settings_say(local_socket: ApplicationSocket) -> None:
     assert ClientLimits().term_timeout == 3  # the contract
     limits = ClientLimits(term_timeout=0.2)
     stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
     output = RecordedOutput()
     async with open_it(output, limits) as application:
-        await application.start(spec(python(stubborn)), ApplicationSocket(path=str(short_tmp / "s")))
+        await application.start(spec(python(stubborn)), local_socket)
         with trio.fail_after(20):
             await output.wait_for("data")
         started = trio.current_time()

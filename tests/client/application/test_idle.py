@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from conductor_trio.client.application.idle import IdleClock, IdleWatch
+from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.limits.client import ClientLimits
 from tests.doubles.client_command import UPPERCASE_APPLICATION, RunningClient, open_client
 from tests.doubles.control_server import ControlServer, Session, open_control_server
@@ -80,7 +82,7 @@ class Watched:
             self.output,
             limits=ClientLimits(),
             busy=None,
-            local_socket="/app.sock",
+            socket=HeldSocket("/app.sock"),
             is_ready=lambda: self.is_ready,
             stop=self.reasons.append,
         )
@@ -142,6 +144,24 @@ async def test_a_visitor_keeps_it_and_takes_the_warning_back(autojump_clock: Moc
         assert watched.output.events[-1] == {"state": "idle", "for": 0, "in": None, "ends": None}
         assert not watched.reasons
         await watched.pass_time(math.inf)
+        assert watched.reasons
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+async def test_a_clock_that_is_set_changes_no_deadline_and_what_is_told_follows_it(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    async with open_watch(2 * HOURS) as watched:
+        await watched.pass_time(1.8 * HOURS)
+        (warning,) = watched.output.events
+        wall = time.time()
+        assert watched.watch.hear(watched.told) == pytest.approx(warning["ends"], abs=60)
+        monkeypatch.setattr("conductor_trio.client.application.idle.time.time", lambda: wall + jump)
+        await watched.pass_time(0.1 * HOURS)
+        assert watched.watch.hear(watched.told) == pytest.approx(wall + jump + 0.1 * HOURS, abs=60)
+        await watched.pass_time(0.1 * HOURS - PING)
+        assert not watched.reasons
+        await watched.pass_time(PING)
         assert watched.reasons
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,11 +52,17 @@ async def answering(path: Path, *answers: bytes | None) -> AsyncIterator[list[by
         await trio.aclose_forcefully(stream)
 
 
-async def test_without_a_path_accepting_is_enough(short_tmp: Path) -> None:
+@pytest.fixture
+def local_socket(short_tmp: Path) -> Iterator[ApplicationSocket]:
+    with contextlib.closing(ApplicationSocket(str(short_tmp / "s"))) as local_socket:
+        yield local_socket
+
+
+async def test_without_a_path_accepting_is_enough(short_tmp: Path, local_socket: ApplicationSocket) -> None:
     is_ready = trio.Event()
 
     async def wait() -> None:
-        await wait_ready(ApplicationSocket(path=str(short_tmp / "s")), None, LIMITS)
+        await wait_ready(local_socket, None, LIMITS)
         is_ready.set()
 
     with trio.fail_after(20):
@@ -70,10 +76,12 @@ async def test_without_a_path_accepting_is_enough(short_tmp: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 403, 404, 499])
-async def test_any_answer_but_a_failure_is_enough(short_tmp: Path, status: int) -> None:
+async def test_any_answer_but_a_failure_is_enough(
+    short_tmp: Path, local_socket: ApplicationSocket, status: int
+) -> None:
     async with answering(short_tmp / "s", b"HTTP/1.1 %d .\r\n\r\n" % status) as requests:
         with trio.fail_after(20):
-            await wait_ready(ApplicationSocket(path=str(short_tmp / "s")), "/a?b", LIMITS)
+            await wait_ready(local_socket, "/a?b", LIMITS)
     (request,) = requests
     assert request.startswith(b"GET /a?b HTTP/1.1\r\nHost: localhost\r\n")
 
@@ -90,9 +98,11 @@ async def test_any_answer_but_a_failure_is_enough(short_tmp: Path, status: int) 
         None,
     ],
 )
-async def test_what_is_no_answer_is_asked_for_again(short_tmp: Path, answer: bytes | None) -> None:
+async def test_what_is_no_answer_is_asked_for_again(
+    short_tmp: Path, local_socket: ApplicationSocket, answer: bytes | None
+) -> None:
     good = b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK + b"\r\n"
     async with answering(short_tmp / "s", answer, answer, good) as requests:
         with trio.fail_after(20):
-            await wait_ready(ApplicationSocket(path=str(short_tmp / "s")), "/", LIMITS)
+            await wait_ready(local_socket, "/", LIMITS)
     assert len(requests) == 3

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import attrs
@@ -70,10 +71,15 @@ async def application(short_tmp: Path) -> AsyncIterator[Application]:
     os.close(descriptor)
 
 
-async def start(application: Application, directory: Path, *command: str) -> None:
-    await application.start(
-        LaunchSpec(command=command, executed=command), ApplicationSocket(path=str(directory / "app.sock"))
-    )
+@pytest.fixture
+def stack() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+async def start(application: Application, stack: contextlib.ExitStack, directory: Path, *command: str) -> None:
+    local_socket = stack.enter_context(contextlib.closing(ApplicationSocket(str(directory / "app.sock"))))
+    await application.start(LaunchSpec(command=command, executed=command), local_socket)
 
 
 def watch(
@@ -105,10 +111,12 @@ def test_the_port_of_a_session_is_found_and_nobody_elses(script: str) -> None:
             os.kill(holder, signal.SIGKILL)
 
 
-async def test_a_port_instead_of_the_socket_is_told_once(application: Application, short_tmp: Path) -> None:
+async def test_a_port_instead_of_the_socket_is_told_once(
+    application: Application, stack: contextlib.ExitStack, short_tmp: Path
+) -> None:
     reports = Reports()
     command = tuple(python(LISTENER))
-    await start(application, short_tmp, *command)
+    await start(application, stack, short_tmp, *command)
     with trio.fail_after(20):
         await watch(application, reports, Launch(command=command)).run()
     warnings = [report for report in reports.sent if isinstance(report, events.Warned) and report.port]
@@ -117,10 +125,12 @@ async def test_a_port_instead_of_the_socket_is_told_once(application: Applicatio
     assert f"start it with --tcp {warning.port}" in warning.text
 
 
-async def test_another_port_than_the_one_told_is_told(application: Application, short_tmp: Path) -> None:
+async def test_another_port_than_the_one_told_is_told(
+    application: Application, stack: contextlib.ExitStack, short_tmp: Path
+) -> None:
     reports = Reports()
     command = tuple(python(LISTENER))
-    await start(application, short_tmp, *command)
+    await start(application, stack, short_tmp, *command)
     with trio.fail_after(20):
         await watch(
             application, reports, Launch(command=command, listen="tcp", port=8), PortPlan(port=8, shared=True)
@@ -130,10 +140,12 @@ async def test_another_port_than_the_one_told_is_told(application: Application, 
     assert f"TCP port {warning.port} (127.0.0.1), and not on port 8," in warning.text
 
 
-async def test_where_all_is_well_nothing_is_told(application: Application, short_tmp: Path) -> None:
+async def test_where_all_is_well_nothing_is_told(
+    application: Application, stack: contextlib.ExitStack, short_tmp: Path
+) -> None:
     reports = Reports()
     command = (*UPPERCASE_APPLICATION, str(short_tmp / "app.sock"))
-    await start(application, short_tmp, *command)
+    await start(application, stack, short_tmp, *command)
     with trio.fail_after(20):
         await watch(application, reports, Launch(command=command)).run()
     assert not reports.sent
@@ -154,7 +166,7 @@ async def test_within_a_namespace_of_its_own_it_is_found_too(server: ControlServ
     ("umask", "mode", "is_open"), [(0, 0o755, True), (0o022, 0o755, False), (0, 0o700, False)]
 )
 async def test_a_socket_that_everybody_can_connect_to_is_told(
-    application: Application, short_tmp: Path, umask: int, mode: int, is_open: bool
+    application: Application, stack: contextlib.ExitStack, short_tmp: Path, umask: int, mode: int, is_open: bool
 ) -> None:
     (directory := short_tmp / "d").mkdir()
     directory.chmod(mode)
@@ -162,7 +174,7 @@ async def test_a_socket_that_everybody_can_connect_to_is_told(
     path = directory / "app.sock"
     reports = Reports()
     command = tuple(python(f"import os; os.umask({umask})\n{BOUND.format(path=str(path))}"))
-    await start(application, directory, *command)
+    await start(application, stack, directory, *command)
     with trio.fail_after(20):
         await watch(application, reports, Launch(command=command), local_socket=str(path)).run()
     warnings = [report.text for report in reports.sent if isinstance(report, events.Warned)]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import termios
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -308,6 +309,19 @@ async def test_the_link_is_opened_where_there_is_a_display(terminal: Terminal, t
         terminal, CONNECT, CONTROL, LIVE, open_browser=True, environment={"DISPLAY": ":0", "BROWSER": str(browser)}
     ):
         assert await trio.to_thread.run_sync(opened.read_text) == f"{URL}\n"
+
+
+async def test_a_link_that_cannot_be_opened_costs_nothing(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "browser").write_text("#!/bin/sh\n")
+    (tmp_path / "browser").chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no"))
+    environment = {"DISPLAY": ":0", "BROWSER": str(tmp_path / "browser")}
+    async with showing(terminal, CONNECT, CONTROL, LIVE, open_browser=True, environment=environment) as display:
+        await terminal.wait_for("The link cannot be opened in a browser: No such file or directory")
+        write(display, "text\n")
+        await terminal.wait_for("text")
 
 
 async def test_no_display_no_browser(terminal: Terminal) -> None:

@@ -17,6 +17,7 @@ from conductor_trio.client.host.application_socket import (
     open_application_socket,
 )
 from conductor_trio.errors import StartError, UpstreamUnavailable
+from tests.support.descriptors import no_descriptor_left
 from tests.support.users import BOB, acting_as, real_person
 
 
@@ -48,6 +49,14 @@ def bob_listening(path: Path) -> Iterator[None]:
             sock.listen()
         yield
     path.unlink()
+
+
+async def leads_to(application: ApplicationSocket, listener: socket.socket) -> bool:
+    """Whether a connection comes out at a listener."""
+    await connect(application)
+    listener.settimeout(10)
+    listener.accept()[0].close()
+    return True
 
 
 async def connect(application: ApplicationSocket) -> None:
@@ -140,3 +149,63 @@ def test_a_directory_that_there_is_not_is_told(shared: Path) -> None:
     (shared / "gone").symlink_to("nowhere")
     with pytest.raises(StartError, match="cannot open the directory"):
         open_application_socket(str(shared / "gone" / "s"), None).__enter__()
+
+
+async def test_while_it_listens_it_is_reached_whoever_has_its_name(shared: Path) -> None:
+    path = shared / "s"
+    with socket.socket(socket.AF_UNIX) as sock, open_application_socket(str(path), None) as application:
+        sock.bind(str(path))
+        sock.listen()
+        assert await leads_to(application, sock)
+        path.rename(shared / "away")
+        assert await leads_to(application, sock)
+        with bob_listening(path):
+            assert not application.hold()
+            assert await leads_to(application, sock)
+        os.symlink("away", path)
+        assert not application.hold()
+        assert await leads_to(application, sock)
+        path.unlink()
+        (shared / "away").unlink()
+        sock.close()
+        with bob_listening(path), pytest.raises(ForeignListener, match="another user of this host"):
+            await connect(application)
+
+
+async def test_it_is_followed_to_another_socket_of_ours_and_of_whom_the_user_names(shared: Path) -> None:
+    path, bob = shared / "s", real_person(BOB)
+    with open_application_socket(str(path), bob.name) as application:
+        for owner in (os.geteuid(), bob.uid):
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.bind(str(path))
+                sock.listen()
+                os.chown(path, owner, -1)
+                assert await leads_to(application, sock)
+                path.unlink()
+                assert await leads_to(application, sock)
+
+
+async def test_a_directory_that_others_have_made_again_has_nothing_of_ours(short_tmp: Path) -> None:
+    bob = real_person(BOB)
+    short_tmp.chmod(0o755)
+    (directory := short_tmp / "d").mkdir()
+    with socket.socket(socket.AF_UNIX) as sock, open_application_socket(str(directory / "s"), None) as application:
+        assert application.shared is None
+        sock.bind(str(directory / "s"))
+        sock.listen()
+        assert await leads_to(application, sock)
+        (directory / "s").unlink()
+        os.chown(directory, bob.uid, bob.gid)
+        with bob_listening(directory / "s"):
+            assert not application.hold()
+            assert await leads_to(application, sock)
+        os.chown(directory, os.geteuid(), -1)
+        with bob_listening(directory / "s"):  # such as a container
+            assert application.hold()
+
+
+async def test_without_a_descriptor_nobody_is_reached(shared: Path) -> None:
+    with listening(shared / "s"), open_application_socket(str(shared / "s"), None) as application:
+        with no_descriptor_left(), pytest.raises(UpstreamUnavailable, match="cannot be held"):
+            await connect(application)
+        await connect(application)

@@ -32,6 +32,7 @@ from conductor_trio.client.session.states import (
     TransportLost,
     TransportOpened,
     Verdict,
+    WayProven,
 )
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import (
@@ -77,6 +78,7 @@ ALL_EVENTS: list[Event] = [
     EarlyRegistrationSent(),
     ACCEPTED,
     Shown(),
+    WayProven(),
     Moved(),
     Replaced(),
     *(ChannelLost(loss=loss, now=now) for loss in CHANNEL_LOSSES for now in (SOON, LATE)),

@@ -152,24 +152,25 @@ async def test_an_ssh_that_hangs_is_replaced(
     )
     output, ready = RecordedOutput(), trio.Event()
     ready.set()
-    async with open_cleanup(settings.limits) as cleanup, trio.open_nursery() as nursery:
-        connection = Connection(
-            settings,
-            output,
-            lambda: open_ssh(settings, ApplicationSocket(path=local_socket), cleanup, output),
-            ready,
-            lambda: False,
-        )
-        nursery.start_soon(connection.keep_up)
-        with trio.fail_after(20):
-            await output.wait_for("live")
-            session = await gateway.server.next_session()
-            await session.say("ping")
-            await session.wait_said("pong")
-            hanging = ssh_of(os.getpid())
-            os.kill(hanging, signal.SIGSTOP)
-            assert "the link is dead" in (await output.wait_for("dead"))["reason"]
-            assert hanging not in descendants(os.getpid())
-            await output.wait_for("live")
-            assert ssh_of(os.getpid()) != hanging
-        nursery.cancel_scope.cancel()
+    with contextlib.closing(ApplicationSocket(local_socket)) as held:
+        async with open_cleanup(settings.limits) as cleanup, trio.open_nursery() as nursery:
+            connection = Connection(
+                settings,
+                output,
+                lambda: open_ssh(settings, held, cleanup, output),
+                ready,
+                lambda: False,
+            )
+            nursery.start_soon(connection.keep_up)
+            with trio.fail_after(20):
+                await output.wait_for("live")
+                session = await gateway.server.next_session()
+                await session.say("ping")
+                await session.wait_said("pong")
+                hanging = ssh_of(os.getpid())
+                os.kill(hanging, signal.SIGSTOP)
+                assert "the link is dead" in (await output.wait_for("dead"))["reason"]
+                assert hanging not in descendants(os.getpid())
+                await output.wait_for("live")
+                assert ssh_of(os.getpid()) != hanging
+            nursery.cancel_scope.cancel()

@@ -38,8 +38,8 @@ async def open_transport(directory: Path) -> AsyncIterator[LocalTransport]:
         token="t0ken",
         limits=ClientLimits(),
     )
-    with trio.fail_after(20):
-        async with open_local(settings, ApplicationSocket(path=str(directory / "app"))) as transport:
+    with trio.fail_after(20), contextlib.closing(ApplicationSocket(str(directory / "app"))) as held:
+        async with open_local(settings, held) as transport:
             yield transport
 
 
@@ -56,7 +56,7 @@ async def test_where_there_is_no_server_it_is_away(short_tmp: Path) -> None:
     assert caught.value.hop == "server"
 
 
-async def test_within_a_relay_visitors_reach_the_open_upper(short_tmp: Path) -> None:
+async def test_within_a_relay_visitors_reach_the_application(short_tmp: Path) -> None:
     relay = short_tmp / "relay"
     async with open_upper(short_tmp / "app"), open_transport(short_tmp) as transport:
         async with transport.open_relay(str(relay)):

@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from conductor_trio.client.transport.login_shell import Result, format_command, run_in_login_shell
+from conductor_trio.client.transport.ssh_mux import MuxCommand
 from conductor_trio.limits.client import ClientLimits
 from tests.support.needs import require_program
 
@@ -32,7 +33,7 @@ def login(start_up: str, shell: str = "/bin/sh") -> list[str]:
 async def run(ssh: list[str], script: str, path: str, **limits: float) -> Result:
     """Run a script, within the test's own time."""
     with trio.fail_after(20):
-        return await run_in_login_shell(ssh, "host", script, path, ClientLimits(**limits))  # type: ignore[arg-type]
+        return await run_in_login_shell(MuxCommand(words=ssh), "host", script, path, ClientLimits(**limits))  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

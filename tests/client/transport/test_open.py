@@ -35,7 +35,7 @@ async def test_a_path_of_this_host_needs_no_ssh(server: str) -> None:
     async with (
         open_cleanup(ClientLimits()) as cleanup,
         open_transport(
-            settings(parse_server(server)), ApplicationSocket(path="/a"), cleanup, LogReporter()
+            settings(parse_server(server)), ApplicationSocket("/a"), cleanup, LogReporter()
         ) as transport,
     ):
         assert isinstance(transport, LocalTransport)
@@ -47,6 +47,6 @@ async def test_a_host_is_reached_by_ssh(server: str) -> None:
     async with open_cleanup(ClientLimits()) as cleanup:
         with pytest.raises(TransportError, match="there is no ssh on your PATH"):
             async with open_transport(
-                settings(parse_server(server)), ApplicationSocket(path="/a"), cleanup, LogReporter()
+                settings(parse_server(server)), ApplicationSocket("/a"), cleanup, LogReporter()
             ):
                 raise AssertionError("it is there")

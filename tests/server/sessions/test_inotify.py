@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 import trio.testing
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.sessions.inotify import DirectoryMonitor, Watch
+from tests.support.descriptors import no_descriptor_left
 
 PATIENCE = 10.0
 LIMITS = ServerLimits(watch_pause=0, max_watch_pause=0)
@@ -148,6 +151,27 @@ async def test_when_the_kernel_lost_something_everybody_looks(watcher: Directory
                 name.touch()
             busies.descriptor = watcher.arm(busies, str(busy))
         assert await tells(quiets)
+
+
+async def test_without_inotify_directories_are_looked_at_until_there_is_some(tmp_path: Path) -> None:
+    limits = attrs.evolve(LIMITS, unwatched_interval=0.01)
+    with contextlib.ExitStack() as stack:
+        with no_descriptor_left():
+            watcher = stack.enter_context(DirectoryMonitor(limits))
+        assert not watcher.is_told
+        watch = stack.enter_context(watcher.watch(str(tmp_path)))
+        with trio.fail_after(PATIENCE):
+            for _ in range(3):
+                await watch.wait_changed()
+            assert not watcher.watches
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watcher.run)
+                while watch.descriptor is None:
+                    await watch.wait_changed()
+                (tmp_path / "x").touch()
+                await watch.wait_changed()
+                nursery.cancel_scope.cancel()
+        assert watcher.is_told
 
 
 async def test_a_directory_that_cannot_be_watched_again_is_looked_at_now_and_then(

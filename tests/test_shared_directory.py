@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor_trio.net.shared_directory import find_shared_directory, lets_others_connect
+from conductor_trio.shared_directory import find_shared_directory, lets_others_connect
 from tests.support.users import ALICE, BOB, acting_as, real_person
 
 

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from conductor_trio.net.grace import open_grace
+from conductor_trio.grace import open_grace
 
 
 @pytest.mark.parametrize("is_cancelled", [True, False])

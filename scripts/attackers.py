@@ -28,7 +28,6 @@ from pathlib import Path
 import attrs
 
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.control.events import Leave, format_event
 from conductor_trio.control.messages import OWNER_COMMANDS, RESUME
 from conductor_trio.limits.constants import RELAY_NAME
 from scripts.bench.machine import LOOPBACK, PATIENCE, connect
@@ -114,7 +113,7 @@ class Attack:
     def flood(self, address: int | Path, data: bytes) -> None:
         """Send the same without end, and read away what is answered."""
         with self.visit() if isinstance(address, int) else _patient(connect(address)) as sock:
-            _read_aside(sock)
+            _start(partial(_read_on, sock))
             self.send_on(sock, data)
 
 
@@ -129,14 +128,14 @@ def _read_on(sock: socket.socket) -> None:
         pass
 
 
-def _read_aside(sock: socket.socket) -> threading.Thread:
-    def read() -> None:
-        with contextlib.suppress(OSError):
-            _read_on(sock)
+def _start(act: Callable[[], None]) -> None:
+    """Do it in a thread of its own, until the gateway does not want it any more."""
 
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    return thread
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            act()
+
+    threading.Thread(target=run, daemon=True).start()
 
 
 class Session:
@@ -186,11 +185,10 @@ def _answer_on(attack: Attack, begin: bytes, again: bytes, connection: socket.so
 def attack_pongs(attack: Attack) -> None:
     """A registered client that answers pings nobody has sent."""
     channel = Session(attack.control, "pongs", _answer, (OWNER_COMMANDS, RESUME)).channel
-    reader = _read_aside(channel)
-    attack.send_on(channel, b'{"event":"pong"}\n' * 3800)
-    channel.sendall(format_event(Leave()))  # or it would be expected back
-    channel.shutdown(socket.SHUT_WR)
-    reader.join(PATIENCE)
+    _start(partial(_read_on, channel))
+    _start(partial(attack.send_on, channel, b'{"event":"pong"}\n' * 3800))
+    attack.over.wait()
+    Session(attack.control, "pongs", _answer)  # takes the name over, and is not expected back
 
 
 def attack_lists(attack: Attack) -> None:

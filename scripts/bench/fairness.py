@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from scripts.attackers import ATTACKS
+from scripts.attackers.ways import ATTACKS
 from scripts.bench.load import CONNECTIONS, load_command
 from scripts.bench.machine import BenchError, open_process
 from scripts.bench.origins import DOWNLOAD_PATH, open_origins

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import attrs
 
-from scripts.attackers import BOUNDED, bounded_command
+from scripts.attackers.__main__ import bounded_command
+from scripts.attackers.ways import BOUNDED
 from scripts.bench.__main__ import positive
 from scripts.bench.machine import (
     REPOSITORY,

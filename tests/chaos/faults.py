@@ -12,7 +12,8 @@ from random import Random
 import attrs
 import trio
 
-from scripts.attackers import BOUNDED, bounded_command
+from scripts.attackers.__main__ import bounded_command
+from scripts.attackers.ways import BOUNDED
 from scripts.bench.machine import REPOSITORY
 from tests.chaos.census import read_counters
 from tests.chaos.processes import descriptors_of, find_all, kill, peers_of, stopped, wait_found

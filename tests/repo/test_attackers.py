@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.attackers import ATTACKS, BOUNDED, bounded_command
+from scripts.attackers.__main__ import bounded_command
+from scripts.attackers.ways import ATTACKS, BOUNDED
 from scripts.bench.machine import REPOSITORY, free_port
 from scripts.bench.results import MEASURES
 

@@ -73,7 +73,7 @@ bench: system venv ## measure the gateway beside its peers (BENCH='--help': whic
 	@$(BIN)/python -m scripts.bench $(BENCH)
 
 .PHONY: soak
-soak: venv ## a million requests and 5,000 sessions, and nothing left of them (SOAK_REQUESTS=, SOAK_SESSIONS=)
+soak: venv ## a million requests and 5,000 sessions, attackers beside, and nothing left (SOAK_REQUESTS=, SOAK_SESSIONS=)
 	@$(BIN)/python -m scripts.soak $(SOAK)
 
 .PHONY: apps
@@ -83,7 +83,7 @@ apps: system venv ## try real applications in a real browser (APPS='dash --ssh':
 CHAOS_MINUTES ?= 10
 
 .PHONY: chaos
-chaos: system venv ## kill, stop and cut every hop of a real chain under load (CHAOS_MINUTES=10, CHAOS='--seed 7')
+chaos: system venv ## kill, stop and cut every hop of a real chain under load, and attack it (CHAOS_MINUTES=10, CHAOS='--seed 7')
 	@$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(CHAOS)
 
 .PHONY: venv

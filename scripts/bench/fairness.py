@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from scripts.bench.attackers import ATTACKS
+from scripts.attackers.ways import ATTACKS
 from scripts.bench.load import CONNECTIONS, load_command
 from scripts.bench.machine import BenchError, open_process
 from scripts.bench.origins import DOWNLOAD_PATH, open_origins
@@ -114,5 +114,5 @@ def _slow_readers(stage: _Stage) -> list[str]:
 
 
 def _attackers(attack: str, stage: _Stage) -> list[str]:
-    arguments = [attack, str(stage.gateway.address), str(stage.control)]
-    return [sys.executable, "-m", "scripts.bench.attackers", *arguments]
+    arguments = [str(stage.gateway.address), str(stage.control), attack]
+    return [sys.executable, "-m", "scripts.attackers", *arguments]

@@ -1,1 +1,1 @@
-"""``make soak``: a million requests, a tenth of them aborted, thousands of sessions, and nothing left of them."""
+"""``make soak``: a million requests, a tenth aborted, thousands of sessions, attackers; nothing is left of any."""

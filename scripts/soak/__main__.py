@@ -15,6 +15,8 @@ from pathlib import Path
 
 import attrs
 
+from scripts.attackers.__main__ import bounded_command
+from scripts.attackers.ways import BOUNDED
 from scripts.bench.__main__ import positive
 from scripts.bench.machine import (
     REPOSITORY,
@@ -31,6 +33,7 @@ from scripts.soak.vitals import HEADINGS, Vitals, format_row, judge, read_vitals
 
 RESULT = REPOSITORY / "bench-results" / "soak.json"
 _CHURNERS = 2
+_ATTACK = 5.0  # seconds of each round
 _ABORTED_SHARE = 10  # one in so many requests
 _SAMPLE_PAUSE = 0.25
 _REST_PAUSE = 0.1
@@ -47,6 +50,7 @@ class Soak:
     requests: int
     sessions: int
     seed: int
+    attack: float
 
     def look(self) -> Vitals:
         """Return what the server holds now."""
@@ -60,10 +64,8 @@ class Soak:
             contextlib.ExitStack() as stack,
         ):
             workers = []
-            for name, arguments in self._workers(number, session.host):
+            for name, command in self._workers(number, session.host):
                 log = self.site.directory / name
-                module = f"scripts.soak.{name.partition('-')[0]}"
-                command = [sys.executable, "-m", module, *map(str, arguments)]
                 workers.append((stack.enter_context(open_process(command, log)), log))
             while any(worker.poll() is None for worker, _ in workers):
                 time.sleep(_SAMPLE_PAUSE)
@@ -74,16 +76,18 @@ class Soak:
                     raise BenchError(f"round {number}, {log.name} (status {worker.returncode}): {said}")
         return seen
 
-    def _workers(self, number: int, host: str) -> Iterator[tuple[str, list[object]]]:
-        """Yield each worker's name, which begins with its module's, and its arguments."""
-        seed, port = self.seed + number * _CHURNERS, self.site.port
+    def _workers(self, number: int, host: str) -> Iterator[tuple[str, list[str]]]:
+        """Yield each worker's name and command."""
+        seed, port, control = self.seed + number * _CHURNERS, self.site.port, control_socket(self.site)
         aborted = self.requests // _ABORTED_SHARE
-        yield "patient", [port, host, self.requests - aborted]
-        yield "impatient", [port, host, aborted, seed]
+        yield "patient", _worker("patient", port, host, self.requests - aborted)
+        yield "impatient", _worker("impatient", port, host, aborted, seed)
         for index in range(_CHURNERS):
-            place = [control_socket(self.site), self.site.upstream, port]
             # The same names in each round: what the server remembers of a name, it remembers from the warm-up.
-            yield f"churn-{index}", [*place, self.sessions // _CHURNERS, seed + index, f"worker{index}x"]
+            what = (self.sessions // _CHURNERS, seed + index, f"worker{index}x")
+            yield f"churn-{index}", _worker("churn", control, self.site.upstream, port, *what)
+        # In every way in each round: what that makes the server allocate, it has allocated in the warm-up.
+        yield "attackers", bounded_command(BOUNDED, port, control, self.attack)
 
     def rest(self, descriptors: int) -> Vitals:
         """Return what the server holds once nothing goes on, or still does so after a while."""
@@ -93,12 +97,17 @@ class Soak:
         return found
 
 
+def _worker(module: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-m", f"scripts.soak.{module}", *map(str, arguments)]
+
+
 @contextlib.contextmanager
 def open_soak(args: argparse.Namespace) -> Iterator[Soak]:
     """Run a server and an application."""
     with contextlib.ExitStack() as stack:
         # Short, since the sockets below it have at most 107 bytes for their paths.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="s-", dir="/tmp")))
+        directory.chmod(0o711)  # attackers are another user, where root may make them one
         site = Site(directory=directory, upstream=directory / "app.sock")
         log = directory / "application"
         command = [sys.executable, "-m", "scripts.soak.application", str(site.upstream)]
@@ -111,6 +120,7 @@ def open_soak(args: argparse.Namespace) -> Iterator[Soak]:
             requests=args.requests // args.rounds,
             sessions=args.sessions // args.rounds,
             seed=args.seed,
+            attack=args.attack,
         )
 
 
@@ -118,12 +128,14 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.soak",
-        description="Works one server hard, and fails unless it holds as much at the end as at the beginning.",
+        description="Works one server hard, attackers beside, and fails unless it holds as much at the end as at "
+        "the beginning.",
     )
     add = parser.add_argument
     add("--requests", type=positive, default=os.environ.get("SOAK_REQUESTS", "1000000"), metavar="N")
     add("--sessions", type=positive, default=os.environ.get("SOAK_SESSIONS", "5000"), metavar="N")
     add("--rounds", type=positive, default=10, metavar="N", help="the first is a warm-up (default %(default)s)")
+    add("--attack", type=float, default=_ATTACK, metavar="S", help="seconds of each round (default %(default)s)")
     add("--seed", type=int, default=1, metavar="N", help="of the dice (default %(default)s)")
     add("--result", type=Path, default=RESULT, metavar="FILE", help="where to write (default %(default)s)")
     return parser
@@ -153,6 +165,7 @@ def run(args: argparse.Namespace) -> list[str]:
         "requests": args.requests,
         "sessions": args.sessions,
         "seed": args.seed,
+        "attack": args.attack,
     }
     result = {**about, "wrong": wrong, "start": attrs.asdict(base), "rounds": rounds}
     args.result.write_text(json.dumps(result, indent=2) + "\n")

@@ -23,7 +23,10 @@ _READ_SIZE = 65536
 
 @attrs.frozen(kw_only=True)
 class Vitals:
-    """At one moment. `resident` is in bytes; `active` are requests and tunnels, and `errors` the server's own."""
+    """At one moment. `resident` is in bytes; `active` are requests and tunnels, `held` those that wait.
+
+    `errors` are the server's own.
+    """
 
     resident: int
     descriptors: int
@@ -31,12 +34,13 @@ class Vitals:
     directories: int
     routes: int
     active: int
+    held: int
     requests: int
     errors: int
 
     def is_at_rest(self, descriptors: int) -> bool:
         """Whether nothing goes on, and no more descriptors are open than that."""
-        nothing = not (self.directories or self.routes or self.active)
+        nothing = not (self.directories or self.routes or self.active or self.held)
         return nothing and self.descriptors <= descriptors
 
 
@@ -51,6 +55,7 @@ def read_vitals(pid: int, port: int, runtime: Path) -> Vitals:
         directories=len(os.listdir(runtime / "sockets")),
         routes=counters["routesTotal"],
         active=counters["requestActive"] - 1,  # without the one that asks
+        held=counters["requestsHeld"],
         requests=counters["requestTotal"],
         errors=counters["internalErrors"],
     )
@@ -78,7 +83,7 @@ def judge(base: Vitals, rests: Sequence[Vitals]) -> list[str]:
     wrong = []
     if (growth := last.resident - warm.resident) > MAX_GROWTH:
         wrong.append(f"memory grew by {growth / MIB:.1f} MiB after the warm-up")
-    for name in ("descriptors", "directories", "routes", "active"):
+    for name in ("descriptors", "directories", "routes", "active", "held"):
         before, after = getattr(base, name), getattr(last, name)
         if after > before:
             wrong.append(f"{name}: {after}, and {before} before all")

@@ -24,7 +24,7 @@ _SPARE_MEMORY = 8 * 1024 * 1024
 _MIB = 1024 * 1024
 
 # The server's counters of what is now, and not of what has been.
-_GAUGES = ("requestActive", "routesTotal", "routesLost", "internalErrors")
+_GAUGES = ("requestActive", "routesTotal", "routesLost", "requestsHeld", "internalErrors")
 
 
 @attrs.frozen(kw_only=True)

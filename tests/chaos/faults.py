@@ -12,6 +12,9 @@ from random import Random
 import attrs
 import trio
 
+from scripts.attackers.__main__ import bounded_command
+from scripts.attackers.ways import BOUNDED
+from scripts.bench.machine import REPOSITORY
 from tests.chaos.census import read_counters
 from tests.chaos.processes import descriptors_of, find_all, kill, peers_of, stopped, wait_found
 from tests.chaos.session import ClientEnded, Session
@@ -20,9 +23,13 @@ from tests.support.programs import PATIENCE, run_program, wait_until
 
 #: For the owner to be live again once the hop is back, and over a link that was cut silently.
 LIVE_TIMEOUT, LIVE_TIMEOUT_AFTER_CUT = 2.0, 30.0
+#: For an answer to those who are asked beside an attacker: owners and visitors have to wait no longer than after a
+#: fault. Bounded as it is, they wait for milliseconds; what this finds is somebody who stands still.
+ANSWER_TIMEOUT = 2.0
 #: For a silent cut to be noticed.
 NOTICE_TIMEOUT = 30.0
 
+_ATTACKS_AT_ONCE = 3
 _SPARE_DESCRIPTORS, _IDLE_CONNECTIONS = 10, 40
 
 Find = Callable[[World, Session], Awaitable[list[int]]]
@@ -50,6 +57,8 @@ class Fault:
     says_farewell: bool = False
     over_link: bool = False
     live_timeout: float = LIVE_TIMEOUT
+    #: How long others may wait for one answer, where more than `PATIENCE` is asked of it.
+    answer_timeout: float | None = None
 
     @property
     def name(self) -> str:
@@ -181,6 +190,17 @@ async def _limit_descriptors(world: World, most: int | str) -> None:
     assert done.process.returncode == 0, done.err.text
 
 
+async def _attack(world: World, subject: Session, rng: Random) -> None:
+    """Have a tenant attack in some of the ways at once: a user, and an address, that nobody else has."""
+    seconds = rng.uniform(1.5, 3.5)
+    server = world.gateway.server
+    hows = rng.sample(BOUNDED, _ATTACKS_AT_ONCE)
+    command = bounded_command(hows, server.port, server.control_socket, seconds)
+    done = await run_program(command, cwd=REPOSITORY)
+    if done.process.returncode != 0:
+        raise Breach(f"attackers ({', '.join(hows)}) could not attack: {done.err.text}")
+
+
 async def _cut_link(world: World, subject: Session, rng: Random) -> None:
     """Cut it until after both ends have noticed, and the client has dialled again in vain."""
     assert world.link is not None
@@ -231,6 +251,7 @@ FAULTS = (
     Fault(act="stop", hop="client", strike=_stopping(_client)),
     Fault(act="stop", hop="server", strike=_stopping(_server), is_shared=True),
     Fault(act="fill", hop="server", strike=_fill_server, is_shared=True, loses_requests=True),
+    Fault(act="attack", hop="server", strike=_attack, answer_timeout=ANSWER_TIMEOUT),
     Fault(
         act="cut",
         hop="link",

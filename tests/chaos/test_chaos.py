@@ -14,7 +14,7 @@ import pytest
 
 from tests.chaos.census import Census
 from tests.chaos.deck import all_cards, run_trials, shuffled_for_ever
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.processes import Usage, adopting_orphans, find_all, is_running, kill, stopped, usage_by_name
 from tests.chaos.results import format_json, format_result, format_summary
 from tests.chaos.trial import Phase, Result
@@ -37,6 +37,7 @@ CARDS = {
     "kill-server": "loaded",
     "stop-server": "starting",
     "fill-server": "loaded",
+    "attack-server": "loaded",
 }
 
 # The machines of continuous integration are shared; `make chaos` holds everybody to the time itself.
@@ -47,14 +48,18 @@ USAGE = Usage(processes=2, descriptors=40, threads=2, memory=60 * MIB)
 CENSUS = Census(usage={"server": USAGE}, things={"relay sockets": 4})
 
 
+def _patient(fault: Fault) -> Fault:
+    return attrs.evolve(
+        fault,
+        live_timeout=fault.live_timeout * PATIENCE_FACTOR,
+        answer_timeout=fault.answer_timeout and fault.answer_timeout * PATIENCE_FACTOR,
+    )
+
+
 @pytest.mark.e2e
 async def test_nothing_else_suffers_and_nothing_is_left(short_tmp: Path) -> None:
     results: list[Result] = []
-    cards = [
-        (attrs.evolve(fault, live_timeout=fault.live_timeout * PATIENCE_FACTOR), phase)
-        for fault, phase in all_cards()
-        if CARDS.get(fault.name) == phase.value
-    ]
+    cards = [(_patient(fault), phase) for fault, phase in all_cards() if CARDS.get(fault.name) == phase.value]
     assert len(cards) == len(CARDS)
     await run_trials(short_tmp, cards, Random(1), results.append, settles_each=False)
     table = "\n".join(format_result(result) for result in results)

@@ -50,6 +50,8 @@ class Result:
     outcome: str = ""
     #: Seconds from the hop's return until all who go through it were live.
     live_after: float | None = None
+    #: And for how long one of the others waited for one answer, where that is limited.
+    longest_answer: float | None = None
     asked_of_affected: int = 0
     failed_of_affected: int = 0
     asked_of_others: int = 0
@@ -82,6 +84,11 @@ async def run_trial(world: World, fault: Fault, phase: Phase, name: str, rng: Ra
         result.breaches += [f"{type(error).__name__}: {error}" for error in _leaves(group)]
     result.log += said[-_TOLD_LINES:] + world.gateway.server.program.err.lines[-_TOLD_LINES:]
     return result
+
+
+def _machine() -> str:
+    # A machine that has no time for anybody is no fault of anybody here; whoever reads this can tell.
+    return f"{os.cpu_count()} processors at a load of {os.getloadavg()[0]:.1f}"
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
@@ -118,7 +125,7 @@ class Trial:
     @property
     def may_give_up(self) -> bool:
         """Whether the subject's client may end, saying why: it has not been live, and was not only held up."""
-        return self.phase in (Phase.STARTING, Phase.REGISTERING) and self.fault.act != "stop"
+        return self.phase in (Phase.STARTING, Phase.REGISTERING) and self.fault.act not in ("stop", "attack")
 
     async def run(self) -> None:
         """Strike while visitors ask, and check what comes of it."""
@@ -243,6 +250,8 @@ class Trial:
         if not load.asked(self.world.residents):
             self._breach("nobody has asked for anything")
         self._breach_failures("another session's visitors", of_others)
+        if self.fault.answer_timeout is not None:
+            self._check_answers_in_time(self.fault.answer_timeout)
         if not self.fault.loses_requests:
             may_break = self.fault.loses_link or self.fault.loses_tunnels
             waited = [f for f in of_affected if not (f.goes_with_link and may_break)]
@@ -256,10 +265,17 @@ class Trial:
         if failures:
             self._breach(f"{who} failed {len(failures)} times, first with {failures[0].what}")
 
+    def _check_answers_in_time(self, timeout: float) -> None:
+        for session in self.others:
+            longest = self.load.longest_answer([session])
+            self.result.longest_answer = max(longest, self.result.longest_answer or 0)
+            if longest > timeout:
+                self._breach(f"{session.host} answered after {longest:.1f} s, not {timeout:g}, on {_machine()}")
+
     def _breach_lateness(self, session: Session, took: float) -> None:
-        # A machine that has no time for anybody is no fault of anybody here; whoever reads this can tell.
-        machine = f"{os.cpu_count()} processors at a load of {os.getloadavg()[0]:.1f}"
-        self._breach(f"{session.host} was live after {took:.1f} s, not {self.fault.live_timeout:g}, on {machine}")
+        self._breach(
+            f"{session.host} was live after {took:.1f} s, not {self.fault.live_timeout:g}, on {_machine()}"
+        )
 
     def _breach(self, what: str) -> None:
         self.result.breaches.append(what)

@@ -61,6 +61,8 @@ class Visitor:
     _rng: Random
     asked: int = 0
     failures: list[Failure] = attrs.field(factory=list)
+    #: How long an answer took that came, at most.
+    longest_answer: float = 0.0
     _kept: trio.SocketStream | None = None
 
     async def run(self) -> None:
@@ -145,7 +147,7 @@ class Visitor:
         fields = [("Host", self.session.host), ("Connection", then), ("Cookie", self.session.cookie)]
         head = http.send(h11.Request(method="GET", target="/kept", headers=fields))
         http.send(h11.EndOfMessage())
-        body, begun, status = b"", False, 0
+        body, begun, status, begin = b"", False, 0, trio.current_time()
         try:
             await stream.send_all(head or b"")
             while not isinstance(event := http.next_event(), h11.EndOfMessage):
@@ -165,6 +167,7 @@ class Visitor:
                 raise
             raise _Unanswered("reset without an answer") from None
         self._check(status, body)
+        self.longest_answer = max(self.longest_answer, trio.current_time() - begin)
         return http.our_state is h11.DONE
 
     async def _echo(self) -> None:
@@ -283,6 +286,10 @@ class Load:
     def asked(self, sessions: Iterable[Session]) -> int:
         """Return how many answers were awaited from these sessions."""
         return sum(visitor.asked for visitor in self._visitors_of(sessions))
+
+    def longest_answer(self, sessions: Iterable[Session]) -> float:
+        """Return how long the visitors of these sessions waited for one answer, at most."""
+        return max(visitor.longest_answer for visitor in self._visitors_of(sessions))
 
     def failures(self, sessions: Iterable[Session]) -> list[Failure]:
         """Return what the visitors of these sessions did not get."""

@@ -12,7 +12,7 @@ from scripts.soak.__main__ import main
 from scripts.soak.vitals import HEADINGS, MAX_GROWTH, Vitals, format_row, judge
 
 BASE = Vitals(
-    resident=36 << 20, descriptors=13, threads=1, directories=0, routes=0, active=0, requests=1, errors=0
+    resident=36 << 20, descriptors=13, threads=1, directories=0, routes=0, active=0, held=0, requests=1, errors=0
 )
 WARM = attrs.evolve(BASE, resident=42 << 20, descriptors=12, threads=4, requests=100_000)
 
@@ -30,6 +30,7 @@ def test_a_server_that_came_back_to_rest_is_well() -> None:
         ({"directories": 1}, "directories: 1"),
         ({"routes": 1}, "routes: 1"),
         ({"active": 1}, "active: 1"),
+        ({"held": 1}, "held: 1"),
         ({"threads": 13}, "threads: up to 13"),
         ({"errors": 1}, "1 errors of its own"),
     ],
@@ -46,7 +47,7 @@ def test_what_the_warm_up_allocates_stays() -> None:
 
 def test_a_server_at_rest_holds_nothing_and_no_more_descriptors_than_before() -> None:
     assert WARM.is_at_rest(BASE.descriptors)
-    for change in ({"descriptors": 14}, {"directories": 1}, {"routes": 1}, {"active": 1}):
+    for change in ({"descriptors": 14}, {"directories": 1}, {"routes": 1}, {"active": 1}, {"held": 1}):
         assert not attrs.evolve(WARM, **change).is_at_rest(BASE.descriptors)
 
 
@@ -57,7 +58,9 @@ def test_rows_stand_below_their_headings() -> None:
 @pytest.mark.e2e
 def test_a_short_soak_leaves_nothing(short_tmp: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = short_tmp / "soak.json"
-    status = main(["--requests", "3000", "--sessions", "60", "--rounds", "2", "--result", str(result)])
+    status = main(
+        ["--requests", "3000", "--sessions", "60", "--rounds", "2", "--attack", "1", "--result", str(result)]
+    )
     assert status == 0, capfd.readouterr().err
     written = json.loads(result.read_text())
     assert written["wrong"] == []

@@ -1,0 +1,82 @@
+"""Those who make a gateway work as hard as they can, each in one way; as another user where root may.
+
+::
+
+    python -m scripts.attackers PORT CONTROL_SOCKET HOW… [--seconds S] [--peers N] [--pause S]
+
+Without options each attacks with all it has, for ever. With ``--seconds`` it ends by itself: with status 0 where
+each did attack, 1 where one could not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pwd
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.attackers.ways import ATTACKS, Attack
+from scripts.bench.machine import PATIENCE
+
+USER = "nobody"  # who exists everywhere, and has no quiet session
+
+
+def bounded_command(hows: Sequence[str], port: int, control: Path, seconds: float) -> list[str]:
+    """Return the command that attacks in these ways at once for so long, with little, beside what is to go on."""
+    bounds = ["--seconds", str(seconds), "--peers", "4", "--pause", "0.02"]
+    return [sys.executable, "-m", "scripts.attackers", str(port), str(control), *hows, *bounds]
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.attackers", description="Attacks a gateway.")
+    parser.add_argument("port", type=int, metavar="PORT")
+    parser.add_argument("control", type=Path, metavar="CONTROL_SOCKET")
+    parser.add_argument("hows", nargs="+", choices=[*ATTACKS], metavar="HOW", help=", ".join(ATTACKS))
+    parser.add_argument("--seconds", type=float, metavar="S", help="how long (default: for ever)")
+    parser.add_argument(
+        "--peers", type=int, metavar="N", help="of each sort at most (default: as many as it takes)"
+    )
+    parser.add_argument("--pause", type=float, default=0.0, metavar="S", help="between what one of them sends")
+    return parser
+
+
+def _begin(how: str, attack: Attack) -> None:
+    """Attack in one way; if that cannot be, nobody attacks."""
+    try:
+        ATTACKS[how](attack)
+    except BaseException:
+        attack.over.set()
+        raise
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Attack in all these ways at once; return 0 where each was gone, 1 otherwise."""
+    args = make_parser().parse_args(argv)
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(USER)
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+    over = threading.Event()
+    attacks = {
+        how: Attack(port=args.port, control=args.control, peers=args.peers, pause=args.pause, over=over)
+        for how in args.hows
+    }
+    threads = [threading.Thread(target=_begin, args=item, daemon=True) for item in attacks.items()]
+    for thread in threads:
+        thread.start()
+    over.wait(args.seconds)
+    over.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    if failed := [how for how, attack in attacks.items() if not attack.begun.is_set()]:
+        print(f"attackers: nothing came of {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

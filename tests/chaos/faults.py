@@ -164,13 +164,16 @@ async def _fill_server(world: World, subject: Session, rng: Random) -> None:
     """Leave the server no descriptor: visitors connect and say nothing, while it may have few more than now."""
     pid = world.gateway.pid
     before = _descriptor_limit(pid)
+    said = world.gateway.server.program.err.lines
+    heard = len(said)
     most = len(descriptors_of(pid)) + _SPARE_DESCRIPTORS
     await _limit_descriptors(world, most)
     try:
         async with AsyncExitStack() as idle:
             for _ in range(_IDLE_CONNECTIONS):
                 await idle.enter_async_context(await trio.open_tcp_stream("127.0.0.1", world.gateway.port))
-            await wait_until(lambda: len(descriptors_of(pid)) >= most)
+            # It closes idle connections for those to come, so that what it says lasts longer than the shortage.
+            await wait_until(lambda: any("Too many open files" in line for line in said[heard:]))
             await trio.sleep(rng.uniform(1, 2))
     finally:
         with trio.move_on_after(PATIENCE, shield=True):

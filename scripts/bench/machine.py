@@ -62,7 +62,7 @@ def open_process(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output if stdout is None else stdout,
-            stderr=subprocess.STDOUT,
+            stderr=output,
             env=environment,
             cwd=cwd,
             start_new_session=True,

@@ -88,7 +88,7 @@ const show = told => {
     item(at(entry.at) + "  " + entry.text + (entry.count > 1 ? " (" + entry.count + " times)" : ""))));
 };
 const connect = () => {
-  socket = new WebSocket(location.href.replace(/^http/, "ws").replace(/[^/]*$/, "live"));
+  socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/_conductor/live");
   socket.addEventListener("open", () => { if (proof) tell({do: "prove", proof: proof}); });
   socket.addEventListener("message", event => {
     const told = JSON.parse(event.data);

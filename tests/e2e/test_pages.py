@@ -103,6 +103,12 @@ def test_the_page_still_shares_after_its_connection_was_lost(browser: Browser, d
     expect(owner.locator("#stale")).to_be_hidden()
 
 
+def test_its_address_may_lack_the_last_slash(browser: Browser, demo: Demo) -> None:
+    owner = open_session_page(browser, demo)
+    owner.goto(origin_of(demo) + "/_conductor")
+    expect(owner.locator("#state")).to_have_text("Running")
+
+
 def test_the_owner_stops_the_application(browser: Browser, demo: Demo) -> None:
     owner = open_session_page(browser, demo)
     owner.on("dialog", lambda dialog: dialog.accept())

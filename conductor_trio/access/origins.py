@@ -6,7 +6,7 @@ from sending requests with our cookie. What no page sends (curl, scripts) names 
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
@@ -167,21 +167,22 @@ def _sender(head: RequestHead) -> bytes:
     """
     if head.parsed.origin is not None:
         return head.parsed.origin
-    referers = head.values(b"referer")
-    try:
-        parts = urlsplit(referers[0].decode("ascii")) if len(referers) == 1 else None
-    except ValueError:
-        parts = None
+    parts = _referer(head)
     return b"" if parts is None else f"{parts.scheme}://{parts.netloc}".encode()
 
 
 def page_before(head: RequestHead) -> str:
     """Return the page on which the form stood, as far as the browser tells, and never one of ours."""
-    referers = head.values(b"referer")
-    try:
-        parts = urlsplit(referers[0].decode("ascii")) if len(referers) == 1 else None
-    except ValueError:
-        parts = None
+    parts = _referer(head)
     if parts is None or is_own(parts.path):
         return "/"
     return safe_redirect_target(parts.path + (f"?{parts.query}" if parts.query else ""))
+
+
+def _referer(head: RequestHead) -> SplitResult | None:
+    """Return the address of the page that sent a request, where it names exactly one (RFC 9110 section 10.1.3)."""
+    referers = head.values(b"referer")
+    try:
+        return urlsplit(referers[0].decode("ascii")) if len(referers) == 1 else None
+    except ValueError:
+        return None

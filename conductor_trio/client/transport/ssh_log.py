@@ -44,11 +44,6 @@ class SshLog:
         #: Those of them that ssh wrote to its own log.
         self.own_lines: deque[str] = deque(maxlen=limits.max_ssh_lines)
 
-    @property
-    def last_line(self) -> str:
-        """The last line that came, or nothing."""
-        return self.lines[-1] if self.lines else ""
-
     async def run(self) -> None:
         """Read until the end, so that ssh never waits for us."""
         async with trio.open_nursery() as nursery:

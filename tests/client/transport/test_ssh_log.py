@@ -27,7 +27,7 @@ def test_a_log_is_bounded_and_tame(caplog: pytest.LogCaptureFixture) -> None:
         assert not log.read_available()
     assert list(log.lines)[:2] == ["one", "[2Jtwo\ufffd"]
     assert len(log.lines[2]) <= 4096
-    assert log.last_line == "last"
+    assert log.lines[-1] == "last"
     assert "\x1b" not in caplog.text
 
 
@@ -70,7 +70,7 @@ def test_a_line_of_sshs_own_log_that_explains_a_failure_is_marked() -> None:
     ]
     assert list(log.lines) == ["Welcome", denied, denied]
     assert list(log.own_lines) == [denied]
-    assert log.last_line == denied
+    assert log.lines[-1] == denied
     log.forget()
     assert not log.lines
     assert not log.own_lines
@@ -90,4 +90,4 @@ async def test_it_is_read_as_it_comes_and_to_its_end() -> None:
                         await pipe.send_all(b"%d %b\n" % (number, b"x" * 200))
     assert len(reports) == 1000
     assert len(log.lines) == ClientLimits().max_ssh_lines
-    assert log.last_line.startswith("999 ")
+    assert log.lines[-1].startswith("999 ")

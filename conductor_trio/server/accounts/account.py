@@ -237,6 +237,11 @@ class Account:
         if self.is_throttled():
             await self.queue_up()
 
+    async def wait_share(self) -> None:
+        """Wait as `wait_turn` does, for what is no wish of its own yet; no checkpoint otherwise."""
+        if self.is_over():
+            await self.queue_up()
+
     async def take_turn(self) -> None:
         """Let others have their turn, and wait as `wait_turn` does; always a checkpoint."""
         if self.is_throttled():

@@ -31,10 +31,10 @@ class ConnectionGuard:
     #: To which route, with whose token, and who owned it then.
     _admitted: tuple[str, Principal, TokenHash] | None = attrs.field(default=None, init=False)
 
-    def note_admitted(self, head: RequestHead, principal: Principal, owner_hash: TokenHash) -> None:
+    def note_admitted(self, route: str, principal: Principal, owner_hash: TokenHash) -> None:
         """Remember whom the connection has shown a token of first: later ones cost no more than this look."""
         if self._admitted is None:
-            self._admitted = (self._name_of(head), principal, owner_hash)
+            self._admitted = (route, principal, owner_hash)
 
     def screen(
         self, head: RequestHead, guesses: Sequence[Guess], access: Access

@@ -112,8 +112,7 @@ class Ledger:
         assert strangers is not None
         if current_account() is not strangers:
             open_payer(strangers)
-        if strangers.is_over():
-            await strangers.queue_up()
+        await strangers.wait_share()
 
     def __len__(self) -> int:
         """Return how many sessions have an account."""

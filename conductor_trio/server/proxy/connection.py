@@ -281,8 +281,7 @@ class VisitorConnection:
                     assert isinstance(event, RequestHead)
                     scope.clear_deadline()
                     return event
-                if (account := self.payer.account).is_over():  # a head that comes byte by byte is work, too
-                    await account.queue_up()
+                await self.payer.account.wait_share()  # a head that comes byte by byte is work, too
         finally:
             self.hold(-held)
 

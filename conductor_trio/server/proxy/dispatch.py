@@ -25,6 +25,7 @@ from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamF
 from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.pages.documents import OPTIONS_ANSWER, preflight_answer, status_page
+from conductor_trio.server.accounts.account import Account
 from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.answering import Answerer
 from conductor_trio.server.proxy.cancellation import CancelReason
@@ -83,7 +84,7 @@ class Dispatcher:
             match ruling:
                 case Forward():
                     assert runtime is not None and route is not None, "a session that is here has a runtime"
-                    guard.note_admitted(request, ruling.principal, route.access.owner_hash)
+                    guard.note_admitted(route.hosts[0], ruling.principal, route.access.owner_hash)
                     return await self._forward(request, runtime, ruling, is_complete=is_complete)
                 case Park(otherwise=otherwise):
                     assert route is not None
@@ -156,10 +157,12 @@ class Dispatcher:
     async def _charge_answer(self, ruling: Respond | OwnPage, request: RequestHead, route: Route | None) -> None:
         """Charge what is answered here to whom it is for, and wait while they are over their share."""
         context, ledger = self._context, self._context.proxy.ledger
-        account = ledger.visitor(context.peer.visitor_address(request))
+        account: Account
         if route is not None and isinstance(ruling, SessionPage | SessionSocket):  # for one who was let in
             runtime = context.proxy.runtimes.get(route.id)
             account = ledger.user(route.user) if runtime is None else runtime.account
+        else:
+            account = ledger.visitor(context.peer.visitor_address(request))
         context.payer.account = account
         await account.wait_turn()
 

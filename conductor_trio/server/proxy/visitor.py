@@ -135,12 +135,8 @@ async def _end(
 
 
 async def _shake_hands(stream: TlsStream, context: ProxyContext, account: Account) -> None:
-    async def pace() -> None:
-        if account.is_over():
-            await account.queue_up()
-
     with trio.fail_after(context.limits.tls_handshake_timeout):
-        await stream.handshake(pace)
+        await stream.handshake(account.wait_share)
 
 
 def _peer_of(sock: socket.socket, context: ProxyContext, *, is_https: bool) -> Peer:

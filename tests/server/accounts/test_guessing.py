@@ -18,7 +18,6 @@ from conductor_trio.server.routing.routes import Route
 from tests.support.routes import make_route
 
 HEAD = parse_request_head(b"GET / HTTP/1.1\r\nHost: x.test\r\n\r\n", max_fields=100)
-OTHER_HEAD = parse_request_head(b"GET / HTTP/1.1\r\nHost: other.test\r\n\r\n", max_fields=100)
 
 
 def make_guard(throttle: GuessThrottle, route: Route, *, is_trusted: bool = False) -> ConnectionGuard:
@@ -44,14 +43,14 @@ async def test_who_was_let_in_on_this_connection_is_known_unless_it_is_a_front_p
     spend_all(make_guard(throttle, route, is_trusted=is_trusted), route)
     guard = make_guard(throttle, route, is_trusted=is_trusted)
     assert isinstance(guard.screen(HEAD, [Guess((b"right",))], route.access), TooManyGuesses)
-    guard.note_admitted(HEAD, OWNER, route.access.owner_hash)
+    guard.note_admitted(route.hosts[0], OWNER, route.access.owner_hash)
     assert isinstance(guard.screen(HEAD, [Guess((b"right",))], route.access), TooManyGuesses) is is_trusted
 
 
 async def test_who_was_let_in_elsewhere_or_under_another_owner_is_not_known(autojump_clock: MockClock) -> None:
     throttle, route = GuessThrottle(ServerLimits()), make_route()
     spend_all(make_guard(throttle, route), route)
-    for head, owner_hash in ((OTHER_HEAD, route.access.owner_hash), (HEAD, hash_token(b"another"))):
+    for name, owner_hash in (("other.test", route.access.owner_hash), (route.hosts[0], hash_token(b"another"))):
         guard = make_guard(throttle, route)
-        guard.note_admitted(head, OWNER, owner_hash)
+        guard.note_admitted(name, OWNER, owner_hash)
         assert isinstance(guard.screen(HEAD, [Guess((b"right",))], route.access), TooManyGuesses)

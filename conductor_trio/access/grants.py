@@ -42,6 +42,33 @@ class Share:
         return self.expires is not None and self.expires <= now
 
 
+@attrs.frozen(kw_only=True)
+class SingleSignOn:
+    """How a front proxy says who a visitor is: by a field of that name, in lower case, perhaps with ``@domain``.
+
+    `other_fields` are what else it says of them, for applications. `is_needed` tells that nothing but this lets
+    anybody in.
+    """
+
+    user_field: bytes
+    other_fields: tuple[bytes, ...] = ()
+    domain: str | None = None
+    is_needed: bool = False
+
+    @property
+    def fields(self) -> frozenset[bytes]:
+        """The names of all of them."""
+        return frozenset([self.user_field, *self.other_fields])
+
+
+@attrs.frozen(kw_only=True)
+class Identity:
+    """Who a visitor is, by the single sign-on, and whether the session that is asked for is theirs."""
+
+    user: str
+    is_owner: bool
+
+
 def describe_saved(share: Share) -> dict[str, object]:
     """Return a share as it is left to another server, in JSON."""
     return attrs.asdict(share)

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.access.login_link import is_own, safe_redirect_target
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.authority import parse_authority
@@ -25,6 +26,12 @@ class Policy:
     """What the operator allows; `allowed_origins` are further Origin values, in lower case."""
 
     allowed_origins: frozenset[bytes] = frozenset()
+    sso: SingleSignOn | None = None
+
+    @property
+    def needs_identity(self) -> bool:
+        """Whether nobody gets in by a token."""
+        return self.sso is not None and self.sso.is_needed
 
 
 @attrs.frozen(kw_only=True)

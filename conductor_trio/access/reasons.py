@@ -98,6 +98,13 @@ class CookiesTooLarge:
 
 
 @attrs.frozen(kw_only=True)
+class IdentityNeeded:
+    """Only the single sign-on lets in here, and it named nobody, or somebody whose session this is not."""
+
+    user: str | None
+
+
+@attrs.frozen(kw_only=True)
 class TooManyGuesses:
     """Wrong tokens came from this visitor, or to this application, at a rate above what is compared."""
 
@@ -107,6 +114,7 @@ class TooManyGuesses:
 Reason = (
     Refusal
     | TooManyGuesses
+    | IdentityNeeded
     | Redirect
     | LinkForOneBrowser
     | PlantedCookies

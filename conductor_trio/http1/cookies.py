@@ -1,4 +1,4 @@
-"""The authorization cookie: cut out of Cookie fields to the byte, and never set by an application.
+"""The authorization cookie, and a front proxy's own: cut out of Cookie fields to the byte, set by no application.
 
 Over HTTPS it has a second name, with the prefix ``__Host-``, under which browsers take a cookie from its own host
 alone (RFC 6265bis section 4.1.3.2), so that neighbours cannot plant it. Cookies of applications stay on their own
@@ -8,41 +8,76 @@ host, too.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+
+import attrs
 
 COOKIE_NAME = b"authorization"
 HOST_COOKIE_NAME = b"__Host-authorization"
 
 
-# A pair of our name, with the semicolon before it.
-_OWN_PAIR = re.compile(rb"(?:^|;)[ \t]*(__Host-)?" + COOKIE_NAME + rb"[ \t]*=([^;]*)")
-_OWN_SET_COOKIE = re.compile(rb"[ \t]*=?[ \t]*(?:__Host-)?" + COOKIE_NAME + rb"[ \t]*(?:[=;]|$)")
+_OWN_NAME = rb"(__Host-)?" + COOKIE_NAME
 
 
-def split_cookie(value: bytes) -> tuple[list[slice], list[slice]]:
-    """Return the parts of a Cookie field's value that are not our cookie, and those that are our cookie's values.
+@attrs.frozen
+class CookieRules:
+    """Which cookies end here: ours, and those of these names, in which ``*`` at the end stands for anything.
 
-    The parts, joined, are the value without our cookie, to the byte; none are left where that is empty. Pairs are
-    separated by semicolons, whatever they hold (RFC 6265 section 4.2.1). Values that no neighbour can have planted
-    come first.
+    A front proxy's own cookie is a visitor's session with the institution. An application that got it could use it
+    elsewhere, and one that could set it could have its visitors taken for somebody else.
     """
-    whole = [slice(0, len(value))]
-    if COOKIE_NAME not in value:
-        return whole, []
-    kept: list[slice] = []
-    safe: list[slice] = []
-    tokens: list[slice] = []
-    begin = 0  # of what lies between two of ours, its first semicolon included
-    for pair in _OWN_PAIR.finditer(value):  # and no loop over the others: a Cookie field may hold 60,000 of them
-        _keep_between(value, begin, pair.start(), kept)
-        token = pair[2]
-        token_start = pair.end() - len(token.lstrip(b" \t"))
-        found = slice(token_start, token_start + len(token.strip(b" \t")))
-        (tokens if pair[1] is None else safe).append(found)
-        begin = pair.end()
-    if not (safe or tokens):
-        return whole, []
-    _keep_between(value, begin, len(value), kept)
-    return [part for part in kept if part.start < part.stop], safe + tokens
+
+    names: tuple[bytes, ...] = ()
+    _pair: re.Pattern[bytes] = attrs.field(init=False, eq=False, repr=False)
+    _set_cookie: re.Pattern[bytes] = attrs.field(init=False, eq=False, repr=False)
+
+    @_pair.default
+    def _compile_pair(self) -> re.Pattern[bytes]:
+        # A pair, with the semicolon before it.
+        others = b"".join(rb"|%b[ \t]*=[^;]*" % name for name in _name_patterns(self.names))
+        return re.compile(rb"(?:^|;)[ \t]*(?:%b[ \t]*=([^;]*)%b)" % (_OWN_NAME, others))
+
+    @_set_cookie.default
+    def _compile_set_cookie(self) -> re.Pattern[bytes]:
+        names = b"|".join([_OWN_NAME, *_name_patterns(self.names)])
+        return re.compile(rb"[ \t]*=?[ \t]*(?:%b)[ \t]*(?:[=;]|$)" % names)
+
+    def split(self, value: bytes) -> tuple[list[slice], list[slice]]:
+        """Return the parts of a Cookie field's value that go on, and those that are our cookie's values.
+
+        The parts, joined, are the value without what ends here, to the byte; none are left where that is empty.
+        Pairs are separated by semicolons, whatever they hold (RFC 6265 section 4.2.1). Values that no neighbour
+        can have planted come first.
+        """
+        whole = [slice(0, len(value))]
+        if COOKIE_NAME not in value and not self.names:
+            return whole, []
+        kept: list[slice] = []
+        safe: list[slice] = []
+        tokens: list[slice] = []
+        begin = 0  # of what lies between two that end here, its first semicolon included
+        for pair in self._pair.finditer(value):  # and no loop over the others: a field may hold 60,000 of them
+            _keep_between(value, begin, pair.start(), kept)
+            if (token := pair[2]) is not None:
+                token_start = pair.end() - len(token.lstrip(b" \t"))
+                found = slice(token_start, token_start + len(token.strip(b" \t")))
+                (tokens if pair[1] is None else safe).append(found)
+            begin = pair.end()
+        if not begin:
+            return whole, []
+        _keep_between(value, begin, len(value), kept)
+        return [part for part in kept if part.start < part.stop], safe + tokens
+
+    def forbid_setting(self, value: bytes) -> bool:
+        """Whether a Set-Cookie field would set one of them.
+
+        Browsers send a cookie without a name, ``=authorization=x``, as if that were its pair.
+        """
+        return self._set_cookie.match(value) is not None
+
+
+def _name_patterns(names: Iterable[bytes]) -> list[bytes]:
+    return [re.escape(name.removesuffix(b"*")) + (rb"[^;=]*" if name.endswith(b"*") else b"") for name in names]
 
 
 def _keep_between(value: bytes, begin: int, end: int, kept: list[slice]) -> None:
@@ -53,14 +88,6 @@ def _keep_between(value: bytes, begin: int, end: int, kept: list[slice]) -> None
         begin += begin > 0
         begin += len(value[begin:end]) - len(value[begin:end].lstrip(b" \t"))
     kept.append(slice(begin, end))
-
-
-def sets_own_cookie(value: bytes) -> bool:
-    """Whether a Set-Cookie field would set our cookie.
-
-    Browsers send a cookie without a name, ``=authorization=x``, as if that were its pair.
-    """
-    return _OWN_SET_COOKIE.match(value) is not None
 
 
 def keep_cookie_at_home(value: bytes, host: bytes) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import attrs
 
 from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.http1.cookies import CookieRules
 from conductor_trio.limits.constants import MAX_LIST_COMMAS
 
 _TCHAR = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]"
@@ -80,6 +81,60 @@ _NOT_IN_TRAILERS = (
 )
 
 
+#: By which the sign-ons of the field name a visitor, and the frameworks behind them know one: CGI's REMOTE_USER,
+#: Authelia, oauth2-proxy, Kubernetes, Grafana, Envoy.
+_IDENTITY = frozenset(
+    [
+        b"remote-email",
+        b"remote-groups",
+        b"remote-name",
+        b"remote-user",
+        b"x-authenticated-user",
+        b"x-forwarded-access-token",
+        b"x-forwarded-client-cert",
+        b"x-forwarded-email",
+        b"x-forwarded-groups",
+        b"x-forwarded-preferred-username",
+        b"x-forwarded-user",
+        b"x-remote-group",
+        b"x-remote-groups",
+        b"x-remote-user",
+        b"x-webauth-email",
+        b"x-webauth-groups",
+        b"x-webauth-name",
+        b"x-webauth-user",
+    ]
+)
+#: And how the names of mod_auth_openidc, of nginx with oauth2-proxy, of authentik and of Kubernetes begin.
+_IDENTITY_PREFIXES = (b"oidc-", b"x-auth-request-", b"x-authentik-", b"x-remote-extra-")
+
+
+@attrs.frozen(kw_only=True)
+class FieldRules:
+    """What goes on to no application: fields that say who a visitor is, and the cookies of a front proxy's own.
+
+    Anybody can send such a field. `identity` are the names, in lower case, of those that a trusted front proxy
+    sets itself whatever a visitor has sent: they count, and go on, in what comes from it.
+    """
+
+    identity: frozenset[bytes] = frozenset()
+    cookies: CookieRules = attrs.field(factory=CookieRules)
+    _dashed: frozenset[bytes] = attrs.field(init=False, eq=False, repr=False)
+
+    @_dashed.default
+    def _dash(self) -> frozenset[bytes]:
+        return frozenset(name.replace(b"_", b"-") for name in self.identity)
+
+    def name_visitor(self, lower: bytes) -> bool:
+        """Whether a field says who the visitor is, also where an interface would take it for such a one."""
+        dashed = lower.replace(b"_", b"-") if b"_" in lower else lower
+        return dashed in _IDENTITY or dashed.startswith(_IDENTITY_PREFIXES) or dashed in self._dashed
+
+
+#: Of a gateway that knows of no front proxy.
+NO_RULES = FieldRules()
+
+
 @attrs.frozen
 class Field:
     """One field: the name as it came, the name in lower case, the value."""
@@ -137,6 +192,11 @@ def is_not_forwarded(lower: bytes) -> bool:
     CGI and WSGI turn both ``-`` and ``_`` into ``_``.
     """
     return lower in _NOT_FORWARDED or (b"_" in lower and lower.replace(b"_", b"-") in _NOT_FORWARDED)
+
+
+def is_own_field(lower: bytes) -> bool:
+    """Whether a request's field is one whose meaning is fixed: for messages, for cookies, for what we set."""
+    return is_not_forwarded(lower) or lower in _NOT_IN_TRAILERS
 
 
 def passable_trailers(trailers: Fields) -> Fields:

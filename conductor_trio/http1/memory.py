@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from conductor_trio.http1.fields import NO_RULES, FieldRules
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.request_fields import FieldReading
 from conductor_trio.http1.response import ResponseHead
@@ -125,9 +126,11 @@ class HeadMemory:
     """What is remembered for all routes.
 
     `key` are 16 to 64 random bytes, so that nobody can choose two blocks with one digest, or guess from a digest.
+    `rules` are those by which what is remembered was read.
     """
 
-    def __init__(self, key: bytes, limits: ServerLimits) -> None:
+    def __init__(self, key: bytes, limits: ServerLimits, rules: FieldRules = NO_RULES) -> None:
+        self.rules = rules
         self._empty_digest = blake2b(key=key, digest_size=32)
         self.max_head = limits.max_remembered_head
         self.requests = _Store[bytes, FieldReading](limits.max_remembered, limits.max_remembered_per_user)
@@ -169,6 +172,11 @@ class RouteMemory:
         self._request_keys: dict[bytes, None] = {}
         self._response_keys: dict[tuple[RouteMemory, bytes, bytes], None] = {}
         self._is_open = True
+
+    @property
+    def rules(self) -> FieldRules:
+        """By which heads are read."""
+        return self._memory.rules
 
     def remember_request(self, head: RequestHead) -> None:
         """Remember where the fields of a request to this route stand; for one whose sender has been let in."""

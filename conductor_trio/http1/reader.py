@@ -29,7 +29,7 @@ from conductor_trio.http1.body import (
     EndOfMessage,
     Framing,
 )
-from conductor_trio.http1.fields import BARE_CR, BARE_LINE_END
+from conductor_trio.http1.fields import BARE_CR, BARE_LINE_END, NO_RULES
 from conductor_trio.http1.lenient import find_section_end
 from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.http1.request import (
@@ -135,6 +135,7 @@ class RequestReader(_MessageReader):
     def __init__(self, limits: ServerLimits, memory: HeadMemory | None = None) -> None:
         super().__init__(limits)
         self._memory = memory
+        self._rules = NO_RULES if memory is None else memory.rules
         self._is_first = True
         self._parser: RequestParser | None = None  # while a head comes in parts
 
@@ -172,6 +173,7 @@ class RequestReader(_MessageReader):
             block,
             parser or RequestParser(self._limits.max_head),
             max_fields=self._limits.max_fields,
+            rules=self._rules,
             remembered=remembered,
         )
 
@@ -264,7 +266,8 @@ class ResponseReader(_MessageReader):
     def _read_head(self, head: bytes) -> ResponseHead:
         if self._memory is not None and (remembered := self._memory.find_response(head, self._method)) is not None:
             return remembered
-        response = parse_response_head(head, method=self._method, host=self._host)
+        rules = NO_RULES if self._memory is None else self._memory.rules
+        response = parse_response_head(head, method=self._method, host=self._host, rules=rules)
         if self._memory is not None:
             self._memory.remember_response(head, self._method, response)
         return response

@@ -14,7 +14,7 @@ import attrs
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.authority import Authority, parse_authority
 from conductor_trio.http1.body import CHUNKED_BODY, Body
-from conductor_trio.http1.fields import Fields, check_field_block
+from conductor_trio.http1.fields import NO_RULES, FieldRules, Fields, check_field_block
 from conductor_trio.http1.request_fields import FieldReading, RequestFields, read_request_fields
 from conductor_trio.http1.request_parser import RequestParser
 
@@ -91,6 +91,7 @@ def read_request_head(
     parser: RequestParser,
     *,
     max_fields: int,
+    rules: FieldRules = NO_RULES,
     remembered: FieldReading | None = None,
 ) -> RequestHead:
     """Have h11 read a whole head, of which it may have got a part; raises `RemoteProtocolError`.
@@ -100,7 +101,7 @@ def read_request_head(
     if remembered is None:
         check_field_block(block[:-2], max_fields=max_fields)
     request = parser.receive_whole(head)
-    reading = read_request_fields(block, request.headers.raw_items()) if remembered is None else remembered
+    reading = remembered or read_request_fields(block, request.headers.raw_items(), rules)
     fields = RequestFields(block=block, reading=reading, is_remembered=remembered is not None)
     return make_request_head(request.method, request.target, request.http_version, fields)
 

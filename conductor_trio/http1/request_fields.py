@@ -15,8 +15,7 @@ import attrs
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.authority import Authority, parse_authority
 from conductor_trio.http1.body import CHUNKED_BODY, NO_BODY, Body, Framing, parse_content_length
-from conductor_trio.http1.cookies import split_cookie
-from conductor_trio.http1.fields import Field, Fields, is_not_forwarded, list_elements
+from conductor_trio.http1.fields import Field, FieldRules, Fields, is_not_forwarded, list_elements
 
 _BEARER = re.compile(rb"(?i:bearer) +([-A-Za-z0-9._~+/]+=*)")
 
@@ -73,12 +72,15 @@ class Memo:
 class FieldReading:
     """What h11 has read in a block of fields, whatever the request line before them; holds no credentials.
 
-    `places` are all fields in order, except that Cookie fields have lost our cookie. `tokens` is where its values
-    stand, in order, and `bearer` where the token of an ``Authorization: Bearer`` field does. `forwarded` are the
-    parts of which the block that goes on is made, from the block that came and from what stands between them.
+    `places` are all fields in order, except that Cookie fields have lost our cookie. `identity` are those by which
+    a front proxy says who the visitor is, and what else says so is left out (`FieldRules`). `tokens` is where our
+    cookie's values stand, in order, and `bearer` where the token of an ``Authorization: Bearer`` field does.
+    `forwarded` are the parts of which the block that goes on is made, from the block that came and from what
+    stands between them.
     """
 
     places: tuple[FieldPlace, ...]
+    identity: tuple[FieldPlace, ...]
     forwarded: tuple[slice | bytes, ...]
     tokens: tuple[slice, ...]
     bearer: slice | None
@@ -112,6 +114,12 @@ class RequestFields:
         """The fields that go on."""
         options = self.reading.connection_options
         return tuple([self._cut_field(place) for place in self.reading.places if _goes_on(place.lower, options)])
+
+    @property
+    def identity(self) -> Fields:
+        """The fields that say who the visitor is, if a trusted peer sent them."""
+        options = self.reading.connection_options
+        return tuple([self._cut_field(place) for place in self.reading.identity if place.lower not in options])
 
     @property
     def forward_block(self) -> bytes:
@@ -167,13 +175,13 @@ class RequestFields:
         return b"".join([self.block[part] for part in place.value])
 
 
-def read_request_fields(block: bytes, items: Sequence[tuple[bytes, bytes]]) -> FieldReading:
+def read_request_fields(block: bytes, items: Sequence[tuple[bytes, bytes]], rules: FieldRules) -> FieldReading:
     """Find what h11 has read, `raw_items()`, in the block that it came in, and draw from it what decisions need.
 
     `block` is in the strict grammar of `fields`, its empty line included. Raises `RemoteProtocolError` where h11
     says something else than what came, as one of several equal lengths, and where fields contradict each other.
     """
-    places, tokens, by_name = _locate(block, items)
+    places, identity, tokens, by_name = _locate(block, items, rules)
     if b"transfer-encoding" in by_name and b"content-length" in by_name:
         raise RemoteProtocolError("Content-Length together with Transfer-Encoding")
     values = {name: [block[place] for place in where] for name, where in by_name.items()}
@@ -186,6 +194,7 @@ def read_request_fields(block: bytes, items: Sequence[tuple[bytes, bytes]]) -> F
     expectations = list_elements(values.get(b"expect", []))
     return FieldReading(
         places=tuple(places),
+        identity=tuple(identity),
         forwarded=_plan_forward_block(block, places, options),
         tokens=tuple(tokens),
         bearer=slice(*bearer.span(1)) if bearer else None,
@@ -202,13 +211,17 @@ def read_request_fields(block: bytes, items: Sequence[tuple[bytes, bytes]]) -> F
 
 
 def _locate(
-    block: bytes, items: Sequence[tuple[bytes, bytes]]
-) -> tuple[list[FieldPlace], list[slice], dict[bytes, list[slice]]]:
-    """Return where each field stands, without our cookie, where its values do, and those in `_UNDERSTOOD`."""
+    block: bytes, items: Sequence[tuple[bytes, bytes]], rules: FieldRules
+) -> tuple[list[FieldPlace], list[FieldPlace], list[slice], dict[bytes, list[slice]]]:
+    """Return where each field stands, without our cookie, but those of the visitor's identity, and where these do.
+
+    Then where our cookie's values are, and those of the fields in `_UNDERSTOOD`.
+    """
     lines = block.split(b"\r\n")[:-2]
     if len(lines) != len(items):  # h11 makes one of several Content-Length that agree
         raise RemoteProtocolError("repeated Content-Length")
     places: list[FieldPlace] = []
+    identity: list[FieldPlace] = []
     tokens: list[slice] = []
     by_name: dict[bytes, list[slice]] = {}
     start = 0
@@ -220,16 +233,19 @@ def _locate(
         place = slice(value_start, value_start + len(value))
         parts: tuple[slice, ...] = (place,)
         if lower == b"cookie":
-            kept, own = split_cookie(value)
+            kept, own = rules.cookies.split(value)
             tokens += [_shift(part, value_start) for part in own]
+            is_plain = is_plain and kept == [slice(0, len(value))]
             parts = tuple([_shift(part, value_start) for part in kept])
-            is_plain = is_plain and not own
         elif lower in _UNDERSTOOD:
             by_name.setdefault(lower, []).append(place)
-        if parts:
+        if rules.name_visitor(lower):
+            if lower in rules.identity:
+                identity.append(FieldPlace(lower, slice(start, end), parts, is_plain))
+        elif parts:
             places.append(FieldPlace(lower, slice(start, end), parts, is_plain))
         start = end
-    return places, tokens, by_name
+    return places, identity, tokens, by_name
 
 
 def _find_value(line: bytes, name: bytes, value: bytes) -> int:

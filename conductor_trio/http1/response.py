@@ -25,10 +25,12 @@ from conductor_trio.http1.body import (
     Framing,
     parse_content_length,
 )
-from conductor_trio.http1.cookies import keep_cookie_at_home, sets_own_cookie
+from conductor_trio.http1.cookies import keep_cookie_at_home
 from conductor_trio.http1.fields import (
     HOP_BY_HOP,
+    NO_RULES,
     Field,
+    FieldRules,
     Fields,
     format_fields,
     list_elements,
@@ -72,7 +74,9 @@ class ResponseHead:
         return self.status < 200 and self.status != 101
 
 
-def parse_response_head(head: bytes, *, method: bytes, host: str = "") -> ResponseHead:
+def parse_response_head(
+    head: bytes, *, method: bytes, host: str = "", rules: FieldRules = NO_RULES
+) -> ResponseHead:
     """Read a response head, its empty line included; raises `RemoteProtocolError` (RFC 9112 section 4).
 
     `host` is the name that was asked for: it and no other may be a cookie's domain.
@@ -110,7 +114,7 @@ def parse_response_head(head: bytes, *, method: bytes, host: str = "") -> Respon
         connection_options=options,
         has_date=b"date" in by_name,
         has_transport_security=b"strict-transport-security" in by_name,
-        forwarded_head=b"HTTP/1.1 %d %b\r\n" % (status, reason) + _end_to_end_block(fields, options, host),
+        forwarded_head=b"HTTP/1.1 %d %b\r\n" % (status, reason) + _end_to_end_block(fields, options, host, rules),
     )
 
 
@@ -121,20 +125,20 @@ def _parse_strict_head(head: bytes) -> tuple[re.Match[bytes], Fields]:
     return status_line, parse_field_block(head[status_line.end() : -2], max_fields=None)
 
 
-def _end_to_end_block(fields: Fields, options: frozenset[bytes], host: str) -> bytes:
+def _end_to_end_block(fields: Fields, options: frozenset[bytes], host: str, rules: FieldRules) -> bytes:
     return format_fields(
         kept
         for field in fields
         if field.lower not in _NOT_FORWARDED
         and field.lower not in options
-        and (kept := _spare_neighbours(field, host)) is not None
+        and (kept := _spare_neighbours(field, host, rules)) is not None
     )
 
 
-def _spare_neighbours(field: Field, host: str) -> Field | None:
+def _spare_neighbours(field: Field, host: str, rules: FieldRules) -> Field | None:
     """Return a field without what reaches beyond the application's own pages, None where nothing is left."""
     if field.lower == b"set-cookie":
-        if sets_own_cookie(field.value):
+        if rules.cookies.forbid_setting(field.value):
             return None
         return Field(field.name, field.lower, keep_cookie_at_home(field.value, host.encode()))
     if field.lower == b"clear-site-data":

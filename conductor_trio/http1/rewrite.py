@@ -17,9 +17,9 @@ from conductor_trio.http1.response import ResponseHead
 def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bool) -> bytes:
     """Write a request's head for the application.
 
-    Goes on: what is end-to-end. Ends here: hop-by-hop fields, what Connection names, forwarding fields of a peer
-    that is not trusted, and with `drop_authorization` the field that authorised the request. Set by us: Host, the
-    framing, the forwarding fields.
+    Goes on: what is end-to-end. Ends here: hop-by-hop fields, what Connection names, of a peer that is not trusted
+    its forwarding fields and those that say who the visitor is, and with `drop_authorization` the field that
+    authorised the request. Set by us: Host, the framing, the forwarding fields.
     """
     parsed = head.parsed
     block = parsed.forward_block
@@ -35,7 +35,7 @@ def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bo
             block,
             _request_framing(head),
             _connection_fields(head) if head.upgrades or parsed.accepts_trailers else b"",
-            format_fields(trusted_forwarding(head, peer, host))
+            format_fields((*parsed.identity, *trusted_forwarding(head, peer, host)))
             if peer.is_trusted
             else own_forwarding(head, peer, host),
             b"\r\n",

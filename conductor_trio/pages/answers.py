@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import assert_never
@@ -12,6 +13,7 @@ from conductor_trio.access.reasons import (
     ApplicationStarting,
     BadRequest,
     CookiesTooLarge,
+    IdentityNeeded,
     LinkForOneBrowser,
     LinkLost,
     PlantedCookies,
@@ -184,6 +186,25 @@ def _too_many_guesses(wait: int) -> Reply:
     )
 
 
+def _identity_needed(user: str | None) -> Reply:
+    """Return the answer to one whom the single sign-on calls so, or does not know."""
+    if user is None:
+        return Reply(
+            status=403,
+            title="Signed in as nobody",
+            text="The applications here are open to those alone whom the single sign-on knows. It has told the "
+            "gateway nothing of you, and so no link and no token opens this one.",
+            advice="Sign in first. If you have, tell the people who run this gateway.",
+        )
+    return Reply(
+        status=403,
+        title="This application is somebody else's",
+        text=f"You are signed in as {user}. The applications here are open to those alone whose they are, and no "
+        "link and no token changes that.",
+        advice="If it is yours, sign in by the name under which you started it.",
+    )
+
+
 _LINK_FOR_ONE_BROWSER = Reply(
     status=200,
     title="A link for one browser",
@@ -284,6 +305,13 @@ _REFUSALS = {
 }
 
 
+_SESSION_STATES: Mapping[type[Reason], Callable[[float], Reply]] = {
+    ApplicationStarting: _starting,
+    LinkLost: _link_lost,
+    SessionEnded: _session_ended,
+}
+
+
 def answer_for(reason: Reason) -> Reply:
     """Return what visitors are told for a reason."""
     match reason:
@@ -293,18 +321,16 @@ def answer_for(reason: Reason) -> Reply:
             return _redirect(reason)
         case TooManyGuesses():
             return _too_many_guesses(reason.wait)
+        case IdentityNeeded():
+            return _identity_needed(reason.user)
         case LinkForOneBrowser():
             return _LINK_FOR_ONE_BROWSER
         case PlantedCookies():
             return _PLANTED_COOKIES
         case CookiesTooLarge():
             return _cookies_too_large(reason)
-        case ApplicationStarting():
-            return _starting(reason.since)
-        case LinkLost():
-            return _link_lost(reason.since)
-        case SessionEnded():
-            return _session_ended(reason.since)
+        case ApplicationStarting() | LinkLost() | SessionEnded():
+            return _SESSION_STATES[type(reason)](reason.since)
         case BadRequest():
             return _bad_request(reason.status)
         case UpstreamFailed():

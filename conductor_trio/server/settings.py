@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.limits.constants import DEFAULT_PORT
 from conductor_trio.limits.server import ServerLimits
 
@@ -29,6 +30,8 @@ class ServerSettings:
     tls: TlsSettings | None = None
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    sso: SingleSignOn | None = None
+    stripped_cookies: tuple[str, ...] = ()  #: names of a front proxy's cookies, perhaps with ``*`` at the end
     verbose: bool = False
     take_over: bool = False
     limits: ServerLimits = attrs.field(factory=ServerLimits)

@@ -10,7 +10,7 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case -p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
+            case -p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --sso-user-header --sso-header --sso-domain --strip-cookie --allow-origin --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
                 set -e words[1]
             case '-*'
             case check completion help
@@ -58,6 +58,11 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ss
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ssl-key-file -r -F -d 'its private key'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ssl-allowed-clients -r -F -d 'CA file: let in only visitors whose certificate it verifies'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l trusted-proxy -x -d 'front proxy whose X-Forwarded-* fields are believed; a UNIX socket\'s peers always are'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l sso-user-header -x -d 'field by which a trusted front proxy says who the visitor is, such as X-Forwarded-User: owners enter their own sessions by it, without a link'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l sso-header -x -d 'another field that it sets itself, whatever a visitor sends, and that applications get, such as X-Forwarded-Email'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l sso-domain -x -d 'what follows the user\'s name there, after an @'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l require-sso -d 'let nobody in but by the single sign-on: tokens and links open nothing'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l strip-cookie -x -d 'cookie of the front proxy\'s, which goes on to no application and is set by none; * at its end stands for anything, as in _oauth2_proxy*'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l allow-origin -x -d 'further origin whose pages may use the applications, such as https://portal.example.org'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l grace -x -d 'how long running requests may go on at the end (default 10)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l take-over -d 'take the place of the server that runs on RUNTIME_DIR, if one does, without a pause'

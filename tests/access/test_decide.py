@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conductor_trio.access.decide import (
+from conductor_trio.access.decide import decide
+from conductor_trio.access.decisions import (
     Decision,
     Forward,
     Respond,
     ServerOptions,
     StatusPage,
-    decide,
 )
 from conductor_trio.access.grants import Access
 from conductor_trio.access.origins import Policy

@@ -16,12 +16,14 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 import trio
 import trustme
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.stream import SocketStream
@@ -31,6 +33,7 @@ from tests.support.chain_app import download_chunks
 from tests.support.engine import (
     Application,
     Engine,
+    Response,
     Truncated,
     Visitor,
     open_engine,
@@ -50,6 +53,7 @@ from tests.support.websocket_ends import End, TrioStream, shake_hands
 pytestmark = pytest.mark.e2e
 
 CONFIGURATION = Path(__file__).parents[2] / "contrib" / "nginx.conf"
+SINGLE_SIGN_ON = CONFIGURATION.with_name("nginx-sso.conf")
 CHAIN_APP = Path(__file__).parents[1] / "support" / "chain_app.py"
 DOMAIN = "apps.example.org"
 
@@ -117,9 +121,16 @@ class Nginx:
             yield Visitor(tls)  # type: ignore[arg-type]  # any stream will do
 
 
-def configuration(directory: Path, server_socket: Path, port: int, plain_port: int) -> str:
+def configuration(directory: Path, server_socket: Path, port: int, plain_port: int, sso_port: int | None) -> str:
     """Return the file as it is shipped, with this test's paths and ports; every one of them must be in it."""
     text = CONFIGURATION.read_text()
+    if sso_port is not None:
+        shipped = SINGLE_SIGN_ON.read_text()
+        assert shipped.count("127.0.0.1:4180") == 2
+        (directory / "sso.conf").write_text(shipped.replace("127.0.0.1:4180", f"127.0.0.1:{sso_port}"))
+        place = "    # No size, no copy on disk"
+        assert text.count(place) == 1
+        text = text.replace(place, f"    include {directory}/sso.conf;\n{place}")
     for shipped, ours in {
         "unix:/run/conductor-front/http": f"unix:{server_socket}",
         "listen 80;\n": f"listen 127.0.0.1:{plain_port};\n",
@@ -162,8 +173,8 @@ def free_ports(count: int) -> Iterator[list[int]]:
 
 
 @asynccontextmanager
-async def open_nginx(directory: Path, server_socket: Path) -> AsyncIterator[Nginx]:
-    """Run nginx in front of the server at that socket."""
+async def open_nginx(directory: Path, server_socket: Path, sso_port: int | None = None) -> AsyncIterator[Nginx]:
+    """Run nginx in front of the server at that socket, perhaps with a single sign-on at that port."""
     nginx = require_program("nginx")
     authority = trustme.CA()
     certificate = authority.issue_cert(f"*.{DOMAIN}")
@@ -171,7 +182,7 @@ async def open_nginx(directory: Path, server_socket: Path) -> AsyncIterator[Ngin
     certificate.private_key_pem.write_to_path(directory / "site.key")
     authority.cert_pem.write_to_path(directory / "ca.pem")
     with free_ports(2) as (port, plain_port):
-        (directory / "nginx.conf").write_text(configuration(directory, server_socket, port, plain_port))
+        (directory / "nginx.conf").write_text(configuration(directory, server_socket, port, plain_port, sso_port))
         command: list[str | Path] = [nginx, "-e", "stderr", "-c", directory / "nginx.conf"]
         checked = await run_program([*command, "-t"])
         assert checked.process.returncode == 0, checked.err.text
@@ -205,19 +216,24 @@ class Front:
 
 
 @asynccontextmanager
-async def open_front(directory: Path, alice: OriginHandler, bob: OriginHandler) -> AsyncIterator[Front]:
-    """Run nginx and the engine in front of the two applications."""
+async def open_front(
+    directory: Path, alice: OriginHandler, bob: OriginHandler, sso_port: int | None = None, **settings: Any
+) -> AsyncIterator[Front]:
+    """Run nginx and the engine in front of the two applications, perhaps with a single sign-on at that port."""
     server_socket = directory / "http"
     # Many visitors come from one address here, with many wrong tokens.
     limits = ServerLimits(max_token_failures=10_000)
-    async with open_engine(directory, alice, limits=limits) as engine, open_origin(directory / "bob", bob) as bobs:
+    async with (
+        open_engine(directory, alice, limits=limits, **settings) as engine,
+        open_origin(directory / "bob", bob) as bobs,
+    ):
         with (
-            engine.another_route(ALICE.host, engine.origin.path, ALICE.token),
+            engine.another_route(ALICE.host, engine.origin.path, ALICE.token, user=ALICE.name),
             engine.another_route(BOB.host, bobs.path, BOB.token),
             open_unix_listener(str(server_socket), 0o660) as listener,
         ):
             async with trio.open_nursery() as accepting:
-                async with open_nginx(directory, server_socket) as nginx:
+                async with open_nginx(directory, server_socket, sso_port) as nginx:
                     front = Front(nginx, engine)
                     accept = functools.partial(serve_connections, on_shortage=_give_up)
                     accepting.start_soon(accept, listener, front.serve, engine.nursery)
@@ -521,3 +537,65 @@ async def test_curl_nginx_the_server_the_client_and_an_application(short_tmp: Pa
         await curl("/download", "-o", short_tmp / "download")
         assert hashlib.sha256((short_tmp / "download").read_bytes()).hexdigest() == digest
         assert json.loads(await curl("/_conductor/status"))["internalErrors"] == 0
+
+
+# A single sign-on.
+
+SSO = SingleSignOn(user_field=b"x-forwarded-user")
+SIGNED_IN = b"Cookie: a=b; _oauth2_proxy=%b; c=d\r\n"
+
+
+@asynccontextmanager
+async def open_sign_on() -> AsyncIterator[int]:
+    """Run what stands for oauth2-proxy, and give its port: whoever shows its cookie is whom that names."""
+
+    async def answer(stream: trio.SocketStream) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += bytes(await stream.receive_some(4096))
+        assert head.startswith(b"GET /oauth2/auth HTTP/")
+        user = head.partition(b"_oauth2_proxy=")[2].partition(b";")[0]
+        status = b"202 Accepted\r\nX-Auth-Request-User: " + user if user else b"401 Unauthorized"
+        await stream.send_all(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        serve = functools.partial(trio.serve_tcp, answer, 0, host="127.0.0.1")
+        [listener] = await nursery.start(serve)
+        yield listener.socket.getsockname()[1]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("is_needed", [False, True])
+async def test_owners_enter_by_the_single_sign_on_and_their_sign_in_stays_with_it(
+    short_tmp: Path, is_needed: bool
+) -> None:
+    alice = Application(ALICE.answer)
+    sso = attrs.evolve(SSO, is_needed=is_needed)
+    async with (
+        open_sign_on() as port,
+        open_front(short_tmp, alice, alice, port, sso=sso, stripped_cookies=("_oauth2_proxy*",)) as front,
+        front.nginx.visitor() as visitor,
+    ):
+
+        async def ask(fields: bytes, line: bytes = b"GET / HTTP/1.1") -> Response:
+            await visitor.send(line + b"\r\nHost: " + ALICE.host.encode() + b"\r\n" + fields + b"\r\n")
+            return await visitor.receive_response()
+
+        welcome = await ask(SIGNED_IN % b"alice" + b"X-Forwarded-User: eve\r\nRemote-User: eve\r\n")
+        assert (welcome.status, welcome.body) == (200, b"alice")
+        [message] = alice.messages
+        assert message.values(b"cookie") == [b"a=b; c=d"]
+        assert message.values(b"x-forwarded-user") == [b"alice"]
+        assert message.values(b"remote-user") == []
+        # Nobody else is let in by it, whatever they say.
+        refused = await ask(SIGNED_IN % b"eve" + b"X-Forwarded-User: alice\r\n")
+        assert refused.status == 403
+        assert (b"signed in as eve" in refused.body) is is_needed
+        # And without a sign-in nobody comes as far as the gateway.
+        stranger = await ask(b"X-Forwarded-User: alice\r\n")
+        assert stranger.status == 302
+        assert stranger.values(b"location")[0].split(b"?")[0].endswith(b"/oauth2/sign_in")
+        # A link opens for others only where the gateway takes tokens.
+        linked = await ask(SIGNED_IN % b"eve" + b"Authorization: Bearer " + ALICE.token + b"\r\n")
+        assert linked.status == (403 if is_needed else 200)

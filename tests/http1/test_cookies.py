@@ -6,13 +6,71 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conductor_trio.http1.cookies import keep_cookie_at_home, sets_own_cookie, split_cookie
+from conductor_trio.http1.cookies import CookieRules, keep_cookie_at_home
 from tests.support.oracles import cut_by_scanning
+
+FRONT = CookieRules((b"_oauth2_proxy*", b"mod_auth_openidc_session"))
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (b"_oauth2_proxy=x", b""),
+        (b"a=1; _oauth2_proxy=x; b=2", b"a=1; b=2"),
+        (b"_oauth2_proxy_0=x; _oauth2_proxy_csrf = y; a=1", b"a=1"),
+        (b"a=1;mod_auth_openidc_session=x", b"a=1"),
+        (b"mod_auth_openidc_session_=x; a=_oauth2_proxy=1", b"mod_auth_openidc_session_=x; a=_oauth2_proxy=1"),
+        (b"x_oauth2_proxy=x; _OAUTH2_PROXY=y", b"x_oauth2_proxy=x; _OAUTH2_PROXY=y"),
+        (b"_oauth2_proxy", b"_oauth2_proxy"),
+        (b"", b""),
+    ],
+)
+def test_a_front_proxys_cookies_end_here(value: bytes, kept: bytes) -> None:
+    assert b"".join(value[part] for part in FRONT.split(value)[0]) == kept
+    ours = value + b"; authorization=t"
+    parts, tokens = FRONT.split(ours)
+    assert b"".join(ours[part] for part in parts) == kept
+    assert [ours[token] for token in tokens] == [b"t"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [b"a", b"_oauth2_proxy", b"_oauth2_proxy_1", b"authorization", b"__Host-authorization"]
+            ),
+            st.sampled_from([b"", b"x", b'"y"', b"a=b", b" z "]),
+        )
+    )
+)
+def test_nothing_else_is_lost_beside_them(pairs: list[tuple[bytes, bytes]]) -> None:
+    value = b"; ".join(name + b"=" + text for name, text in pairs)
+    kept, tokens = FRONT.split(value)
+    others = [name + b"=" + text for name, text in pairs if name == b"a"]
+    assert b"".join(value[part] for part in kept).strip() == b"; ".join(others).strip()
+    shown = [text.strip() for name, text in pairs if name.endswith(b"authorization")]
+    assert sorted(value[token] for token in tokens) == sorted(shown)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_forbidden"),
+    [
+        (b"_oauth2_proxy=x; Path=/", True),
+        (b"_oauth2_proxy_2=", True),
+        (b"=_oauth2_proxy=x", True),
+        (b" mod_auth_openidc_session =x", True),
+        (b"mod_auth_openidc_state=x", False),
+        (b"a=_oauth2_proxy", False),
+        (b"authorization=x", True),
+    ],
+)
+def test_no_application_sets_a_front_proxys_cookies(value: bytes, is_forbidden: bool) -> None:
+    assert FRONT.forbid_setting(value) is is_forbidden
 
 
 def cut_cookie(value: bytes) -> tuple[bytes, list[bytes]]:
     """Return a Cookie field's value without our cookie, and the values that our cookie had."""
-    kept, tokens = split_cookie(value)
+    kept, tokens = CookieRules().split(value)
     return b"".join([value[part] for part in kept]), [value[part] for part in tokens]
 
 
@@ -102,7 +160,7 @@ def test_cookies(value: bytes, kept: bytes, tokens: list[bytes]) -> None:
     ],
 )
 def test_set_cookie(value: bytes, owns_path: bool) -> None:
-    assert sets_own_cookie(value) is owns_path
+    assert CookieRules().forbid_setting(value) is owns_path
 
 
 HOST = b"lab-alice.apps.example.org"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.http1.fields import format_fields
+from conductor_trio.http1.fields import NO_RULES, format_fields
 from conductor_trio.http1.request_fields import RequestFields, read_request_fields
 from tests.support.messages import names, values
 
@@ -15,7 +15,7 @@ Pair = tuple[bytes, bytes]
 
 
 def read(block: bytes, items: list[Pair]) -> RequestFields:
-    return RequestFields(block=block, reading=read_request_fields(block, items))
+    return RequestFields(block=block, reading=read_request_fields(block, items, NO_RULES))
 
 
 _NOT_PLAIN = {b"authorization", b"connection", b"content-length", b"cookie", b"host", b"transfer-encoding"}

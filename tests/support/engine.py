@@ -452,6 +452,7 @@ class Engine:
         path: str,
         token: bytes,
         *,
+        user: str = "bob",
         is_resumable: bool = False,
         cause: Cause | None = None,
         state: SessionState | None = None,
@@ -460,7 +461,7 @@ class Engine:
         route = self.routes.register(
             make_route(
                 host=host,
-                user="bob",
+                user=user,
                 key=host.partition("-")[0],
                 token=token,
                 state=state,

@@ -8,8 +8,10 @@ import os
 
 import attrs
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.errors import ConfigError
+from conductor_trio.http1.fields import is_own_field, is_token
 from conductor_trio.limits.constants import DEFAULT_PORT
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.cli.table import LIMITS
@@ -34,6 +36,8 @@ def read_settings(args: argparse.Namespace) -> ServerSettings:
         tls=_tls_settings(args),
         trusted_proxies=tuple(_network(text) for text in args.trusted_proxies),
         allowed_origins=tuple(_origin(text) for text in args.allowed_origins),
+        sso=_single_sign_on(args),
+        stripped_cookies=tuple(_cookie_name(name) for name in args.stripped_cookies),
         verbose=args.verbose,
         take_over=args.take_over,
         limits=_limits(args),
@@ -56,6 +60,52 @@ def _origin(text: str) -> str:
             advice="write it as https://portal.example.org, without a path",
         )
     return format_origin(origin)
+
+
+def _single_sign_on(args: argparse.Namespace) -> SingleSignOn | None:
+    name = args.sso_user_header
+    if name is None:
+        needing = {
+            "--sso-header": args.sso_headers,
+            "--sso-domain": args.sso_domain,
+            "--require-sso": args.require_sso,
+        }
+        for flag, value in needing.items():
+            if value:
+                raise ConfigError(f"{flag} needs --sso-user-header")
+        return None
+    if args.socket is None and not args.trusted_proxies:
+        raise ConfigError(
+            "--sso-user-header is believed from trusted front proxies only, and there is none",
+            advice="let the front proxy come by -s, or name it by --trusted-proxy",
+        )
+    domain = args.sso_domain.removeprefix("@") if args.sso_domain else None
+    return SingleSignOn(
+        user_field=_field_name(name, "--sso-user-header"),
+        other_fields=tuple(_field_name(name, "--sso-header") for name in args.sso_headers),
+        domain=domain,
+        is_needed=args.require_sso,
+    )
+
+
+def _field_name(name: str, flag: str) -> bytes:
+    lower = name.lower().encode()
+    if not is_token(lower) or is_own_field(lower):
+        raise ConfigError(
+            f"{flag}: {name!r} is no name of a field for that",
+            advice="name one that the front proxy sets, such as X-Forwarded-User",
+        )
+    return lower
+
+
+def _cookie_name(name: str) -> str:
+    fixed = name.removesuffix("*")
+    if "*" in fixed or not is_token(fixed.encode()):
+        raise ConfigError(
+            f"--strip-cookie: {name!r} is no name of a cookie",
+            advice="* stands at its end only, as in _oauth2_proxy*",
+        )
+    return name
 
 
 def _tls_settings(args: argparse.Namespace) -> TlsSettings | None:

@@ -136,6 +136,40 @@ _TRUST = (
         help="front proxy whose X-Forwarded-* fields are believed; a UNIX socket's peers always are",
     ),
     Option(
+        flags=("--sso-user-header",),
+        field="sso_user_header",
+        metavar="NAME",
+        help="field by which a trusted front proxy says who the visitor is, such as X-Forwarded-User: owners "
+        "enter their own sessions by it, without a link",
+    ),
+    Option(
+        flags=("--sso-header",),
+        field="sso_headers",
+        metavar="NAME",
+        is_repeatable=True,
+        help="another field that it sets itself, whatever a visitor sends, and that applications get, such as "
+        "X-Forwarded-Email",
+    ),
+    Option(
+        flags=("--sso-domain",),
+        field="sso_domain",
+        metavar="DOMAIN",
+        help="what follows the user's name there, after an @",
+    ),
+    Option(
+        flags=("--require-sso",),
+        field="require_sso",
+        help="let nobody in but by the single sign-on: tokens and links open nothing",
+    ),
+    Option(
+        flags=("--strip-cookie",),
+        field="stripped_cookies",
+        metavar="NAME",
+        is_repeatable=True,
+        help="cookie of the front proxy's, which goes on to no application and is set by none; * at its end "
+        "stands for anything, as in _oauth2_proxy*",
+    ),
+    Option(
         flags=("--allow-origin",),
         field="allowed_origins",
         metavar="ORIGIN",

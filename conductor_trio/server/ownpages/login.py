@@ -7,7 +7,8 @@ import time
 
 import trio
 
-from conductor_trio.access.decide import RedeemOneTimeLink, Respond, decide_login
+from conductor_trio.access.decide import decide_login
+from conductor_trio.access.decisions import RedeemOneTimeLink, Respond
 from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.login_link import parse_login_form
 from conductor_trio.access.reasons import BadRequest, Redirect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from conductor_trio.access.decide import RedeemOneTimeLink, Respond
+from conductor_trio.access.decisions import RedeemOneTimeLink, Respond
 from conductor_trio.access.grants import Principal
 from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.reasons import Reason

@@ -10,6 +10,8 @@ import attrs
 import trio
 
 from conductor_trio.access.origins import Policy
+from conductor_trio.http1.cookies import CookieRules
+from conductor_trio.http1.fields import FieldRules
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
@@ -72,10 +74,15 @@ class ProxyContext:
         settings, limits = self.settings, self.settings.limits
         self.limits = limits
         self.policy = Policy(
-            allowed_origins=frozenset(origin.lower().encode() for origin in settings.allowed_origins)
+            allowed_origins=frozenset(origin.lower().encode() for origin in settings.allowed_origins),
+            sso=settings.sso,
+        )
+        rules = FieldRules(
+            identity=frozenset() if settings.sso is None else settings.sso.fields,
+            cookies=CookieRules(tuple(name.encode() for name in settings.stripped_cookies)),
         )
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        self.runtimes = RouteRuntimes(self.routes, self.ledger, self.holdings, limits, self.poller)
+        self.runtimes = RouteRuntimes(self.routes, self.ledger, self.holdings, limits, self.poller, rules)
         self.parked = ParkedRequests(limits, self.activity.note_change)
         # After the runtimes: a request that wakes finds its session's.
         self.routes.subscribe(self.parked.hear)

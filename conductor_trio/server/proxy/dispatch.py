@@ -8,8 +8,9 @@ from typing import assert_never
 import attrs
 import trio
 
+from conductor_trio.access.admission import read_identity
 from conductor_trio.access.cors import Preflight
-from conductor_trio.access.decide import (
+from conductor_trio.access.decisions import (
     Forward,
     OwnPage,
     RedeemOneTimeLink,
@@ -20,7 +21,7 @@ from conductor_trio.access.decide import (
     StatusPage,
     SubmitToken,
 )
-from conductor_trio.access.grants import Principal
+from conductor_trio.access.grants import Identity, Principal, SingleSignOn
 from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamFailed
 from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
@@ -82,7 +83,10 @@ class Dispatcher:
             route = proxy.find_route(request)
             runtime = None if route is None else proxy.runtimes.get(route.id)
             load = Load.NORMAL if runtime is None else runtime.load
-            ruling = rule(request, route, load, proxy.policy, guard, https=https, now=time.time())
+            identity = None if proxy.policy.sso is None else self._read_identity(request, route, proxy.policy.sso)
+            ruling = rule(
+                request, route, load, proxy.policy, guard, https=https, now=time.time(), identity=identity
+            )
             match ruling:
                 case Forward():
                     assert runtime is not None and route is not None, "a session that is here has a runtime"
@@ -94,6 +98,11 @@ class Dispatcher:
                         continue
                     ruling = otherwise
             return await self._answer(ruling, request, route, is_complete=is_complete, https=https)
+
+    def _read_identity(self, request: RequestHead, route: Route | None, sso: SingleSignOn) -> Identity | None:
+        """Return who the visitor is, where a trusted front proxy says so."""
+        owner = None if route is None else route.user
+        return read_identity(request, sso, owner) if self._context.peer.is_trusted else None
 
     @property
     def user(self) -> str | None:

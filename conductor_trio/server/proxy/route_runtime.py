@@ -11,6 +11,7 @@ import trio
 
 from conductor_trio.access.grants import Access, Principal
 from conductor_trio.access.tokens import TokenHash
+from conductor_trio.http1.fields import NO_RULES, FieldRules
 from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
@@ -160,6 +161,7 @@ class RouteRuntimes:
         holdings: Holdings,
         limits: ServerLimits,
         poller: EdgePoller,
+        rules: FieldRules = NO_RULES,
     ) -> None:
         self._ledger = ledger
         self._holdings = holdings
@@ -170,7 +172,7 @@ class RouteRuntimes:
         self._lent: dict[str, RouteRuntime] = {}  # by host name; see `RouteRuntime.lent_as`
         self.pool_expiry = PoolExpiry(limits)
         self.onlookers = Onlookers()
-        self.heads = HeadMemory(secrets.token_bytes(32), limits)
+        self.heads = HeadMemory(secrets.token_bytes(32), limits, rules)
         for route in routes.attached():
             self._open(route)
         routes.subscribe(self.hear)

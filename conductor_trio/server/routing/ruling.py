@@ -11,7 +11,9 @@ from typing import assert_never
 
 import attrs
 
-from conductor_trio.access.decide import Forward, OwnPage, Respond, decide
+from conductor_trio.access.decide import decide
+from conductor_trio.access.decisions import Forward, OwnPage, Respond
+from conductor_trio.access.grants import Identity
 from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.origins import Policy
 from conductor_trio.access.reasons import ApplicationStarting, LinkLost, Refusal, SessionEnded
@@ -46,11 +48,15 @@ def rule(
     *,
     https: bool,
     now: float,
+    identity: Identity | None = None,
 ) -> Ruling:
-    """Return what becomes of a request at `now` (Unix time); `https` tells how the visitor came."""
+    """Return what becomes of a request at `now` (Unix time); `https` tells how the visitor came.
+
+    `identity` is who the visitor is, where a trusted front proxy says so.
+    """
     state = None if route is None else route.state
     access = None if route is None or isinstance(state, Ended) else route.access
-    decision = decide(head, access, policy, guard, https=https, now=now)
+    decision = decide(head, access, policy, guard, identity=identity, https=https, now=now)
     if isinstance(decision, Forward):
         assert state is not None and not isinstance(state, Ended)  # where nobody gets in
         return _rule_admitted(decision, state, load)

@@ -7,6 +7,7 @@ import os
 import attrs
 import pytest
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.commandline.parser import parse
 from conductor_trio.errors import ConfigError
 from conductor_trio.limits.constants import DEFAULT_RUNTIME_DIR
@@ -63,6 +64,19 @@ def test_each_quota_is_taken() -> None:
     assert parse_settings(["--max-route-held=0", "--take-over"]).take_over
 
 
+def test_a_single_sign_on() -> None:
+    options = ["-s", "x", "--sso-user-header", "X-Forwarded-User", "--sso-header", "X-Forwarded-Email"]
+    settings = parse_settings([*options, "--sso-domain", "@uni.example", "--strip-cookie", "_oauth2_proxy*"])
+    assert settings.sso == SingleSignOn(
+        user_field=b"x-forwarded-user", other_fields=(b"x-forwarded-email",), domain="uni.example"
+    )
+    assert settings.stripped_cookies == ("_oauth2_proxy*",)
+    sso = parse_settings([*options, "--require-sso"]).sso
+    assert sso is not None
+    assert sso.is_needed
+    assert parse_settings([]).sso is None
+
+
 @pytest.mark.parametrize("option", ["-s", "--sock", "--socket"])
 def test_a_unix_socket_instead_of_a_port(option: str) -> None:
     settings = parse_settings([option, "public"])
@@ -75,6 +89,15 @@ def test_a_unix_socket_instead_of_a_port(option: str) -> None:
     [
         (["-p", "80", "-s", "x"], "give one of them"),
         (["--host", "h", "-s", "x"], "give one of them"),
+        (["--sso-domain", "uni.example"], "needs --sso-user-header"),
+        (["--require-sso"], "needs --sso-user-header"),
+        (["--sso-header", "X-Forwarded-Email"], "needs --sso-user-header"),
+        (["--sso-user-header", "X-Forwarded-User"], "trusted front proxies only"),
+        (["-s", "x", "--sso-user-header", "X Y"], "no name of a field"),
+        (["-s", "x", "--sso-user-header", "Cookie"], "no name of a field"),
+        (["-s", "x", "--sso-user-header", "X-U", "--sso-header", "X-Forwarded-For"], "no name of a field"),
+        (["--strip-cookie", "a*b"], "no name of a cookie"),
+        (["--strip-cookie", ""], "no name of a cookie"),
         (["-p", "65536"], "65536"),
         (["-p", "-1"], "no TCP port"),
         (["--grace", "-1"], "--grace"),

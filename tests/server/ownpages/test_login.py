@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from conductor_trio.access.decide import RedeemOneTimeLink, Respond
+from conductor_trio.access.decisions import RedeemOneTimeLink, Respond
 from conductor_trio.access.grants import Share
 from conductor_trio.access.reasons import BadRequest, Redirect, Refusal
 from conductor_trio.access.tokens import hash_token

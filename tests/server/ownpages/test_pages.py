@@ -8,7 +8,7 @@ import json
 import pytest
 import trio
 
-from conductor_trio.access.decide import RedeemOneTimeLink
+from conductor_trio.access.decisions import RedeemOneTimeLink
 from conductor_trio.access.grants import OWNER
 from conductor_trio.access.reasons import Redirect
 from tests.support.engine import TOKEN, request

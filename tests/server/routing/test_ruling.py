@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conductor_trio.access.cors import Preflight
-from conductor_trio.access.decide import (
+from conductor_trio.access.decisions import (
     Forward,
     RedeemOneTimeLink,
     Respond,

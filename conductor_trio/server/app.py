@@ -34,6 +34,7 @@ from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
+from conductor_trio.server.lifecycle.garbage import collect_garbage
 from conductor_trio.server.lifecycle.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.lifecycle.listeners import Listeners, open_listeners
 from conductor_trio.server.lifecycle.plain_http import find_plain_http
@@ -188,6 +189,9 @@ class _Server:
             sessions.start_soon(planes.sessions.run, name="control plane")
             sessions.start_soon(host.run, name="leftovers of sessions")
             sessions.start_soon(planes.proxy.run, name="data plane")
+            sessions.start_soon(
+                collect_garbage, planes.ledger.fairness, self.settings.limits, name="garbage collection"
+            )
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)

@@ -93,8 +93,8 @@ class ServerLimits(LingerLimits):
     contention_memory: float = 1.0  # since two have wanted something
     max_networks: int = 10_000  # of visitors, whose use is remembered; the longest unused go first
 
-    # Cyclic garbage that is not young, which takes 50 ms for 100,000 objects: after so many looks of the collector's,
-    # each of which was at some 4,000 new objects.
+    # Cyclic garbage that is not young, which takes 50 ms for 100,000 objects: after so many looks of the
+    # collector's, each of which was at some 4,000 new objects.
     garbage_interval: float = 15.0  # between two moments at which it may be collected
     min_garbage_looks: int = 250  # where nobody is in anybody's way
     max_garbage_looks: int = 2500  # in any case: after 10 million objects

@@ -6,6 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.idle import IdleReaper
 from tests.support.runtimes import reason_of
@@ -14,7 +15,7 @@ LIMITS = ServerLimits()
 
 
 async def test_what_waits_too_long_is_cancelled(autojump_clock: MockClock) -> None:
-    reaper = IdleReaper(LIMITS)
+    reaper = IdleReaper(LIMITS, GradualWork())
     first, second, busy = ConnectionScope(), ConnectionScope(), ConnectionScope()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reaper.run)
@@ -35,7 +36,7 @@ async def test_what_waits_too_long_is_cancelled(autojump_clock: MockClock) -> No
 
 
 async def test_nobody_waits_long_while_the_server_ends(autojump_clock: MockClock) -> None:
-    reaper = IdleReaper(LIMITS)
+    reaper = IdleReaper(LIMITS, GradualWork())
     before, after = ConnectionScope(), ConnectionScope()
     reaper.begin(before)
     reaper.begin_drain()

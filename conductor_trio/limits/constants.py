@@ -215,8 +215,8 @@ MAX_TOLD_AT_ONCE = 64
 #: Connections that are cancelled, requests that go on, and streams of one user that are told what has come, in one
 #: turn of the event loop: each makes a task do something for 50 to 300 µs.
 MAX_CANCELLED_AT_ONCE = 8
-#: Seconds by which as many idle connections later are closed at the end of the server.
-DRAIN_PAUSE = 0.002
+#: Seconds from as many to the next ones, where many are cancelled, or would all have the same deadline.
+TURN_SPACING = 0.004
 #: One recv() from a session page's WebSocket: forty pings, each of which takes 40 µs to answer.
 PAGE_READ_SIZE = 256
 #: Seconds that no turn of the event loop is to take longer than, in which those who have just come wait.

@@ -28,9 +28,11 @@ import trio
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler
+from conductor_trio.net.poller import EdgePoller
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less, needed_descriptors
+from conductor_trio.server.accounts.fairness import payer_of
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
@@ -128,8 +130,8 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
-    ledger, counters = Ledger(limits), Counters()
-    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
+    ledger, counters, poller = Ledger(limits), Counters(), EdgePoller(payer_of)
+    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters, poller=poller)
     service = OwnerService(sessions)
     proxy = ProxyContext(
         settings=settings,
@@ -140,6 +142,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         counters=counters,
         reports=service,
         own_pages=OwnPages(service, routes, limits),
+        poller=poller,
     )
     return Planes(routes=routes, ledger=ledger, counters=counters, sessions=sessions, service=service, proxy=proxy)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextvars import ContextVar
 
 import attrs
@@ -55,6 +55,12 @@ def current_account() -> Account | None:
     """Return the account that this task is charged to, None without one."""
     payer = _payer.get()
     return None if payer is None else payer.account
+
+
+def payer_of(task: trio.lowlevel.Task) -> tuple[Hashable, Hashable]:
+    """Return the account that a task is charged to, below its group; both None without one."""
+    payer = task.context.get(_payer)
+    return (None, None) if payer is None else (payer.account.group, payer.account)
 
 
 async def take_turn() -> None:

@@ -2,8 +2,9 @@
 
 A session that ends, a share that is revoked, a link that is back: each has connections cancelled or requests go
 on, and every one of those takes a tenth of a millisecond or more in the same turn of the event loop. So the first
-few are served at once, and the others by a task that lets everybody else have their turn after each few, and waits
-while whoever it is done for is over their share.
+few are served at once, and the others by a task that leaves time for what follows, and for everybody else, after
+each few, and waits while whoever it is done for is over their share. What they wait for next is then over at
+different times, too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Iterator
 
 import trio
 
-from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE
+from conductor_trio.interpreter import collect_young
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, TURN_SPACING
 from conductor_trio.server.accounts.account import Account
 from conductor_trio.server.accounts.fairness import open_payer, take_turn
 
@@ -45,6 +47,8 @@ class GradualWork:
             open_payer(account)
         while True:
             await take_turn()
+            await trio.sleep(TURN_SPACING)
+            collect_young()
             if _take_some(steps):
                 return
 

@@ -51,6 +51,7 @@ class ProxyContext:
     counters: Counters
     reports: SessionReports
     own_pages: OwnPages
+    poller: EdgePoller
     limits: ServerLimits = attrs.field(init=False)  #: those in force
     policy: Policy = attrs.field(init=False)
     trusted: TrustedProxies = attrs.field(init=False)
@@ -62,7 +63,6 @@ class ProxyContext:
     gradual: GradualWork = attrs.field(factory=GradualWork, init=False)
     throttle: GuessThrottle = attrs.field(init=False)
     activity: Activity = attrs.field(factory=Activity, init=False)
-    poller: EdgePoller = attrs.field(factory=EdgePoller, init=False)
     date: DateMemo = attrs.field(factory=DateMemo, init=False)
     _turned_away: Counter[NoPlace] = attrs.field(factory=Counter, init=False)  # since that was told
     _told_until: float = attrs.field(default=-math.inf, init=False)

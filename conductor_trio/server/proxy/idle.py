@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import trio
 
-from conductor_trio.limits.constants import DRAIN_PAUSE, MAX_CANCELLED_AT_ONCE
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, TURN_SPACING
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.accounts.places import Place
@@ -48,7 +48,7 @@ class IdleReaper:
     def _hurry_all(self) -> Iterator[None]:
         for number, connection in enumerate(list(self._idle)):
             if connection in self._idle:
-                self._hurry(connection, number // MAX_CANCELLED_AT_ONCE * DRAIN_PAUSE)  # not all in one turn
+                self._hurry(connection, number // MAX_CANCELLED_AT_ONCE * TURN_SPACING)  # not all in one turn
                 yield
 
     def _hurry(self, connection: ConnectionScope, later: float = 0.0) -> None:

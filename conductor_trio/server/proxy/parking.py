@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import attrs
 import trio
 
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, TURN_SPACING
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
@@ -74,12 +75,13 @@ class ParkedRequests:
             return False
         settled = trio.Event()
         settlement.waiting[settled] = None
+        later = self.total // MAX_CANCELLED_AT_ONCE * TURN_SPACING  # not all in one turn
         self._by_user[user] += 1
         self.total += 1
         self._bytes += size
         try:
             self._on_parked()
-            with trio.move_on_after(limits.park_timeout):
+            with trio.move_on_after(limits.park_timeout + later):
                 await settled.wait()
             return settlement.is_settled
         finally:

@@ -112,6 +112,7 @@ async def test_what_fails_inside_takes_nobody_else_along() -> None:
         counters=planes.counters,
         reports=Breaking(),
         own_pages=planes.proxy.own_pages,
+        poller=planes.proxy.poller,
     )
     async with open_visitor(context) as other:
         async with open_visitor(context) as served:

@@ -63,7 +63,7 @@ async def test_whom_it_is_done_for_waits_while_over_their_share(autojump_clock: 
     gradual = GradualWork()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gradual.run)
-        await trio.lowlevel.checkpoint()
+        await wait_all_tasks_blocked()
         gradual.begin(count_to(100, done), own)
         await trio.sleep(0.1)
         assert len(done) == MAX_CANCELLED_AT_ONCE

@@ -21,7 +21,8 @@ from conductor_trio.net.stream import set_tcp_options
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 TcpAddress = tuple[Any, ...]  # as getaddrinfo() gives it
-Handler = Callable[[socket.socket], Awaitable[None]]
+#: Gets what was accepted, and the IP address that it comes from, "" for a UNIX socket.
+Handler = Callable[[socket.socket, str], Awaitable[None]]
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -242,5 +243,5 @@ async def serve_connections(
                     await trio.sleep(SHORTAGE_PAUSE)
                 # Anything else is the fate of that one connection (accept(2)).
                 break
-            name = f"{task_name} {address[0]}" if isinstance(address, tuple) else task_name
-            nursery.start_soon(handler, sock, name=name)
+            source = address[0] if isinstance(address, tuple) else ""
+            nursery.start_soon(handler, sock, source, name=f"{task_name} {source}" if source else task_name)

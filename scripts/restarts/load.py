@@ -157,7 +157,7 @@ async def open_application(path: Path) -> AsyncIterator[None]:
             nursery.cancel_scope.cancel()
 
 
-async def _serve_page(sock: socket.socket) -> None:
+async def _serve_page(sock: socket.socket, _: str) -> None:
     with closing(sock):
         sock.setblocking(False)
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))

@@ -106,7 +106,7 @@ class Origin:
         while len(self.connections) < count:
             await self._arrivals.park()
 
-    async def serve(self, handler: OriginHandler, sock: socket.socket) -> None:
+    async def serve(self, handler: OriginHandler, sock: socket.socket, _: str) -> None:
         """Serve one connection."""
         stream = SocketStream(sock)
         try:

@@ -198,10 +198,10 @@ class Front:
     engine: Engine
     connections: int = 0
 
-    async def serve(self, sock: socket.socket) -> None:
+    async def serve(self, sock: socket.socket, address: str) -> None:
         """Serve one of them."""
         self.connections += 1
-        await serve_visitor(sock, self.engine.context, None)
+        await serve_visitor(sock, address, self.engine.context, None)
 
 
 @asynccontextmanager

@@ -197,7 +197,7 @@ async def test_each_connection_gets_its_handler(short_tmp: Path) -> None:
     handled: list[bytes] = []
     all_handled = trio.Event()
 
-    async def handle(sock: socket.socket) -> None:
+    async def handle(sock: socket.socket, _: str) -> None:
         with sock:
             sock.setblocking(False)
             await trio.lowlevel.wait_readable(sock)
@@ -220,7 +220,7 @@ async def test_a_pace_is_kept_before_more_are_taken(short_tmp: Path) -> None:
     may_go_on = trio.Event()
     handled = trio.Event()
 
-    async def handle(sock: socket.socket) -> None:
+    async def handle(sock: socket.socket, _: str) -> None:
         sock.close()
         handled.set()
 
@@ -239,7 +239,7 @@ async def test_an_accepted_tcp_connection_sends_at_once_and_notices_a_peer_that_
     options: trio.MemorySendChannel[tuple[int, int, int]]
     options, found = trio.open_memory_channel(1)
 
-    async def handle(sock: socket.socket) -> None:
+    async def handle(sock: socket.socket, _: str) -> None:
         with sock:
             await options.send(
                 (
@@ -262,7 +262,7 @@ async def test_a_flood_of_connections_is_taken_in_portions(short_tmp: Path) -> N
     handled = 0
     most_at_once = 0
 
-    async def handle(sock: socket.socket) -> None:
+    async def handle(sock: socket.socket, _: str) -> None:
         nonlocal handled
         sock.close()
         handled += 1
@@ -281,7 +281,7 @@ async def test_a_flood_of_connections_is_taken_in_portions(short_tmp: Path) -> N
 
 
 async def test_a_cancelled_accept_loop_ends(short_tmp: Path) -> None:
-    async def handle(sock: socket.socket) -> None:
+    async def handle(sock: socket.socket, _: str) -> None:
         sock.close()
 
     with open_unix_listener(str(short_tmp / "s"), 0o660) as listener:
@@ -302,7 +302,7 @@ EXHAUSTION = """
     held = []
     short, served = trio.Event(), trio.Event()
 
-    async def handle(sock):
+    async def handle(sock, _):
         with sock:
             held.append(sock.fileno())
             await (short.wait() if len(held) < 6 else trio.lowlevel.checkpoint())
@@ -352,7 +352,7 @@ async def test_the_task_of_a_connection_says_whose_it_is(short_tmp: Path, family
     names: list[str] = []
     named = trio.Event()
 
-    async def handle(sock: socket.socket) -> None:
+    async def handle(sock: socket.socket, _: str) -> None:
         sock.close()
         names.append(trio.lowlevel.current_task().name)
         named.set()

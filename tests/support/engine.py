@@ -413,13 +413,14 @@ class Engine:
         """
         if unix:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            source = ""
         else:
             ours = socket.create_connection(self.listener.getsockname())
             set_tcp_options(ours)
-            theirs, _ = self.listener.accept()
+            theirs, (source, _) = self.listener.accept()
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        self.nursery.start_soon(serve_visitor, theirs, self.context, None)
+        self.nursery.start_soon(serve_visitor, theirs, source, self.context, None)
         return self._visitor(Visitor(SocketStream(ours), ours))
 
     def connect_memory(self, *, capacity: float = float("inf")) -> Visitor:

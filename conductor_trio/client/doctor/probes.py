@@ -268,7 +268,7 @@ async def open_tiny_application(path: str, says: bytes, limits: ClientLimits) ->
         )
     )
 
-    async def serve(sock: socket.socket) -> None:
+    async def serve(sock: socket.socket, _: str) -> None:
         with contextlib.closing(SocketStream(sock)) as stream, contextlib.suppress(*STREAM_LOST):
             asked = b""
             while b"\r\n\r\n" not in asked and len(asked) < limits.max_probe_answer:

@@ -90,7 +90,7 @@ class PortRelay:
         except OSError:  # no descriptor left to look: another time
             return False
 
-    async def _connect_through(self, sock: socket.socket) -> None:
+    async def _connect_through(self, sock: socket.socket, _: str) -> None:
         """Splice one connection with one to the port; closed at once where nobody listens there."""
         with contextlib.closing(SocketStream(sock)) as visitor:
             try:

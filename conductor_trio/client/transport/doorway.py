@@ -96,7 +96,7 @@ class Doorway:
         if self._connections is not None:
             self._connections.cancel_scope.cancel()
 
-    async def serve(self, relays: Relays, sock: socket.socket) -> None:
+    async def serve(self, relays: Relays, sock: socket.socket, _: str) -> None:
         """Splice a connection with a new one to the application; closed at once where that is not there."""
         self._is_short = False
         with contextlib.closing(SocketStream(sock)) as visitor:

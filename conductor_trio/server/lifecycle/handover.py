@@ -122,7 +122,7 @@ class HandoverHost:
         try:
             async with trio.open_nursery() as nursery:
 
-                async def lend(sock: socket.socket) -> None:
+                async def lend(sock: socket.socket, _: str) -> None:
                     with contextlib.ExitStack() as stack:
                         if (successor := await self._lend_to(sock, stack)) is not None:
                             stack.pop_all()

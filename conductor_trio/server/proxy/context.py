@@ -35,6 +35,7 @@ from conductor_trio.server.proxy.ports import OwnPages
 from conductor_trio.server.proxy.route_runtime import RouteRuntimes
 from conductor_trio.server.proxy.trusted import TrustedProxies
 from conductor_trio.server.routing.ports import SessionReports
+from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.settings import ServerSettings
 
@@ -101,6 +102,15 @@ class ProxyContext:
         """Set once the server is about to end."""
         return self.activity.draining
 
+    def find_route(self, request: RequestHead) -> Route | None:
+        """Return what is known of the host name that a request is addressed to."""
+        return self.routes.find(request.authority.host) if request.authority else None
+
+    def name_route(self, request: RequestHead) -> str:
+        """Return the first host name of a request's route, which stays with its session from link to link."""
+        route = self.find_route(request)
+        return "" if route is None else route.hosts[0]
+
     def status(self) -> dict[str, int]:
         """Return what ``/_conductor/status`` shows, by our own names."""
         delay = self.ledger.fairness.delay
@@ -154,7 +164,7 @@ class ProxyContext:
             await self.activity.wait_change()
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)  # one a connection, and frozen costs a call a field
 class ExchangeContext:
     """What all exchanges of one visitor's connection share; `requests` is the reader of what `visitor` sends.
 

@@ -66,7 +66,9 @@ class Dispatcher:
     _repeats: int = attrs.field(default=0, init=False)  # of its request
 
     def __attrs_post_init__(self) -> None:
-        self._guard = ConnectionGuard(self._context.peer, self._context.proxy.throttle, self._name_route)
+        self._guard = ConnectionGuard(
+            self._context.peer, self._context.proxy.throttle, self._context.proxy.name_route
+        )
 
     async def dispatch(self, request: RequestHead, *, is_complete: bool) -> Served:
         """Have a request ruled on, again when it was parked and its session is another, and carry that out.
@@ -77,7 +79,7 @@ class Dispatcher:
         https = self._context.peer.uses_https(request)
         guard = self._guard
         while True:
-            route = self._find_route(request)
+            route = proxy.find_route(request)
             runtime = None if route is None else proxy.runtimes.get(route.id)
             load = Load.NORMAL if runtime is None else runtime.load
             ruling = rule(request, route, load, proxy.policy, guard, https=https, now=time.time())
@@ -102,14 +104,6 @@ class Dispatcher:
     def held_size(self) -> int:
         """About how many bytes are in memory of the request that is under way."""
         return 0 if self._exchange is None else self._exchange.held_size
-
-    def _find_route(self, request: RequestHead) -> Route | None:
-        return self._context.proxy.routes.find(request.authority.host) if request.authority else None
-
-    def _name_route(self, request: RequestHead) -> str:
-        """Return the first host name of a request's route, which stays with its session from link to link."""
-        route = self._find_route(request)
-        return "" if route is None else route.hosts[0]
 
     async def _answer(
         self,
@@ -234,7 +228,7 @@ class Dispatcher:
         """Return the request whose session has just ended under it, if it is to be dispatched once more."""
         exchange = self._exchange
         if exchange is None or not may_repeat(
-            self._find_route(exchange.request),
+            self._context.proxy.find_route(exchange.request),
             is_harmless=exchange.is_harmless,
             repeats=self._repeats,
             max_repeats=self._context.proxy.limits.max_repeats,

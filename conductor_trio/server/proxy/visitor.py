@@ -25,20 +25,22 @@ from conductor_trio.server.proxy.exchange.exchange import Outcome
 _REFUSALS = {NoPlace.FULL: Refusal.TOO_MANY_VISITORS, NoPlace.ADDRESS_FULL: Refusal.TOO_MANY_FROM_ADDRESS}
 
 
-async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSLContext | None) -> None:
-    """Serve a connection that was just accepted, to its end; nothing that happens in it gets out.
+async def serve_visitor(
+    sock: socket.socket, address: str, context: ProxyContext, tls: ssl.SSLContext | None
+) -> None:
+    """Serve a connection that was just accepted, from that IP address ("" for a UNIX socket), to its end.
 
-    Here, and nowhere else, visitors' connections are ended, so that all arrives that they were told.
+    Nothing that happens in it gets out. Here alone visitors' connections are ended: all arrives that was said.
     """
     raw = PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout, is_fresh=True)
     stream: Stream = raw
     connection: VisitorConnection | None = None
-    account = context.ledger.proxies
     limits: LingerLimits = context.limits
     place: Place | NoPlace | None = None
+    account = context.ledger.proxies
     try:
         try:
-            peer = _peer_of(sock, context, is_https=tls is not None)
+            peer = _peer_of(address, context, is_https=tls is not None)
             payer = open_payer(account := _account_of(peer, context))
             place = context.places.take(None if peer.is_trusted else peer.address, sock.fileno())
             if isinstance(place, NoPlace):
@@ -54,8 +56,7 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
                 connection = VisitorConnection(stream, peer, context, payer, place)
                 raw.on_held = connection.hold
                 outcome = await connection.run()
-                if connection.gave_way:
-                    limits = BRIEF_LINGER  # somebody has its place already
+                limits = BRIEF_LINGER if connection.gave_way else limits  # somebody has its place already
         except STREAM_LOST as error:
             context.log.debug("visitor_lost", error=type(error).__name__)
             outcome = Outcome.ABORT if isinstance(error, trio.TooSlowError) else Outcome.CLOSE
@@ -65,22 +66,24 @@ async def serve_visitor(sock: socket.socket, context: ProxyContext, tls: ssl.SSL
             outcome = _cut_outcome(connection)
         await _end(raw, stream, limits, outcome, connection)
     except BaseException:  # cancelled, by itself or as a group: the server ends
-        with trio.move_on_after(2 * BRIEF_LINGER.linger_total_timeout, shield=True):
-            await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
+        await _end_soon(raw, stream, connection)
         raise
     finally:
         if connection is None or not connection.has_asked:
             account.note_wish()  # or else it was noted with what was asked
         raw.close()
-        _leave(place, context, gave_way=connection is not None and connection.gave_way)
+        raw.on_held = None
+        _leave(place, context, connection)
 
 
-def _leave(place: Place | NoPlace | None, context: ProxyContext, *, gave_way: bool) -> None:
+def _leave(place: Place | NoPlace | None, context: ProxyContext, connection: VisitorConnection | None) -> None:
     match place:
         case Place():
-            context.places.leave(place, gave_way=gave_way)
+            context.places.leave(place, gave_way=connection is not None and connection.gave_way)
         case NoPlace():
             context.activity.turned_away -= 1
+    if connection is not None:
+        connection.let_go()
 
 
 async def _wait_turn(raw: SocketStream, account: Account) -> bool:
@@ -134,16 +137,18 @@ async def _end(
         await end_gently(raw, limits, send_eof_nowait=send_eof_nowait, peer_waits=peer_waits)
 
 
+async def _end_soon(raw: SocketStream, stream: Stream, connection: VisitorConnection | None) -> None:
+    with trio.move_on_after(2 * BRIEF_LINGER.linger_total_timeout, shield=True):
+        await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
+
+
 async def _shake_hands(stream: TlsStream, context: ProxyContext, account: Account) -> None:
     with trio.fail_after(context.limits.tls_handshake_timeout):
         await stream.handshake(account.wait_share)
 
 
-def _peer_of(sock: socket.socket, context: ProxyContext, *, is_https: bool) -> Peer:
-    if sock.family == socket.AF_UNIX:
+def _peer_of(address: str, context: ProxyContext, *, is_https: bool) -> Peer:
+    if not address:
         return Peer(address=None, is_https=is_https, is_trusted=True)
-    try:
-        address = sock.getpeername()[0].partition("%")[0]
-    except OSError:  # reset before we looked
-        raise trio.BrokenResourceError("the visitor is gone") from None
+    address = address.partition("%")[0]
     return Peer(address=address, is_https=is_https, is_trusted=context.trusted.has(address))

@@ -52,7 +52,7 @@ class SessionHost:
         """Look after what sessions leave behind, for ever."""
         await self.leftovers.run()
 
-    async def serve(self, sock: socket.socket) -> None:
+    async def serve(self, sock: socket.socket, _: str) -> None:
         """Serve a control connection to its end; nothing that happens in it gets out."""
         context, limits = self._context, self._context.limits
         stream = PolledStream(sock, context.poller, send_timeout=limits.control_send_timeout)

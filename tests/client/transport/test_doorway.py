@@ -54,7 +54,7 @@ async def go_in(door: Doorway, *pieces: bytes) -> bytes:
     ours.setblocking(False)
     with ours:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(door.serve, door.make_relays(), theirs)
+            nursery.start_soon(door.serve, door.make_relays(), theirs, "")
             with contextlib.suppress(BrokenPipeError):  # closed at once
                 for piece in pieces:
                     await trio.lowlevel.checkpoint()
@@ -110,7 +110,7 @@ async def test_who_says_nothing_is_not_held_up_for_long(short_tmp: Path) -> None
             ours, theirs = socket.socketpair()
             with ours:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(door.serve, door.make_relays(), theirs)
+                    nursery.start_soon(door.serve, door.make_relays(), theirs, "")
                     await trio.sleep(3 * LIMITS.way_look_timeout)
                     ours.send(NONCE)  # it is the application's by now
                     ours.shutdown(socket.SHUT_WR)

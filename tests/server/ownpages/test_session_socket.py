@@ -74,8 +74,8 @@ async def open_page(
 
     async def accept() -> None:
         await trio.lowlevel.wait_readable(engine.listener)
-        sock, _ = engine.listener.accept()
-        await serve_visitor(sock, engine.context, None)
+        sock, address = engine.listener.accept()
+        await serve_visitor(sock, address[0], engine.context, None)
 
     engine.nursery.start_soon(accept)
     fields: list[tuple[bytes, bytes]] = [

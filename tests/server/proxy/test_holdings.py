@@ -81,8 +81,8 @@ async def connect(
 ) -> AsyncIterator[trio.abc.Stream]:
     """Give a visitor's stream, by TLS where there is a context."""
     ours = socket.create_connection(engine.listener.getsockname())
-    theirs, _ = engine.listener.accept()
-    engine.nursery.start_soon(serve_visitor, theirs, engine.context, context)
+    theirs, address = engine.listener.accept()
+    engine.nursery.start_soon(serve_visitor, theirs, address[0], engine.context, context)
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
     try:
         if context is None:

@@ -34,8 +34,8 @@ def visit(
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     ours.bind((address, 0))
     ours.connect(engine.listener.getsockname())
-    theirs, _ = engine.listener.accept()
-    engine.nursery.start_soon(serve_visitor, theirs, engine.context, tls)
+    theirs, address = engine.listener.accept()
+    engine.nursery.start_soon(serve_visitor, theirs, address[0], engine.context, tls)
     visitor = Visitor(SocketStream(ours), ours)
     engine.visitors.append(visitor)
     return visitor

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +18,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
+from conductor_trio.server.proxy.dispatch import Dispatcher
 from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.settings import ServerSettings
 from tests.support.engine import HOST, TOKEN, Visitor, make_log, request
@@ -48,7 +52,7 @@ async def open_visitor(
 
     async def serve() -> None:
         with serving:
-            await serve_visitor(theirs, context, tls)
+            await serve_visitor(theirs, "" if unix else theirs.getpeername()[0], context, tls)
 
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
@@ -67,6 +71,25 @@ async def test_a_visitor_is_counted_while_being_there(unix: bool) -> None:
         await served.visitor.send(STATUS)
         assert (await served.visitor.receive_response()).status == 200
         assert context.visitors == 1
+
+
+@pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="its objects go when the collector comes by")
+async def test_what_it_was_goes_with_it_without_the_collector() -> None:
+    context = open_planes().proxy
+    gc.disable()
+    try:
+        async with open_visitor(context) as served:
+            await served.visitor.send(STATUS)
+            assert (await served.visitor.receive_response()).status == 200
+            assert count_connections() == 1
+        assert count_connections() == 0
+    finally:
+        gc.enable()
+
+
+def count_connections() -> float:
+    """Return how many connections are in memory, or parts of them."""
+    return sum(isinstance(one, VisitorConnection | Dispatcher) for one in gc.get_objects()) / 2
 
 
 @pytest.mark.parametrize("has_tls", [False, True])

@@ -35,7 +35,7 @@ async def test_a_reply_that_is_not_read(bench: Bench, mock_clock: trio.testing.M
             while True:
                 server_end.send(b" " * 4096)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(bench.host.serve, server_end)
+            nursery.start_soon(bench.host.serve, server_end, "")
             # The thread that looks the user's name up takes a while, and is no deadline's business.
             with trio.fail_after(PATIENCE):
                 while not bench.session_directories:  # noqa: ASYNC110
@@ -203,7 +203,7 @@ async def run_stopped(bench: Bench, steps: int, *, hang_up: bool) -> bool:
 
         async def serve() -> None:
             with serving:
-                await bench.host.serve(server_end)
+                await bench.host.serve(server_end, "")
 
         trio.lowlevel.add_instrument(stopper)
         try:

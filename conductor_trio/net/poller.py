@@ -253,6 +253,7 @@ class PolledStream(SocketStream):
 
     def close(self) -> None:
         """Close at once; tasks that wait on the socket get `trio.ClosedResourceError`."""
+        self.on_held = None
         if self._is_polled:
             self._poller.forget(self.fileno())
             self._is_polled = False

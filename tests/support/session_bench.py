@@ -22,6 +22,7 @@ from typing import Any
 
 import attrs
 import trio
+import trio.testing
 
 from conductor_trio.access.hostnames import user_label
 from conductor_trio.access.tokens import hash_token
@@ -231,6 +232,7 @@ async def open_bench(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
             nursery.start_soon(poller.run)
+            await trio.testing.wait_all_tasks_blocked()  # its descriptor is there
             nursery.start_soon(context.run)
             nursery.start_soon(host.run)
             accept = partial(serve_connections, on_shortage=_give_up)

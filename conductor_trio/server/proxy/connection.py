@@ -93,7 +93,7 @@ class VisitorConnection:
 
         It would wait for the collector otherwise, with that of hundreds of others.
         """
-        self._scope.finish = None
+        self._scope.finish = self._holding = None
         del self._dispatcher
 
     def hold(self, count: int) -> None:

@@ -89,14 +89,18 @@ async def wait_turn() -> None:
 class Fairness(Processor, trio.abc.Instrument):
     """Measures what each account uses, for as long as several want something."""
 
-    def __init__(self, limits: ServerLimits, clock: Callable[[], float] | None = None) -> None:
-        """Go by that clock alone, if there is one, else by the time and by what this thread had of a processor."""
-        super().__init__(limits, clock or time.perf_counter)
+    def __init__(
+        self,
+        limits: ServerLimits,
+        clock: Callable[[], float] = time.perf_counter,
+        cpu_clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        super().__init__(limits, clock)
         self.delay = LoopDelay(self.now)  #: of the event loop, seen by the way
         self._woke_at = self.since
         self._waits_since = float("-inf")
         self._metered: list[Account] = []  # within this turn of the event loop
-        self._meter = _Meter(self, self._metered, clock or time.thread_time)
+        self._meter = _Meter(self, self._metered, cpu_clock)
         self._is_running = self._is_metering = False
 
     async def run(self) -> None:

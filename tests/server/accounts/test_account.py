@@ -38,7 +38,7 @@ class Route:
 
 
 def make_everybody(clock: MockClock) -> Group:
-    return Group(Fairness(LIMITS, clock.current_time), None, LIMITS.processor_share_of_all)
+    return Group(Fairness(LIMITS, clock.current_time, clock.current_time), None, LIMITS.processor_share_of_all)
 
 
 def make_user(everybody: Group) -> Group:

@@ -54,7 +54,7 @@ async def test_while_nobody_looks_after_it_all_is_done_at_once() -> None:
 
 async def test_whom_it_is_done_for_waits_while_over_their_share(autojump_clock: MockClock) -> None:
     limits = ServerLimits(processor_share=0.5, processor_burst=0.02)
-    everybody = Group(Fairness(limits, autojump_clock.current_time), None, 1.0)
+    everybody = Group(Fairness(limits, autojump_clock.current_time, autojump_clock.current_time), None, 1.0)
     own, other = Account(everybody), Account(everybody)
     for account in (own, other):
         await account.wait_turn()

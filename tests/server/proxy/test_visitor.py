@@ -74,13 +74,18 @@ async def test_a_visitor_is_counted_while_being_there(unix: bool) -> None:
 
 
 @pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="its objects go when the collector comes by")
-async def test_what_it_was_goes_with_it_without_the_collector() -> None:
+@pytest.mark.parametrize("next_request", [b"", STATUS[:20]], ids=["idle", "inside a head, which is held"])
+async def test_what_it_was_goes_with_it_without_the_collector(next_request: bytes) -> None:
     context = open_planes().proxy
     gc.disable()
     try:
         async with open_visitor(context) as served:
             await served.visitor.send(STATUS)
             assert (await served.visitor.receive_response()).status == 200
+            if next_request:
+                await served.visitor.send(next_request)
+                await trio.testing.wait_all_tasks_blocked()
+                assert context.holdings.total
             assert count_connections() == 1
         assert count_connections() == 0
     finally:

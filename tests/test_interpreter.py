@@ -7,6 +7,8 @@ import os
 import platform
 import subprocess
 import sys
+import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -57,13 +59,40 @@ def test_a_process_begins_anew_once_at_most_with_its_own_command_line() -> None:
     assert done.stdout.splitlines() == [f"['a b', '--c'] {list(interpreter.PYPY_MEMORY) if IS_PYPY else []}"]
 
 
-@pytest.mark.skipif(IS_PYPY, reason="its collector is another")
-def test_the_collector_looks_less_often() -> None:
+@pytest.fixture
+def young_only() -> Iterator[None]:
+    """Have the collector look at young objects only, within."""
     before = gc.get_threshold()
     try:
-        interpreter.collect_less_often()
-        assert gc.get_threshold()[0] > before[0]
-        assert gc.get_freeze_count()
+        interpreter.collect_only_young()
+        yield
     finally:
         gc.set_threshold(*before)
-        gc.unfreeze()
+        if gc.callbacks:
+            gc.callbacks.pop()
+            gc.unfreeze()
+
+
+@pytest.mark.skipif(IS_PYPY, reason="its collector is another")
+def test_the_collector_looks_at_no_object_twice(young_only: None) -> None:
+    looks = interpreter.count_looks()
+    kept = [[number] for number in range(100_000)]
+    assert interpreter.count_looks() - looks >= 20
+    assert sum(gc.get_count()) < 5000  # younger ones than the last look
+    assert len(gc.get_objects()) < 5000
+    assert gc.get_freeze_count() > len(kept)
+
+
+def test_what_it_did_not_look_at_again_is_collected_in_the_end(young_only: None) -> None:
+    class Cycle:
+        """Refers to itself."""
+
+        def __init__(self) -> None:
+            self.own = self
+
+    cycle = Cycle()
+    gone = weakref.ref(cycle)
+    gc.collect(0)
+    del cycle
+    interpreter.collect_all()
+    assert gone() is None

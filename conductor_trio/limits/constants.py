@@ -200,8 +200,9 @@ MAX_LIST_COMMAS = 4096
 #: Fields of a response's head or trailers. Each takes a microsecond, in which nobody else is served, and a head
 #: could hold 20,000. Apache and HAProxy take 100.
 MAX_RESPONSE_FIELDS = 1000
-#: Chunks that are looked at in one go, for a fifth of a millisecond: one read can bring 10,000 of one byte.
-MAX_CHUNKS_AT_ONCE = 200
+#: Chunks that are looked at in one go, for 20 µs, and four times that with `MAX_EVENTS_AT_ONCE`: one read can
+#: bring 10,000 of one byte, and somebody who waits for a turn waits for two such steps.
+MAX_CHUNKS_AT_ONCE = 40
 #: Heads and pieces of a body that are passed on in one go: a response's interim head, its head, its body, its end.
 MAX_EVENTS_AT_ONCE = 4
 #: One recv() of a control channel: some 200 lines, which take milliseconds, and seldom is there more than one.
@@ -211,8 +212,19 @@ MAX_DESCRIBED_AT_ONCE = 8
 #: Those that are told something, or looked at, in one go, at 10 to 30 µs each: of sessions and visitors there can
 #: be thousands.
 MAX_TOLD_AT_ONCE = 64
+#: Connections that are cancelled, requests that go on, and streams of one user that are told what has come, in one
+#: turn of the event loop: each makes a task do something for 50 to 300 µs.
+MAX_CANCELLED_AT_ONCE = 8
+#: Seconds from as many to the next ones, where many are cancelled, or would all have the same deadline.
+TURN_SPACING = 0.004
 #: One recv() from a session page's WebSocket: forty pings, each of which takes 40 µs to answer.
 PAGE_READ_SIZE = 256
+#: Seconds from which on a step may have been interrupted: less than the kernel gives the processor to another for.
+LONG_STEP = 0.0003
+#: Seconds of steps after which it is seen anew how much of it the process had of a processor; and how much it
+#: counts as having had at least, as one part in so many.
+STRETCH_PERIOD = 0.05
+MAX_STRETCH = 20
 #: Seconds that no turn of the event loop is to take longer than, in which those who have just come wait.
 LOOP_DELAY_GOAL = 0.005
 #: Turns of the event loop that are counted: those that took longer than so many seconds.

@@ -8,6 +8,10 @@ with wrk on two cores, CPython 3.11 (``python -m scripts.bench --only keepalive`
 
 An edge is told once (epoll(7)): when something has come, not that something is there. So a stream remembers what
 it was told until a receive finds less than it asked for.
+
+Thousands of streams can have something at the same moment, as when who has opened them all ends. Their tasks would
+all run in one turn of the event loop, before anybody who comes a moment later. So a few of each user's are told
+in a turn, and the others in the next ones.
 """
 
 from __future__ import annotations
@@ -15,9 +19,12 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+from collections import deque
+from collections.abc import Callable, Hashable
 
 import trio
 
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE
 from conductor_trio.net.kernel import EPOLLRDHUP
 from conductor_trio.net.stream import SocketStream
 
@@ -26,12 +33,58 @@ _EDGES = select.EPOLLIN | select.EPOLLPRI | EPOLLRDHUP | select.EPOLLET
 _LASTING = select.EPOLLPRI | EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
-class EdgePoller(trio.abc.Instrument):
-    """Tells streams of what has come for them, for as long as `run` runs; before and after, they ask Trio."""
+#: Whom a task works for: somebody of a group.
+Payer = tuple[Hashable, Hashable]
+
+
+def _one_payer(task: trio.lowlevel.Task) -> Payer:
+    return None, None
+
+
+class _Backlog:
+    """Streams that something has come for, of which not all can be told in this turn."""
 
     def __init__(self) -> None:
+        self._groups: dict[Hashable, dict[Hashable, deque[PolledStream]]] = {}
+        self._streams: set[PolledStream] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def add(self, payer: Payer, stream: PolledStream) -> None:
+        """Put a stream behind those of the same payer, unless it waits here already."""
+        if stream in self._streams:
+            return
+        self._streams.add(stream)
+        self._groups.setdefault(payer[0], {}).setdefault(payer[1], deque()).append(stream)
+
+    def wake_some(self) -> None:
+        """Wake a few of each group, one of each payer in turn."""
+        for name, payers in list(self._groups.items()):
+            woken = 0
+            while payers and woken < MAX_CANCELLED_AT_ONCE:
+                payer, streams = next(iter(payers.items()))
+                del payers[payer]
+                stream = streams.popleft()
+                self._streams.discard(stream)
+                woken += stream.wake()
+                if streams:
+                    payers[payer] = streams
+            if not payers:
+                del self._groups[name]
+
+
+class EdgePoller(trio.abc.Instrument):
+    """Tells streams of what has come for them, for as long as `run` runs; before and after, they ask Trio.
+
+    `payer_of` tells whom a task works for.
+    """
+
+    def __init__(self, payer_of: Callable[[trio.lowlevel.Task], Payer] = _one_payer) -> None:
         self._epoll: select.epoll | None = None
         self._streams: dict[int, PolledStream] = {}
+        self._payer_of = payer_of
+        self._backlog = _Backlog()
 
     def __len__(self) -> int:
         """Return how many streams it tells."""
@@ -43,7 +96,10 @@ class EdgePoller(trio.abc.Instrument):
             trio.lowlevel.add_instrument(self)
             try:
                 while True:
-                    await trio.lowlevel.wait_readable(self._epoll.fileno())
+                    if self._backlog:
+                        await trio.lowlevel.checkpoint()
+                    else:
+                        await trio.lowlevel.wait_readable(self._epoll.fileno())
             finally:
                 trio.lowlevel.remove_instrument(self)
                 self._epoll = None
@@ -53,11 +109,20 @@ class EdgePoller(trio.abc.Instrument):
 
     def after_io_wait(self, timeout: float) -> None:
         """Look what has come (called by Trio, in which those who wait for it then run in the same turn)."""
-        if self._epoll is not None:
-            for descriptor, edges in self._epoll.poll(0):
-                # One that was closed may have left an edge for who has its number now, who then looks in vain.
-                if (stream := self._streams.get(descriptor)) is not None:
-                    stream.note_edge(edges)
+        if self._epoll is None:
+            return
+        events = self._epoll.poll(0)
+        is_crowded = len(events) > MAX_CANCELLED_AT_ONCE or self._backlog
+        for descriptor, edges in events:
+            # One that was closed may have left an edge for who has its number now, who then looks in vain.
+            if (stream := self._streams.get(descriptor)) is not None:
+                stream.note_edge(edges)
+                if not is_crowded:
+                    stream.wake()
+                elif (task := stream.waiting) is not None:
+                    self._backlog.add(self._payer_of(task), stream)
+        if is_crowded:
+            self._backlog.wake_some()
 
     def add(self, descriptor: int, stream: PolledStream) -> bool:
         """Tell a stream from now on, first of what is there already; False where that cannot be."""
@@ -92,21 +157,27 @@ class PolledStream(SocketStream):
         self._has_edge = False  # something may be there
         self._is_lasting = False  # and there may be more, however little a receive finds
         self._asks_trio = False
-        self._waiting: trio.lowlevel.Task | None = None
+        self.waiting: trio.lowlevel.Task | None = None  #: to receive
 
     def note_edge(self, edges: int) -> None:
         """Take note of what has come; for the poller."""
         self._has_edge = True
         if edges & _LASTING:
             self._is_lasting = True
-        if self._waiting is not None:
-            task, self._waiting = self._waiting, None
-            trio.lowlevel.reschedule(task)
+
+    def wake(self) -> bool:
+        """Have the task that waits look what has come; returns whether one does; for the poller."""
+        if self.waiting is None:
+            return False
+        task, self.waiting = self.waiting, None
+        trio.lowlevel.reschedule(task)
+        return True
 
     def note_poller_gone(self) -> None:
         """Look what there is, and then wait for Trio; for the poller."""
         self._is_polled = False
         self.note_edge(0)
+        self.wake()
 
     async def wait_receivable(self) -> None:
         """Wait until there may be something to receive."""
@@ -122,15 +193,15 @@ class PolledStream(SocketStream):
                 self._asks_trio = True
                 await super().wait_receivable()
                 return
-        if self._waiting is not None:
+        if self.waiting is not None:
             raise trio.BusyResourceError("another task is receiving from this stream")
-        self._waiting = trio.lowlevel.current_task()
+        self.waiting = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
         if self.fileno() < 0:
             raise trio.ClosedResourceError("this stream was closed")
 
     def _abort_wait(self, _: object) -> trio.lowlevel.Abort:
-        self._waiting = None
+        self.waiting = None
         return trio.lowlevel.Abort.SUCCEEDED
 
     async def receive_some(self, max_bytes: int) -> bytes:
@@ -182,12 +253,11 @@ class PolledStream(SocketStream):
 
     def close(self) -> None:
         """Close at once; tasks that wait on the socket get `trio.ClosedResourceError`."""
+        self.on_held = None
         if self._is_polled:
             self._poller.forget(self.fileno())
             self._is_polled = False
-        if self._waiting is not None:
-            task, self._waiting = self._waiting, None
-            trio.lowlevel.reschedule(task)
+        self.wake()
         if self._asks_trio:
             super().close()
         else:

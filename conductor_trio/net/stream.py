@@ -325,6 +325,7 @@ class SocketStream(Stream):
 
     def close(self) -> None:
         """Close at once; tasks that wait on the socket get `trio.ClosedResourceError`."""
+        self.on_held = None  # or whoever is told, who refers to the stream in turn, would stay with it
         if self._sock.fileno() >= 0:
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()

@@ -28,12 +28,15 @@ import trio
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler
+from conductor_trio.net.poller import EdgePoller
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less, needed_descriptors
+from conductor_trio.server.accounts.fairness import payer_of
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
+from conductor_trio.server.lifecycle.garbage import collect_garbage
 from conductor_trio.server.lifecycle.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.lifecycle.listeners import Listeners, open_listeners
 from conductor_trio.server.lifecycle.plain_http import find_plain_http
@@ -127,8 +130,8 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
-    ledger, counters = Ledger(limits), Counters()
-    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
+    ledger, counters, poller = Ledger(limits), Counters(), EdgePoller(payer_of)
+    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters, poller=poller)
     service = OwnerService(sessions)
     proxy = ProxyContext(
         settings=settings,
@@ -139,6 +142,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         counters=counters,
         reports=service,
         own_pages=OwnPages(service, routes, limits),
+        poller=poller,
     )
     return Planes(routes=routes, ledger=ledger, counters=counters, sessions=sessions, service=service, proxy=proxy)
 
@@ -188,6 +192,9 @@ class _Server:
             sessions.start_soon(planes.sessions.run, name="control plane")
             sessions.start_soon(host.run, name="leftovers of sessions")
             sessions.start_soon(planes.proxy.run, name="data plane")
+            sessions.start_soon(
+                collect_garbage, planes.ledger.fairness, self.settings.limits, name="garbage collection"
+            )
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)

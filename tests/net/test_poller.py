@@ -16,6 +16,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE
 from conductor_trio.net.poller import EdgePoller, PolledStream
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream
@@ -206,6 +207,69 @@ async def test_who_waits_when_the_poller_ends_waits_on(tcp: bool) -> None:
             await wait_all_tasks_blocked()
             ends.peer.close()
         assert received == [b"with it, without it"]
+
+
+async def test_of_many_that_have_something_a_few_are_told_in_a_turn() -> None:
+    """But of every group some, and within a group of everybody."""
+    count = 50
+    crowd, sibling, other = ("crowd", 0), ("crowd", 1), ("other", 2)
+    payers: dict[str, tuple[str, int]] = {"sibling": sibling, "other": other}
+    poller = EdgePoller(lambda task: payers.get(task.name, crowd))
+    turns: list[list[str]] = [[]]
+
+    class Turns(trio.abc.Instrument):
+        def before_io_wait(self, timeout: float) -> None:
+            turns.append([])
+
+    async def receive(stream: PolledStream, name: str) -> None:
+        assert await stream.receive_some(100) == b"something"
+        turns[-1].append(name)
+
+    with trio.fail_after(PATIENCE), contextlib.ExitStack() as stack:
+        names = [*["crowd"] * count, "sibling", "other"]
+        ends = [stack.enter_context(open_ends(poller, tcp=False)) for _ in names]
+        async with trio.open_nursery() as polling:
+            polling.start_soon(poller.run)
+            await wait_all_tasks_blocked()
+            async with trio.open_nursery() as nursery:
+                for end, name in zip(ends, names, strict=True):
+                    nursery.start_soon(receive, end.stream, name, name=name)
+                await wait_all_tasks_blocked()
+                trio.lowlevel.add_instrument(watch := Turns())
+                for end in ends:
+                    end.peer.sendall(b"some")
+                    end.peer.sendall(b"thing")
+            trio.lowlevel.remove_instrument(watch)
+            polling.cancel_scope.cancel()
+    turns = [turn for turn in turns if turn]
+    assert sum(map(len, turns)) == count + 2
+    assert max(map(len, turns)) <= MAX_CANCELLED_AT_ONCE + 1
+    assert "other" in turns[0] and "sibling" in turns[0]
+
+
+async def test_who_goes_while_others_are_told_is_not_told() -> None:
+    poller = EdgePoller()
+    received: list[bytes] = []
+
+    async def receive(stream: PolledStream) -> None:
+        with contextlib.suppress(trio.ClosedResourceError):
+            received.append(await stream.receive_some(1))
+        for end in ends[1::2]:
+            end.stream.close()
+
+    with trio.fail_after(PATIENCE), contextlib.ExitStack() as stack:
+        ends = [stack.enter_context(open_ends(poller, tcp=False)) for _ in range(50)]
+        async with trio.open_nursery() as polling:
+            polling.start_soon(poller.run)
+            await wait_all_tasks_blocked()
+            async with trio.open_nursery() as nursery:
+                for end in ends:
+                    nursery.start_soon(receive, end.stream)
+                await wait_all_tasks_blocked()
+                for end in ends:
+                    end.peer.sendall(b"a")
+            polling.cancel_scope.cancel()
+    assert 25 <= len(received) <= 25 + MAX_CANCELLED_AT_ONCE
 
 
 async def test_without_a_poller_it_waits_for_trio() -> None:

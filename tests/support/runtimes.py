@@ -9,6 +9,7 @@ import attrs
 from conductor_trio.access.grants import Principal
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
+from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
@@ -44,7 +45,7 @@ Connect = Callable[[Route, Principal], Connection]
 
 def make_runtimes(routes: RouteTable, limits: ServerLimits) -> tuple[RouteRuntimes, Connect]:
     """Return what follows the table, and what begins a connection for one of its routes."""
-    runtimes = RouteRuntimes(routes, Ledger(limits), Holdings(limits), limits, EdgePoller())
+    runtimes = RouteRuntimes(routes, Ledger(limits), Holdings(limits), limits, EdgePoller(), GradualWork())
 
     def connect(route: Route, principal: Principal) -> Connection:
         runtime = runtimes.get(route.id)

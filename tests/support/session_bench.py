@@ -22,6 +22,7 @@ from typing import Any
 
 import attrs
 import trio
+import trio.testing
 
 from conductor_trio.access.hostnames import user_label
 from conductor_trio.access.tokens import hash_token
@@ -29,7 +30,9 @@ from conductor_trio.control.lines import LineReader
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
+from conductor_trio.net.poller import EdgePoller
 from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.fairness import payer_of
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
 from conductor_trio.server.routing.states import SessionState
@@ -215,7 +218,8 @@ async def open_bench(
     log = get_logger()
     settings = ServerSettings(runtime_dir=str(runtime_dir), patterns=patterns, limits=limits)
     routes, ledger, counters = make_table(limits), Ledger(limits), Counters()
-    context = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
+    poller = EdgePoller(payer_of)
+    context = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters, poller=poller)
     service = OwnerService(context)
     # What a test awaits, under deadlines of its own, goes on when it has stopped the server.
     shield = trio.CancelScope(shield=True)
@@ -227,6 +231,8 @@ async def open_bench(
         host = SessionHost(context, service, runtime.sockets, watcher)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
+            nursery.start_soon(poller.run)
+            await trio.testing.wait_all_tasks_blocked()  # its descriptor is there
             nursery.start_soon(context.run)
             nursery.start_soon(host.run)
             accept = partial(serve_connections, on_shortage=_give_up)

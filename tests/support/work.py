@@ -55,6 +55,37 @@ class StepWatch(trio.abc.Instrument):
             self.longest = max(self.longest, self._count)
 
 
+class TurnWatch(trio.abc.Instrument):
+    """Counts the steps of the tasks whose names hold one of `of`; keeps how many the fullest turn had."""
+
+    def __init__(self, of: Sequence[str]) -> None:
+        self._of = of
+        self._count = 0
+        self.most = 0
+        self.turns = 0  #: that had any
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Count it (called by Trio)."""
+        self._count += any(name in task.name for name in self._of)
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Make an end of a turn (called by Trio)."""
+        self.turns += self._count > 0
+        self.most = max(self.most, self._count)
+        self._count = 0
+
+
+@contextlib.contextmanager
+def watch_turns(*of: str) -> Iterator[TurnWatch]:
+    """Watch how many steps of such tasks each turn has, within."""
+    watch = TurnWatch(of)
+    trio.lowlevel.add_instrument(watch)
+    try:
+        yield watch
+    finally:
+        trio.lowlevel.remove_instrument(watch)
+
+
 @contextlib.contextmanager
 def watch_steps(*of: str) -> Iterator[StepWatch]:
     """Watch all steps of such tasks within."""

@@ -104,17 +104,17 @@ class Group:
 
 
 class _Turns:
-    """A lock that goes to the one next who has used least."""
+    """A lock that goes to the one next who has used least, and of several who have used alike to the first."""
 
     def __init__(self) -> None:
-        self._is_taken = False
+        self.is_taken = False
         self._waiting: list[tuple[float, int, trio.Event]] = []
         self._numbers = itertools.count()
 
     @contextlib.asynccontextmanager
     async def turn(self, used: float) -> AsyncIterator[None]:
         """Hold it within; `used` are seconds."""
-        if self._is_taken:
+        if self.is_taken:
             entry = used, next(self._numbers), trio.Event()
             heapq.heappush(self._waiting, entry)
             try:
@@ -126,7 +126,7 @@ class _Turns:
                     self._waiting.remove(entry)
                     heapq.heapify(self._waiting)
                 raise
-        self._is_taken = True
+        self.is_taken = True
         try:
             yield
         finally:
@@ -136,7 +136,7 @@ class _Turns:
         if self._waiting:
             heapq.heappop(self._waiting)[2].set()
         else:
-            self._is_taken = False
+            self.is_taken = False
 
 
 @attrs.define(eq=False)
@@ -152,7 +152,7 @@ class Account:
     metered: float = attrs.field(default=0.0, init=False)  #: seconds that are to be charged to it
     _wanted_at: float = attrs.field(default=float("-inf"), init=False)
     #: Held by the first of those that wait, who come one after the other.
-    _queue: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    _queue: _Turns = attrs.field(factory=_Turns, init=False)
     # What it has used within a period of the group's, and within the one before.
     _period: int = attrs.field(default=0, init=False)
     _use: float = attrs.field(default=0.0, init=False)
@@ -189,7 +189,7 @@ class Account:
             group = account.group
             if group.contended_until > now and (
                 account.caught_up_at > now
-                or account._queue.locked()
+                or account._queue.is_taken
                 or (group.caught_up_at > now and account._must_spare(now))
             ):
                 return True
@@ -249,22 +249,25 @@ class Account:
         else:
             await trio.lowlevel.checkpoint()
 
-    async def queue_up(self) -> None:
+    async def queue_up(self, used: float = 0.0) -> None:
         """Wait as long as it, or an account above it, is over its share, behind those that came before.
 
         Only the first who waits for an account waits among those of others, so that everybody's turn comes,
-        however many come for one of them. Always a checkpoint.
+        however many come for one of them; and of the accounts below one, the one that has `used` least lately
+        comes first, so that a user's quiet session does not wait for the busy ones. Always a checkpoint.
         """
         group, clock = self.group, self.group.processor.now
-        async with self._queue:
+        async with self._queue.turn(used):
             while (late := self._late(clock())) > 0:  # noqa: ASYNC110
                 await trio.sleep(late)
             if self._late_together(clock()) > 0:
                 async with group.turns.turn(self.lately_used):
                     while (late := self._late_together(clock())) > 0:  # noqa: ASYNC110
                         await trio.sleep(late)
-            if group.account is not None:
-                await group.account.queue_up()
+            if group.account is None:
+                await trio.lowlevel.checkpoint()
+            else:
+                await group.account.queue_up(self.lately_used)
 
     def _late(self, now: float) -> float:
         """Return for how long it has to wait because of what it has used itself."""

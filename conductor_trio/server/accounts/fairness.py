@@ -12,13 +12,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextvars import ContextVar
 
 import attrs
 import trio
 
-from conductor_trio.limits.constants import LEAST_IO_WAIT, LOOP_DELAY_BOUNDS, LOOP_DELAY_GOAL
+from conductor_trio.limits.constants import (
+    LEAST_IO_WAIT,
+    LONG_STEP,
+    LOOP_DELAY_BOUNDS,
+    LOOP_DELAY_GOAL,
+    MAX_STRETCH,
+    STRETCH_PERIOD,
+)
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.account import Account, Processor
 from conductor_trio.server.accounts.loop_delay import LoopDelay
@@ -57,6 +64,12 @@ def current_account() -> Account | None:
     return None if payer is None else payer.account
 
 
+def payer_of(task: trio.lowlevel.Task) -> tuple[Hashable, Hashable]:
+    """Return the account that a task is charged to, below its group; both None without one."""
+    payer = task.context.get(_payer)
+    return (None, None) if payer is None else (payer.account.group, payer.account)
+
+
 async def take_turn() -> None:
     """Let others have their turn, and wait while this task's account is over its share; always a checkpoint."""
     payer = _payer.get()
@@ -76,13 +89,18 @@ async def wait_turn() -> None:
 class Fairness(Processor, trio.abc.Instrument):
     """Measures what each account uses, for as long as several want something."""
 
-    def __init__(self, limits: ServerLimits, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        limits: ServerLimits,
+        clock: Callable[[], float] = time.perf_counter,
+        cpu_clock: Callable[[], float] = time.thread_time,
+    ) -> None:
         super().__init__(limits, clock)
-        self.delay = LoopDelay(clock)  #: of the event loop, seen by the way
+        self.delay = LoopDelay(self.now)  #: of the event loop, seen by the way
         self._woke_at = self.since
         self._waits_since = float("-inf")
         self._metered: list[Account] = []  # within this turn of the event loop
-        self._meter = _Meter(self, self._metered)
+        self._meter = _Meter(self, self._metered, cpu_clock)
         self._is_running = self._is_metering = False
 
     async def run(self) -> None:
@@ -107,6 +125,8 @@ class Fairness(Processor, trio.abc.Instrument):
         now = self._woke_at = self.now()
         if not self._is_metering or now - self._waits_since > LEAST_IO_WAIT:
             self.since = now
+        if self._is_metering:
+            self._meter.begin_turn()
         if self.is_contended and now >= self.contended_until:
             self._end_contention()
 
@@ -142,20 +162,43 @@ class Fairness(Processor, trio.abc.Instrument):
 class _Meter(trio.abc.Instrument):
     """Hears from Trio after each step of a task, which is too much to ask for where nobody is in anybody's way."""
 
-    def __init__(self, fairness: Fairness, metered: list[Account]) -> None:
+    def __init__(self, fairness: Fairness, metered: list[Account], cpu_clock: Callable[[], float]) -> None:
         self._fairness = fairness
+        self._cpu_clock = cpu_clock
         self._clock = fairness.now
         self._metered = metered
+        self._used = 0.0  # since the processor's clock was last asked, which takes longer than the other
+        self._cpu_since = 0.0
+        # What all steps took lately, and used of it; and by how much that is more.
+        self._took = self._net = 0.0
+        self._stretch = 1.0
+
+    def begin_turn(self) -> None:
+        """Begin to measure another turn of the event loop."""
+        self._used, self._cpu_since = 0.0, self._cpu_clock()
+        if self._took > STRETCH_PERIOD:
+            self._stretch = self._took / max(self._net, STRETCH_PERIOD / MAX_STRETCH)
+            self._took = self._net = 0.0
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Note for the task's account what was used since the last step of any (called by Trio).
 
-        No step takes longer than that: somebody else had the processor, or the whole process stood still.
+        In a step that took long another process may have had the processor. What that took is charged to all in
+        proportion to their use: whose step it was is chance, and on a busy host the quiet would pay for it.
         """
         fairness = self._fairness
         now = self._clock()
         used = now - fairness.since
         fairness.since = now
+        self._took += used
+        if used > LONG_STEP:
+            cpu = self._cpu_clock()
+            used = min(used, max(0.0, cpu - self._cpu_since - self._used))
+            self._used, self._cpu_since = 0.0, cpu
+        else:
+            self._used += used
+        self._net += used
+        used *= self._stretch
         payer = task.context.get(_payer)
         if payer is not None:
             account = payer.account

@@ -13,6 +13,7 @@ class Activity:
     turned_away: int = 0  #: connections that are being told that there is no place for them
     exchanges: int = 0  #: requests that are being served, those that are parked among them
     tunnels: int = 0  #: connections that have become one, session pages that somebody looks at among them
+    partial_heads: int = 0  #: requests of which not all lines have come
     is_draining: bool = False
     draining: trio.Event = attrs.field(factory=trio.Event)  #: set with `is_draining`, which costs less to ask
     _exchange_ended: trio.Event | None = attrs.field(default=None, init=False)  # somebody waits for it

@@ -15,7 +15,7 @@ from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits.constants import HEAD_COPIES
+from conductor_trio.limits.constants import HEAD_COPIES, MAX_CANCELLED_AT_ONCE, TURN_SPACING
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.fairness import Payer
 from conductor_trio.server.accounts.holdings import Holding
@@ -93,7 +93,7 @@ class VisitorConnection:
 
         It would wait for the collector otherwise, with that of hundreds of others.
         """
-        self._scope.finish = None
+        self._scope.finish = self._holding = None
         del self._dispatcher
 
     def hold(self, count: int) -> None:
@@ -270,8 +270,11 @@ class VisitorConnection:
     async def _receive_rest_of_head(self) -> RequestHead:
         """Return the head that has begun; what has come of it is held for the visitor meanwhile."""
         context, requests, scope = self.context, self._requests, self._scope
+        activity = context.activity
         context.idle.end(scope)
-        scope.set_deadline(trio.current_time() + context.limits.head_timeout, CancelReason.LATE_HEAD)
+        later = activity.partial_heads // MAX_CANCELLED_AT_ONCE * TURN_SPACING  # not all in one turn
+        scope.set_deadline(trio.current_time() + context.limits.head_timeout + later, CancelReason.LATE_HEAD)
+        activity.partial_heads += 1
         held = 0
         try:
             while True:
@@ -291,6 +294,7 @@ class VisitorConnection:
                     return event
                 await self.payer.account.wait_share()  # a head that comes byte by byte is work, too
         finally:
+            activity.partial_heads -= 1
             self.hold(-held)
 
     async def _receive(self, size: int) -> bytes:

@@ -23,6 +23,7 @@ from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.fairness import Payer
+from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.accounts.places import NoPlace, Places
@@ -53,6 +54,7 @@ class ProxyContext:
     counters: Counters
     reports: SessionReports
     own_pages: OwnPages
+    poller: EdgePoller
     limits: ServerLimits = attrs.field(init=False)  #: those in force
     policy: Policy = attrs.field(init=False)
     trusted: TrustedProxies = attrs.field(init=False)
@@ -61,9 +63,9 @@ class ProxyContext:
     idle: IdleReaper = attrs.field(init=False)
     places: Places = attrs.field(init=False)
     disconnects: DisconnectMonitor = attrs.field(init=False)
+    gradual: GradualWork = attrs.field(factory=GradualWork, init=False)
     throttle: GuessThrottle = attrs.field(init=False)
     activity: Activity = attrs.field(factory=Activity, init=False)
-    poller: EdgePoller = attrs.field(factory=EdgePoller, init=False)
     date: DateMemo = attrs.field(factory=DateMemo, init=False)
     _turned_away: Counter[NoPlace] = attrs.field(factory=Counter, init=False)  # since that was told
     _told_until: float = attrs.field(default=-math.inf, init=False)
@@ -82,11 +84,13 @@ class ProxyContext:
             cookies=CookieRules(tuple(name.encode() for name in settings.stripped_cookies)),
         )
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        self.runtimes = RouteRuntimes(self.routes, self.ledger, self.holdings, limits, self.poller, rules)
-        self.parked = ParkedRequests(limits, self.activity.note_change)
+        self.runtimes = RouteRuntimes(
+            self.routes, self.ledger, self.holdings, limits, self.poller, self.gradual, rules
+        )
+        self.parked = ParkedRequests(limits, self.activity.note_change, self.gradual)
         # After the runtimes: a request that wakes finds its session's.
         self.routes.subscribe(self.parked.hear)
-        self.idle = IdleReaper(limits)
+        self.idle = IdleReaper(limits, self.gradual)
         self.places = Places(limits, self.idle)
         self.disconnects = DisconnectMonitor(limits)
         self.throttle = GuessThrottle(limits)
@@ -150,6 +154,7 @@ class ProxyContext:
             nursery.start_soon(self.ledger.fairness.run, name="fairness")
             nursery.start_soon(self.own_pages.run, name="session pages")
             nursery.start_soon(self.idle.run, name="idle reaper")
+            nursery.start_soon(self.gradual.run, name="gradual work")
             nursery.start_soon(self.runtimes.pool_expiry.run, name="pool expiry")
 
     def begin_drain(self) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import trio
 
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, TURN_SPACING
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.accounts.places import Place
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 
@@ -17,8 +20,9 @@ class IdleReaper:
     One look at all of them now and then costs each request less than a deadline of its own would.
     """
 
-    def __init__(self, limits: ServerLimits) -> None:
+    def __init__(self, limits: ServerLimits, gradual: GradualWork) -> None:
         self._limits = limits
+        self._gradual = gradual
         self._idle: dict[ConnectionScope, int] = {}  # since which look
         self._look = 0
         self._is_draining = False
@@ -39,11 +43,17 @@ class IdleReaper:
         A request may be on its way on a kept connection, so that closing it at once would lose it.
         """
         self._is_draining = True
-        for connection in self._idle:
-            self._hurry(connection)
+        self._gradual.begin(self._hurry_all())
 
-    def _hurry(self, connection: ConnectionScope) -> None:
-        connection.set_deadline(trio.current_time() + self._limits.drain_idle_timeout, CancelReason.DRAINED)
+    def _hurry_all(self) -> Iterator[None]:
+        for number, connection in enumerate(list(self._idle)):
+            if connection in self._idle:
+                self._hurry(connection, number // MAX_CANCELLED_AT_ONCE * TURN_SPACING)  # not all in one turn
+                yield
+
+    def _hurry(self, connection: ConnectionScope, later: float = 0.0) -> None:
+        deadline = trio.current_time() + self._limits.drain_idle_timeout + later
+        connection.set_deadline(deadline, CancelReason.DRAINED)
 
     def greediest(self) -> Place | None:
         """Return the place with the most connections of those that have an idle one."""
@@ -65,7 +75,10 @@ class IdleReaper:
         while True:
             await trio.sleep(self._limits.idle_timeout / looks)
             self._look += 1
-            for connection, since in self._idle.items():  # in the order of their coming
-                if since >= self._look - looks:
-                    break
+            self._gradual.begin(self._cancel_those_before(self._look - looks))
+
+    def _cancel_those_before(self, look: int) -> Iterator[None]:
+        for connection in list(itertools.takewhile(lambda one: self._idle[one] < look, self._idle)):
+            if self._idle.get(connection, look) < look:  # it has not asked meanwhile
                 connection.cancel(CancelReason.IDLE)
+                yield

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 import trio
 
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, TURN_SPACING
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
 from conductor_trio.server.routing.routes import Route
 
@@ -17,8 +19,14 @@ from conductor_trio.server.routing.routes import Route
 class _Settlement:
     """What the requests for one detached session wait for."""
 
-    parked: int = 0
-    settled: trio.Event = attrs.field(factory=trio.Event)  # its state is another, or it is gone
+    is_settled: bool = False  # its state is another, or it is gone
+    waiting: dict[trio.Event, None] = attrs.field(factory=dict)  # one for each request, in their order
+
+    def wake(self) -> Iterator[None]:
+        """Have each go on, the first first."""
+        for event in list(self.waiting):
+            event.set()
+            yield
 
 
 class ParkedRequests:
@@ -27,8 +35,9 @@ class ParkedRequests:
     `on_parked` is called after each that begins to wait.
     """
 
-    def __init__(self, limits: ServerLimits, on_parked: Callable[[], None]) -> None:
+    def __init__(self, limits: ServerLimits, on_parked: Callable[[], None], gradual: GradualWork) -> None:
         self._limits = limits
+        self._gradual = gradual
         self._on_parked = on_parked
         self._by_route: dict[str, _Settlement] = {}
         self._by_user: Counter[str] = Counter()
@@ -45,7 +54,8 @@ class ParkedRequests:
                 return  # only who gets in is another
             case RouteChanged(route=route) | RouteDown(route=route):
                 if (settlement := self._by_route.pop(route.id, None)) is not None:
-                    settlement.settled.set()
+                    settlement.is_settled = True
+                    self._gradual.begin(settlement.wake())
 
     async def wait(self, route: Route, size: int) -> bool:
         """Wait until a detached route is settled; False where that takes too long, or there is no room to wait.
@@ -56,24 +66,26 @@ class ParkedRequests:
         route_id, user = route.id, route.user or route.id
         settlement = self._by_route.setdefault(route_id, _Settlement())
         if (
-            settlement.parked >= limits.max_route_parked
+            len(settlement.waiting) >= limits.max_route_parked
             or self._by_user[user] >= limits.max_user_parked
             or self.total >= limits.max_parked
             or self._bytes + size > limits.max_parked_bytes
         ):
             self._forget_unused(route_id)
             return False
-        settlement.parked += 1
+        settled = trio.Event()
+        settlement.waiting[settled] = None
+        later = self.total // MAX_CANCELLED_AT_ONCE * TURN_SPACING  # not all in one turn
         self._by_user[user] += 1
         self.total += 1
         self._bytes += size
         try:
             self._on_parked()
-            with trio.move_on_after(limits.park_timeout):
-                await settlement.settled.wait()
-            return settlement.settled.is_set()
+            with trio.move_on_after(limits.park_timeout + later):
+                await settled.wait()
+            return settlement.is_settled
         finally:
-            settlement.parked -= 1
+            del settlement.waiting[settled]
             self._by_user[user] -= 1
             if not self._by_user[user]:
                 del self._by_user[user]
@@ -86,7 +98,7 @@ class ParkedRequests:
 
     def _forget_unused(self, route_id: str) -> None:
         settlement = self._by_route.get(route_id)
-        if settlement is not None and not settlement.parked:
+        if settlement is not None and not settlement.waiting:
             del self._by_route[route_id]
 
     async def wait_empty(self) -> None:

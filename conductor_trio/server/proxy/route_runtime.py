@@ -15,6 +15,7 @@ from conductor_trio.http1.fields import NO_RULES, FieldRules
 from conductor_trio.http1.memory import HeadMemory, RouteMemory
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
+from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger, SessionAccount
 from conductor_trio.server.accounts.traffic import Traffic
@@ -55,6 +56,7 @@ class RouteRuntime:
     account: SessionAccount
     heads: RouteMemory
     max_connections: int
+    _gradual: GradualWork
     failing_since: float | None = None  #: Unix time, while the application does not answer
     ended_as: CancelReason | None = None  #: how its session ended, once that has
     #: The route of a predecessor's session, whose client has another one here by now; its connections go on.
@@ -95,19 +97,31 @@ class RouteRuntime:
         Whatever else is remembered for this route, and may not outlive it, goes here.
         """
         self.ended_as = reason
-        for connection in list(self._connections):
-            connection.cancel(reason)
+        self._gradual.begin(self._cancel_all(reason), self.account)
         self.pool.close()
         self.heads.close()
 
+    def _cancel_all(self, reason: CancelReason) -> Iterator[None]:
+        for connection in list(self._connections):
+            if connection in self._connections:
+                connection.cancel(reason)
+                yield
+
     def end_access(self, access: Access, owner_hash: TokenHash) -> None:
         """Cancel every exchange and tunnel of those whom `access` does not let in any more."""
-        admitted: dict[str, bool] = {}  # of thousands of connections most have one and the same
-        for connection, principal in self._connections.items():
-            if principal not in admitted:
-                admitted[principal] = access.admits(Principal(principal), owner_hash)
-            if not admitted[principal]:
+        # Of thousands of connections most have one and the same.
+        admitted = {
+            principal: access.admits(Principal(principal), owner_hash)
+            for principal in set(self._connections.values())
+        }
+        if not all(admitted.values()):
+            self._gradual.begin(self._cancel_excluded(admitted), self.account)
+
+    def _cancel_excluded(self, admitted: dict[str, bool]) -> Iterator[None]:
+        for connection, principal in list(self._connections.items()):
+            if not admitted[principal] and self._connections.get(connection) == principal:
                 connection.cancel(CancelReason.ACCESS_ENDED)
+                yield
 
     async def wait_unused(self) -> None:
         """Return once no exchange or tunnel runs."""
@@ -128,7 +142,8 @@ class _Onlooker:
 class Onlookers:
     """Those who look at the pages of sessions, by host name: a page stays when its session's link is lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, gradual: GradualWork) -> None:
+        self._gradual = gradual
         self._by_host: dict[str, dict[ConnectionScope, _Onlooker]] = {}
 
     def enter(self, connection: ConnectionScope, route: Route, principal: Principal) -> None:
@@ -145,10 +160,15 @@ class Onlookers:
 
     def end_access(self, route: Route) -> None:
         """Cancel the connections of those whom the route does not let in any more."""
+        if any(host in self._by_host for host in route.hosts):
+            self._gradual.begin(self._cancel_excluded(route))
+
+    def _cancel_excluded(self, route: Route) -> Iterator[None]:
         for host in route.hosts:
-            for connection, onlooker in self._by_host.get(host, {}).items():
+            for connection, onlooker in list(self._by_host.get(host, {}).items()):
                 if not route.access.admits(onlooker.principal, onlooker.owner_hash):
                     connection.cancel(CancelReason.ACCESS_ENDED)
+                    yield
 
 
 class RouteRuntimes:
@@ -161,9 +181,11 @@ class RouteRuntimes:
         holdings: Holdings,
         limits: ServerLimits,
         poller: EdgePoller,
+        gradual: GradualWork,
         rules: FieldRules = NO_RULES,
     ) -> None:
         self._ledger = ledger
+        self._gradual = gradual
         self._holdings = holdings
         self._limits = limits
         self._poller = poller
@@ -171,7 +193,7 @@ class RouteRuntimes:
         self._owners: dict[str, OwnerRuntime] = {}
         self._lent: dict[str, RouteRuntime] = {}  # by host name; see `RouteRuntime.lent_as`
         self.pool_expiry = PoolExpiry(limits)
-        self.onlookers = Onlookers()
+        self.onlookers = Onlookers(gradual)
         self.heads = HeadMemory(secrets.token_bytes(32), limits, rules)
         for route in routes.attached():
             self._open(route)
@@ -225,6 +247,7 @@ class RouteRuntimes:
             account=self._ledger.session(route.id, route.user),
             heads=self.heads.open_route(user),
             max_connections=self._limits.max_route_connections,
+            gradual=self._gradual,
         )
 
     def _open_owner(self, user: str) -> OwnerRuntime:

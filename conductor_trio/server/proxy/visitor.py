@@ -72,7 +72,6 @@ async def serve_visitor(
         if connection is None or not connection.has_asked:
             account.note_wish()  # or else it was noted with what was asked
         raw.close()
-        raw.on_held = None
         _leave(place, context, connection)
 
 

@@ -8,6 +8,7 @@ import trio
 from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
+from conductor_trio.net.poller import EdgePoller
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
@@ -31,6 +32,7 @@ class SessionContext:
     records: SessionRecords
     links: LinkMonitor
     holdings: Holdings  #: the data plane's, too
+    poller: EdgePoller  #: the data plane's, which runs it
 
     @classmethod
     def make(
@@ -41,6 +43,7 @@ class SessionContext:
         routes: RouteTable,
         ledger: Ledger,
         counters: Counters,
+        poller: EdgePoller,
     ) -> SessionContext:
         """Return a control plane without sessions; raises `ConfigError` for patterns that do not go together."""
         return cls(
@@ -53,6 +56,7 @@ class SessionContext:
             records=SessionRecords(routes),
             links=LinkMonitor(settings.limits),
             holdings=Holdings(settings.limits),
+            poller=poller,
         )
 
     def begin_drain(self) -> None:

@@ -10,7 +10,8 @@ import trio
 
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.net.peer_credentials import peer_credentials
-from conductor_trio.net.stream import STREAM_LOST, SocketStream
+from conductor_trio.net.poller import PolledStream
+from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.accounts.quotas import SessionQuotas
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
@@ -54,7 +55,7 @@ class SessionHost:
     async def serve(self, sock: socket.socket, _: str) -> None:
         """Serve a control connection to its end; nothing that happens in it gets out."""
         context, limits = self._context, self._context.limits
-        stream = SocketStream(sock, send_timeout=limits.control_send_timeout)
+        stream = PolledStream(sock, context.poller, send_timeout=limits.control_send_timeout)
         try:
             log = context.log.bind(session=secrets.token_hex(4))
             uid = peer_credentials(sock).uid

@@ -38,7 +38,7 @@ class Route:
 
 
 def make_everybody(clock: MockClock) -> Group:
-    return Group(Fairness(LIMITS, clock.current_time), None, LIMITS.processor_share_of_all)
+    return Group(Fairness(LIMITS, clock.current_time, clock.current_time), None, LIMITS.processor_share_of_all)
 
 
 def make_user(everybody: Group) -> Group:
@@ -215,6 +215,31 @@ async def test_each_below_an_account_comes_when_its_turn_is(autojump_clock: Mock
             await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(go, visitor, "visitor")
     assert gone.index("visitor") <= 1 and gone.count("flood") == 20
+
+
+async def test_a_user_s_quiet_session_comes_before_the_busy_ones_that_wait_already(
+    autojump_clock: MockClock,
+) -> None:
+    everybody = make_everybody(autojump_clock)
+    other, user = Route(autojump_clock, everybody), make_user(everybody)
+    quiet, *hot = (Route(autojump_clock, user) for _ in range(6))
+    for route in (other, quiet, *hot):
+        await route.wait()
+    for _ in range(20):
+        for route in hot:  # none of them is over its own share, but the user is
+            route.work(0.004)
+    gone: list[Route] = []
+
+    async def go(route: Route) -> None:
+        await route.wait()
+        route.work(0.004)
+        gone.append(route)
+
+    async with trio.open_nursery() as nursery:
+        for route in (*hot, quiet):
+            nursery.start_soon(go, route)
+            await trio.testing.wait_all_tasks_blocked()
+    assert gone.index(quiet) <= 1 and len(gone) == 6
 
 
 async def test_of_those_who_wait_together_who_has_used_least_comes_next(autojump_clock: MockClock) -> None:

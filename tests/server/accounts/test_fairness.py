@@ -28,7 +28,8 @@ class Measured:
 
     def __init__(self) -> None:
         self.time = 100.0
-        self.fairness = Fairness(LIMITS, lambda: self.time)
+        self.stolen = 0.0  # of it, by other processes
+        self.fairness = Fairness(LIMITS, lambda: self.time, lambda: self.time - self.stolen)
         self.everybody = Group(self.fairness, None, LIMITS.processor_share_of_all)
 
     def account(self) -> Account:
@@ -69,6 +70,31 @@ async def test_each_step_of_a_task_is_charged_to_its_payer() -> None:
             workers.start_soon(change, accounts[1], accounts[2])
             workers.start_soon(step, 0.005)  # nobody's
         assert [account.lately_used for account in accounts] == pytest.approx([0.004, 0.001, 0.003])
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_other_processes_take_is_charged_in_proportion_to_use() -> None:
+    """Not to whoever was at work when they took it."""
+    measured = Measured()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        measured.contend()
+        busy, quiet = measured.account(), measured.account()
+
+        async def work(account: Account, seconds: float, stolen: float) -> None:
+            open_payer(account)
+            for _ in range(40):
+                measured.time += seconds + stolen
+                measured.stolen += stolen
+                await trio.lowlevel.checkpoint()
+
+        for _ in range(2):
+            async with trio.open_nursery() as workers:
+                workers.start_soon(work, busy, 0.0009, 0.0)
+                workers.start_soon(work, quiet, 0.0001, 0.004)
+        assert busy.lately_used / quiet.lately_used == pytest.approx(9, rel=0.3)
+        assert busy.lately_used + quiet.lately_used > 0.2  # of 0.4 s that went by
         nursery.cancel_scope.cancel()
 
 

@@ -44,7 +44,7 @@ def test_the_longest_is_forgotten_after_a_while() -> None:
 
 async def test_trio_tells_of_each_turn() -> None:
     clock = Time()
-    fairness = Fairness(ServerLimits(), clock)
+    fairness = Fairness(ServerLimits(), clock, clock)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fairness.run)
         await trio.testing.wait_all_tasks_blocked()

@@ -14,6 +14,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import Takeover
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.poller import EdgePoller
+from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
@@ -51,7 +52,9 @@ class Bench:
 
 def make_bench() -> Bench:
     routes, ledger = make_table(LIMITS), Ledger(LIMITS)
-    return Bench(routes, ledger, RouteRuntimes(routes, ledger, Holdings(LIMITS), LIMITS, EdgePoller()))
+    return Bench(
+        routes, ledger, RouteRuntimes(routes, ledger, Holdings(LIMITS), LIMITS, EdgePoller(), GradualWork())
+    )
 
 
 def entered(runtime: RouteRuntime, principal: Principal = OWNER) -> ConnectionScope:
@@ -110,7 +113,7 @@ async def test_those_that_are_there_at_the_begin_have_one() -> None:
     routes = make_table(LIMITS)
     here, gone = routes.register(make_route()), routes.register(make_route(host="gone.test"))
     routes.change(gone.id, Cause.LINK_LOST)
-    runtimes = RouteRuntimes(routes, Ledger(LIMITS), Holdings(LIMITS), LIMITS, EdgePoller())
+    runtimes = RouteRuntimes(routes, Ledger(LIMITS), Holdings(LIMITS), LIMITS, EdgePoller(), GradualWork())
     assert runtimes.get(here.id) is not None and runtimes.get(gone.id) is None
 
 

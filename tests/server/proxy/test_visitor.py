@@ -74,7 +74,8 @@ async def test_a_visitor_is_counted_while_being_there(unix: bool) -> None:
 
 
 @pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="its objects go when the collector comes by")
-async def test_what_it_was_goes_with_it_without_the_collector() -> None:
+@pytest.mark.parametrize("next_request", [b"", STATUS[:20]], ids=["idle", "inside a head, which is held"])
+async def test_what_it_was_goes_with_it_without_the_collector(next_request: bytes) -> None:
     context = open_planes().proxy
     gc.collect()
     gc.disable()
@@ -83,6 +84,10 @@ async def test_what_it_was_goes_with_it_without_the_collector() -> None:
         async with open_visitor(context) as served:
             await served.visitor.send(STATUS)
             assert (await served.visitor.receive_response()).status == 200
+            if next_request:
+                await served.visitor.send(next_request)
+                await trio.testing.wait_all_tasks_blocked()
+                assert context.holdings.total
             assert count_connections() == before + 2
         assert count_connections() == before
     finally:
@@ -137,6 +142,7 @@ async def test_what_fails_inside_takes_nobody_else_along() -> None:
         counters=planes.counters,
         reports=Breaking(),
         own_pages=planes.proxy.own_pages,
+        poller=planes.proxy.poller,
     )
     async with open_visitor(context) as other:
         async with open_visitor(context) as served:

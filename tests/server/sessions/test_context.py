@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from conductor_trio.errors import ConfigError
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import get_logger
+from conductor_trio.net.poller import EdgePoller
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.routing.states import Cause
@@ -23,7 +24,12 @@ def make_context(*patterns: str) -> SessionContext:
     """Return a control plane without sessions."""
     settings = ServerSettings(runtime_dir="/nowhere", patterns=patterns, limits=LIMITS)
     return SessionContext.make(
-        settings, get_logger(), routes=make_table(LIMITS), ledger=Ledger(LIMITS), counters=Counters()
+        settings,
+        get_logger(),
+        routes=make_table(LIMITS),
+        ledger=Ledger(LIMITS),
+        counters=Counters(),
+        poller=EdgePoller(),
     )
 
 

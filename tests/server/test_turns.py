@@ -1,0 +1,118 @@
+"""No turn of the event loop is long, whatever happens to hundreds of connections at the same moment.
+
+Each of them has a step of its own then, of 50 to 300 µs, and whoever comes meanwhile waits for all of a turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+import trio
+
+from conductor_trio.access.grants import Access
+from conductor_trio.access.tokens import hash_token
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE
+from conductor_trio.limits.server import ServerLimits
+from conductor_trio.net.stream import STREAM_LOST
+from conductor_trio.server.routing.states import Cause
+from tests.doubles.origin import OriginConnection
+from tests.support.engine import Application, Engine, Visitor, open_engine, request
+from tests.support.session_bench import open_bench
+from tests.support.work import watch_turns
+
+COUNT = 250
+#: A task takes some steps, in turns that follow, while the next ones begin.
+MOST = 8 * MAX_CANCELLED_AT_ONCE
+LIMITS = ServerLimits(lost_link_delay=0.001, park_timeout=0.5)
+
+
+async def wait_for_ever(connection: OriginConnection) -> None:
+    """Answer nothing."""
+    with contextlib.suppress(*STREAM_LOST):
+        while await connection.receive_more():
+            pass
+
+
+async def connect_many(engine: Engine, data: bytes, count: int = COUNT) -> list[Visitor]:
+    """Return visitors who have sent that, once the engine has taken note of it."""
+    visitors = []
+    for _ in range(count):
+        visitors.append(engine.connect())
+        await visitors[-1].send(data)
+        await trio.testing.wait_all_tasks_blocked()
+    return visitors
+
+
+async def test_hundreds_end_their_connections(tmp_path: Path) -> None:
+    async with open_engine(tmp_path, wait_for_ever) as engine:
+        visitors = await connect_many(engine, b"GET /")
+        with watch_turns("serve_visitor") as watch:
+            for visitor in visitors:
+                visitor.close()
+            while engine.context.visitors:  # noqa: ASYNC110
+                await trio.sleep(0.001)
+        assert watch.most <= MOST
+
+
+async def test_hundreds_end_their_requests(tmp_path: Path) -> None:
+    application = Application()
+    async with open_engine(tmp_path, application) as engine:
+        visitors = await connect_many(engine, request()[:-2])
+        with watch_turns("serve_visitor") as watch:
+            for visitor in visitors:
+                visitor.send_at_once(b"\r\n")
+            for visitor in visitors:
+                assert (await visitor.receive_response()).status == 200
+        assert watch.most <= 2 * MOST  # the application's answers among them
+
+
+@pytest.mark.parametrize("cause", [Cause.LEFT, Cause.LINK_LOST])
+async def test_the_session_of_hundreds_ends(tmp_path: Path, cause: Cause) -> None:
+    async with open_engine(tmp_path, wait_for_ever, limits=LIMITS) as engine:
+        visitors = await connect_many(engine, request())
+        with watch_turns("serve_visitor", "disconnect listener") as watch:
+            engine.routes.change(engine.route_id, cause)
+            for visitor in visitors:
+                await visitor.receive_response()
+        assert watch.turns and watch.most <= 2 * MOST
+
+
+async def test_the_token_of_hundreds_opens_nothing_any_more(tmp_path: Path) -> None:
+    async with open_engine(tmp_path, wait_for_ever, limits=LIMITS) as engine:
+        visitors = await connect_many(engine, request())
+        with watch_turns("serve_visitor", "disconnect listener") as watch:
+            engine.routes.set_access(engine.route_id, Access(owner_hash=hash_token(b"another")))
+            for visitor in visitors:
+                await visitor.receive_response()
+        assert watch.turns and watch.most <= 2 * MOST
+
+
+async def test_the_link_that_hundreds_wait_for_is_back(tmp_path: Path) -> None:
+    async with open_engine(tmp_path, Application()) as engine:
+        with engine.another_route("lab.test", engine.origin.path, b"token", is_resumable=True):
+            pass
+        auth = b"Cookie: authorization=token\r\n"
+        visitors = await connect_many(engine, request(host=b"lab.test", auth=auth))
+        with (
+            watch_turns("serve_visitor") as watch,
+            engine.another_route("lab.test", engine.origin.path, b"token", is_resumable=True),
+        ):
+            for visitor in visitors:
+                assert (await visitor.receive_response()).status == 200
+        assert watch.turns and watch.most <= 2 * MOST
+
+
+async def test_hundreds_of_clients_end(runtime_dir: Path) -> None:
+    async with open_bench(runtime_dir) as bench:
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(bench.connect()) for _ in range(COUNT)]
+            for number, client in enumerate(clients):
+                await client.go_live(key=f"app{number}")
+            with watch_turns("serve_connections", "connection", "channel of") as watch:
+                for client in clients:
+                    client.close()
+                while bench.host.sessions:  # noqa: ASYNC110
+                    await trio.sleep(0.001)
+            assert watch.turns and watch.most <= MOST

@@ -121,6 +121,8 @@ class Splice:
             await self._read_away(source)
         if self._over == 2:
             self._cancel()
+        elif is_taken:
+            await self._watch(source)
 
     async def _send(self, sink: Stream, rest: bytes) -> bool:
         """Send what a sink did not take at once; False where it takes nothing any more."""
@@ -152,10 +154,17 @@ class Splice:
         """End the direction of a source that has ended."""
         with contextlib.suppress(*STREAM_LOST):
             await sink.send_eof()
-        if source.can_half_close and source.is_fully_closed():
+        is_gone = source.is_fully_closed()
+        if is_gone and source.can_half_close:
             self._cancel()  # nobody is there to take what comes in the other direction
-        elif not (source.can_half_close and sink.can_half_close):
+        elif is_gone or not sink.can_half_close:
             self._await_silence()
+
+    async def _watch(self, source: Stream) -> None:
+        """Be over soon once a source that has ended breaks, too: of that nothing tells while the other is silent."""
+        while not source.is_abandoned():  # noqa: ASYNC110 - no event tells of that
+            await trio.sleep(self._limits.break_interval)
+        self._await_silence()
 
     async def _read_away(self, source: Stream) -> None:
         """Read what nobody takes."""

@@ -25,8 +25,8 @@ _scratch = memoryview(bytearray(TLS_RECORD_SIZE))
 class TlsStream(Stream):
     """The server's side of TLS over a socket.
 
-    By custom an end is that of both directions, which is how peers may take ours. But one who says close_notify and
-    leaves the connection below open has ended its own alone (RFC 8446 section 6.1).
+    By custom an end is that of both directions, which is how peers may take ours. But one who says close_notify
+    and leaves the connection below open has ended its own alone (RFC 8446 section 6.1).
     """
 
     _has_peer_said_end = False  # by close_notify

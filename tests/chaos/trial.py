@@ -264,7 +264,9 @@ class Trial:
             longest = self.load.longest_answer([session])
             self.result.longest_answer = max(longest, self.result.longest_answer or 0)
             if longest > timeout:
-                self._breach(f"{session.host} answered after {longest:.1f} s, not {timeout:g}, on {tell_machine()}")
+                self._breach(
+                    f"{session.host} answered after {longest:.1f} s, not {timeout:g}, on {tell_machine()}"
+                )
 
     def _breach_lateness(self, session: Session, took: float) -> None:
         self._breach(

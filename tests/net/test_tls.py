@@ -14,26 +14,12 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 import trio.testing
-import trustme
 
 from conductor_trio.limits.constants import TLS_RECORD_SIZE, TLS_SEND_SIZE
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.tls import TlsStream
 from tests.support.sockets import receive_all, tcp_sockets
-from tests.support.tls_visitor import TlsVisitor
-
-
-class Authority:
-    """A certificate authority that both ends of a test trust."""
-
-    def __init__(self) -> None:
-        self.ca = trustme.CA()
-        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert("localhost").configure_cert(self.server)
-        self.client = ssl.create_default_context()
-        # Some versions of Python have OpenSSL take an end without close_notify for one with it.
-        self.client.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))
-        self.ca.configure_trust(self.client)
+from tests.support.tls_visitor import Authority, TlsVisitor
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +59,7 @@ async def open_tls_pair(
 async def open_tls_sockets(authority: Authority) -> AsyncIterator[tuple[TlsStream, TlsVisitor]]:
     """Give the same with a peer that can end its direction alone."""
     ours, theirs = tcp_sockets()
-    theirs.setblocking(False)
-    raw = trio.SocketStream(trio.socket.from_stdlib_socket(theirs))
-    peer = TlsVisitor(raw, authority.client, "localhost")
+    peer = authority.visitor(SocketStream(theirs))
     with contextlib.closing(TlsStream(SocketStream(ours), authority.server)) as stream, contextlib.closing(peer):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(peer.handshake)

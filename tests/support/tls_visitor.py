@@ -23,7 +23,8 @@ class Authority:
     def __init__(self) -> None:
         self.ca = trustme.CA()
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert("localhost").configure_cert(self.server)
+        self.certificate = self.ca.issue_cert("localhost")
+        self.certificate.configure_cert(self.server)
         self.client = ssl.create_default_context()
         # Some versions of Python have OpenSSL take an end without close_notify for one with it.
         self.client.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))

@@ -70,8 +70,12 @@ def make_settings(directory: Path, *command: str, limits: ClientLimits = LIMITS)
     )
 
 
-async def test_signals_end_a_run(server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]) -> None:
+@pytest.mark.parametrize("blocked", [(), (signal.SIGTERM,)])
+async def test_signals_end_a_run(
+    server: ControlServer, short_tmp: Path, pipe: tuple[Events, int], blocked: tuple[signal.Signals, ...]
+) -> None:
     events, stdout = pipe
+    signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     statuses = []
     async with trio.open_nursery() as nursery:
 

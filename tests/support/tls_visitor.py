@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +11,7 @@ from typing import TypeVar
 import trio
 import trustme
 
-from conductor_trio.net.stream import Stream
+from conductor_trio.net.stream import SocketStream
 
 Result = TypeVar("Result")
 
@@ -30,7 +31,7 @@ class Authority:
         self.client.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))
         self.ca.configure_trust(self.client)
 
-    def visitor(self, stream: Stream) -> TlsVisitor:
+    def visitor(self, stream: SocketStream) -> TlsVisitor:
         """Return a client's side over this stream."""
         return TlsVisitor(stream, self.client, "localhost")
 
@@ -38,19 +39,25 @@ class Authority:
 class TlsVisitor:
     """A connection over TLS over `stream`, which it owns; hands are shaken by whatever comes first."""
 
-    def __init__(self, stream: Stream, context: ssl.SSLContext, host: str) -> None:
+    def __init__(self, stream: SocketStream, context: ssl.SSLContext, host: str) -> None:
         self._stream = stream
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        self._sending = trio.Lock()
+        self._sending, self._shaking = trio.Lock(), trio.Lock()
+        self._is_shaken = False
+        self._set_aside = b""  # what had come before our end
         self._failure: trio.BrokenResourceError | None = None  # of sending
 
     async def handshake(self) -> None:
-        """Shake hands."""
-        await self._do(self._tls.do_handshake)
+        """Shake hands, unless that is done."""
+        async with self._shaking:
+            if not self._is_shaken:
+                await self._do(self._tls.do_handshake)
+                self._is_shaken = True
 
     async def send_all(self, data: bytes) -> None:
         """Encrypt and send."""
+        await self.handshake()
         view = memoryview(data)
         for begin in range(0, len(data), _PIECE):
             await self._do(partial(self._tls.write, view[begin : begin + _PIECE]))
@@ -58,18 +65,31 @@ class TlsVisitor:
                 raise self._failure
 
     async def send_eof(self) -> None:
-        """Say close_notify, and not FIN (RFC 8446 section 6.1); nothing may have come that is not received."""
-        try:
+        """Say close_notify, and not FIN (RFC 8446 section 6.1)."""
+        await self.handshake()
+        with contextlib.suppress(ssl.SSLError):  # there is no more, or the peer's end
+            while piece := self._tls.read(_PIECE):  # which OpenSSL would refuse to give afterwards
+                self._set_aside += piece
+        with contextlib.suppress(ssl.SSLWantReadError):
             self._tls.unwrap()
-        except ssl.SSLWantReadError:
-            await self._flush()
+        await self._flush()
 
     async def receive_some(self, max_bytes: int = _PIECE) -> bytes:
-        """Return what comes; b"" once the peer has said close_notify."""
+        """Return what comes; b"" once the peer has said close_notify, an error where it has gone without."""
+        await self.handshake()
+        if self._set_aside:
+            piece, self._set_aside = self._set_aside[:max_bytes], self._set_aside[max_bytes:]
+            return piece
         try:
             return await self._do(partial(self._tls.read, max_bytes))
         except ssl.SSLZeroReturnError:
             return b""
+        except ssl.SSLError as error:
+            raise trio.BrokenResourceError(f"TLS failed: {error.reason}") from error
+
+    def reset(self) -> None:
+        """Break the connection off."""
+        self._stream.reset()
 
     def close(self) -> None:
         """Close the connection without another word."""

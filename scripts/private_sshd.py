@@ -133,7 +133,7 @@ class PrivateSshd:
         self._process = None
         # Stopped first, so that it takes on no session behind our back; each session has its own process group.
         process.send_signal(signal.SIGSTOP)
-        _end_all(descendants(process.pid))
+        _end_all(_stop_descendants(process.pid))
         process.kill()
         process.wait()
         assert self._reader is not None
@@ -310,6 +310,17 @@ def descendants(pid: int) -> list[int]:
     for known in found:
         found += children.get(known, [])
     return found[1:]
+
+
+def _stop_descendants(pid: int) -> list[int]:
+    """Return the ids of the processes below `pid`, which are stopped: none of them can start another meanwhile."""
+    found: list[int] = []
+    while fresh := [child for child in descendants(pid) if child not in found]:
+        for child in fresh:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGSTOP)
+        found += fresh
+    return found
 
 
 def _end_all(pids: Iterable[int]) -> None:

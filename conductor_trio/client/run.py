@@ -71,6 +71,7 @@ async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     wish = _Wish()
     status = exit_status.OK
     _warn_of_readers(settings, stdout)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ending_signals())  # whoever started us may have blocked them
     with trio.open_signal_receiver(*_ending_signals()) as received:
         async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
             watcher = _SignalWatcher(output=output, wish=wish, limits=settings.limits)

@@ -4,6 +4,7 @@ A response comes from the route's own application and is written anew, so that i
 which a strict one could not, and to refuse it costs a user the application. Requests are never read so.
 
 - A line may end with a bare LF, also where others end with CRLF (RFC 9112 section 2.2).
+- Several spaces may stand between version and status.
 - A folded line is unfolded to one space (RFC 9112 section 5.2).
 - A control character in a value or a reason becomes a space, as RFC 9110 section 5.5 has it for worse ones: what
   stood apart stays apart. NUL and a bare CR are refused, and so is any in a field that frames the message.
@@ -40,7 +41,8 @@ def find_section_end(data: bytes, start: int) -> tuple[int, int]:
 def repair_head(head: bytes) -> bytes:
     """Return a response's head, its empty line included, in the strict grammar; raises `RemoteProtocolError`."""
     status_line, _, rest = head.partition(b"\n")
-    status_line = status_line.removesuffix(b"\r")
+    version, _, status = status_line.removesuffix(b"\r").partition(b" ")
+    status_line = version + b" " + status.lstrip(b" ")
     reason = status_line[_STATUS_PART:].translate(_WITHOUT_CONTROLS)
     block = rest[:-2] if rest.endswith(b"\r\n") else rest[:-1]
     return status_line[:_STATUS_PART] + reason + b"\r\n" + repair_field_block(block) + b"\r\n"

@@ -21,6 +21,8 @@ class LingerLimits:
     max_linger: int = 16 * MIB  # bytes of the peer's that are read away
     # One side of a relay takes no more, and nothing comes from it any more: retransmissions take a few seconds.
     silence_timeout: float = 10.0
+    # Between two looks whether one side of a relay that has ended its direction is gone for good.
+    break_interval: float = 5.0
     # A session is over: for its application's last words, which are under way, or there are none.
     ended_session_timeout: float = 5.0
     ended_session_silence: float = 0.5

@@ -86,6 +86,11 @@ class Splice:
             early_from_one = early_from_other = b""  # or they would stay for as long as this takes
             await copying
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether somebody is waited for who reads slowly."""
+        return self._sending > 0
+
     def finish(self, limits: LingerLimits) -> None:
         """Pass on what is under way and be over soon, whatever happens: nothing more is to be said."""
         self._limits = limits
@@ -115,12 +120,11 @@ class Splice:
             if self._awaits_silence:
                 self._await_silence()
         self._over += 1
-        if is_taken:
-            await self._end(source, sink)
-        elif self._over < 2:
-            await self._read_away(source)
+        await self._end(source, sink, is_taken=is_taken)
         if self._over == 2:
             self._cancel()
+        elif is_taken:
+            await self._watch(source)
 
     async def _send(self, sink: Stream, rest: bytes) -> bool:
         """Send what a sink did not take at once; False where it takes nothing any more."""
@@ -148,14 +152,25 @@ class Splice:
         finally:
             self._sending -= 1
 
-    async def _end(self, source: Stream, sink: Stream) -> None:
-        """End the direction of a source that has ended."""
+    async def _end(self, source: Stream, sink: Stream, *, is_taken: bool) -> None:
+        """End the direction of a source that has ended, or whose sink takes nothing any more."""
+        if not is_taken:
+            if self._over < 2:
+                await self._read_away(source)
+            return
         with contextlib.suppress(*STREAM_LOST):
             await sink.send_eof()
-        if source.can_half_close and source.is_fully_closed():
+        is_gone = source.is_fully_closed()
+        if is_gone and source.can_half_close:
             self._cancel()  # nobody is there to take what comes in the other direction
-        elif not (source.can_half_close and sink.can_half_close):
+        elif is_gone or not sink.can_half_close:
             self._await_silence()
+
+    async def _watch(self, source: Stream) -> None:
+        """Be over soon once a source that has ended breaks: of that nothing tells while the other is silent."""
+        while not source.is_abandoned():  # noqa: ASYNC110 - no event tells of that
+            await trio.sleep(self._limits.break_interval)
+        self._await_silence()
 
     async def _read_away(self, source: Stream) -> None:
         """Read what nobody takes."""

@@ -23,8 +23,13 @@ _scratch = memoryview(bytearray(TLS_RECORD_SIZE))
 
 
 class TlsStream(Stream):
-    """The server's side of TLS over a socket. The peer's end is taken for that of both directions, as is usual."""
+    """The server's side of TLS over a socket.
 
+    By custom an end is that of both directions, which is how peers may take ours. But one who says close_notify
+    and leaves the connection below open has ended its own alone (RFC 8446 section 6.1).
+    """
+
+    _has_peer_said_end = False  # by close_notify
     _failure: trio.BrokenResourceError | None = None  # to be told once what came before it is received
     _farewell: bytes | None = None  # what is left to send of our end, once it was begun
     _set_aside = b""  # what was received before our end
@@ -116,15 +121,18 @@ class TlsStream(Stream):
         """Decrypt a record; None where there is no whole one. No more is taken from the kernel than it needs."""
         while True:
             try:
-                return read()
+                received = read()
+                if not received:  # how close_notify shows where we have not said it
+                    self._has_peer_said_end = True
+                return received
             except ssl.SSLWantReadError:
                 if not self._feed_nowait():
                     self._needs_input = True
                     return None
-            except (
-                ssl.SSLZeroReturnError,
-                ssl.SSLEOFError,
-            ):  # messages of HTTP show themselves whether they are whole
+            except ssl.SSLZeroReturnError:
+                self._has_peer_said_end = True
+                return end
+            except ssl.SSLEOFError:  # messages of HTTP show themselves whether they are whole
                 return end
             except ssl.SSLError as error:
                 raise _broken(error) from error
@@ -192,9 +200,13 @@ class TlsStream(Stream):
         """Wait until the kernel takes more, up to its `send_timeout`, and return how many of `size` bytes."""
         return self._socket.wait_room(size)
 
+    def is_fully_closed(self) -> bool:
+        """Whether the peer, whose direction has ended, has done more than to say close_notify."""
+        return not self._has_peer_said_end or self._socket.has_peer_ended()
+
     def is_abandoned(self) -> bool:
         """Whether the peer is known to be gone for both directions, whatever of it has not been received."""
-        return self._socket.is_abandoned()
+        return self._socket.is_abandoned() or (self._has_peer_said_end and self._socket.has_peer_ended())
 
     async def send_eof(self) -> None:
         """End our direction as `send_eof_nowait` does, waiting while the kernel takes no more."""

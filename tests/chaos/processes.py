@@ -18,6 +18,11 @@ from tests.support.programs import wait_gone, wait_until
 _PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 
 
+def tell_machine() -> str:
+    """Return how busy this machine is: whoever reads of something late can tell whose fault that was."""
+    return f"{os.cpu_count()} processors at a load of {os.getloadavg()[0]:.1f}"
+
+
 @contextmanager
 def adopting_orphans() -> Iterator[None]:
     """Within, processes that lose their parents become our children; on leaving, none of those is left."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import attrs
 import trio
 
 from tests.chaos.faults import Breach, Fault
-from tests.chaos.processes import kill
+from tests.chaos.processes import kill, tell_machine
 from tests.chaos.session import ClientEnded, Session
 from tests.chaos.visitors import Failure, Load, open_load
 from tests.chaos.world import World
@@ -84,11 +83,6 @@ async def run_trial(world: World, fault: Fault, phase: Phase, name: str, rng: Ra
         result.breaches += [f"{type(error).__name__}: {error}" for error in _leaves(group)]
     result.log += said[-_TOLD_LINES:] + world.gateway.server.program.err.lines[-_TOLD_LINES:]
     return result
-
-
-def _machine() -> str:
-    # A machine that has no time for anybody is no fault of anybody here; whoever reads this can tell.
-    return f"{os.cpu_count()} processors at a load of {os.getloadavg()[0]:.1f}"
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
@@ -270,11 +264,13 @@ class Trial:
             longest = self.load.longest_answer([session])
             self.result.longest_answer = max(longest, self.result.longest_answer or 0)
             if longest > timeout:
-                self._breach(f"{session.host} answered after {longest:.1f} s, not {timeout:g}, on {_machine()}")
+                self._breach(
+                    f"{session.host} answered after {longest:.1f} s, not {timeout:g}, on {tell_machine()}"
+                )
 
     def _breach_lateness(self, session: Session, took: float) -> None:
         self._breach(
-            f"{session.host} was live after {took:.1f} s, not {self.fault.live_timeout:g}, on {_machine()}"
+            f"{session.host} was live after {took:.1f} s, not {self.fault.live_timeout:g}, on {tell_machine()}"
         )
 
     def _breach(self, what: str) -> None:

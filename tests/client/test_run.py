@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -69,8 +70,12 @@ def make_settings(directory: Path, *command: str, limits: ClientLimits = LIMITS)
     )
 
 
-async def test_signals_end_a_run(server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]) -> None:
+@pytest.mark.parametrize("blocked", [(), (signal.SIGTERM,)])
+async def test_signals_end_a_run(
+    server: ControlServer, short_tmp: Path, pipe: tuple[Events, int], blocked: tuple[signal.Signals, ...]
+) -> None:
     events, stdout = pipe
+    signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     statuses = []
     async with trio.open_nursery() as nursery:
 
@@ -82,6 +87,43 @@ async def test_signals_end_a_run(server: ControlServer, short_tmp: Path, pipe: t
         os.kill(os.getpid(), signal.SIGTERM)
     assert statuses == [0]
     assert (await events.wait_for("exit"))["status"] == -signal.SIGTERM
+
+
+async def send_again() -> None:
+    """Send a second signal, and more, as the first may still be told apart from none."""
+    while True:
+        await trio.sleep(LIMITS.signal_debounce)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def test_a_second_signal_does_not_wait(
+    server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]
+) -> None:
+    script = """
+import os, signal
+signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"no"))
+os.write(1, b"ready")
+while True:
+    signal.pause()
+"""
+    events, stdout = pipe
+    settings = make_settings(
+        short_tmp, sys.executable, "-SEc", script, limits=attrs.evolve(LIMITS, term_timeout=1000)
+    )
+    async with trio.open_nursery() as nursery:
+
+        async def run_client() -> None:
+            assert await run.run_client(settings, stdout) == 0
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(run_client)
+        await events.wait_for("data")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await events.wait_for("data")
+        nursery.start_soon(send_again)
+        exited = await events.wait_for("exit")
+        assert exited["status"] == -signal.SIGKILL
+        await trio.sleep_forever()  # until it has ended
 
 
 async def test_who_was_not_told_where_to_listen_gets_a_hint(

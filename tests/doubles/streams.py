@@ -104,6 +104,10 @@ class MemoryStream(Stream):
         """Whether the peer has closed or reset its end."""
         return self._closed or self._outgoing.reader_gone
 
+    def is_abandoned(self) -> bool:
+        """Whether the peer has closed or reset its end."""
+        return self.is_fully_closed()
+
     def reset(self) -> None:
         """Close so that the peer sees the connection broken, not ended."""
         if not self._closed:

@@ -1,8 +1,9 @@
 """Visitors, applications, routes and the end of the server in any order, held to a model after every step.
 
-Several visitors on kept connections send to two applications, pipelined, in pieces, and change protocols; they
-end, half end, break off and stop reading for a while, as the applications do, with last words or early refusals;
-sessions end and come again under another token, tokens are replaced; the server drains.
+Several visitors on kept connections, over TCP, TLS and a UNIX socket, send to two applications, pipelined, in
+pieces, and change protocols; they end, half end, break off and stop reading for a while, as the applications do,
+with last words or early refusals; sessions end and come again under another token, tokens are replaced; the server
+drains.
 `World` is at once what is done and the model of what must come of it: each response is its own visitor's, in its
 order, and from the application that was asked; each request reaches that application or none; and all that was
 said before an end arrives.
@@ -11,6 +12,7 @@ said before an end arrives.
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections import deque
 from collections.abc import Callable
@@ -42,6 +44,7 @@ from tests.support.engine import (
 )
 from tests.support.fuzzing import fuzz
 from tests.support.oracles import take_response
+from tests.support.tls_visitor import Authority
 
 VISITORS = 3
 PIECE, PIECES = b"piece", 3
@@ -59,6 +62,12 @@ LIMITS = ServerLimits(
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
 #: What becomes a tunnel.
 SWITCHES = ("switch", "words", "shut")
+
+
+@functools.cache
+def tls_authority() -> Authority:
+    """Return the one that all trust."""
+    return Authority()
 
 
 # The applications.
@@ -314,6 +323,8 @@ class World:
     nursery: trio.Nursery
     apps: list[App]
     changes: trio.lowlevel.ParkingLot
+    #: How each of the visitors comes.
+    ways: tuple[str, ...]
     guests: list[Guest] = attrs.field(factory=list)
     numbers: int = 0
     is_draining: bool = False
@@ -439,7 +450,9 @@ class World:
         """Return the visitor of that number, a new one where the last is gone; None while draining."""
         found = next((g for g in self.guests if g.index == index and not (g.is_gone or g.is_over)), None)
         if found is None and not self.is_draining:
-            found = Guest(index, self.engine.connect())
+            way = self.ways[index]
+            authority = tls_authority() if way == "tls" else None
+            found = Guest(index, self.engine.connect(unix=way == "unix", authority=authority))
             found.awake.set()
             self.guests.append(found)
             self.nursery.start_soon(self.receive, found)
@@ -519,7 +532,9 @@ class World:
                 await self.half_close(guest)
                 continue
             guest.is_gone = True
-            is_noticed = manner == "reset" and not guest.queue and not guest.has_half_closed
+            # A TCP peer that closes could still read; by TLS, who ends without close_notify is gone.
+            shows = manner == "reset" or self.ways[index] != "tcp"
+            is_noticed = shows and not guest.queue and not guest.has_half_closed
             if guest.current is not None and not is_noticed:
                 self.orphans.add(guest.current.label)
             self.orphans |= {sent.label for sent in guest.queue}
@@ -625,10 +640,12 @@ Step = tuple[Any, ...]
 
 @fuzz
 @given(
-    before=st.lists(sends | sends | others, min_size=1, max_size=25), after=st.lists(sends | others, max_size=6)
+    ways=st.tuples(*[st.sampled_from(["tcp", "tls", "unix"])] * VISITORS),
+    before=st.lists(sends | sends | others, min_size=1, max_size=25),
+    after=st.lists(sends | others, max_size=6),
 )
 async def test_whatever_happens_everybody_gets_their_own(
-    before: list[Step], after: list[Step], short_tmp: Path
+    ways: tuple[str, ...], before: list[Step], after: list[Step], short_tmp: Path
 ) -> None:
     descriptors = open_descriptors()
     changes = trio.lowlevel.ParkingLot()
@@ -639,7 +656,7 @@ async def test_whatever_happens_everybody_gets_their_own(
         open_engine(short_tmp, answering(OK), limits=LIMITS) as engine,
         trio.open_nursery() as nursery,
     ):
-        world = World(engine, short_tmp, nursery, apps, changes)
+        world = World(engine, short_tmp, nursery, apps, changes, ways)
         with contextlib.ExitStack() as routes:
             for which in range(len(apps)):
                 await world.move(which)

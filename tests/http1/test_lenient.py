@@ -69,6 +69,8 @@ def test_what_is_in_doubt_is_refused_and_named(block: bytes, words: str) -> None
     [
         (b"HTTP/1.1 200 OK\nA: b\n\n", b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n"),
         (b"HTTP/1.1 200 O\x01K\r\n\r\n", b"HTTP/1.1 200 O K\r\n\r\n"),
+        (b"HTTP/1.1   200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"),
+        (b"HTTP/1.1  200\r\n\r\n", b"HTTP/1.1 200\r\n\r\n"),
         (b"HTTP/1.0 204\n\r\n", b"HTTP/1.0 204\r\n\r\n"),
     ],
 )

@@ -37,7 +37,6 @@ def test_status_lines(line: bytes, status: int, reason: bytes) -> None:
         b"HTTP/1.1 20 OK",
         b"HTTP/1.1 2000 OK",
         b"HTTP/1.1 099 OK",
-        b"HTTP/1.1  200 OK",
         b"HTTP/2.0 200 OK",
         b"http/1.1 200 OK",
         b" HTTP/1.1 200 OK",

@@ -90,6 +90,22 @@ async def test_the_application_may_end_first_and_listen_on() -> None:
 
 
 @pytest.mark.parametrize("end", ["visitor", "application"])
+@pytest.mark.parametrize("visitor_can_half_close", [True, False])
+async def test_who_has_ended_and_then_breaks_is_not_kept_for_ever(
+    end: str, visitor_can_half_close: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_splice(visitor_can_half_close=visitor_can_half_close) as spliced:
+        gone = spliced.visitor if end == "visitor" else spliced.application
+        gone.say_end()
+        if visitor_can_half_close or end == "visitor":  # or else a silence ends it sooner
+            await trio.sleep(1000)
+        assert not spliced.ended.is_set()
+        gone.close()
+        with trio.fail_after(LIMITS.break_interval + LIMITS.silence_timeout + 1):
+            await spliced.ended.wait()
+
+
+@pytest.mark.parametrize("end", ["visitor", "application"])
 @pytest.mark.parametrize("way", ["close", "reset"])
 async def test_whoever_goes_ends_it_for_the_other(end: str, way: str) -> None:
     async with open_splice() as spliced:

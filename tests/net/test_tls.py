@@ -14,25 +14,12 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 import trio.testing
-import trustme
 
 from conductor_trio.limits.constants import TLS_RECORD_SIZE, TLS_SEND_SIZE
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.tls import TlsStream
 from tests.support.sockets import receive_all, tcp_sockets
-
-
-class Authority:
-    """A certificate authority that both ends of a test trust."""
-
-    def __init__(self) -> None:
-        self.ca = trustme.CA()
-        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert("localhost").configure_cert(self.server)
-        self.client = ssl.create_default_context()
-        # Some versions of Python have OpenSSL take an end without close_notify for one with it.
-        self.client.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))
-        self.ca.configure_trust(self.client)
+from tests.support.tls_visitor import Authority, TlsVisitor
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +53,18 @@ async def open_tls_pair(
             yield stream, peer
         finally:
             await trio.aclose_forcefully(peer)
+
+
+@contextlib.asynccontextmanager
+async def open_tls_sockets(authority: Authority) -> AsyncIterator[tuple[TlsStream, TlsVisitor]]:
+    """Give the same with a peer that can end its direction alone."""
+    ours, theirs = tcp_sockets()
+    peer = authority.visitor(SocketStream(theirs))
+    with contextlib.closing(TlsStream(SocketStream(ours), authority.server)) as stream, contextlib.closing(peer):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer.handshake)
+            await stream.handshake()
+        yield stream, peer
 
 
 async def test_tls_carries_bytes_both_ways(authority: Authority) -> None:
@@ -137,6 +136,36 @@ async def test_tls_says_its_end_and_hears_what_the_peer_still_says(version: ssl.
         assert (stream.receive_nowait(buffer), bytes(buffer[:3])) == (3, b"rly")
         with pytest.raises(trio.BrokenResourceError):
             await stream.send_all(b"after its end")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_tls_whose_peer_says_its_end_alone_goes_on_in_the_other_direction(version: ssl.TLSVersion) -> None:
+    authority = Authority()
+    authority.server.maximum_version = version
+    async with open_tls_sockets(authority) as (stream, peer):
+        await peer.send_all(b"all of it")
+        await peer.send_eof()
+        assert await receive_all(stream) == b"all of it"
+        assert not stream.is_fully_closed()
+        assert not stream.is_abandoned()
+        await stream.send_all(b"and the answer")
+        await stream.send_eof()
+        assert await peer.receive_some() == b"and the answer"
+        assert await peer.receive_some() == b""
+        peer.close()
+        assert stream.is_fully_closed()
+        assert stream.is_abandoned()
+
+
+@pytest.mark.parametrize("says_end", [False, True])
+async def test_tls_whose_peer_ends_the_connection_is_ended_in_both(authority: Authority, says_end: bool) -> None:
+    async with open_tls_sockets(authority) as (stream, peer):
+        await peer.send_all(b"all of it")
+        if says_end:
+            await peer.send_eof()
+        peer.close()
+        assert await receive_all(stream) == b"all of it"
+        assert stream.is_fully_closed()
 
 
 async def test_tls_that_is_closed_at_once_looks_cut_short(authority: Authority) -> None:

@@ -10,6 +10,9 @@
 ``GET /headers``      the request's header fields as they arrive here
 ``GET /farewell/…``   `FAREWELL` once it is told to end: a whole response (``whole``, which has not begun before),
                       one that ends with its connection (``end``), or over a new protocol (``tunnel``)
+``GET /half/second``  over a new protocol, hears to the end, and then says `LAST_WORDS` and the SHA-256 of that
+``GET /half/first``   the same, but says `LAST_WORDS` and its end first, and then hears to the end
+``GET /heard``        the SHA-256 of what the latter has heard, once that has ended
 ``POST /quit``        an answer, and then its end
 ====================  =====================================================================
 """
@@ -50,6 +53,8 @@ class Application:
         self._poked = trio.lowlevel.ParkingLot()
         self._ending = trio.Event()
         self._farewells: set[trio.Event] = set()
+        self._heard = ""
+        self._has_heard = trio.Event()
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve a connection; a visitor who goes is nobody else's business."""
@@ -125,6 +130,17 @@ class Application:
                 await self._say_farewell(stream, b"HTTP/1.0 200 OK\r\n\r\n")
             case b"GET", b"/farewell/tunnel":
                 await self._say_farewell(stream, _SWITCHING)
+            case b"GET", b"/half/second":
+                await stream.send_all(_SWITCHING)
+                await stream.send_all(LAST_WORDS + (await hear(stream)).encode())
+            case b"GET", b"/half/first":
+                await stream.send_all(_SWITCHING + LAST_WORDS)
+                await stream.send_eof()
+                self._heard = await hear(stream)
+                self._has_heard.set()
+            case b"GET", b"/heard":
+                await self._has_heard.wait()
+                await answer(self._heard.encode())
             case b"POST", b"/quit":
                 await answer()
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -173,6 +189,14 @@ class Application:
                 await self._poked.park()
             seen += 1
             await send_chunk(stream, b"data: poke %d\n\n" % seen)
+
+
+async def hear(stream: trio.abc.ReceiveStream) -> str:
+    """Receive to the end, and return the SHA-256 of it."""
+    digest = hashlib.sha256()
+    async for piece in stream:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 async def send_chunk(stream: trio.abc.SendStream, piece: bytes) -> None:

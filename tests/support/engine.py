@@ -41,6 +41,7 @@ from conductor_trio.server.settings import ServerSettings
 from tests.doubles.origin import Origin, OriginConnection, OriginHandler, open_origin
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 from tests.support.routes import make_route
+from tests.support.tls_visitor import Authority, TlsVisitor
 
 TOKEN = b"correct-horse"
 HOST = b"app-alice.test"
@@ -269,7 +270,7 @@ def _response_of(event: h11.InformationalResponse | h11.Response) -> Response:
 class Visitor:
     """The far end of a visitor's connection."""
 
-    stream: SocketStream | MemoryStream
+    stream: SocketStream | MemoryStream | TlsVisitor
     sock: socket.socket | None = None  # that of the stream, if it is of the kernel
     unread: bytes = b""
 
@@ -406,10 +407,12 @@ class Engine:
         """End the one session, as if its client had left."""
         self.routes.change(self.route_id, Cause.LEFT)
 
-    def connect(self, *, unix: bool = False, send_buffer: int | None = None) -> Visitor:
+    def connect(
+        self, *, unix: bool = False, send_buffer: int | None = None, authority: Authority | None = None
+    ) -> Visitor:
         """Return a visitor's connection, over TCP, or over a UNIX socket, whose peers are trusted.
 
-        `send_buffer` is about what the gateway's kernel holds for it.
+        `send_buffer` is about what the gateway's kernel holds for it; with an `authority` it is by TLS.
         """
         if unix:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -420,8 +423,10 @@ class Engine:
             theirs, (source, _) = self.listener.accept()
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        self.nursery.start_soon(serve_visitor, theirs, source, self.context, None)
-        return self._visitor(Visitor(SocketStream(ours), ours))
+        tls = authority.server if authority else None
+        self.nursery.start_soon(serve_visitor, theirs, source, self.context, tls)
+        stream = SocketStream(ours)
+        return self._visitor(Visitor(authority.visitor(stream) if authority else stream, ours))
 
     def connect_memory(self, *, capacity: float = float("inf")) -> Visitor:
         """Return a visitor's connection without a kernel, whose reads are as large as what was sent."""

@@ -134,6 +134,7 @@ def choose_parent() -> str:
         parent = tempfile.gettempdir()
     except OSError:  # nothing can be written to at this moment
         return _FALLBACK
-    if not re.fullmatch(rf"[\w./+-]{{1,{MAX_TEMP_PARENT}}}", parent, re.ASCII):
+    # "." is the one that comes as it is: that of ssh and of everybody else is another.
+    if not parent.startswith("/") or not re.fullmatch(rf"[\w./+-]{{1,{MAX_TEMP_PARENT}}}", parent, re.ASCII):
         return _FALLBACK
     return _FALLBACK if _REMOTE.fullmatch(file_system(parent)) else parent

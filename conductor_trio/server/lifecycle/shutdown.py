@@ -49,6 +49,7 @@ class Shutdown:
     log: Logger
     #: Cancelled, and so every connection of a visitor, when the grace period is over.
     grace: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _is_over: trio.Event = attrs.field(factory=trio.Event, init=False)  # before its time
 
     async def begin(self, successor: Successor | None, visitors: trio.Nursery, others: trio.Nursery) -> None:
         """Accept no more and begin the grace period; `successor` accepts in our place, if there is one."""
@@ -62,9 +63,9 @@ class Shutdown:
             await self.state.write()
         self.listeners.close()
         self.runtime.release_ownership()
-        self.grace.deadline = trio.current_time() + self.limits.grace_timeout
         self.proxy.begin_drain()
         self.sessions.begin_drain()
+        others.start_soon(self._run_grace, name="grace period")
         others.start_soon(self._force_exit, name="second signal")
         if successor is not None:
             released = trio.Event()
@@ -73,6 +74,12 @@ class Shutdown:
             visitors.start_soon(released.wait, name="sessions lent to the successor")
         elif self.listeners.inherited:
             others.start_soon(self._end_grace_early, name="visitors who wait for the successor")
+
+    async def _run_grace(self) -> None:
+        with trio.move_on_after(self.limits.grace_timeout):
+            await self._is_over.wait()
+        await self.proxy.finish()
+        self.grace.cancel()
 
     async def _follow_successor(self, successor: Successor, released: trio.Event) -> None:
         with contextlib.closing(successor):
@@ -90,10 +97,10 @@ class Shutdown:
                 nursery.start_soon(wait_for_anybody, listener, name="backlog of an inherited listener")
         await trio.sleep(self.limits.successor_pause)
         await self.proxy.wait_exchanges_settled()
-        self.grace.cancel()
+        self._is_over.set()
 
     async def _force_exit(self) -> None:
         """End the grace period at a second signal."""
         async for number in self.signals:
             if number in ENDING_SIGNALS:
-                self.grace.cancel()
+                self._is_over.set()

@@ -23,10 +23,12 @@ class CancelReason(enum.Enum):
     SESSION_ENDED = "session ended"  #: the client of the session to which it goes has ended that on purpose
     LINK_LOST = "link lost"  #: the way to that session's application is lost, or another has taken its name
     ACCESS_ENDED = "access ended"  #: what the visitor was let in by opens nothing any more
+    SERVER_ENDS = "server ends"  #: the time is over that what was running had
 
 
 #: There is no way to the application any more.
 SESSION_OVER = (CancelReason.SESSION_ENDED, CancelReason.LINK_LOST)
+_LEAVES_LAST_WORDS = (*SESSION_OVER, CancelReason.SERVER_ENDS)
 
 
 @attrs.define(eq=False)
@@ -38,14 +40,15 @@ class ConnectionScope:
 
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     place: Place | None = None  #: where it is counted
-    #: Asked first when the session is over: whether what is under way goes on for a while, to pass last words on.
+    #: Asked first when the session or the server is over: whether what is under way goes on for a while, to pass
+    #: last words on.
     finish: Callable[[CancelReason], bool] | None = attrs.field(default=None, init=False)
     _reason: CancelReason | None = attrs.field(default=None, init=False)
     _deadline_reason: CancelReason | None = attrs.field(default=None, init=False)
 
     def cancel(self, reason: CancelReason) -> None:
         """Cancel what runs on the connection."""
-        if reason in SESSION_OVER and self.finish is not None and self.finish(reason):
+        if reason in _LEAVES_LAST_WORDS and self.finish is not None and self.finish(reason):
             return
         if not self.scope.cancel_called:
             self._reason = reason

@@ -139,7 +139,7 @@ class VisitorConnection:
 
     async def _finish_cancelled(self, reason: CancelReason) -> Outcome:
         match reason:
-            case CancelReason.VISITOR_GONE:
+            case CancelReason.VISITOR_GONE | CancelReason.SERVER_ENDS:
                 return self.cut_outcome
             case CancelReason.GREEDY:
                 return Outcome.ABORT

@@ -16,6 +16,7 @@ from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.constants import LOOP_DELAY_GOAL, MAX_TOLD_PATH
+from conductor_trio.limits.linger import BRIEF_LINGER
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.poller import EdgePoller
@@ -162,6 +163,11 @@ class ProxyContext:
         self.activity.is_draining = True
         self.activity.draining.set()
         self.idle.begin_drain()
+
+    async def finish(self) -> None:
+        """End what runs, and return once what applications have said was passed on, or that takes too long."""
+        with trio.move_on_after(BRIEF_LINGER.linger_total_timeout):
+            await self.runtimes.finish()
 
     async def wait_parked_empty(self) -> None:
         """Return once no request waits for a session."""

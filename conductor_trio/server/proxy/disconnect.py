@@ -134,19 +134,19 @@ class DisconnectListener:
             done.set()
 
     async def wait_visitor(self) -> None:
-        """Return when the visitor ends its direction; when it aborts, cancel the connection."""
+        """Return when the visitor aborts, having cancelled the connection; an end of its direction is no abort."""
         if not self._requests.trailing_data:
             try:
                 data = await self._visitor.receive_some(self._limits.watch_read_size)
             except STREAM_LOST:
                 self.connection.cancel(CancelReason.VISITOR_GONE)
                 return
-            if not data:
-                if self._visitor.is_fully_closed():
-                    self.connection.cancel(CancelReason.VISITOR_GONE)
+            if data:
+                self._requests.receive_data(data)
+            elif self._visitor.is_fully_closed():
+                self.connection.cancel(CancelReason.VISITOR_GONE)
                 return
-            self._requests.receive_data(data)
-        # Of an abort no event tells while there is something to receive.
+        # Of an abort no event tells while there is something to receive, nor after an end.
         while not self._visitor.is_abandoned():  # noqa: ASYNC110
             await trio.sleep(self._limits.abort_interval)
         self.connection.cancel(CancelReason.VISITOR_GONE)

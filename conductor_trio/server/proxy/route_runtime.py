@@ -97,9 +97,13 @@ class RouteRuntime:
         Whatever else is remembered for this route, and may not outlive it, goes here.
         """
         self.ended_as = reason
-        self._gradual.begin(self._cancel_all(reason), self.account)
+        self.cancel_all(reason)
         self.pool.close()
         self.heads.close()
+
+    def cancel_all(self, reason: CancelReason) -> None:
+        """End every exchange and tunnel, a few in each turn of the event loop."""
+        self._gradual.begin(self._cancel_all(reason), self.account)
 
     def _cancel_all(self, reason: CancelReason) -> Iterator[None]:
         for connection in list(self._connections):
@@ -284,6 +288,13 @@ class RouteRuntimes:
             if not runtime.owner.sessions:
                 del self._owners[runtime.owner.user]
             self._ledger.close_session(route_id)
+
+    async def finish(self) -> None:
+        """End all exchanges and tunnels, since the server ends; return once they have passed on what has come."""
+        for runtime in self:
+            runtime.cancel_all(CancelReason.SERVER_ENDS)
+        for runtime in list(self):
+            await runtime.wait_unused()
 
     async def wait_unused(self, route_id: str) -> None:
         """Return once no exchange or tunnel runs for a route."""

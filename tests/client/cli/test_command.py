@@ -114,28 +114,6 @@ async def test_signals_end_the_whole_group(server: ControlServer, local: Path, n
         assert not is_alive(child)
 
 
-async def test_a_second_signal_does_not_wait(server: ControlServer, local: Path) -> None:
-    script = """
-import os, signal
-signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"no"))
-os.write(1, b"ready")
-while True:
-    signal.pause()
-"""
-    async with open_client(server.path, local, "--", python(script)) as client:
-        await client.wait_for("data")
-        client.process.send_signal(signal.SIGTERM)
-        await client.wait_for("data")
-        started = trio.current_time()
-        while client.process.poll() is None:
-            client.process.send_signal(signal.SIGTERM)
-            with trio.move_on_after(0.2):  # sooner, it may still be the first one
-                await client.process.wait()
-        assert await client.finish() == 0
-        assert trio.current_time() - started < 2.5  # not the 3 s of the grace
-        assert client.events[-1]["status"] == -signal.SIGKILL
-
-
 async def test_two_signals_at_once_are_one_wish(server: ControlServer, local: Path) -> None:
     """As timeout(1) sends them, or a terminal that closes."""
     script = "trap 'sleep 0.3; exit 3' TERM; echo; sleep 1000 & wait"

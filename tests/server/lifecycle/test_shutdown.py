@@ -100,3 +100,10 @@ async def test_a_signal_right_after_the_start_leaves_nothing(short_tmp: Path) ->
             assert await program.end(signal.SIGTERM) == 0
         assert "Traceback" not in program.err.text
         assert list(short_tmp.iterdir()) == []
+
+
+async def test_signals_that_were_blocked_at_the_start_end_it(short_tmp: Path) -> None:
+    command = server_command(short_tmp / "run")
+    async with open_program(["env", "--block-signal=TERM,INT", *command]) as program:
+        await program.wait_logged("listening")
+        assert await program.end(signal.SIGTERM) == 0

@@ -88,6 +88,18 @@ async def test_one_who_has_said_all_still_wants_the_answer(autojump_clock: MockC
         assert reason_of(stage.scope) is None
 
 
+async def test_one_who_has_said_all_and_then_goes_is_noticed(autojump_clock: MockClock) -> None:
+    async with open_monitor() as monitor, open_stage(monitor) as stage:
+        with stage.scope.scope:
+            async with stage.listener:
+                await stage.visitor.send_eof()
+                await trio.sleep(LONG)
+                assert reason_of(stage.scope) is None
+                stage.visitor.reset()
+                await trio.sleep_forever()
+        assert stage.scope.reason is CancelReason.VISITOR_GONE
+
+
 async def test_what_comes_meanwhile_goes_to_the_reader(autojump_clock: MockClock) -> None:
     async with open_monitor() as monitor, open_stage(monitor) as stage:
         async with stage.listener:

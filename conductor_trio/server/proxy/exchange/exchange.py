@@ -16,6 +16,7 @@ from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.rewrite import format_request_head
 from conductor_trio.limits.constants import HEAD_COPIES
+from conductor_trio.limits.linger import BRIEF_LINGER
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ExchangeContext
@@ -88,21 +89,26 @@ class Exchange:
         return may_repeat and not self.has_begun
 
     def finish(self, reason: CancelReason) -> bool:
-        """The session is over: go on with what is under way, to the application's end, under a deadline.
+        """The session or the server is over: go on with what is under way, to its end, under a deadline.
 
         False where nothing is: nothing was sent as yet, or the link is lost and nothing more comes that way. What
-        does no harm is better carried out once more than waited for.
+        does no harm is better carried out once more than waited for. At the server's end it is no more than what
+        has come.
         """
         response = self._response
         if response is None:
             return False
+        timeout = self._context.proxy.limits.ended_session_timeout
+        if reason is CancelReason.SERVER_ENDS:
+            if not (response.has_unread or self._context.visitor.is_slow):
+                return False
+            timeout = BRIEF_LINGER.linger_total_timeout
         if reason is CancelReason.LINK_LOST:
             response.is_link_lost = True
             if not response.has_unread and (self.is_harmless or response.has_application_ended):
                 return False
         self.is_finishing = True
-        deadline = trio.current_time() + self._context.proxy.limits.ended_session_timeout
-        self._listener.connection.set_deadline(deadline, reason)
+        self._listener.connection.set_deadline(trio.current_time() + timeout, reason)
         return True
 
     async def run(self, *, drop_authorization: bool) -> Outcome | Tunnel:

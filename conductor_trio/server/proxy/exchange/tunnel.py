@@ -53,8 +53,11 @@ async def relay_tunnel(
 
     splice = Splice(visitor, upstream, context.buffer, context.limits, count)
 
-    def finish(_: CancelReason) -> bool:
-        splice.finish(context.limits.ended_session)
+    def finish(reason: CancelReason) -> bool:
+        is_ending = reason is CancelReason.SERVER_ENDS  # and nobody goes on talking
+        if is_ending and not (splice.is_sending or upstream.has_unread()):
+            return False
+        splice.finish(BRIEF_LINGER if is_ending else context.limits.ended_session)
         return True
 
     finish_exchange, connection.finish = connection.finish, finish

@@ -57,6 +57,20 @@ def test_a_process_begins_anew_once_at_most_with_its_own_command_line() -> None:
     assert done.stdout.splitlines() == [f"['a b', '--c'] {list(interpreter.PYPY_MEMORY) if IS_PYPY else []}"]
 
 
+def test_the_collector_does_not_look_at_what_is_imported() -> None:
+    try:
+        with interpreter.importing():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert IS_PYPY or gc.get_freeze_count()
+        with pytest.raises(ImportError), interpreter.importing():
+            raise ImportError
+        assert gc.isenabled()
+    finally:
+        if not IS_PYPY:
+            gc.unfreeze()
+
+
 @pytest.mark.skipif(IS_PYPY, reason="its collector is another")
 def test_the_collector_looks_less_often() -> None:
     before = gc.get_threshold()

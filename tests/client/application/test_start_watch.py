@@ -18,7 +18,7 @@ from conductor_trio.client.application.application import Application, open_appl
 from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.application.start_watch import StartWatch, find_port
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import open_cleanup

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.session.backoff import Backoff
 from conductor_trio.errors import TransportError
 from conductor_trio.limits.client import ClientLimits

@@ -48,6 +48,8 @@ _SLOW_PLACES = (
     "repo/test_soak.py",
     "server/cli/test_main.py",
 )
+# What measures the whole machine, or fills it, runs after all others and by itself: marked `alone`.
+_ALONE_PLACES = ("chaos/", "repo/test_bench.py", "repo/test_soak.py", "server/lifecycle/test_restart.py")
 _SLOW_FIXTURES = {"browser", "demo", "own_sshd", "sshd"}
 _STARTERS = {
     "scripts.private_sshd.open_private_sshd",
@@ -66,8 +68,11 @@ _STARTERS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `slow` what takes long, and each file that starts a whole program, an SSH server or a browser."""
-    files = [Path(__file__).parent / place.partition("::")[0] for place in _SLOW_PLACES]
+    """Mark as `slow` what takes long, and each file that starts a whole program, an SSH server or a browser.
+
+    And as `alone` what must not run side by side with others.
+    """
+    files = [Path(__file__).parent / place.partition("::")[0] for place in (*_SLOW_PLACES, *_ALONE_PLACES)]
     assert all(file.exists() for file in files), "a place that is no more"
     for item in items:
         assert isinstance(item, pytest.Function)
@@ -78,6 +83,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         named = {f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}" for value in values}
         if place.startswith(_SLOW_PLACES) or fixtures & _SLOW_FIXTURES or named & _STARTERS:
             item.add_marker("slow")
+        if place.startswith(_ALONE_PLACES):
+            item.add_marker("alone")
 
 
 # The programs under test inherit what whoever runs the tests ignores: under nohup they would stay after SIGHUP.

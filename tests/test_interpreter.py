@@ -59,6 +59,20 @@ def test_a_process_begins_anew_once_at_most_with_its_own_command_line() -> None:
     assert done.stdout.splitlines() == [f"['a b', '--c'] {list(interpreter.PYPY_MEMORY) if IS_PYPY else []}"]
 
 
+def test_the_collector_does_not_look_at_what_is_imported() -> None:
+    try:
+        with interpreter.importing():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert IS_PYPY or gc.get_freeze_count()
+        with pytest.raises(ImportError), interpreter.importing():
+            raise ImportError
+        assert gc.isenabled()
+    finally:
+        if not IS_PYPY:
+            gc.unfreeze()
+
+
 @pytest.fixture
 def young_only() -> Iterator[None]:
     """Have the collector look at young objects only, within."""

@@ -10,7 +10,8 @@ import signal
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 import trio
@@ -18,10 +19,8 @@ import trio
 from conductor_trio import exit_status
 from conductor_trio.access.token_strength import estimate_bits
 from conductor_trio.client.application.application import Application, open_application
-from conductor_trio.client.application.background import end_background, explain_end, find_background
-from conductor_trio.client.application.idle import IdleWatch
 from conductor_trio.client.application.launch import make_launch_spec, plan_port
-from conductor_trio.client.application.lookup import advise_on_missing, look_up
+from conductor_trio.client.application.lookup import add_advice, look_up
 from conductor_trio.client.application.start_watch import StartWatch
 from conductor_trio.client.application.upkeep import Upkeep
 from conductor_trio.client.config.address import format_place
@@ -30,17 +29,18 @@ from conductor_trio.client.host.application_socket import ApplicationSocket, ope
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
 from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_socket
 from conductor_trio.client.host.temp_directory import HeldDirectory, open_directory
-from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import Reporter, WarningReporter, warn
 from conductor_trio.client.output.writer import Output, open_output
-from conductor_trio.client.session.keeper import Connection
-from conductor_trio.client.transport.base import Transport
-from conductor_trio.client.transport.open import open_transport
-from conductor_trio.control.messages import Accepted
 from conductor_trio.errors import ApplicationError, ConductorError, first_of, host_shortage
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.limits.constants import MIN_TOKEN_BITS
+
+if TYPE_CHECKING:
+    from conductor_trio.client.application.idle import IdleWatch
+    from conductor_trio.client.isolation.plan import PortPlan
+    from conductor_trio.client.session.keeper import Connection
+    from conductor_trio.control.messages import Accepted
 
 _STDOUT = 1
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
@@ -175,7 +175,7 @@ async def _run_application(settings: ClientSettings, output: Output, wish: _Wish
     except* ConductorError as group:
         error = first_of(group)
         assert isinstance(error, ConductorError)
-        output.send(events.make_failed(_advise_on_mistake(settings, error)))
+        output.send(events.make_failed(add_advice(error, settings, os.environ)))
         match error:
             case SocketInUse():
                 status = exit_status.SOCKET_IN_USE
@@ -247,19 +247,10 @@ class _Run:
     async def serve(self) -> int:
         """Keep the application reachable until it ends, or until the first dial fails; return the exit status."""
         status = exit_status.FAILED
-        idle = self._make_idle_watch()
-        connection = Connection(
-            self.settings,
-            _warn_of_token(self.settings, self.output),
-            self._open_transport,
-            self.application.ready,
-            self._is_ending,
-            stop=lambda: self._stop("owner", "its owner has asked for it from elsewhere"),
-            idle=idle,
-            hurry=self.wish.hurry,
-        )
         if not self.settings.wants_names:
             await self._start(None)
+        idle = self._make_idle_watch()
+        connection = self._make_connection(idle)
         async with trio.open_nursery() as session:
 
             async def dial() -> None:
@@ -273,6 +264,22 @@ class _Run:
             await self.application.end()
             session.cancel_scope.cancel()
         return status
+
+    def _make_connection(self, idle: IdleWatch | None) -> Connection:
+        # Imported only now: it takes 20 ms, in which the application can start already.
+        from conductor_trio.client.session.keeper import Connection
+        from conductor_trio.client.transport.open import open_transport
+
+        return Connection(
+            self.settings,
+            _warn_of_token(self.settings, self.output),
+            partial(open_transport, self.settings, self.local_socket, self.cleanup, self.output),
+            self.application.ready,
+            self._is_ending,
+            stop=lambda: self._stop("owner", "its owner has asked for it from elsewhere"),
+            idle=idle,
+            hurry=self.wish.hurry,
+        )
 
     async def _run_to_end(self, connection: Connection, idle: IdleWatch | None) -> int:
         """Wait until the application ends by itself, and return its status."""
@@ -309,6 +316,8 @@ class _Run:
 
     async def _explain_end(self, status: int) -> None:
         """Tell why the application ended before it was ready; what it has left in the background is ended."""
+        from conductor_trio.client.application.background import end_background, explain_end, find_background
+
         background = None
         if status == exit_status.OK:
             background = await find_background(self.settings, self.local_socket.path)
@@ -319,6 +328,8 @@ class _Run:
     def _make_idle_watch(self) -> IdleWatch | None:
         if self.settings.idle is None:
             return None
+        from conductor_trio.client.application.idle import IdleWatch
+
         return IdleWatch(
             self.settings.idle,
             self.output,
@@ -337,13 +348,3 @@ class _Run:
 
     def _is_ending(self) -> bool:
         return self.wish.is_there or self.application.is_over
-
-    def _open_transport(self) -> AbstractAsyncContextManager[Transport]:
-        return open_transport(self.settings, self.local_socket, self.cleanup, self.output)
-
-
-def _advise_on_mistake(settings: ClientSettings, error: ConductorError) -> ConductorError:
-    """Return the error, with advice where the program was not found."""
-    if not isinstance(error, ApplicationError) or error.status != exit_status.NOT_FOUND:
-        return error
-    return ApplicationError(error.what, advice=advise_on_missing(settings, os.environ), status=error.status)

@@ -23,14 +23,14 @@ class Kind(enum.Enum):
     COMMAND = "command"  # one of this program's own
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Words:
     """The values that there are."""
 
     words: tuple[str, ...]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class FirstWords:
     """The values that a command of the shell prints, each at the beginning of a line."""
 
@@ -40,7 +40,7 @@ class FirstWords:
 Values = Kind | Words | FirstWords
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Option:
     """An option: how it is written, what it means, and under which name its value is found.
 
@@ -76,7 +76,7 @@ class Option:
         return self.flags if self.negation is None else (*self.flags, self.negation)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Argument:
     """A word that is no option, known by its place."""
 
@@ -91,7 +91,7 @@ VERSION = Option(flags=("-V", "--version"), field="version", help="show the vers
 HELP = Option(flags=("-h", "--help"), field="help", help="show help")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Command:
     """A command of a program; that without a name is what the program does without one.
 
@@ -128,7 +128,7 @@ class Command:
         return tuple(flag for option in self.all_options for flag in option.all_flags)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Program:
     """A program: what it does by default, and its commands."""
 

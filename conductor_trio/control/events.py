@@ -23,15 +23,13 @@ from __future__ import annotations
 
 import re
 
-import attrs
-
 from conductor_trio.control.messages import JSONObject, format_object, parse_object, parse_time
 from conductor_trio.limits.constants import MAX_COUNT, MAX_TIME
+from conductor_trio.message import Message
 from conductor_trio.strict_json import is_count, is_number
 
 
-@attrs.frozen(kw_only=True)
-class Ping:
+class Ping(Message):
     """From the server, every few seconds: either end knows by the silence that the link is dead.
 
     `idle` is for how many seconds nothing has gone through, `visitors` counts connections; None where not told.
@@ -41,8 +39,7 @@ class Ping:
     visitors: int | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Pong:
+class Pong(Message):
     """From the client: the answer to `Ping`.
 
     `ends` is when (Unix time) the application ends because nobody uses it, if it is to.
@@ -51,18 +48,15 @@ class Pong:
     ends: float | None = None
 
 
-@attrs.frozen
-class Leave:
+class Leave(Message):
     """From the client: it ends on purpose, and so does the name."""
 
 
-@attrs.frozen
-class Ready:
+class Ready(Message):
     """From the client: the application listens; from the server, its answer: visitors see it."""
 
 
-@attrs.frozen(kw_only=True)
-class Probe:
+class Probe(Message):
     """From the client: connect to the relay socket, and say the nonce and a newline there.
 
     The client sees it arrive, and knows that the whole way stands.
@@ -71,25 +65,21 @@ class Probe:
     nonce: str
 
 
-@attrs.frozen(kw_only=True)
-class Probed:
+class Probed(Message):
     """From the server, its answer to `Probe`: that is said, or cannot be, for that `reason`."""
 
     reason: str | None = None
 
 
-@attrs.frozen
-class Stop:
+class Stop(Message):
     """From the server: the owner wants the application to end."""
 
 
-@attrs.frozen
-class Move:
+class Move(Message):
     """From the server: register again, on another channel; this one is served to its end."""
 
 
-@attrs.frozen
-class Replaced:
+class Replaced(Message):
     """From the server: another session has taken the name; this channel ends."""
 
 
@@ -114,7 +104,7 @@ _NAMES: dict[type[Event], str] = {
 
 def format_event(event: Event) -> bytes:
     """Write an event as a line; a field that is None is left out."""
-    fields = attrs.asdict(event, filter=lambda _, value: value is not None)
+    fields = {name: value for name, value in vars(event).items() if value is not None}
     return format_object({"event": _NAMES[type(event)], **fields})
 
 

@@ -43,11 +43,10 @@ import json
 import re
 from typing import TypeGuard
 
-import attrs
-
 from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, format_text
 from conductor_trio.limits.constants import MAX_NODE_NAME, MAX_TIME
+from conductor_trio.message import Message
 from conductor_trio.strict_json import is_number, parse_json
 
 JSONObject = dict[str, object]
@@ -79,20 +78,18 @@ class Takeover(enum.Enum):
     NEVER = "never"  #: none; a client says so that has been replaced, lest two of them take turns
 
 
-@attrs.frozen(kw_only=True)
-class Banner:
+class Banner(Message, hides=("raw",)):
     """The server's greeting: the session's directory, and the extensions that the server speaks and we know.
 
     `raw` is the object as it came, for the client's `controlConnect` event.
     """
 
     directory: str
-    raw: JSONObject = attrs.field(factory=dict, repr=False)
+    raw: JSONObject = {}  # noqa: RUF012 - read, never written
     extensions: frozenset[str] = frozenset()
 
 
-@attrs.frozen(kw_only=True)
-class Registration:
+class Registration(Message):
     """A client's request for a name: the hash of its token (lower-case hex), and the key that it wants, if any.
 
     `extensions` are those that it speaks and we know; `takeover` is only sent with `RESUME` among them,
@@ -108,8 +105,7 @@ class Registration:
     until: float | None = None  #: when its computer's time is over (Unix time), if known
 
 
-@attrs.frozen(kw_only=True)
-class Accepted:
+class Accepted(Message):
     """The registration stands; `urls` are host names, one for each of the server's patterns.
 
     `key` is the key in force, so that a client that gave none can ask for the same again; the original's server
@@ -120,8 +116,7 @@ class Accepted:
     key: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Refused:
+class Refused(Message):
     """The registration does not stand."""
 
     reason: str

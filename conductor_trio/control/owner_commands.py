@@ -17,32 +17,28 @@ from __future__ import annotations
 
 import re
 
-import attrs
-
 from conductor_trio.access.grants import Share
 from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.control.messages import JSONObject, format_object, parse_from_server, parse_object
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits.constants import MAX_SHARE_LABEL, MAX_SHARE_TIME
+from conductor_trio.message import Message
 from conductor_trio.strict_json import is_number
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-@attrs.frozen
-class ListSessions:
+class ListSessions(Message):
     """Asks for all sessions of the user."""
 
 
-@attrs.frozen(kw_only=True)
-class StopSession:
+class StopSession(Message):
     """Asks to end a session, its application included."""
 
     key: str
 
 
-@attrs.frozen(kw_only=True)
-class ShareSession:
+class ShareSession(Message):
     """Asks for a further token, of which `auth` is the hash, for so many seconds, or for the session's life."""
 
     key: str
@@ -52,16 +48,14 @@ class ShareSession:
     is_once: bool
 
 
-@attrs.frozen(kw_only=True)
-class RevokeShare:
+class RevokeShare(Message):
     """Asks to end a share."""
 
     key: str
     id: str
 
 
-@attrs.frozen(kw_only=True)
-class Answer:
+class Answer(Message):
     """What comes of a command that was carried out: further fields beside ``"status": "ok"``.
 
     `sessions` are those that were asked for, each written by itself, for there may be a thousand.

@@ -11,19 +11,16 @@ which it would need a login shell. It may ask again, and registers as ever.
 
 from __future__ import annotations
 
-import attrs
-
 from conductor_trio.control.messages import JSONObject, format_object, parse_from_server
 from conductor_trio.errors import RemoteProtocolError
+from conductor_trio.message import Message
 
 
-@attrs.frozen
-class InspectRelay:
+class InspectRelay(Message):
     """Asks whether the server can use the relay socket as it is."""
 
 
-@attrs.frozen
-class RelayInspected:
+class RelayInspected(Message):
     """The answer."""
 
     is_open: bool

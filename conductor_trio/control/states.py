@@ -33,8 +33,6 @@ import enum
 from collections.abc import Mapping
 from typing import TypeVar
 
-import attrs
-
 from conductor_trio.control.events import Leave, Move, Ping, Pong, Probe, Probed, Ready, Replaced, Stop
 from conductor_trio.control.messages import (
     OWNER_COMMANDS,
@@ -55,6 +53,7 @@ from conductor_trio.control.owner_commands import (
     StopSession,
 )
 from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
+from conductor_trio.message import Message
 
 
 class ServerState(enum.Enum):
@@ -87,27 +86,23 @@ class ClientState(enum.Enum):
     CLOSED = enum.auto()
 
 
-@attrs.frozen
-class SurplusLine:
+class SurplusLine(Message):
     """The server's: a registered client has sent what the protocol does not have, to be answered with `reason`."""
 
     reason: str = "already registered; open another control channel"
 
 
-@attrs.frozen
-class LastSurplusLine:
+class LastSurplusLine(Message):
     """The server's: the same once more, and once more to be answered, and then the channel is closed."""
 
     reason: str = SurplusLine().reason
 
 
-@attrs.frozen
-class ChannelClosed:
+class ChannelClosed(Message):
     """The other end has closed the channel, or whoever carries it has."""
 
 
-@attrs.frozen
-class BadLine:
+class BadLine(Message):
     """A line that is too long, or not what must come now; in the tables only, since it is raised as an error."""
 
 

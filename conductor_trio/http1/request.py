@@ -79,12 +79,6 @@ def match_request_line(head: bytes) -> re.Match[bytes]:
     return line
 
 
-def parse_request_head(head: bytes, *, max_fields: int) -> RequestHead:
-    """Read a request head, its empty line included, with h11; raises `RemoteProtocolError`."""
-    block = head[match_request_line(head).end() :]
-    return read_request_head(head, block, RequestParser(len(head)), max_fields=max_fields)
-
-
 def read_request_head(
     head: bytes,
     block: bytes,

@@ -8,16 +8,17 @@ from conductor_trio.limits.constants import KIB, MIB
 from conductor_trio.limits.linger import LingerLimits
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ClientLimits(LingerLimits):
     """What the client waits for, and how long."""
 
     term_timeout: float = 3.0  # between SIGTERM and SIGKILL to the application (docs/protocol.md, "Commands")
     replace_timeout: float = 5.0  # for the former listener to let go of the local socket
-    # Pauses between looks whether the application listens; growing, since most are ready soon or late.
-    probe_pause: float = 0.01
+    # Pauses between looks whether the application listens; growing, since most are ready soon or late, and by so
+    # little that an application is noticed after an eighth more than it took.
+    probe_pause: float = 0.005
     max_probe_pause: float = 0.2
-    probe_growth: float = 1.5
+    probe_growth: float = 1.25
     probe_timeout: float = 30.0  # for the answer to a request; the application may be loading what it needs
     max_probe_head: int = 64 * KIB  # of that answer
     # Back-off between dials grows by a quarter: an outage is over for us after about a quarter more than it took.

@@ -7,7 +7,7 @@ import attrs
 from conductor_trio.limits.constants import MIB
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class LingerLimits:
     """What the end of a connection may take, so that all arrives that was said before it; for both programs.
 

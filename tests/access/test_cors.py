@@ -6,8 +6,9 @@ import pytest
 
 from conductor_trio.access.cors import Preflight, preflight_fields, read_preflight, sharing_fields
 from conductor_trio.access.origins import Policy
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.constants import MAX_PREFLIGHT
+from tests.support.heads import parse_request_head
 
 ORIGIN = b"https://portal.test"
 PORTAL = Policy(allowed_origins=frozenset([ORIGIN]))

@@ -20,8 +20,9 @@ from conductor_trio.access.grants import Access
 from conductor_trio.access.origins import Policy
 from conductor_trio.access.reasons import Redirect, Refusal
 from conductor_trio.access.tokens import TokenHash, hash_token
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
 from tests.support.guards import OpenGuard
+from tests.support.heads import parse_request_head
 from tests.support.shares import make_share
 
 TOKEN = b"t0ken"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conductor_trio.access.guard import Guess, shown_guesses
-from conductor_trio.http1.request import parse_request_head
 from conductor_trio.limits.constants import MAX_TOKENS_SHOWN
+from tests.support.heads import parse_request_head
 
 
 def guesses_of(fields: bytes) -> list[Guess]:

@@ -15,7 +15,8 @@ from conductor_trio.access.origins import (
     may_use_cookie,
     parse_origin,
 )
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
+from tests.support.heads import parse_request_head
 
 PORTAL = Policy(allowed_origins=frozenset([b"https://portal.test"]))
 NAVIGATION = b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"

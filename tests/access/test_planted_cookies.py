@@ -12,8 +12,9 @@ from conductor_trio.access.planted_cookies import (
     is_crowded,
     read_cookie_bomb,
 )
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.constants import MANY_COOKIES, MAX_FORGETTING
+from tests.support.heads import parse_request_head
 
 HOST = b"lab-alice.apps.example.org"
 LARGE = b"x" * 4000

@@ -10,8 +10,9 @@ import pytest
 from conductor_trio.access.service_worker import GUARD, guard_worker
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.body import Framing
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.response import ResponseHead, parse_response_head
+from tests.support.heads import parse_request_head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 ALLOWED = b"Service-Worker-Allowed: /\r\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conductor_trio.access.transport_security import is_exposed, transport_security_fields
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
+from tests.support.heads import parse_request_head
 
 PUBLIC, LOCAL = b"lab-alice.apps.example.org", b"lab-alice.localhost:8888"
 METADATA = b"Sec-Fetch-Site: none\r\n"

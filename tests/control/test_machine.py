@@ -91,7 +91,8 @@ def client() -> ClientProtocol:
 def sample(kind: type, extensions: frozenset[str]) -> Any:
     """Return a message of that class; a greeting and a registration name these extensions."""
     message = SAMPLES[kind]
-    return attrs.evolve(message, extensions=extensions) if isinstance(message, Banner | Registration) else message
+    fields = vars(message) | ({"extensions": extensions} if isinstance(message, Banner | Registration) else {})
+    return kind(**fields)
 
 
 def line_of(message: Any) -> bytes:

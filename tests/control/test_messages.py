@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 
-import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -199,7 +198,9 @@ def test_banners_read_back(directory: str) -> None:
 def test_registrations_read_back(token: bytes, key: str | None, takeover: Takeover | None) -> None:
     registration = Registration(auth=hash_token(token), key=key)
     if takeover is not None:
-        registration = attrs.evolve(registration, extensions=frozenset({RESUME}), takeover=takeover)
+        registration = Registration(
+            auth=registration.auth, key=key, extensions=frozenset({RESUME}), takeover=takeover
+        )
     line = format_registration(registration)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_registration(line[:-1]) == registration

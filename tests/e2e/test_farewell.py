@@ -14,7 +14,7 @@ from trio.testing import wait_all_tasks_blocked
 from scripts.private_sshd import PrivateSshd
 from tests.support.chain import Chain, open_chain
 from tests.support.chain_app import FAREWELL
-from tests.support.programs import PATIENCE, Program, ask, open_client, run_program
+from tests.support.programs import PATIENCE, Program, ask, run_program
 
 pytestmark = pytest.mark.e2e
 
@@ -36,16 +36,7 @@ async def open_way(chain: Chain, way: str, place: str) -> AsyncIterator[Program]
     (shared := chain.directory / "shared").mkdir()
     shared.chmod(0o1777)
     socket = shared / "app" if place == "shared" else chain.local_socket(chain.alice)
-    async with open_client(
-        chain.address if way == "ssh" else str(chain.server.control_socket),
-        socket,
-        [chain.python, chain.application, socket],
-        key="app",
-        token=TOKEN,
-        person=chain.alice,
-        python=chain.python,
-        environment=chain.environment(chain.alice),
-    ) as program:
+    async with chain.open_client(chain.alice, token=TOKEN, local_socket=socket, is_local=way != "ssh") as program:
         await program.wait_state("live")
         yield program
 

@@ -18,7 +18,7 @@ import pytest
 import trio
 
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.run import run_client
 from conductor_trio.limits.client import ClientLimits

@@ -12,7 +12,7 @@ import pytest
 
 from scripts.private_sshd import PrivateSshd
 from tests.support.chain import Chain, open_chain
-from tests.support.programs import Answer, Program, ask, open_client, open_program
+from tests.support.programs import Answer, Program, ask, open_program
 
 pytestmark = pytest.mark.e2e
 
@@ -76,16 +76,13 @@ def way(request: pytest.FixtureRequest) -> str:
 def open_alices(
     chain: Chain, way: str, path: Path, *options: str, command: Sequence[str | Path] | None = None
 ) -> AbstractAsyncContextManager[Program]:
-    return open_client(
-        chain.address if way == "over ssh" else chain.server.control_socket,
-        path,
-        command or [chain.python, chain.application, path],
-        key="app",
+    return chain.open_client(
+        chain.alice,
         token=TOKEN,
-        person=chain.alice,
-        python=chain.python,
-        environment=chain.environment(chain.alice),
+        local_socket=path,
+        command=command,
         options=options,
+        is_local=way != "over ssh",
     )
 
 
@@ -113,16 +110,7 @@ async def test_alices_application_is_reached_and_she_is_warned(chain: Chain, way
 
 async def test_bob_who_listens_first_is_not_taken_for_it(chain: Chain, way: str, shared: Path) -> None:
     command: list[str | Path] = [chain.python, "-c", "import signal; signal.pause()"]  # it takes its time
-    async with open_client(
-        chain.address if way == "over ssh" else chain.server.control_socket,
-        shared,
-        command,
-        key="app",
-        token=TOKEN,
-        person=chain.alice,
-        python=chain.python,
-        environment=chain.environment(chain.alice),
-    ) as client:
+    async with open_alices(chain, way, shared, command=command) as client:
         await client.wait_state("controlConnect")
         async with open_trap(chain, shared):
             failed = await client.wait_state("failed")

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import attrs
 import pytest
 import trio
 from hypothesis import given
@@ -92,7 +91,7 @@ def test_each_odd_field_of_a_request_is_read_or_refused(sound: dict[str, object]
         with contextlib.suppress(RegistrationRefused):
             event = protocol.next_event()
             assert isinstance(event, Registration | Command)
-            json.dumps(attrs.asdict(event), default=str).encode()
+            json.dumps(vars(event), default=str).encode()
 
 
 async def test_each_odd_field_of_a_share_is_taken_or_refused(short_tmp: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conductor_trio.http1.forwarded import Peer, own_forwarding, trusted_forwarding
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
+from tests.support.heads import parse_request_head
 
 STRANGER = Peer(address="192.0.2.1", is_https=False, is_trusted=False)
 PROXY = Peer(address="192.0.2.2", is_https=False, is_trusted=True)

@@ -18,8 +18,9 @@ from conductor_trio.http1.body import (
     Body,
     Framing,
 )
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.response import ResponseHead, parse_response_head
+from tests.support.heads import parse_request_head
 
 HOST = b"Host: x.test\r\n"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.http1.forwarded import Peer
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.response import ResponseHead, parse_response_head
 from conductor_trio.http1.rewrite import (
     format_request_head,
@@ -17,6 +17,7 @@ from conductor_trio.http1.rewrite import (
     switches_as_asked,
 )
 from tests.support.engine import parse_strictly
+from tests.support.heads import parse_request_head
 from tests.support.messages import HANDLED, pairs, requests
 
 STRANGER = Peer(address="192.0.2.1", is_https=False, is_trusted=False)

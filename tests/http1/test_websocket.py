@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.http1.request import RequestHead, parse_request_head
+from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.websocket import find_fault, format_handshake
+from tests.support.heads import parse_request_head
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 VERSION = b"Sec-WebSocket-Version: 13\r\n"

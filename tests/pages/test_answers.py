@@ -18,10 +18,10 @@ from conductor_trio.access.reasons import (
     UpstreamFailed,
 )
 from conductor_trio.errors import UpstreamFault
-from conductor_trio.http1.request import parse_request_head
 from conductor_trio.pages.answers import answer_for
 from conductor_trio.pages.rendering import format_answer
 from tests.support.answers import REASONS, read_answer
+from tests.support.heads import parse_request_head
 
 
 def as_page(reason: Reason) -> tuple[dict[bytes, bytes], bytes]:

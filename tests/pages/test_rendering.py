@@ -9,7 +9,6 @@ import pytest
 
 from conductor_trio.access.cors import Preflight
 from conductor_trio.access.reasons import BadRequest, LinkForOneBrowser, Reason, Redirect, Refusal
-from conductor_trio.http1.request import parse_request_head
 from conductor_trio.pages.answers import Reply, answer_for
 from conductor_trio.pages.documents import (
     OPTIONS_ANSWER,
@@ -20,6 +19,7 @@ from conductor_trio.pages.documents import (
 )
 from conductor_trio.pages.rendering import format_answer
 from tests.support.answers import REASONS, read_answer
+from tests.support.heads import parse_request_head
 
 ANSWERS: list[Reply | Document] = [
     *map(answer_for, REASONS),

@@ -150,3 +150,8 @@ def imported_by(module: str) -> set[str]:
 
 def test_the_client_s_command_line_is_read_without_importing_what_is_slow() -> None:
     assert not imported_by("conductor_trio.client.cli.main") & {"trio", "structlog", "h11", "ssl", "asyncio"}
+
+
+def test_the_application_is_started_before_what_knows_the_server_is_imported() -> None:
+    rooms = tuple(f"conductor_trio.{room}" for room in ("client.session", "client.transport", "control"))
+    assert not [name for name in imported_by("conductor_trio.client.run") if name.startswith(rooms)]

@@ -78,14 +78,17 @@ class Chain:
         name: str = "app",
         key: str | None = "app",
         token: str | None = None,
+        local_socket: Path | None = None,
         command: Sequence[str | Path] | None = None,
         options: Sequence[str] = (),
+        is_local: bool = False,
     ) -> AbstractAsyncContextManager[Program]:
-        """Run a client as that person, over SSH."""
+        """Run a client as that person, over SSH or, where it `is_local`, on the gateway itself."""
+        path = self.local_socket(person, name) if local_socket is None else local_socket
         return open_client(
-            self.address,
-            self.local_socket(person, name),
-            self.command(person, name) if command is None else command,
+            self.server.control_socket if is_local else self.address,
+            path,
+            [self.python, self.application, path] if command is None else command,
             key=key,
             token=token,
             person=person,

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.session.keeper import Connection
 from conductor_trio.errors import ConductorError

@@ -68,6 +68,9 @@ def forwarding_for(host: bytes) -> bytes:
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
+#: With these, nobody waits long for the last words of an application that has none when its session ends.
+IMPATIENT = ServerLimits(ended_session_timeout=0.1, linger_timeout=0.1)
+
 #: Nothing here takes this long unless it hangs.
 PATIENCE = 20.0
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
 from conductor_trio.access.login_link import guess_scheme
 from conductor_trio.client.config.placeholders import Values, make_environment
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.isolation.plan import PortPlan, choose_port
-from conductor_trio.control.messages import Accepted
+
+if TYPE_CHECKING:
+    from conductor_trio.client.isolation.plan import PortPlan
+    from conductor_trio.control.messages import Accepted
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +31,8 @@ def plan_port(settings: ClientSettings) -> PortPlan | None:
     """Return how an application with a TCP port runs, None for all others."""
     if settings.launch.listen == "unix":
         return None
+    from conductor_trio.client.isolation.plan import PortPlan, choose_port  # what few applications need
+
     port = settings.launch.port or choose_port(shared=settings.tcp_shared)
     return PortPlan(port=port, shared=settings.tcp_shared)
 

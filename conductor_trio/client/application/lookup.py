@@ -8,14 +8,16 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from conductor_trio import exit_status
-from conductor_trio.client.config.files import load_config
 from conductor_trio.client.config.placeholders import find_placeholders
-from conductor_trio.client.config.recipes import Recipe
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.commandline.suggest import find_similar
-from conductor_trio.errors import ApplicationError
+from conductor_trio.errors import ApplicationError, ConductorError
+
+if TYPE_CHECKING:
+    from conductor_trio.client.config.recipes import Recipe
 
 
 def look_up(program: str, environment: Mapping[str, str]) -> None:
@@ -32,6 +34,14 @@ def look_up(program: str, environment: Mapping[str, str]) -> None:
     raise ApplicationError(f"cannot start {program}: {os.strerror(failure)}", status=status)
 
 
+def add_advice(error: ConductorError, settings: ClientSettings, environment: Mapping[str, str]) -> ConductorError:
+    """Return the error, with advice where the program was not found."""
+    if not isinstance(error, ApplicationError) or error.status != exit_status.NOT_FOUND:
+        return error
+    advice = advise_on_missing(settings, environment)
+    return ApplicationError(error.what, advice=advice, status=error.status)
+
+
 def advise_on_missing(settings: ClientSettings, environment: Mapping[str, str]) -> str | None:
     """Return what may have been meant by a command whose program was not found."""
     command = settings.launch.command
@@ -40,6 +50,8 @@ def advise_on_missing(settings: ClientSettings, environment: Mapping[str, str]) 
         if "/" not in words[0] and shutil.which(words[0]) is not None:
             return f"to start `{shlex.join(words)}`, without LOCAL_SOCKET, write -- before it"
         return suggest_program(command, environment, {})
+    from conductor_trio.client.config.files import load_config  # 5 ms that nobody else needs here
+
     return suggest_program(command, environment, load_config(environment).recipes)
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from conductor_trio.client.application.application import Application
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.isolation.plan import PortPlan
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import Reporter, warn
 from conductor_trio.net.procfs import TcpListener, held_tcp_listeners, session_members
 from conductor_trio.shared_directory import lets_others_connect
 from conductor_trio.thread import run_in_thread
+
+if TYPE_CHECKING:
+    from conductor_trio.client.isolation.plan import PortPlan
 
 _EPHEMERAL = 32768  # from here on ports are most often of the kernel's choice (ip_local_port_range)
 

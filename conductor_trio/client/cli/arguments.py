@@ -18,13 +18,8 @@ import attrs
 
 from conductor_trio.client.cli.table import CLIENT, PROGRAM, RUN, TOKEN_VARIABLE
 from conductor_trio.client.config.address import check_local_socket, parse_server
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.placeholders import find_placeholders
-from conductor_trio.client.config.recipes import (
-    Launch,
-    find_recipe,
-    launch_command,
-    launch_recipe,
-)
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.commandline.parser import Invocation, suggest_command
 from conductor_trio.errors import ConfigError
@@ -76,6 +71,8 @@ def _launch_as_it_is(invocation: Invocation) -> Launch:
 
 
 def _launch_by_command(invocation: Invocation, config: Config) -> Launch:
+    from conductor_trio.client.config.recipes import launch_command
+
     given = invocation.given
     launch = launch_command(invocation.tail, {} if given.no_recipe else config.recipes)
     if given.tcp is not None and launch.listen == "unix":
@@ -84,6 +81,8 @@ def _launch_by_command(invocation: Invocation, config: Config) -> Launch:
 
 
 def _launch_by_name(invocation: Invocation, config: Config) -> Launch:
+    from conductor_trio.client.config.recipes import find_recipe, launch_recipe
+
     words = invocation.tail
     if invocation.given.recipe is not None:
         words = (invocation.given.recipe, *words)  # unless it stands behind a -- that ends the options
@@ -159,7 +158,7 @@ def _make_settings(
 
 
 def _load_config() -> Config:
-    # Imported only now: TOML and its checks take 10 ms, and the contract's form needs neither.
+    # Imported only now, as recipes are: these and TOML take 10 ms, and the contract's form needs neither.
     from conductor_trio.client.config.files import load_config
 
     return load_config(os.environ)

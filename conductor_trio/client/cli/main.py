@@ -16,6 +16,7 @@ from conductor_trio.commandline.output import fill_standard_descriptors, write_o
 from conductor_trio.commandline.parser import Invocation, parse, suggest_command
 from conductor_trio.commandline.standard import run_standard
 from conductor_trio.errors import ConductorError, ConfigError
+from conductor_trio.interpreter import importing
 from conductor_trio.line_writer import LineWriter
 from conductor_trio.printable import escape
 
@@ -85,9 +86,10 @@ def _start(invocation: Invocation) -> int:
 
 def _run(settings: ClientSettings) -> int:
     # Imported only now: `import trio` takes 80 ms, `--help` and wrong usage 50 ms without it.
-    import trio
+    with importing():
+        import trio
 
-    from conductor_trio.client.run import run_client
+        from conductor_trio.client.run import run_client
 
     try:
         status = trio.run(run_client, settings)

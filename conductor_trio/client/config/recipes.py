@@ -9,22 +9,14 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
 
 import attrs
 
-from conductor_trio.client.config.placeholders import (
-    REGISTERED,
-    Values,
-    fill,
-    find_placeholders,
-)
+from conductor_trio.client.config.launch import Launch, Listen
+from conductor_trio.client.config.placeholders import find_placeholders
 from conductor_trio.client.config.toml_table import Table
 from conductor_trio.commandline.suggest import suggest
 from conductor_trio.errors import ConfigError
-
-#: The application listens on a UNIX socket, or it knows only TCP ports.
-Listen = Literal["unix", "tcp"]
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _PATH = re.compile(r"/[!-~]*")
@@ -51,27 +43,6 @@ class Recipe:
     ready: str | None = None  # a path that answers once the application is ready; None: it accepts a connection
     environment: Mapping[str, str] = attrs.field(factory=dict)
     notes: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class Launch:
-    """How an application is started: a command and additions to the environment, with placeholders."""
-
-    command: tuple[str, ...]
-    environment: Mapping[str, str] = attrs.field(factory=dict)
-    listen: Listen = "unix"
-    port: int = 0
-    ready: str | None = None
-    recipe: str | None = None
-
-    def needs_registration(self, *, key: str | None) -> bool:
-        """Whether the server must say something before the application can start; `key` is what is known."""
-        wanted = find_placeholders([*self.command, *self.environment.values()]) & REGISTERED
-        return bool(wanted - ({"key"} if key else set()))
-
-    def fill_command(self, values: Values) -> tuple[str, ...]:
-        """Return the command with its placeholders filled; raises `ConfigError` where a value is not known."""
-        return tuple(fill(word, values) for word in self.command)
 
 
 def launch_recipe(recipe: Recipe, arguments: Sequence[str] = ()) -> Launch:

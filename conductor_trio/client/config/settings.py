@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 
 from conductor_trio.client.config.address import ServerAddress
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.placeholders import find_placeholders
-from conductor_trio.client.config.recipes import Launch
 from conductor_trio.limits.client import ClientLimits
 
 

@@ -11,7 +11,7 @@ import trio
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.config.address import ServerAddress, format_place
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.doctor.findings import Check, CheckFailed, make_failure
 from conductor_trio.client.doctor.probes import (

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import Literal, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
-import attrs
-
-from conductor_trio.control.messages import JSONObject
 from conductor_trio.errors import ConductorError, Hop, format_text
+from conductor_trio.message import Message
+
+if TYPE_CHECKING:
+    from conductor_trio.control.messages import JSONObject
 
 
-@attrs.frozen(kw_only=True)
-class Execute:
+class Execute(Message):
     """The application was started; `recipe` is the name of the one that added to its command."""
 
     command: tuple[str, ...]
@@ -26,8 +26,7 @@ class Execute:
     recipe: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Connect:
+class Connect(Message):
     """SSH is up, or the server is on this host; None where the user gave nothing."""
 
     user: str | None
@@ -35,50 +34,44 @@ class Connect:
     port: int | None
 
 
-@attrs.frozen(kw_only=True)
-class ControlConnect:
+class ControlConnect(Message):
     """The control channel to the socket at `path` is up; `banner` is the server's greeting as it came."""
 
     path: str
     banner: JSONObject
 
 
-@attrs.frozen(kw_only=True)
-class Live:
+class Live(Message, hides=("token",)):
     """Visitors can use the application, at ``http(s)://<urls[0]>/_conductor/auth/<token>``."""
 
-    token: str = attrs.field(repr=False)
+    token: str
     key: str | None
     urls: tuple[str, ...]
 
 
-@attrs.frozen(kw_only=True)
-class Starting:
+class Starting(Message, hides=("token",)):
     """The host names are registered, and visitors are told that the application is starting."""
 
-    token: str = attrs.field(repr=False)
+    token: str
     key: str | None
     urls: tuple[str, ...]
 
 
-@attrs.frozen(kw_only=True)
-class Data:
+class Data(Message):
     """The application wrote `text` to its standard output or standard error."""
 
     kind: Literal["stdout", "stderr"]
     text: str
 
 
-@attrs.frozen(kw_only=True)
-class Dead:
+class Dead(Message):
     """The control channel was lost; the client will dial again."""
 
     what: str
     advice: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Reconnecting:
+class Reconnecting(Message):
     """There is no connection; in so many `seconds` comes the attempt of that number in this outage, from 1."""
 
     seconds: float
@@ -87,8 +80,7 @@ class Reconnecting:
     attempt: int
 
 
-@attrs.frozen(kw_only=True)
-class Warned:
+class Warned(Message):
     """The client goes on, but there is something that the user should know.
 
     `port` is the TCP port on which the application listens instead of its socket, or of the port that it was told.
@@ -98,8 +90,7 @@ class Warned:
     port: int | None = None
 
 
-@attrs.frozen(kw_only=True)
-class IdleWarned:
+class IdleWarned(Message):
     """Nobody has visited for `idle` seconds; the application ends in `left` seconds, at `ends` (Unix time)."""
 
     idle: float
@@ -107,37 +98,32 @@ class IdleWarned:
     ends: float
 
 
-@attrs.frozen(kw_only=True)
-class IdleOver:
+class IdleOver(Message):
     """After a warning somebody has visited, `idle` seconds ago, and the application goes on."""
 
     idle: float
 
 
-@attrs.frozen(kw_only=True)
-class IdleVetoed:
+class IdleVetoed(Message):
     """Nobody has visited for `idle` seconds, and the application goes on because it is busy."""
 
     idle: float
 
 
-@attrs.frozen(kw_only=True)
-class Stopping:
+class Stopping(Message):
     """The application is ended, because its owner has asked for it from elsewhere, or because it was idle."""
 
     by: Literal["owner", "idle"]
     why: str
 
 
-@attrs.frozen(kw_only=True)
-class Ending:
+class Ending(Message):
     """The client was asked to end, by the signal of that name, and ends the application first."""
 
     signal: str
 
 
-@attrs.frozen(kw_only=True)
-class Failed:
+class Failed(Message):
     """The client cannot go on; `tells_exit` where that is the application's exit, told in words already."""
 
     what: str
@@ -146,8 +132,7 @@ class Failed:
     tells_exit: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class Exit:
+class Exit(Message):
     """The application ended: its status, or minus the number of the signal that ended it."""
 
     status: int
@@ -179,8 +164,7 @@ Event = (
 )
 
 
-@attrs.frozen(kw_only=True)
-class SshLine:
+class SshLine(Message):
     """ssh wrote a line to its standard error: for people and the log only, since its words are its own.
 
     `is_repeated` where it is the same line as the one before it, `is_reason` where it is known as the reason of a
@@ -192,8 +176,7 @@ class SshLine:
     is_reason: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class LoginShell:
+class LoginShell(Message):
     """The user's login shell at the gateway has been given a command, or is done: for people only."""
 
     is_running: bool

@@ -15,10 +15,10 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
-from conductor_trio.client.application.idle import IdleWatch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.batch_job import find_job
 from conductor_trio.client.output import events
@@ -50,6 +50,9 @@ from conductor_trio.control.messages import PROBE, RESUME, Accepted, Banner, Reg
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of, host_shortage
 from conductor_trio.limits.constants import MAX_NODE_NAME, RELAY_NAME
 from conductor_trio.thread import is_thread_missing
+
+if TYPE_CHECKING:
+    from conductor_trio.client.application.idle import IdleWatch
 
 _log = logging.getLogger(__name__)
 

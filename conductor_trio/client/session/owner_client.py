@@ -13,7 +13,7 @@ import trio
 from conductor_trio.access.login_link import format_login_link
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import open_cleanup

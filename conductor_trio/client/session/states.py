@@ -24,11 +24,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-import attrs
-
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import Accepted, Banner
 from conductor_trio.errors import ConductorError
+from conductor_trio.message import Message
 
 
 class State(enum.Enum):
@@ -118,82 +117,69 @@ VERDICTS: Mapping[Reached, Mapping[Loss, Verdict]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
-class TransportOpened:
+class TransportOpened(Message):
     """A transport stands, at trio's time `now`."""
 
     now: float
 
 
-@attrs.frozen(kw_only=True)
-class Greeted:
+class Greeted(Message):
     """The server has greeted."""
 
     banner: Banner
 
 
-@attrs.frozen(kw_only=True)
-class Checked:
+class Checked(Message):
     """The server knows what the session needs; see `ClientSession.check`."""
 
     banner: Banner
 
 
-@attrs.frozen
-class RegistrationSent:
+class RegistrationSent(Message):
     """The registration of an application that listens is on its way."""
 
 
-@attrs.frozen
-class EarlyRegistrationSent:
+class EarlyRegistrationSent(Message):
     """The registration of an application that is still to listen is on its way."""
 
 
-@attrs.frozen
-class Shown:
+class Shown(Message):
     """Visitors see the application."""
 
 
-@attrs.frozen
-class WayProven:
+class WayProven(Message):
     """What was said at the gateway's relay socket has arrived: visitors get here."""
 
 
-@attrs.frozen
-class Moved:
+class Moved(Message):
     """The server has asked us to register again; the former channel is nobody's business here any more."""
 
 
-@attrs.frozen(kw_only=True)
-class ChannelLost:
+class ChannelLost(Message):
     """The channel was lost, at trio's time `now`, or could not be opened."""
 
     loss: Loss
     now: float
 
 
-@attrs.frozen(kw_only=True)
-class Explained:
+class Explained(Message):
     """The transport has said what tells the user most about the loss of the channel."""
 
     error: ConductorError
 
 
-@attrs.frozen
-class PauseOver:
+class PauseOver(Message):
     """The pause has passed."""
 
 
-@attrs.frozen(kw_only=True)
-class TransportLost:
+class TransportLost(Message):
     """The transport was lost, or could not be dialled, and is taken down."""
 
     loss: Loss
     error: ConductorError
 
 
-@attrs.frozen
-class TransportClosed:
+class TransportClosed(Message):
     """The transport was taken down because we were done with it."""
 
 

@@ -9,8 +9,6 @@ from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.transport.base import Transport
-from conductor_trio.client.transport.local import open_local
-from conductor_trio.client.transport.ssh import open_ssh
 
 
 def open_transport(
@@ -20,6 +18,11 @@ def open_transport(
 
     What is said on the way is reported to `reporter`.
     """
+    # Each is imported where it is used: who is on the server's host has no use for what knows ssh.
     if settings.server.host is None:
+        from conductor_trio.client.transport.local import open_local
+
         return open_local(settings, application)
+    from conductor_trio.client.transport.ssh import open_ssh
+
     return open_ssh(settings, application, cleanup, reporter)

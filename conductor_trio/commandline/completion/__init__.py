@@ -10,14 +10,14 @@ Begin with `bash`.
 
 from __future__ import annotations
 
-from conductor_trio.commandline.completion import bash, fish, zsh
 from conductor_trio.commandline.table import Program
 
-_FORMATTERS = {"bash": bash.format_bash, "fish": fish.format_fish, "zsh": zsh.format_zsh}
-
-SHELLS = tuple(_FORMATTERS)
+SHELLS = ("bash", "fish", "zsh")
 
 
 def format_completion(program: Program, shell: str) -> str:
     """Return the text of a file for a shell."""
-    return _FORMATTERS[shell](program)
+    from conductor_trio.commandline.completion import bash, fish, zsh  # which no other command needs
+
+    formatters = {"bash": bash.format_bash, "fish": fish.format_fish, "zsh": zsh.format_zsh}
+    return formatters[shell](program)

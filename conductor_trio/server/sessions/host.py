@@ -39,11 +39,6 @@ class SessionHost:
         self._lookups = trio.CapacityLimiter(8)
 
     @property
-    def lookups(self) -> int:
-        """How many threads look up a user's name at this moment."""
-        return self._lookups.borrowed_tokens
-
-    @property
     def sessions(self) -> int:
         """How many sessions have a place, registered or not."""
         return self._quotas.total

@@ -10,7 +10,7 @@ import trio
 
 from conductor_trio.client.application.background import explain_end
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.net.procfs import process_ids
 from tests.doubles.client_command import open_client, python

@@ -6,7 +6,7 @@ import pytest
 
 from conductor_trio.client.application.launch import make_launch_spec, plan_port
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.control.messages import Accepted
 

@@ -18,7 +18,7 @@ from conductor_trio.client.application.application import Application, open_appl
 from conductor_trio.client.application.launch import LaunchSpec
 from conductor_trio.client.application.start_watch import StartWatch, find_port
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import open_cleanup
@@ -27,8 +27,7 @@ from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import open_output
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.procfs import session_members
-from tests.doubles.client_command import UPPERCASE_APPLICATION, open_client, python
-from tests.doubles.control_server import ControlServer, open_control_server
+from tests.doubles.client_command import UPPERCASE_APPLICATION, python
 
 LIMITS = ClientLimits(hint_pause=0.1, port_look_interval=0.05)
 
@@ -50,12 +49,6 @@ class Reports:
 
     def send(self, report: events.Report) -> None:
         self.sent.append(report)
-
-
-@pytest.fixture
-async def server(short_tmp: Path) -> AsyncIterator[ControlServer]:
-    async with open_control_server(short_tmp) as server:
-        yield server
 
 
 @pytest.fixture
@@ -151,15 +144,20 @@ async def test_where_all_is_well_nothing_is_told(
     assert not reports.sent
 
 
-async def test_within_a_namespace_of_its_own_it_is_found_too(server: ControlServer, short_tmp: Path) -> None:
+async def test_within_a_namespace_of_its_own_it_is_found_too(
+    application: Application, stack: contextlib.ExitStack, short_tmp: Path
+) -> None:
     """Its user wrote a port in its command, and gave another to the client."""
-    async with open_client("--tcp", "8000", server.path, "--", python(LISTENER)) as client:
-        port = int((await client.wait_for("data"))["data"])
-        warning = await client.wait_for("warning")
-        while "port" not in warning:
-            warning = await client.wait_for("warning")
-    assert warning["port"] == port
-    assert f"start it with --tcp {port}" in warning["reason"]
+    reports = Reports()
+    command, plan = tuple(python(LISTENER)), PortPlan(port=8000)
+    await start(application, stack, short_tmp, *plan.wrap(command, str(short_tmp / "app.sock")))
+    with trio.fail_after(20):
+        await watch(application, reports, Launch(command=command, listen="tcp", port=8000), plan).run()
+    [warning] = reports.sent
+    assert isinstance(warning, events.Warned)
+    assert warning.port not in (None, 8000)
+    assert f"TCP port {warning.port} (127.0.0.1), and not on port 8000," in warning.text
+    assert f"start it with --tcp {warning.port}" in warning.text
 
 
 @pytest.mark.parametrize(

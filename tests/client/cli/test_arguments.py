@@ -11,7 +11,7 @@ import pytest
 
 from conductor_trio.client.cli.arguments import read_settings
 from conductor_trio.client.cli.table import CLIENT, RUN, START, TOKEN_VARIABLE
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.commandline.parser import parse as parse_words
 from conductor_trio.errors import ConfigError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -94,6 +95,37 @@ async def test_the_way_to_live_and_back(server: ControlServer, local: Path) -> N
         assert client.events[-1] == {"state": "exit", "status": -signal.SIGTERM}
         assert not is_alive(execute["pid"])
     assert not local.exists()
+
+
+async def test_a_session_on_this_host_imports_only_what_it_uses(
+    server: ControlServer, local: Path, short_tmp: Path
+) -> None:
+    # What makes its start quick, most of all where each file comes from a file server.
+    log = short_tmp / "imports"
+    environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
+    with log.open("wb") as file:
+        command = [*UPPERCASE_APPLICATION, str(local)]
+        async with open_client(
+            server.path, local, "--", command, environment=environment, stderr=file.fileno()
+        ) as client:
+            await client.wait_for("live")
+            client.process.send_signal(signal.SIGTERM)
+            assert await client.finish() == 0
+    imported = set(re.findall(r"^import time:.*\| +(\S+)$", log.read_text(), re.MULTILINE))
+    ours = {name.removeprefix("conductor_trio.") for name in imported}
+    assert {"client.run", "client.session.keeper", "client.transport.local"} <= ours
+    assert not imported & {"tomllib", "rich", "segno", "h11", "structlog", "inotify_simple", "trio_websocket"}
+    unused = ("client.transport.ssh", "client.isolation", "client.display", "client.doctor", "server", "pages")
+    assert not [name for name in ours if name.startswith(unused)]
+    assert not ours & {
+        "client.application.background",
+        "client.application.idle",
+        "client.cli.owner_commands",
+        "client.config.files",
+        "client.config.recipes",
+        "client.config.toml_table",
+        "commandline.completion.bash",
+    }
 
 
 async def test_without_a_key_none_is_sent(server: ControlServer, local: Path) -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.client.config.files import config_directories, load_config
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.placeholders import Values, find_placeholders
 from conductor_trio.client.config.recipes import (
-    Launch,
     Recipe,
     find_recipe,
     format_list,
@@ -180,25 +180,6 @@ def test_no_word_of_the_user_is_lost_or_moved(rest: list[str], name: str) -> Non
     assert launch_recipe(recipe, rest).command == (*head, *added, *rest)
     if not find_placeholders(rest) and name != "jupyter":  # which the next word may make another recipe's
         assert launch_command([*head, *rest], RECIPES).command == (*head, *added, *rest)
-
-
-@pytest.mark.parametrize(
-    ("command", "key", "needed"),
-    [
-        (("x", "{socket}", "{port}"), None, False),
-        (("x", "{host}"), "lab", True),
-        (("x", "{url}"), "lab", True),
-        (("x", "{key}"), "lab", False),
-        (("x", "{key}"), None, True),
-        (("x", "{{host}}"), None, False),
-    ],
-)
-def test_registration_comes_first_where_the_command_needs_it(
-    command: tuple[str, ...], key: str | None, needed: bool
-) -> None:
-    assert Launch(command=command).needs_registration(key=key) == needed
-    launch = Launch(command=("x",), environment={"A": " ".join(command)})
-    assert launch.needs_registration(key=key) == needed
 
 
 def test_an_unknown_recipe_is_told_with_what_it_resembles() -> None:

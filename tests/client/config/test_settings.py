@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 
 SETTINGS = ClientSettings(

@@ -9,7 +9,7 @@ import pytest
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.session.machine import ClientSession, Names, Outage
 from conductor_trio.client.session.states import (

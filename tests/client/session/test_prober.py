@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from trio.testing import MockClock
 
 from conductor_trio.limits.client import ClientLimits
 from tests.doubles.fake_server import Channel, FakeServer
-from tests.support.client_side import Open
+from tests.support.client_side import Open, Side
 
 LIMITS = ClientLimits()
 
@@ -35,13 +37,20 @@ def arrive(gateway: FakeServer) -> None:
     gateway.expectation.arrived.set()
 
 
-async def test_a_way_that_stands_is_probed_now_and_then(
-    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
-) -> None:
+@contextlib.asynccontextmanager
+async def open_probed(gateway: FakeServer, open_side: Open) -> AsyncIterator[tuple[Side, Channel]]:
+    """Give a client whose server knows of probes, and their first channel."""
     gateway.extensions = ["probe", "resume"]
     async with open_side() as side:
         channel, registration = await gateway.accept()
-        assert registration["extensions"] == ["probe", "resume"]
+        assert registration["extensions"] == gateway.extensions
+        yield side, channel
+
+
+async def test_a_way_that_stands_is_probed_now_and_then(
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
+) -> None:
+    async with open_probed(gateway, open_side) as (side, channel):
         nonces = set()
         for _ in range(5):
             started = trio.current_time()
@@ -92,9 +101,7 @@ async def test_a_way_that_has_stood_since_is_made_again_over_the_same_transport(
 
 
 async def test_one_failure_alone_is_none(gateway: FakeServer, open_side: Open, autojump_clock: MockClock) -> None:
-    gateway.extensions = ["probe", "resume"]
-    async with open_side() as side:
-        channel, _ = await gateway.accept()
+    async with open_probed(gateway, open_side) as (side, channel):
         for fails in (True, False, True, False):
             await next_probe(gateway, channel)
             await answer(gateway, channel, **({"reason": "its backlog is full"} if fails else {}))
@@ -106,9 +113,7 @@ async def test_one_failure_alone_is_none(gateway: FakeServer, open_side: Open, a
 async def test_what_may_have_come_unseen_is_no_failure(
     gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
-    gateway.extensions = ["probe", "resume"]
-    async with open_side() as side:
-        channel, _ = await gateway.accept()
+    async with open_probed(gateway, open_side) as (side, channel):
         for _ in range(4):
             await next_probe(gateway, channel)
             assert gateway.expectation is not None
@@ -120,9 +125,7 @@ async def test_what_may_have_come_unseen_is_no_failure(
 async def test_a_server_that_does_not_answer_but_pings_is_busy(
     gateway: FakeServer, open_side: Open, autojump_clock: MockClock
 ) -> None:
-    gateway.extensions = ["probe", "resume"]
-    async with open_side() as side:
-        channel, _ = await gateway.accept()
+    async with open_probed(gateway, open_side) as (side, channel):
         for _ in range(3):
             await next_probe(gateway, channel)
         assert not side.output.all("dead")

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import open_cleanup

@@ -14,7 +14,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.transport.base import ServerAway

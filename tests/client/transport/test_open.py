@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conductor_trio.client.config.address import ServerAddress, parse_server
-from conductor_trio.client.config.recipes import Launch
+from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import open_cleanup

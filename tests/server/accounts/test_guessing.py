@@ -10,11 +10,11 @@ from conductor_trio.access.guard import Guess
 from conductor_trio.access.reasons import TooManyGuesses
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.http1.forwarded import Peer
-from conductor_trio.http1.request import parse_request_head
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.accounts.throttle import GuessThrottle
 from conductor_trio.server.routing.routes import Route
+from tests.support.heads import parse_request_head
 from tests.support.routes import make_route
 
 HEAD = parse_request_head(b"GET / HTTP/1.1\r\nHost: x.test\r\n\r\n", max_fields=100)

@@ -19,7 +19,7 @@ from conductor_trio.limits.constants import HEAD_COPIES
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.proxy.visitor import serve_visitor
 from tests.doubles.origin import OriginConnection
-from tests.support.engine import COOKIE, HOST, Application, Engine, Visitor, open_engine, request
+from tests.support.engine import COOKIE, HOST, IMPATIENT, Application, Engine, Visitor, open_engine, request
 
 LIMITS = ServerLimits()
 PIECE = bytes(256 * 1024)
@@ -132,7 +132,7 @@ async def test_of_an_upload_that_stalls_nothing_is_kept(
         "tunnel": request(fields=UPGRADE),
     }
     async with (
-        open_engine(short_tmp, stall) as engine,
+        open_engine(short_tmp, stall, limits=IMPATIENT) as engine,
         connect(engine, tls[0] if has_tls else None, tls[1]) as visitor,
         trio.open_nursery() as nursery,
     ):

@@ -19,6 +19,7 @@ from conductor_trio.server.routing.snapshot import Snapshot
 from conductor_trio.server.routing.states import Cause, Detached, Ended, SessionState, Starting
 from tests.doubles.origin import OriginConnection, OriginHandler, answering, open_origin
 from tests.support.engine import (
+    IMPATIENT,
     OK,
     Application,
     Engine,
@@ -313,7 +314,7 @@ async def test_so_it_does_when_another_session_takes_over(short_tmp: Path) -> No
 
 async def test_an_unsafe_request_is_not_sent_twice(short_tmp: Path) -> None:
     application = LosesLink()
-    async with open_stage(short_tmp, application) as stage:
+    async with open_stage(short_tmp, application, limits=IMPATIENT) as stage:
         visitor = stage.engine.connect()
         with stage.session():
             await visitor.send(ask(b"POST / HTTP/1.1", b"Content-Length: 0\r\n"))
@@ -324,7 +325,7 @@ async def test_an_unsafe_request_is_not_sent_twice(short_tmp: Path) -> None:
 
 async def test_nor_is_one_whose_answer_has_begun(short_tmp: Path) -> None:
     application = LosesLink(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
-    async with open_stage(short_tmp, application) as stage:
+    async with open_stage(short_tmp, application, limits=IMPATIENT) as stage:
         visitor = stage.engine.connect()
         with stage.session():
             await visitor.send(ask())

@@ -27,11 +27,11 @@ from conductor_trio.access.reasons import (
     SessionEnded,
 )
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.http1.request import parse_request_head
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.ruling import Load, Park, Ruling, may_repeat, rule
 from conductor_trio.server.routing.states import Detached, Ended, Live, SessionState, Starting
 from tests.support.guards import OpenGuard
+from tests.support.heads import parse_request_head
 from tests.support.routes import make_route
 
 NOW = 1_000_000.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
@@ -16,6 +17,7 @@ from tests.support.session_bench import (
     LIMITS,
     OTHER_HASH,
     Bench,
+    Client,
     open_bench,
 )
 
@@ -150,15 +152,22 @@ async def bench_to_the_instant(runtime_dir: Path) -> AsyncIterator[Bench]:
         yield bench
 
 
+@asynccontextmanager
+async def connect_early(bench: Bench) -> AsyncIterator[Client]:
+    """Connect as a client that listens, and has still to register."""
+    with bench.connect() as client:
+        await client.greet()
+        client.listen()
+        yield client
+
+
 @pytest.mark.parametrize("takeover", ["own", "any"])
 async def test_what_a_killed_client_had_sent_takes_nothing_from_the_one_started_after_it(
     bench_to_the_instant: Bench, takeover: str
 ) -> None:
     """Its registration may come late, over a network that stood still."""
     bench = bench_to_the_instant
-    with bench.connect() as killed:
-        await killed.greet()
-        killed.listen()
+    async with connect_early(bench) as killed:
         with bench.connect() as client:
             await client.go_live(**RESUMES)
             answer = await killed.register(**RESUMES, takeover=takeover)
@@ -173,9 +182,7 @@ async def test_what_a_killed_client_had_sent_takes_nothing_from_the_one_started_
 
 async def test_one_that_came_earlier_may_have_a_name_that_is_only_kept(bench_to_the_instant: Bench) -> None:
     bench = bench_to_the_instant
-    with bench.connect() as patient:
-        await patient.greet()
-        patient.listen()
+    async with connect_early(bench) as patient:
         with bench.connect() as client:
             await client.go_live(**RESUMES)
         await bench.wait_state(HOST, Detached)
@@ -184,9 +191,7 @@ async def test_one_that_came_earlier_may_have_a_name_that_is_only_kept(bench_to_
 
 async def test_with_another_token_it_is_taken_by_who_asked_for_that(bench_to_the_instant: Bench) -> None:
     bench = bench_to_the_instant
-    with bench.connect() as patient:
-        await patient.greet()
-        patient.listen()
+    async with connect_early(bench) as patient:
         with bench.connect() as client:
             await client.go_live(**RESUMES)
             answer = await patient.register(**RESUMES, auth=OTHER_HASH, takeover="any")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -12,6 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from conductor_trio.limits.server import ServerLimits
 from tests.doubles.origin import OriginConnection
 from tests.support.engine import (
+    IMPATIENT,
     OK,
     Application,
     Truncated,
@@ -208,7 +210,7 @@ async def test_an_application_that_does_not_read_slows_the_visitor(short_tmp: Pa
             await visitor.send(bytes(100_000))
             sent += 100_000
 
-    async with open_engine(short_tmp, handle) as engine, trio.open_nursery() as nursery:
+    async with open_engine(short_tmp, handle, limits=IMPATIENT) as engine, trio.open_nursery() as nursery:
         visitor = engine.connect(unix=True)
         nursery.start_soon(upload)
         await wait_all_tasks_blocked(0.01)
@@ -582,7 +584,7 @@ async def test_the_session_ends_in_a_body(short_tmp: Path) -> None:
         await connection.send_all(CHUNKED + b"3\r\nabc\r\n")
         await connection.receive_to_end()
 
-    async with open_engine(short_tmp, handle) as engine:
+    async with open_engine(short_tmp, handle, limits=IMPATIENT) as engine:
         visitor = engine.connect()
         await visitor.send(request())
         visitor.unread = await visitor.receive_until(b"abc")
@@ -596,7 +598,7 @@ async def test_the_session_ends_in_an_upload(size: int, short_tmp: Path) -> None
     async def handle(connection: OriginConnection) -> None:
         await trio.sleep_forever()
 
-    async with open_engine(short_tmp, handle, limits=ServerLimits(splice_size=4)) as engine:
+    async with open_engine(short_tmp, handle, limits=attrs.evolve(IMPATIENT, splice_size=4)) as engine:
         visitor = engine.connect()
         await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 1000001\r\n", bytes(size)))
         await engine.origin.wait_connections()

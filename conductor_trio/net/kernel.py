@@ -11,15 +11,19 @@ import fcntl
 import functools
 import os
 import select
+import signal
 import socket
 
 SO_PEERCRED: int = getattr(socket, "SO_PEERCRED", 17)  # asm-generic/socket.h
-F_SETPIPE_SZ: int = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # linux/fcntl.h
+MSG_CMSG_CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)  # linux/socket.h
+F_DUPFD_CLOEXEC: int = getattr(fcntl, "F_DUPFD_CLOEXEC", 1030)  # linux/fcntl.h
+F_SETPIPE_SZ: int = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 EPOLLRDHUP: int = getattr(select, "EPOLLRDHUP", 0x2000)  # linux/eventpoll.h
 POLLRDHUP: int = getattr(select, "POLLRDHUP", 0x2000)  # asm-generic/poll.h
 
 _SPLICE_FLAGS = 0x01 | 0x02  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK, linux/splice.h
-_SYS_PIDFD_OPEN = 434  # asm-generic/unistd.h
+_SYS_PIDFD_SEND_SIGNAL = 424  # asm-generic/unistd.h
+_SYS_PIDFD_OPEN = 434
 
 
 def splice(source: int, target: int, count: int) -> int:
@@ -34,6 +38,15 @@ def pidfd_open(pid: int) -> int:
     if hasattr(os, "pidfd_open"):
         return os.pidfd_open(pid)
     return _checked(_libc().syscall(ctypes.c_long(_SYS_PIDFD_OPEN), ctypes.c_int(pid), ctypes.c_uint(0)))
+
+
+def pidfd_send_signal(descriptor: int, number: int) -> None:
+    """Send a signal to the process of that descriptor (pidfd_send_signal(2)); raises OSError."""
+    if hasattr(signal, "pidfd_send_signal"):
+        signal.pidfd_send_signal(descriptor, number)
+        return
+    arguments = (ctypes.c_int(descriptor), ctypes.c_int(number), None, ctypes.c_uint(0))
+    _checked(_libc().syscall(ctypes.c_long(_SYS_PIDFD_SEND_SIGNAL), *arguments))
 
 
 @functools.cache

@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 import trio.testing
-import trustme
 
 from conductor_trio.limits.constants import TLS_RECORD_SIZE, TLS_SEND_SIZE
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.tls import TlsStream
+from tests.support.certificates import CertificateAuthority
 from tests.support.sockets import receive_all, tcp_sockets
 
 
@@ -26,9 +26,9 @@ class Authority:
     """A certificate authority that both ends of a test trust."""
 
     def __init__(self) -> None:
-        self.ca = trustme.CA()
+        self.ca = CertificateAuthority()
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert("localhost").configure_cert(self.server)
+        self.ca.issue("localhost").configure(self.server)
         self.client = ssl.create_default_context()
         # Some versions of Python have OpenSSL take an end without close_notify for one with it.
         self.client.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))
@@ -150,7 +150,7 @@ async def test_tls_that_is_closed_at_once_looks_cut_short(authority: Authority) 
 
 async def test_a_visitor_whose_certificate_is_missing_is_told_so(authority: Authority) -> None:
     strict = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.ca.issue_cert("localhost").configure_cert(strict)
+    authority.ca.issue("localhost").configure(strict)
     authority.ca.configure_trust(strict)
     strict.verify_mode = ssl.CERT_REQUIRED
     ours, theirs = tcp_sockets()

@@ -32,6 +32,8 @@ from typing import IO
 
 import attrs
 
+from conductor_trio.net.kernel import pidfd_open, pidfd_send_signal
+
 # Where distributions put sshd, which is rarely on an ordinary user's PATH.
 _SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
@@ -329,12 +331,12 @@ def _end_all(pids: Iterable[int]) -> None:
         handles = []
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
-                handle = os.pidfd_open(pid)
+                handle = pidfd_open(pid)
                 stack.callback(os.close, handle)
                 handles.append(handle)
         for handle in handles:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                pidfd_send_signal(handle, signal.SIGKILL)
         for handle in handles:
             poll = select.poll()
             poll.register(handle, select.POLLIN)  # readable once it has ended (pidfd_open(2))

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from conductor_trio import interpreter
+from conductor_trio.interpreter import IS_PYPY
 
-IS_PYPY = hasattr(sys, "pypy_version_info")
 SETTINGS = dict.fromkeys(interpreter.PYPY_MEMORY, "")
 
 
@@ -26,6 +26,7 @@ def test_an_interpreter_s_name_and_version_are_told() -> None:
 
 def test_what_the_operator_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "pypy_version_info", (7, 3, 19, "final", 0), raising=False)
+    monkeypatch.setattr(interpreter, "IS_PYPY", True)
     assert interpreter.missing_memory_settings({"PYPY_GC_NURSERY": "4M"}) == {
         name: value for name, value in interpreter.PYPY_MEMORY.items() if name != "PYPY_GC_NURSERY"
     }

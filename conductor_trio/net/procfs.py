@@ -7,6 +7,7 @@ namespace of its own would wait for that.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import struct
@@ -104,20 +105,26 @@ def tcp_listeners(pid: int | None = None) -> Iterator[TcpListener]:
     """Yield who listens on TCP where a process is, or we are (Documentation/networking/proc_net_tcp.rst)."""
     for name, family in _TCP_TABLES:
         path = f"/proc/{'self' if pid is None else pid}/net/{name}"
-        with contextlib.suppress(FileNotFoundError), open(path) as table:  # a kernel without IPv6
+        for line in _listener_lines(path):
+            _, local, _, _, _, _, _, uid, _, inode, *_ = line.split()
+            host, port = local.split(":")
+            yield TcpListener(
+                family=family,
+                host=_parse_host(family, host),
+                port=int(port, 16),
+                uid=int(uid),
+                inode=int(inode),
+            )
+
+
+def _listener_lines(path: str) -> list[str]:
+    """Return the lines of who listens; all are read, since whoever asks may not go on to the end."""
+    try:
+        with open(path) as table:
             next(table, None)  # the titles
-            for line in table:
-                _, local, _, state, _, _, _, uid, _, inode, *_ = line.split()
-                if state != _TCP_LISTEN:
-                    break  # they come first
-                host, port = local.split(":")
-                yield TcpListener(
-                    family=family,
-                    host=_parse_host(family, host),
-                    port=int(port, 16),
-                    uid=int(uid),
-                    inode=int(inode),
-                )
+            return list(itertools.takewhile(lambda line: line.split()[3] == _TCP_LISTEN, table))  # they come first
+    except FileNotFoundError:  # a kernel without IPv6
+        return []
 
 
 def held_tcp_listeners(pid: int) -> Iterator[TcpListener]:

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import trio
 
 from conductor_trio.limits.constants import KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, MAX_KEEPALIVE_PROBES, MIN_ROOM
-from conductor_trio.net.kernel import POLLRDHUP, splice
+from conductor_trio.net.kernel import POLLRDHUP, send, splice
 from conductor_trio.net.peer_credentials import Credentials, peer_credentials
 from conductor_trio.net.send_room import send_room
 
@@ -216,7 +216,7 @@ class SocketStream(Stream):
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
         """Hand bytes to the kernel and return how many of them it took."""
         try:
-            return self._sock.send(data)
+            return send(self._sock, data)
         except BlockingIOError:
             return 0
         except OSError as error:

@@ -255,9 +255,9 @@ def open_gateway(name: str, site: Site, command: Sequence[str]) -> Iterator[subp
         yield process
 
 
-def ours_command(site: Site) -> list[str]:
-    """Return the command that runs this project's server at a site."""
-    command = [own_program("conductor-trio-server"), "-p", str(site.port), "-d", PATTERN]
+def ours_command(site: Site, program: str | None = None) -> list[str]:
+    """Return the command that runs this project's server at a site, or another installation of it."""
+    command = [program or own_program("conductor-trio-server"), "-p", str(site.port), "-d", PATTERN]
     command += ["-r", str(control_socket(site).parent)]
     if site.certificate:
         command += ["--ssl-cert-file", str(site.certificate.chain), "--ssl-key-file", str(site.certificate.key)]

@@ -19,6 +19,7 @@ import trio
 
 from conductor_trio.control.lines import LineReader
 from conductor_trio.limits.constants import LISTEN_BACKLOG
+from conductor_trio.net.kernel import F_DUPFD_CLOEXEC, pidfd_open, pidfd_send_signal
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60.0
@@ -130,11 +131,11 @@ class Gateway:
     async def end(self) -> None:
         """The server that serves now has been asked to end, and has ended."""
         try:
-            pidfd = os.pidfd_open(self.pid)
+            pidfd = pidfd_open(self.pid)
         except ProcessLookupError:  # which the log tells of
             return
         try:
-            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+            pidfd_send_signal(pidfd, signal.SIGTERM)
             with trio.fail_after(PATIENCE):
                 await trio.lowlevel.wait_readable(pidfd)
         finally:
@@ -195,4 +196,4 @@ def _listen(runtime: Path, stack: contextlib.ExitStack) -> Iterator[socket.socke
 
 def lifted(sock: socket.socket) -> int:
     """Return another descriptor of a socket, above those at which `inheriting` puts them; the caller closes it."""
-    return fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    return fcntl.fcntl(sock, F_DUPFD_CLOEXEC, _HIGH)

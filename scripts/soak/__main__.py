@@ -29,9 +29,11 @@ from scripts.bench.machine import (
 )
 from scripts.bench.peers import OURS, Site, control_socket, open_gateway, ours_command
 from scripts.bench.sessions import LocalSession
+from scripts.soak.application import BULK_SIZE
 from scripts.soak.vitals import HEADINGS, Vitals, format_row, judge, read_vitals
 
 RESULT = REPOSITORY / "bench-results" / "soak.json"
+GIB = 1024**3
 _CHURNERS = 2
 _ATTACK = 5.0  # seconds of each round
 _ABORTED_SHARE = 10  # one in so many requests
@@ -49,6 +51,7 @@ class Soak:
     pid: int
     requests: int
     sessions: int
+    bodies: int  # large ones
     seed: int
     attack: float
 
@@ -82,6 +85,7 @@ class Soak:
         aborted = self.requests // _ABORTED_SHARE
         yield "patient", _worker("patient", port, host, self.requests - aborted)
         yield "impatient", _worker("impatient", port, host, aborted, seed)
+        yield "bulk", _worker("bulk", port, host, self.bodies)
         for index in range(_CHURNERS):
             # The same names in each round: what the server remembers of a name, it remembers from the warm-up.
             what = (self.sessions // _CHURNERS, seed + index, f"worker{index}x")
@@ -113,12 +117,13 @@ def open_soak(args: argparse.Namespace) -> Iterator[Soak]:
         command = [sys.executable, "-m", "scripts.soak.application", str(site.upstream)]
         application = stack.enter_context(open_process(command, log))
         wait_until(lambda: is_listening(site.upstream), application, log, "the application")
-        gateway = stack.enter_context(open_gateway(OURS.name, site, ours_command(site)))
+        gateway = stack.enter_context(open_gateway(OURS.name, site, ours_command(site, args.server)))
         yield Soak(
             site=site,
             pid=gateway.pid,
             requests=args.requests // args.rounds,
             sessions=args.sessions // args.rounds,
+            bodies=args.volume * GIB // args.rounds // BULK_SIZE,
             seed=args.seed,
             attack=args.attack,
         )
@@ -134,8 +139,12 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--requests", type=positive, default=os.environ.get("SOAK_REQUESTS", "1000000"), metavar="N")
     add("--sessions", type=positive, default=os.environ.get("SOAK_SESSIONS", "5000"), metavar="N")
+    add(
+        "--volume", type=positive, default=os.environ.get("SOAK_VOLUME", "100"), metavar="GIB", help="large bodies"
+    )
     add("--rounds", type=positive, default=10, metavar="N", help="the first is a warm-up (default %(default)s)")
     add("--attack", type=float, default=_ATTACK, metavar="S", help="seconds of each round (default %(default)s)")
+    add("--server", metavar="PROGRAM", help="another conductor-trio-server, as that of `make pypy`")
     add("--seed", type=int, default=1, metavar="N", help="of the dice (default %(default)s)")
     add("--result", type=Path, default=RESULT, metavar="FILE", help="where to write (default %(default)s)")
     return parser
@@ -164,6 +173,8 @@ def run(args: argparse.Namespace) -> list[str]:
         "machine": describe_machine(),
         "requests": args.requests,
         "sessions": args.sessions,
+        "volume": args.volume,
+        "server": args.server or "own",
         "seed": args.seed,
         "attack": args.attack,
     }

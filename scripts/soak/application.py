@@ -14,8 +14,10 @@ SMALL_BODY = b"small but whole"
 LARGE_SIZE = 1024 * 1024
 PIECES = 64
 PIECE = b"p" * 4096
+BULK_SIZE = 64 * 1024 * 1024
 
-_READ_SIZE = 65536
+_BLOCK = b"b" * (1024 * 1024)
+_READ_SIZE = 256 * 1024
 _LATE = 1.0  # seconds; longer than any visitor here waits
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
@@ -34,6 +36,12 @@ async def _answer_small(stream: trio.SocketStream) -> None:
 
 async def _answer_large(stream: trio.SocketStream) -> None:
     await stream.send_all(_LARGE)
+
+
+async def _answer_in_bulk(stream: trio.SocketStream) -> None:
+    await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BULK_SIZE)
+    for _ in range(BULK_SIZE // len(_BLOCK)):
+        await stream.send_all(_BLOCK)
 
 
 async def _answer_in_pieces(stream: trio.SocketStream) -> None:
@@ -67,6 +75,7 @@ async def _echo(stream: trio.SocketStream) -> None:
 _MOODS: Mapping[bytes, Callable[[trio.SocketStream], Awaitable[None]]] = {
     b"/small": _answer_small,
     b"/large": _answer_large,
+    b"/bulk": _answer_in_bulk,
     b"/pieces": _answer_in_pieces,
     b"/late": _answer_late,
     b"/cut": _break_off,

@@ -21,7 +21,6 @@ from typing import Any
 import attrs
 import pytest
 import trio
-import trustme
 
 from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.limits.server import ServerLimits
@@ -29,6 +28,7 @@ from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.proxy.visitor import serve_visitor
 from tests.doubles.origin import OriginConnection, OriginHandler, open_origin
+from tests.support.certificates import CertificateAuthority
 from tests.support.chain_app import download_chunks
 from tests.support.engine import (
     Application,
@@ -102,7 +102,7 @@ class Nginx:
     port: int
     plain_port: int
     access_log: Path
-    authority: trustme.CA
+    authority: CertificateAuthority
 
     async def connect(self) -> tuple[TrioStream, trio.SSLStream[TrioStream]]:
         """Return a visitor's connection by TLS: below it and above it."""
@@ -176,11 +176,11 @@ def free_ports(count: int) -> Iterator[list[int]]:
 async def open_nginx(directory: Path, server_socket: Path, sso_port: int | None = None) -> AsyncIterator[Nginx]:
     """Run nginx in front of the server at that socket, perhaps with a single sign-on at that port."""
     nginx = require_program("nginx")
-    authority = trustme.CA()
-    certificate = authority.issue_cert(f"*.{DOMAIN}")
-    certificate.cert_chain_pems[0].write_to_path(directory / "site.pem")
-    certificate.private_key_pem.write_to_path(directory / "site.key")
-    authority.cert_pem.write_to_path(directory / "ca.pem")
+    authority = CertificateAuthority()
+    certificate = authority.issue(f"*.{DOMAIN}")
+    (directory / "site.pem").write_bytes(certificate.certificate)
+    (directory / "site.key").write_bytes(certificate.key)
+    (directory / "ca.pem").write_bytes(authority.certificate)
     with free_ports(2) as (port, plain_port):
         (directory / "nginx.conf").write_text(configuration(directory, server_socket, port, plain_port, sso_port))
         command: list[str | Path] = [nginx, "-e", "stderr", "-c", directory / "nginx.conf"]

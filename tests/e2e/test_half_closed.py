@@ -90,7 +90,7 @@ async def stage(request: pytest.FixtureRequest, short_tmp: Path, sshd: PrivateSs
     options: list[str | Path] = []
     if authority is not None:
         paper = short_tmp / "server.pem"
-        authority.certificate.private_key_and_cert_chain_pem.write_to_path(paper)
+        Path(paper).write_bytes(authority.certificate.both)
         paper.chmod(0o644)  # of a server that is nobody's
         options = ["--ssl-cert-file", paper, "--ssl-key-file", paper]
     async with open_chain(short_tmp, sshd, *options) as chain:

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
-import trustme
 
 from scripts.apps.__main__ import CACHE
 from scripts.apps.application import Installed, install
 from scripts.apps.drivers import APPLICATIONS
 from tests.doubles.client_command import open_client
 from tests.doubles.control_server import ControlServer, open_control_server
+from tests.support.certificates import CertificateAuthority
 
 pytestmark = pytest.mark.e2e
 
@@ -40,7 +40,7 @@ async def server(short_tmp: Path) -> AsyncIterator[ControlServer]:
 def certificate(short_tmp: Path) -> str:
     """Return the path of a certificate with its key."""
     path = short_tmp / "own.pem"
-    trustme.CA().issue_cert("node17").private_key_and_cert_chain_pem.write_to_path(path)
+    path.write_bytes(CertificateAuthority().issue("node17").both)
     return str(path)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import attrs
 import pytest
-import trustme
 
+from tests.support.certificates import CertificateAuthority
 from tests.support.chain import (
     APPLICATION,
     Chain,
@@ -49,16 +49,15 @@ class Papers:
 def papers(short_tmp: Path) -> Papers:
     """Write a CA, the gateway's certificate, a visitor's, and one from a CA that the gateway does not know."""
     gateway = real_person(GATEWAY)
-    authority, stranger = trustme.CA(), trustme.CA()
-    authority.cert_pem.write_to_path(short_tmp / "ca.pem")
-    certificate = authority.issue_cert("*.localhost", HOST)
-    certificate.private_key_pem.write_to_path(short_tmp / "server.key")
-    for blob in certificate.cert_chain_pems:
-        blob.write_to_path(short_tmp / "server.pem", append=True)
+    authority, stranger = CertificateAuthority(), CertificateAuthority()
+    (short_tmp / "ca.pem").write_bytes(authority.certificate)
+    certificate = authority.issue("*.localhost", HOST)
+    (short_tmp / "server.key").write_bytes(certificate.key)
+    (short_tmp / "server.pem").write_bytes(certificate.certificate)
     os.chown(short_tmp / "server.key", gateway.uid, gateway.gid)
     (short_tmp / "server.key").chmod(0o400)
-    authority.issue_cert("visitor").private_key_and_cert_chain_pem.write_to_path(short_tmp / "visitor.pem")
-    stranger.issue_cert("stranger").private_key_and_cert_chain_pem.write_to_path(short_tmp / "stranger.pem")
+    (short_tmp / "visitor.pem").write_bytes(authority.issue("visitor").both)
+    (short_tmp / "stranger.pem").write_bytes(stranger.issue("stranger").both)
     return Papers(directory=short_tmp)
 
 

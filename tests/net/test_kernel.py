@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -13,12 +14,22 @@ import pytest
 
 from conductor_trio.net import kernel
 
+#: Those of the kernel's headers, for interpreters without them.
+NUMBERS = {
+    "SO_PEERCRED": 17,
+    "MSG_CMSG_CLOEXEC": 0x40000000,
+    "F_DUPFD_CLOEXEC": 1030,
+    "F_SETPIPE_SZ": 1031,
+    "EPOLLRDHUP": 0x2000,
+    "POLLRDHUP": 0x2000,
+}
+
 
 @pytest.fixture(params=["the interpreter's own", "in its place"])
 def _lack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in its place":
-        for name in ("splice", "pidfd_open"):
-            monkeypatch.delattr(os, name, raising=False)
+        for module, name in ((os, "splice"), (os, "pidfd_open"), (signal, "pidfd_send_signal")):
+            monkeypatch.delattr(module, name, raising=False)
 
 
 @pytest.mark.usefixtures("_lack")
@@ -60,10 +71,29 @@ def test_a_process_s_descriptor_tells_of_its_end() -> None:
         kernel.pidfd_open(process.pid)
 
 
+@pytest.mark.usefixtures("_lack")
+def test_a_signal_reaches_the_process_of_a_descriptor() -> None:
+    process = subprocess.Popen(["sleep", "1000"])
+    descriptor = kernel.pidfd_open(process.pid)
+    try:
+        kernel.pidfd_send_signal(descriptor, signal.SIGTERM)
+        assert process.wait(10) == -signal.SIGTERM
+        with pytest.raises(ProcessLookupError):
+            kernel.pidfd_send_signal(descriptor, signal.SIGTERM)
+    finally:
+        os.close(descriptor)
+
+
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(socket, "SO_PEERCRED"), (fcntl, "F_SETPIPE_SZ"), (select, "EPOLLRDHUP"), (select, "POLLRDHUP")],
+    [
+        (socket, "SO_PEERCRED"),
+        (socket, "MSG_CMSG_CLOEXEC"),
+        (fcntl, "F_DUPFD_CLOEXEC"),
+        (fcntl, "F_SETPIPE_SZ"),
+        (select, "EPOLLRDHUP"),
+        (select, "POLLRDHUP"),
+    ],
 )
 def test_a_number_is_the_kernel_s(module: object, name: str) -> None:
-    expected = {"SO_PEERCRED": 17, "F_SETPIPE_SZ": 1031, "EPOLLRDHUP": 0x2000, "POLLRDHUP": 0x2000}
-    assert getattr(kernel, name) == getattr(module, name, expected[name])
+    assert getattr(kernel, name) == getattr(module, name, NUMBERS[name])

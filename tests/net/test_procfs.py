@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conductor_trio.net import procfs
+from conductor_trio.net.kernel import pidfd_open
 
 
 def test_file_systems_are_told_apart() -> None:
@@ -26,7 +28,11 @@ def test_we_are_among_the_processes_and_run() -> None:
 
 def test_who_has_ended_and_is_not_waited_for_is_dead() -> None:
     child = subprocess.Popen(["true"], start_new_session=True)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    descriptor = pidfd_open(child.pid)
+    try:
+        assert select.select([descriptor], [], [], 10)[0]  # it has ended
+    finally:
+        os.close(descriptor)
     assert (child.pid, "Z") in procfs.group_states()
     child.wait()
     assert child.pid not in {group for group, _ in procfs.group_states()}

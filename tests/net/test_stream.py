@@ -235,7 +235,7 @@ async def test_a_peer_that_reads_a_little_is_not_given_up(
     sent = trio.Event()
 
     async def send() -> None:
-        await one.send_all(b"x" * 1_000_000)
+        await one.send_all(b"x" * 3_000_000)
         sent.set()
 
     async with trio.open_nursery() as nursery:

@@ -179,7 +179,7 @@ async def test_tls_that_is_closed_at_once_looks_cut_short(authority: Authority) 
 
 async def test_a_visitor_whose_certificate_is_missing_is_told_so(authority: Authority) -> None:
     strict = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.ca.issue_cert("localhost").configure_cert(strict)
+    authority.ca.issue("localhost").configure(strict)
     authority.ca.configure_trust(strict)
     strict.verify_mode = ssl.CERT_REQUIRED
     ours, theirs = tcp_sockets()

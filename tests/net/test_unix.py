@@ -14,6 +14,7 @@ import trio.testing
 
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.net.unix import connect_unix
+from tests.support.sockets import full_backlog
 
 
 async def test_connect_reaches_who_listens(short_tmp: Path) -> None:
@@ -58,14 +59,21 @@ async def test_what_is_no_path_is_unavailable(path: str) -> None:
 def busy(short_tmp: Path) -> Iterator[tuple[str, socket.socket]]:
     """Give the path of a socket whose backlog is full, and its listener."""
     path = short_tmp / "busy"
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
-        listener.bind(str(path))
-        listener.listen(0)  # one connection more than that waits
-        waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
-        waiting.connect(str(path))
+    with full_backlog(str(path)) as listener:
         yield str(path), listener
     path.unlink()
+
+
+def accept_last(listener: socket.socket) -> socket.socket:
+    """Return the connection that came after all others that wait."""
+    listener.setblocking(False)
+    last = listener.accept()[0]
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            later = listener.accept()[0]
+            last.close()
+            last = later
+    return last
 
 
 async def test_a_full_backlog_is_503_after_the_timeout(
@@ -90,7 +98,7 @@ async def test_a_backlog_that_empties_in_time_is_waited_for(
 
         nursery.start_soon(accept_late)
         stream = await connect_unix(path, connect_timeout=5)
-    with contextlib.closing(stream), listener.accept()[0] as accepted:
+    with contextlib.closing(stream), accept_last(listener) as accepted:
         await stream.send_all(b"at last")
         assert accepted.recv(10) == b"at last"
 

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
-import trustme
 
 from conductor_trio.access.login_link import LOGIN_PREFIX
 from conductor_trio.access.tokens import hash_token
+from tests.support.certificates import CertificateAuthority
 from tests.support.programs import PATIENCE, server_command
 
 DOMAIN = "apps.example.test"
@@ -132,9 +132,9 @@ class Gateway:
 @contextlib.contextmanager
 def open_gateway(directory: Path, *options: str) -> Iterator[Gateway]:
     """Run a gateway whose state is in the directory."""
-    certificate = trustme.CA().issue_cert(f"*.{DOMAIN}")
-    certificate.private_key_pem.write_to_path(directory / "key.pem")
-    certificate.cert_chain_pems[0].write_to_path(directory / "cert.pem")
+    certificate = CertificateAuthority().issue(f"*.{DOMAIN}")
+    (directory / "key.pem").write_bytes(certificate.key)
+    (directory / "cert.pem").write_bytes(certificate.certificate)
     tls: list[str | Path] = ["--ssl-cert-file", directory / "cert.pem", "--ssl-key-file", directory / "key.pem"]
     command = server_command(directory / "run", "-d", PATTERN, *tls, *options)
     with subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE, text=True) as process:

@@ -25,6 +25,7 @@ import trio
 
 from conductor_trio.access.login_link import LOGIN_PREFIX
 from conductor_trio.access.tokens import cookie_value
+from conductor_trio.net.kernel import pidfd_open
 from tests.support.users import Person
 
 #: How long anything may take here before the test has failed.
@@ -308,7 +309,7 @@ async def wait_until(condition: Callable[[], bool]) -> None:
 async def wait_gone(pid: int) -> None:
     """Wait until a process has ended, whoever's child it is."""
     try:
-        handle = os.pidfd_open(pid)
+        handle = pidfd_open(pid)
     except ProcessLookupError:
         return
     try:

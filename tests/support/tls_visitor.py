@@ -9,9 +9,9 @@ from functools import partial
 from typing import TypeVar
 
 import trio
-import trustme
 
 from conductor_trio.net.stream import SocketStream
+from tests.support.certificates import CertificateAuthority
 
 Result = TypeVar("Result")
 
@@ -22,10 +22,10 @@ class Authority:
     """A certificate authority that both ends of a test trust."""
 
     def __init__(self) -> None:
-        self.ca = trustme.CA()
+        self.ca = CertificateAuthority()
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.certificate = self.ca.issue_cert("localhost")
-        self.certificate.configure_cert(self.server)
+        self.certificate = self.ca.issue("localhost")
+        self.certificate.configure(self.server)
         self.client = ssl.create_default_context()
         # Some versions of Python have OpenSSL take an end without close_notify for one with it.
         self.client.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))

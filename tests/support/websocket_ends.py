@@ -23,7 +23,6 @@ from typing import Any
 import attrs
 import trio
 import trio_websocket
-import trustme
 import websockets
 from websockets.client import ClientProtocol
 from websockets.extensions import ClientExtensionFactory, ServerExtensionFactory
@@ -37,6 +36,7 @@ from websockets.uri import parse_uri
 from conductor_trio.net.stream import SocketStream, set_tcp_options
 from conductor_trio.server.proxy.visitor import serve_visitor
 from tests.doubles.origin import OriginConnection
+from tests.support.certificates import CertificateAuthority
 from tests.support.engine import (
     HOST,
     TOKEN,
@@ -235,9 +235,9 @@ class TrioWebsocketEnd(End):
 @functools.cache
 def _tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Return the gateway's context and a visitor's, who checks the certificate for `HOST`."""
-    authority = trustme.CA()
+    authority = CertificateAuthority()
     gateway = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(HOST.decode()).configure_cert(gateway)
+    authority.issue(HOST.decode()).configure(gateway)
     visitor = ssl.create_default_context()
     authority.configure_trust(visitor)
     return gateway, visitor

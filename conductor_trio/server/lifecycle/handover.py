@@ -38,7 +38,7 @@ from conductor_trio.errors import StartError
 from conductor_trio.limits.constants import HANDOVER_PIECE_SIZE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
-from conductor_trio.net.kernel import pidfd_open
+from conductor_trio.net.kernel import pidfd_open, pidfd_send_signal
 from conductor_trio.net.listeners import Listener
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.server.lifecycle.access_feed import RELEASED, AccessFeed, apply_access_line
@@ -81,7 +81,7 @@ class Successor:
             await self._channel.hear("taken")
             return True
         with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            pidfd_send_signal(self._pidfd, signal.SIGKILL)
         return False
 
     async def follow(self, routes: RouteTable, records: SessionRecords, released: trio.Event) -> None:

@@ -14,6 +14,7 @@ from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import ConductorError, RemoteProtocolError
 from conductor_trio.limits.constants import HANDOVER_PIECE_SIZE, MAX_PASSED_DESCRIPTORS, MAX_SNAPSHOT_V1
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.net.kernel import MSG_CMSG_CLOEXEC
 
 FAILURES = (OSError, trio.BrokenResourceError, trio.TooSlowError, RemoteProtocolError)
 
@@ -55,7 +56,7 @@ class HandoverChannel:
         """Wait for a line, however long it takes."""
         size = socket.CMSG_SPACE(MAX_PASSED_DESCRIPTORS * self.descriptors.itemsize)
         while (line := self._lines.next_event()) is None:
-            data, rights, _, _ = await self._sock.recvmsg(HANDOVER_PIECE_SIZE, size, socket.MSG_CMSG_CLOEXEC)
+            data, rights, _, _ = await self._sock.recvmsg(HANDOVER_PIECE_SIZE, size, MSG_CMSG_CLOEXEC)
             for level, kind, content in rights:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                     self.descriptors.frombytes(content)

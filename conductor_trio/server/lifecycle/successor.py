@@ -14,7 +14,7 @@ import trio
 from conductor_trio.limits.constants import KILL_TIMEOUT, SUCCESSOR_TERM_TIMEOUT
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
-from conductor_trio.net.kernel import pidfd_open
+from conductor_trio.net.kernel import pidfd_open, pidfd_send_signal
 
 _TAKE_OVER_OPTION = "--take-over"
 
@@ -44,8 +44,8 @@ async def run_successor(limits: ServerLimits, log: Logger, is_handed: Callable[[
 # The service manager has to become its parent, since it does not wait for the end of anybody else's child. So
 # whoever starts it ends.
 _START = """
-import os, sys
-print(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)]))
+import subprocess, sys
+print(subprocess.Popen(sys.argv[1:], stdout=sys.stderr).pid)
 """
 
 
@@ -66,9 +66,9 @@ async def _end(pidfd: int) -> None:
         trio.CancelScope(shield=True, deadline=trio.current_time() + SUCCESSOR_TERM_TIMEOUT + KILL_TIMEOUT),
         contextlib.suppress(ProcessLookupError),
     ):
-        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        pidfd_send_signal(pidfd, signal.SIGTERM)
         with trio.move_on_after(SUCCESSOR_TERM_TIMEOUT):
             await trio.lowlevel.wait_readable(pidfd)
             return
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        pidfd_send_signal(pidfd, signal.SIGKILL)
         await trio.lowlevel.wait_readable(pidfd)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 import trio
-import trustme
 
 from conductor_trio.client.doctor.findings import Check
 from conductor_trio.client.doctor.probes import Address
 from scripts.private_sshd import PrivateSshd, SshdError, open_private_sshd
 from tests.doubles.control_server import open_control_server
 from tests.doubles.nameserver import open_nameserver
+from tests.support.certificates import CertificateAuthority
 from tests.support.chain import open_chain, open_sshd
 from tests.support.needs import missing
 from tests.support.programs import (
@@ -249,11 +249,11 @@ async def names(short_tmp: Path) -> AsyncIterator[list[str]]:
 @contextlib.contextmanager
 def certificate(directory: Path, *names: str, days: int = 30) -> Iterator[list[str | Path]]:
     """Give the server's options for a certificate of an authority in `ca.pem`."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(directory / "ca.pem")
+    authority = CertificateAuthority()
+    (directory / "ca.pem").write_bytes(authority.certificate)
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
-    issued = authority.issue_cert(*names, not_after=end)
-    issued.private_key_and_cert_chain_pem.write_to_path(directory / "server.pem")
+    issued = authority.issue(*names, end=end)
+    (directory / "server.pem").write_bytes(issued.both)
     yield ["--ssl-cert-file", directory / "server.pem", "--ssl-key-file", directory / "server.pem"]
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-import trustme
 
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.doctor.findings import Check, CheckFailed
@@ -33,6 +32,7 @@ from conductor_trio.client.doctor.probes import (
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.net.unix import connect_unix
 from tests.doubles.streams import memory_stream_pair
+from tests.support.certificates import CertificateAuthority
 
 LIMITS = ClientLimits()
 
@@ -230,11 +230,11 @@ def test_addresses(scheme: str, host: str, name: str, port: int, is_local: bool)
 @contextlib.asynccontextmanager
 async def tls_server(directory: Path, name: str, days: float) -> AsyncIterator[int]:
     """Listen with a certificate of that name, of an authority in `ca.pem`."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(directory / "ca.pem")
+    authority = CertificateAuthority()
+    (directory / "ca.pem").write_bytes(authority.certificate)
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
     context = ssl_module.create_default_context(ssl_module.Purpose.CLIENT_AUTH)
-    authority.issue_cert(name, not_after=end).configure_cert(context)
+    authority.issue(name, end=end).configure(context)
 
     async def serve(stream: trio.SocketStream) -> None:
         tls = trio.SSLStream(stream, context, server_side=True)

@@ -7,18 +7,18 @@ import ssl
 from pathlib import Path
 
 import pytest
-import trustme
 
 from conductor_trio.server.check.certificate import read_expiry
 from conductor_trio.server.settings import TlsSettings
+from tests.support.certificates import CertificateAuthority
 
 
 def write(directory: Path, name: str, *, days: float = 60) -> tuple[TlsSettings, datetime.datetime]:
     """Write a certificate for that name, and return it with its end."""
     end = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(days=days)
-    issued = trustme.CA().issue_cert(name, not_after=end)
+    issued = CertificateAuthority().issue(name, end=end)
     pem = directory / "server.pem"
-    issued.private_key_and_cert_chain_pem.write_to_path(pem)
+    pem.write_bytes(issued.both)
     return TlsSettings(cert_file=str(pem), key_file=str(pem)), end
 
 

@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import trustme
 
 from conductor_trio.commandline.parser import parse
 from conductor_trio.errors import ConfigError
@@ -17,6 +16,7 @@ from conductor_trio.findings import Finding, Status
 from conductor_trio.server.check.host import check_host
 from conductor_trio.server.cli.arguments import read_settings
 from conductor_trio.server.cli.table import SERVER
+from tests.support.certificates import CertificateAuthority
 from tests.support.needs import require_program, require_root
 from tests.support.programs import OWN_PYTHON, open_server, run_program
 
@@ -110,8 +110,8 @@ def check_tls(directory: Path) -> Finding:
 )
 def test_certificates(short_tmp: Path, name: str, days: int, status: Status, said: str) -> None:
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days, minutes=1)
-    issued = trustme.CA().issue_cert(name, not_after=end)
-    issued.private_key_and_cert_chain_pem.write_to_path(short_tmp / "server.pem")
+    issued = CertificateAuthority().issue(name, end=end)
+    (short_tmp / "server.pem").write_bytes(issued.both)
     found = check_tls(short_tmp)
     assert found.status is status
     assert said in found.detail + found.advice

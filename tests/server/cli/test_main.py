@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import trustme
 
 from conductor_trio import __version__
 from conductor_trio.interpreter import describe_interpreter
+from tests.support.certificates import CertificateAuthority
 from tests.support.needs import require_program
 from tests.support.programs import OWN_PYTHON
 
@@ -130,11 +130,11 @@ def test_as_many_files_as_allowed_may_be_open(short_tmp: Path) -> None:
 @pytest.fixture
 def papers(short_tmp: Path) -> Path:
     """Write a certificate, its key, the same key encrypted, and another's key."""
-    authority = trustme.CA()
-    one, other = authority.issue_cert("a.localhost"), authority.issue_cert("b.localhost")
-    one.cert_chain_pems[0].write_to_path(short_tmp / "cert.pem")
-    one.private_key_pem.write_to_path(short_tmp / "key.pem")
-    other.private_key_pem.write_to_path(short_tmp / "other.pem")
+    authority = CertificateAuthority()
+    one, other = authority.issue("a.localhost"), authority.issue("b.localhost")
+    (short_tmp / "cert.pem").write_bytes(one.certificate)
+    (short_tmp / "key.pem").write_bytes(one.key)
+    (short_tmp / "other.pem").write_bytes(other.key)
     (short_tmp / "text.pem").write_text("no certificate")
     return short_tmp
 

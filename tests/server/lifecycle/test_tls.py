@@ -6,24 +6,24 @@ import ssl
 from pathlib import Path
 
 import pytest
-import trustme
 
 from conductor_trio.errors import ConfigError
 from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.settings import TlsSettings
+from tests.support.certificates import CertificateAuthority
 
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write an authority, a certificate with its key, another's key, and what is none of these."""
     directory = tmp_path_factory.mktemp("papers")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(directory / "authority.pem")
-    one, other = authority.issue_cert("a.localhost"), authority.issue_cert("b.localhost")
-    one.cert_chain_pems[0].write_to_path(directory / "cert.pem")
-    one.private_key_pem.write_to_path(directory / "key.pem")
-    one.private_key_and_cert_chain_pem.write_to_path(directory / "both.pem")
-    other.private_key_pem.write_to_path(directory / "other.pem")
+    authority = CertificateAuthority()
+    (directory / "authority.pem").write_bytes(authority.certificate)
+    one, other = authority.issue("a.localhost"), authority.issue("b.localhost")
+    (directory / "cert.pem").write_bytes(one.certificate)
+    (directory / "key.pem").write_bytes(one.key)
+    (directory / "both.pem").write_bytes(one.both)
+    (directory / "other.pem").write_bytes(other.key)
     (directory / "text.pem").write_text("no certificate")
     return directory
 

@@ -12,13 +12,13 @@ import attrs
 import pytest
 import trio
 import trio.lowlevel
-import trustme
 from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.limits.constants import HEAD_COPIES
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.proxy.visitor import serve_visitor
 from tests.doubles.origin import OriginConnection
+from tests.support.certificates import CertificateAuthority
 from tests.support.engine import COOKIE, HOST, IMPATIENT, Application, Engine, Visitor, open_engine, request
 
 LIMITS = ServerLimits()
@@ -67,9 +67,9 @@ async def rest() -> None:
 @pytest.fixture(scope="module")
 def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Give a server's context and one that trusts it."""
-    authority = trustme.CA()
+    authority = CertificateAuthority()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(HOST.decode()).configure_cert(server)
+    authority.issue(HOST.decode()).configure(server)
     client = ssl.create_default_context()
     authority.configure_trust(client)
     return server, client

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +24,7 @@ from tests.support.engine import (
     open_engine,
     request,
 )
+from tests.support.sockets import full_backlog
 
 LONG = 1e6  # patience with a clock that jumps
 
@@ -228,21 +225,6 @@ async def test_a_body_is_not_waited_for_where_nobody_listens(short_tmp: Path) ->
         await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 9\r\n", b"abc"))
         response = await visitor.receive_response()
         assert (response.status, response.values(b"connection")) == (502, [b"close"])
-
-
-@contextmanager
-def full_backlog(path: str) -> Iterator[socket.socket]:
-    """Listen at `path` without a place left for a connection."""
-    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
-        listener.bind(path)
-        listener.listen(0)  # one place, and with PyPy two
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                waiting = stack.enter_context(
-                    socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-                )
-                waiting.connect(path)
-        yield listener
 
 
 async def test_a_backlog_that_stays_full(short_tmp: Path, autojump_clock: MockClock) -> None:

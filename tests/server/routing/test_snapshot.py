@@ -44,7 +44,7 @@ routes = st.builds(
     id=st.text(min_size=1),
     user=st.none() | st.text(),
     key=st.text(),
-    hosts=st.lists(st.text(min_size=1), min_size=1).map(tuple),
+    hosts=st.lists(st.text(min_size=1), min_size=1, unique=True).map(tuple),
     access=st.builds(Access, owner_hash=hashes, shares=st.lists(shares, max_size=3).map(tuple)),
     state=st.builds(Starting, since=times)
     | st.builds(Live, since=times)

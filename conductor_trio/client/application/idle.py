@@ -11,7 +11,7 @@ from collections.abc import Callable
 import trio
 
 from conductor_trio import exit_status
-from conductor_trio.client.config.durations import format_duration
+from conductor_trio.configuration.durations import format_duration
 from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output

@@ -1,80 +1,141 @@
-"""What the options of the server mean."""
+"""What the options and the file of the server mean."""
 
 from __future__ import annotations
 
 import argparse
-import ipaddress
+import errno
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
-from conductor_trio.access.origins import format_origin, parse_origin
+from conductor_trio.access.hostnames import check_patterns, parse_pattern
+from conductor_trio.configuration.configured import Configuration, Given, Values, configure
+from conductor_trio.configuration.toml_table import read_table
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits.constants import DEFAULT_PORT
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.cli.table import LIMITS
-from conductor_trio.server.settings import ServerSettings, TlsSettings
+from conductor_trio.server.cli.settings_table import LIMITS, SECTIONS
+from conductor_trio.server.cli.table import DEFAULT_FILE
+from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
+
+_TCP = ("port", "host")
+
+
+def read_configuration(options: Mapping[str, object]) -> Configuration:
+    """Return what the options and the file say together; raises `ConfigError`.
+
+    Without ``--config`` the file of the site is read, if there is one.
+    """
+    named = options.get("config")
+    table = read_table(DEFAULT_FILE if named is None else str(named))
+    if table is None and named is not None:
+        raise ConfigError(f"cannot read {named}: {os.strerror(errno.ENOENT)}")
+    return _settle(configure(SECTIONS, table, options))
 
 
 def read_settings(args: argparse.Namespace) -> ServerSettings:
-    """Return the settings that the options of `SERVE` or `CHECK` say; raises `ConfigError`."""
-    if args.socket is not None and (args.port is not None or args.host is not None):
-        raise ConfigError("-s listens on a UNIX socket and -p or --host on a TCP port", advice="give one of them")
-    port = DEFAULT_PORT if args.port is None else args.port
-    if not 0 <= port < 65536:
-        raise ConfigError(f"port {port} is no TCP port (1 to 65535)")
-    # Port 0 is one of the kernel's choice, which no URL can name before it is bound.
-    default_pattern = "{key}-{user}.localhost" + (f":{port}" if args.socket is None and port else "")
+    """Return the settings that the options of `SERVE` or `CHECK` and the file say; raises `ConfigError`."""
+    return make_settings(read_configuration(vars(args)), take_over=args.take_over)
+
+
+def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSettings:
+    """Return the settings of a configuration that `read_configuration` has settled; raises `ConfigError`."""
+    value = said.value
+    socket = value("socket")
+    limits: dict[str, Any] = {setting.field: value(setting.field) for setting in LIMITS}
     return ServerSettings(
-        runtime_dir=os.path.abspath(args.runtime_dir),
-        patterns=tuple(args.patterns) or (default_pattern,),
-        host="127.0.0.1" if args.host is None else args.host,
-        port=None if args.socket is not None else port,
-        socket=None if args.socket is None else os.path.abspath(args.socket),
-        tls=_tls_settings(args),
-        trusted_proxies=tuple(_network(text) for text in args.trusted_proxies),
-        allowed_origins=tuple(_origin(text) for text in args.allowed_origins),
-        verbose=args.verbose,
-        take_over=args.take_over,
-        limits=_limits(args),
+        runtime_dir=str(value("runtime_dir")),
+        patterns=_texts(said["patterns"]),
+        host=str(value("host")),
+        port=_number(said["port"]) if socket is None else None,
+        socket=None if socket is None else str(socket),
+        tls=_tls_settings(said),
+        trusted_proxies=_texts(said["trusted_proxies"]),
+        allowed_origins=_texts(said["allowed_origins"]),
+        verbose=value("verbose") is True,
+        take_over=take_over,
+        limits=attrs.evolve(ServerLimits(), **limits),
+        rules=_user_rules(said),
     )
 
 
-def _network(text: str) -> str:
+def _settle(said: Configuration) -> Configuration:
+    """Return what is in force where one setting depends on another; raises `ConfigError` for a contradiction."""
+    said = _settle_where(said)
+    values = dict(said.values)
+    for field in ("runtime_dir", "socket"):
+        given = said[field]
+        if given.value is not None and not given.origin.is_default:
+            values[field] = attrs.evolve(given, value=os.path.abspath(str(given.value)))
+    patterns = said["patterns"]
+    if not patterns.value:
+        # Port 0 is one of the kernel's choice, which no URL can name before it is bound.
+        port = said.value("port") if said.value("socket") is None else 0
+        pattern = "{key}-{user}.localhost" + (f":{port}" if port else "")
+        values["patterns"] = attrs.evolve(patterns, value=(pattern,))
     try:
-        return str(ipaddress.ip_network(text))
-    except ValueError as error:
-        raise ConfigError(f"--trusted-proxy: {error}") from error
+        check_patterns(tuple(parse_pattern(text) for text in _texts(values["patterns"])))
+    except ConfigError as error:
+        raise patterns.wrong(str(error)) from error
+    return attrs.evolve(said, values=values)
 
 
-def _origin(text: str) -> str:
-    """Return an origin as browsers write it: one that is written otherwise would allow nothing."""
-    origin = parse_origin(text.removesuffix("/").encode())
-    if origin is None:
-        raise ConfigError(
-            f"--allow-origin: {text!r} is no origin",
-            advice="write it as https://portal.example.org, without a path",
-        )
-    return format_origin(origin)
-
-
-def _tls_settings(args: argparse.Namespace) -> TlsSettings | None:
-    if args.ssl_cert_file is None and args.ssl_key_file is None:
-        if args.ssl_allowed_clients is not None:
-            raise ConfigError("--ssl-allowed-clients needs --ssl-cert-file and --ssl-key-file")
-        return None
-    if args.ssl_cert_file is None:
-        raise ConfigError("--ssl-key-file needs --ssl-cert-file")
-    if args.ssl_key_file is None:
-        raise ConfigError("--ssl-cert-file needs --ssl-key-file")
-    return TlsSettings(
-        cert_file=args.ssl_cert_file, key_file=args.ssl_key_file, allowed_clients=args.ssl_allowed_clients
+def _settle_where(said: Configuration) -> Configuration:
+    """Return either a UNIX socket or a TCP port; of what the command line and the file say, the command line's."""
+    socket, tcp = said["socket"], [said[field] for field in _TCP if not said[field].origin.is_default]
+    if socket.origin.is_default or not tcp:
+        return said
+    if socket.origin.flag is None and any(given.origin.flag for given in tcp):
+        return said.without("socket")
+    same = [given for given in tcp if (given.origin.flag is None) is (socket.origin.flag is None)]
+    if not same:
+        return said.without(*_TCP)
+    raise socket.contradicts(
+        "listens on a UNIX socket, and -p or --host on a TCP port; give one of them"
+        if socket.origin.flag
+        else f"listens on a UNIX socket, and {same[0].name} on a TCP port; leave one of them out"
     )
 
 
-def _limits(args: argparse.Namespace) -> ServerLimits:
-    values = {limit.option.field: getattr(args, limit.option.field) for limit in LIMITS}
-    for limit in LIMITS:
-        if not values[limit.option.field] >= limit.least:
-            raise ConfigError(f"{limit.option.flags[0]} is {limit.what}, {limit.least} or more")
-    return attrs.evolve(ServerLimits(), **values)
+def _texts(given: Given) -> tuple[str, ...]:
+    assert isinstance(given.value, tuple)
+    return given.value
+
+
+def _number(given: Given) -> int:
+    assert isinstance(given.value, int)
+    return given.value
+
+
+def _tls_settings(said: Configuration) -> TlsSettings | None:
+    cert, key, clients = (said[f"ssl_{name}"] for name in ("cert_file", "key_file", "allowed_clients"))
+    needed = {"--ssl-cert-file": cert, "--ssl-key-file": key}
+    for given in (clients, cert, key):
+        if given.value is not None and (missing := [flag for flag, g in needed.items() if g.value is None]):
+            names = [flag if given.origin.flag else needed[flag].setting.key for flag in missing]
+            raise given.contradicts(f"needs {' and '.join(names)}")
+    if cert.value is None or key.value is None:
+        return None
+    return TlsSettings(
+        cert_file=str(cert.value),
+        key_file=str(key.value),
+        allowed_clients=None if clients.value is None else str(clients.value),
+    )
+
+
+def _user_rules(said: Configuration) -> UserRules:
+    allow, deny = said["allow"], said["deny"]
+    allowed = None if allow.value is None else _texts(allow)
+    if both := sorted(set(allowed or ()) & set(_texts(deny))):
+        raise deny.wrong(f"{both[0]} is in {allow.name}, too")
+    return UserRules(
+        allow=allowed,
+        deny=_texts(deny),
+        users={name: _own_limits(values) for name, values in said.named["users"].items()},
+        groups={name: _own_limits(values) for name, values in said.named["groups"].items()},
+    )
+
+
+def _own_limits(values: Values) -> OwnLimits:
+    return OwnLimits(**{field: _number(given) for field, given in values.items()})

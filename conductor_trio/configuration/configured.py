@@ -120,9 +120,7 @@ def configure(
         for setting in section.settings:
             said = _read_option(setting, options) or _read_file(setting, below)
             values[setting.field] = said or _default(setting)
-    return Configuration(
-        sections=sections, file=None if table is None else table.file, values=values, named=named
-    )
+    return Configuration(sections=sections, file=None if table is None else table.file, values=values, named=named)
 
 
 def _default(setting: Setting) -> Given:

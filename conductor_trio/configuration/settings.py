@@ -155,8 +155,8 @@ class Seconds(Kind):
 class Setting:
     """A setting: its key in a file, the flags of its option if it has one, what it holds and what it means.
 
-    `field` is the name under which a program finds its value. `help` is as an option's is shown, `more` what a file
-    says besides. `example` is a value that an operator might want, in TOML, where the default says little.
+    `field` is the name under which a program finds its value. `help` is as an option's is shown, `more` what a
+    file says besides. `example` is a value that an operator might want, in TOML, where the default says little.
     """
 
     field: str

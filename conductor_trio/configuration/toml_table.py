@@ -169,7 +169,7 @@ def parse_table(source: str, *, file: str) -> Table:
 
 
 class Lines:
-    """Where the keys of a TOML text stand: the standard library's parser does not say, so it is gone through again."""
+    """Where the keys of a TOML text stand, which the standard library's parser does not say."""
 
     def __init__(self, source: str) -> None:
         self._source = source

@@ -32,6 +32,9 @@ MAX_SAVED_TIME = 1e11  # the same of what a server leaves to another: the year 5
 
 #: One line of a snapshot, in bytes: all that is left of one session, with its shares (80 KiB at most).
 MAX_SNAPSHOT_LINE = 256 * KIB
+#: Sessions in a snapshot, of one user and of all: what was within the limits of the server that leaves it goes on,
+#: though those of its successor are lower.
+MAX_LEFT_SESSIONS = 1_000_000
 #: The one line of a snapshot of version 1, which held all sessions.
 MAX_SNAPSHOT_V1 = 64 * MIB
 
@@ -83,6 +86,9 @@ MAX_PASSED_DESCRIPTORS = 253
 MAX_PIPE_SIZE = 1 * MIB
 #: Such pipes at once, of two descriptors each: the kernel allows a user 64 MiB of them (pipe(7)).
 MAX_PIPES = 64
+
+#: Groups of one process (NGROUPS_MAX, credentials(7)).
+MAX_GROUPS = 65536
 
 #: Links that are followed on one way (path_resolution(7)).
 MAX_SYMBOLIC_LINKS = 40

@@ -14,6 +14,7 @@ import select
 import socket
 
 SO_PEERCRED: int = getattr(socket, "SO_PEERCRED", 17)  # asm-generic/socket.h
+SO_PEERGROUPS = 59  # asm-generic/socket.h, since Linux 4.13
 F_SETPIPE_SZ: int = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # linux/fcntl.h
 EPOLLRDHUP: int = getattr(select, "EPOLLRDHUP", 0x2000)  # linux/eventpoll.h
 POLLRDHUP: int = getattr(select, "POLLRDHUP", 0x2000)  # asm-generic/poll.h
@@ -27,6 +28,13 @@ def splice(source: int, target: int, count: int) -> int:
     if hasattr(os, "splice"):
         return os.splice(source, target, count, flags=_SPLICE_FLAGS)
     return _checked(_libc().splice(source, None, target, None, ctypes.c_size_t(count), _SPLICE_FLAGS))
+
+
+def socket_option(descriptor: int, option: int, size: int) -> bytes:
+    """Return an option of a socket (getsockopt(2)) of up to `size` bytes, where socket's takes 1024 at most."""
+    buffer, length = ctypes.create_string_buffer(size), ctypes.c_uint32(size)
+    _checked(_libc().getsockopt(descriptor, socket.SOL_SOCKET, option, buffer, ctypes.byref(length)))
+    return buffer.raw[: length.value]
 
 
 def pidfd_open(pid: int) -> int:

@@ -25,6 +25,7 @@ from collections.abc import AsyncIterator
 import attrs
 import trio
 
+from conductor_trio.limits.constants import MAX_LEFT_SESSIONS
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler
@@ -79,14 +80,15 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
         inherited = stack.enter_context(open_inherited_listeners(os.environ))
         predecessor = None
+        expected = _limits_of_what_is_left(settings.limits)
         if settings.take_over:
             path = handover_path(settings.runtime_dir)
-            predecessor = await stack.enter_async_context(open_predecessor(path, settings.limits))
+            predecessor = await stack.enter_async_context(open_predecessor(path, expected))
         ownership = None if predecessor is None else predecessor.ownership
         runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
         handed = () if predecessor is None else predecessor.listeners
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
-        state = StateFile(runtime.state, planes.routes, settings.limits, log)
+        state = StateFile(runtime.state, planes.routes, expected, log)
         snapshot = state.read() if predecessor is None else await predecessor.take()
         lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
         borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
@@ -109,6 +111,11 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             feed=feed,
         )
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
+
+
+def _limits_of_what_is_left(limits: ServerLimits) -> ServerLimits:
+    """Return the limits for sessions of an earlier server, which go on though fewer are allowed by now."""
+    return attrs.evolve(limits, max_sessions=MAX_LEFT_SESSIONS, max_user_sessions=MAX_LEFT_SESSIONS)
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -18,9 +18,9 @@ from conductor_trio.client.config.placeholders import (
     fill,
     find_placeholders,
 )
+from conductor_trio.commandline.suggest import suggest
 from conductor_trio.configuration.toml_table import Table
 from conductor_trio.configuration.toml_text import format_value
-from conductor_trio.commandline.suggest import suggest
 from conductor_trio.errors import ConfigError
 
 #: The application listens on a UNIX socket, or it knows only TCP ports.
@@ -150,7 +150,11 @@ def format_recipe(recipe: Recipe) -> str:
     lines = [f"{key} = {_format_value(value)}" for key, value in fields if value]
     if recipe.environment:
         variables = recipe.environment.items()
-        lines += ["", "[environment]", *(f"{format_value(name)} = {format_value(text)}" for name, text in variables)]
+        lines += [
+            "",
+            "[environment]",
+            *(f"{format_value(name)} = {format_value(text)}" for name, text in variables),
+        ]
     return "".join(f"{line}\n" for line in lines)
 
 

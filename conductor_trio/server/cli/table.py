@@ -43,26 +43,27 @@ CHECK = Command(
     name="check",
     summary="look at what the server needs on this host, and do nothing else",
     description="Look at what the server needs on this host, and change nothing: the file with the settings, "
-    "directories, groups, host names, certificates, sockets, limits and, as root, the settings of sshd. Give it the options of the server's own "
-    "command line, which is looked at as a whole. Exit status 1: something keeps the server from its work.",
+    "directories, groups, host names, certificates, sockets, limits and, as root, the settings of sshd. Give it "
+    "the options of the server's own command line, which is looked at as a whole. Exit status 1: something keeps "
+    "the server from its work.",
     forms=("[OPTION OF THE SERVER]...",),
     options=(*_SETTINGS, _TAKE_OVER, *_QUOTA_SETTINGS),
 )
 CONFIG = Command(
     name="config",
     summary="show the settings that are in force, and where each is said",
-    description="Show what a server uses that is started now, by the file and these options, as a file with the place "
-    "where each value is said: an option, a line of the file, or nowhere. Then it tells whether the server that runs "
-    "on RUNTIME_DIR, if one does, uses the same, which root and the server's user may know.",
+    description="Show what a server uses that is started now, by the file and these options, as a file with the "
+    "place where each value is said: an option, a line of the file, or nowhere. Then tell whether the server that "
+    "runs on RUNTIME_DIR, if one does, uses the same, which root and the server's user may know.",
     forms=("[--json] [OPTION OF THE SERVER]...",),
     options=(_JSON, *_SETTINGS, *_QUOTA_SETTINGS),
 )
 RELOAD = Command(
     name="reload",
-    summary="have the running server apply the file, without a failed request, and tell what came of it",
-    description="Have the server that runs on RUNTIME_DIR apply its file and whatever version is installed now, without "
-    "a failed request, and wait for what comes of it. Exit status 1: it goes on as it was, and why; 2: since the "
-    "file is wrong. It tells what a restart is needed for.",
+    summary="have the running server apply its file, and tell what came of it",
+    description="Have the server that runs on RUNTIME_DIR apply its file, and whatever version is installed now, "
+    "without a failed request, and wait for what comes of it: what was applied, and what needs a restart. Exit "
+    "status 1: it goes on as it was, and why; 2: since the file or its command line is wrong.",
     forms=("[--config FILE] [-r RUNTIME_DIR]",),
     options=(_CONFIG, *(option for option in _SAID if option.field == "runtime_dir")),
 )

@@ -19,6 +19,7 @@ class Origin:
     file: str | None = None
     line: int | None = None
     key: str = ""  #: as it stands in the file
+    is_kept: bool = False  #: what is said there needs a restart, and the value is that of before
 
     @property
     def is_default(self) -> bool:
@@ -26,6 +27,11 @@ class Origin:
         return self.flag is None and self.file is None
 
     def __str__(self) -> str:
+        return f"of before, since it needs a restart; {self.place}" if self.is_kept else self.place
+
+    @property
+    def place(self) -> str:
+        """In which words it is told."""
         if self.flag is not None:
             return f"command line ({self.flag})"
         if self.file is None:
@@ -56,7 +62,7 @@ class Given:
 
     @property
     def _place(self) -> str:
-        return f"{self.origin}: " if self.origin.file else ""
+        return f"{self.origin.place}: " if self.origin.file else ""
 
 
 #: The values of one section, or of one who is named in it, by the settings' fields.
@@ -84,6 +90,12 @@ class Configuration:
         """Return the same with the defaults of some settings, whatever was said."""
         defaults = {field: _default(self.values[field].setting) for field in fields}
         return attrs.evolve(self, values={**self.values, **defaults})
+
+    def keep(self, field: str, value: object) -> Configuration:
+        """Return the same with the value of before in the place of what is said now."""
+        given = self.values[field]
+        kept = attrs.evolve(given, value=value, origin=attrs.evolve(given.origin, is_kept=True))
+        return attrs.evolve(self, values={**self.values, field: kept})
 
     def rows(self) -> Iterator[tuple[Path, Given]]:
         """Yield every value with its key in a file, section and name included."""

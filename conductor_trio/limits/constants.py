@@ -35,6 +35,14 @@ MAX_SNAPSHOT_LINE = 256 * KIB
 #: Sessions in a snapshot, of one user and of all: what was within the limits of the server that leaves it goes on,
 #: though those of its successor are lower.
 MAX_LEFT_SESSIONS = 1_000_000
+#: Bytes of what a successor says of itself: what a pipe holds at once.
+MAX_REPORT = 64 * KIB
+#: Bytes of an answer at the operator's socket: the settings of a file of the greatest size, several times.
+MAX_ADMIN_ANSWER = 64 * MIB
+#: For an answer there, which may have to wait for a successor (`upgrade_timeout`), and for one that is ending.
+ADMIN_ANSWER_TIMEOUT = 150.0
+#: Between two questions there, while one server hands over to the next.
+ADMIN_PAUSE = 0.05
 #: The one line of a snapshot of version 1, which held all sessions.
 MAX_SNAPSHOT_V1 = 64 * MIB
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 from collections.abc import Mapping
@@ -14,8 +15,9 @@ from conductor_trio.access.hostnames import check_patterns, parse_pattern
 from conductor_trio.configuration.configured import Configuration, Given, Values, configure
 from conductor_trio.configuration.toml_table import read_table
 from conductor_trio.errors import ConfigError
+from conductor_trio.limits.constants import DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.cli.settings_table import LIMITS, SECTIONS
+from conductor_trio.server.cli.settings_table import LIMITS, RUNTIME_DIR, SECTIONS
 from conductor_trio.server.cli.table import DEFAULT_FILE
 from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
 
@@ -27,16 +29,42 @@ def read_configuration(options: Mapping[str, object]) -> Configuration:
 
     Without ``--config`` the file of the site is read, if there is one.
     """
-    named = options.get("config")
-    table = read_table(DEFAULT_FILE if named is None else str(named))
+    named, table = options.get("config"), read_table(_file_of(options))
     if table is None and named is not None:
         raise ConfigError(f"cannot read {named}: {os.strerror(errno.ENOENT)}")
     return _settle(configure(SECTIONS, table, options))
 
 
+def guess_runtime_dir(options: Mapping[str, object]) -> str:
+    """Return where a server most likely runs whose file is wrong."""
+    said = options.get("runtime_dir")
+    if said is None:
+        with contextlib.suppress(ConfigError):
+            table = read_table(_file_of(options))
+            said = table and RUNTIME_DIR.kind.read(table, RUNTIME_DIR.key)
+    return os.path.abspath(str(said or DEFAULT_RUNTIME_DIR))
+
+
+def _file_of(options: Mapping[str, object]) -> str:
+    # As it is from everywhere, since a running server may tell its file to others.
+    return os.path.abspath(str(options.get("config") or DEFAULT_FILE))
+
+
 def read_settings(args: argparse.Namespace) -> ServerSettings:
     """Return the settings that the options of `SERVE` or `CHECK` and the file say; raises `ConfigError`."""
     return make_settings(read_configuration(vars(args)), take_over=args.take_over)
+
+
+def keep_lasting(said: Configuration, in_force: Mapping[str, object]) -> tuple[Configuration, list[str]]:
+    """Return the configuration with what no reload changes as it is `in_force`, and what is to be told of that."""
+    notes = []
+    for field, value in in_force.items():
+        if field in said.values and said.value(field) != value:
+            given = said[field]
+            wanted = given.value if given.origin.is_default else f"{given.value} ({given.origin.place})"
+            notes.append(f"{given.setting.key} needs a restart: it stays {value}, and is not yet {wanted}")
+            said = said.keep(field, value)
+    return said, notes
 
 
 def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSettings:
@@ -74,10 +102,11 @@ def _settle(said: Configuration) -> Configuration:
         port = said.value("port") if said.value("socket") is None else 0
         pattern = "{key}-{user}.localhost" + (f":{port}" if port else "")
         values["patterns"] = attrs.evolve(patterns, value=(pattern,))
-    try:
-        check_patterns(tuple(parse_pattern(text) for text in _texts(values["patterns"])))
-    except ConfigError as error:
-        raise patterns.wrong(str(error)) from error
+    if patterns.origin.file is not None:  # of the command line's, `check` tells as a finding
+        try:
+            check_patterns(tuple(parse_pattern(text) for text in _texts(patterns)))
+        except ConfigError as error:
+            raise patterns.wrong(str(error)) from error
     return attrs.evolve(said, values=values)
 
 

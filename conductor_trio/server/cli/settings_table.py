@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 
-from conductor_trio.access.hostnames import parse_pattern
 from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.configuration.settings import Count, Path, Port, Seconds, Section, Setting, Switch, Text, Texts
-from conductor_trio.errors import ConfigError
 from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.settings import GROUP_MARK
@@ -27,14 +25,6 @@ def _origin(text: str) -> str:
     if origin is None:
         raise ValueError(f"{text!r} is no origin; write it as https://portal.example.org, without a path")
     return format_origin(origin)
-
-
-def _pattern(text: str) -> str:
-    try:
-        parse_pattern(text)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-    return text
 
 
 def _name(text: str) -> str:
@@ -95,6 +85,15 @@ LIMITS = (
     ),
 )
 
+RUNTIME_DIR = Setting(
+    flags=("-r", "--runtime-dir"),
+    field="runtime_dir",
+    metavar="RUNTIME_DIR",
+    kind=Path(completed=Completed.DIRECTORY),
+    default=DEFAULT_RUNTIME_DIR,
+    help=f"directory of the control socket and the relay sockets (default {DEFAULT_RUNTIME_DIR})",
+    more="A reload leaves it as it is: another one needs a restart.",
+)
 _WHERE = (
     Setting(
         flags=("-p", "--port"),
@@ -121,20 +120,12 @@ _WHERE = (
         default="127.0.0.1",
         help="address for -p (default 127.0.0.1; '' for all)",
     ),
-    Setting(
-        flags=("-r", "--runtime-dir"),
-        field="runtime_dir",
-        metavar="RUNTIME_DIR",
-        kind=Path(completed=Completed.DIRECTORY),
-        default=DEFAULT_RUNTIME_DIR,
-        help=f"directory of the control socket and the relay sockets (default {DEFAULT_RUNTIME_DIR})",
-        more="A reload leaves it as it is: another one needs a restart.",
-    ),
+    RUNTIME_DIR,
     Setting(
         flags=("-d", "--domain"),
         field="patterns",
         metavar="PATTERN",
-        kind=Texts(normalize=_pattern),
+        kind=Texts(),
         default=(),
         help="host names to give, such as {key}-{user}.apps.example.org; may be given several times "
         "(default {key}-{user}.localhost:PORT)",

@@ -4,7 +4,7 @@
 times. `settings` has the words for a program's settings (`Setting`, `Section`, the kinds of values): where
 each may be said and what it means.
 `configured` puts the file, the command line and the defaults together, and knows of each value where it is from;
-`report` tells that, `example` makes a commented file of the table. The tables are the programs' own.
+`report` tells that. The tables are the programs' own.
 
 May import `commandline`, `errors` and `limits`. Never here: what a setting does, and where a file is.
 

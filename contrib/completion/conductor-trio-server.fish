@@ -10,10 +10,10 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case -p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
+            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
                 set -e words[1]
             case '-*'
-            case check completion help
+            case check config reload completion help
                 if test -z "$name" -a $places -eq 0
                     set name $words[1]
                 else
@@ -45,31 +45,36 @@ end
 
 complete -c conductor-trio-server -f
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a check -d 'look at what the server needs on this host, and do nothing else'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a config -d 'show the settings that are in force, and where each is said'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a reload -d 'have the running server apply its file, and tell what came of it'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a completion -d 'print the completion of this command line for a shell'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a help -d 'explain the program, or one of its commands'
 complete -c conductor-trio-server -n '__conductor_trio_server_at completion:0' -a 'bash fish zsh'
-complete -c conductor-trio-server -n '__conductor_trio_server_at help:0' -a 'check completion help'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -s p -l port -x -d 'listen on this TCP port (default 8888)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -s s -l sock -l socket -r -F -d 'listen on this UNIX socket instead, of mode 0660; for a front proxy'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l host -x -d 'address for -p (default 127.0.0.1; \'\' for all)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -s r -l runtime-dir -x -a '(__fish_complete_directories)' -d 'directory of the control socket and the relay sockets (default /var/run/conductor)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -s d -l domain -x -d 'host names to give, such as {key}-{user}.apps.example.org; may be given several times (default {key}-{user}.localhost:PORT)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ssl-cert-file -r -F -d 'certificate, with its chain, for TLS'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ssl-key-file -r -F -d 'its private key'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ssl-allowed-clients -r -F -d 'CA file: let in only visitors whose certificate it verifies'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l trusted-proxy -x -d 'front proxy whose X-Forwarded-* fields are believed; a UNIX socket\'s peers always are'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l allow-origin -x -d 'further origin whose pages may use the applications, such as https://portal.example.org'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l grace -x -d 'how long running requests may go on at the end (default 10)'
+complete -c conductor-trio-server -n '__conductor_trio_server_at help:0' -a 'check config reload completion help'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config reload' -l config -r -F -d 'the file with the settings, over which options win (default /etc/conductor-trio/server.toml, if it is there)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s p -l port -x -d 'listen on this TCP port (default 8888)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s s -l socket -l sock -r -F -d 'listen on this UNIX socket instead, of mode 0660; for a front proxy'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l host -x -d 'address for -p (default 127.0.0.1; \'\' for all)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config reload' -s r -l runtime-dir -x -a '(__fish_complete_directories)' -d 'directory of the control socket and the relay sockets (default /var/run/conductor)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s d -l domain -x -d 'host names to give, such as {key}-{user}.apps.example.org; may be given several times (default {key}-{user}.localhost:PORT)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l ssl-cert-file -r -F -d 'certificate, with its chain, for TLS'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l ssl-key-file -r -F -d 'its private key'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l ssl-allowed-clients -r -F -d 'CA file: let in only visitors whose certificate it verifies'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l trusted-proxy -x -d 'front proxy whose X-Forwarded-* fields are believed; a UNIX socket\'s peers always are'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l allow-origin -x -d 'further origin whose pages may use the applications, such as https://portal.example.org'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l grace -x -d 'how long running requests may go on at the end (default 10)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s v -l verbose -d 'log more, as JSON'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l no-verbose -d 'no --verbose, whatever the configuration says'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l take-over -d 'take the place of the server that runs on RUNTIME_DIR, if one does, without a pause'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -s v -l verbose -d 'log more, as JSON'
 complete -c conductor-trio-server -n '__conductor_trio_server_in ""' -l check -d 'the same as `conductor-trio-server check`'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-sessions -x -d 'sessions at once (default 8192)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-user-sessions -x -d 'sessions of one user at once (default 1024)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-user-new-sessions -x -d 'new sessions of one user within a minute (default 1200)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-visitors -x -d 'visitors\' connections at once (default 16384)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-address-visitors -x -d 'visitors\' connections from one address at once (default 8192)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-route-connections -x -d 'requests and tunnels of one session at once (default 4096)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l max-route-held -l max-route-parked -x -d 'requests that wait for one session whose link was lost (default 256)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l lost-timeout -l detached-timeout -x -d 'how long the name of a session is kept whose link was lost (default 60)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check completion help' -s V -l version -d 'show the version'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check completion help' -s h -l help -d 'show help'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-sessions -x -d 'sessions at once (default 8192)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-user-sessions -x -d 'sessions of one user at once (default 1024)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-user-new-sessions -x -d 'new sessions of one user within a minute (default 1200)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-visitors -x -d 'visitors\' connections at once (default 16384)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-address-visitors -x -d 'visitors\' connections from one address at once (default 8192)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-route-connections -x -d 'requests and tunnels of one session at once (default 4096)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-route-held -l max-route-parked -x -d 'requests that wait for one session whose link was lost (default 256)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l lost-timeout -l detached-timeout -x -d 'how long the name of a session is kept whose link was lost (default 60)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config reload completion help' -s V -l version -d 'show the version'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config reload completion help' -s h -l help -d 'show help'
+complete -c conductor-trio-server -n '__conductor_trio_server_in config' -l json -d 'write one object of JSON'

@@ -32,6 +32,17 @@ MAX_SAVED_TIME = 1e11  # the same of what a server leaves to another: the year 5
 
 #: One line of a snapshot, in bytes: all that is left of one session, with its shares (80 KiB at most).
 MAX_SNAPSHOT_LINE = 256 * KIB
+#: Sessions in a snapshot, of one user and of all: what was within the limits of the server that leaves it goes on,
+#: though those of its successor are lower.
+MAX_LEFT_SESSIONS = 1_000_000
+#: Bytes of what a successor says of itself: what a pipe holds at once.
+MAX_REPORT = 64 * KIB
+#: Bytes of an answer at the operator's socket: the settings of a file of the greatest size, several times.
+MAX_ADMIN_ANSWER = 64 * MIB
+#: For an answer there, which may have to wait for a successor (`upgrade_timeout`), and for one that is ending.
+ADMIN_ANSWER_TIMEOUT = 150.0
+#: Between two questions there, while one server hands over to the next.
+ADMIN_PAUSE = 0.05
 #: The one line of a snapshot of version 1, which held all sessions.
 MAX_SNAPSHOT_V1 = 64 * MIB
 
@@ -40,6 +51,8 @@ MAX_SNAPSHOT_V1 = 64 * MIB
 MAX_TOKENS_SHOWN = 200
 #: Characters of what a front proxy calls an address, and is none.
 MAX_ADDRESS_TEXT = 64
+#: Bytes of a configuration file: two hundred times those of a gateway with rules for a hundred users.
+MAX_CONFIG_FILE = 4 * MIB
 #: Bytes of a file that holds a token, which has to fit a cookie.
 MAX_TOKEN_FILE = 4 * KIB
 #: Bits that a token needs to be safe from guessing: at a million guesses a second, for ten thousand years.
@@ -81,6 +94,9 @@ MAX_PASSED_DESCRIPTORS = 253
 MAX_PIPE_SIZE = 1 * MIB
 #: Such pipes at once, of two descriptors each: the kernel allows a user 64 MiB of them (pipe(7)).
 MAX_PIPES = 64
+
+#: Groups of one process (NGROUPS_MAX, credentials(7)).
+MAX_GROUPS = 65536
 
 #: Links that are followed on one way (path_resolution(7)).
 MAX_SYMBOLIC_LINKS = 40

@@ -131,6 +131,10 @@ class ServerLimits(LingerLimits):
     control_line_timeout: float = 15.0  # from a line's first byte to its newline
     control_send_timeout: float = 15.0  # a reply that is not read
     user_lookup_timeout: float = 5.0  # a directory service can hang for seconds
+    # For how long it is believed what a directory service has said of a user, and of how many: a login each minute
+    # costs it less, and who was taken out of a group is out of it here a minute later.
+    user_memory: float = 60.0
+    max_known_users: int = 10_000
     max_control_lines: int = 16  # further lines after the registration, which the protocol does not have
     farewell_timeout: float = 1.0  # for a refused client to read why, and to stop sending
     # A class of demonstrations may come from one account; what a user cannot do is to fill the gateway alone.

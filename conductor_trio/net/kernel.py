@@ -19,6 +19,7 @@ from conductor_trio.interpreter import IS_PYPY
 
 SO_PEERCRED: int = getattr(socket, "SO_PEERCRED", 17)  # asm-generic/socket.h
 MSG_CMSG_CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)  # linux/socket.h
+SO_PEERGROUPS = 59  # asm-generic/socket.h, since Linux 4.13
 F_DUPFD_CLOEXEC: int = getattr(fcntl, "F_DUPFD_CLOEXEC", 1030)  # linux/fcntl.h
 F_SETPIPE_SZ: int = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 EPOLLRDHUP: int = getattr(select, "EPOLLRDHUP", 0x2000)  # linux/eventpoll.h
@@ -50,6 +51,13 @@ def _send_without_copy(sock: socket.socket, data: bytes | bytearray | memoryview
 send: Callable[[socket.socket, bytes | bytearray | memoryview], int] = (
     _send_without_copy if IS_PYPY else socket.socket.send
 )
+
+
+def socket_option(descriptor: int, option: int, size: int) -> bytes:
+    """Return an option of a socket (getsockopt(2)) of up to `size` bytes, where socket's takes 1024 at most."""
+    buffer, length = ctypes.create_string_buffer(size), ctypes.c_uint32(size)
+    _checked(_libc().getsockopt(descriptor, socket.SOL_SOCKET, option, buffer, ctypes.byref(length)))
+    return buffer.raw[: length.value]
 
 
 def pidfd_open(pid: int) -> int:

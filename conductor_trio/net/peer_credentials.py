@@ -1,4 +1,4 @@
-"""Who is at the other end of a UNIX socket, as the kernel says (SO_PEERCRED, unix(7))."""
+"""Who is at the other end of a UNIX socket, as the kernel says (SO_PEERCRED, SO_PEERGROUPS, unix(7))."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import struct
 
 import attrs
 
-from conductor_trio.net.kernel import SO_PEERCRED
+from conductor_trio.limits.constants import MAX_GROUPS
+from conductor_trio.net.kernel import SO_PEERCRED, SO_PEERGROUPS, socket_option
+
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_GROUP = struct.Struct("I")
 
 
 @attrs.frozen(kw_only=True)
@@ -20,6 +24,20 @@ class Credentials:
 
 def peer_credentials(sock: socket.socket) -> Credentials:
     """Return who called connect(), or where we called it, listen()."""
-    layout = struct.Struct("3i")  # struct ucred: pid, uid, gid
-    pid, uid, _ = layout.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_PEERCRED, layout.size))
+    pid, uid, _ = _read(sock)
     return Credentials(pid=pid, uid=uid)
+
+
+def peer_groups(sock: socket.socket) -> frozenset[int]:
+    """Return the groups of the process that `peer_credentials` names: its effective one, and all others."""
+    *_, gid = _read(sock)
+    try:
+        others = socket_option(sock.fileno(), SO_PEERGROUPS, MAX_GROUPS * _GROUP.size)
+    except OSError:  # a kernel that does not tell
+        others = b""
+    return frozenset({gid, *(group for (group,) in _GROUP.iter_unpack(others))})
+
+
+def _read(sock: socket.socket) -> tuple[int, int, int]:
+    pid, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size))
+    return pid, uid, gid

@@ -25,13 +25,16 @@ from collections.abc import AsyncIterator
 import attrs
 import trio
 
+from conductor_trio.configuration.configured import Configuration
+from conductor_trio.configuration.report import describe
+from conductor_trio.limits.constants import MAX_LEFT_SESSIONS
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler
 from conductor_trio.net.poller import EdgePoller
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
-from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less, needed_descriptors
+from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less
 from conductor_trio.server.accounts.fairness import payer_of
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
@@ -39,7 +42,6 @@ from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_export
 from conductor_trio.server.lifecycle.garbage import collect_garbage
 from conductor_trio.server.lifecycle.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.lifecycle.listeners import Listeners, open_listeners
-from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import (
     RuntimeDirectory,
     handover_path,
@@ -48,9 +50,12 @@ from conductor_trio.server.lifecycle.runtime_directory import (
 from conductor_trio.server.lifecycle.service_manager import notify
 from conductor_trio.server.lifecycle.shutdown import ENDING_SIGNALS, Shutdown
 from conductor_trio.server.lifecycle.state_file import StateFile
-from conductor_trio.server.lifecycle.successor import run_successor
 from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.lifecycle.upkeep import Upkeep
+from conductor_trio.server.operation.admin import AdminHost
+from conductor_trio.server.operation.announcement import format_status, log_few_files, log_start, warn_of_shared
+from conductor_trio.server.operation.reload import Reloads
+from conductor_trio.server.operation.succession import Succession
 from conductor_trio.server.ownpages.pages import OwnPages
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -60,15 +65,14 @@ from conductor_trio.server.sessions.host import SessionHost
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
-from conductor_trio.shared_directory import find_shared_directory
 
 
-async def run_server(settings: ServerSettings, log: Logger) -> None:
+async def run_server(settings: ServerSettings, log: Logger, said: Configuration, succession: Succession) -> None:
     """Serve until SIGTERM or SIGINT, or until a successor does; raises `ConfigError` or `StartError` before that.
 
     On the first signal: accept no more, tell the clients, let running exchanges finish for the grace period, end
     the sessions, remove what was made. On a second one: the same without the grace period. On SIGHUP: start a
-    successor.
+    successor. `said` is what the settings were made of; `succession` hears when we serve.
     """
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
@@ -83,14 +87,15 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
         inherited = stack.enter_context(open_inherited_listeners(os.environ))
         predecessor = None
+        expected = _limits_of_what_is_left(settings.limits)
         if settings.take_over:
             path = handover_path(settings.runtime_dir)
-            predecessor = await stack.enter_async_context(open_predecessor(path, settings.limits))
+            predecessor = await stack.enter_async_context(open_predecessor(path, expected))
         ownership = None if predecessor is None else predecessor.ownership
         runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
         handed = () if predecessor is None else predecessor.listeners
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
-        state = StateFile(runtime.state, planes.routes, settings.limits, log)
+        state = StateFile(runtime.state, planes.routes, expected, log)
         snapshot = state.read() if predecessor is None else await predecessor.take()
         lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
         borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
@@ -102,6 +107,8 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         server = _Server(
             settings=settings,
             wanted=wanted,
+            said=said,
+            succession=succession,
             log=log,
             planes=planes,
             runtime=runtime,
@@ -111,8 +118,22 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             signals=signals,
             borrowed=borrowed,
             feed=feed,
+            reloads=Reloads(limits=settings.limits, log=log, in_force=_lasting(said, listeners)),
         )
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
+
+
+def _lasting(said: Configuration, listeners: Listeners) -> dict[str, object]:
+    """Return the settings that no reload changes, by field: where sessions are, and what was given to us."""
+    fields = ["runtime_dir"]
+    if any(listener.is_inherited for listener in listeners.public):
+        fields += ["port", "host", "socket"]
+    return {field: said.value(field) for field in fields}
+
+
+def _limits_of_what_is_left(limits: ServerLimits) -> ServerLimits:
+    """Return the limits for sessions of an earlier server, which go on though fewer are allowed by now."""
+    return attrs.evolve(limits, max_sessions=MAX_LEFT_SESSIONS, max_user_sessions=MAX_LEFT_SESSIONS)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -154,6 +175,8 @@ class _Server:
 
     settings: ServerSettings
     wanted: ServerLimits  # before they were fitted to the descriptors that there are
+    said: Configuration
+    succession: Succession
     log: Logger
     planes: Planes
     runtime: RuntimeDirectory
@@ -163,8 +186,7 @@ class _Server:
     signals: AsyncIterator[int]
     borrowed: BorrowedSessions
     feed: AccessFeed
-    _is_handed: bool = attrs.field(default=False, init=False)  # a successor accepts
-    _reload: trio.CancelScope | None = attrs.field(default=None, init=False)  # while a successor is started
+    reloads: Reloads
 
     async def run(self, serve: Handler, predecessor: Predecessor | None) -> None:
         """Serve to the end; the predecessor hears as soon as we accept."""
@@ -183,11 +205,12 @@ class _Server:
             limits=self.settings.limits,
             log=self.log,
         )
-        _warn_of_shared(self.log, self.settings, self.runtime)
-        _log_start(self.log, self.settings, self.listeners)
+        warn_of_shared(self.log, self.settings, self.runtime, self.said.file)
+        log_start(self.log, self.settings, self.listeners, self.said.file)
         if is_less(self.settings.limits, self.wanted):
-            _log_few_files(self.log, self.settings.limits, self.wanted)
-        notify(f"MAINPID={os.getpid()}", "READY=1")
+            log_few_files(self.log, self.settings.limits, self.wanted)
+        self.succession.end()
+        notify(f"MAINPID={os.getpid()}", "READY=1", format_status(self.said, self.succession))
         async with trio.open_nursery() as sessions:
             sessions.start_soon(self.monitor.run, name="directory monitor")
             sessions.start_soon(planes.sessions.run, name="control plane")
@@ -196,11 +219,11 @@ class _Server:
             sessions.start_soon(
                 collect_garbage, planes.ledger.fairness, self.settings.limits, name="garbage collection"
             )
+            sessions.start_soon(self.reloads.run, name="reloads")
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)
-                    if self._reload is not None:
-                        self._reload.cancel()
+                    self.reloads.end()
                     await shutdown.begin(successor, visitors, sessions)
             sessions.cancel_scope.cancel()
         self.log.info("stopped")
@@ -222,7 +245,7 @@ class _Server:
                     self.listeners.claim_paths()
                     sessions.start_soon(predecessor.use, self.borrowed, self.feed, name="sessions borrowed")
                     predecessor = None
-                successor = await self._wait_for_end(sessions)
+                successor = await self._wait_for_end()
                 accepting.cancel_scope.cancel()
             if successor is None or await self._hand_over(successor):
                 return successor
@@ -245,6 +268,13 @@ class _Server:
         control = self.listeners.control
         accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client")
         accepting.start_soon(accept, serve_client, sessions, name="accept clients")
+        admin = AdminHost(
+            configuration=describe(self.said), reloads=self.reloads, limits=self.settings.limits, log=self.log
+        )
+        accept = functools.partial(
+            self.listeners.admin.serve, on_shortage=self._note_shortage, task_name="operator"
+        )
+        accepting.start_soon(accept, admin.serve, sessions, name="accept operators")
         upkeep = Upkeep(runtime=self.runtime, listeners=self.listeners, limits=self.settings.limits, log=self.log)
         accepting.start_soon(upkeep.run, name="upkeep of the runtime directory")
         accepting.start_soon(self.state.keep, name="state file")
@@ -253,7 +283,7 @@ class _Server:
         self.log.warning("cannot_accept", error=error.strerror)
         self.planes.proxy.places.make_room()
 
-    async def _wait_for_end(self, sessions: trio.Nursery) -> Successor | None:
+    async def _wait_for_end(self) -> Successor | None:
         """Return a server that is ready to take our place, None once a signal tells us to end."""
         limits = self.settings.limits
         host = HandoverHost(self.listeners, self.runtime.ownership, limits, self.log)
@@ -274,56 +304,16 @@ class _Server:
             async for number in self.signals:
                 # The end of a terminal that it was started at is the server's.
                 if number == signal.SIGHUP and not os.isatty(0):
-                    if self._reload is None:
-                        sessions.start_soon(self._run_reload, name="start of a successor")
+                    self.reloads.request()
                     continue
                 nursery.cancel_scope.cancel()
                 break
         return successor
 
-    async def _run_reload(self) -> None:
-        notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
-        with trio.CancelScope() as self._reload:
-            await run_successor(self.settings.limits, self.log, lambda: self._is_handed)
-        self._reload = None
-        if not self._is_handed:
-            notify("READY=1")
-
     async def _hand_over(self, successor: Successor) -> bool:
         """Return whether a successor accepts now, in our place."""
-        self._is_handed = await successor.hand_over(self.planes.routes)
-        if not self._is_handed:
+        self.reloads.is_handed = await successor.hand_over(self.planes.routes)
+        if not self.reloads.is_handed:
             successor.close()
             self.log.error("handover_failed", error="the successor ended, or did not answer in time")
-        return self._is_handed
-
-
-def _log_start(log: Logger, settings: ServerSettings, listeners: Listeners) -> None:
-    addresses = [listener.path or listener.sock.getsockname()[:2] for listener in listeners.public]
-    log.info(
-        "listening",
-        pid=os.getpid(),
-        addresses=addresses,
-        tls=settings.tls is not None,
-        runtime_dir=settings.runtime_dir,
-        patterns=settings.patterns,
-    )
-    reached = (listener.sock for listener in listeners.public if listener.sock.family != socket.AF_UNIX)
-    if (plain := find_plain_http(settings, (sock.getsockname()[0] for sock in reached))) is not None:
-        log.warning("plain_http", what=plain.what, advice=plain.advice)
-
-
-def _warn_of_shared(log: Logger, settings: ServerSettings, runtime: RuntimeDirectory) -> None:
-    for path in filter(None, (runtime.control, settings.socket)):
-        if (directory := find_shared_directory(path)) is not None:
-            log.warning("open_to_others", path=path, directory=directory)  # who could listen there in our place
-
-
-def _log_few_files(log: Logger, fitted: ServerLimits, wanted: ServerLimits) -> None:
-    log.warning(
-        "few_open_files",
-        allowed=allowed_descriptors(),
-        needed=needed_descriptors(wanted),
-        max_visitors=fitted.max_visitors,
-        max_sessions=fitted.max_sessions,
-    )
+        return self.reloads.is_handed

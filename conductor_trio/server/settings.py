@@ -1,12 +1,17 @@
-"""The server's command line, checked: frozen values."""
+"""The server's settings, checked: frozen values."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Set
 
 import attrs
 
 from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.limits.constants import DEFAULT_PORT
 from conductor_trio.limits.server import ServerLimits
+
+#: What stands before a group's name where users may stand, too.
+GROUP_MARK = "@"
 
 
 @attrs.frozen(kw_only=True)
@@ -19,8 +24,64 @@ class TlsSettings:
 
 
 @attrs.frozen(kw_only=True)
+class OwnLimits:
+    """What is said of one user, or of the users of one group; None is nothing."""
+
+    max_sessions: int | None = None
+    max_new_sessions: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class UserRules:
+    """Who may have sessions, and how many: what is said of a user goes before what is said of groups.
+
+    `allow` and `deny` are names of users, and of groups with `GROUP_MARK` before them. With `allow`, those who are
+    in neither are refused; without it, None, they may. Of several groups, one that is refused is enough, and of
+    their numbers the largest counts.
+    """
+
+    allow: tuple[str, ...] | None = None
+    deny: tuple[str, ...] = ()
+    users: Mapping[str, OwnLimits] = attrs.field(factory=dict)
+    groups: Mapping[str, OwnLimits] = attrs.field(factory=dict)
+
+    @property
+    def known_groups(self) -> frozenset[str]:
+        """The groups of which anything is said."""
+        listed = (name for name in (*(self.allow or ()), *self.deny) if name.startswith(GROUP_MARK))
+        return frozenset(self.groups).union(name.removeprefix(GROUP_MARK) for name in listed)
+
+    @property
+    def known_users(self) -> frozenset[str]:
+        """The users of whom anything is said."""
+        listed = (name for name in (*(self.allow or ()), *self.deny) if not name.startswith(GROUP_MARK))
+        return frozenset(self.users).union(listed)
+
+    def admits(self, user: str, groups: Set[str]) -> bool:
+        """Whether a user of these groups may have sessions."""
+        allow = self.allow or ()
+        if user in self.deny or user in allow:
+            return user in allow
+        marked = {GROUP_MARK + group for group in groups}
+        if not marked.isdisjoint(self.deny):
+            return False
+        return self.allow is None or not marked.isdisjoint(allow)
+
+    def limits_of(self, user: str, groups: Set[str]) -> OwnLimits:
+        """Return what is said of the numbers of a user of these groups."""
+        own = self.users.get(user, OwnLimits())
+        shared = [limits for group, limits in self.groups.items() if group in groups]
+
+        def of(field: str) -> int | None:
+            said = getattr(own, field)
+            return said if said is not None else max((n for s in shared if (n := getattr(s, field))), default=None)
+
+        return OwnLimits(**{field.name: of(field.name) for field in attrs.fields(OwnLimits)})
+
+
+@attrs.frozen(kw_only=True)
 class ServerSettings:
-    """The server's command line, checked."""
+    """What the command line and the file say, checked."""
 
     runtime_dir: str
     patterns: tuple[str, ...]
@@ -35,3 +96,4 @@ class ServerSettings:
     verbose: bool = False
     take_over: bool = False
     limits: ServerLimits = attrs.field(factory=ServerLimits)
+    rules: UserRules = attrs.field(factory=UserRules)

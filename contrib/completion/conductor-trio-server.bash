@@ -27,13 +27,13 @@ _conductor_trio_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-        -p | --port | -s | --sock | --socket | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --allow-origin | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+        --config | -p | --port | -s | --socket | --sock | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
             ;;
         -*) ;;
-        check | completion | help)
+        check | config | reload | completion | help)
             if [[ -z $command ]] && ((places == 0)); then
                 command=$word
             else
@@ -45,11 +45,11 @@ _conductor_trio_server() {
     done
     case $option in
     '') ;;
-    -p | --port | --host | -d | --domain | --trusted-proxy | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --allow-origin | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+    --config | -s | --socket | --sock | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients)
+        _conductor_trio_server_offer -f
         return
         ;;
-    -s | --sock | --socket | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients)
-        _conductor_trio_server_offer -f
+    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
         return
         ;;
     -r | --runtime-dir)
@@ -59,17 +59,19 @@ _conductor_trio_server() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-        '') _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --sso-user-header --sso-header --sso-domain --require-sso --strip-cookie --allow-origin --grace --take-over -v --verbose --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
-        check) _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --sso-user-header --sso-header --sso-domain --require-sso --strip-cookie --allow-origin --grace --take-over -v --verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        '') _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --grace -v --verbose --no-verbose --take-over --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        check) _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --grace -v --verbose --no-verbose --take-over --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        config) _conductor_trio_server_offer -W '--json --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --grace -v --verbose --no-verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        reload) _conductor_trio_server_offer -W '--config -r --runtime-dir -V --version -h --help' ;;
         completion) _conductor_trio_server_offer -W '-V --version -h --help' ;;
         help) _conductor_trio_server_offer -W '-V --version -h --help' ;;
         esac
         return
     fi
     case $command:$places in
-    :0) _conductor_trio_server_offer -W 'check completion help' ;;
+    :0) _conductor_trio_server_offer -W 'check config reload completion help' ;;
     completion:0) _conductor_trio_server_offer -W 'bash fish zsh' ;;
-    help:0) _conductor_trio_server_offer -W 'check completion help' ;;
+    help:0) _conductor_trio_server_offer -W 'check config reload completion help' ;;
     esac
 }
 

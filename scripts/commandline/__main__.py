@@ -1,4 +1,4 @@
-"""``python -m scripts.commandline``: write contrib/completion and contrib/man anew."""
+"""``python -m scripts.commandline``: write contrib/completion, contrib/man and contrib/server.toml anew."""
 
 from __future__ import annotations
 

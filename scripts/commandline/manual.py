@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from conductor_trio.commandline.table import Command, Option, Program
+from conductor_trio.configuration.settings import Section, Setting
+from conductor_trio.configuration.toml_text import format_value
 
 
-def fill_page(template: str, program: Program) -> str:
-    """Return the page. ``@SYNOPSIS@``, ``@OPTIONS@``, ``@COMMANDS@`` and option groups stand for their parts."""
+def fill_page(template: str, program: Program, more: Mapping[str, str] | None = None) -> str:
+    """Return the page. ``@SYNOPSIS@``, ``@OPTIONS@``, ``@COMMANDS@`` and option groups stand for their parts.
+
+    So do the names of `more`.
+    """
     options_by_group: dict[str, list[Option]] = {}
     for option in program.default.all_options:
         options_by_group.setdefault(option.group or "options", []).append(option)
@@ -20,6 +25,7 @@ def fill_page(template: str, program: Program) -> str:
         for form in command.forms
     )
     parts["COMMANDS"] = "\n".join(_format_command(program, command) for command in program.commands)
+    parts |= more or {}
     missing = [name for name in parts if f"@{name}@" not in template]
     if missing:
         raise ValueError(f"the template has no place for {', '.join(missing)}")
@@ -33,6 +39,24 @@ def _format_command(program: Program, command: Command) -> str:
     known = set(program.default.all_options)
     own = [option for option in command.options if option not in known]
     return f"{text}\n.RS\n{_format_options(own)}\n.RE" if own else text
+
+
+def format_settings(sections: Iterable[Section]) -> str:
+    """Return what a file can say for which there is no option."""
+    text = []
+    for section in sections:
+        if section.name:
+            named = rf".\fI{section.named.upper()}\fP" if section.named else ""
+            text.append(f".TP\n\\fB[{section.name}\\fP{named}\\fB]\\fP\n{_escape(section.help)}\n.RS")
+        text += [_format_setting(setting) for setting in section.settings if not setting.flags]
+        text += [".RE"] if section.name else []
+    return "\n".join(text)
+
+
+def _format_setting(setting: Setting) -> str:
+    about = f"{setting.help}. {setting.more}".strip()
+    value = setting.example or format_value(setting.default)
+    return f".TP\n\\fB{_escape(setting.key)}\\fP = {_escape(value)}\n{_escape(about)}"
 
 
 def _format_options(options: Iterable[Option]) -> str:

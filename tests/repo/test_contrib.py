@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from conductor_trio.configuration.configured import Configuration
+from conductor_trio.server.cli.arguments import make_settings, read_configuration
+from conductor_trio.server.cli.settings_table import SECTIONS
 from scripts.commandline.files import CONTRIB, make_files
 from tests.support.needs import require_program
 from tests.support.programs import OWN_PYTHON
@@ -17,7 +20,7 @@ FILES = make_files()
 #: For each program, the files that have to know its options, and the commands that have some of their own.
 PROGRAMS = {
     "conductor-trio": (["", "run", "ls", "stop", "share", "doctor", "recipes", "completion", "help"], 1),
-    "conductor-trio-server": (["", "check", "completion", "help"], 8),
+    "conductor-trio-server": (["", "check", "config", "reload", "completion", "help"], 8),
 }
 
 
@@ -31,7 +34,39 @@ def test_nothing_else_is_kept_there() -> None:
     kept = {
         str(path.relative_to(CONTRIB)) for part in ("completion", "man") for path in (CONTRIB / part).iterdir()
     }
-    assert kept == set(FILES)
+    assert kept == set(FILES) - {"server.toml"}
+
+
+SETTING = re.compile(r"^#(?=[a-z\[])", re.M)
+
+
+def read_server_file(path: Path, text: str) -> Configuration:
+    path.write_text(text)
+    said = read_configuration({"config": str(path)})
+    make_settings(said)
+    return said
+
+
+def test_the_example_says_nothing(tmp_path: Path) -> None:
+    said = read_server_file(tmp_path / "server.toml", FILES["server.toml"])
+    assert all(given.origin.is_default for _, given in said.rows())
+
+
+def test_what_the_example_shows_can_be_said(tmp_path: Path) -> None:
+    without_socket = re.sub("^#socket.*$", "", FILES["server.toml"], flags=re.M)  # which contradicts the port
+    said = read_server_file(tmp_path / "server.toml", SETTING.sub("", without_socket))
+    silent = {key for key, given in said.rows() if given.origin.is_default}
+    assert silent == {("socket",)}
+    assert {"users", "groups"} == {key[0] for key, _ in said.rows() if len(key) > 1}
+
+
+def test_what_the_example_shows_without_a_reason_is_the_default(tmp_path: Path) -> None:
+    without_examples = {setting.key for section in SECTIONS for setting in section.settings if not setting.example}
+    for line in FILES["server.toml"].partition("#[")[0].splitlines():
+        if SETTING.match(line) and (key := line[1:].partition(" ")[0]) in without_examples:
+            said = read_server_file(tmp_path / "server.toml", line[1:])
+            [given] = [given for path, given in said.rows() if path == (key,)]
+            assert given.value == given.setting.default
 
 
 def options_of(program: str) -> set[str]:

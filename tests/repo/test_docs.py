@@ -21,7 +21,7 @@ by_document = pytest.mark.parametrize("path", DOCUMENTS, ids=[str(path.relative_
 
 #: A name of the package, as documents write it: `server.app.run_server`.
 _NAME = re.compile(
-    r"`((?:access|client|commandline|control|errors|findings|http1|limits|log|net|pages|server)(?:\.\w+)+)`"
+    r"`((?:access|client|commandline|configuration|control|errors|findings|http1|limits|log|net|pages|server)(?:\.\w+)+)`"
 )
 _PATH = re.compile(r"`((?:conductor_trio|contrib|docs|scripts|tests)/[\w./-]*)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

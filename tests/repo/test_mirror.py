@@ -33,7 +33,7 @@ EXCEPTIONS = {
     "server/proxy/ports.py": "an interface; who implements it: ownpages/test_pages",
     "server/routing/feed.py": "values that the table publishes: routing/test_table",
     "server/routing/ports.py": "interfaces; who implements them: sessions/test_owner_service",
-    "server/lifecycle/successor.py": "a process that starts its own successor: lifecycle/test_restart",
+    "server/operation/successor.py": "a process that starts its own successor: lifecycle/test_restart",
 }
 
 #: Private members that tests use, by file, and why there is no other way.

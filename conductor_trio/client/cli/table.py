@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 
-from conductor_trio.client.config.durations import parse_duration
 from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
 from conductor_trio.commandline.table import Argument, Command, FirstWords, Kind, Option, Program
+from conductor_trio.configuration.durations import parse_duration
 from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET
 
 PROGRAM = "conductor-trio"

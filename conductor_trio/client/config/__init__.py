@@ -1,8 +1,8 @@
 """What the user, the site and the recipes say, as checked values.
 
-`settings` is the outcome, `address` reads SERVER and LOCAL_SOCKET, `files` the configuration files (`toml_table`),
-`recipes` what is known about applications, `placeholders` what stands for the socket in a command, `durations`
-times.
+`settings` is the outcome, `address` reads SERVER and LOCAL_SOCKET, `files` the configuration files,
+`recipes` what is known about applications, `placeholders` what stands for the socket in a command. How TOML is
+read is in `conductor_trio.configuration`.
 
 May import `conductor_trio.errors`, `conductor_trio.limits` and `access`. Never here: Trio, sockets, processes.
 

@@ -18,9 +18,9 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from conductor_trio.client.config.address import parse_server
-from conductor_trio.client.config.durations import parse_duration
 from conductor_trio.client.config.recipes import Recipe, parse_recipe
-from conductor_trio.client.config.toml_table import Table, read_table
+from conductor_trio.configuration.durations import parse_duration
+from conductor_trio.configuration.toml_table import Table, read_table
 from conductor_trio.errors import ConfigError
 
 SERVER_VARIABLE = "CONDUCTOR_SERVER"

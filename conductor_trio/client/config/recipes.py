@@ -5,7 +5,6 @@ A recipe is a TOML file whose name is the recipe's. Those that are shipped can b
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,8 +13,9 @@ import attrs
 
 from conductor_trio.client.config.launch import Launch, Listen
 from conductor_trio.client.config.placeholders import find_placeholders
-from conductor_trio.client.config.toml_table import Table
 from conductor_trio.commandline.suggest import suggest
+from conductor_trio.configuration.toml_table import Table
+from conductor_trio.configuration.toml_text import format_value
 from conductor_trio.errors import ConfigError
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -121,7 +121,11 @@ def format_recipe(recipe: Recipe) -> str:
     lines = [f"{key} = {_format_value(value)}" for key, value in fields if value]
     if recipe.environment:
         variables = recipe.environment.items()
-        lines += ["", "[environment]", *(f"{_quote(name)} = {_quote(text)}" for name, text in variables)]
+        lines += [
+            "",
+            "[environment]",
+            *(f"{format_value(name)} = {format_value(text)}" for name, text in variables),
+        ]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -226,16 +230,9 @@ def _placeholders_by_key(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 def _format_value(value: str | int | Sequence[str]) -> str:
     match value:
-        case str():
-            return _quote(value)
-        case int():
-            return str(value)
+        case str() | int():
+            return format_value(value)
         case _:
-            texts = [_quote(text) for text in value]
+            texts = [format_value(text) for text in value]
             line = f"[{', '.join(texts)}]"
             return line if len(line) < 80 else "[\n" + "".join(f"    {text},\n" for text in texts) + "]"
-
-
-def _quote(text: str) -> str:
-    """Return a TOML basic string, which is a JSON string but for DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

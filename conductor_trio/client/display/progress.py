@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import assert_never
 
 from conductor_trio.access.login_link import format_login_link
-from conductor_trio.client.config.durations import format_duration
 from conductor_trio.client.display.painter import Item, Link, Mark, Notice, Status
 from conductor_trio.client.output import events
+from conductor_trio.configuration.durations import format_duration
 from conductor_trio.errors import Hop
 
 # What is left of the batch job when a warning is due: enough to save and hand in another, to save, to let go.

@@ -10,7 +10,7 @@ import attrs
 from rich.cells import cell_len, set_cell_size
 
 from conductor_trio.access.login_link import guess_scheme
-from conductor_trio.client.config.durations import format_duration
+from conductor_trio.configuration.durations import format_duration
 from conductor_trio.control.messages import JSONObject, is_url_host
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.limits.constants import MAX_COUNT, MAX_SAVED_TIME

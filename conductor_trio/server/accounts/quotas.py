@@ -1,5 +1,7 @@
 """How many sessions there may be: of one user, of one user a minute, and in all; registered or not.
 
+Those that are there when less is allowed, after a reload, go on until they end, and so do those that come back.
+
 What is left of a session and cannot be removed takes a place of whoever owns it, so that nobody can fill the disk,
 session by session, or another user's places.
 """
@@ -20,10 +22,41 @@ _MINUTE = 60.0
 
 
 @attrs.frozen(kw_only=True)
-class Admission:
-    """A session's place."""
+class Allowance:
+    """What a user may have; None is what everybody may.
 
-    note_registered: Callable[[], None]  #: takes note that the session is registered; what is not may be less
+    `standing` of their sessions have not ended, of which `returning` are expected back: these are let in though
+    the user is not admitted any more, or has more than is allowed by now.
+    """
+
+    is_admitted: bool = True
+    max_sessions: int | None = None
+    max_new_sessions: int | None = None
+    standing: int = 0
+    returning: int = 0
+
+
+class Admission:
+    """A session's place, from the moment that somebody connects; first of a user's id, then of a user."""
+
+    def __init__(self, quotas: SessionQuotas, uid: int, registered: Callable[[], None]) -> None:
+        self._quotas = quotas
+        self._uid = uid
+        self._only_return: RegistrationRefused | None = None
+        #: Takes note that the session is registered; of what is not, there may be less.
+        self.note_registered = registered
+
+    def identify(self, allowance: Allowance) -> None:
+        """Raise `RegistrationRefused` where the user can have no session here, be it one that returns."""
+        refusal = self._quotas.find_refusal(self._uid, allowance)
+        if refusal is not None and not (allowance.returning if allowance.is_admitted else allowance.standing):
+            raise refusal
+        self._only_return = refusal
+
+    def check_new(self) -> None:
+        """Raise `RegistrationRefused` where the user can have no session but those that return."""
+        if self._only_return is not None:
+            raise self._only_return
 
 
 class SessionQuotas:
@@ -44,23 +77,34 @@ class SessionQuotas:
         return self._by_uid.total()
 
     @contextlib.contextmanager
-    def admitted(self, uid: int) -> Iterator[Admission]:
-        """Hold a place for a session; raises `RegistrationRefused` where there is none."""
-        limits = self._limits
-        if self._by_uid[uid] + self._left[uid] >= limits.max_user_sessions:
-            raise self._refuse(self._left[uid])
-        if self._by_uid.total() >= limits.max_sessions:
-            raise RegistrationRefused("the gateway has no room for another session", advice="try again later")
-        if self._unregistered[uid] >= limits.max_user_unregistered:
+    def admitted(self, uid: int, returning: int = 0) -> Iterator[Admission]:
+        """Hold a place for a session, `returning` of all of which are expected back.
+
+        Raises `RegistrationRefused` where there is none, whoever it is.
+        """
+        if self.total >= self._limits.max_sessions and not returning:
+            raise _no_room()
+        most = self._limits.max_user_unregistered
+        if self._unregistered[uid] >= most:
             raise RegistrationRefused(
-                f"you have {limits.max_user_unregistered} connections here that registered nothing, the most for "
-                "one user",
+                f"you have {most} connections here that registered nothing, the most for one user",
                 advice="close some",
             )
-        self._count_new(uid)
         with _counted(self._by_uid, uid), contextlib.ExitStack() as unregistered:
             unregistered.enter_context(_counted(self._unregistered, uid))
-            yield Admission(note_registered=unregistered.close)
+            yield Admission(self, uid, unregistered.close)
+
+    def find_refusal(self, uid: int, allowance: Allowance) -> RegistrationRefused | None:
+        """Return why a user can have no further session than those of which one has just got its place."""
+        if not allowance.is_admitted:
+            return RegistrationRefused("this gateway is not open to you", advice="ask its administrators")
+        limits = self._limits
+        most = allowance.max_sessions or limits.max_user_sessions
+        if self._by_uid[uid] + self._left[uid] > most:
+            return _too_many(most, self._left[uid])
+        if self.total > limits.max_sessions:
+            return _no_room()
+        return self._count_new(uid, allowance.max_new_sessions or limits.max_user_new_sessions)
 
     @contextlib.contextmanager
     def refusing(self, uid: int) -> Iterator[bool]:
@@ -76,32 +120,34 @@ class SessionQuotas:
         """Give a place back that `charge_leftover` took."""
         _decrease(self._left, uid)
 
-    def _refuse(self, left: int) -> RegistrationRefused:
-        most = self._limits.max_user_sessions
-        if not left:
-            return RegistrationRefused(
-                f"you have {most} sessions here, the most for one user", advice="end one first"
-            )
-        return RegistrationRefused(
-            f"you have {most} sessions here, the most for one user, and of {left} of them, which have ended, "
-            "something is left in their directories that the gateway cannot remove",
-            advice="end one first, or ask its administrators to remove that",
-        )
-
-    def _count_new(self, uid: int) -> None:
-        rate = self._limits.max_user_new_sessions / _MINUTE
+    def _count_new(self, uid: int, most: int) -> RegistrationRefused | None:
+        rate = most / _MINUTE
         now = trio.current_time()
         level, since = self._new.get(uid, (0.0, now))
         level = max(0.0, level - (now - since) * rate) + 1
-        if level > self._limits.max_user_new_sessions:
-            raise RegistrationRefused(
-                f"you have opened {self._limits.max_user_new_sessions} sessions here within a minute, the most "
-                "for one user",
+        if level > most:
+            return RegistrationRefused(
+                f"you have opened {most} sessions here within a minute, the most for one user",
                 advice="wait a moment",
             )
         if len(self._new) > self._limits.max_sessions:  # those whose bucket is empty by now
             self._new = {u: found for u, found in self._new.items() if found[1] > now - _MINUTE}
         self._new[uid] = level, now
+        return None
+
+
+def _no_room() -> RegistrationRefused:
+    return RegistrationRefused("the gateway has no room for another session", advice="try again later")
+
+
+def _too_many(most: int, left: int) -> RegistrationRefused:
+    if not left:
+        return RegistrationRefused(f"you have {most} sessions here, the most for one user", advice="end one first")
+    return RegistrationRefused(
+        f"you have {most} sessions here, the most for one user, and of {left} of them, which have ended, "
+        "something is left in their directories that the gateway cannot remove",
+        advice="end one first, or ask its administrators to remove that",
+    )
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from conductor_trio.interpreter import describe_interpreter
 from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.check.certificate import read_expiry
+from conductor_trio.server.check.configuration import check_configuration
 from conductor_trio.server.check.neighbours import check_access_lists, check_shared
 from conductor_trio.server.check.open_files import check_open_files
 from conductor_trio.server.check.sshd import check_sshd
@@ -33,9 +34,10 @@ _SAMPLE_KEY, _SAMPLE_USER = "check", "nobody"
 Findings = Iterator[Finding]
 
 
-def check_host(settings: ServerSettings, environment: Mapping[str, str]) -> Findings:
-    """Yield what is found, one after the other."""
+def check_host(settings: ServerSettings, environment: Mapping[str, str], file: str | None = None) -> Findings:
+    """Yield what is found, one after the other; `file` is the one that the settings are from, if there is one."""
     yield _ok("interpreter", describe_interpreter())
+    yield from check_configuration(file, settings.rules)
     yield from _check_runtime_directory(settings.runtime_dir)
     yield from _check_group(settings.runtime_dir)
     yield from _check_control_socket(RuntimeDirectory(settings.runtime_dir).control)

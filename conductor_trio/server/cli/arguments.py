@@ -1,130 +1,196 @@
-"""What the options of the server mean."""
+"""What the options and the file of the server mean."""
 
 from __future__ import annotations
 
 import argparse
-import ipaddress
+import contextlib
+import errno
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
 from conductor_trio.access.grants import SingleSignOn
-from conductor_trio.access.origins import format_origin, parse_origin
+from conductor_trio.access.hostnames import check_patterns, parse_pattern
+from conductor_trio.configuration.configured import Configuration, Given, Values, configure
+from conductor_trio.configuration.toml_table import read_table
 from conductor_trio.errors import ConfigError
-from conductor_trio.http1.fields import is_own_field, is_token
-from conductor_trio.limits.constants import DEFAULT_PORT
+from conductor_trio.limits.constants import DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.cli.table import LIMITS
-from conductor_trio.server.settings import ServerSettings, TlsSettings
+from conductor_trio.server.cli.settings_table import LIMITS, RUNTIME_DIR, SECTIONS, SSO_MORE, SSO_USER_HEADER
+from conductor_trio.server.cli.table import DEFAULT_FILE
+from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
+
+_TCP = ("port", "host")
+
+
+def read_configuration(options: Mapping[str, object]) -> Configuration:
+    """Return what the options and the file say together; raises `ConfigError`.
+
+    Without ``--config`` the file of the site is read, if there is one.
+    """
+    named, table = options.get("config"), read_table(_file_of(options))
+    if table is None and named is not None:
+        raise ConfigError(f"cannot read {named}: {os.strerror(errno.ENOENT)}")
+    return _settle(configure(SECTIONS, table, options))
+
+
+def guess_runtime_dir(options: Mapping[str, object]) -> str:
+    """Return where a server most likely runs whose file is wrong."""
+    said = options.get("runtime_dir")
+    if said is None:
+        with contextlib.suppress(ConfigError):
+            table = read_table(_file_of(options))
+            said = table and RUNTIME_DIR.kind.read(table, RUNTIME_DIR.key)
+    return os.path.abspath(str(said or DEFAULT_RUNTIME_DIR))
+
+
+def _file_of(options: Mapping[str, object]) -> str:
+    # As it is from everywhere, since a running server may tell its file to others.
+    return os.path.abspath(str(options.get("config") or DEFAULT_FILE))
 
 
 def read_settings(args: argparse.Namespace) -> ServerSettings:
-    """Return the settings that the options of `SERVE` or `CHECK` say; raises `ConfigError`."""
-    if args.socket is not None and (args.port is not None or args.host is not None):
-        raise ConfigError("-s listens on a UNIX socket and -p or --host on a TCP port", advice="give one of them")
-    port = DEFAULT_PORT if args.port is None else args.port
-    if not 0 <= port < 65536:
-        raise ConfigError(f"port {port} is no TCP port (1 to 65535)")
-    # Port 0 is one of the kernel's choice, which no URL can name before it is bound.
-    default_pattern = "{key}-{user}.localhost" + (f":{port}" if args.socket is None and port else "")
+    """Return the settings that the options of `SERVE` or `CHECK` and the file say; raises `ConfigError`."""
+    return make_settings(read_configuration(vars(args)), take_over=args.take_over)
+
+
+def keep_lasting(said: Configuration, in_force: Mapping[str, object]) -> tuple[Configuration, list[str]]:
+    """Return the configuration with what no reload changes as it is `in_force`, and what is to be told of that."""
+    notes = []
+    for field, value in in_force.items():
+        if field in said.values and said.value(field) != value:
+            given = said[field]
+            wanted = given.value if given.origin.is_default else f"{given.value} ({given.origin.place})"
+            notes.append(f"{given.setting.key} needs a restart: it stays {value}, and is not yet {wanted}")
+            said = said.keep(field, value)
+    return said, notes
+
+
+def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSettings:
+    """Return the settings of a configuration that `read_configuration` has settled; raises `ConfigError`."""
+    value = said.value
+    socket = value("socket")
+    limits: dict[str, Any] = {setting.field: value(setting.field) for setting in LIMITS}
     return ServerSettings(
-        runtime_dir=os.path.abspath(args.runtime_dir),
-        patterns=tuple(args.patterns) or (default_pattern,),
-        host="127.0.0.1" if args.host is None else args.host,
-        port=None if args.socket is not None else port,
-        socket=None if args.socket is None else os.path.abspath(args.socket),
-        tls=_tls_settings(args),
-        trusted_proxies=tuple(_network(text) for text in args.trusted_proxies),
-        allowed_origins=tuple(_origin(text) for text in args.allowed_origins),
-        sso=_single_sign_on(args),
-        stripped_cookies=tuple(_cookie_name(name) for name in args.stripped_cookies),
-        verbose=args.verbose,
-        take_over=args.take_over,
-        limits=_limits(args),
+        runtime_dir=str(value("runtime_dir")),
+        patterns=_texts(said["patterns"]),
+        host=str(value("host")),
+        port=_number(said["port"]) if socket is None else None,
+        socket=None if socket is None else str(socket),
+        tls=_tls_settings(said),
+        trusted_proxies=_texts(said["trusted_proxies"]),
+        allowed_origins=_texts(said["allowed_origins"]),
+        sso=_single_sign_on(said),
+        stripped_cookies=_texts(said["stripped_cookies"]),
+        verbose=value("verbose") is True,
+        take_over=take_over,
+        limits=attrs.evolve(ServerLimits(), **limits),
+        rules=_user_rules(said),
     )
 
 
-def _network(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text))
-    except ValueError as error:
-        raise ConfigError(f"--trusted-proxy: {error}") from error
+def _settle(said: Configuration) -> Configuration:
+    """Return what is in force where one setting depends on another; raises `ConfigError` for a contradiction."""
+    said = _settle_where(said)
+    values = dict(said.values)
+    for field in ("runtime_dir", "socket"):
+        given = said[field]
+        if given.value is not None and not given.origin.is_default:
+            values[field] = attrs.evolve(given, value=os.path.abspath(str(given.value)))
+    patterns = said["patterns"]
+    if not patterns.value:
+        # Port 0 is one of the kernel's choice, which no URL can name before it is bound.
+        port = said.value("port") if said.value("socket") is None else 0
+        pattern = "{key}-{user}.localhost" + (f":{port}" if port else "")
+        values["patterns"] = attrs.evolve(patterns, value=(pattern,))
+    if patterns.origin.file is not None:  # of the command line's, `check` tells as a finding
+        try:
+            check_patterns(tuple(parse_pattern(text) for text in _texts(patterns)))
+        except ConfigError as error:
+            raise patterns.wrong(str(error)) from error
+    return attrs.evolve(said, values=values)
 
 
-def _origin(text: str) -> str:
-    """Return an origin as browsers write it: one that is written otherwise would allow nothing."""
-    origin = parse_origin(text.removesuffix("/").encode())
-    if origin is None:
-        raise ConfigError(
-            f"--allow-origin: {text!r} is no origin",
-            advice="write it as https://portal.example.org, without a path",
-        )
-    return format_origin(origin)
-
-
-def _single_sign_on(args: argparse.Namespace) -> SingleSignOn | None:
-    name = args.sso_user_header
-    if name is None:
-        needing = {
-            "--sso-header": args.sso_headers,
-            "--sso-domain": args.sso_domain,
-            "--require-sso": args.require_sso,
-        }
-        for flag, value in needing.items():
-            if value:
-                raise ConfigError(f"{flag} needs --sso-user-header")
-        return None
-    if args.socket is None and not args.trusted_proxies:
-        raise ConfigError(
-            "--sso-user-header is believed from trusted front proxies only, and there is none",
-            advice="let the front proxy come by -s, or name it by --trusted-proxy",
-        )
-    domain = args.sso_domain.removeprefix("@") if args.sso_domain else None
-    return SingleSignOn(
-        user_field=_field_name(name, "--sso-user-header"),
-        other_fields=tuple(_field_name(name, "--sso-header") for name in args.sso_headers),
-        domain=domain,
-        is_needed=args.require_sso,
+def _settle_where(said: Configuration) -> Configuration:
+    """Return either a UNIX socket or a TCP port; of what the command line and the file say, the command line's."""
+    socket, tcp = said["socket"], [said[field] for field in _TCP if not said[field].origin.is_default]
+    if socket.origin.is_default or not tcp:
+        return said
+    if socket.origin.flag is None and any(given.origin.flag for given in tcp):
+        return said.without("socket")
+    same = [given for given in tcp if (given.origin.flag is None) is (socket.origin.flag is None)]
+    if not same:
+        return said.without(*_TCP)
+    raise socket.contradicts(
+        "listens on a UNIX socket, and -p or --host on a TCP port; give one of them"
+        if socket.origin.flag
+        else f"listens on a UNIX socket, and {same[0].name} on a TCP port; leave one of them out"
     )
 
 
-def _field_name(name: str, flag: str) -> bytes:
-    lower = name.lower().encode()
-    if not is_token(lower) or is_own_field(lower):
-        raise ConfigError(
-            f"{flag}: {name!r} is no name of a field for that",
-            advice="name one that the front proxy sets, such as X-Forwarded-User",
-        )
-    return lower
+def _texts(given: Given) -> tuple[str, ...]:
+    assert isinstance(given.value, tuple)
+    return given.value
 
 
-def _cookie_name(name: str) -> str:
-    fixed = name.removesuffix("*")
-    if "*" in fixed or not is_token(fixed.encode()):
-        raise ConfigError(
-            f"--strip-cookie: {name!r} is no name of a cookie",
-            advice="* stands at its end only, as in _oauth2_proxy*",
-        )
-    return name
+def _number(given: Given) -> int:
+    assert isinstance(given.value, int)
+    return given.value
 
 
-def _tls_settings(args: argparse.Namespace) -> TlsSettings | None:
-    if args.ssl_cert_file is None and args.ssl_key_file is None:
-        if args.ssl_allowed_clients is not None:
-            raise ConfigError("--ssl-allowed-clients needs --ssl-cert-file and --ssl-key-file")
+def _tls_settings(said: Configuration) -> TlsSettings | None:
+    cert, key, clients = (said[f"ssl_{name}"] for name in ("cert_file", "key_file", "allowed_clients"))
+    needed = {"--ssl-cert-file": cert, "--ssl-key-file": key}
+    for given in (clients, cert, key):
+        if given.value is not None and (missing := [flag for flag, g in needed.items() if g.value is None]):
+            names = [flag if given.origin.flag else needed[flag].setting.key for flag in missing]
+            raise given.contradicts(f"needs {' and '.join(names)}")
+    if cert.value is None or key.value is None:
         return None
-    if args.ssl_cert_file is None:
-        raise ConfigError("--ssl-key-file needs --ssl-cert-file")
-    if args.ssl_key_file is None:
-        raise ConfigError("--ssl-cert-file needs --ssl-key-file")
     return TlsSettings(
-        cert_file=args.ssl_cert_file, key_file=args.ssl_key_file, allowed_clients=args.ssl_allowed_clients
+        cert_file=str(cert.value),
+        key_file=str(key.value),
+        allowed_clients=None if clients.value is None else str(clients.value),
     )
 
 
-def _limits(args: argparse.Namespace) -> ServerLimits:
-    values = {limit.option.field: getattr(args, limit.option.field) for limit in LIMITS}
-    for limit in LIMITS:
-        if not values[limit.option.field] >= limit.least:
-            raise ConfigError(f"{limit.option.flags[0]} is {limit.what}, {limit.least} or more")
-    return attrs.evolve(ServerLimits(), **values)
+def _single_sign_on(said: Configuration) -> SingleSignOn | None:
+    user, domain = said[SSO_USER_HEADER.field], said["sso_domain"]
+    if user.value is None:
+        for setting in SSO_MORE:
+            if said[setting.field].value:
+                flag = said[setting.field].origin.flag
+                raise said[setting.field].contradicts(
+                    f"needs {SSO_USER_HEADER.flags[0] if flag else 'user_header'}"
+                )
+        return None
+    if said["socket"].value is None and not said["trusted_proxies"].value:
+        raise user.wrong(
+            "it is believed from trusted front proxies only, and there is none; let the front proxy come by -s, "
+            "or name it by --trusted-proxy"
+        )
+    return SingleSignOn(
+        user_field=str(user.value).encode(),
+        other_fields=tuple(name.encode() for name in _texts(said["sso_headers"])),
+        domain=None if domain.value is None else str(domain.value).removeprefix("@"),
+        is_needed=said.value("require_sso") is True,
+    )
+
+
+def _user_rules(said: Configuration) -> UserRules:
+    allow, deny = said["allow"], said["deny"]
+    allowed = None if allow.value is None else _texts(allow)
+    if both := sorted(set(allowed or ()) & set(_texts(deny))):
+        raise deny.wrong(f"{both[0]} is in {allow.name}, too")
+    return UserRules(
+        allow=allowed,
+        deny=_texts(deny),
+        users={name: _own_limits(values) for name, values in said.named["users"].items()},
+        groups={name: _own_limits(values) for name, values in said.named["groups"].items()},
+    )
+
+
+def _own_limits(values: Values) -> OwnLimits:
+    return OwnLimits(**{field: _number(given) for field, given in values.items()})

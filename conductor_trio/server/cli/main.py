@@ -12,59 +12,84 @@ from conductor_trio import exit_status
 from conductor_trio.commandline.output import fill_standard_descriptors, write_output
 from conductor_trio.commandline.parser import Invocation, parse
 from conductor_trio.commandline.standard import run_standard
+from conductor_trio.configuration.configured import Configuration
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Status, format_finding
 from conductor_trio.interpreter import collect_only_young, tell_collector
 from conductor_trio.printable import escape
-from conductor_trio.server.cli.arguments import read_settings
-from conductor_trio.server.cli.table import CHECK, PROGRAM, SERVE, SERVER
+from conductor_trio.server.cli.arguments import keep_lasting, make_settings, read_configuration
+from conductor_trio.server.cli.table import CHECK, CONFIG, PROGRAM, RELOAD, SERVE, SERVER
+from conductor_trio.server.operation.succession import Succession
 from conductor_trio.server.settings import ServerSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server; returns the exit status: 0 ended as asked, 1 could not start, 2 wrong usage."""
     fill_standard_descriptors()
+    succession = Succession.find(os.environ)
     try:
-        return _run(parse(SERVER, sys.argv[1:] if argv is None else argv))
+        return _run(parse(SERVER, sys.argv[1:] if argv is None else argv), succession)
     except ConductorError as error:
         with contextlib.suppress(AttributeError, OSError):  # where there is no standard error
             sys.stderr.write(f"{PROGRAM}: {escape(str(error))}\n")
-        return exit_status.WRONG_USAGE if isinstance(error, ConfigError) else exit_status.FAILED
+        status = exit_status.WRONG_USAGE if isinstance(error, ConfigError) else exit_status.FAILED
+        succession.fail(str(error), status)
+        return status
     except BrokenPipeError:
         return exit_status.FAILED
     except KeyboardInterrupt:  # before the signals were ours
         return exit_status.OK
 
 
-def _run(invocation: Invocation) -> int:
+def _run(invocation: Invocation, succession: Succession) -> int:
     text = run_standard(SERVER, invocation)
     if text is not None:
         write_output(text)
         return exit_status.OK
-    settings = read_settings(invocation.given)
-    if invocation.command is CHECK or invocation.given.check:
-        return _check(settings)
+    options = vars(invocation.given)
+    if invocation.command is RELOAD:
+        from conductor_trio.server.cli.reload_command import reload
+
+        return reload(options)
+    said = read_configuration(options)
+    if invocation.command is CONFIG:
+        from conductor_trio.server.cli.config_command import show_configuration
+
+        return show_configuration(said, as_json=options["json"])
+    if invocation.command is CHECK or options["check"]:
+        return _check(make_settings(said, take_over=options["take_over"]), said.file)
     assert invocation.command is SERVE
     tell_collector(os.environ)
+    return _serve(said, succession, take_over=options["take_over"])
+
+
+def _serve(said: Configuration, succession: Succession, *, take_over: bool) -> int:
     # Imported only now, where Ctrl-C is ours to handle: it takes a quarter of a second.
     import trio
 
     from conductor_trio import log
     from conductor_trio.server.app import run_server
 
+    succession.begin(os.environ)
     _allow_many_files()
     collect_only_young()
+    said, notes = keep_lasting(said, succession.in_force)
+    settings = make_settings(said, take_over=take_over)
     log.configure(verbose=settings.verbose)
-    trio.run(run_server, settings, log.get_logger())
+    logger = log.get_logger()
+    for note in notes:
+        logger.warning("needs_restart", text=note)
+        succession.note(note)
+    trio.run(run_server, settings, logger, said, succession)
     return exit_status.OK
 
 
-def _check(settings: ServerSettings) -> int:
+def _check(settings: ServerSettings, file: str | None) -> int:
     """Tell what is found on this host; 1 where something keeps the server from its work."""
     from conductor_trio.server.check.host import check_host
 
     has_failed = False
-    for finding in check_host(settings, os.environ):
+    for finding in check_host(settings, os.environ, file):
         has_failed |= finding.status is Status.FAILED
         write_output(format_finding(finding))
     return exit_status.FAILED if has_failed else exit_status.OK

@@ -17,6 +17,7 @@ from conductor_trio.server.settings import ServerSettings
 _PUBLIC_SOCKET_MODE = 0o660  # for a front proxy in our group (docs/protocol.md, "Directories and sockets")
 _CONTROL_SOCKET_MODE = 0o777  # for every user; who they are, the kernel tells
 _HANDOVER_SOCKET_MODE = 0o600
+_ADMIN_SOCKET_MODE = 0o600
 
 
 class Role(enum.Enum):
@@ -25,12 +26,14 @@ class Role(enum.Enum):
     PUBLIC = "public"
     CONTROL = "control"
     HANDOVER = "handover"
+    ADMIN = "admin"
 
 
 _MODES = {
     Role.PUBLIC: _PUBLIC_SOCKET_MODE,
     Role.CONTROL: _CONTROL_SOCKET_MODE,
     Role.HANDOVER: _HANDOVER_SOCKET_MODE,
+    Role.ADMIN: _ADMIN_SOCKET_MODE,
 }
 
 Handed = tuple[Role, Listener]
@@ -43,13 +46,14 @@ class Listeners:
     public: Sequence[Listener]
     control: Listener
     handover: Listener
+    admin: Listener
     unwanted: Sequence[Listener]  #: the predecessor's, which this command line does not name
 
     @property
     def by_role(self) -> list[Handed]:
         """All that are wanted."""
         public = [(Role.PUBLIC, listener) for listener in self.public]
-        return [*public, (Role.CONTROL, self.control), (Role.HANDOVER, self.handover)]
+        return [*public, (Role.CONTROL, self.control), (Role.HANDOVER, self.handover), (Role.ADMIN, self.admin)]
 
     @property
     def inherited(self) -> list[Listener]:
@@ -125,9 +129,10 @@ def open_listeners(
             public = stack.enter_context(open_tcp_listeners(settings.host, settings.port, held))
         control = listen_at(runtime.control, _CONTROL_SOCKET_MODE, Role.CONTROL)
         handover = listen_at(runtime.handover, _HANDOVER_SOCKET_MODE, Role.HANDOVER)
-        used = {*public, control, handover}
+        admin = listen_at(runtime.admin, _ADMIN_SOCKET_MODE, Role.ADMIN)
+        used = {*public, control, handover, admin}
         unwanted = [listener for _, listener in handed if listener not in used]
-        yield Listeners(public=public, control=control, handover=handover, unwanted=unwanted)
+        yield Listeners(public=public, control=control, handover=handover, admin=admin, unwanted=unwanted)
 
 
 def _role_of(listener: Listener, runtime: RuntimeDirectory) -> Role:

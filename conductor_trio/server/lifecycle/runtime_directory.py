@@ -59,6 +59,11 @@ class RuntimeDirectory:
         return handover_path(self.path)
 
     @property
+    def admin(self) -> str:
+        """The path of the socket at which the operator asks."""
+        return admin_path(self.path)
+
+    @property
     def state(self) -> str:
         """The path of the file from which a successor knows which routes are about to come back."""
         return os.path.join(self.path, "state.json")
@@ -152,6 +157,11 @@ class RuntimeDirectory:
 def handover_path(runtime_dir: str) -> str:
     """Return the path of the socket at which a server hands over."""
     return os.path.join(runtime_dir, "handover")
+
+
+def admin_path(runtime_dir: str) -> str:
+    """Return the path of the socket at which the operator asks a server."""
+    return os.path.join(runtime_dir, "admin")
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ from conductor_trio.server.routing.hostnaming import HostNaming
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.sessions.liveness import LinkMonitor
 from conductor_trio.server.sessions.records import SessionRecords
-from conductor_trio.server.settings import ServerSettings
+from conductor_trio.server.sessions.standing import StandingSessions
+from conductor_trio.server.settings import ServerSettings, UserRules
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -24,12 +25,14 @@ class SessionContext:
     """The control plane's; one for each server."""
 
     limits: ServerLimits
+    rules: UserRules
     log: Logger
     routes: RouteTable
     naming: HostNaming
     ledger: Ledger
     counters: Counters
     records: SessionRecords
+    standing: StandingSessions
     links: LinkMonitor
     holdings: Holdings  #: the data plane's, too
     poller: EdgePoller  #: the data plane's, which runs it
@@ -48,12 +51,14 @@ class SessionContext:
         """Return a control plane without sessions; raises `ConfigError` for patterns that do not go together."""
         return cls(
             limits=settings.limits,
+            rules=settings.rules,
             log=log,
             routes=routes,
             naming=HostNaming.parse(settings.patterns),
             ledger=ledger,
             counters=counters,
             records=SessionRecords(routes),
+            standing=StandingSessions(routes),
             links=LinkMonitor(settings.limits),
             holdings=Holdings(settings.limits),
             poller=poller,

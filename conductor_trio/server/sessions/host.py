@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import pwd
 import secrets
 import socket
-
-import trio
 
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.server.accounts.fairness import open_payer
-from conductor_trio.server.accounts.quotas import SessionQuotas
+from conductor_trio.server.accounts.quotas import Allowance, SessionQuotas
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
 from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.leftovers import Leftovers
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.sessions.session import Owner, Session
+from conductor_trio.server.sessions.user_directory import User, UserDirectory
 
 
 class SessionHost:
@@ -35,8 +33,7 @@ class SessionHost:
         self._quotas = SessionQuotas(context.limits)
         #: What is left of sessions, of this server's or, once told, of others'; removed while `run` does.
         self.leftovers = Leftovers(self._quotas, context.limits, context.log)
-        # Apart from the other threads: a directory service that hangs must not hold up anything else.
-        self._lookups = trio.CapacityLimiter(8)
+        self._users = UserDirectory(context.rules.known_groups, context.limits)
 
     @property
     def sessions(self) -> int:
@@ -60,8 +57,10 @@ class SessionHost:
             try:
                 if sock.fileno() >= limits.max_client_descriptor:
                     raise RegistrationRefused("the gateway has no descriptor left", advice="try again later")
-                with self._quotas.admitted(uid) as admission:
-                    owner = Owner(uid=uid, user=await self._look_up(uid))
+                with self._quotas.admitted(uid, context.standing.returning_in_all) as admission:
+                    user = await self._users.look_up(uid, sock)
+                    admission.identify(self._allowance_of(user))
+                    owner = Owner(uid=uid, user=user.name)
                     channel.charge(context.holdings.open(lambda: ("user", owner.user), stream.close))
                     context.ledger.identify(uid, owner.user)
                     session = Session(
@@ -91,14 +90,13 @@ class SessionHost:
         finally:
             stream.close()
 
-    async def _look_up(self, uid: int) -> str:
-        """Return the user's name; in a thread, since a directory service can take seconds or hang."""
-        with trio.move_on_after(self._context.limits.user_lookup_timeout):
-            try:
-                entry = await trio.to_thread.run_sync(
-                    pwd.getpwuid, uid, abandon_on_cancel=True, limiter=self._lookups
-                )
-            except KeyError:
-                raise RegistrationRefused(f"the gateway knows no user with the id {uid}") from None
-            return entry.pw_name
-        raise RegistrationRefused("the gateway could not look up your user name in time", advice="try again")
+    def _allowance_of(self, user: User) -> Allowance:
+        rules, standing = self._context.rules, self._context.standing
+        own = rules.limits_of(user.name, user.groups)
+        return Allowance(
+            is_admitted=rules.admits(user.name, user.groups),
+            max_sessions=own.max_sessions,
+            max_new_sessions=own.max_new_sessions,
+            standing=standing.of_user(user.name),
+            returning=standing.returning(user.name),
+        )

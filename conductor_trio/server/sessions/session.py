@@ -161,6 +161,8 @@ class Session:
         routes, records = self.context.routes, self.context.records
         asked = self._make_route(registration, directory)
         former = routes.former_self(asked)
+        if former is None or former.has_ended:
+            self.admission.check_new()
         former_record = records.get(former.id) if former else None
         route = routes.register(asked, registration.takeover)
         record = records.inherit(route, former, former_record)

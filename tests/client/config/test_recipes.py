@@ -19,7 +19,7 @@ from conductor_trio.client.config.recipes import (
     launch_recipe,
     parse_recipe,
 )
-from conductor_trio.client.config.toml_table import parse_table
+from conductor_trio.configuration.toml_table import parse_table
 from conductor_trio.errors import ConfigError
 
 LAB = Recipe(

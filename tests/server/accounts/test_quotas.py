@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.quotas import SessionQuotas
+from tests.support.quotas import admitted
 
 LIMITS = ServerLimits(max_sessions=5, max_user_sessions=2, max_user_new_sessions=100)
 ALICE, BOB, CAROL = 1001, 1002, 1003
@@ -19,33 +20,33 @@ ALICE, BOB, CAROL = 1001, 1002, 1003
 
 async def test_a_user_has_so_many_and_others_have_their_own() -> None:
     quotas = SessionQuotas(LIMITS)
-    with quotas.admitted(ALICE), quotas.admitted(ALICE):
-        with pytest.raises(RegistrationRefused, match="you have 2 sessions"), quotas.admitted(ALICE):
+    with admitted(quotas, ALICE), admitted(quotas, ALICE):
+        with pytest.raises(RegistrationRefused, match="you have 2 sessions"), admitted(quotas, ALICE):
             pass
-        with quotas.admitted(BOB):
+        with admitted(quotas, BOB):
             pass
-    with quotas.admitted(ALICE):
+    with admitted(quotas, ALICE):
         pass
 
 
 async def test_the_gateway_has_so_many_in_all() -> None:
     quotas = SessionQuotas(attrs.evolve(LIMITS, max_sessions=3))
     with (
-        quotas.admitted(ALICE),
-        quotas.admitted(ALICE),
-        quotas.admitted(BOB),
+        admitted(quotas, ALICE),
+        admitted(quotas, ALICE),
+        admitted(quotas, BOB),
         pytest.raises(RegistrationRefused, match="no room"),
-        quotas.admitted(CAROL),
+        admitted(quotas, CAROL),
     ):
         pass
-    with quotas.admitted(CAROL):
+    with admitted(quotas, CAROL):
         pass
 
 
 async def test_a_place_is_given_back_whatever_ends_the_session() -> None:
     quotas = SessionQuotas(LIMITS)
     for _ in range(10):
-        with contextlib.suppress(ZeroDivisionError), quotas.admitted(ALICE):
+        with contextlib.suppress(ZeroDivisionError), admitted(quotas, ALICE):
             raise ZeroDivisionError
 
 
@@ -53,12 +54,12 @@ async def test_what_is_left_takes_a_place_of_its_owners_and_of_nobody_elses() ->
     quotas = SessionQuotas(attrs.evolve(LIMITS, max_sessions=2))
     quotas.charge_leftover(ALICE)
     quotas.charge_leftover(ALICE)
-    with pytest.raises(RegistrationRefused, match=r"of 2 of them.*something is left"), quotas.admitted(ALICE):
+    with pytest.raises(RegistrationRefused, match=r"of 2 of them.*something is left"), admitted(quotas, ALICE):
         pass
-    with quotas.admitted(BOB), quotas.admitted(BOB):  # the gateway has its room for sessions
+    with admitted(quotas, BOB), admitted(quotas, BOB):  # the gateway has its room for sessions
         assert quotas.total == 2
     quotas.credit_leftover(ALICE)
-    with quotas.admitted(ALICE):
+    with admitted(quotas, ALICE):
         pass
 
 
@@ -67,7 +68,7 @@ async def test_so_many_a_minute_come_at_once_and_then_one_by_one(autojump_clock:
 
     def comes(uid: int) -> bool:
         try:
-            with quotas.admitted(uid):
+            with admitted(quotas, uid):
                 return True
         except RegistrationRefused as refusal:
             assert "within a minute" in str(refusal)
@@ -83,21 +84,21 @@ async def test_so_many_a_minute_come_at_once_and_then_one_by_one(autojump_clock:
 
 async def test_of_those_that_register_nothing_a_user_has_fewer() -> None:
     quotas = SessionQuotas(attrs.evolve(LIMITS, max_user_sessions=4, max_user_unregistered=2))
-    with quotas.admitted(ALICE) as one, quotas.admitted(ALICE) as two:
+    with admitted(quotas, ALICE) as one, admitted(quotas, ALICE) as two:
         with (
             pytest.raises(RegistrationRefused, match="2 connections here that registered nothing"),
-            quotas.admitted(ALICE),
+            admitted(quotas, ALICE),
         ):
             pass
-        with quotas.admitted(BOB):
+        with admitted(quotas, BOB):
             pass
         one.note_registered()
         one.note_registered()
-        with quotas.admitted(ALICE):
+        with admitted(quotas, ALICE):
             two.note_registered()
-            with quotas.admitted(ALICE):
+            with admitted(quotas, ALICE):
                 pass
-    with quotas.admitted(ALICE), quotas.admitted(ALICE):
+    with admitted(quotas, ALICE), admitted(quotas, ALICE):
         pass
 
 

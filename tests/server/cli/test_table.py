@@ -1,15 +1,13 @@
-"""The server's table: its commands, and the limits that the operator can set."""
+"""The server's table of commands."""
 
 from __future__ import annotations
 
-import pytest
-
-from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.cli.table import CHECK, LIMITS, SERVE, SERVER, Limit
+from conductor_trio.server.cli.settings_table import OPTION_SETTINGS
+from conductor_trio.server.cli.table import CHECK, CONFIG, RELOAD, SERVE, SERVER
 
 
 def test_the_commands() -> None:
-    assert list(SERVER.commands_by_name) == ["check", "completion", "help"]
+    assert list(SERVER.commands_by_name) == ["check", "config", "reload", "completion", "help"]
 
 
 def test_the_contracts_options_have_their_letters() -> None:
@@ -20,9 +18,8 @@ def test_a_check_takes_what_the_server_does() -> None:
     assert set(SERVE.all_flags) - set(CHECK.all_flags) == {"--check"}
 
 
-@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.option.flags[0])
-def test_an_option_has_the_words_of_its_limit(limit: Limit) -> None:
-    field = limit.option.field
-    assert limit.option.default == getattr(ServerLimits(), field)
-    words = [flag.removeprefix("--").replace("-", "_") for flag in limit.option.flags]
-    assert field in words or field == f"{words[0]}_timeout"
+def test_what_shows_the_settings_takes_each_of_them() -> None:
+    flags = {flag for setting in OPTION_SETTINGS for flag in setting.flags}
+    for command in (SERVE, CHECK, CONFIG):
+        assert flags | {"--config"} <= set(command.all_flags)
+    assert {"--config", "-r", "--runtime-dir"} <= set(RELOAD.all_flags)

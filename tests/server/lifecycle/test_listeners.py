@@ -55,7 +55,8 @@ def test_each_socket_has_the_mode_that_its_users_need(short_tmp: Path) -> None:
         assert mode_of(public.path) == 0o660
         assert mode_of(listeners.control.path) == 0o777
         assert mode_of(listeners.handover.path) == 0o600
-        assert [role for role, _ in listeners.by_role] == [Role.PUBLIC, Role.CONTROL, Role.HANDOVER]
+        assert mode_of(listeners.admin.path) == 0o600
+        assert [role for role, _ in listeners.by_role] == [Role.PUBLIC, Role.CONTROL, Role.HANDOVER, Role.ADMIN]
         assert listeners.inherited == listeners.unwanted == []
     assert list(short_tmp.iterdir()) == []
 

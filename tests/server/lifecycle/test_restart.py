@@ -441,7 +441,8 @@ async def test_the_service_manager_is_told(short_tmp: Path, runtime_dir: Path) -
 
         environment = os.environ | {"NOTIFY_SOCKET": str(short_tmp / "notify")}
         async with open_program(server_command(runtime_dir), environment=environment) as program:
-            assert await hear() == {"READY": "1", "MAINPID": str(program.process.pid)}
+            serving = "Serving by the command line alone"
+            assert await hear() == {"READY": "1", "MAINPID": str(program.process.pid), "STATUS": serving}
             async with ending_successors(program):
                 program.send_signal(signal.SIGHUP)
                 reloading = await hear()
@@ -449,7 +450,7 @@ async def test_the_service_manager_is_told(short_tmp: Path, runtime_dir: Path) -
                 ready = await hear()
                 assert await program.wait_ended() == 0  # and says no more
                 pid = entries(program, "listening")[-1]["pid"]
-                assert ready == {"READY": "1", "MAINPID": str(pid)}
+                assert ready == {"READY": "1", "MAINPID": str(pid), "STATUS": serving}
                 os.kill(pid, signal.SIGTERM)
                 assert await hear() == {"STOPPING": "1"}
     (short_tmp / "notify").unlink()

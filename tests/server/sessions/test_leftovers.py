@@ -16,6 +16,7 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.server.accounts.quotas import SessionQuotas
 from conductor_trio.server.sessions.leftovers import Leftovers
+from tests.support.quotas import admitted
 
 LIMITS = ServerLimits(max_user_sessions=1, leftover_interval=0.01)
 US, ALICE = os.geteuid(), os.geteuid() + 1
@@ -37,7 +38,7 @@ def hide(directory: Path, name: str = "hidden") -> Path:
 
 def is_charged(quotas: SessionQuotas, uid: int) -> bool:
     try:
-        with quotas.admitted(uid):
+        with admitted(quotas, uid):
             return False
     except RegistrationRefused:
         return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 import re
 import stat
@@ -11,7 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from conductor_trio.commandline.suggest import suggest
+from conductor_trio.configuration.durations import parse_duration
 from conductor_trio.errors import ConfigError
+from conductor_trio.limits.constants import MAX_CONFIG_FILE, MAX_TIME
 
 _POSITION = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
 
@@ -21,16 +25,19 @@ class Table:
     """One table of a file: its values by key, and where it stands."""
 
     file: str
-    source: str = attrs.field(repr=False, eq=False)
+    lines: Lines = attrs.field(repr=False, eq=False)
     path: tuple[str, ...] = ()
     values: Mapping[str, object]
 
     def wrong(self, what: str, *keys: str) -> ConfigError:
         """Return the error that says what is wrong with the value at these keys, and where it is."""
-        path = (*self.path, *keys)
-        line = find_line(self.source, path)
+        line = self.line_of(*keys)
         where = self.file if line is None else f"{self.file}:{line}"
-        return ConfigError(": ".join([where, *filter(None, [".".join(path)]), what]))
+        return ConfigError(": ".join([where, *filter(None, [".".join((*self.path, *keys))]), what]))
+
+    def line_of(self, *keys: str) -> int | None:
+        """Return the line of the value at these keys, or of the nearest table that holds it."""
+        return self.lines.find((*self.path, *keys))
 
     def check_keys(self, known: Iterable[str]) -> None:
         """Raise `ConfigError` for a key that has no meaning here."""
@@ -50,6 +57,10 @@ class Table:
             raise self.wrong("is empty, or holds what cannot be printed", key)
         return value
 
+    def get_any_text(self, key: str) -> str | None:
+        """Return a text without control characters, which may be empty, or None where there is no such key."""
+        return "" if self.values.get(key) == "" else self.get_text(key)
+
     def get_flag(self, key: str) -> bool | None:
         """Return true or false, or None where there is no such key."""
         value = self.values.get(key)
@@ -65,6 +76,20 @@ class Table:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise self.wrong(f"has to be a number from {least} to {most}, without quotation marks", key)
         return value
+
+    def get_seconds(self, key: str) -> float | None:
+        """Return a time of no less than 0, given as a number of seconds or as ``1h30m``; None without the key."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, str):
+            try:
+                return parse_duration(value)
+            except ValueError as error:
+                raise self.wrong(str(error), key) from error
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MAX_TIME:
+            raise self.wrong('has to be a number of seconds, or a time such as "90s" or "1h30m"', key)
+        return float(value)
 
     def get_texts(self, key: str) -> tuple[str, ...] | None:
         """Return a list of texts that fit into a command, or None where there is no such key."""
@@ -89,7 +114,7 @@ class Table:
             return None
         if not isinstance(value, dict):
             raise self.wrong("has to be a table", key)
-        return Table(file=self.file, source=self.source, path=(*self.path, key), values=value)
+        return Table(file=self.file, lines=self.lines, path=(*self.path, key), values=value)
 
     def _fitting(self, value: object, *keys: str) -> str:
         if not isinstance(value, str) or "\0" in value:
@@ -100,26 +125,42 @@ class Table:
 def read_table(file: str) -> Table | None:
     """Return what the file holds, or None where there is no such file; raises `ConfigError`."""
     try:
-        with open(file, encoding="utf-8", errors="strict") as stream:
-            if os.fstat(stream.fileno()).st_mode & stat.S_IWOTH:
-                raise ConfigError(
-                    f"{file}: every user may write to it, and so have you run what they like",
-                    advice=f"chmod o-w {file}",
-                )
-            source = stream.read()
+        # Without waiting for whoever might write into a pipe of that name.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        try:
+            _check_file(file, os.fstat(descriptor))
+            with open(descriptor, "rb", closefd=False) as stream:
+                content = stream.read(MAX_CONFIG_FILE + 1)
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    if len(content) > MAX_CONFIG_FILE:
+        raise ConfigError(f"{file}: is larger than {MAX_CONFIG_FILE} bytes")
+    try:
+        return parse_table(content.decode().replace("\r\n", "\n"), file=file)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 text, from byte {error.start} on") from error
-    return parse_table(source, file=file)
+
+
+def _check_file(file: str, found: os.stat_result) -> None:
+    """Raise what tells that this is no file to be read, or none to be believed."""
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"cannot read {file}: it is no file")
+    if found.st_mode & stat.S_IWOTH:
+        raise ConfigError(
+            f"{file}: every user may write to it, and so decide what is done", advice=f"chmod o-w {file}"
+        )
 
 
 def parse_table(source: str, *, file: str) -> Table:
     """Return what the text of a file holds; raises `ConfigError`."""
     try:
-        return Table(file=file, source=source, values=tomllib.loads(source))
+        return Table(file=file, lines=Lines(source), values=tomllib.loads(source))
     except (ValueError, RecursionError) as error:  # among them numbers of more digits than Python reads
         message = str(error)
         position = _POSITION.search(message)
@@ -127,22 +168,31 @@ def parse_table(source: str, *, file: str) -> Table:
         raise ConfigError(f"{file}:{line}: is no TOML: {_POSITION.sub('', message)}") from error
 
 
-def find_line(source: str, path: tuple[str, ...]) -> int | None:
-    """Return the line, from 1, of the key at `path`, or of the nearest that holds it; None where none does.
+class Lines:
+    """Where the keys of a TOML text stand, which the standard library's parser does not say."""
 
-    The standard library's parser keeps no positions, so the text, which is TOML, is gone through once more.
-    """
-    found: int | None = None
-    depth = 0
-    table: tuple[str, ...] = ()
-    for line, keys, is_header in _statements(source):
-        here = keys if is_header else table + keys
-        if is_header:
-            table = keys
-        shared = _count_shared(here, path)
-        if shared > depth:
-            found, depth = line, shared
-    return found
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def find(self, path: tuple[str, ...]) -> int | None:
+        """Return the line, from 1, of the key at `path`, or of the nearest that holds it; None where none does."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self._first:
+                return self._first[path[:end]]
+        return None
+
+    @functools.cached_property
+    def _first(self) -> dict[tuple[str, ...], int]:
+        """The first line on which each key stands, or one below it."""
+        first: dict[tuple[str, ...], int] = {}
+        table: tuple[str, ...] = ()
+        for line, keys, is_header in _statements(self._source):
+            here = keys if is_header else table + keys
+            if is_header:
+                table = keys
+            for end in range(1, len(here) + 1):
+                first.setdefault(here[:end], line)
+        return first
 
 
 # What a text is made of where it matters where a statement ends: strings and comments, in which nothing counts,
@@ -191,8 +241,3 @@ def _keys_of(statement: str) -> tuple[str, ...]:
                 keys.append(key)
             case _:
                 return tuple(keys)
-
-
-def _count_shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """Return how many keys both begin with."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

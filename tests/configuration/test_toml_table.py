@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.client.config.toml_table import find_line, parse_table, read_table
+from conductor_trio.configuration.toml_table import Lines, parse_table, read_table
 from conductor_trio.errors import ConfigError
 
 TEXT = '''\
@@ -55,7 +55,7 @@ third = 5
 )
 def test_the_line_of_a_key_is_found(path: tuple[str, ...], line: int | None) -> None:
     parse_table(TEXT, file="f")
-    assert find_line(TEXT, path) == line
+    assert Lines(TEXT).find(path) == line
 
 
 MANY = '''\
@@ -90,13 +90,13 @@ third = 8
 )
 def test_strings_comments_and_brackets_hide_what_looks_like_a_key(path: tuple[str, ...], line: int | None) -> None:
     parse_table(MANY, file="f")
-    assert find_line(MANY, path) == line
+    assert Lines(MANY).find(path) == line
 
 
 def test_a_long_file_is_gone_through_once() -> None:
     """Looking anew at all before each line, as it did, 20,000 lines took hours."""
     text = "".join(f'[table{number}]\nkey = """\n[x]\n"""\n' for number in range(5_000))
-    assert find_line(text, ("table4999", "key")) == 4 * 5_000 - 2
+    assert Lines(text).find(("table4999", "key")) == 4 * 5_000 - 2
 
 
 keys = st.text(st.characters(codec="utf-8", exclude_characters="\x7f", exclude_categories=["C"]), max_size=5)
@@ -113,12 +113,12 @@ def test_the_line_of_any_key_is_found(pairs: list[tuple[str, int]], data: st.Dat
     text = "\n".join(lines)
     assert set(parse_table(text, file="f").values) == set(expected)
     for key, line in expected.items():
-        assert find_line(text, (key,)) == line
+        assert Lines(text).find((key,)) == line
 
 
 @given(st.text(), st.lists(keys, max_size=3))
 def test_looking_for_a_line_never_fails(text: str, path: list[str]) -> None:
-    line = find_line(text, tuple(path))
+    line = Lines(text).find(tuple(path))
     assert line is None or 1 <= line <= text.count("\n") + 1
 
 

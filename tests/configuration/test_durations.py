@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.client.config.durations import format_duration, parse_duration
+from conductor_trio.configuration.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,311 @@
+"""The one table of the server's settings: options of its command line, and keys of its file."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from conductor_trio.access.origins import format_origin, parse_origin
+from conductor_trio.commandline.table import Kind as Completed
+from conductor_trio.configuration.settings import Count, Path, Port, Seconds, Section, Setting, Switch, Text, Texts
+from conductor_trio.http1.fields import is_own_field, is_token
+from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
+from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.settings import GROUP_MARK
+
+_LIMITS = ServerLimits()
+QUOTAS = "quotas"
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text))
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers write it: one that is written otherwise would allow nothing."""
+    origin = parse_origin(text.removesuffix("/").encode())
+    if origin is None:
+        raise ValueError(f"{text!r} is no origin; write it as https://portal.example.org, without a path")
+    return format_origin(origin)
+
+
+def _field_name(text: str) -> str:
+    """Return the name of a field, in lower case, by which a front proxy may say who somebody is."""
+    lower = text.lower()
+    if not is_token(lower.encode()) or is_own_field(lower.encode()):
+        raise ValueError(f"{text!r} is no name of a field for that; name one as X-Forwarded-User")
+    return lower
+
+
+def _cookie_name(text: str) -> str:
+    fixed = text.removesuffix("*")
+    if "*" in fixed or not is_token(fixed.encode()):
+        raise ValueError(f"{text!r} is no name of a cookie; * stands at its end only, as in _oauth2_proxy*")
+    return text
+
+
+def _name(text: str) -> str:
+    if not text.removeprefix(GROUP_MARK) or not text.isprintable():
+        raise ValueError(f"{text!r} names nobody; write users as alice and groups as @staff")
+    return text
+
+
+def _count(flags: str, field: str, what: str, *, least: int = 1) -> Setting:
+    """Return the setting for a field of `ServerLimits` that counts something."""
+    default = getattr(_LIMITS, field)
+    return Setting(
+        flags=tuple(flags.split()),
+        field=field,
+        metavar="N",
+        kind=Count(what=what, least=least),
+        default=default,
+        help=f"{what} (default {default})",
+        group=QUOTAS,
+    )
+
+
+def _seconds(flags: str, field: str, what: str, group: str = "") -> Setting:
+    """Return the setting for a field of `ServerLimits` that is a time."""
+    default = getattr(_LIMITS, field)
+    return Setting(
+        flags=tuple(flags.split()),
+        field=field,
+        metavar="SECONDS",
+        kind=Seconds(),
+        default=default,
+        help=f"{what} (default {default:g})",
+        group=group,
+    )
+
+
+GRACE = _seconds("--grace", "grace_timeout", "how long running requests may go on at the end")
+#: The fields of `ServerLimits` that the operator can set.
+LIMITS = (
+    GRACE,
+    _count("--max-sessions", "max_sessions", "sessions at once"),
+    _count("--max-user-sessions", "max_user_sessions", "sessions of one user at once"),
+    _count("--max-user-new-sessions", "max_user_new_sessions", "new sessions of one user within a minute"),
+    _count("--max-visitors", "max_visitors", "visitors' connections at once"),
+    _count("--max-address-visitors", "max_address_visitors", "visitors' connections from one address at once"),
+    _count("--max-route-connections", "max_route_connections", "requests and tunnels of one session at once"),
+    _count(
+        "--max-route-held --max-route-parked",
+        "max_route_parked",
+        "requests that wait for one session whose link was lost",
+        least=0,
+    ),
+    _seconds(
+        "--lost-timeout --detached-timeout",
+        "detached_timeout",
+        "how long the name of a session is kept whose link was lost",
+        group=QUOTAS,
+    ),
+)
+
+RUNTIME_DIR = Setting(
+    flags=("-r", "--runtime-dir"),
+    field="runtime_dir",
+    metavar="RUNTIME_DIR",
+    kind=Path(completed=Completed.DIRECTORY),
+    default=DEFAULT_RUNTIME_DIR,
+    help=f"directory of the control socket and the relay sockets (default {DEFAULT_RUNTIME_DIR})",
+    more="A reload leaves it as it is: another one needs a restart.",
+)
+_WHERE = (
+    Setting(
+        flags=("-p", "--port"),
+        field="port",
+        metavar="PORT",
+        kind=Port(),
+        default=DEFAULT_PORT,
+        help=f"listen on this TCP port (default {DEFAULT_PORT})",
+        more="Sockets that the service manager hands on take the place of port, host and socket.",
+    ),
+    Setting(
+        flags=("-s", "--socket", "--sock"),
+        field="socket",
+        metavar="SOCKET",
+        kind=Path(),
+        help="listen on this UNIX socket instead, of mode 0660; for a front proxy",
+        example='"/run/conductor-front/http"',
+    ),
+    Setting(
+        flags=("--host",),
+        field="host",
+        metavar="HOST",
+        kind=Text(may_be_empty=True),
+        default="127.0.0.1",
+        help="address for -p (default 127.0.0.1; '' for all)",
+    ),
+    RUNTIME_DIR,
+    Setting(
+        flags=("-d", "--domain"),
+        field="patterns",
+        metavar="PATTERN",
+        kind=Texts(),
+        default=(),
+        help="host names to give, such as {key}-{user}.apps.example.org; may be given several times "
+        "(default {key}-{user}.localhost:PORT)",
+        example='["{key}-{user}.apps.example.org"]',
+    ),
+)
+_TLS = (
+    Setting(
+        flags=("--ssl-cert-file",),
+        field="ssl_cert_file",
+        metavar="F",
+        kind=Path(),
+        help="certificate, with its chain, for TLS",
+        example='"/etc/conductor-trio/cert.pem"',
+    ),
+    Setting(
+        flags=("--ssl-key-file",),
+        field="ssl_key_file",
+        metavar="F",
+        kind=Path(),
+        help="its private key",
+        example='"/etc/conductor-trio/key.pem"',
+    ),
+    Setting(
+        flags=("--ssl-allowed-clients",),
+        field="ssl_allowed_clients",
+        metavar="F",
+        kind=Path(),
+        help="CA file: let in only visitors whose certificate it verifies",
+        example='"/etc/conductor-trio/visitors-ca.pem"',
+    ),
+)
+_TRUST = (
+    Setting(
+        flags=("--trusted-proxy",),
+        field="trusted_proxies",
+        metavar="NETWORK",
+        kind=Texts(normalize=_network),
+        default=(),
+        help="front proxy whose X-Forwarded-* fields are believed; a UNIX socket's peers always are",
+        example='["127.0.0.1"]',
+    ),
+    Setting(
+        flags=("--allow-origin",),
+        field="allowed_origins",
+        metavar="ORIGIN",
+        kind=Texts(normalize=_origin),
+        default=(),
+        help="further origin whose pages may use the applications, such as https://portal.example.org",
+        example='["https://portal.example.org"]',
+    ),
+)
+SSO_USER_HEADER = Setting(
+    flags=("--sso-user-header",),
+    field="sso_user_header",
+    own_key="user_header",
+    metavar="NAME",
+    kind=Text(normalize=_field_name),
+    help="field by which a trusted front proxy says who the visitor is, such as X-Forwarded-User: owners "
+    "enter their own sessions by it, without a link",
+    example='"X-Forwarded-User"',
+)
+#: What makes sense with that only.
+SSO_MORE = (
+    Setting(
+        flags=("--sso-header",),
+        field="sso_headers",
+        own_key="headers",
+        metavar="NAME",
+        kind=Texts(normalize=_field_name),
+        default=(),
+        help="another field that it sets itself, whatever a visitor sends, and that applications get, such as "
+        "X-Forwarded-Email",
+        example='["X-Forwarded-Email"]',
+    ),
+    Setting(
+        flags=("--sso-domain",),
+        field="sso_domain",
+        own_key="domain",
+        metavar="DOMAIN",
+        kind=Text(),
+        help="what follows the user's name there, after an @",
+        example='"uni.example"',
+    ),
+    Setting(
+        flags=("--require-sso",),
+        field="require_sso",
+        own_key="required",
+        kind=Switch(),
+        default=False,
+        help="let nobody in but by the single sign-on: tokens and links open nothing",
+    ),
+)
+_SSO = (
+    SSO_USER_HEADER,
+    *SSO_MORE,
+    Setting(
+        flags=("--strip-cookie",),
+        field="stripped_cookies",
+        own_key="strip_cookies",
+        metavar="NAME",
+        kind=Texts(normalize=_cookie_name),
+        default=(),
+        help="cookie of the front proxy's, which goes on to no application and is set by none; * at its end "
+        "stands for anything, as in _oauth2_proxy*",
+        example='["_oauth2_proxy*"]',
+    ),
+)
+_VERBOSE = Setting(
+    flags=("-v", "--verbose"), field="verbose", kind=Switch(), default=False, help="log more, as JSON"
+)
+_USERS = (
+    Setting(
+        field="allow",
+        kind=Texts(normalize=_name),
+        help="the users, and with @ the groups, who may have sessions; everybody, unless it is said",
+        example='["@staff", "alice"]',
+    ),
+    Setting(
+        field="deny",
+        kind=Texts(normalize=_name),
+        default=(),
+        help="the users, and with @ the groups, who may have none",
+        more="What is said of a user goes before what is said of groups, and of groups deny before allow. "
+        "Sessions that are there when a reload denies their user go on until they end.",
+        example='["@students"]',
+    ),
+)
+_OWN = (
+    Setting(
+        field="max_sessions",
+        kind=Count(what="sessions of one user at once"),
+        help="sessions of one user at once, in the place of max_user_sessions",
+        example="20",
+    ),
+    Setting(
+        field="max_new_sessions",
+        kind=Count(what="new sessions of one user within a minute"),
+        help="new sessions of one user within a minute, in the place of max_user_new_sessions",
+        example="60",
+    ),
+)
+
+#: The settings with options, in the order in which help shows them.
+_ROOT = (*_WHERE, *_TLS, *_TRUST, GRACE, _VERBOSE, *LIMITS[1:])
+OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, GRACE, _VERBOSE, *LIMITS[1:])
+
+SECTIONS = (
+    Section(settings=(*_ROOT, *_USERS)),
+    Section(
+        name="sso",
+        settings=_SSO,
+        help="A single sign-on in a front proxy, which says who a visitor is; contrib/nginx-sso.conf is one.",
+    ),
+    Section(
+        name="users",
+        named="user",
+        settings=_OWN,
+        help="What holds for one user only, and goes before what is said of their groups.",
+    ),
+    Section(
+        name="groups",
+        named="group",
+        settings=_OWN,
+        help="What holds for each user of a group of this host; of several groups the largest number counts.",
+    ),
+)

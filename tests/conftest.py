@@ -48,8 +48,15 @@ _SLOW_PLACES = (
     "repo/test_soak.py",
     "server/cli/test_main.py",
 )
-# What measures the whole machine, or fills it, runs after all others and by itself: marked `alone`.
-_ALONE_PLACES = ("chaos/", "repo/test_bench.py", "repo/test_soak.py", "server/lifecycle/test_restart.py")
+# What measures the whole machine, fills it, or takes the demonstration's port runs after all others and by itself:
+# marked `alone`.
+_ALONE_PLACES = (
+    "chaos/",
+    "repo/test_bench.py",
+    "repo/test_demo.py",
+    "repo/test_soak.py",
+    "server/lifecycle/test_restart.py",
+)
 _SLOW_FIXTURES = {"browser", "demo", "own_sshd", "sshd"}
 _STARTERS = {
     "scripts.private_sshd.open_private_sshd",
@@ -83,7 +90,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         named = {f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}" for value in values}
         if place.startswith(_SLOW_PLACES) or fixtures & _SLOW_FIXTURES or named & _STARTERS:
             item.add_marker("slow")
-        if place.startswith(_ALONE_PLACES):
+        if place.startswith(_ALONE_PLACES) or "demo" in fixtures:
             item.add_marker("alone")
 
 

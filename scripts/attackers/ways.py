@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import OWNER_COMMANDS, RESUME
 from scripts.attackers.attack import COOKIE, Attack, Session, answer, answer_on, patient, read_on, start
-from scripts.bench.machine import connect
+from scripts.bench.machine import BenchError, connect
+from scripts.bench.sessions import LocalSession
 
 _CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 _CHUNKS = b"1\r\nx\r\n" * 10_000
@@ -164,17 +168,25 @@ def attack_bodies(fields: bytes, again: bytes, attack: Attack) -> None:
 
 
 def attack_registrations(attack: Attack) -> None:
-    """A client that registers and leaves again and again, under another name each time."""
+    """Clients that register and leave again and again, under another name each time."""
+    with tempfile.TemporaryDirectory(prefix="a-") as directory, socket.socket(socket.AF_UNIX) as listener:
+        application = Path(directory, "socket")
+        listener.bind(str(application))
+        application.chmod(0o660)
+        listener.listen(_STRANGERS)
+        numbers = itertools.count()
 
-    def register() -> None:
-        number = 0
-        while not attack.is_over():
-            with Session(attack.control, f"fleeting{number}", answer).channel:
+        def register() -> None:
+            while not attack.is_over():
+                try:
+                    LocalSession(attack.control, application, f"fleeting{next(numbers)}").cut()
+                except BenchError:  # too many a minute, which is seen now and then
+                    attack.over.wait(0.1)
                 attack.begun.set()
-            number += 1
 
-    for _ in attack.count(4):
-        attack.repeat(register)
+        for _ in attack.count(4):
+            attack.repeat(register)
+        attack.over.wait()
 
 
 def attack_shares(attack: Attack) -> None:

@@ -237,10 +237,6 @@ TURN_SPACING = 0.004
 PAGE_READ_SIZE = 256
 #: Seconds from which on a step may have been interrupted: less than the kernel gives the processor to another for.
 LONG_STEP = 0.0003
-#: Seconds of steps after which it is seen anew how much of it the process had of a processor; and how much it
-#: counts as having had at least, as one part in so many.
-STRETCH_PERIOD = 0.05
-MAX_STRETCH = 20
 #: Seconds that no turn of the event loop is to take longer than, in which those who have just come wait.
 LOOP_DELAY_GOAL = 0.005
 #: Turns of the event loop that are counted: those that took longer than so many seconds.

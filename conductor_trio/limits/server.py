@@ -96,8 +96,8 @@ class ServerLimits(LingerLimits):
     # Cyclic garbage that is not young, which takes 50 ms for 100,000 objects: after so many looks of the
     # collector's, each of which was at some 4,000 new objects.
     garbage_interval: float = 15.0  # between two moments at which it may be collected
-    min_garbage_looks: int = 25  # where nobody is in anybody's way
-    max_garbage_looks: int = 250  # in any case: after a million objects, some 100 MiB at most
+    min_garbage_looks: int = 100  # where nobody is in anybody's way
+    max_garbage_looks: int = 1000  # in any case: after four million objects, of which next to none are garbage
 
     # Wrong tokens. That many at once of one address at one route, then one in each interval: a person who tries an
     # old link again, and a token of 32 bits is safe for a lifetime.

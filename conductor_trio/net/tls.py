@@ -66,7 +66,10 @@ class TlsStream(Stream):
                 return
             await self._flush()  # of a failure, the alert
             if failure is not None:
-                raise _broken(failure) from failure
+                try:
+                    raise _broken(failure) from failure
+                finally:
+                    failure = None  # its traceback refers to this frame, which would refer to it
             if not is_done:
                 if pace is not None:
                     await pace()
@@ -245,6 +248,7 @@ class TlsStream(Stream):
 
     def close(self) -> None:
         """Close at once, without close_notify, which peers of HTTP take as truncation."""
+        self._failure = None  # whose traceback refers to this stream
         self._socket.close()
 
 

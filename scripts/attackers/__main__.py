@@ -18,7 +18,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.attackers.ways import ATTACKS, Attack
+from scripts.attackers.attack import Attack
+from scripts.attackers.ways import ATTACKS
 from scripts.bench.machine import PATIENCE
 
 USER = "nobody"  # who exists everywhere, and has no quiet session
@@ -40,6 +41,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--peers", type=int, metavar="N", help="of each sort at most (default: as many as it takes)"
     )
+    parser.add_argument(
+        "--users",
+        metavar="NAME,…",
+        default=USER,
+        help="who attacks, each the same, where root does (default: %(default)s)",
+    )
     parser.add_argument("--pause", type=float, default=0.0, metavar="S", help="between what one of them sends")
     return parser
 
@@ -56,8 +63,13 @@ def _begin(how: str, attack: Attack) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Attack in all these ways at once; return 0 where each was gone, 1 otherwise."""
     args = make_parser().parse_args(argv)
-    if os.geteuid() == 0:
-        user = pwd.getpwnam(USER)
+    user_name, *others = args.users.split(",")
+    for other in others:
+        if not os.fork():
+            user_name = other
+            break
+    if os.geteuid() == 0 and user_name != pwd.getpwuid(0).pw_name:
+        user = pwd.getpwnam(user_name)
         os.setgroups([])
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)

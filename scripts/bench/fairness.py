@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from scripts.bench.peers import OURS, Peer, Site, control_socket, open_gateway, 
 from scripts.bench.results import Sample
 from scripts.bench.sessions import LocalSession, open_sessions
 from scripts.bench.stage import Bench
-from scripts.bench.steady import measure_steady
+from scripts.bench.steady import Latency, measure_steady
 
 QUIET_ROUTES = 9
 QUIET_RATE = 20.0  # requests a second of each
 _WARM_UP = 1.0  # seconds until a load is under way
+_OWN = ("lists", "chunks", "sessions")  # also by the quiet routes' own user
+_USERS = "nobody,daemon,bin,games,man,mail,news,backup"  # who exist on Debian
 _DOWNLOADS = 8
 _PENDING = 500
 _SLOW_READERS = 64
@@ -43,33 +46,52 @@ class _Stage:
 def measure_fairness(bench: Bench) -> None:
     """Report the quiet routes' latency beside each hot route and attacker, and how many times that alone it is.
 
-    Alone is measured right before each, and attackers are another user, where root may make them one.
+    Alone is measured right before each, and attackers are another user, where root may make them one. They take
+    processors from everybody, the measurement included, whatever the gateway does; so it is also told how many
+    times the latency is that beside the same attack on another gateway of this machine.
     """
-    heats: Mapping[str, Callable[[_Stage], list[str]]] = {
+    heats: dict[str, Callable[[_Stage], list[str]]] = {
         "flood": lambda stage: _wrk(stage, stage.hot, CONNECTIONS),
         "downloads": lambda stage: _wrk(stage, stage.hot, _DOWNLOADS, DOWNLOAD_PATH),
         "pending": lambda stage: _wrk(stage, stage.pending, _PENDING),
         "unread": _slow_readers,
-        **{attack: partial(_attackers, attack) for attack in ATTACKS},
+        **{attack: partial(_attackers, [attack], "nobody") for attack in ATTACKS},
     }
-    with _open_stage(bench) as stage:
+    if os.geteuid() == 0:
+        heats |= {f"own-{attack}": partial(_attackers, [attack], "root") for attack in _OWN}
+        heats["users"] = partial(_attackers, ["chunks", "uploads", "tunnels"], _USERS)
+    with _open_stage(bench) as stage, _open_stage(bench) as elsewhere:
         for _ in range(bench.rounds):
             for heat, command in heats.items():
-                alone = _measure(bench, stage, "alone")
-                with open_process(command(stage), stage.directory / heat) as load:
-                    time.sleep(_WARM_UP)
-                    beside = _measure(bench, stage, heat)
-                    if load.poll() is not None:
-                        said = (stage.directory / heat).read_text(errors="replace")[-200:]
-                        raise BenchError(f"the load of the hot route ended: {said}")
-                _report(bench, f"fairness-{heat}-ratio", beside / alone)
+                alone = _measure(bench, stage)
+                with _loaded(elsewhere, heat, command):
+                    beside_others = _measure(bench, stage)
+                with _loaded(stage, heat, command):
+                    beside = _measure(bench, stage)
+                _report_latency(bench, "alone", alone)
+                _report_latency(bench, heat, beside)
+                _report(bench, f"fairness-{heat}-ratio", beside.p50 / alone.p50)
+                _report(bench, f"fairness-{heat}-elsewhere", beside.p50 / beside_others.p50)
 
 
-def _measure(bench: Bench, stage: _Stage, name: str) -> float:
-    found = measure_steady(stage.gateway, stage.quiet, rate=QUIET_RATE, seconds=bench.seconds)
+@contextlib.contextmanager
+def _loaded(stage: _Stage, heat: str, command: Callable[[_Stage], list[str]]) -> Iterator[None]:
+    """Have a load under way within, which is to last."""
+    log = stage.directory / heat
+    with open_process(command(stage), log) as load:
+        time.sleep(_WARM_UP)
+        yield
+        if load.poll() is not None:
+            raise BenchError(f"the load of {heat} ended: {log.read_text(errors='replace')[-200:]}")
+
+
+def _measure(bench: Bench, stage: _Stage) -> Latency:
+    return measure_steady(stage.gateway, stage.quiet, rate=QUIET_RATE, seconds=bench.seconds)
+
+
+def _report_latency(bench: Bench, name: str, found: Latency) -> None:
     _report(bench, f"fairness-{name}-p50", found.p50 * 1e3)
     _report(bench, f"fairness-{name}-p99", found.p99 * 1e3)
-    return found.p50
 
 
 def _report(bench: Bench, measure: str, value: float) -> None:
@@ -113,6 +135,6 @@ def _slow_readers(stage: _Stage) -> list[str]:
     return [sys.executable, "-m", "scripts.bench.slow_readers", *arguments]
 
 
-def _attackers(attack: str, stage: _Stage) -> list[str]:
-    arguments = [str(stage.gateway.address), str(stage.control), attack]
+def _attackers(attacks: Sequence[str], users: str, stage: _Stage) -> list[str]:
+    arguments = [str(stage.gateway.address), str(stage.control), *attacks, "--users", users]
     return [sys.executable, "-m", "scripts.attackers", *arguments]

@@ -58,8 +58,14 @@ def _quiet(heat: str, title: str) -> tuple[Measure, ...]:
         Measure(name=f"fairness-{heat}-p50", title=f"{of}: latency, median", unit="ms", digits=2),
         Measure(name=f"fairness-{heat}-p99", title="latency, 99 %", unit="ms", digits=2, of=of),
     )
-    ratio = Measure(name=f"fairness-{heat}-ratio", title="median, times that alone", unit="×", digits=2, of=of)
-    return (*figures, ratio) if title else figures
+    if not title:
+        return figures
+    elsewhere = "median, times that beside the same at another gateway of this machine"
+    return (
+        *figures,
+        Measure(name=f"fairness-{heat}-ratio", title="median, times that alone", unit="×", digits=2, of=of),
+        Measure(name=f"fairness-{heat}-elsewhere", title=elsewhere, unit="×", digits=2, of=of),
+    )
 
 
 _NONE, _ALL = "200 requests/s, nothing else", "200 requests/s beside all sessions and WebSockets"
@@ -120,6 +126,17 @@ MEASURES = (
     *_quiet("connections", "strangers who connect and go"),
     *_quiet("silent", "100 strangers who say nothing"),
     *_quiet("stalled", "one with downloads that nobody reads"),
+    *_quiet("parts", "a thousand heads that come byte by byte"),
+    *_quiet("forms", "forms without end on the login page"),
+    *_quiet("extensions", "one that is sent chunks with long extensions"),
+    *_quiet("options", "strangers who ask for options"),
+    *_quiet("registrations", "a client that registers and leaves again and again"),
+    *_quiet("shares", "owners who share and revoke again and again"),
+    *_quiet("tunnels", "tunnels that carry a byte at a time"),
+    *_quiet("users", "the same chunks and floods of eight users"),
+    *_quiet("own-lists", "their own user's channels that list sessions"),
+    *_quiet("own-chunks", "their own user's chunks of one byte"),
+    *_quiet("own-sessions", "20 flooded ones of their own user"),
     Measure(name="help", title="conductor-trio --help", unit="ms"),
     Measure(name="launch-local", title="launch to live, on one host", unit="ms"),
     Measure(name="launch-ssh", title="launch to live, over SSH", unit="ms"),

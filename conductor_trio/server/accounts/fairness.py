@@ -23,8 +23,6 @@ from conductor_trio.limits.constants import (
     LONG_STEP,
     LOOP_DELAY_BOUNDS,
     LOOP_DELAY_GOAL,
-    MAX_STRETCH,
-    STRETCH_PERIOD,
 )
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.account import Account, Processor
@@ -95,12 +93,14 @@ class Fairness(Processor, trio.abc.Instrument):
         clock: Callable[[], float] = time.perf_counter,
         cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        super().__init__(limits, clock)
-        self.delay = LoopDelay(self.now)  #: of the event loop, seen by the way
+        self._clock = clock
+        self.stolen = 0.0  #: seconds in which other processes had the processor while a step was under way
+        super().__init__(limits, lambda: clock() - self.stolen)
+        self.delay = LoopDelay(clock)  #: of the event loop, seen by the way
         self._woke_at = self.since
         self._waits_since = float("-inf")
         self._metered: list[Account] = []  # within this turn of the event loop
-        self._meter = _Meter(self, self._metered, cpu_clock)
+        self._meter = _Meter(self, self._metered, clock, cpu_clock)
         self._is_running = self._is_metering = False
 
     async def run(self) -> None:
@@ -122,8 +122,9 @@ class Fairness(Processor, trio.abc.Instrument):
         Where it has not, looking at the sockets is a part of what the next task makes us do: its step may be
         short.
         """
-        now = self._woke_at = self.now()
-        if not self._is_metering or now - self._waits_since > LEAST_IO_WAIT:
+        self._woke_at = self._clock()
+        now = self._woke_at - self.stolen
+        if not self._is_metering or self._woke_at - self._waits_since > LEAST_IO_WAIT:
             self.since = now
         if self._is_metering:
             self._meter.begin_turn()
@@ -136,7 +137,7 @@ class Fairness(Processor, trio.abc.Instrument):
             for account in self._metered:
                 account.settle()
             self._metered.clear()
-        self._waits_since = self.now()
+        self._waits_since = self._clock()
         if (took := self._waits_since - self._woke_at) > LOOP_DELAY_BOUNDS[0]:
             self.delay.note(took)
 
@@ -162,43 +163,42 @@ class Fairness(Processor, trio.abc.Instrument):
 class _Meter(trio.abc.Instrument):
     """Hears from Trio after each step of a task, which is too much to ask for where nobody is in anybody's way."""
 
-    def __init__(self, fairness: Fairness, metered: list[Account], cpu_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        fairness: Fairness,
+        metered: list[Account],
+        clock: Callable[[], float],
+        cpu_clock: Callable[[], float],
+    ) -> None:
         self._fairness = fairness
+        self._clock = clock
         self._cpu_clock = cpu_clock
-        self._clock = fairness.now
         self._metered = metered
         self._used = 0.0  # since the processor's clock was last asked, which takes longer than the other
         self._cpu_since = 0.0
-        # What all steps took lately, and used of it; and by how much that is more.
-        self._took = self._net = 0.0
-        self._stretch = 1.0
 
     def begin_turn(self) -> None:
         """Begin to measure another turn of the event loop."""
         self._used, self._cpu_since = 0.0, self._cpu_clock()
-        if self._took > STRETCH_PERIOD:
-            self._stretch = self._took / max(self._net, STRETCH_PERIOD / MAX_STRETCH)
-            self._took = self._net = 0.0
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Note for the task's account what was used since the last step of any (called by Trio).
 
-        In a step that took long another process may have had the processor. What that took is charged to all in
-        proportion to their use: whose step it was is chance, and on a busy host the quiet would pay for it.
+        In a step that took long another process may have had the processor. That is nobody's use, and for all
+        accounts time stood still: shares are of what this process can have.
         """
         fairness = self._fairness
-        now = self._clock()
+        now = self._clock() - fairness.stolen
         used = now - fairness.since
-        fairness.since = now
-        self._took += used
         if used > LONG_STEP:
             cpu = self._cpu_clock()
-            used = min(used, max(0.0, cpu - self._cpu_since - self._used))
+            own = min(used, max(0.0, cpu - self._cpu_since - self._used))
+            fairness.stolen += used - own
+            now, used = fairness.since + own, own
             self._used, self._cpu_since = 0.0, cpu
         else:
             self._used += used
-        self._net += used
-        used *= self._stretch
+        fairness.since = now
         payer = task.context.get(_payer)
         if payer is not None:
             account = payer.account

@@ -93,7 +93,9 @@ class VisitorConnection:
 
         It would wait for the collector otherwise, with that of hundreds of others.
         """
-        self._scope.finish = self._holding = None
+        self._scope.finish = None
+        if self._holding is not None and not self._holding.size:  # or a listener that is being stopped has some
+            self._holding = None
         del self._dispatcher
 
     def hold(self, count: int) -> None:

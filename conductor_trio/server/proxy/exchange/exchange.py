@@ -220,5 +220,8 @@ class Exchange:
                     failure = failure or error
                 nursery.cancel_scope.cancel()
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                failure = None  # its traceback refers to this frame, which would refer to it
         return took_all, end

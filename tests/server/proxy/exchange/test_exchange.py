@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.proxy.exchange.exchange import Exchange
 from tests.doubles.origin import OriginConnection
 from tests.support.engine import (
     IMPATIENT,
@@ -96,6 +98,27 @@ async def test_what_a_kept_connection_did_not_take_is_sent_on_a_fresh_one(short_
 
 
 # Streams.
+
+
+@pytest.mark.skipif(not hasattr(gc, "freeze"), reason="PyPy's collector is another")
+async def test_one_that_is_cut_leaves_nothing_for_the_collector(short_tmp: Path) -> None:
+    async def cut(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        await connection.send_all(CHUNKED + b"3\r\nabc\r\n")
+        connection.stream.close()
+
+    async with open_engine(short_tmp, cut) as engine:
+        gc.collect()
+        gc.disable()
+        try:
+            visitor = engine.connect()
+            await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 100\r\n", b"a part"))
+            with pytest.raises(Truncated):
+                await visitor.receive_response(b"POST")
+            await wait_all_tasks_blocked()
+            assert not [one for one in gc.get_objects() if isinstance(one, Exchange)]
+        finally:
+            gc.enable()
 
 
 async def test_a_response_shows_piece_by_piece(short_tmp: Path) -> None:

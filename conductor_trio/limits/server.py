@@ -78,6 +78,8 @@ class ServerLimits(LingerLimits):
     watch_read_size: int = 4 * KIB  # of what the visitor sends meanwhile, which nobody wants yet: a browser's head
     abort_interval: float = 1.0  # between two looks for an abort, while the visitor has sent more than that
     lost_link_delay: float = 0.01  # sshd that dies closes a relayed connection and the control channel
+    # The same where nobody listens at the relay socket: on a busy host the one takes a while after the other.
+    refused_relay_delay: float = 0.5
     max_user_connections: int = 8192  # the same for all sessions of one user
     max_route_connections: int = 4096  # exchanges and tunnels at once; one application cannot take all of ours
     max_idle_upstreams: int = 32  # kept connections for each route: one for each of a browser's parallel requests

@@ -80,8 +80,9 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)  # whoever started us may have blocked them
-        signals = stack.enter_context(trio.open_signal_receiver(*ENDING_SIGNALS, signal.SIGHUP))
+        numbers = (*ENDING_SIGNALS, signal.SIGHUP)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)  # whoever started us may have blocked them
+        signals = stack.enter_context(trio.open_signal_receiver(*numbers))
         monitor = stack.enter_context(DirectoryMonitor(settings.limits))
         if not monitor.is_told:
             log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")

@@ -1,4 +1,4 @@
-"""Chaos: each hop of the real chain is killed, stopped and cut under load, and what has to hold then is checked.
+"""Chaos: hops of the real chain are killed, stopped, swept and cut under load, and what has to hold is checked.
 
 A real sshd, the server as a user of its own, two researchers with two sessions each (the *residents*), and
 visitors who ask for all of them. For each trial a further session (the *subject*) is brought to some phase of its

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -30,6 +31,8 @@ ANSWER_TIMEOUT = 2.0
 NOTICE_TIMEOUT = 30.0
 
 _ATTACKS_AT_ONCE = 3
+# README: what is removed is made again within 5 s.
+_MADE_AGAIN_TIMEOUT = 6.0
 _SPARE_DESCRIPTORS, _IDLE_CONNECTIONS = 10, 40
 
 Find = Callable[[World, Session], Awaitable[list[int]]]
@@ -193,6 +196,16 @@ async def _limit_descriptors(world: World, most: int | str) -> None:
     assert done.process.returncode == 0, done.err.text
 
 
+async def _sweep_host(world: World, subject: Session, rng: Random) -> None:
+    """Remove what the subject's client has in the temporary directory, sockets of ssh's and all."""
+    held = {Path(path) for path in descriptors_of(subject.pid)}
+    swept = {path for path in held if path.name.startswith("conductor-trio-") and path.is_dir()}
+    for path in swept:
+        await trio.to_thread.run_sync(shutil.rmtree, path, True)
+    with trio.move_on_after(_MADE_AGAIN_TIMEOUT):  # a client that gives up makes nothing
+        await wait_until(lambda: all(path.is_dir() and any(path.iterdir()) for path in swept))
+
+
 async def _attack(world: World, subject: Session, rng: Random) -> None:
     """Have a tenant attack in some of the ways at once: a user, and an address, that nobody else has."""
     seconds = rng.uniform(1.5, 3.5)
@@ -253,6 +266,7 @@ FAULTS = (
     Fault(act="stop", hop="application", strike=_stopping(_application)),
     Fault(act="stop", hop="client", strike=_stopping(_client)),
     Fault(act="stop", hop="server", strike=_stopping(_server), is_shared=True),
+    Fault(act="sweep", hop="host", strike=_sweep_host, loses_requests=True),
     Fault(act="fill", hop="server", strike=_fill_server, is_shared=True, loses_requests=True),
     Fault(act="attack", hop="server", strike=_attack, answer_timeout=ANSWER_TIMEOUT),
     Fault(

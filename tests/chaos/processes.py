@@ -184,8 +184,10 @@ def usage_by_name() -> dict[str, Usage]:
 
 def peers_of(pid: int) -> list[int]:
     """Return the processes of sshd that serve the TCP connection of an ssh."""
-    own = [entry for entry in _tcp_entries(pid) if entry.inode in _sockets_of(pid)]
-    theirs = {entry.inode for entry in _tcp_entries(os.getpid()) if any(entry.remote == one.local for one in own)}
+    # Once for all: where others are busy, there are tens of thousands of entries.
+    sockets = _sockets_of(pid)
+    own = {entry.local for entry in _tcp_entries(pid) if entry.inode in sockets}
+    theirs = {entry.inode for entry in _tcp_entries(os.getpid()) if entry.remote in own}
     return [sshd for sshd in find_all("sshd") if theirs & _sockets_of(sshd)]
 
 

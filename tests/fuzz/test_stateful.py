@@ -49,10 +49,12 @@ from tests.support.tls_visitor import Authority
 VISITORS = 3
 PIECE, PIECES = b"piece", 3
 WORDS = b"last words, " * 100
-#: Nothing is waited for, neither to watch a visitor, nor for a last request when the server drains; but what is
-#: under way when a session ends has the time that it takes.
+#: Nothing is waited for, neither to watch a visitor, nor for word of a lost link, nor for a last request when the
+#: server drains; but what is under way when a session ends has the time that it takes.
 LIMITS = ServerLimits(
     watch_delay=0,
+    lost_link_delay=0,
+    refused_relay_delay=0,
     drain_idle_timeout=0,
     splice_size=4,
     max_token_failures=1000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import assert_never
 
 import attrs
@@ -200,7 +201,7 @@ class Dispatcher:
             outcome = await exchange.run(drop_authorization=admitted.drop_authorization)
         except UpstreamUnavailable as error:
             if exchange.is_harmless:
-                await self._wait_for_loss(runtime, admitted.principal)
+                await self._wait_for_loss(runtime, admitted.principal, error)
             self._exchange = None
             if exchange.is_finishing:
                 return await self._answerer.answer_last(Refusal.SESSION_CUT, request)
@@ -213,11 +214,15 @@ class Dispatcher:
         runtime.failing_since = None
         return outcome
 
-    async def _wait_for_loss(self, runtime: RouteRuntime, principal: Principal) -> None:
+    async def _wait_for_loss(
+        self, runtime: RouteRuntime, principal: Principal, error: UpstreamUnavailable
+    ) -> None:
         """Give the session a moment to hear that its link is lost, too; then this is cancelled."""
+        limits = self._context.proxy.limits
+        is_refused = error.fault is UpstreamFault.RELAY_SOCKET and error.status == HTTPStatus.BAD_GATEWAY
         runtime.enter(self.listener.connection, principal)
         try:
-            await trio.sleep(self._context.proxy.limits.lost_link_delay)
+            await trio.sleep(limits.refused_relay_delay if is_refused else limits.lost_link_delay)
         finally:
             runtime.leave(self.listener.connection)
 

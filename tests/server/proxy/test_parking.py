@@ -108,6 +108,21 @@ async def test_a_request_waits_for_the_session_and_goes_on(short_tmp: Path) -> N
     assert [message.line for message in application.messages] == [b"GET / HTTP/1.1", b"GET /next HTTP/1.1"]
 
 
+async def test_so_does_one_that_finds_nobody_there_before_the_loss_is_known(short_tmp: Path) -> None:
+    """A dying sshd on a busy host: its relay socket is closed, and the control channel not yet."""
+    async with open_stage(short_tmp, Application(OK), limits=ServerLimits(refused_relay_delay=60)) as stage:
+        there = stage.path
+        stage.path = f"{there}-gone"
+        with stage.session():
+            visitor = stage.engine.connect()
+            await visitor.send(ask())
+            await trio.testing.wait_all_tasks_blocked(0.05)
+        await stage.wait_held(1)
+        stage.path = there
+        with stage.session():
+            assert (await visitor.receive_response()).body == b"ok"
+
+
 async def test_so_does_one_with_a_body_of_any_size(short_tmp: Path) -> None:
     application = Application(OK)
     body = b"x" * 300_000

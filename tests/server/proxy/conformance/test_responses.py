@@ -170,7 +170,7 @@ MALFORMED_RESPONSES = [
             ("4", b"HTTP/1.1 20 OK\r\n\r\n"),
             ("4", b"HTTP/1.1 2000 OK\r\n\r\n"),
             ("4", b"HTTP/1.1 099 OK\r\n\r\n"),
-            ("4", b"HTTP/1.1  200 OK\r\n\r\n"),
+            ("4", b"HTTP/1.1\t200 OK\r\n\r\n"),
             ("4", b"HTTP/2.0 200 OK\r\n\r\n"),
             ("4", b"\r\nHTTP/1.1 200 OK\r\n\r\n"),
             ("4", b"HTTP/1.1 200 O\x00K\r\n\r\n"),

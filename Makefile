@@ -80,6 +80,7 @@ fuzz: system $(if $(PYPY),.pypy/.dev,venv) ## look for counterexamples much long
 .PHONY: bench
 bench: system venv ## measure the gateway beside its peers (BENCH='--help': which parts, rounds, seconds)
 	@sh scripts/system.sh $(PYTHON) bench
+	@$(MAKE) --no-print-directory .pypy/.dev || echo 'pypy: the server on it is left out' >&2
 	@$(BIN)/python -m scripts.bench $(BENCH)
 
 .PHONY: soak

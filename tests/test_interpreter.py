@@ -9,6 +9,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -79,7 +80,7 @@ def young_only() -> Iterator[None]:
     """Have the collector look at young objects only, within."""
     before = gc.get_threshold()
     try:
-        interpreter.collect_only_young()
+        interpreter.tune_collector()
         yield
     finally:
         gc.set_threshold(*before)
@@ -111,3 +112,38 @@ def test_what_it_did_not_look_at_again_is_collected_in_the_end(young_only: None)
     del cycle
     interpreter.collect_all()
     assert gone() is None
+
+
+@pytest.mark.skipif(not IS_PYPY, reason="its collector is another")
+def test_memory_that_the_collector_frees_is_given_back() -> None:
+    interpreter.tune_collector()
+    hooks = getattr(gc, "hooks", None)
+    assert hooks is not None and hooks.on_gc_collect is not None
+    rubbish = [bytearray(100_000) for _ in range(3000)]
+    assert (most := resident_mib()) > 286
+    del rubbish
+    gc.collect()
+    assert resident_mib() < most - 200
+
+
+def resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
+
+
+@pytest.mark.skipif(not IS_PYPY, reason="it runs the client")
+@pytest.mark.parametrize("words", [["gw", "--", "true"], ["ls", "gw"]])
+def test_the_client_says_at_once_that_it_does_not_run_there(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "conductor_trio", *words], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("conductor-trio: the client does not run on PyPy ")
+
+
+@pytest.mark.skipif(IS_PYPY, reason="it does not run the client")
+def test_who_runs_the_client_has_all_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert interpreter.can_run_client()
+    monkeypatch.delattr(os, "posix_spawnp")
+    assert not interpreter.can_run_client()

@@ -60,6 +60,19 @@ def socket_option(descriptor: int, option: int, size: int) -> bytes:
     return buffer.raw[: length.value]
 
 
+def open_shared_socket(descriptor: int) -> socket.socket:
+    """Return the socket of a descriptor, of which others may have one, too: for them as well it is non-blocking.
+
+    PyPy makes it a blocking one if it is not told otherwise, and whoever shares it would hang in accept(2).
+    """
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(0.0)
+    try:
+        return socket.socket(fileno=descriptor)
+    finally:
+        socket.setdefaulttimeout(before)
+
+
 def pidfd_open(pid: int) -> int:
     """Return a descriptor of a process, which is readable once that has ended (pidfd_open(2)); raises OSError."""
     if hasattr(os, "pidfd_open"):

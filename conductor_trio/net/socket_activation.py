@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator, MutableMapping
 
 from conductor_trio.errors import StartError
+from conductor_trio.net.kernel import open_shared_socket
 from conductor_trio.net.listeners import Listener
 
 _LISTEN_FDS_START = 3  # sd_listen_fds(3)
@@ -40,7 +41,7 @@ def open_inherited_listeners(environment: MutableMapping[str, str]) -> Iterator[
 def _adopt(descriptor: int) -> socket.socket:
     try:
         os.set_inheritable(descriptor, False)
-        sock = socket.socket(fileno=descriptor)
+        sock = open_shared_socket(descriptor)
     except OSError as error:
         raise StartError(f"inherited descriptor {descriptor} is no socket: {error.strerror}") from error
     if sock.type != socket.SOCK_STREAM or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):

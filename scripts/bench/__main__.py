@@ -35,7 +35,7 @@ from scripts.bench.requests import (
     measure_latency,
     measure_tls,
 )
-from scripts.bench.results import Sample, describe, format_json, format_table, medians
+from scripts.bench.results import RATES, Sample, describe, format_json, format_table, medians
 from scripts.bench.stage import Bench
 from scripts.bench.startup import measure_startup
 from scripts.bench.tcp import measure_tcp
@@ -188,7 +188,8 @@ def write_results(
     (directory / "results.json").write_text(format_json(samples, about))
     (directory / "table.md").write_text(table + "\n")
     (directory / "chart.svg").write_text(draw_chart(found, titles, caption))
-    print(f"Written: {directory}/results.json, table.md, chart.svg")
+    (directory / "requests.svg").write_text(draw_chart(found, titles, caption, RATES))
+    print(f"Written: {directory}/results.json, table.md, chart.svg, requests.svg")
 
 
 def main() -> int:

@@ -1,15 +1,15 @@
-"""The table as a picture: a panel a measure, a bar a peer, drawn as SVG."""
+"""The table, or some of its rows, as a picture: a panel a measure, a bar a peer, drawn as SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from html import escape
 
-from scripts.bench.results import MEASURES, REFERENCE, Measure
+from scripts.bench.results import MEASURES, OWN, Measure
 
 _COLUMNS = 2
 _WIDTH, _BAR, _GAP, _TITLE, _MARGIN = 460, 18, 6, 30, 16
-_LABEL, _VALUE = 130, 80  # the room left and right of the bars
+_LABEL, _VALUE = 160, 80  # the room left and right of the bars
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600 } .value, .name { fill: #57606a }
@@ -18,12 +18,18 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 """
 
 
-def draw_chart(found: Mapping[str, Mapping[str, float]], titles: Mapping[str, str], caption: str) -> str:
-    """Return the SVG of all measures that compare peers."""
+def draw_chart(
+    found: Mapping[str, Mapping[str, float]],
+    titles: Mapping[str, str],
+    caption: str,
+    names: Collection[str] | None = None,
+) -> str:
+    """Return the SVG of all measures that compare peers, or of those among them that are named."""
+    shown = [measure for measure in MEASURES if measure.compared and (names is None or measure.name in names)]
     panels = [
         (measure, {peer: row[peer] for peer in titles if peer in row})
-        for measure in MEASURES
-        if measure.compared and len(row := found.get(measure.name, {})) > 1
+        for measure in shown
+        if len(row := found.get(measure.name, {})) > 1
     ]
     parts = []
     top = 2 * _MARGIN + _TITLE
@@ -48,7 +54,7 @@ def _panel(measure: Measure, row: Mapping[str, float], titles: Mapping[str, str]
     for index, (peer, value) in enumerate(row.items()):
         top = _TITLE + index * (_BAR + _GAP)
         length = (_WIDTH - _LABEL - _VALUE) * value / longest
-        look = "ours" if peer == REFERENCE else "bar"
+        look = "ours" if peer in OWN else "bar"
         base = top + _BAR - 5
         yield f'<text class="name" x="{_LABEL - 8}" y="{base}" text-anchor="end">{escape(titles[peer])}</text>'
         yield f'<rect class="{look}" x="{_LABEL}" y="{top}" width="{length:.1f}" height="{_BAR}" rx="2"/>'

@@ -19,6 +19,7 @@ import attrs
 
 from scripts.bench.machine import (
     LOOPBACK,
+    REPOSITORY,
     BenchError,
     find_program,
     free_port,
@@ -66,6 +67,7 @@ class Peer:
     address: int | Path
     host: str = HOST
     pid: int | None = None
+    warm_up: float = 0.0  # seconds of work before its figures count
 
 
 @attrs.frozen(kw_only=True)
@@ -276,14 +278,17 @@ def original_command(template: str, site: Site) -> list[str]:
 
 
 @contextlib.contextmanager
-def open_registered(name: str, site: Site, command: Sequence[str]) -> Iterator[Peer]:
+def open_registered(name: str, site: Site, command: Sequence[str], warm_up: float = 0.0) -> Iterator[Peer]:
     """Run a gateway with the application registered at it."""
     with (
         open_gateway(name, site, command) as process,
         LocalSession(control_socket(site), site.upstream, KEY) as session,
     ):
-        yield Peer(name=name, address=site.port, host=session.host, pid=process.pid)
+        yield Peer(name=name, address=site.port, host=session.host, pid=process.pid, warm_up=warm_up)
 
+
+_PYPY_SERVER = str(REPOSITORY / ".pypy/bin/conductor-trio-server")
+_PYPY_WARM_UP = 10.0
 
 OURS = Kind(
     name="ours",
@@ -305,8 +310,18 @@ def original_kind(template: str) -> Kind:
     )
 
 
+#: The same server, on PyPy where there is one (scripts/pypy.sh).
+OURS_ON_PYPY = Kind(
+    name="pypy",
+    title="conductor-trio (PyPy)",
+    programs=(_PYPY_SERVER,),
+    version=(),
+    open=lambda site: open_registered("pypy", site, ours_command(site, _PYPY_SERVER), _PYPY_WARM_UP),
+)
+
 _CHP = ("configurable-http-proxy", "node")
 PEERS = (
+    OURS_ON_PYPY,
     Kind(name="chp", title="CHP", programs=_CHP, version=("--version",), open=open_chp),
     Kind(
         name="chp-tcp",

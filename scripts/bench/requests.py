@@ -53,9 +53,10 @@ def measure_latency(bench: Bench) -> None:
                 "latency-rate": outcome.rate,
                 "latency-p50": outcome.p50 * 1e3,
                 "latency-p99": outcome.p99 * 1e3,
+                "latency-cpu": outcome.cpu_per_request * 1e6,
             }
 
-        interleave(bench, peers, measure)
+        interleave(bench, peers, measure, lambda peer: run_load(peer, bench.seconds))
 
 
 def pause_for_half(most: float) -> float:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 REFERENCE = "ours"
+OWN = frozenset({REFERENCE, "pypy"})  # this project's own
+RATES = ("keepalive", "distinct", "close", "tls")  # requests a second
 
 
 @attrs.frozen(kw_only=True)
@@ -69,6 +71,7 @@ def _quiet(heat: str, title: str) -> tuple[Measure, ...]:
 
 
 _NONE, _ALL = "200 requests/s, nothing else", "200 requests/s beside all sessions and WebSockets"
+_ECHO = "WebSocket echo"
 _HALF = "half of its own maximum"
 _TCP = "a private TCP port behind its relay, beside a UNIX socket"
 
@@ -80,9 +83,12 @@ MEASURES = (
     Measure(name="latency-rate", title=_HALF, unit="requests/s", compared=False),
     Measure(name="latency-p50", title="latency, median", unit="ms", digits=2, of=_HALF),
     Measure(name="latency-p99", title="latency, 99 %", unit="ms", digits=2, of=_HALF),
+    Measure(name="latency-cpu", title="processor time a request", unit="µs", digits=1, of=_HALF),
     *_volume("download", "download"),
     *_volume("upload", "upload"),
-    Measure(name="websocket", title="WebSocket echo, median", unit="µs"),
+    Measure(name="websocket", title=f"{_ECHO}, median", unit="µs"),
+    Measure(name="websocket-p99", title="99 %", unit="µs", of=_ECHO),
+    Measure(name="websocket-cpu", title="processor time a message", unit="µs", digits=1, of=_ECHO),
     Measure(name="websocket-memory", title="memory of an idle WebSocket", unit="KiB", digits=1),
     *_rate("chain", "whole chain over SSH"),
     *_volume("chain-download", "whole chain over SSH, download"),

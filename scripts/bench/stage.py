@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -60,12 +61,23 @@ def open_peers(
         yield peers
 
 
-def interleave(bench: Bench, peers: Sequence[Peer], measure: Callable[[Peer], Mapping[str, float]]) -> None:
+def interleave(
+    bench: Bench,
+    peers: Sequence[Peer],
+    measure: Callable[[Peer], Mapping[str, float]],
+    work: Callable[[Peer], object] | None = None,
+) -> None:
     """Measure each peer once in each round, each round beginning with another one.
 
-    Who fails is noted, and left out from then on.
+    Who has to warm up does as it is measured before the first round, or that `work`, for as long as it needs. Who
+    fails is noted, and left out from then on.
     """
     failed = set()
+    for peer in peers:
+        end = time.monotonic() + peer.warm_up
+        with contextlib.suppress(BenchError, OSError):  # as it will again in the first round, which tells
+            while time.monotonic() < end:
+                (work or measure)(peer)
     for number in range(bench.rounds):
         first = number % max(1, len(peers))
         for peer in [*peers[first:], *peers[:first]]:

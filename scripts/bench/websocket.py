@@ -6,11 +6,10 @@ import contextlib
 import os
 import statistics
 import time
-from collections.abc import Mapping
 from types import TracebackType
 
 from scripts.bench.load import browser_headers
-from scripts.bench.machine import BenchError, connect, resident_bytes
+from scripts.bench.machine import BenchError, connect, cpu_seconds, resident_bytes
 from scripts.bench.peers import Peer
 from scripts.bench.results import Sample
 from scripts.bench.stage import Bench, interleave, open_peers
@@ -68,18 +67,27 @@ class WebSocket:
 def measure_websocket(bench: Bench) -> None:
     """Report how long an echo takes on a kept connection; `direct` is without any proxy."""
 
-    def measure(peer: Peer) -> Mapping[str, float]:
-        with WebSocket(peer) as websocket:
-            for _ in range(_WARM_UP):
-                websocket.echo()
-            taken: list[float] = []
-            end = time.monotonic() + bench.seconds
-            while len(taken) < _MAX_ECHOES and time.monotonic() < end:
-                taken.append(websocket.echo())
-        return {"websocket": statistics.median(taken) * 1e6}
-
     with open_peers(bench, bench.origins.websocket) as peers:
-        interleave(bench, [*peers, direct(bench.origins.websocket)], measure)
+        interleave(
+            bench, [*peers, direct(bench.origins.websocket)], lambda peer: _measure_echo(peer, bench.seconds)
+        )
+
+
+def _measure_echo(peer: Peer, seconds: float) -> dict[str, float]:
+    """Return an echo's times and, of a proxy, the processor's time."""
+    with WebSocket(peer) as websocket:
+        for _ in range(_WARM_UP):
+            websocket.echo()
+        taken: list[float] = []
+        before = cpu_seconds(peer.pid) if peer.pid else 0.0
+        end = time.monotonic() + seconds
+        while len(taken) < _MAX_ECHOES and time.monotonic() < end:
+            taken.append(websocket.echo())
+        cpu = cpu_seconds(peer.pid) - before if peer.pid else 0.0
+    figures = {"websocket": statistics.median(taken), "websocket-p99": statistics.quantiles(taken, n=100)[-1]}
+    if peer.pid:
+        figures["websocket-cpu"] = cpu / len(taken)
+    return {name: value * 1e6 for name, value in figures.items()}
 
 
 def measure_memory(bench: Bench) -> None:

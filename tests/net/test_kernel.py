@@ -84,6 +84,37 @@ def test_a_signal_reaches_the_process_of_a_descriptor() -> None:
         os.close(descriptor)
 
 
+def test_a_socket_stays_non_blocking_for_whom_it_is_shared_with() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        ours.setblocking(False)
+        with kernel.open_shared_socket(os.dup(ours.fileno())) as theirs:
+            assert theirs.getsockname() == ours.getsockname()
+            assert not theirs.getblocking()
+            with pytest.raises(BlockingIOError):
+                ours.accept()
+    with socket.socket() as other:
+        assert other.gettimeout() is None
+
+
+def test_a_large_piece_is_sent_as_a_small_one_is() -> None:
+    one, other = socket.socketpair()
+    memory = memoryview(bytearray(range(256)) * 1024)
+    with one, other:
+        one.setblocking(False)
+        sent = 0
+        with pytest.raises(BlockingIOError):
+            while True:
+                sent += kernel.send(one, memory[sent % 256 :])
+        received = b""
+        while len(received) < sent:
+            received += other.recv(sent)
+        whole = bytes(range(256)) * (sent // 256 + 1)
+        assert received == whole[:sent]
+        other.close()
+        with pytest.raises(BrokenPipeError):
+            kernel.send(one, memory)
+
+
 @pytest.mark.parametrize(
     ("module", "name"),
     [

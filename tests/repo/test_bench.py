@@ -120,6 +120,8 @@ def test_the_chart_s_longest_bar_is_the_largest_figure() -> None:
     ours, chp = (float(bar.attrib["width"]) for bar in panels[0].findall("{*}rect"))
     assert ours == pytest.approx(3 * chp, abs=0.2)  # three times what was rounded
     assert "CHP <&>" in [text.text for text in panels[0].findall("{*}text")]
+    [only] = ElementTree.fromstring(draw_chart(medians(ROUNDS), TITLES, "", ["keepalive"])).findall("{*}g")
+    assert [text.text for text in only.findall("{*}text")] == [text.text for text in panels[0].findall("{*}text")]
 
 
 def test_every_figure_can_be_told() -> None:

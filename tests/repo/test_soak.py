@@ -59,7 +59,22 @@ def test_rows_stand_below_their_headings() -> None:
 def test_a_short_soak_leaves_nothing(short_tmp: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = short_tmp / "soak.json"
     status = main(
-        ["--requests", "3000", "--sessions", "60", "--rounds", "2", "--attack", "1", "--result", str(result)]
+        [
+            *[
+                "--requests",
+                "3000",
+                "--sessions",
+                "60",
+                "--volume",
+                "1",
+                "--rounds",
+                "2",
+                "--attack",
+                "1",
+                "--result",
+            ],
+            str(result),
+        ]
     )
     assert status == 0, capfd.readouterr().err
     written = json.loads(result.read_text())

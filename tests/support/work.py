@@ -1,6 +1,6 @@
 """Work, counted: how many calls a step makes, whatever the machine and its load.
 
-Tests that count are skipped on PyPy: what is one call of CPython's library is often many there.
+Tests that count are skipped on PyPy: much of what is one call of CPython's library is many there, each cheaper.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from conductor_trio.commandline.output import fill_standard_descriptors, write_o
 from conductor_trio.commandline.parser import Invocation, parse, suggest_command
 from conductor_trio.commandline.standard import run_standard
 from conductor_trio.errors import ConductorError, ConfigError
-from conductor_trio.interpreter import importing
+from conductor_trio.interpreter import can_run_client, describe_interpreter, importing
 from conductor_trio.line_writer import LineWriter
 from conductor_trio.printable import escape
 
@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return explain()
         invocation = parse(CLIENT, words)
         if invocation.command in (START, RUN):
+            _require_interpreter()
             return _start(invocation)
         if invocation.command is RECIPES:
             from conductor_trio.client.cli.recipes_command import show_recipes
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from conductor_trio.client.cli.owner_commands import run_command
         from conductor_trio.client.host.secrecy import hide_process
 
+        _require_interpreter()
         os.environ.pop(TOKEN_VARIABLE, None)  # which ssh has no business with
         hide_process()  # `share` makes another token
         return run_command(invocation)
@@ -61,6 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exit_status.WRONG_USAGE if isinstance(error, ConfigError) else exit_status.FAILED
     except BrokenPipeError:
         return exit_status.FAILED
+
+
+def _require_interpreter() -> None:
+    if not can_run_client():
+        raise ConductorError(
+            f"the client does not run on {describe_interpreter()}, only the server does: install it with CPython"
+        )
 
 
 def _start(invocation: Invocation) -> int:

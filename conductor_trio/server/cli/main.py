@@ -15,7 +15,7 @@ from conductor_trio.commandline.standard import run_standard
 from conductor_trio.configuration.configured import Configuration
 from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Status, format_finding
-from conductor_trio.interpreter import collect_only_young, tell_collector
+from conductor_trio.interpreter import tell_collector, tune_collector
 from conductor_trio.printable import escape
 from conductor_trio.server.cli.arguments import keep_lasting, make_settings, read_configuration
 from conductor_trio.server.cli.table import CHECK, CONFIG, PROGRAM, RELOAD, SERVE, SERVER
@@ -72,7 +72,7 @@ def _serve(said: Configuration, succession: Succession, *, take_over: bool) -> i
 
     succession.begin(os.environ)
     _allow_many_files()
-    collect_only_young()
+    tune_collector()
     said, notes = keep_lasting(said, succession.in_force)
     settings = make_settings(said, take_over=take_over)
     log.configure(verbose=settings.verbose)

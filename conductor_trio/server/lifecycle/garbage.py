@@ -13,7 +13,7 @@ async def collect_garbage(fairness: Fairness, limits: ServerLimits) -> None:
     """Collect what may have gathered, for ever.
 
     For each look that the collector takes at young objects, there are some thousands more that it does not look at
-    again by itself (`interpreter.collect_only_young`).
+    again by itself (`interpreter.tune_collector`).
     """
     looked = count_looks()
     while True:

@@ -38,7 +38,7 @@ from conductor_trio.errors import StartError
 from conductor_trio.limits.constants import HANDOVER_PIECE_SIZE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
-from conductor_trio.net.kernel import pidfd_open, pidfd_send_signal
+from conductor_trio.net.kernel import open_shared_socket, pidfd_open, pidfd_send_signal
 from conductor_trio.net.listeners import Listener
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.server.lifecycle.access_feed import RELEASED, AccessFeed, apply_access_line
@@ -287,7 +287,7 @@ def _borrowed(line: bytes, channel: HandoverChannel) -> Iterator[Predecessor]:
         version, offered = _parse_offer(line)
         handed = []
         for (role, is_inherited), descriptor in zip(offered, lent, strict=True):
-            sock = socket.socket(fileno=os.dup(descriptor))
+            sock = open_shared_socket(os.dup(descriptor))
             listener = Listener(sock=sock, is_inherited=is_inherited, owns_path=False)
             stack.callback(listener.close)
             handed.append((role, listener))

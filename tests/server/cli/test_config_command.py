@@ -79,3 +79,12 @@ async def test_who_may_not_ask_the_server_is_told(short_tmp: Path, runtime_dir: 
         told = json.loads(done.out.text)
         assert told["running"] is None and "Permission denied" in told["reason"]
         assert PATTERN in str((await filed.configuration())["settings"])
+
+
+async def test_a_file_that_may_not_be_read_is_told(short_tmp: Path) -> None:
+    bob = real_person(BOB)
+    (file := short_tmp / "server.toml").touch(0o600)
+    command: list[str | Path] = [everybodys_python().with_name(SERVER.name), "check", "--config", file]
+    done = await run_program(command, person=bob)
+    assert done.process.returncode == 2
+    assert done.err.text == f"conductor-trio-server: cannot read {file}: Permission denied\n"

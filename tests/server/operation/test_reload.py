@@ -12,10 +12,10 @@ import trio
 
 from tests.doubles.origin import answering
 from tests.support.live_session import HOST, OK, TOKEN, open_session
-from tests.support.programs import PATIENCE, ask, wait_until
+from tests.support.programs import PATIENCE, ask, run_program, wait_until
 from tests.support.served_file import go_live, open_filed_server
 from tests.support.successors import entries
-from tests.support.users import ALICE, BOB, real_person
+from tests.support.users import ALICE, BOB, everybodys_python, real_person
 
 RESUME = {"extensions": ["resume"]}
 
@@ -187,3 +187,17 @@ async def test_a_user_has_numbers_of_their_own(short_tmp: Path, runtime_dir: Pat
             await two.greet()
             with filed.connect(bob) as three:
                 assert (await three.receive() or {})["reason"].startswith("you have 2 sessions here")
+
+
+async def test_who_is_denied_reads_so_in_one_line_of_their_client(short_tmp: Path, runtime_dir: Path) -> None:
+    bob = real_person(BOB)
+    home = bob.make_directory(short_tmp / "home")
+    client = everybodys_python().with_name("conductor-trio")
+    async with open_filed_server(short_tmp, f'allow = ["@{ALICE}"]\n') as filed:
+        command: list[str | Path] = [client, runtime_dir / "client", home / "app", "--", "sleep", "60"]
+        done = await run_program(command, person=bob, environment={"PATH": "/usr/bin:/bin"})
+        assert done.process.returncode == 1
+        [failed] = [event for event in done.events if event["state"] == "failed"]
+        assert failed["reason"] == "this gateway is not open to you; ask its administrators"
+        assert "Traceback" not in done.err.text
+        assert (await filed.program.wait_logged("refused"))["uid"] == bob.uid

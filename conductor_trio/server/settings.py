@@ -60,7 +60,7 @@ class UserRules:
     def admits(self, user: str, groups: Set[str]) -> bool:
         """Whether a user of these groups may have sessions."""
         allow = self.allow or ()
-        if user in self.deny or user in allow:
+        if user in self.known_users and (user in self.deny or user in allow):
             return user in allow
         marked = {GROUP_MARK + group for group in groups}
         if not marked.isdisjoint(self.deny):

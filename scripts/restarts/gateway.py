@@ -1,4 +1,4 @@
-"""A server that is restarted: by handing its listeners over, or by ending while its parent keeps them open."""
+"""A server that is restarted: it hands its listeners over, ends while its parent keeps them, or is reloaded."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class How(enum.Enum):
 
     HANDOVER = "handed over (SIGHUP)"
     INHERITED = "inherited (SIGTERM, LISTEN_FDS)"
+    RELOADED = "reloaded, each time with a wrong file first (`reload`)"
 
 
 class GatewayError(Exception):
@@ -66,9 +67,15 @@ class Gateway:
     """One server after the other; `open_gateway` starts the first and ends the last."""
 
     def __init__(
-        self, runtime: Path, listeners: Sequence[socket.socket], stderr: int, nursery: trio.Nursery
+        self,
+        runtime: Path,
+        listeners: Sequence[socket.socket],
+        stderr: int,
+        nursery: trio.Nursery,
+        file: Path | None = None,
     ) -> None:
         self.runtime = runtime
+        self._file = file
         self._nursery = nursery
         self._listeners = listeners
         self._stderr = stderr
@@ -108,6 +115,9 @@ class Gateway:
         """Start a server that inherits the listeners, if there are any."""
         pattern = "{key}-{user}.localhost"
         command = [own_program("conductor-trio-server"), "-p", "0", "-r", str(self.runtime), "-d", pattern]
+        if self._file is not None:
+            self._file.write_text("max_user_sessions = 100\n")
+            command += ["--config", str(self._file)]
         descriptors = [listener.fileno() for listener in self._listeners]
         if descriptors:
             command = inheriting(descriptors, command)
@@ -123,10 +133,29 @@ class Gateway:
         if self._listeners:
             await self.end()
             await self.start()
+        elif self._file is not None:
+            await self._reload(self._file)
         else:
             started = len(self._listening)
             os.kill(self.pid, signal.SIGHUP)
             await self._wait_listening(started)
+
+    async def _reload(self, file: Path) -> None:
+        """Have a file applied that is wrong, which changes nothing, and then another one."""
+        started = len(self._listening)
+        command = [own_program("conductor-trio-server"), "reload", "-r", str(self.runtime)]
+        for text, expected in (("prot = 1\n", 2), (f"max_user_sessions = {100 + started}\n", 0)):
+            file.write_text(text)  # noqa: ASYNC240
+            done = await trio.run_process(command, check=False, capture_stdout=True, capture_stderr=True)
+            if done.returncode != expected:
+                raise GatewayError(f"reload ended with {done.returncode}: {done.stderr.decode()}")
+            if len(self._listening) > started and expected:
+                raise GatewayError("a wrong file was applied")
+        await self._wait_listening(started)
+
+    def is_expected(self, entry: dict[str, Any]) -> bool:
+        """Whether a line of the log is about the mistake that we made."""
+        return self._file is not None and f"{self._file}:1: prot: " in str(entry)
 
     async def end(self) -> None:
         """The server that serves now has been asked to end, and has ended."""
@@ -171,7 +200,8 @@ async def open_gateway(directory: Path, how: How) -> AsyncIterator[Gateway]:
         reading_end, writing_end = os.pipe()
         stack.callback(os.close, writing_end)
         async with trio.lowlevel.FdStream(reading_end) as stream, trio.open_nursery() as nursery:
-            gateway = Gateway(runtime, listeners, writing_end, nursery)
+            file = directory / "server.toml" if how is How.RELOADED else None
+            gateway = Gateway(runtime, listeners, writing_end, nursery, file)
             nursery.start_soon(gateway.read_log, stream)
             await gateway.start()
             try:

@@ -54,8 +54,9 @@ OTHER_HASH = hash_token(b"other")
 #: How long a message may take before the test has failed; longer than each of the deadlines tested.
 PATIENCE = 30.0
 
-#: A time that runs as a test likes would not wait for the thread in which a user's name is looked up.
-LIMITS = ServerLimits(user_lookup_timeout=float("inf"))
+#: A time that runs as a test likes would not wait for the thread in which a user's name is looked up. For each
+#: connection it is looked up anew, so that tests that stop at any step stop there, too.
+LIMITS = ServerLimits(user_lookup_timeout=float("inf"), user_memory=0)
 
 Message = dict[str, Any]
 

@@ -37,11 +37,14 @@ class Allowance:
 
 
 class Admission:
-    """A session's place, from the moment that somebody connects; first of a user's id, then of a user."""
+    """A session's place, from the moment that it is known whose it is; before, a connection that is on its way."""
 
-    def __init__(self, quotas: SessionQuotas, uid: int, registered: Callable[[], None]) -> None:
+    def __init__(
+        self, quotas: SessionQuotas, uid: int, place: contextlib.ExitStack, registered: Callable[[], None]
+    ) -> None:
         self._quotas = quotas
         self._uid = uid
+        self._place = place
         self._only_return: RegistrationRefused | None = None
         #: Takes note that the session is registered; of what is not, there may be less.
         self.note_registered = registered
@@ -52,6 +55,7 @@ class Admission:
         if refusal is not None and not (allowance.returning if allowance.is_admitted else allowance.standing):
             raise refusal
         self._only_return = refusal
+        self._place.enter_context(self._quotas.counted(self._uid))
 
     def check_new(self) -> None:
         """Raise `RegistrationRefused` where the user can have no session but those that return."""
@@ -78,31 +82,35 @@ class SessionQuotas:
 
     @contextlib.contextmanager
     def admitted(self, uid: int, returning: int = 0) -> Iterator[Admission]:
-        """Hold a place for a session, `returning` of all of which are expected back.
+        """Hold a place for a session that `identify` takes; `returning` of all sessions are expected back.
 
         Raises `RegistrationRefused` where there is none, whoever it is.
         """
         if self.total >= self._limits.max_sessions and not returning:
             raise _no_room()
         most = self._limits.max_user_unregistered
-        if self._unregistered[uid] >= most:
+        if self._unregistered[uid] >= most + returning:
             raise RegistrationRefused(
                 f"you have {most} connections here that registered nothing, the most for one user",
                 advice="close some",
             )
-        with _counted(self._by_uid, uid), contextlib.ExitStack() as unregistered:
+        with contextlib.ExitStack() as place, contextlib.ExitStack() as unregistered:
             unregistered.enter_context(_counted(self._unregistered, uid))
-            yield Admission(self, uid, unregistered.close)
+            yield Admission(self, uid, place, unregistered.close)
+
+    def counted(self, uid: int) -> contextlib.AbstractContextManager[None]:
+        """Count a session of a user within."""
+        return _counted(self._by_uid, uid)
 
     def find_refusal(self, uid: int, allowance: Allowance) -> RegistrationRefused | None:
-        """Return why a user can have no further session than those of which one has just got its place."""
+        """Return why a user can have no further session."""
         if not allowance.is_admitted:
             return RegistrationRefused("this gateway is not open to you", advice="ask its administrators")
         limits = self._limits
         most = allowance.max_sessions or limits.max_user_sessions
-        if self._by_uid[uid] + self._left[uid] > most:
+        if self._by_uid[uid] + self._left[uid] >= most:
             return _too_many(most, self._left[uid])
-        if self.total > limits.max_sessions:
+        if self.total >= limits.max_sessions:
             return _no_room()
         return self._count_new(uid, allowance.max_new_sessions or limits.max_user_new_sessions)
 

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.accounts.quotas import SessionQuotas
+from conductor_trio.server.accounts.quotas import Allowance, SessionQuotas
 from tests.support.quotas import admitted
 
 LIMITS = ServerLimits(max_sessions=5, max_user_sessions=2, max_user_new_sessions=100)
@@ -108,3 +108,64 @@ async def test_of_those_that_are_refused_a_few_are_given_time() -> None:
         assert (first, second, other) == (True, False, True)
     with quotas.refusing(ALICE) as again:
         assert again
+
+
+# What holds for one user, and what goes on though less is allowed.
+
+
+async def test_a_user_has_numbers_of_their_own() -> None:
+    quotas = SessionQuotas(LIMITS)
+    with admitted(quotas, ALICE, max_sessions=1):
+        with (
+            pytest.raises(RegistrationRefused, match="you have 1 sessions"),
+            admitted(quotas, ALICE, max_sessions=1),
+        ):
+            pass
+        with (
+            admitted(quotas, BOB, max_sessions=3),
+            admitted(quotas, BOB, max_sessions=3),
+            admitted(quotas, BOB, max_sessions=3),
+        ):
+            pass
+    with (
+        admitted(quotas, CAROL, max_new_sessions=1),
+        pytest.raises(RegistrationRefused, match="opened 1 sessions"),
+        admitted(quotas, CAROL, max_new_sessions=1),
+    ):
+        pass
+
+
+async def test_who_is_not_admitted_has_none_but_those_that_stand() -> None:
+    quotas = SessionQuotas(LIMITS)
+    with (
+        pytest.raises(RegistrationRefused, match="not open to you; ask its administrators"),
+        admitted(quotas, ALICE, is_admitted=False),
+    ):
+        pass
+    with (
+        admitted(quotas, ALICE, is_admitted=False, standing=1) as admission,
+        pytest.raises(RegistrationRefused, match="not open to you"),
+    ):
+        admission.check_new()
+    assert quotas.total == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (attrs.evolve(LIMITS, max_user_sessions=1), "you have 1 sessions"),
+        (attrs.evolve(LIMITS, max_sessions=1), "no room"),
+        (attrs.evolve(LIMITS, max_user_new_sessions=1), "within a minute"),
+    ],
+)
+async def test_what_returns_is_let_in_and_nothing_else(limits: ServerLimits, words: str) -> None:
+    quotas = SessionQuotas(limits)
+    with admitted(quotas, ALICE) as first:
+        first.check_new()
+        with pytest.raises(RegistrationRefused, match=words), admitted(quotas, ALICE, standing=3):
+            pass  # those that are here do not return
+        with quotas.admitted(ALICE, returning=2) as second:
+            second.identify(Allowance(standing=3, returning=2))
+            with pytest.raises(RegistrationRefused, match=words):
+                second.check_new()
+    assert quotas.total == 0

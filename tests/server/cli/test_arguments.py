@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.commandline.parser import parse
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits.constants import DEFAULT_RUNTIME_DIR
-from conductor_trio.server.cli.arguments import read_settings
+from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
+from conductor_trio.server.cli.arguments import (
+    guess_runtime_dir,
+    keep_lasting,
+    make_settings,
+    read_configuration,
+    read_settings,
+)
+from conductor_trio.server.cli.settings_table import SECTIONS
 from conductor_trio.server.cli.table import SERVER
-from conductor_trio.server.settings import ServerSettings, TlsSettings
+from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
 
 TLS = ["--ssl-cert-file", "c.pem", "--ssl-key-file", "k.pem"]
 
@@ -175,3 +186,178 @@ def test_each_option_says_something(options: list[str], field: str) -> None:
     }
     assert field in changed
     assert parse_settings(["check", *options]) == parse_settings([*options, "check"]) == settings
+
+
+# The file.
+
+
+def read(file: Path, text: str, *options: str) -> ServerSettings:
+    file.write_text(text)
+    return parse_settings(["--config", str(file), *options])
+
+
+@pytest.fixture
+def file(short_tmp: Path) -> Path:
+    """Give the path of a file."""
+    return short_tmp / "server.toml"
+
+
+def test_a_file_says_what_options_say(file: Path) -> None:
+    text = """
+        port = 80
+        host = ""
+        runtime_dir = "run"
+        domain = ["{key}-{user}.a", "{key}.{user}.b"]
+        ssl_cert_file = "c.pem"
+        ssl_key_file = "/k.pem"
+        ssl_allowed_clients = "ca.pem"
+        trusted_proxy = ["10.0.0.0/8"]
+        allow_origin = "https://P/"
+        grace = "1m"
+        verbose = true
+        max_sessions = 1
+        max_user_sessions = 2
+        max_user_new_sessions = 3
+        max_visitors = 4
+        max_address_visitors = 5
+        max_route_connections = 6
+        max_route_held = 7
+        lost_timeout = 8
+        allow = ["@staff", "alice"]
+        deny = ["@students"]
+        users.alice.max_sessions = 9
+        groups.staff.max_new_sessions = 10
+    """
+    options = [
+        "-p",
+        "80",
+        "--host",
+        "",
+        "-r",
+        str(file.parent / "run"),
+        "-d",
+        "{key}-{user}.a",
+        "-d",
+        "{key}.{user}.b",
+    ]
+    options += ["--ssl-cert-file", str(file.parent / "c.pem"), "--ssl-key-file", "/k.pem", "-v", "--grace", "60"]
+    options += ["--ssl-allowed-clients", str(file.parent / "ca.pem"), "--trusted-proxy", "10.0.0.0/8"]
+    options += [
+        "--allow-origin",
+        "https://p",
+        "--max-sessions=1",
+        "--max-user-sessions=2",
+        "--max-user-new-sessions=3",
+    ]
+    options += ["--max-visitors=4", "--max-address-visitors=5", "--max-route-connections=6", "--max-route-held=7"]
+    rules = UserRules(
+        allow=("@staff", "alice"),
+        deny=("@students",),
+        users={"alice": OwnLimits(max_sessions=9)},
+        groups={"staff": OwnLimits(max_new_sessions=10)},
+    )
+    assert read(file, text) == attrs.evolve(parse_settings([*options, "--lost-timeout=8"]), rules=rules)
+
+
+def test_options_win_over_the_file(file: Path) -> None:
+    text = 'port = 80\nverbose = true\ndomain = "{key}-{user}.a"\ngrace = 3\n'
+    settings = read(file, text, "-p", "81", "--no-verbose", "-d", "{key}-{user}.b")
+    assert (settings.port, settings.verbose, settings.patterns) == (81, False, ("{key}-{user}.b",))
+    assert settings.limits.grace_timeout == 3
+
+
+def test_where_to_listen_is_said_by_the_command_line_or_by_the_file(file: Path) -> None:
+    assert read(file, 'socket = "x"\n', "-p", "80").socket is None
+    assert read(file, 'socket = "x"\n', "--host", "").port == DEFAULT_PORT
+    settings = read(file, 'port = 80\nhost = ""\n', "-s", "/y")
+    assert (settings.port, settings.socket, settings.host) == (None, "/y", "127.0.0.1")
+    settings = read(file, 'socket = "x"\n')
+    assert (settings.port, settings.socket) == (None, str(file.parent / "x"))
+    assert settings.patterns == ("{key}-{user}.localhost",)
+    assert read(file, "port = 0\n").patterns == ("{key}-{user}.localhost",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '\nsocket = "x"\nport = 1',
+            ":2: socket listens on a UNIX socket, and port on a TCP port; leave one of them",
+        ),
+        ('ssl_key_file = "k"', ":1: ssl_key_file needs ssl_cert_file"),
+        ('ssl_allowed_clients = "k"', ":1: ssl_allowed_clients needs ssl_cert_file and ssl_key_file"),
+        ('\ndomain = ["{key}.a"]', ":2: domain: domain pattern '{key}.a': it needs {key} and {user}"),
+        ('domain = ["{key}-{user}.a", "{user}-{key}.a"]', ":1: domain: .* same host name"),
+        ('trusted_proxy = ["10.0.0.1/8"]', ":1: trusted_proxy: 10.0.0.1/8 has host bits set"),
+        ('allow_origin = "p"', ":1: allow_origin: 'p' is no origin"),
+        ('allow = ["a", "b"]\ndeny = "b"', ":2: deny: b is in allow, too"),
+        ('allow = ["@"]', ":1: allow: '@' names nobody"),
+        ("[users.a]\nmax_sessions = 0", ":2: users.a.max_sessions: has to be a number from 1"),
+        ("[users.a]\nallow = true", ":2: users.a.allow: there is no such setting; there is: max_new_sessions"),
+        ('config = "x"', ":1: config: there is no such setting"),
+        ("take_over = true", ":1: take_over: there is no such setting"),
+    ],
+)
+def test_a_mistake_in_a_file_is_told_with_its_line(file: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{file}{words}"):
+        read(file, text)
+
+
+def test_a_contradiction_between_file_and_command_line_is_told_where_it_is_said(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^--ssl-allowed-clients needs --ssl-key-file$"):
+        read(file, 'ssl_cert_file = "c"\n', "--ssl-allowed-clients", "x")
+
+
+def test_a_file_that_cannot_be_read(file: Path) -> None:
+    with pytest.raises(ConfigError, match=f"cannot read {file}: No such file"):
+        parse_settings(["--config", str(file)])
+    os.mkfifo(file)
+    with pytest.raises(ConfigError, match=f"cannot read {file}: it is no file"):
+        parse_settings(["--config", str(file)])
+
+
+def test_where_a_server_runs_whose_file_is_wrong(file: Path) -> None:
+    options = {"config": str(file)}
+    assert guess_runtime_dir(options) == DEFAULT_RUNTIME_DIR
+    file.write_text('runtime_dir = "run"\nprot = 1')
+    assert guess_runtime_dir(options) == str(file.parent / "run")
+    assert guess_runtime_dir({**options, "runtime_dir": "/x"}) == "/x"
+    file.write_text("[[[")
+    assert guess_runtime_dir(options) == DEFAULT_RUNTIME_DIR
+
+
+def test_what_no_reload_changes_is_kept_and_told(file: Path) -> None:
+    file.write_text('runtime_dir = "b"\nport = 9\n')
+    said = read_configuration({"config": str(file)})
+    kept, notes = keep_lasting(said, {"runtime_dir": "/a", "port": 9, "unknown": 1})
+    assert make_settings(kept).runtime_dir == "/a"
+    assert notes == [f"runtime_dir needs a restart: it stays /a, and is not yet {file.parent}/b ({file}:1)"]
+    assert keep_lasting(said, {}) == (said, [])
+
+
+_KEYS = [key for section in SECTIONS for setting in section.settings for key in setting.keys]
+_keys = st.sampled_from([*_KEYS, "users", "groups", "users.a", '"\\u0000"', "x"])
+_values = st.recursive(
+    st.sampled_from(
+        ["1", "0", "-1", "true", "nan", '"x"', '"@"', '""', '"1h"', "1e400", "{}", "[]", "1979-05-27"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=2).map(lambda one: f"[{', '.join(one)}]")
+        | st.tuples(_keys, inner).map(lambda one: f"{{ {one[0]} = {one[1]} }}")
+    ),
+    max_leaves=3,
+)
+_lines = st.one_of(
+    st.builds("{} = {}".format, _keys, _values), st.builds("[{}]".format, _keys), st.builds("[[{}]]".format, _keys)
+)
+
+
+@given(st.lists(_lines, max_size=6).map("\n".join) | st.text(st.characters(codec="utf-8"), max_size=20))
+def test_any_file_is_settings_or_a_mistake_with_its_place(text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(text)
+        file.flush()
+        try:
+            make_settings(read_configuration({"config": file.name}))
+        except ConfigError as error:
+            assert str(error).startswith(f"{file.name}:")

@@ -17,7 +17,7 @@ import trio
 from conductor_trio.interpreter import collect_young
 from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, TURN_SPACING
 from conductor_trio.server.accounts.account import Account
-from conductor_trio.server.accounts.fairness import open_payer, take_turn
+from conductor_trio.server.accounts.fairness import charged_to, take_turn
 
 
 class GradualWork:
@@ -35,7 +35,11 @@ class GradualWork:
             self._nursery = None
 
     def begin(self, steps: Iterator[None], account: Account | None = None) -> None:
-        """Take the first steps, and the others soon; each is followed by a yield, and is charged to `account`."""
+        """Take the first steps, and the others soon; each is followed by a yield, and is charged to `account`.
+
+        Without one nobody is charged, and nothing but the spacing is waited for: those whose access ends must not
+        be able to put that off.
+        """
         if self._nursery is None:
             for _ in steps:
                 pass
@@ -43,8 +47,10 @@ class GradualWork:
             self._nursery.start_soon(self._go_on, steps, account, name="gradual work")
 
     async def _go_on(self, steps: Iterator[None], account: Account | None) -> None:
-        if account is not None:
-            open_payer(account)
+        with charged_to(account):
+            await self._take_all(steps)
+
+    async def _take_all(self, steps: Iterator[None]) -> None:
         while True:
             await take_turn()
             await trio.sleep(TURN_SPACING)

@@ -119,7 +119,7 @@ class RouteRuntime:
             for principal in set(self._connections.values())
         }
         if not all(admitted.values()):
-            self._gradual.begin(self._cancel_excluded(admitted), self.account)
+            self._gradual.begin(self._cancel_excluded(admitted))
 
     def _cancel_excluded(self, admitted: dict[str, bool]) -> Iterator[None]:
         for connection, principal in list(self._connections.items()):

@@ -12,7 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.account import Account, Group
-from conductor_trio.server.accounts.fairness import Fairness
+from conductor_trio.server.accounts.fairness import Fairness, charged_to
 from conductor_trio.server.accounts.gradual import GradualWork
 
 
@@ -68,5 +68,24 @@ async def test_whom_it_is_done_for_waits_while_over_their_share(autojump_clock: 
         await trio.sleep(0.1)
         assert len(done) == MAX_CANCELLED_AT_ONCE
         await trio.sleep(0.5)
+        assert len(done) == 100
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_charged_to_nobody_waits_for_nobodys_share(autojump_clock: MockClock) -> None:
+    limits = ServerLimits(processor_share=0.5, processor_burst=0.02)
+    everybody = Group(Fairness(limits, autojump_clock.current_time, autojump_clock.current_time), None, 1.0)
+    own, other = Account(everybody), Account(everybody)
+    for account in (own, other):
+        await account.wait_turn()
+    own.charge(0.2)
+    done: list[int] = []
+    gradual = GradualWork()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(gradual.run)
+        await wait_all_tasks_blocked()
+        with charged_to(own):
+            gradual.begin(count_to(100, done))
+        await trio.sleep(0.1)
         assert len(done) == 100
         nursery.cancel_scope.cancel()

@@ -24,7 +24,7 @@ from collections.abc import Callable, Hashable
 
 import trio
 
-from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, MAX_TOLD_AT_ONCE
 from conductor_trio.net.kernel import EPOLLRDHUP
 from conductor_trio.net.stream import SocketStream
 
@@ -58,11 +58,11 @@ class _Backlog:
         self._streams.add(stream)
         self._groups.setdefault(payer[0], {}).setdefault(payer[1], deque()).append(stream)
 
-    def wake_some(self) -> None:
-        """Wake a few of each group, one of each payer in turn."""
+    def wake_some(self, most: int) -> None:
+        """Wake at most so many of each group, one of each payer in turn."""
         for name, payers in list(self._groups.items()):
             woken = 0
-            while payers and woken < MAX_CANCELLED_AT_ONCE:
+            while payers and woken < most:
                 payer, streams = next(iter(payers.items()))
                 del payers[payer]
                 stream = streams.popleft()
@@ -77,13 +77,19 @@ class _Backlog:
 class EdgePoller(trio.abc.Instrument):
     """Tells streams of what has come for them, for as long as `run` runs; before and after, they ask Trio.
 
-    `payer_of` tells whom a task works for.
+    `payer_of` tells whom a task works for, and `is_contended` whether several want something: then fewer of each
+    group are told in a turn. A turn costs what a request does, so that few in each cost a sixth of all requests.
     """
 
-    def __init__(self, payer_of: Callable[[trio.lowlevel.Task], Payer] = _one_payer) -> None:
+    def __init__(
+        self,
+        payer_of: Callable[[trio.lowlevel.Task], Payer] = _one_payer,
+        is_contended: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._epoll: select.epoll | None = None
         self._streams: dict[int, PolledStream] = {}
         self._payer_of = payer_of
+        self._is_contended = is_contended
         self._backlog = _Backlog()
 
     def __len__(self) -> int:
@@ -112,7 +118,8 @@ class EdgePoller(trio.abc.Instrument):
         if self._epoll is None:
             return
         events = self._epoll.poll(0)
-        is_crowded = len(events) > MAX_CANCELLED_AT_ONCE or self._backlog
+        most = MAX_CANCELLED_AT_ONCE if self._is_contended() else MAX_TOLD_AT_ONCE
+        is_crowded = len(events) > most or self._backlog
         for descriptor, edges in events:
             # One that was closed may have left an edge for who has its number now, who then looks in vain.
             if (stream := self._streams.get(descriptor)) is not None:
@@ -122,7 +129,7 @@ class EdgePoller(trio.abc.Instrument):
                 elif (task := stream.waiting) is not None:
                     self._backlog.add(self._payer_of(task), stream)
         if is_crowded:
-            self._backlog.wake_some()
+            self._backlog.wake_some(most)
 
     def add(self, descriptor: int, stream: PolledStream) -> bool:
         """Tell a stream from now on, first of what is there already; False where that cannot be."""

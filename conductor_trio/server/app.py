@@ -153,7 +153,8 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
-    ledger, counters, poller = Ledger(limits), Counters(), EdgePoller(payer_of)
+    ledger, counters = Ledger(limits), Counters()
+    poller = EdgePoller(payer_of, lambda: ledger.fairness.is_contended)
     sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters, poller=poller)
     service = OwnerService(sessions)
     proxy = ProxyContext(

@@ -48,6 +48,9 @@ from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.lifecycle.successor import run_successor
 from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.lifecycle.upkeep import Upkeep
+from conductor_trio.server.metrics.endpoint import MetricsEndpoint
+from conductor_trio.server.metrics.serve import open_metrics
+from conductor_trio.server.observability.observer import Observer, open_observer, reopen_at
 from conductor_trio.server.ownpages.pages import OwnPages
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -69,11 +72,12 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     """
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
-    planes = make_planes(settings, log)
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
-        # First, so that a signal cannot come between making something and being able to remove it.
+        rotations = stack.enter_context(trio.open_signal_receiver(signal.SIGUSR1))
+        # Before what follows, so that a signal cannot come between making something and being able to remove it.
         signals = stack.enter_context(trio.open_signal_receiver(*ENDING_SIGNALS, signal.SIGHUP))
+        planes = make_planes(settings, log, stack.enter_context(open_observer(settings, log)))
         monitor = stack.enter_context(DirectoryMonitor(settings.limits))
         if not monitor.is_told:
             log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
@@ -95,6 +99,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         feed = AccessFeed(planes.routes, planes.sessions.records)
         if predecessor is None:
             feed.close()
+        metrics = stack.enter_context(open_metrics(settings, planes.proxy, takes_over=predecessor is not None))
         server = _Server(
             settings=settings,
             wanted=wanted,
@@ -105,8 +110,10 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             state=state,
             monitor=monitor,
             signals=signals,
+            rotations=rotations,
             borrowed=borrowed,
             feed=feed,
+            metrics=metrics,
         )
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
 
@@ -123,12 +130,16 @@ class Planes:
     proxy: ProxyContext
 
 
-def make_planes(settings: ServerSettings, log: Logger) -> Planes:
+def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None = None) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
+    observer = observer or Observer()
+    observer.follow(routes)
     ledger, counters = Ledger(limits), Counters()
-    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
+    sessions = SessionContext.make(
+        settings, log, routes=routes, ledger=ledger, counters=counters, audit=observer.audit
+    )
     service = OwnerService(sessions)
     proxy = ProxyContext(
         settings=settings,
@@ -139,8 +150,16 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         counters=counters,
         reports=service,
         own_pages=OwnPages(service, routes, limits),
+        observer=observer,
     )
-    return Planes(routes=routes, ledger=ledger, counters=counters, sessions=sessions, service=service, proxy=proxy)
+    return Planes(
+        routes=routes,
+        ledger=ledger,
+        counters=counters,
+        sessions=sessions,
+        service=service,
+        proxy=proxy,
+    )
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -156,8 +175,10 @@ class _Server:
     state: StateFile
     monitor: DirectoryMonitor
     signals: AsyncIterator[int]
+    rotations: AsyncIterator[int]
     borrowed: BorrowedSessions
     feed: AccessFeed
+    metrics: MetricsEndpoint
     _is_handed: bool = attrs.field(default=False, init=False)  # a successor accepts
     _reload: trio.CancelScope | None = attrs.field(default=None, init=False)  # while a successor is started
 
@@ -183,7 +204,10 @@ class _Server:
         if is_less(self.settings.limits, self.wanted):
             _log_few_files(self.log, self.settings.limits, self.wanted)
         notify(f"MAINPID={os.getpid()}", "READY=1")
+        planes.proxy.observer.begin(self.settings)
         async with trio.open_nursery() as sessions:
+            sessions.start_soon(reopen_at, self.rotations, planes.proxy.observer, name="reopening of logs")
+            sessions.start_soon(self.metrics.run, name="metrics")
             sessions.start_soon(self.monitor.run, name="directory monitor")
             sessions.start_soon(planes.sessions.run, name="control plane")
             sessions.start_soon(host.run, name="leftovers of sessions")
@@ -193,8 +217,12 @@ class _Server:
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)
                     if self._reload is not None:
                         self._reload.cancel()
+                    if successor is not None:
+                        planes.proxy.observer.hand_over()
+                    self.metrics.close(is_handed=successor is not None)
                     await shutdown.begin(successor, visitors, sessions)
             sessions.cancel_scope.cancel()
+        planes.proxy.observer.end()
         self.log.info("stopped")
 
     async def _serve(

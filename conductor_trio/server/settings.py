@@ -7,6 +7,11 @@ import attrs
 from conductor_trio.limits.constants import DEFAULT_PORT
 from conductor_trio.limits.server import ServerLimits
 
+#: What stands in the place of a log's file.
+JOURNAL = "journal"
+#: How the access log may be written.
+LOG_FORMATS = ("json", "combined")
+
 
 @attrs.frozen(kw_only=True)
 class TlsSettings:
@@ -29,6 +34,11 @@ class ServerSettings:
     tls: TlsSettings | None = None
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    status_from: tuple[str, ...] = ()  #: networks; without any, everybody
+    metrics: str | tuple[str, int] | None = None  #: a UNIX socket's path, or a host and a port
+    access_log: str | None = None  #: a file's path, or `JOURNAL`
+    access_log_format: str = "json"
+    audit_log: str | None = None
     verbose: bool = False
     take_over: bool = False
     limits: ServerLimits = attrs.field(factory=ServerLimits)

@@ -28,6 +28,7 @@ class Processor:
         self.last: Account | None = None  #: who wanted something last
         self.is_contended = False
         self.contended_until = self.since
+        self.throttled = 0.0  #: seconds for which somebody has waited for their turn, all of them together
 
     def begin_contention(self, until: float) -> None:
         """Have those measured who use the processor, until that time."""
@@ -255,6 +256,14 @@ class Account:
         Only the first who waits for an account waits among those of others, so that everybody's turn comes,
         however many come for one of them. Always a checkpoint.
         """
+        processor = self.group.processor
+        began = processor.now()
+        try:
+            await self._queue_up()
+        finally:
+            processor.throttled += processor.now() - began
+
+    async def _queue_up(self) -> None:
         group, clock = self.group, self.group.processor.now
         async with self._queue:
             while (late := self._late(clock())) > 0:  # noqa: ASYNC110
@@ -264,7 +273,7 @@ class Account:
                     while (late := self._late_together(clock())) > 0:  # noqa: ASYNC110
                         await trio.sleep(late)
             if group.account is not None:
-                await group.account.queue_up()
+                await group.account._queue_up()
 
     def _late(self, now: float) -> float:
         """Return for how long it has to wait because of what it has used itself."""

@@ -79,7 +79,7 @@ class Fairness(Processor, trio.abc.Instrument):
     def __init__(self, limits: ServerLimits, clock: Callable[[], float] = time.perf_counter) -> None:
         super().__init__(limits, clock)
         self.delay = LoopDelay(clock)  #: of the event loop, seen by the way
-        self._woke_at = self.since
+        self.woke_at = self.since  #: when this turn of the event loop began
         self._waits_since = float("-inf")
         self._metered: list[Account] = []  # within this turn of the event loop
         self._meter = _Meter(self, self._metered)
@@ -104,7 +104,7 @@ class Fairness(Processor, trio.abc.Instrument):
         Where it has not, looking at the sockets is a part of what the next task makes us do: its step may be
         short.
         """
-        now = self._woke_at = self.now()
+        now = self.woke_at = self.now()
         if not self._is_metering or now - self._waits_since > LEAST_IO_WAIT:
             self.since = now
         if self.is_contended and now >= self.contended_until:
@@ -117,7 +117,7 @@ class Fairness(Processor, trio.abc.Instrument):
                 account.settle()
             self._metered.clear()
         self._waits_since = self.now()
-        if (took := self._waits_since - self._woke_at) > LOOP_DELAY_BOUNDS[0]:
+        if (took := self._waits_since - self.woke_at) > LOOP_DELAY_BOUNDS[0]:
             self.delay.note(took)
 
     def begin_contention(self, until: float) -> None:

@@ -10,10 +10,10 @@ import attrs
 
 from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits.constants import DEFAULT_PORT
+from conductor_trio.limits.constants import DEFAULT_PORT, MAX_PORT
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.cli.table import LIMITS
-from conductor_trio.server.settings import ServerSettings, TlsSettings
+from conductor_trio.server.settings import JOURNAL, LOG_FORMATS, ServerSettings, TlsSettings
 
 
 def read_settings(args: argparse.Namespace) -> ServerSettings:
@@ -32,19 +32,57 @@ def read_settings(args: argparse.Namespace) -> ServerSettings:
         port=None if args.socket is not None else port,
         socket=None if args.socket is None else os.path.abspath(args.socket),
         tls=_tls_settings(args),
-        trusted_proxies=tuple(_network(text) for text in args.trusted_proxies),
+        trusted_proxies=tuple(_network("--trusted-proxy", text) for text in args.trusted_proxies),
         allowed_origins=tuple(_origin(text) for text in args.allowed_origins),
+        status_from=tuple(_network("--status-from", text) for text in args.status_from),
+        metrics=None if args.metrics is None else _metrics_address(args.metrics),
+        access_log=_log_target(args.access_log),
+        access_log_format=_log_format(args.access_log_format),
+        audit_log=_log_target(args.audit_log),
         verbose=args.verbose,
         take_over=args.take_over,
         limits=_limits(args),
     )
 
 
-def _network(text: str) -> str:
+def _network(option: str, text: str) -> str:
     try:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
-        raise ConfigError(f"--trusted-proxy: {error}") from error
+        raise ConfigError(f"{option}: {error}") from error
+
+
+def _metrics_address(text: str) -> str | tuple[str, int]:
+    """Return a UNIX socket's path, which has a slash, or a loopback address and a port."""
+    if "/" in text:
+        return os.path.abspath(text)
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= MAX_PORT:
+        raise ConfigError(
+            f"--metrics: {text!r} is no address",
+            advice="write it as 127.0.0.1:9090, or as a UNIX socket's path, with a slash",
+        )
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ConfigError(
+            f"--metrics: {host} is no loopback address, and metrics are for nobody else's eyes",
+            advice="let the front proxy pass them on to those who may see them",
+        )
+    return host, int(port)
+
+
+def _log_target(text: str | None) -> str | None:
+    return text if text in (None, JOURNAL) else os.path.abspath(text)
+
+
+def _log_format(text: str) -> str:
+    if text not in LOG_FORMATS:
+        raise ConfigError(f"--access-log-format: {text!r} is none of {', '.join(LOG_FORMATS)}")
+    return text
 
 
 def _origin(text: str) -> str:

@@ -11,6 +11,7 @@ from conductor_trio.log import Logger
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.routing.hostnaming import HostNaming
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.sessions.liveness import LinkMonitor
@@ -31,6 +32,7 @@ class SessionContext:
     records: SessionRecords
     links: LinkMonitor
     holdings: Holdings  #: the data plane's, too
+    audit: AuditLog = attrs.field(factory=AuditLog)
 
     @classmethod
     def make(
@@ -41,6 +43,7 @@ class SessionContext:
         routes: RouteTable,
         ledger: Ledger,
         counters: Counters,
+        audit: AuditLog | None = None,
     ) -> SessionContext:
         """Return a control plane without sessions; raises `ConfigError` for patterns that do not go together."""
         return cls(
@@ -53,6 +56,7 @@ class SessionContext:
             records=SessionRecords(routes),
             links=LinkMonitor(settings.limits),
             holdings=Holdings(settings.limits),
+            audit=audit or AuditLog(),
         )
 
     def begin_drain(self) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conductor_trio.server.proxy.trusted import TrustedProxies
+from conductor_trio.server.proxy.trusted import Networks
 
 
 def test_who_is_trusted() -> None:
-    trusted = TrustedProxies(["10.0.0.0/8", "::1/128"])
+    trusted = Networks(["10.0.0.0/8", "::1/128"])
     assert trusted.has("10.1.2.3") and trusted.has("::1")
     assert not trusted.has("11.1.2.3") and not trusted.has("::2")
-    assert not TrustedProxies([]).has("127.0.0.1")
+    assert not Networks([]).has("127.0.0.1")

@@ -58,8 +58,6 @@ class JournalWriter(LineWriter):
     `format_loss` gives the message that tells how many were lost, nothing for none.
     """
 
-    most_at_once = 0
-
     def __init__(
         self,
         format_loss: Callable[[int], str],
@@ -69,7 +67,9 @@ class JournalWriter(LineWriter):
         gather_time: float = 0.0,
     ) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        super().__init__(self._socket.fileno(), format_loss, max_queued=max_queued, gather_time=gather_time)
+        super().__init__(
+            self._socket.fileno(), format_loss, max_queued=max_queued, most_at_once=0, gather_time=gather_time
+        )
         self._path = path
 
     def send(self, message: str, priority: int, fields: Mapping[str, object]) -> None:
@@ -87,6 +87,10 @@ class JournalWriter(LineWriter):
         except OSError:
             return False
         return True
+
+    def close_target(self) -> None:
+        """Close the socket."""
+        self._socket.close()
 
     def encode_loss(self, text: str) -> bytes:
         """Return the entry that tells how many were lost."""

@@ -26,7 +26,6 @@ class LineWriter:
     """
 
     encoding = "utf-8"
-    most_at_once = MAX_LINES_WRITTEN  #: bytes
 
     def __init__(
         self,
@@ -34,9 +33,11 @@ class LineWriter:
         format_loss: Callable[[int], str],
         *,
         max_queued: int = MAX_QUEUED_LINES,
+        most_at_once: int = MAX_LINES_WRITTEN,
         gather_time: float = 0.0,
     ) -> None:
         self._descriptor = descriptor
+        self._most_at_once = most_at_once  # bytes of lines that are written by one call
         self._format_loss = format_loss
         self._max_queued = max_queued
         self._gather_time = gather_time
@@ -47,6 +48,7 @@ class LineWriter:
         self._size = 0
         self._untold = 0
         self._is_writing = False
+        self._is_finished = False
         self._open_next: Callable[[], int | None] | None = None
         self._alarm: tuple[float, Callable[[], None]] | None = None
         self._thread: threading.Thread | None = None
@@ -104,6 +106,21 @@ class LineWriter:
             while (self._lines or self._is_writing) and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
 
+    def finish(self) -> None:
+        """Do the same, and have nothing left of it, unless the thread still waits for its reader."""
+        self.close()
+        with self._changed:
+            self._is_finished = True
+            self._changed.notify_all()
+        if self._thread is None:
+            self.close_target()
+        else:
+            self._thread.join(LAST_LINES_TIMEOUT)
+
+    def close_target(self) -> None:
+        """Close what is written to."""
+        os.close(self._descriptor)
+
     def _wake(self) -> None:
         """The lock is held: have the thread look."""
         if self._thread is None:
@@ -118,11 +135,14 @@ class LineWriter:
                 self._is_writing = False
                 self._changed.notify_all()
                 function = self._wait()
+                if function is None and not self._lines:
+                    break
             if function is not None:
                 function()
                 continue
-            time.sleep(self._gather_time)
             with self._changed:
+                if self._open_next is not None:
+                    continue
                 piece, count, lost = self._take()
             if lost and (told := self._format_loss(lost)) and not self.write_out(self.encode_loss(told)):
                 with self._changed:
@@ -130,22 +150,33 @@ class LineWriter:
             if not self.write_out(piece):
                 with self._changed:
                     self._lose(count)
+        self.close_target()
 
     def _wait(self) -> Callable[[], None] | None:
-        """The lock is held: wait for lines, or return what is to be called now."""
+        """The lock is held: wait for lines, or the end, or return what is to be called now."""
         while True:
             if self._open_next is not None:
                 return self._go_on_with_next
-            if self._lines:
+            if self._lines or self._is_finished:
                 return None
             if self._alarm is None:
                 self._changed.wait()
+                if self._gather_time:
+                    self._gather()
                 continue
             when, function = self._alarm
             if (left := when - time.monotonic()) <= 0:
                 self._alarm = None
                 return function
             self._changed.wait(min(left, threading.TIMEOUT_MAX))
+
+    def _gather(self) -> None:
+        """The lock is held: leave it, and let lines come, since the first of them has."""
+        self._changed.release()
+        try:
+            time.sleep(self._gather_time)
+        finally:
+            self._changed.acquire()
 
     def _go_on_with_next(self) -> None:
         with self._changed:
@@ -158,7 +189,7 @@ class LineWriter:
     def _take(self) -> tuple[bytes, int, int]:
         """The lock is held: take lines to be written at once, how many they are, and how many were lost before."""
         piece = self._lines.popleft()
-        while self._lines and len(piece) + len(self._lines[0]) <= self.most_at_once:
+        while self._lines and len(piece) + len(self._lines[0]) <= self._most_at_once:
             piece += self._lines.popleft()
         self._size -= len(piece)
         lost, self._untold = self._untold, 0

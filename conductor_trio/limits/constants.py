@@ -137,6 +137,8 @@ MAX_LINES_WRITTEN = 4 * KIB
 LAST_LINES_TIMEOUT = 1.0
 #: The same of the access log and the audit log: about 25,000 lines, seconds in which a disk stands still.
 MAX_QUEUED_LOG = 8 * MIB
+#: Bytes of them that are written at once: two servers that share a file add to its end, each call as a whole.
+MAX_LOG_WRITTEN = 64 * KIB
 #: Between two writes of them, in seconds: at thousands of lines a second, a thread that woke for each would cost
 #: more than they do, and people do not notice.
 LINES_GATHER_TIME = 0.05

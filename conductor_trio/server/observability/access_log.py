@@ -31,6 +31,8 @@ _REQUEST_ID = re.compile(rb"[-A-Za-z0-9._~+/=:@]{1,128}")
 _LINK = re.compile(r"_conductor[/\\]+auth[/\\]", re.IGNORECASE)
 _UNSAFE = re.compile(r'["\\]|[^\x20-\x7e]')
 _HIDDEN = "[...]"
+#: The words that may stand after `OWN_PREFIX`; any other could be a token in the wrong place.
+_OWN_PAGES = frozenset(["", "auth", "cookies", "live", "login", "status"])
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -129,14 +131,12 @@ def describe(entry: AccessEntry) -> dict[str, object]:
 def safe_path(target: bytes) -> str:
     """Return a target without its query, its parameters, and the token of a login link in whatever spelling."""
     path = _PARAMETERS.split(target.decode("ascii"), maxsplit=1)[0]
-    if "%" not in path and "_conductor" not in path:
+    if "%" not in path and "_conductor" not in path.lower():
         return path[:MAX_LOGGED_PATH]
     if is_own(path):
-        pages = [word for word in re.split(r"[/\\]", path.removeprefix(OWN_PREFIX)) if word]
-        is_plain = path.startswith(OWN_PREFIX) and len(pages) < 2
-        if is_plain or path == "/".join([OWN_PREFIX, *pages]):
-            return f"{OWN_PREFIX}/{pages[0]}{'/' + _HIDDEN if len(pages) > 1 else ''}" if pages else OWN_PREFIX
-        return f"{OWN_PREFIX}/{_HIDDEN}"
+        page, slash, _ = path.removeprefix(OWN_PREFIX).removeprefix("/").partition("/")
+        is_known = path.startswith(OWN_PREFIX) and page in _OWN_PAGES
+        return f"{OWN_PREFIX}/{page}{slash and '/' + _HIDDEN}" if is_known else f"{OWN_PREFIX}/{_HIDDEN}"
     plain = path
     while (decoded := unquote(plain, errors="replace")) != plain:
         plain = decoded
@@ -176,7 +176,7 @@ def _escaped(value: object) -> str:
 
 
 def _escape_one(found: re.Match[str]) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in found[0].encode("utf-8", "surrogateescape"))
+    return "".join(f"\\x{byte:02x}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
 
 FORMATS: Mapping[str, Callable[[Mapping[str, object]], str]] = {"json": format_json, "combined": format_combined}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import assert_never
 
 from conductor_trio.access.grants import Share
@@ -71,7 +72,10 @@ class SessionWatch:
             self._note_ready(route)
 
     def _note_ready(self, route: Route) -> None:
-        took = max(0.0, self._clock.monotonic() - route.opened)
+        took = self._clock.monotonic() - route.opened
+        if math.isinf(took):  # another server has seen it come
+            self._tell("live", route)
+            return
         self._measures.ready.observe(took)
         self._tell("live", route, seconds=round(took, 3))
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from conductor_trio.errors import StartError
 from conductor_trio.journal import JournalWriter
-from conductor_trio.limits.constants import LINES_GATHER_TIME, MAX_QUEUED_LOG
+from conductor_trio.limits.constants import LINES_GATHER_TIME, MAX_LOG_WRITTEN, MAX_QUEUED_LOG
 from conductor_trio.line_writer import LineWriter
 from conductor_trio.log import Logger
 from conductor_trio.server.settings import JOURNAL
@@ -49,7 +49,11 @@ class FileSink:
         except OSError as error:
             raise StartError(f"cannot write the {name} log to {path}: {error.strerror}") from error
         self._writer = LineWriter(
-            descriptor, self._tell_loss, max_queued=MAX_QUEUED_LOG, gather_time=LINES_GATHER_TIME
+            descriptor,
+            self._tell_loss,
+            max_queued=MAX_QUEUED_LOG,
+            most_at_once=MAX_LOG_WRITTEN,
+            gather_time=LINES_GATHER_TIME,
         )
 
     def _open(self) -> int:
@@ -87,7 +91,7 @@ class FileSink:
 
     def close(self) -> None:
         """Have what is queued written, for as long as that may take."""
-        self._writer.close()
+        self._writer.finish()
 
 
 class JournalSink:
@@ -122,7 +126,7 @@ class JournalSink:
 
     def close(self) -> None:
         """Have what is queued written, for as long as that may take."""
-        self._writer.close()
+        self._writer.finish()
 
 
 @contextlib.contextmanager

@@ -12,13 +12,12 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 
-from conductor_trio.limits.constants import MAX_JOURNAL_VALUE, MAX_QUEUED_LINES
+from conductor_trio.limits.constants import MAX_JOURNAL_NAME, MAX_JOURNAL_VALUE, MAX_QUEUED_LINES
 from conductor_trio.line_writer import LineWriter
 
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 IDENTIFIER = "conductor-trio-server"
 _PREFIX = "CONDUCTOR_"
-_MAX_NAME = 64  # characters, as the journal has it
 
 
 def is_journal(descriptor: int, stream: str | None) -> bool:
@@ -42,7 +41,7 @@ def format_entry(message: str, priority: int, fields: Mapping[str, object]) -> b
 
 
 def _name(name: str) -> str:
-    return (_PREFIX + re.sub("[^A-Z0-9_]", "_", name.upper()))[:_MAX_NAME]
+    return (_PREFIX + re.sub("[^A-Z0-9_]", "_", name.upper()))[:MAX_JOURNAL_NAME]
 
 
 def _format_field(name: str, value: object) -> bytes:

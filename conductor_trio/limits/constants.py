@@ -142,6 +142,8 @@ MAX_LOG_WRITTEN = 64 * KIB
 #: Between two writes of them, in seconds: at thousands of lines a second, a thread that woke for each would cost
 #: more than they do, and people do not notice.
 LINES_GATHER_TIME = 0.05
+#: Of the name of a field for the journal, in characters: more it does not take.
+MAX_JOURNAL_NAME = 64
 #: Of a value for the journal, in bytes: with it an entry is below what a datagram may be (net.core.wmem_default).
 MAX_JOURNAL_VALUE = 48 * KIB
 # Lines of one kind that one account may cause within a minute: as many as an operator may want to read of it.

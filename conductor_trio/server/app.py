@@ -50,7 +50,7 @@ from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.lifecycle.upkeep import Upkeep
 from conductor_trio.server.metrics.endpoint import MetricsEndpoint
 from conductor_trio.server.metrics.serve import open_metrics
-from conductor_trio.server.observability.observer import Observer, open_observer, reopen_at
+from conductor_trio.server.observability.observer import Observer, open_observer
 from conductor_trio.server.ownpages.pages import OwnPages
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -67,15 +67,13 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     """Serve until SIGTERM or SIGINT, or until a successor does; raises `ConfigError` or `StartError` before that.
 
     On the first signal: accept no more, tell the clients, let running exchanges finish for the grace period, end
-    the sessions, remove what was made. On a second one: the same without the grace period. On SIGHUP: start a
-    successor.
+    the sessions, remove what was made. On a second one: the same without grace. On SIGHUP: start a successor.
     """
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
-        rotations = stack.enter_context(trio.open_signal_receiver(signal.SIGUSR1))
-        # Before what follows, so that a signal cannot come between making something and being able to remove it.
+        # First, so that a signal cannot come between making something and being able to remove it.
         signals = stack.enter_context(trio.open_signal_receiver(*ENDING_SIGNALS, signal.SIGHUP))
         planes = make_planes(settings, log, stack.enter_context(open_observer(settings, log)))
         monitor = stack.enter_context(DirectoryMonitor(settings.limits))
@@ -90,6 +88,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
         handed = () if predecessor is None else predecessor.listeners
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
+        metrics = stack.enter_context(open_metrics(settings, planes.proxy, takes_over=predecessor is not None))
         state = StateFile(runtime.state, planes.routes, settings.limits, log)
         snapshot = state.read() if predecessor is None else await predecessor.take()
         lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
@@ -99,7 +98,6 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         feed = AccessFeed(planes.routes, planes.sessions.records)
         if predecessor is None:
             feed.close()
-        metrics = stack.enter_context(open_metrics(settings, planes.proxy, takes_over=predecessor is not None))
         server = _Server(
             settings=settings,
             wanted=wanted,
@@ -110,7 +108,6 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             state=state,
             monitor=monitor,
             signals=signals,
-            rotations=rotations,
             borrowed=borrowed,
             feed=feed,
             metrics=metrics,
@@ -175,7 +172,6 @@ class _Server:
     state: StateFile
     monitor: DirectoryMonitor
     signals: AsyncIterator[int]
-    rotations: AsyncIterator[int]
     borrowed: BorrowedSessions
     feed: AccessFeed
     metrics: MetricsEndpoint
@@ -206,7 +202,6 @@ class _Server:
         notify(f"MAINPID={os.getpid()}", "READY=1")
         planes.proxy.observer.begin(self.settings)
         async with trio.open_nursery() as sessions:
-            sessions.start_soon(reopen_at, self.rotations, planes.proxy.observer, name="reopening of logs")
             sessions.start_soon(self.metrics.run, name="metrics")
             sessions.start_soon(self.monitor.run, name="directory monitor")
             sessions.start_soon(planes.sessions.run, name="control plane")

@@ -27,7 +27,7 @@ _conductor_trio_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-        -p | --port | -s | --sock | --socket | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+        -p | --port | -s | --sock | --socket | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --status-from | --metrics | --access-log | --access-log-format | --audit-log | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
@@ -45,10 +45,10 @@ _conductor_trio_server() {
     done
     case $option in
     '') ;;
-    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --status-from | --metrics | --access-log-format | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
         return
         ;;
-    -s | --sock | --socket | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients)
+    -s | --sock | --socket | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --access-log | --audit-log)
         _conductor_trio_server_offer -f
         return
         ;;
@@ -59,8 +59,8 @@ _conductor_trio_server() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-        '') _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over -v --verbose --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
-        check) _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over -v --verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        '') _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --status-from --metrics --access-log --access-log-format --audit-log --grace --take-over -v --verbose --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        check) _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --status-from --metrics --access-log --access-log-format --audit-log --grace --take-over -v --verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
         completion) _conductor_trio_server_offer -W '-V --version -h --help' ;;
         help) _conductor_trio_server_offer -W '-V --version -h --help' ;;
         esac

@@ -10,7 +10,7 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case -p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
+            case -p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --status-from --metrics --access-log --access-log-format --audit-log --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
                 set -e words[1]
             case '-*'
             case check completion help
@@ -59,6 +59,11 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ss
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l ssl-allowed-clients -r -F -d 'CA file: let in only visitors whose certificate it verifies'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l trusted-proxy -x -d 'front proxy whose X-Forwarded-* fields are believed; a UNIX socket\'s peers always are'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l allow-origin -x -d 'further origin whose pages may use the applications, such as https://portal.example.org'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l status-from -x -d 'who may see /_conductor/status; may be given several times (default everybody)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l metrics -x -d 'serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9090, or UNIX socket'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l access-log -r -F -d 'write a line for each request to FILE, or with `journal` there; SIGUSR1 opens files anew'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l access-log-format -x -d 'json or combined (default json)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l audit-log -r -F -d 'write who had sessions, shares and visitors to FILE, or with `journal` there'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l grace -x -d 'how long running requests may go on at the end (default 10)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l take-over -d 'take the place of the server that runs on RUNTIME_DIR, if one does, without a pause'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -s v -l verbose -d 'log more, as JSON'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import stat
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
@@ -28,6 +27,7 @@ from conductor_trio.net.stream import STREAM_LOST, SocketStream
 
 _CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SOCKET_MODE = 0o660
+_BESIDE = ".next"
 _PHRASES = {
     200: b"OK",
     400: b"Bad Request",
@@ -50,10 +50,18 @@ class MetricsEndpoint:
     _limits: ServerLimits = attrs.field(factory=lambda: ServerLimits(max_head=MAX_METRICS_HEAD), init=False)
 
     async def run(self) -> None:
-        """Serve whoever connects, for ever."""
+        """Serve whoever connects, for ever, from now on in a predecessor's place."""
+        self._claim_paths()
         async with trio.open_nursery() as nursery:
             for listener in self.listeners:
                 nursery.start_soon(self._accept, listener, nursery, name="accept collectors of metrics")
+
+    def _claim_paths(self) -> None:
+        for listener in self.listeners:
+            if listener.path is not None and listener.path.endswith(_BESIDE):
+                path = listener.path.removesuffix(_BESIDE)
+                os.rename(listener.path, path)
+                listener.path = path
 
     async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
         with contextlib.suppress(OSError, trio.ClosedResourceError):  # closed, as a successor serves
@@ -147,12 +155,8 @@ def open_metrics_listeners(address: str | tuple[str, int] | None, *, takes_over:
 
 
 def _listen_unix(path: str, *, takes_over: bool) -> Listener:
-    if takes_over:
-        # In the predecessor's place, which leaves the path alone from now on.
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.lexists(path) and _is_socket(path):
-                os.unlink(path)
-    return listen_unix(path, _SOCKET_MODE)
+    """Listen at a path, or with `takes_over` beside it: until we serve, it is the predecessor's."""
+    return listen_unix(path + _BESIDE if takes_over else path, _SOCKET_MODE)
 
 
 def _listen_tcp(family: int, address: TcpAddress, *, takes_over: bool) -> Listener:
@@ -181,7 +185,3 @@ def _bind(family: int, address: TcpAddress, *, shares: bool) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _is_socket(path: str) -> bool:
-    return stat.S_ISSOCK(os.lstat(path).st_mode)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import attrs
@@ -34,6 +35,7 @@ class Observer:
     access_log: AccessLog | None = None
     audit: AuditLog = attrs.field(factory=AuditLog)
     sinks: dict[str, FileSink | JournalSink] = attrs.field(factory=dict)  #: by the names of their logs
+    rotations: AsyncIterator[int] | None = None  #: a signal each time that files are to be opened anew
     measures: Measures = attrs.field(factory=Measures, init=False)
     _visits: Visits | None = attrs.field(init=False)
     _wrong_tokens: WrongTokens = attrs.field(init=False)
@@ -62,12 +64,14 @@ class Observer:
         self._wrong_tokens.note(route, address)
 
     async def run(self) -> None:
-        """Tell of what is seen only by its absence, for ever."""
-        if self._visits is None:
-            return
+        """Tell of what is seen only by its absence, and open files anew, for ever."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._visits.run, name="visits")
-            nursery.start_soon(self._wrong_tokens.run, name="wrong tokens")
+            if self._visits is not None:
+                nursery.start_soon(self._visits.run, name="visits")
+                nursery.start_soon(self._wrong_tokens.run, name="wrong tokens")
+            if self.rotations is not None:
+                async for _ in self.rotations:
+                    self.reopen()
 
     def begin(self, settings: ServerSettings) -> None:
         """Tell what is in force from now on."""
@@ -104,16 +108,12 @@ def describe_settings(settings: ServerSettings) -> dict[str, object]:
     return {**told, "tls": None if tls is None else attrs.asdict(tls), "limits": changed}
 
 
-async def reopen_at(signals: AsyncIterator[int], observer: Observer) -> None:
-    """Go on with the files that have the logs' names at each signal (logrotate), for ever."""
-    async for _ in signals:
-        observer.reopen()
-
-
 @contextlib.contextmanager
 def open_observer(settings: ServerSettings, log: Logger) -> Iterator[Observer]:
-    """Open the logs that the settings ask for; raises `StartError`."""
+    """Open the logs that the settings ask for, and take SIGUSR1 for a rotation; raises `StartError`."""
     with contextlib.ExitStack() as stack:
+        # Whether or not there are files: it would end the process.
+        rotations = stack.enter_context(trio.open_signal_receiver(signal.SIGUSR1))
         sinks: dict[str, FileSink | JournalSink] = {}
         access_log, audit = None, AuditLog()
         if settings.access_log is not None:
@@ -123,4 +123,4 @@ def open_observer(settings: ServerSettings, log: Logger) -> Iterator[Observer]:
         if settings.audit_log is not None:
             sinks["audit"] = stack.enter_context(open_sink(settings.audit_log, "audit", format_json, log))
             audit = AuditLog(sinks["audit"])
-        yield Observer(access_log=access_log, audit=audit, sinks=sinks)
+        yield Observer(access_log=access_log, audit=audit, sinks=sinks, rotations=rotations)

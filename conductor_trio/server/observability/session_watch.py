@@ -53,23 +53,18 @@ class SessionWatch:
             former = None
         if route.is_borrowed:
             return  # the predecessor has told of it
+        shares = [{"by": share.id, "label": share.label} for share in route.access.shares]
+        came = {"shares": shares, "former": None if former is None else former.id, **_describe_client(route)}
         if route.is_detached:
-            self._tell("expected", route)
-            return
-        if former is not None and (former.is_detached or former.is_borrowed):
-            self._tell("back" if former.is_detached else "moved", route, former=former.id)
-            return
-        former_id = None if former is None else former.id
-        self._tell(
-            "registered",
-            route,
-            key=route.key,
-            hosts=list(route.hosts),
-            **_describe_client(route),
-            former=former_id,
-        )
-        if route.is_live:
-            self._note_ready(route)
+            self._tell("expected", route, **came)
+        elif former is not None and former.is_detached:
+            self._tell("back", route, **came)
+        elif former is not None and former.is_borrowed:
+            self._tell("moved", route, **came)
+        else:
+            self._tell("registered", route, key=route.key, hosts=list(route.hosts), **came)
+            if route.is_live:
+                self._note_ready(route)
 
     def _note_ready(self, route: Route) -> None:
         took = self._clock.monotonic() - route.opened

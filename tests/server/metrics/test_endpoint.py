@@ -127,7 +127,7 @@ def test_a_successor_listens_beside_its_predecessor_and_nobody_else() -> None:
             assert port_of(second) == port_of(first)
 
 
-def test_a_path_goes_to_the_successor(short_tmp: Path) -> None:
+async def test_a_path_goes_to_the_successor_when_that_serves(short_tmp: Path) -> None:
     path = short_tmp / "metrics"
     with open_metrics_listeners(str(path), takes_over=False) as [first]:
         with (
@@ -135,11 +135,24 @@ def test_a_path_goes_to_the_successor(short_tmp: Path) -> None:
             open_metrics_listeners(str(path), takes_over=False),
         ):
             pass
-        with open_metrics_listeners(str(path), takes_over=True):
-            MetricsEndpoint(render=lambda: iter(()), listeners=[first], log=make_log([])).close(is_handed=True)
-            with socket.socket(socket.AF_UNIX) as client:
-                client.connect(str(path))
-    assert not path.exists()
+        former = MetricsEndpoint(render=lambda: iter((b"former 1\n",)), listeners=[first], log=make_log([]))
+        with open_metrics_listeners(str(path), takes_over=True) as listeners:
+            latter = MetricsEndpoint(render=lambda: iter((b"latter 1\n",)), listeners=listeners, log=make_log([]))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(former.run)
+                assert b"former 1" in await ask_unix(path)
+                nursery.start_soon(latter.run)
+                await trio.testing.wait_all_tasks_blocked()
+                former.close(is_handed=True)
+                assert b"latter 1" in await ask_unix(path)
+                nursery.cancel_scope.cancel()
+    assert list(short_tmp.iterdir()) == []
+
+
+async def ask_unix(path: Path) -> bytes:
+    async with await trio.open_unix_socket(str(path)) as stream:
+        await stream.send_all(request(b"GET /metrics"))
+        return b"".join([chunk async for chunk in stream])
 
 
 def test_without_an_address_nobody_listens() -> None:

@@ -18,6 +18,7 @@ from conductor_trio.findings import Finding, Status
 from conductor_trio.interpreter import describe_interpreter
 from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT
 from conductor_trio.net.socket_activation import open_inherited_listeners
+from conductor_trio.server.check.logs import check_logs
 from conductor_trio.server.check.neighbours import check_access_lists, check_shared
 from conductor_trio.server.check.open_files import check_open_files
 from conductor_trio.server.check.sshd import check_sshd
@@ -43,6 +44,7 @@ def check_host(settings: ServerSettings, environment: Mapping[str, str]) -> Find
     yield from _check_tls(settings)
     yield from _check_public_socket(settings)
     yield from _check_inherited(environment)
+    yield from check_logs(settings)
     yield check_open_files(settings)
     yield from check_sshd()
 

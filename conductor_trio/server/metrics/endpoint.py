@@ -64,7 +64,7 @@ class MetricsEndpoint:
                 listener.path = path
 
     async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
-        with contextlib.suppress(OSError, trio.ClosedResourceError):  # closed, as a successor serves
+        with contextlib.suppress(trio.ClosedResourceError):  # the server ends, or a successor serves
             await listener.serve(self.serve, nursery, on_shortage=self._note_shortage, task_name="metrics")
 
     def _note_shortage(self, error: OSError) -> None:
@@ -74,6 +74,8 @@ class MetricsEndpoint:
         """Accept no more; the path is a successor's from now on, where there is one."""
         for listener in self.listeners:
             listener.owns_path = listener.owns_path and not is_handed
+            if listener.sock.fileno() >= 0:
+                trio.lowlevel.notify_closing(listener.sock)
             listener.close()
 
     async def serve(self, sock: socket.socket) -> None:

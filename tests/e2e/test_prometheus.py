@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import pytest
 import trio
 
+from scripts.bench.machine import free_port
 from tests.doubles.origin import answering
 from tests.support.live_session import HOST, OK, TOKEN, open_session
 from tests.support.needs import require_program
@@ -24,12 +24,6 @@ from tests.support.programs import PATIENCE, Server, ask, open_program, open_ser
 pytestmark = pytest.mark.e2e
 
 RULES = Path(__file__).parents[2] / "contrib" / "prometheus" / "conductor-trio.rules.yml"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @contextlib.asynccontextmanager

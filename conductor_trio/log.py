@@ -1,7 +1,8 @@
 """The server's structured log on standard error. Tokens, cookies and targets never get this far.
 
 One JSON object a line where a program reads it (standard error is no terminal, or ``-v``), coloured columns
-for people. The client logs through the standard library instead, because structlog is slow to import there.
+for people; where it is the journal, that gets the same line with its priority and fields. The client logs
+through the standard library instead, because structlog is slow to import there.
 
 Nobody waits for whoever reads it (`line_writer`), and what one account causes again and again does not fill it
 (`line_rate`): ``more_like_it`` tells, a minute later, of which ``event`` how many more there were.
@@ -15,11 +16,12 @@ import math
 import os
 import threading
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO, cast
 
 import structlog
 
+from conductor_trio.journal import JOURNAL_SOCKET, JournalWriter, is_journal
 from conductor_trio.line_rate import LineKind, LineRate
 from conductor_trio.line_writer import LineWriter
 from conductor_trio.printable import escape
@@ -43,7 +45,20 @@ def configure(*, verbose: bool) -> None:
         if readable
         else structlog.processors.JSONRenderer()
     )
-    writer = LineWriter(_STDERR, lambda lost: _format_loss(lost, renderer))
+    writer: LineWriter
+    last: structlog.typing.Processor
+    factory: Callable[..., Any]
+
+    def format_loss(lost: int) -> str:
+        return _format_loss(lost, renderer)
+
+    if is_journal(_STDERR, os.environ.get("JOURNAL_STREAM")) and os.path.exists(JOURNAL_SOCKET):
+        writer = journal = JournalWriter(format_loss)
+        factory, last = (lambda *_: _JournalLogger(journal, renderer)), _keep_fields
+    else:
+        writer, last = LineWriter(_STDERR, format_loss), renderer
+        factory = structlog.WriteLoggerFactory(file=cast(TextIO, writer))
+    _writers.append(writer)
     rated = _Rated(writer)
     structlog.configure(
         processors=[
@@ -52,10 +67,10 @@ def configure(*, verbose: bool) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             *([_escape_traceback] if readable else []),
-            renderer,
+            last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, writer)),
+        logger_factory=factory,
         cache_logger_on_first_use=False,
     )
     atexit.register(writer.close)
@@ -66,6 +81,39 @@ def get_logger(**bound: Any) -> Logger:
     """Return a logger that adds `bound` to everything it says."""
     logger: Logger = structlog.get_logger(**bound)
     return logger
+
+
+def lost_lines() -> int:
+    """Return how many lines were lost since the start."""
+    return sum(writer.lost for writer in _writers)
+
+
+_writers: list[LineWriter] = []  # the process's one, once it is set up
+
+
+class _JournalLogger:
+    """Has the journal keep an entry's fields and priority, beside the line that others get."""
+
+    def __init__(self, journal: JournalWriter, renderer: structlog.typing.Processor) -> None:
+        self._journal = journal
+        self._renderer = renderer
+
+    def msg(self, **entry: Any) -> None:
+        """Send an entry."""
+        level = entry["level"]
+        text = str(self._renderer(self, level, dict(entry)))
+        self._journal.send(text, _PRIORITIES[level], {"log": "server", **entry})
+
+    debug = info = warning = error = critical = exception = msg
+
+
+#: The journal's, from syslog(3).
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+
+def _keep_fields(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Go on with the entry itself."""
+    return entry
 
 
 class _Rated:

@@ -57,6 +57,9 @@ FORWARDING = frozenset(
 #: Of a request: what the gateway leaves out, or writes itself.
 _NOT_FORWARDED = HOP_BY_HOP | FORWARDING | {b"content-length", b"host"}
 
+#: What a request is called, also where an interface would take a field for that (see `is_not_forwarded`).
+REQUEST_ID = frozenset([b"x-request-id", b"x_request_id", b"x-request_id", b"x_request-id"])
+
 #: Fields without a meaning, or with a dangerous one, after the body (RFC 9110 section 6.5.1).
 _NOT_IN_TRAILERS = (
     HOP_BY_HOP

@@ -15,7 +15,7 @@ import attrs
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.authority import Authority, parse_authority
 from conductor_trio.http1.body import CHUNKED_BODY, NO_BODY, Body, Framing, parse_content_length
-from conductor_trio.http1.fields import Field, FieldRules, Fields, is_not_forwarded, list_elements
+from conductor_trio.http1.fields import REQUEST_ID, Field, FieldRules, Fields, is_not_forwarded, list_elements
 
 _BEARER = re.compile(rb"(?i:bearer) +([-A-Za-z0-9._~+/]+=*)")
 
@@ -34,6 +34,7 @@ _UNDERSTOOD = frozenset(
         b"te",
         b"transfer-encoding",
         b"upgrade",
+        *REQUEST_ID,
     ]
 )
 
@@ -92,6 +93,7 @@ class FieldReading:
     expects_continue: bool
     expects_more: bool  #: something else, too, and we know of nothing
     accepts_trailers: bool
+    names_itself: bool  #: it has a request id
     is_for_worker: bool  #: it asks for the script of a service worker, as browsers say by a field of that name
     memo: Memo = attrs.field(factory=Memo, eq=False, repr=False)
 
@@ -164,6 +166,11 @@ class RequestFields:
         """Whether a browser asks for the script of a service worker (Service Workers section "Update")."""
         return self.reading.is_for_worker
 
+    @property
+    def names_itself(self) -> bool:
+        """Whether there is a request id."""
+        return self.reading.names_itself
+
     def values(self, lower: bytes) -> list[bytes]:
         """Return the values of all fields of that name, in order."""
         return [self._cut_value(place) for place in self.reading.places if place.lower == lower]
@@ -207,6 +214,7 @@ def read_request_fields(block: bytes, items: Sequence[tuple[bytes, bytes]], rule
         expects_more=any(expectation != b"100-continue" for expectation in expectations),
         accepts_trailers=b"trailers" in list_elements(values.get(b"te", [])),
         is_for_worker=b"service-worker" in values,
+        names_itself=not REQUEST_ID.isdisjoint(by_name),
     )
 
 

@@ -6,27 +6,31 @@ import attrs
 
 from conductor_trio.errors import LocalProtocolError
 from conductor_trio.http1.body import Framing
-from conductor_trio.http1.fields import (
-    format_fields,
-)
+from conductor_trio.http1.fields import REQUEST_ID, format_fields
 from conductor_trio.http1.forwarded import Peer, own_forwarding, trusted_forwarding
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.http1.response import ResponseHead
 
 
-def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bool) -> bytes:
+def format_request_head(
+    head: RequestHead, peer: Peer, *, drop_authorization: bool, request_id: bytes = b""
+) -> bytes:
     """Write a request's head for the application.
 
     Goes on: what is end-to-end. Ends here: hop-by-hop fields, what Connection names, of a peer that is not trusted
     its forwarding fields and those that say who the visitor is, and with `drop_authorization` the field that
-    authorised the request. Set by us: Host, the framing, the forwarding fields.
+    authorised the request. Set by us: Host, the framing, the forwarding fields, and with `request_id` what we call
+    the request, in the place of what its sender does.
     """
     parsed = head.parsed
     block = parsed.forward_block
-    if drop_authorization or parsed.is_for_worker:
+    has_another_id = bool(request_id) and parsed.names_itself
+    if drop_authorization or parsed.is_for_worker or has_another_id:
         dropped = _NOT_OF_WORKERS if parsed.is_for_worker else frozenset[bytes]()
         if drop_authorization:
             dropped |= {b"authorization"}
+        if has_another_id:
+            dropped |= REQUEST_ID
         block = format_fields(field for field in parsed.end_to_end if field.lower not in dropped)
     host = _host_value(head)
     return b"".join(
@@ -38,7 +42,7 @@ def format_request_head(head: RequestHead, peer: Peer, *, drop_authorization: bo
             format_fields((*parsed.identity, *trusted_forwarding(head, peer, host)))
             if peer.is_trusted
             else own_forwarding(head, peer, host),
-            b"\r\n",
+            b"X-Request-Id: %b\r\n\r\n" % request_id if request_id else b"\r\n",
         ]
     )
 

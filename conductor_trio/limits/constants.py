@@ -151,6 +151,17 @@ MAX_QUEUED_LINES = 1 * MIB
 MAX_LINES_WRITTEN = 4 * KIB
 #: For the last of them, at the end of the process.
 LAST_LINES_TIMEOUT = 1.0
+#: The same of the access log and the audit log: about 25,000 lines, seconds in which a disk stands still.
+MAX_QUEUED_LOG = 8 * MIB
+#: Bytes of them that are written at once: two servers that share a file add to its end, each call as a whole.
+MAX_LOG_WRITTEN = 64 * KIB
+#: Between two writes of them, in seconds: at thousands of lines a second, a thread that woke for each would cost
+#: more than they do, and people do not notice.
+LINES_GATHER_TIME = 0.05
+#: Of the name of a field for the journal, in characters: more it does not take.
+MAX_JOURNAL_NAME = 64
+#: Of a value for the journal, in bytes: with it an entry is below what a datagram may be (net.core.wmem_default).
+MAX_JOURNAL_VALUE = 48 * KIB
 # Lines of one kind that one account may cause within a minute: as many as an operator may want to read of it.
 LOG_RATE_INTERVAL = 60.0
 MAX_LOG_LINES = 60
@@ -245,3 +256,25 @@ LOOP_DELAY_BOUNDS = (0.001, 0.0025, LOOP_DELAY_GOAL, 0.01, 0.025, 0.05, 0.1, 0.2
 LOOP_DELAY_MEMORY = 60.0
 #: Seconds from which on the event loop counts as having waited: to look at the sockets takes 10 to 30 µs.
 LEAST_IO_WAIT = 50e-6
+
+# What the server tells of itself.
+
+#: Times of requests that are told apart: the least is a kept connection's, the greatest a person's patience.
+REQUEST_TIME_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+#: The same of sessions that start: an application takes seconds, one that is downloaded first takes minutes.
+READY_TIME_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
+#: Of a request's path in the access log, in characters.
+MAX_LOGGED_PATH = 2048
+#: Seconds without a request after which a visit is over: somebody who reads clicks more often.
+VISIT_PAUSE = 900.0
+#: Between two looks for such visits, in seconds.
+VISITS_INTERVAL = 60.0
+#: Visits that are remembered, at about 1 KiB each; more than a gateway has visitors.
+MAX_VISITS = 50_000
+#: For each session and address, wrong tokens are told at once, and then so often, in seconds, how many there were.
+WRONG_TOKENS_INTERVAL = 60.0
+MAX_WRONG_TOKEN_ACCOUNTS = 1000  # that are told apart meanwhile
+#: Connections to the listener of the metrics at once: a few collectors, and people who look.
+MAX_METRICS_CONNECTIONS = 8
+METRICS_TIMEOUT = 10.0  # for one of them, from its first byte to the answer's last
+MAX_METRICS_HEAD = 8 * KIB

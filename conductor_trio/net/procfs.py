@@ -7,17 +7,19 @@ namespace of its own would wait for that.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import itertools
 import os
+import re
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
 
 _TCP_TABLES = (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6))
-_TCP_LISTEN = "0A"  # net/tcp_states.h
+_TCP_ESTABLISHED, _TCP_LISTEN = "01", "0A"  # net/tcp_states.h
 _UNIX_FIELDS = 8  # of a line of /proc/net/unix, with a path
 _IPV6_ANYWHERE = "0" * 32 + " 00 "  # destination and prefix length of a default route
 
@@ -134,6 +136,42 @@ def held_tcp_listeners(pid: int) -> Iterator[TcpListener]:
         for file in _open_files(pid):
             if file in listening:
                 yield listening.pop(file)
+
+
+def find_tcp_peer(pid: int) -> str | None:
+    """Return the address of whom a process, or the one that started it, is connected with by TCP.
+
+    Of sshd's two for each connection one may be looked into by its user, the other by root: None where we may not,
+    or where that is not told by exactly one connection.
+    """
+    for process in (pid, _parent(pid)):
+        with contextlib.suppress(OSError):  # ended meanwhile, or someone else's
+            inodes = re.findall(r"^socket:\[(\d+)\]$", "\n".join(_open_files(process)), re.MULTILINE)
+            peers = set(_tcp_peers(process, inodes)) if inodes else set()
+            if len(peers) == 1:
+                return peers.pop()
+    return None
+
+
+def _parent(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    return 0
+
+
+def _tcp_peers(pid: int, inodes: Iterable[str]) -> Iterator[str]:
+    """Yield the peers of those sockets of a process that are TCP connections."""
+    wanted = set(inodes)
+    for name, family in _TCP_TABLES:
+        with contextlib.suppress(FileNotFoundError):
+            table = Path(f"/proc/{pid}/net/{name}").read_text()
+            # There may be thousands of others: their lines are not looked at one by one.
+            for found in re.finditer(rf"^.* (?:{'|'.join(wanted)}) .*$", table, re.MULTILINE):
+                _, _, remote, state, _, _, _, _, _, inode, *_ = found[0].split()
+                if state == _TCP_ESTABLISHED and inode in wanted:
+                    address = ipaddress.ip_address(_parse_host(family, remote.split(":")[0]))
+                    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+                    yield str(mapped or address)
 
 
 def _parse_host(family: int, digits: str) -> str:

@@ -52,6 +52,9 @@ from conductor_trio.server.lifecycle.shutdown import ENDING_SIGNALS, Shutdown
 from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.lifecycle.upkeep import Upkeep
+from conductor_trio.server.metrics.endpoint import MetricsEndpoint
+from conductor_trio.server.metrics.serve import open_metrics
+from conductor_trio.server.observability.observer import Observer, open_observer
 from conductor_trio.server.operation.admin import AdminHost
 from conductor_trio.server.operation.announcement import format_status, log_few_files, log_start, warn_of_shared
 from conductor_trio.server.operation.reload import Reloads
@@ -76,13 +79,13 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
     """
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
-    planes = make_planes(settings, log)
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
         numbers = (*ENDING_SIGNALS, signal.SIGHUP)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)  # whoever started us may have blocked them
         signals = stack.enter_context(trio.open_signal_receiver(*numbers))
+        planes = make_planes(settings, log, stack.enter_context(open_observer(settings, log)))
         monitor = stack.enter_context(DirectoryMonitor(settings.limits))
         if not monitor.is_told:
             log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
@@ -96,6 +99,7 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
         handed = () if predecessor is None else predecessor.listeners
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
+        metrics = stack.enter_context(open_metrics(settings, planes.proxy, takes_over=predecessor is not None))
         state = StateFile(runtime.state, planes.routes, expected, log)
         snapshot = state.read() if predecessor is None else await predecessor.take()
         lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
@@ -120,6 +124,7 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
             borrowed=borrowed,
             feed=feed,
             reloads=Reloads(limits=settings.limits, log=log, in_force=_lasting(said, listeners)),
+            metrics=metrics,
         )
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
 
@@ -149,13 +154,23 @@ class Planes:
     proxy: ProxyContext
 
 
-def make_planes(settings: ServerSettings, log: Logger) -> Planes:
+def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None = None) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
+    observer = observer or Observer()
+    observer.follow(routes)
     ledger, counters = Ledger(limits), Counters()
     poller = EdgePoller(payer_of, lambda: ledger.fairness.is_contended)
-    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters, poller=poller)
+    sessions = SessionContext.make(
+        settings,
+        log,
+        routes=routes,
+        ledger=ledger,
+        counters=counters,
+        poller=poller,
+        audit=observer.audit,
+    )
     service = OwnerService(sessions)
     proxy = ProxyContext(
         settings=settings,
@@ -167,8 +182,16 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         reports=service,
         own_pages=OwnPages(service, routes, limits),
         poller=poller,
+        observer=observer,
     )
-    return Planes(routes=routes, ledger=ledger, counters=counters, sessions=sessions, service=service, proxy=proxy)
+    return Planes(
+        routes=routes,
+        ledger=ledger,
+        counters=counters,
+        sessions=sessions,
+        service=service,
+        proxy=proxy,
+    )
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -189,6 +212,7 @@ class _Server:
     borrowed: BorrowedSessions
     feed: AccessFeed
     reloads: Reloads
+    metrics: MetricsEndpoint
 
     async def run(self, serve: Handler, predecessor: Predecessor | None) -> None:
         """Serve to the end; the predecessor hears as soon as we accept."""
@@ -213,7 +237,9 @@ class _Server:
             log_few_files(self.log, self.settings.limits, self.wanted)
         self.succession.end()
         notify(f"MAINPID={os.getpid()}", "READY=1", format_status(self.said, self.succession))
+        planes.proxy.observer.begin(self.settings)
         async with trio.open_nursery() as sessions:
+            sessions.start_soon(self.metrics.run, name="metrics")
             sessions.start_soon(self.monitor.run, name="directory monitor")
             sessions.start_soon(planes.sessions.run, name="control plane")
             sessions.start_soon(host.run, name="leftovers of sessions")
@@ -226,8 +252,12 @@ class _Server:
                 async with trio.open_nursery() as visitors:
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)
                     self.reloads.end()
+                    if successor is not None:
+                        planes.proxy.observer.hand_over()
+                    self.metrics.close(is_handed=successor is not None)
                     await shutdown.begin(successor, visitors, sessions)
             sessions.cancel_scope.cancel()
+        planes.proxy.observer.end()
         self.log.info("stopped")
 
     async def _serve(

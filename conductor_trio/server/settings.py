@@ -12,6 +12,10 @@ from conductor_trio.limits.server import ServerLimits
 
 #: What stands before a group's name where users may stand, too.
 GROUP_MARK = "@"
+#: What stands in the place of a log's file.
+JOURNAL = "journal"
+#: How the access log may be written.
+LOG_FORMATS = ("json", "combined")
 
 
 @attrs.frozen(kw_only=True)
@@ -93,6 +97,11 @@ class ServerSettings:
     allowed_origins: tuple[str, ...] = ()
     sso: SingleSignOn | None = None
     stripped_cookies: tuple[str, ...] = ()  #: names of a front proxy's cookies, perhaps with ``*`` at the end
+    status_from: tuple[str, ...] = ()  #: networks; without any, everybody
+    metrics: str | tuple[str, int] | None = None  #: a UNIX socket's path, or a host and a port
+    access_log: str | None = None  #: a file's path, or `JOURNAL`
+    access_log_format: str = "json"
+    audit_log: str | None = None
     verbose: bool = False
     take_over: bool = False
     limits: ServerLimits = attrs.field(factory=ServerLimits)

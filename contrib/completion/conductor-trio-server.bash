@@ -27,7 +27,7 @@ _conductor_trio_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-        --config | -p | --port | -s | --socket | --sock | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+        --config | -p | --port | -s | --socket | --sock | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --status-from | --metrics | --access-log | --access-log-format | --audit-log | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
@@ -45,11 +45,11 @@ _conductor_trio_server() {
     done
     case $option in
     '') ;;
-    --config | -s | --socket | --sock | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients)
+    --config | -s | --socket | --sock | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --access-log | --audit-log)
         _conductor_trio_server_offer -f
         return
         ;;
-    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --status-from | --metrics | --access-log-format | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
         return
         ;;
     -r | --runtime-dir)
@@ -59,9 +59,9 @@ _conductor_trio_server() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-        '') _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --grace -v --verbose --no-verbose --take-over --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
-        check) _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --grace -v --verbose --no-verbose --take-over --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
-        config) _conductor_trio_server_offer -W '--json --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --grace -v --verbose --no-verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        '') _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --grace -v --verbose --no-verbose --take-over --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        check) _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --grace -v --verbose --no-verbose --take-over --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        config) _conductor_trio_server_offer -W '--json --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --grace -v --verbose --no-verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
         reload) _conductor_trio_server_offer -W '--config -r --runtime-dir -V --version -h --help' ;;
         completion) _conductor_trio_server_offer -W '-V --version -h --help' ;;
         help) _conductor_trio_server_offer -W '-V --version -h --help' ;;

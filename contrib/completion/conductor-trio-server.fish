@@ -10,7 +10,7 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --strip-cookie --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
+            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
                 set -e words[1]
             case '-*'
             case check config reload completion help
@@ -68,6 +68,11 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l require-sso -d 'let nobody in but by the single sign-on: tokens and links open nothing'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l no-require-sso -d 'no --require-sso, whatever the configuration says'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l strip-cookie -x -d 'cookie of the front proxy\'s, which goes on to no application and is set by none; * at its end stands for anything, as in _oauth2_proxy*'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l status-from -x -d 'who may see /_conductor/status; may be given several times (default everybody)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l metrics -x -d 'serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9090, or UNIX socket'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l access-log -r -F -d 'write a line for each request to FILE, or with `journal` there; SIGUSR1 opens files anew'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l access-log-format -x -d 'json or combined (default json)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l audit-log -r -F -d 'write who had sessions, shares and visitors to FILE, or with `journal` there'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l grace -x -d 'how long running requests may go on at the end (default 10)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s v -l verbose -d 'log more, as JSON'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l no-verbose -d 'no --verbose, whatever the configuration says'

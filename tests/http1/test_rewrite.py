@@ -165,3 +165,18 @@ def test_the_script_of_a_service_worker_is_asked_for_as_it_is(drop: bool) -> Non
     assert (b"Authorization" in written) is not drop
     for name in (b"Accept-Encoding", b"If-", b"Range"):
         assert name not in written
+
+
+@pytest.mark.parametrize("peer", [STRANGER, PROXY])
+@pytest.mark.parametrize("name", [b"X-Request-Id", b"x-request-id", b"X_Request_Id", b"X-Request_Id"])
+def test_there_is_one_request_id_and_it_is_ours(name: bytes, peer: Peer) -> None:
+    head = parse(name + b": theirs\r\nX-Other: kept\r\n")
+    (read,) = parse_strictly(format_request_head(head, peer, drop_authorization=False, request_id=b"ours"))
+    assert read.values(b"x-request-id") == [b"ours"] and read.values(b"x-other") == [b"kept"]
+    assert not any(b"theirs" in field for field in read.fields)
+
+
+def test_without_one_of_ours_a_request_id_is_a_field_like_any_other() -> None:
+    head = parse(b"X-Request-Id: theirs\r\n")
+    (read,) = parse_strictly(format_request_head(head, STRANGER, drop_authorization=False))
+    assert read.values(b"x-request-id") == [b"theirs"]

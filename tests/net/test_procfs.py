@@ -89,3 +89,28 @@ def test_a_process_holds_those_listeners_that_it_has_opened() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         assert sock.getsockname()[1] in {listener.port for listener in procfs.held_tcp_listeners(os.getpid())}
     assert list(procfs.held_tcp_listeners(2**22)) == []
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_the_peer_of_a_process_with_one_connection_is_found(family: socket.AddressFamily) -> None:
+    host = "127.0.0.1" if family == socket.AF_INET else "::1"
+    with socket.create_server((host, 0), family=family) as server:
+        code = "import socket, sys; s = socket.create_connection((sys.argv[1], sys.argv[2])); print(); input()"
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, host, str(server.getsockname()[1])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with child, server.accept()[0]:
+            assert child.stdout is not None and child.stdin is not None
+            child.stdout.readline()
+            assert procfs.find_tcp_peer(child.pid) == host
+            child.stdin.close()
+
+
+def test_the_peer_of_one_without_a_connection_is_not_guessed() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert procfs.find_tcp_peer(child.pid) is None
+        child.stdin.close()
+    assert procfs.find_tcp_peer(child.pid) is None

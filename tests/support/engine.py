@@ -30,6 +30,7 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, set_tcp_options
 from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.app import Planes, make_planes
+from conductor_trio.server.observability.observer import Observer
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
@@ -505,6 +506,7 @@ async def open_engine(
     limits: ServerLimits | None = None,
     patience: float = PATIENCE,
     is_resumable: bool = False,
+    observer: Observer | None = None,
     **settings: Any,
 ) -> AsyncIterator[Engine]:
     """Run the engine in front of `handler` while the block runs, and check afterwards that all is well.
@@ -514,7 +516,7 @@ async def open_engine(
     limits = limits or ServerLimits()
     server = ServerSettings(runtime_dir=str(directory), patterns=("{key}-{user}.test",), limits=limits, **settings)
     entries: list[Mapping[str, Any]] = []
-    planes = make_planes(server, make_log(entries))
+    planes = make_planes(server, make_log(entries), observer)
     path = directory / "app"
     route = planes.routes.register(
         make_route(host=HOST.decode(), token=TOKEN, relay_path=str(path), is_resumable=is_resumable)

@@ -91,12 +91,14 @@ def open_bench(
     assert runtime is not None
     visitor, ours = memory_stream_pair()
     upstream, application = map(SocketStream, socket.socketpair())
+    peer = Peer(address="127.0.0.1", is_https=False, is_trusted=False)
     context = ExchangeContext(
         proxy=planes.proxy,
-        peer=Peer(address="127.0.0.1", is_https=False, is_trusted=False),
+        peer=peer,
         visitor=ours,
         requests=RequestReader(planes.proxy.limits, planes.proxy.runtimes.heads),
         payer=Payer(runtime.account),
+        watch=planes.proxy.observer.watch_requests(peer, planes.ledger.fairness),
     )
     with contextlib.closing(upstream), contextlib.closing(application), _ended_sessions(planes.routes):
         yield Bench(

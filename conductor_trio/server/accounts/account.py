@@ -28,6 +28,7 @@ class Processor:
         self.last: Account | None = None  #: who wanted something last
         self.is_contended = False
         self.contended_until = self.since
+        self.throttled = 0.0  #: seconds for which somebody has waited for their turn, all of them together
 
     def begin_contention(self, until: float) -> None:
         """Have those measured who use the processor, until that time."""
@@ -256,6 +257,14 @@ class Account:
         however many come for one of them; and of the accounts below one, the one that has `used` least lately
         comes first, so that a user's quiet session does not wait for the busy ones. Always a checkpoint.
         """
+        processor = self.group.processor
+        began = processor.now()
+        try:
+            await self._queue_up(used)
+        finally:
+            processor.throttled += processor.now() - began
+
+    async def _queue_up(self, used: float) -> None:
         group, clock = self.group, self.group.processor.now
         async with self._queue.turn(used):
             while (late := self._late(clock())) > 0:  # noqa: ASYNC110
@@ -267,7 +276,7 @@ class Account:
             if group.account is None:
                 await trio.lowlevel.checkpoint()
             else:
-                await group.account.queue_up(self.lately_used)
+                await group.account._queue_up(self.lately_used)
 
     def _late(self, now: float) -> float:
         """Return for how long it has to wait because of what it has used itself."""

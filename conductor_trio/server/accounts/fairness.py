@@ -97,7 +97,7 @@ class Fairness(Processor, trio.abc.Instrument):
         self.stolen = 0.0  #: seconds in which other processes had the processor while a step was under way
         super().__init__(limits, lambda: clock() - self.stolen)
         self.delay = LoopDelay(clock)  #: of the event loop, seen by the way
-        self._woke_at = self.since
+        self.woke_at = self.since  #: when this turn of the event loop began
         self._waits_since = float("-inf")
         self._metered: list[Account] = []  # within this turn of the event loop
         self._meter = _Meter(self, self._metered, clock, cpu_clock)
@@ -122,9 +122,9 @@ class Fairness(Processor, trio.abc.Instrument):
         Where it has not, looking at the sockets is a part of what the next task makes us do: its step may be
         short.
         """
-        self._woke_at = self._clock()
-        now = self._woke_at - self.stolen
-        if not self._is_metering or self._woke_at - self._waits_since > LEAST_IO_WAIT:
+        self.woke_at = self._clock()
+        now = self.woke_at - self.stolen
+        if not self._is_metering or self.woke_at - self._waits_since > LEAST_IO_WAIT:
             self.since = now
         if self._is_metering:
             self._meter.begin_turn()
@@ -138,7 +138,7 @@ class Fairness(Processor, trio.abc.Instrument):
                 account.settle()
             self._metered.clear()
         self._waits_since = self._clock()
-        if (took := self._waits_since - self._woke_at) > LOOP_DELAY_BOUNDS[0]:
+        if (took := self._waits_since - self.woke_at) > LOOP_DELAY_BOUNDS[0]:
             self.delay.note(took)
 
     def begin_contention(self, until: float) -> None:

@@ -32,7 +32,7 @@ from conductor_trio.server.accounts.traffic import Traffic
 class SessionAccount(Account):
     """What is done for one session, and whose connections it has at this moment."""
 
-    traffic: Traffic = attrs.field(factory=Traffic, init=False)
+    traffic: Traffic = attrs.field(factory=Traffic, kw_only=True)
     #: For each exchange and tunnel, whatever stands for it, whom it was let in for; the data plane's to change.
     connections: dict[Any, str] = attrs.field(factory=dict, init=False)
 
@@ -53,6 +53,7 @@ class Ledger:
         self._strangers = self._open_group(Account(self._everybody))
         #: Of front proxies: what cannot be told from whom it came.
         self.proxies = Account(self._everybody, is_occasional=True)
+        self.traffic = Traffic()  #: of all sessions together
         self._sessions: dict[str, SessionAccount] = {}  # by the route's id
         self._users: dict[int | str | None, Group] = {}  # for ever: a host does not have that many
         self._networks: OrderedDict[str, Account] = OrderedDict()  # the latest used last
@@ -64,7 +65,8 @@ class Ledger:
         """Return the account of a user's session, opened with the first call."""
         account = self._sessions.get(route_id)
         if account is None:
-            account = self._sessions[route_id] = SessionAccount(self._user(user))
+            account = SessionAccount(self._user(user), traffic=Traffic(whole=self.traffic))
+            self._sessions[route_id] = account
         return account
 
     def close_session(self, route_id: str) -> None:

@@ -19,6 +19,7 @@ class LoopDelay:
 
     _clock: Callable[[], float]
     _longer_than: dict[float, int] = attrs.field(init=False)
+    sum: float = attrs.field(default=0.0, init=False)  #: of those that took longer than the least bound
     _longest: float = attrs.field(default=0.0, init=False)
     _longest_before: float = attrs.field(default=0.0, init=False)
     _since: float = attrs.field(init=False)
@@ -31,6 +32,7 @@ class LoopDelay:
         """Count a turn that took longer than the least bound."""
         self._forget_old()
         self._longest = max(self._longest, seconds)
+        self.sum += seconds
         for bound in LOOP_DELAY_BOUNDS:
             if seconds <= bound:
                 break

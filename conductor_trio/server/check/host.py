@@ -18,13 +18,14 @@ from conductor_trio.findings import Finding, Status
 from conductor_trio.interpreter import describe_interpreter
 from conductor_trio.limits.constants import CERTIFICATE_WARNING_INTERVAL, CHECK_CONNECT_TIMEOUT
 from conductor_trio.net.socket_activation import open_inherited_listeners
-from conductor_trio.server.check.certificate import read_expiry
 from conductor_trio.server.check.configuration import check_configuration
+from conductor_trio.server.check.logs import check_logs
 from conductor_trio.server.check.neighbours import check_access_lists, check_shared
 from conductor_trio.server.check.open_files import check_open_files
 from conductor_trio.server.check.sshd import check_sshd
 from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
+from conductor_trio.server.lifecycle.tls import read_expiry
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 
 _DAY = 86400.0
@@ -45,6 +46,7 @@ def check_host(settings: ServerSettings, environment: Mapping[str, str], file: s
     yield from _check_tls(settings)
     yield from _check_public_socket(settings)
     yield from _check_inherited(environment)
+    yield from check_logs(settings)
     yield check_open_files(settings)
     yield from check_sshd()
 

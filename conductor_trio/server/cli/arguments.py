@@ -18,7 +18,14 @@ from conductor_trio.configuration.toml_table import read_table
 from conductor_trio.errors import ConfigError
 from conductor_trio.limits.constants import DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.cli.settings_table import LIMITS, RUNTIME_DIR, SECTIONS, SSO_MORE, SSO_USER_HEADER
+from conductor_trio.server.cli.settings_table import (
+    LIMITS,
+    RUNTIME_DIR,
+    SECTIONS,
+    SSO_MORE,
+    SSO_USER_HEADER,
+    metrics_address,
+)
 from conductor_trio.server.cli.table import DEFAULT_FILE
 from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
 
@@ -82,6 +89,11 @@ def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSett
         tls=_tls_settings(said),
         trusted_proxies=_texts(said["trusted_proxies"]),
         allowed_origins=_texts(said["allowed_origins"]),
+        status_from=_texts(said["status_from"]),
+        metrics=None if value("metrics") is None else metrics_address(str(value("metrics"))),
+        access_log=_text(said["access_log"]),
+        access_log_format=str(value("access_log_format")),
+        audit_log=_text(said["audit_log"]),
         sso=_single_sign_on(said),
         stripped_cookies=_texts(said["stripped_cookies"]),
         verbose=value("verbose") is True,
@@ -133,6 +145,10 @@ def _settle_where(said: Configuration) -> Configuration:
 def _texts(given: Given) -> tuple[str, ...]:
     assert isinstance(given.value, tuple)
     return given.value
+
+
+def _text(given: Given) -> str | None:
+    return None if given.value is None else str(given.value)
 
 
 def _number(given: Given) -> int:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+
+import attrs
 
 from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.configuration.settings import Count, Path, Port, Seconds, Section, Setting, Switch, Text, Texts
+from conductor_trio.configuration.toml_table import Table
 from conductor_trio.http1.fields import is_own_field, is_token
-from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
+from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, MAX_PORT
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.settings import GROUP_MARK
+from conductor_trio.server.settings import GROUP_MARK, JOURNAL, LOG_FORMATS
 
 _LIMITS = ServerLimits()
 QUOTAS = "quotas"
@@ -40,6 +44,51 @@ def _cookie_name(text: str) -> str:
     fixed = text.removesuffix("*")
     if "*" in fixed or not is_token(fixed.encode()):
         raise ValueError(f"{text!r} is no name of a cookie; * stands at its end only, as in _oauth2_proxy*")
+    return text
+
+
+@attrs.frozen(kw_only=True)
+class LogTarget(Path):
+    """The path of a log, or the word for the journal."""
+
+    def read(self, table: Table, key: str) -> object:
+        text = table.get_text(key)
+        return text if text == JOURNAL else super().read(table, key)
+
+    def check(self, value: object) -> object:
+        return value if value == JOURNAL else os.path.abspath(str(value))
+
+
+def metrics_address(text: str) -> str | tuple[str, int]:
+    """Return a UNIX socket's path, which has a slash, or a loopback address and a port; raises ValueError."""
+    if "/" in text:
+        return os.path.abspath(text)
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= MAX_PORT:
+        raise ValueError(
+            f"{text!r} is no address; write it as 127.0.0.1:9090, or as a UNIX socket's path, with a slash"
+        )
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ValueError(
+            f"{host} is no loopback address, and metrics are for nobody else's eyes; let the front proxy pass "
+            "them on to those who may see them"
+        )
+    return host, int(port)
+
+
+def _metrics(text: str) -> str:
+    metrics_address(text)
+    return os.path.abspath(text) if "/" in text else text
+
+
+def _log_format(text: str) -> str:
+    if text not in LOG_FORMATS:
+        raise ValueError(f"{text!r} is none of {', '.join(LOG_FORMATS)}")
     return text
 
 
@@ -250,6 +299,49 @@ _SSO = (
         example='["_oauth2_proxy*"]',
     ),
 )
+_OBSERVED = (
+    Setting(
+        flags=("--status-from",),
+        field="status_from",
+        metavar="NETWORK",
+        kind=Texts(normalize=_network),
+        default=(),
+        help="who may see /_conductor/status; may be given several times (default everybody)",
+        example='["10.0.0.0/8"]',
+    ),
+    Setting(
+        flags=("--metrics",),
+        field="metrics",
+        metavar="ADDRESS",
+        kind=Text(normalize=_metrics),
+        help="serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9090, or UNIX socket",
+        example='"127.0.0.1:9090"',
+    ),
+    Setting(
+        flags=("--access-log",),
+        field="access_log",
+        metavar="FILE",
+        kind=LogTarget(),
+        help="write a line for each request to FILE, or with `journal` there; SIGUSR1 opens files anew",
+        example='"/var/log/conductor-trio/access.log"',
+    ),
+    Setting(
+        flags=("--access-log-format",),
+        field="access_log_format",
+        metavar="FORMAT",
+        kind=Text(normalize=_log_format),
+        default="json",
+        help="json or combined (default json)",
+    ),
+    Setting(
+        flags=("--audit-log",),
+        field="audit_log",
+        metavar="FILE",
+        kind=LogTarget(),
+        help="write who had sessions, shares and visitors to FILE, or with `journal` there",
+        example='"journal"',
+    ),
+)
 _VERBOSE = Setting(
     flags=("-v", "--verbose"), field="verbose", kind=Switch(), default=False, help="log more, as JSON"
 )
@@ -286,8 +378,8 @@ _OWN = (
 )
 
 #: The settings with options, in the order in which help shows them.
-_ROOT = (*_WHERE, *_TLS, *_TRUST, GRACE, _VERBOSE, *LIMITS[1:])
-OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, GRACE, _VERBOSE, *LIMITS[1:])
+_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, GRACE, _VERBOSE, *LIMITS[1:])
+OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, *_OBSERVED, GRACE, _VERBOSE, *LIMITS[1:])
 
 SECTIONS = (
     Section(settings=(*_ROOT, *_USERS)),

@@ -18,6 +18,42 @@ _CONFIG = Option(
     values=Kind.FILE,
     help=f"the file with the settings, over which options win (default {DEFAULT_FILE}, if it is there)",
 )
+_OBSERVED = (
+    Option(
+        flags=("--status-from",),
+        field="status_from",
+        metavar="NETWORK",
+        is_repeatable=True,
+        help="who may see /_conductor/status; may be given several times (default everybody)",
+    ),
+    Option(
+        flags=("--metrics",),
+        field="metrics",
+        metavar="ADDRESS",
+        help="serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9090, or UNIX socket",
+    ),
+    Option(
+        flags=("--access-log",),
+        field="access_log",
+        metavar="FILE",
+        values=Kind.FILE,
+        help="write a line for each request to FILE, or with `journal` there; SIGUSR1 opens files anew",
+    ),
+    Option(
+        flags=("--access-log-format",),
+        field="access_log_format",
+        metavar="FORMAT",
+        default="json",
+        help="json or combined (default json)",
+    ),
+    Option(
+        flags=("--audit-log",),
+        field="audit_log",
+        metavar="FILE",
+        values=Kind.FILE,
+        help="write who had sessions, shares and visitors to FILE, or with `journal` there",
+    ),
+)
 _TAKE_OVER = Option(
     flags=("--take-over",),
     field="take_over",

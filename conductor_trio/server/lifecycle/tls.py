@@ -1,11 +1,15 @@
-"""The TLS context of the public listener, from the operator's files."""
+"""The TLS of the public listener, from the operator's files: its context, and when its certificate ends."""
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 from conductor_trio.errors import ConfigError
 from conductor_trio.server.settings import TlsSettings
+
+#: X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which `ssl` has no name for.
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 
 
 def make_tls_context(settings: TlsSettings) -> ssl.SSLContext:
@@ -34,3 +38,28 @@ def make_tls_context(settings: TlsSettings) -> ssl.SSLContext:
         except ssl.SSLError as error:
             raise ConfigError(f"{settings.allowed_clients} holds no certificate: {error}") from error
     return context
+
+
+def read_expiry(tls: TlsSettings, host: str | None) -> float:
+    """Return when (Unix time) the certificate ends, shaking hands with ourselves; raises `ssl.SSLError`.
+
+    We trust it here, whoever has signed it. It has to be `host`'s and not to have ended, where one is given.
+    """
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tls.cert_file, tls.key_file)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(tls.cert_file)
+    client.check_hostname = host is not None and not host.endswith(
+        ".localhost"
+    )  # of which no certificate authority knows anything
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if host is None:
+        client.verify_flags |= _NO_CHECK_TIME
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    theirs = server.wrap_bio(to_server, to_client, server_side=True)
+    ours = client.wrap_bio(to_client, to_server, server_hostname=host)
+    for shake_hands in (ours.do_handshake, theirs.do_handshake, ours.do_handshake):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            shake_hands()
+    certificate = ours.getpeercert()
+    return ssl.cert_time_to_seconds(str((certificate or {})["notAfter"]))

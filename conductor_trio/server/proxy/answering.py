@@ -35,7 +35,7 @@ class Answerer:
 
     async def answer(self, reason: Reason, request: RequestHead, *, is_complete: bool) -> Outcome:
         """Tell the visitor the reason; `is_complete` tells that the request's end has been read."""
-        _count_limited(reason, self._context.proxy)
+        _count_refusal(reason, self._context.proxy)
         return await self.show(answer_for(reason), request, is_complete=is_complete)
 
     async def show(self, answer: Reply | Document, request: RequestHead, *, is_complete: bool) -> Outcome:
@@ -53,6 +53,7 @@ class Answerer:
 
     async def answer_last(self, reason: Reason, request: RequestHead | None) -> Outcome:
         """Tell the visitor the reason, and read nothing more from them; without a request none could be read."""
+        self._context.proxy.observer.note_refusal(reason)
         await self._send(answer_for(reason), request, keep_alive=False)
         return Outcome.CLOSE
 
@@ -60,7 +61,9 @@ class Answerer:
         """Tell a visitor whose cookies are too large, and have the browser forget them."""
         peer = self._context.peer
         https = bomb.says_https if peer.is_trusted else peer.is_https
-        reply = answer_for(CookiesTooLarge(set_cookies=bomb.forget(https=https)))
+        reason = CookiesTooLarge(set_cookies=bomb.forget(https=https))
+        self._context.proxy.observer.note_refusal(reason)
+        reply = answer_for(reason)
         await self._send(render(reply, bomb.accept, reloads=True), None, keep_alive=False)
         return Outcome.CLOSE
 
@@ -69,33 +72,35 @@ class Answerer:
         context, proxy = self._context, self._context.proxy
         if not (isinstance(answer, Reply) and answer.is_expected):
             proxy.counters.count_answer(answer.status)
+        context.watch.status = answer.status
         added: tuple[tuple[bytes, bytes], ...] = ()
         exposed = False
         if request is not None:
             https = context.peer.uses_https(request)
             exposed = is_exposed(request, https=https)
             added = _sharing_fields(answer, request, proxy) + transport_security_fields(request, https=https)
-        await context.visitor.send_all(
-            format_answer(
-                answer,
-                request,
-                keep_alive=keep_alive,
-                date=proxy.date.now(),
-                added=added,
-                is_exposed=exposed,
-            )
+        text = format_answer(
+            answer,
+            request,
+            keep_alive=keep_alive,
+            date=proxy.date.now(),
+            added=added,
+            is_exposed=exposed,
         )
+        await context.visitor.send_all(text)
+        context.watch.sent += len(text)
 
 
 async def turn_away(visitor: Stream, reason: Refusal, proxy: ProxyContext) -> None:
     """Tell a visitor who is one too many, whatever they want."""
-    _count_limited(reason, proxy)
+    _count_refusal(reason, proxy)
     answer = answer_for(reason)
     proxy.counters.count_answer(answer.status)
     await visitor.send_all(format_answer(answer, None, keep_alive=False, date=proxy.date.now()))
 
 
-def _count_limited(reason: Reason, proxy: ProxyContext) -> None:
+def _count_refusal(reason: Reason, proxy: ProxyContext) -> None:
+    proxy.observer.note_refusal(reason)
     if reason in _LIMITED or isinstance(reason, TooManyGuesses):
         proxy.counters.limited += 1
 

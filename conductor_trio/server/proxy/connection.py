@@ -20,6 +20,7 @@ from conductor_trio.net.stream import Stream
 from conductor_trio.server.accounts.fairness import Payer
 from conductor_trio.server.accounts.holdings import Holding
 from conductor_trio.server.accounts.places import Place
+from conductor_trio.server.observability.request_watch import RequestWatch
 from conductor_trio.server.proxy.answering import Answerer
 from conductor_trio.server.proxy.cancellation import SESSION_OVER, CancelReason, ConnectionScope
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
@@ -44,6 +45,7 @@ class VisitorConnection:
     _place: Place | None = None  # where it is counted
     _requests: RequestReader = attrs.field(init=False)
     _scope: ConnectionScope = attrs.field(init=False)
+    _watch: RequestWatch = attrs.field(init=False)
     _answerer: Answerer = attrs.field(init=False)
     _dispatcher: Dispatcher = attrs.field(init=False)
     _visit: Place | None = attrs.field(default=None, init=False)  # of whom a front proxy names
@@ -53,12 +55,14 @@ class VisitorConnection:
 
     def __attrs_post_init__(self) -> None:
         self._requests = RequestReader(self.context.limits, self.context.runtimes.heads)
+        self._watch = self.context.observer.watch_requests(self.peer, self.context.ledger.fairness)
         shared = ExchangeContext(
             proxy=self.context,
             peer=self.peer,
             visitor=self.stream,
             requests=self._requests,
             payer=self.payer,
+            watch=self._watch,
         )
         self._scope = ConnectionScope(place=self._place)
         self._answerer = Answerer(shared)
@@ -128,16 +132,19 @@ class VisitorConnection:
     async def run(self) -> Outcome:
         """Serve requests until the connection is to be closed; returns how: `CLOSE` or `ABORT`."""
         interrupted: RequestHead | None = None
-        while True:
-            with self._scope.scope:
-                return await self._serve_all(interrupted)
-            reason = self._scope.reason
-            interrupted = self._dispatcher.take_interrupted() if reason in SESSION_OVER else None
-            if interrupted is None:
-                return await self._finish_cancelled(reason)
-            self._scope = ConnectionScope(place=self._place)
-            self._scope.finish = self._dispatcher.finish
-            self._dispatcher.listener = self._listen()
+        try:
+            while True:
+                with self._scope.scope:
+                    return await self._serve_all(interrupted)
+                reason = self._scope.reason
+                interrupted = self._dispatcher.take_interrupted() if reason in SESSION_OVER else None
+                if interrupted is None:
+                    return await self._finish_cancelled(reason)
+                self._scope = ConnectionScope(place=self._place)
+                self._scope.finish = self._dispatcher.finish
+                self._dispatcher.listener = self._listen()
+        finally:
+            self._watch.end(is_cut=True)
 
     async def _finish_cancelled(self, reason: CancelReason) -> Outcome:
         match reason:
@@ -166,15 +173,17 @@ class VisitorConnection:
         # Out of the frames of the request: nothing of it stays in memory for as long as this takes.
         activity = self.context.activity
         activity.tunnels += 1
+        self._watch.note_upgrade()
         try:
             match served:
                 case Tunnel():
                     self._user = served.runtime.owner.user
-                    await relay_tunnel(served, self.stream, self.context, self._scope)
+                    await relay_tunnel(served, self.stream, self.context, self._scope, self._watch)
                 case SessionView():
                     await self._serve_view(served)
         finally:
             activity.tunnels -= 1
+            self._watch.end()
             self._end_visit()
         return Outcome.CLOSE
 
@@ -186,6 +195,7 @@ class VisitorConnection:
         if request is None:
             return Outcome.CLOSE
         self.context.counters.requests_total += 1
+        self._watch.begin(request)
         self._dispatcher.forget_repeats()
         return await self._serve(request, is_complete=False)
 
@@ -202,6 +212,7 @@ class VisitorConnection:
         finally:
             activity.end_exchange()
         if isinstance(served, Outcome):
+            self._watch.end(is_cut=served is Outcome.ABORT)
             self._end_visit()
         return served
 

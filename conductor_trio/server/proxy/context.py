@@ -29,6 +29,8 @@ from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.accounts.places import NoPlace, Places
 from conductor_trio.server.accounts.throttle import GuessThrottle
+from conductor_trio.server.observability.observer import Observer
+from conductor_trio.server.observability.request_watch import RequestWatch
 from conductor_trio.server.proxy.activity import Activity
 from conductor_trio.server.proxy.date import DateMemo
 from conductor_trio.server.proxy.disconnect import DisconnectMonitor
@@ -36,7 +38,7 @@ from conductor_trio.server.proxy.idle import IdleReaper
 from conductor_trio.server.proxy.parking import ParkedRequests
 from conductor_trio.server.proxy.ports import OwnPages
 from conductor_trio.server.proxy.route_runtime import RouteRuntimes
-from conductor_trio.server.proxy.trusted import TrustedProxies
+from conductor_trio.server.proxy.trusted import Networks
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -56,9 +58,11 @@ class ProxyContext:
     reports: SessionReports
     own_pages: OwnPages
     poller: EdgePoller
+    observer: Observer = attrs.field(factory=Observer)
     limits: ServerLimits = attrs.field(init=False)  #: those in force
     policy: Policy = attrs.field(init=False)
-    trusted: TrustedProxies = attrs.field(init=False)
+    trusted: Networks = attrs.field(init=False)  #: of front proxies
+    status_from: Networks | None = attrs.field(init=False)  #: who may see the status; None is everybody
     runtimes: RouteRuntimes = attrs.field(init=False)
     parked: ParkedRequests = attrs.field(init=False)
     idle: IdleReaper = attrs.field(init=False)
@@ -84,7 +88,8 @@ class ProxyContext:
             identity=frozenset() if settings.sso is None else settings.sso.fields,
             cookies=CookieRules(tuple(name.encode() for name in settings.stripped_cookies)),
         )
-        self.trusted = TrustedProxies(settings.trusted_proxies)
+        self.trusted = Networks(settings.trusted_proxies)
+        self.status_from = Networks(settings.status_from) if settings.status_from else None
         self.runtimes = RouteRuntimes(
             self.routes, self.ledger, self.holdings, limits, self.poller, self.gradual, rules
         )
@@ -154,6 +159,7 @@ class ProxyContext:
             nursery.start_soon(self.disconnects.run, name="disconnect monitor")
             nursery.start_soon(self.ledger.fairness.run, name="fairness")
             nursery.start_soon(self.own_pages.run, name="session pages")
+            nursery.start_soon(self.observer.run, name="observer")
             nursery.start_soon(self.idle.run, name="idle reaper")
             nursery.start_soon(self.gradual.run, name="gradual work")
             nursery.start_soon(self.runtimes.pool_expiry.run, name="pool expiry")
@@ -191,6 +197,7 @@ class ExchangeContext:
     visitor: Stream
     requests: RequestReader
     payer: Payer
+    watch: RequestWatch
 
     def report_failure(self, route_id: str, failure: str, request: RequestHead) -> None:
         """Have the session's owner see how the application failed at a request; its query may be a secret."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
+from time import perf_counter
 from typing import assert_never
 
 import attrs
@@ -92,6 +93,8 @@ class Dispatcher:
                 case Forward():
                     assert runtime is not None and route is not None, "a session that is here has a runtime"
                     guard.note_admitted(route.hosts[0], ruling.principal, route.access.owner_hash)
+                    if self._context.watch.names_visitors:
+                        self._context.watch.note_admitted(route, ruling.principal, request)
                     return await self._forward(request, runtime, ruling, is_complete=is_complete)
                 case Park(otherwise=otherwise):
                     assert route is not None
@@ -126,12 +129,15 @@ class Dispatcher:
     ) -> Served:
         """Answer a request in the application's place, or show a page of the server's own."""
         context, answerer = self._context, self._answerer
+        self._name_visitor(ruling, request, route)
         await self._charge_answer(ruling, request, route)
         match ruling:
             case Respond(reason=reason, failed_token=failed_token):
                 if failed_token and route is not None:
-                    context.proxy.reports.note_wrong_token(route.id)
+                    self._note_wrong_token(request, route)
                 return await answerer.answer(reason, request, is_complete=is_complete)
+            case StatusPage() if not self._may_see_status(request):
+                return await answerer.answer(Refusal.NO_PAGE, request, is_complete=is_complete)
             case StatusPage():
                 return await answerer.show(status_page(context.proxy.status()), request, is_complete=is_complete)
             case ServerOptions():
@@ -158,6 +164,26 @@ class Dispatcher:
                 )
         assert_never(ruling)
 
+    def _name_visitor(self, ruling: Respond | OwnPage, request: RequestHead, route: Route | None) -> None:
+        """Have it told who gets an answer, if anybody wants to know."""
+        watch = self._context.watch
+        if route is None or not watch.names_visitors:
+            return
+        match ruling:
+            case SessionPage(principal=principal) | SessionSocket(principal=principal):
+                watch.note_admitted(route, principal, request)
+            case _:
+                watch.note_route(route)
+
+    def _may_see_status(self, request: RequestHead) -> bool:
+        status_from = self._context.proxy.status_from
+        return status_from is None or status_from.has(self._context.peer.visitor_address(request))
+
+    def _note_wrong_token(self, request: RequestHead, route: Route) -> None:
+        proxy = self._context.proxy
+        proxy.reports.note_wrong_token(route.id)
+        proxy.observer.note_wrong_token(route, self._context.peer.visitor_address(request))
+
     async def _charge_answer(self, ruling: Respond | OwnPage, request: RequestHead, route: Route | None) -> None:
         """Charge what is answered here to whom it is for, and wait while they are over their share."""
         context, ledger = self._context, self._context.proxy.ledger
@@ -176,11 +202,18 @@ class Dispatcher:
             context.visitor, context.requests, request, route, self._guard, https=https
         )
         if answer.failed_token:
-            context.proxy.reports.note_wrong_token(route.id)
+            self._note_wrong_token(request, route)
         return await self._answerer.answer(answer.reason, request, is_complete=has_read_all)
 
     async def _park(self, request: RequestHead, route: Route) -> bool:
         """Wait until it is settled whether the session comes back; False where that takes too long."""
+        began = perf_counter()
+        try:
+            return await self._wait_settled(request, route)
+        finally:
+            self._context.watch.note_parked(perf_counter() - began)
+
+    async def _wait_settled(self, request: RequestHead, route: Route) -> bool:
         parked = self._context.proxy.parked
         size = len(self._context.requests.trailing_data) + request.size
         if not request.body.is_empty:

@@ -101,6 +101,11 @@ class ParkedRequests:
         if settlement is not None and not settlement.waiting:
             del self._by_route[route_id]
 
+    @property
+    def size(self) -> int:
+        """How many bytes are kept in memory."""
+        return self._bytes
+
     async def wait_empty(self) -> None:
         """Return once no request is parked."""
         while self.total:

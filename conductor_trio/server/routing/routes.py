@@ -29,6 +29,9 @@ class Route:
     node: str = ""
     #: When its client opened the control channel (monotonic time); before all of ours for what others left.
     opened: float = -math.inf
+    #: From where its client came by SSH, and the process of sshd's that let it in, as far as the kernel told that.
+    ssh_client: str | None = None
+    ssh_process: int | None = None
     until: float | None = None  #: when the computer's time for it is over (Unix time), if known
 
     @property

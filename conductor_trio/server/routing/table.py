@@ -34,7 +34,7 @@ class RouteTable:
 
     def __init__(self, limits: ServerLimits, clock: Clock) -> None:
         self._limits = limits
-        self._clock = clock
+        self.clock = clock
         self._by_host: dict[str, Route] = {}
         self._by_id: dict[str, Route] = {}
         # Ids of detached and of ended ones, each in the order in which their time will be over.
@@ -128,7 +128,7 @@ class RouteTable:
     def snapshot(self) -> Snapshot:
         """Return the sessions that a successor has to expect, as they are now."""
         routes = tuple(route for route in self._by_id.values() if not route.has_ended)
-        return Snapshot(since=self._clock.wall(), routes=routes)
+        return Snapshot(since=self.clock.wall(), routes=routes)
 
     def _holders(self, route: Route) -> list[Route]:
         """Return the routes that have one of the names of this one."""
@@ -140,7 +140,7 @@ class RouteTable:
         before = self._by_id.get(route_id)
         if before is None:
             return
-        now, monotonic = self._clock.wall(), self._clock.monotonic()
+        now, monotonic = self.clock.wall(), self.clock.monotonic()
         is_loss = cause is Cause.LINK_LOST
         lasts = self._limits.detached_timeout if is_loss else self._limits.tombstone_timeout
         state = next_state(before.state, cause, now=now, expires=monotonic + lasts)
@@ -171,12 +171,12 @@ class RouteTable:
 
     def expire_in_steps(self) -> Iterator[None]:
         """Do the same, and yield after each step: all that there is takes too long for one."""
-        monotonic = self._clock.monotonic()
+        monotonic = self.clock.monotonic()
         for by_time in (self._detached, self._ended):
             while by_time and _expires(self._by_id[next(iter(by_time))]) <= monotonic:
                 self.change(next(iter(by_time)), Cause.EXPIRED)
                 yield
-        now = self._clock.wall()
+        now = self.clock.wall()
         for route_id in [route.id for route in self._by_id.values() if route.access.shares]:
             route = self._by_id.get(route_id)
             if route and (over := [share.id for share in route.access.shares if share.is_over(now)]):
@@ -188,7 +188,7 @@ class RouteTable:
 
         One whose name is in use already is left out.
         """
-        expires = self._clock.monotonic() + self._limits.detached_timeout
+        expires = self.clock.monotonic() + self._limits.detached_timeout
         for route in snapshot.routes:
             if not self._holders(route) and route.id not in self._by_id:
                 state = Detached(since=snapshot.since, expires=expires)

@@ -12,6 +12,7 @@ from conductor_trio.net.poller import EdgePoller
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.routing.hostnaming import HostNaming
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.sessions.liveness import LinkMonitor
@@ -36,6 +37,7 @@ class SessionContext:
     links: LinkMonitor
     holdings: Holdings  #: the data plane's, too
     poller: EdgePoller  #: the data plane's, which runs it
+    audit: AuditLog = attrs.field(factory=AuditLog)
 
     @classmethod
     def make(
@@ -47,6 +49,7 @@ class SessionContext:
         ledger: Ledger,
         counters: Counters,
         poller: EdgePoller,
+        audit: AuditLog | None = None,
     ) -> SessionContext:
         """Return a control plane without sessions; raises `ConfigError` for patterns that do not go together."""
         return cls(
@@ -62,6 +65,7 @@ class SessionContext:
             links=LinkMonitor(settings.limits),
             holdings=Holdings(settings.limits),
             poller=poller,
+            audit=audit or AuditLog(),
         )
 
     def begin_drain(self) -> None:

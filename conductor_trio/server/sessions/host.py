@@ -16,7 +16,7 @@ from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.leftovers import Leftovers
 from conductor_trio.server.sessions.owner_service import OwnerService
-from conductor_trio.server.sessions.session import Owner, Session
+from conductor_trio.server.sessions.session import ID_BYTES, Owner, Session
 from conductor_trio.server.sessions.user_directory import User, UserDirectory
 
 
@@ -49,8 +49,10 @@ class SessionHost:
         context, limits = self._context, self._context.limits
         stream = PolledStream(sock, context.poller, send_timeout=limits.control_send_timeout)
         try:
-            log = context.log.bind(session=secrets.token_hex(4))
-            uid = peer_credentials(sock).uid
+            # The same as its route's, in the access log and in the audit log.
+            log = context.log.bind(session=(session_id := secrets.token_hex(ID_BYTES)))
+            peer = peer_credentials(sock)
+            uid = peer.uid
             open_payer(context.ledger.channel(uid))
             await context.ledger.user(uid).wait_turn()
             channel = ControlChannel(stream, limits)
@@ -69,7 +71,9 @@ class SessionHost:
                         monitor=self._monitor,
                         leftovers=self.leftovers,
                         channel=channel,
+                        id=session_id,
                         owner=owner,
+                        process=peer.pid or None,
                         admission=admission,
                         log=log.bind(user=owner.user),
                     )

@@ -140,6 +140,8 @@ class OwnerService:
             record.event_log.note(text)
 
     def _stop(self, route: Route) -> Answer:
+        host = route.hosts[0]
+        self._context.audit.note("stop_requested", host=host, user=route.user, session=route.id)
         record = self._context.records.get(route.id)
         if record is None:
             raise RegistrationRefused("that session has ended")

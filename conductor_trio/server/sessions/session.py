@@ -27,6 +27,7 @@ from conductor_trio.control.states import ChannelClosed
 from conductor_trio.errors import RegistrationRefused, UpstreamUnavailable
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import OUT_OF_RESOURCES
+from conductor_trio.net.procfs import find_tcp_peer
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.net.unix import connect_unix
 from conductor_trio.server.accounts.quotas import Admission
@@ -40,10 +41,11 @@ from conductor_trio.server.sessions.leftovers import Leftovers
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.sessions.records import SessionRecord
 from conductor_trio.server.sessions.way_probe import WayProbe
+from conductor_trio.thread import run_in_thread
 
 _KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is mistaken for something else
 _KEY_LENGTH = 8  # 40 bits: no secret, but it should not collide
-_ID_BYTES = 16  # of a route's id, which other servers may learn: no two are the same
+ID_BYTES = 16  #: of a route's id, which other servers may learn: no two are the same
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +65,9 @@ class Session:
     monitor: DirectoryMonitor
     leftovers: Leftovers
     channel: ControlChannel
+    id: str  #: and its route's
     owner: Owner
+    process: int | None  #: of whoever has connected: sshd's, most often
     admission: Admission
     log: Logger
 
@@ -103,7 +107,8 @@ class Session:
         with self._watching(directory) as watch:
             relay = directory.check_relay(self.owner.uid)
             await self._check_connects(directory)
-            with self._registered(registration, directory) as (route, record):
+            ssh_client = await self._find_ssh_client()
+            with self._registered(registration, directory, ssh_client) as (route, record):
                 self.admission.note_registered()
                 urls = self.context.naming.url_hosts(route.key, self.owner.user)
                 await self.channel.send(Accepted(urls=urls, key=route.key))
@@ -152,14 +157,14 @@ class Session:
 
     @contextlib.contextmanager
     def _registered(
-        self, registration: Registration, directory: SessionDirectory
+        self, registration: Registration, directory: SessionDirectory, ssh_client: str | None
     ) -> Iterator[tuple[Route, SessionRecord]]:
         """Hold the session's route in the table, and say on leaving whether its client is expected back.
 
         Raises `RegistrationRefused`, and within the block a link that is lost shows as any exception or none.
         """
         routes, records = self.context.routes, self.context.records
-        asked = self._make_route(registration, directory)
+        asked = self._make_route(registration, directory, ssh_client)
         former = routes.former_self(asked)
         if former is None or former.has_ended:
             self.admission.check_new()
@@ -176,7 +181,18 @@ class Session:
             record.event_log.note("The link was lost" if is_lost else "The session ended")
             self.log.info("ended", key=route.key, is_expected_back=is_lost)
 
-    def _make_route(self, registration: Registration, directory: SessionDirectory) -> Route:
+    async def _find_ssh_client(self) -> str | None:
+        """Return from where the client has come, if that is to be told and the kernel tells us."""
+        process = self.process
+        if process is None or not self.context.audit.is_kept:
+            return None
+        with contextlib.suppress(OSError):
+            return await run_in_thread(lambda: find_tcp_peer(process))
+        return None
+
+    def _make_route(
+        self, registration: Registration, directory: SessionDirectory, ssh_client: str | None
+    ) -> Route:
         if registration.auth == EMPTY_TOKEN_HASH:
             raise RegistrationRefused("auth is the hash of an empty token", advice="choose a token")
         user = self.owner.user
@@ -186,7 +202,7 @@ class Session:
         self.context.naming.check(key, user)
         now = time.time()
         return Route(
-            id=secrets.token_hex(_ID_BYTES),
+            id=self.id,
             user=user,
             key=key,
             hosts=self.context.naming.hosts(key, user),
@@ -197,6 +213,8 @@ class Session:
             opened=self.channel.opened,
             node=registration.node,
             until=registration.until,
+            ssh_client=ssh_client,
+            ssh_process=self.process,
         )
 
     async def _run_registered(

@@ -286,3 +286,16 @@ async def test_who_wants_something_now_and_then_has_nobody_measured(autojump_clo
     for _ in range(3):
         hot.work(0.02)
     assert await hot.wait() > 0
+
+
+async def test_the_time_that_somebody_waits_is_counted_once(autojump_clock: MockClock) -> None:
+    everybody = make_everybody(autojump_clock)
+    hot, other = Route(autojump_clock, make_user(everybody)), Route(autojump_clock, make_user(everybody))
+    processor = everybody.processor
+    await trio.sleep(2)
+    assert processor.throttled == 0.0
+    for route in (hot, other):
+        assert await route.wait() == 0
+    hot.work(0.5)
+    waited = await hot.wait()
+    assert waited > 0 and processor.throttled == pytest.approx(waited)

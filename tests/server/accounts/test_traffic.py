@@ -20,3 +20,12 @@ def test_either_direction_is_activity() -> None:
         traffic.was_active = False  # as who watches it does
         count(1)
         assert traffic.was_active
+
+
+def test_what_all_have_passed_on_outlives_each() -> None:
+    whole = Traffic()
+    for _ in range(2):
+        one = Traffic(whole=whole)
+        one.count_to_application(3)
+        one.count_to_visitors(10)
+    assert (whole.to_application, whole.to_visitors) == (6, 20)

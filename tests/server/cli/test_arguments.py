@@ -188,6 +188,65 @@ def test_each_option_says_something(options: list[str], field: str) -> None:
     assert parse_settings(["check", *options]) == parse_settings([*options, "check"]) == settings
 
 
+def test_what_is_told_is_taken() -> None:
+    logs = ["--access-log", "a.log", "--access-log-format", "combined", "--audit-log", "journal"]
+    networks = ["--status-from", "10.0.0.0/8", "--status-from", "::1"]
+    settings = parse_settings(["--metrics", "[::1]:9091", *logs, *networks])
+    assert settings.metrics == ("::1", 9091)
+    assert settings.access_log == os.path.abspath("a.log") and settings.access_log_format == "combined"
+    assert settings.audit_log == "journal" and settings.status_from == ("10.0.0.0/8", "::1/128")
+
+
+def test_nothing_is_told_by_default() -> None:
+    settings = parse_settings([])
+    assert settings.metrics is settings.access_log is settings.audit_log is None and settings.status_from == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:9090", ("127.0.0.1", 9090)),
+        ("localhost:0", ("localhost", 0)),
+        ("127.8.0.1:1", ("127.8.0.1", 1)),
+        ("./metrics", os.path.abspath("metrics")),
+        ("/run/m", "/run/m"),
+    ],
+)
+def test_where_metrics_are(text: str, address: object) -> None:
+    assert parse_settings(["--metrics", text]).metrics == address
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("9090", "is no address"),
+        (":9090", "is no address"),
+        ("127.0.0.1", "is no address"),
+        ("127.0.0.1:x", "is no address"),
+        ("127.0.0.1:65536", "is no address"),
+        ("0.0.0.0:9090", "no loopback"),
+        ("[::]:9090", "no loopback"),
+        ("gw.example.org:9090", "no loopback"),
+    ],
+)
+def test_metrics_elsewhere_are_refused(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse_settings(["--metrics", text])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--access-log-format", "xml"], "--access-log-format: 'xml' is none of json, combined"),
+        (["--status-from", "everywhere"], "--status-from: "),
+        (["--trusted-proxy", "everywhere"], "--trusted-proxy: "),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_option(options: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse_settings(options)
+
+
 # The file.
 
 

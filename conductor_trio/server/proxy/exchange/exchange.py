@@ -7,6 +7,7 @@ where a body is still coming while the response may come, too.
 from __future__ import annotations
 
 import enum
+from time import perf_counter
 
 import attrs
 import trio
@@ -118,13 +119,20 @@ class Exchange:
         told by an answer of ours.
         """
         runtime = self._runtime
-        head = format_request_head(self.request, self._context.peer, drop_authorization=drop_authorization)
+        head = format_request_head(
+            self.request,
+            self._context.peer,
+            drop_authorization=drop_authorization,
+            request_id=self._context.watch.request_id,
+        )
         first = head + self._pump.available_body()
         runtime.traffic.requests += 1
         runtime.enter(self._listener.connection, self._principal)
         try:
             if runtime.account.is_throttled():
+                began = perf_counter()
                 await runtime.account.queue_up()
+                self._context.watch.note_queued(perf_counter() - began)
             return await self._run_upstream(first)
         except VisitorUnreachable:
             return Outcome.ABORT
@@ -149,7 +157,9 @@ class Exchange:
                 # The application closed the connection just as it was used again (RFC 9112 section 9.3.1).
                 if response.has_heard:
                     raise
+        began = perf_counter()
         upstream = await pool.open()
+        self._context.watch.note_connecting(perf_counter() - began)
         return await self._run_on(upstream, self._make_relay(upstream), first)
 
     def _make_relay(self, upstream: SocketStream) -> ResponseRelay:

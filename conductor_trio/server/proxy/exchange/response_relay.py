@@ -59,6 +59,7 @@ class ResponseRelay:
     ) -> None:
         self._proxy = context.proxy
         self._visitor = context.visitor
+        self._watch = context.watch
         self._traffic = runtime.traffic
         self._account = runtime.account
         self._upstream = upstream
@@ -170,6 +171,7 @@ class ResponseRelay:
         if count:
             self._reader.skip(count)
             self._traffic.count_to_visitors(count)
+            self._watch.sent += count
             if rest:
                 await self._send_rest(rest)
         else:
@@ -186,6 +188,7 @@ class ResponseRelay:
         out.clear()
         if data:
             self._traffic.count_to_visitors(len(data))
+            self._watch.sent += len(data)
             try:
                 await self._visitor.send_all(data)
             except STREAM_LOST as error:
@@ -217,9 +220,11 @@ class ResponseRelay:
             if not switches_as_asked(self._request, head):
                 raise RemoteProtocolError("it changed the protocol without being asked to")
             self._has_switched = True
+            self._watch.note_response(head.status)
             return format_switch_head(head)
         if head.is_interim:
             return format_interim_head(head) if self._request.is_http11 else b""
+        self._watch.note_response(head.status)
         guard = b""
         if self._request.parsed.is_for_worker:
             head, guard = guard_worker(self._request, head)

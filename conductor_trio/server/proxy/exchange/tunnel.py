@@ -9,6 +9,7 @@ from conductor_trio.limits.linger import BRIEF_LINGER
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.relay import Splice
 from conductor_trio.net.stream import SocketStream, Stream
+from conductor_trio.server.observability.request_watch import RequestWatch
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
@@ -36,7 +37,7 @@ class Tunnel:
 
 
 async def relay_tunnel(
-    tunnel: Tunnel, visitor: Stream, context: ProxyContext, connection: ConnectionScope
+    tunnel: Tunnel, visitor: Stream, context: ProxyContext, connection: ConnectionScope, watch: RequestWatch
 ) -> None:
     """Carry the new protocol's bytes both ways, those that came early first, until its end; closes `upstream`.
 
@@ -47,6 +48,7 @@ async def relay_tunnel(
     async def count(sink: Stream, size: int) -> None:
         if sink is visitor:
             runtime.traffic.count_to_visitors(size)
+            watch.sent += size
         else:
             runtime.traffic.count_to_application(size)
         await runtime.account.wait_turn()

@@ -41,7 +41,7 @@ async def open_tunnel(*, from_visitor: bytes = b"", from_application: bytes = b"
 
         async def run() -> None:
             with scope.scope:
-                await relay_tunnel(tunnel, bench.context.visitor, bench.proxy, scope)
+                await relay_tunnel(tunnel, bench.context.visitor, bench.proxy, scope, bench.context.watch)
             ended.set()
 
         async with trio.open_nursery() as nursery:

@@ -1,0 +1,38 @@
+"""The audit log: what an operator may have to account for, one event a line. Never a token, never a query.
+
+Whoever does something of that kind calls `note` with an event and its fields; nothing else has to be known.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from conductor_trio.access.grants import OWNER, Access, Principal
+from conductor_trio.server.observability.sink import Sink, format_time
+
+
+class AuditLog:
+    """Writes events to a sink; without one it does nothing."""
+
+    def __init__(self, sink: Sink | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._sink = sink
+        self._clock = clock
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether anybody gets to read it."""
+        return self._sink is not None
+
+    def note(self, event: str, /, **fields: object) -> None:
+        """Write what has happened just now; `fields` are whatever JSON can hold."""
+        if self._sink is not None:
+            self._sink.write({"time": format_time(self._clock()), "event": event, **fields})
+
+
+def describe_grant(access: Access, principal: Principal) -> dict[str, object]:
+    """Return by what somebody was let in: the owner's token, or a share, whose label people know it by."""
+    if principal == OWNER:
+        return {"grant": "owner", "share": None, "label": None}
+    label = next((share.label for share in access.shares if share.id == principal), None)
+    return {"grant": "share", "share": principal, "label": label}

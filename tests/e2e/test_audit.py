@@ -1,0 +1,126 @@
+"""What an operator may have to answer, answered as docs/operator.md says, on a real audit log."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trio
+
+from conductor_trio.access.grants import OWNER, Principal
+from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.observability.audit_log import AuditLog
+from conductor_trio.server.observability.observer import Observer
+from conductor_trio.server.observability.visits import Visits
+from conductor_trio.server.routing.states import Cause
+from conductor_trio.server.routing.table import Clock, RouteTable
+from tests.support.needs import require_program
+from tests.support.observing import KeptLines
+from tests.support.programs import PATIENCE
+from tests.support.routes import make_route
+from tests.support.shares import make_share
+
+OPERATOR = (Path(__file__).parents[2] / "docs" / "operator.md").read_text()
+
+_TUESDAY = "2026-12-01"
+
+
+def programs() -> Mapping[str, str]:
+    """Return the two programs for jq of the document, by the question that they answer."""
+    found = re.findall(r"^jq -n .*?'\n(.*?)' audit\.log", OPERATOR, re.DOTALL | re.MULTILINE)
+    assert len(found) == 2
+    return dict(zip(("could", "did"), found, strict=True))
+
+
+def answer(question: str, lines: list[dict[str, object]], *, user: str, at: str) -> list[dict[str, object]]:
+    jq = require_program("jq")
+    done = subprocess.run(
+        [jq, "-nc", "--arg", "user", user, "--arg", "at", at, programs()[question]],
+        input="".join(json.dumps(line) + "\n" for line in lines),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Day:
+    """A day at a gateway: what happens is told at the time that it is."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.lines = KeptLines()
+        self.observer = Observer(audit=AuditLog(self.lines, lambda: self.now))
+
+    def clock(self, hours: str) -> None:
+        self.now = datetime.fromisoformat(f"{_TUESDAY}T{hours}:00").replace(tzinfo=UTC).timestamp()
+
+
+@pytest.fixture
+def day() -> Day:
+    day = Day()
+    routes = RouteTable(ServerLimits(), Clock(monotonic=lambda: day.now, wall=lambda: day.now))
+    day.observer.follow(routes)
+    visits = Visits(day.observer.audit, lambda: day.now)
+    day.clock("09:00")
+    notebook = make_route(host="lab-alice.test", key="lab", is_resumable=True)
+    routes.register(notebook)
+    routes.register(make_route(host="lab-bob.test", user="bob", key="lab"))
+    jane, gone = make_share(id="jane"), make_share(b"another", id="gone")
+    routes.set_access(notebook.id, notebook.access.with_share(jane).with_share(gone))
+    seen = routes.get(notebook.id)
+    assert seen is not None
+    owner = visits.enter(seen, OWNER, "192.0.2.1")  # whose notebook stays open until four
+    visits.enter(seen, Principal("jane"), "198.51.100.7").leave()  # who has looked in the morning
+    day.clock("10:00")
+    trio.run(visits.end_those_over)
+    day.clock("14:00")
+    routes.set_access(notebook.id, seen.access.without(["gone"]))
+    day.clock("14:30")
+    routes.change(notebook.id, Cause.LINK_LOST)
+    again = make_route(host="lab-alice.test", key="lab", is_resumable=True)
+    routes.register(again)
+    day.clock("15:10")
+    visits.enter(seen, Principal("jane"), "203.0.113.9")  # too late
+    day.clock("16:00")
+    owner.leave()
+    routes.change(again.id, Cause.LEFT)
+    visits.end_all()
+    return day
+
+
+def test_who_could_see_it(day: Day) -> None:
+    could = answer("could", day.lines.lines, user="alice", at=f"{_TUESDAY}T15:00:00Z")
+    assert could == [
+        {"host": "lab-alice.test", "by": "owner", "label": None},
+        {"host": "lab-alice.test", "by": "jane", "label": "friend"},
+    ]
+    assert [one["by"] for one in answer("could", day.lines.lines, user="alice", at=f"{_TUESDAY}T13:00:00Z")] == [
+        "owner",
+        "jane",
+        "gone",
+    ]
+    for hours in ("08:59", "16:01"):
+        assert answer("could", day.lines.lines, user="alice", at=f"{_TUESDAY}T{hours}:00Z") == []
+
+
+def test_who_did(day: Day) -> None:
+    did = answer("did", day.lines.lines, user="alice", at=f"{_TUESDAY}T15:00:00Z")
+    assert [(one["by"], one["address"]) for one in did] == [("owner", "192.0.2.1")]
+    did = answer("did", day.lines.lines, user="alice", at=f"{_TUESDAY}T15:30:00Z")
+    assert {(one["by"], one["address"]) for one in did} == {("owner", "192.0.2.1"), ("jane", "203.0.113.9")}
+    did = answer("did", day.lines.lines, user="alice", at=f"{_TUESDAY}T09:00:00Z")
+    assert {(one["by"], one["address"]) for one in did} == {("owner", "192.0.2.1"), ("jane", "198.51.100.7")}
+
+
+def test_nobody_else_is_among_them(day: Day) -> None:
+    assert answer("did", day.lines.lines, user="bob", at=f"{_TUESDAY}T15:00:00Z") == []
+    assert [one["by"] for one in answer("could", day.lines.lines, user="bob", at=f"{_TUESDAY}T15:00:00Z")] == [
+        "owner"
+    ]

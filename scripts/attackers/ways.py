@@ -257,5 +257,6 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
     "tunnels": attack_upgrades,
     "stalled": attack_by_stalling,
 }
-#: Those that bounds hold for, as beside others' work: a program's load knows none.
-BOUNDED = tuple(how for how in ATTACKS if how != "sessions")
+#: Those that bounds hold for, as beside others' work: a program's load knows none, and registrations use up what
+#: others of the same user need.
+BOUNDED = tuple(how for how in ATTACKS if how not in ("sessions", "registrations"))

@@ -20,6 +20,9 @@ Received = TypeVar("Received", bytes, int)
 
 #: Ciphertext on its way from the kernel to an SSL object, within one step.
 _scratch = memoryview(bytearray(TLS_RECORD_SIZE))
+#: What a record holds, on its way from an SSL object to who copies it. PyPy's would make a buffer of all that is
+#: asked for at each read, and fill it with zeros: for 16 KiB 7 µs, where the rest of a read takes 1.5.
+_plain = memoryview(bytearray(TLS_PIECE_SIZE))
 
 
 class TlsStream(Stream):
@@ -84,7 +87,7 @@ class TlsStream(Stream):
             if self._set_aside:
                 piece, self._set_aside = self._set_aside[:max_bytes], self._set_aside[max_bytes:]
                 return piece
-            if (data := self._receive(lambda: self._tls.read(max_bytes), b"")) is not None:
+            if (data := self._receive(lambda: self._read(max_bytes), b"")) is not None:
                 return data
 
     async def wait_receivable(self) -> None:
@@ -119,6 +122,11 @@ class TlsStream(Stream):
                 return count or read
             count += read
         return count
+
+    def _read(self, max_bytes: int) -> bytes:
+        """Return a copy of what is read; there is never more than a record at once."""
+        size = min(max_bytes, TLS_PIECE_SIZE)
+        return bytes(_plain[: cast(int, self._tls.read(size, _plain[:size]))])
 
     def _receive(self, read: Callable[[], Received], end: Received) -> Received | None:
         """Decrypt a record; None where there is no whole one. No more is taken from the kernel than it needs."""
@@ -240,7 +248,7 @@ class TlsStream(Stream):
         """
         self._may_feed = False
         with contextlib.suppress(trio.BrokenResourceError):
-            while data := self._receive(lambda: self._tls.read(TLS_PIECE_SIZE), b""):
+            while data := self._receive(lambda: self._read(TLS_PIECE_SIZE), b""):
                 self._set_aside += data
         with contextlib.suppress(ssl.SSLError):  # always: it wants to read the peer's close_notify, too
             self._tls.unwrap()

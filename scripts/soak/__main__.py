@@ -142,7 +142,8 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--volume", type=positive, default=os.environ.get("SOAK_VOLUME", "100"), metavar="GIB", help="large bodies"
     )
-    add("--rounds", type=positive, default=10, metavar="N", help="the first is a warm-up (default %(default)s)")
+    add("--rounds", type=positive, default=10, metavar="N", help="of work (default %(default)s)")
+    add("--warm-up", type=positive, default=1, metavar="N", help="rounds of them; PyPy needs 5")
     add("--attack", type=float, default=_ATTACK, metavar="S", help="seconds of each round (default %(default)s)")
     add("--server", metavar="PROGRAM", help="another conductor-trio-server, as that of `make pypy`")
     add("--seed", type=int, default=1, metavar="N", help="of the dice (default %(default)s)")
@@ -167,7 +168,7 @@ def run(args: argparse.Namespace) -> list[str]:
             rests.append(soak.rest(base.descriptors))
             show(f"round {number}", rests[-1])
             rounds.append({"work": [*map(attrs.asdict, seen)], "rest": attrs.asdict(rests[-1])})
-        wrong = judge(base, rests)
+        wrong = judge(base, rests, args.warm_up)
     args.result.parent.mkdir(parents=True, exist_ok=True)
     about = {
         "machine": describe_machine(),

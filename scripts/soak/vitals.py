@@ -74,12 +74,12 @@ def _read_counters(port: int) -> dict[str, int]:
     return counters
 
 
-def judge(base: Vitals, rests: Sequence[Vitals]) -> list[str]:
+def judge(base: Vitals, rests: Sequence[Vitals], warm_up: int = 1) -> list[str]:
     """Return what is wrong: `base` is the server before its first request, `rests` after each round of work.
 
-    The first round is a warm-up: what it makes the server load and allocate stays.
+    The first rounds are a warm-up: what they make the server load, compile and allocate stays.
     """
-    warm, last = rests[0], rests[-1]
+    warm, last = rests[min(warm_up, len(rests)) - 1], rests[-1]
     wrong = []
     if (growth := last.resident - warm.resident) > MAX_GROWTH:
         wrong.append(f"memory grew by {growth / MIB:.1f} MiB after the warm-up")

@@ -43,6 +43,8 @@ def test_what_is_left_is_told(change: dict[str, int], told: str) -> None:
 def test_what_the_warm_up_allocates_stays() -> None:
     warm = attrs.evolve(WARM, resident=1 << 40)
     assert judge(BASE, [warm, warm]) == []
+    assert judge(BASE, [WARM, warm]) != []
+    assert judge(BASE, [WARM, warm, warm], warm_up=2) == []
 
 
 def test_a_server_at_rest_holds_nothing_and_no_more_descriptors_than_before() -> None:
@@ -58,24 +60,8 @@ def test_rows_stand_below_their_headings() -> None:
 @pytest.mark.e2e
 def test_a_short_soak_leaves_nothing(short_tmp: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = short_tmp / "soak.json"
-    status = main(
-        [
-            *[
-                "--requests",
-                "3000",
-                "--sessions",
-                "60",
-                "--volume",
-                "1",
-                "--rounds",
-                "2",
-                "--attack",
-                "1",
-                "--result",
-            ],
-            str(result),
-        ]
-    )
+    options = ["--requests", "3000", "--sessions", "60", "--volume", "1", "--rounds", "2", "--attack", "1"]
+    status = main([*options, "--result", str(result)])
     assert status == 0, capfd.readouterr().err
     written = json.loads(result.read_text())
     assert written["wrong"] == []

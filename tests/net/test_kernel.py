@@ -67,3 +67,12 @@ def test_a_process_s_descriptor_tells_of_its_end() -> None:
 def test_a_number_is_the_kernel_s(module: object, name: str) -> None:
     expected = {"SO_PEERCRED": 17, "F_SETPIPE_SZ": 1031, "EPOLLRDHUP": 0x2000, "POLLRDHUP": 0x2000}
     assert getattr(kernel, name) == getattr(module, name, expected[name])
+
+
+def test_an_option_of_a_socket_is_read_whatever_its_size() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        credentials = one.getsockopt(socket.SOL_SOCKET, kernel.SO_PEERCRED, 12)
+        assert kernel.socket_option(one.fileno(), kernel.SO_PEERCRED, 2000) == credentials
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        kernel.socket_option(-1, kernel.SO_PEERCRED, 12)

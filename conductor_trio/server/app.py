@@ -87,11 +87,8 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         signals = stack.enter_context(trio.open_signal_receiver(*numbers))
         planes = make_planes(settings, log, stack.enter_context(open_observer(settings, log)))
         monitor = stack.enter_context(DirectoryMonitor(settings.limits))
-        if not monitor.is_told:
-            log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
         inherited = stack.enter_context(open_inherited_listeners(os.environ))
-        predecessor = None
-        expected = _limits_of_what_is_left(settings.limits)
+        predecessor, expected = None, _limits_of_what_is_left(settings.limits)
         if settings.take_over:
             path = handover_path(settings.runtime_dir)
             predecessor = await stack.enter_async_context(open_predecessor(path, expected))
@@ -231,6 +228,8 @@ class _Server:
             limits=self.settings.limits,
             log=self.log,
         )
+        if not self.monitor.is_told:
+            self.log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
         warn_of_shared(self.log, self.settings, self.runtime, self.said.file)
         log_start(self.log, self.settings, self.listeners, self.said.file)
         if is_less(self.settings.limits, self.wanted):

@@ -128,3 +128,12 @@ def test_a_large_piece_is_sent_as_a_small_one_is() -> None:
 )
 def test_a_number_is_the_kernel_s(module: object, name: str) -> None:
     assert getattr(kernel, name) == getattr(module, name, NUMBERS[name])
+
+
+def test_an_option_of_a_socket_is_read_whatever_its_size() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        credentials = one.getsockopt(socket.SOL_SOCKET, kernel.SO_PEERCRED, 12)
+        assert kernel.socket_option(one.fileno(), kernel.SO_PEERCRED, 2000) == credentials
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        kernel.socket_option(-1, kernel.SO_PEERCRED, 12)

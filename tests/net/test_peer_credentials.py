@@ -6,7 +6,8 @@ import os
 import socket
 from pathlib import Path
 
-from conductor_trio.net.peer_credentials import Credentials, peer_credentials
+from conductor_trio.net.peer_credentials import Credentials, peer_credentials, peer_groups
+from tests.support.needs import require_root
 from tests.support.users import BOB, acting_as, real_person
 
 OURS = Credentials(pid=os.getpid(), uid=os.geteuid())
@@ -30,3 +31,19 @@ def test_it_is_who_connected_and_not_who_has_the_socket_now(short_tmp: Path) -> 
         with listener.accept()[0] as accepted:
             assert peer_credentials(accepted).uid == bob.uid
     path.unlink()
+
+
+def test_the_groups_are_those_of_the_process_however_many() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        assert peer_groups(one) == {os.getegid(), *os.getgroups()}
+    require_root()
+    before = os.getgroups()
+    many = range(50_000, 50_700)  # more than socket.getsockopt() takes
+    os.setgroups(many)
+    try:
+        one, other = socket.socketpair()
+    finally:
+        os.setgroups(before)
+    with one, other:
+        assert peer_groups(one) == {os.getegid(), *many}

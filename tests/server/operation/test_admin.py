@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import stat
 from pathlib import Path
@@ -60,4 +59,4 @@ async def test_what_is_in_force_is_told(short_tmp: Path, runtime_dir: Path) -> N
         assert isinstance(settings, list)
         assert {"key": ["grace"], "value": 4, "from": "file", "file": str(filed.file), "line": 4} in settings
         assert {"key": ["verbose"], "value": True, "from": "command line", "option": "-v"} in settings
-    assert not os.path.lexists(runtime_dir / "admin")
+    assert not list(runtime_dir.glob("admin"))

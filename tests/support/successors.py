@@ -40,7 +40,7 @@ async def upgrade(server: Server) -> int:
     handed = len(entries(server.program, "handed_over"))
     os.kill(serving[-1]["pid"], signal.SIGHUP)
     await wait_until(lambda: len(entries(server.program, "handed_over")) > handed)
-    # Each of the two logs for itself, and either may be first.
+    # Two processes write these lines, each by a thread of its own, so that they come in any order.
     await wait_until(lambda: len(entries(server.program, "listening")) > len(serving))
     pid = entries(server.program, "listening")[-1]["pid"]
     assert pid != serving[-1]["pid"]

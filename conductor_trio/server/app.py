@@ -59,6 +59,8 @@ from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
 from conductor_trio.shared_directory import find_shared_directory
 
+_SIGNALS = (*ENDING_SIGNALS, signal.SIGHUP)
+
 
 async def run_server(settings: ServerSettings, log: Logger) -> None:
     """Serve until SIGTERM or SIGINT, or until a successor does; raises `ConfigError` or `StartError` before that.
@@ -73,9 +75,8 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
-        numbers = (*ENDING_SIGNALS, signal.SIGHUP)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)  # whoever started us may have blocked them
-        signals = stack.enter_context(trio.open_signal_receiver(*numbers))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # whoever started us may have blocked them
+        signals = stack.enter_context(trio.open_signal_receiver(*_SIGNALS))
         monitor = stack.enter_context(DirectoryMonitor(settings.limits))
         if not monitor.is_told:
             log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")

@@ -24,7 +24,7 @@ from collections.abc import Callable, Hashable
 
 import trio
 
-from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, MAX_TOLD_AT_ONCE
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, MAX_TOLD_ALONE
 from conductor_trio.net.kernel import EPOLLRDHUP
 from conductor_trio.net.stream import SocketStream
 
@@ -118,7 +118,7 @@ class EdgePoller(trio.abc.Instrument):
         if self._epoll is None:
             return
         events = self._epoll.poll(0)
-        most = MAX_CANCELLED_AT_ONCE if self._is_contended() else MAX_TOLD_AT_ONCE
+        most = MAX_CANCELLED_AT_ONCE if self._is_contended() else MAX_TOLD_ALONE
         is_crowded = len(events) > most or self._backlog
         for descriptor, edges in events:
             # One that was closed may have left an edge for who has its number now, who then looks in vain.

@@ -20,7 +20,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import attrs
 import trio
@@ -57,7 +57,7 @@ from conductor_trio.server.metrics.serve import open_metrics
 from conductor_trio.server.observability.observer import Observer, open_observer
 from conductor_trio.server.operation.admin import AdminHost
 from conductor_trio.server.operation.announcement import format_status, log_few_files, log_start, warn_of_shared
-from conductor_trio.server.operation.reload import Reloads
+from conductor_trio.server.operation.reload import Reloads, lasting_settings
 from conductor_trio.server.operation.succession import Succession
 from conductor_trio.server.ownpages.pages import OwnPages
 from conductor_trio.server.proxy.context import ProxyContext
@@ -74,28 +74,26 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
     """Serve until SIGTERM or SIGINT, or until a successor does; raises `ConfigError` or `StartError` before that.
 
     On the first signal: accept no more, tell the clients, let running exchanges finish for the grace period, end
-    the sessions, remove what was made. On a second one: the same without the grace period. On SIGHUP: start a
-    successor. `said` is what the settings were made of; `succession` hears when we serve.
+    the sessions, remove what was made. On a second one: the same without grace. On SIGHUP: start a successor.
+    `said` is what the settings were made of; `succession` hears when we serve.
     """
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
-        numbers = (*ENDING_SIGNALS, signal.SIGHUP)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)  # whoever started us may have blocked them
-        signals = stack.enter_context(trio.open_signal_receiver(*numbers))
+        signals = stack.enter_context(_open_signals())
         planes = make_planes(settings, log, stack.enter_context(open_observer(settings, log)))
         monitor = stack.enter_context(DirectoryMonitor(settings.limits))
         inherited = stack.enter_context(open_inherited_listeners(os.environ))
         predecessor, expected = None, _limits_of_what_is_left(settings.limits)
         if settings.take_over:
-            path = handover_path(settings.runtime_dir)
-            predecessor = await stack.enter_async_context(open_predecessor(path, expected))
-        ownership = None if predecessor is None else predecessor.ownership
+            opening = open_predecessor(handover_path(settings.runtime_dir), expected)
+            predecessor = await stack.enter_async_context(opening)
+        ownership = predecessor.ownership if predecessor else None
         runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
-        handed = () if predecessor is None else predecessor.listeners
-        listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
+        handed = open_listeners(settings, runtime, inherited, predecessor.listeners if predecessor else ())
+        listeners = stack.enter_context(handed)
         metrics = stack.enter_context(open_metrics(settings, planes.proxy, takes_over=predecessor is not None))
         state = StateFile(runtime.state, planes.routes, expected, log)
         snapshot = state.read() if predecessor is None else await predecessor.take()
@@ -103,9 +101,7 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
-        feed = AccessFeed(planes.routes, planes.sessions.records)
-        if predecessor is None:
-            feed.close()
+        feed = AccessFeed(planes.routes, planes.sessions.records, is_open=predecessor is not None)
         server = _Server(
             settings=settings,
             wanted=wanted,
@@ -120,18 +116,19 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
             signals=signals,
             borrowed=borrowed,
             feed=feed,
-            reloads=Reloads(limits=settings.limits, log=log, in_force=_lasting(said, listeners)),
+            reloads=Reloads(limits=settings.limits, log=log, in_force=lasting_settings(said, listeners)),
             metrics=metrics,
         )
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
 
 
-def _lasting(said: Configuration, listeners: Listeners) -> dict[str, object]:
-    """Return the settings that no reload changes, by field: where sessions are, and what was given to us."""
-    fields = ["runtime_dir"]
-    if any(listener.is_inherited for listener in listeners.public):
-        fields += ["port", "host", "socket"]
-    return {field: said.value(field) for field in fields}
+@contextlib.contextmanager
+def _open_signals() -> Iterator[AsyncIterator[int]]:
+    """Give the signals that end the server or have it reload, which whoever started it may have blocked."""
+    numbers = (*ENDING_SIGNALS, signal.SIGHUP)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+    with trio.open_signal_receiver(*numbers) as signals:
+        yield signals
 
 
 def _limits_of_what_is_left(limits: ServerLimits) -> ServerLimits:

@@ -24,9 +24,9 @@ from conductor_trio.server.cli.settings_table import (
     SECTIONS,
     SSO_MORE,
     SSO_USER_HEADER,
-    metrics_address,
 )
 from conductor_trio.server.cli.table import DEFAULT_FILE
+from conductor_trio.server.cli.values import metrics_address
 from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
 
 _TCP = ("port", "host")

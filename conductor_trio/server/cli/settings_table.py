@@ -2,100 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
-import os
-
-import attrs
-
-from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.configuration.settings import Count, Path, Port, Seconds, Section, Setting, Switch, Text, Texts
-from conductor_trio.configuration.toml_table import Table
-from conductor_trio.http1.fields import is_own_field, is_token
-from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR, MAX_PORT
+from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.settings import GROUP_MARK, JOURNAL, LOG_FORMATS
+from conductor_trio.server.cli.values import (
+    LogTarget,
+    normalize_cookie_name,
+    normalize_field_name,
+    normalize_log_format,
+    normalize_metrics,
+    normalize_network,
+    normalize_origin,
+    normalize_user_or_group,
+)
 
 _LIMITS = ServerLimits()
 QUOTAS = "quotas"
-
-
-def _network(text: str) -> str:
-    return str(ipaddress.ip_network(text))
-
-
-def _origin(text: str) -> str:
-    """Return an origin as browsers write it: one that is written otherwise would allow nothing."""
-    origin = parse_origin(text.removesuffix("/").encode())
-    if origin is None:
-        raise ValueError(f"{text!r} is no origin; write it as https://portal.example.org, without a path")
-    return format_origin(origin)
-
-
-def _field_name(text: str) -> str:
-    """Return the name of a field, in lower case, by which a front proxy may say who somebody is."""
-    lower = text.lower()
-    if not is_token(lower.encode()) or is_own_field(lower.encode()):
-        raise ValueError(f"{text!r} is no name of a field for that; name one as X-Forwarded-User")
-    return lower
-
-
-def _cookie_name(text: str) -> str:
-    fixed = text.removesuffix("*")
-    if "*" in fixed or not is_token(fixed.encode()):
-        raise ValueError(f"{text!r} is no name of a cookie; * stands at its end only, as in _oauth2_proxy*")
-    return text
-
-
-@attrs.frozen(kw_only=True)
-class LogTarget(Path):
-    """The path of a log, or the word for the journal."""
-
-    def read(self, table: Table, key: str) -> object:
-        text = table.get_text(key)
-        return text if text == JOURNAL else super().read(table, key)
-
-    def check(self, value: object) -> object:
-        return value if value == JOURNAL else os.path.abspath(str(value))
-
-
-def metrics_address(text: str) -> str | tuple[str, int]:
-    """Return a UNIX socket's path, which has a slash, or a loopback address and a port; raises ValueError."""
-    if "/" in text:
-        return os.path.abspath(text)
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= MAX_PORT:
-        raise ValueError(
-            f"{text!r} is no address; write it as 127.0.0.1:9090, or as a UNIX socket's path, with a slash"
-        )
-    host = host.removeprefix("[").removesuffix("]")
-    try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise ValueError(
-            f"{host} is no loopback address, and metrics are for nobody else's eyes; let the front proxy pass "
-            "them on to those who may see them"
-        )
-    return host, int(port)
-
-
-def _metrics(text: str) -> str:
-    metrics_address(text)
-    return os.path.abspath(text) if "/" in text else text
-
-
-def _log_format(text: str) -> str:
-    if text not in LOG_FORMATS:
-        raise ValueError(f"{text!r} is none of {', '.join(LOG_FORMATS)}")
-    return text
-
-
-def _name(text: str) -> str:
-    if not text.removeprefix(GROUP_MARK) or not text.isprintable():
-        raise ValueError(f"{text!r} names nobody; write users as alice and groups as @staff")
-    return text
 
 
 def _count(flags: str, field: str, what: str, *, least: int = 1) -> Setting:
@@ -228,7 +151,7 @@ _TRUST = (
         flags=("--trusted-proxy",),
         field="trusted_proxies",
         metavar="NETWORK",
-        kind=Texts(normalize=_network),
+        kind=Texts(normalize=normalize_network),
         default=(),
         help="front proxy whose X-Forwarded-* fields are believed; a UNIX socket's peers always are",
         example='["127.0.0.1"]',
@@ -237,7 +160,7 @@ _TRUST = (
         flags=("--allow-origin",),
         field="allowed_origins",
         metavar="ORIGIN",
-        kind=Texts(normalize=_origin),
+        kind=Texts(normalize=normalize_origin),
         default=(),
         help="further origin whose pages may use the applications, such as https://portal.example.org",
         example='["https://portal.example.org"]',
@@ -248,7 +171,7 @@ SSO_USER_HEADER = Setting(
     field="sso_user_header",
     own_key="user_header",
     metavar="NAME",
-    kind=Text(normalize=_field_name),
+    kind=Text(normalize=normalize_field_name),
     help="field by which a trusted front proxy says who the visitor is, such as X-Forwarded-User: owners "
     "enter their own sessions by it, without a link",
     example='"X-Forwarded-User"',
@@ -260,7 +183,7 @@ SSO_MORE = (
         field="sso_headers",
         own_key="headers",
         metavar="NAME",
-        kind=Texts(normalize=_field_name),
+        kind=Texts(normalize=normalize_field_name),
         default=(),
         help="another field that it sets itself, whatever a visitor sends, and that applications get, such as "
         "X-Forwarded-Email",
@@ -292,7 +215,7 @@ _SSO = (
         field="stripped_cookies",
         own_key="strip_cookies",
         metavar="NAME",
-        kind=Texts(normalize=_cookie_name),
+        kind=Texts(normalize=normalize_cookie_name),
         default=(),
         help="cookie of the front proxy's, which goes on to no application and is set by none; * at its end "
         "stands for anything, as in _oauth2_proxy*",
@@ -304,7 +227,7 @@ _OBSERVED = (
         flags=("--status-from",),
         field="status_from",
         metavar="NETWORK",
-        kind=Texts(normalize=_network),
+        kind=Texts(normalize=normalize_network),
         default=(),
         help="who may see /_conductor/status; may be given several times (default everybody)",
         example='["10.0.0.0/8"]',
@@ -313,7 +236,7 @@ _OBSERVED = (
         flags=("--metrics",),
         field="metrics",
         metavar="ADDRESS",
-        kind=Text(normalize=_metrics),
+        kind=Text(normalize=normalize_metrics),
         help="serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9090, or UNIX socket",
         example='"127.0.0.1:9090"',
     ),
@@ -329,7 +252,7 @@ _OBSERVED = (
         flags=("--access-log-format",),
         field="access_log_format",
         metavar="FORMAT",
-        kind=Text(normalize=_log_format),
+        kind=Text(normalize=normalize_log_format),
         default="json",
         help="json or combined (default json)",
     ),
@@ -348,13 +271,13 @@ _VERBOSE = Setting(
 _USERS = (
     Setting(
         field="allow",
-        kind=Texts(normalize=_name),
+        kind=Texts(normalize=normalize_user_or_group),
         help="the users, and with @ the groups, who may have sessions; everybody, unless it is said",
         example='["@staff", "alice"]',
     ),
     Setting(
         field="deny",
-        kind=Texts(normalize=_name),
+        kind=Texts(normalize=normalize_user_or_group),
         default=(),
         help="the users, and with @ the groups, who may have none",
         more="What is said of a user goes before what is said of groups, and of groups deny before allow. "

@@ -40,13 +40,13 @@ class AccessFeed:
     The owners' wish to stop one of the borrowed sessions, which are in the table already, comes through it, too.
     """
 
-    def __init__(self, routes: RouteTable, records: SessionRecords) -> None:
+    def __init__(self, routes: RouteTable, records: SessionRecords, *, is_open: bool = True) -> None:
         self._over: dict[str, bool] = {}  # and whether another has the name
         self._stopped: dict[str, None] = {}
         self._changed: dict[str, Route] = {}
         self._has_news = trio.Event()
         self._is_released = False  # which is to be told
-        self._is_open = True
+        self._is_open = is_open  # there is somebody to be told
         routes.subscribe(self._follow)
         for route in routes.attached():
             record = records.get(route.id)

@@ -99,13 +99,14 @@ class Observer:
 
 def describe_settings(settings: ServerSettings) -> dict[str, object]:
     """Return what is in force, and no file's contents; of the limits those that are another than usual."""
-    told = attrs.asdict(settings, recurse=False)
+    told = attrs.asdict(settings, value_serializer=_as_text)
     usual = ServerLimits()
-    changed = {
-        name: value for name, value in attrs.asdict(told.pop("limits")).items() if value != getattr(usual, name)
-    }
-    tls = told.pop("tls")
-    return {**told, "tls": None if tls is None else attrs.asdict(tls), "limits": changed}
+    changed = {name: value for name, value in told.pop("limits").items() if value != getattr(usual, name)}
+    return {**told, "limits": changed}
+
+
+def _as_text(_: object, __: object, value: object) -> object:
+    return value.decode("ascii") if isinstance(value, bytes) else value
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ class AdminHost:
     limits: ServerLimits
     log: Logger
 
-    async def serve(self, sock: socket.socket) -> None:
+    async def serve(self, sock: socket.socket, _: str) -> None:
         """Answer one question; nothing that happens gets out."""
         channel = HandoverChannel(sock, self.limits)
         with contextlib.closing(channel), contextlib.suppress(HandoverEnded, *FAILURES):

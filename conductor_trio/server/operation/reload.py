@@ -12,9 +12,11 @@ from collections.abc import Mapping
 import attrs
 import trio
 
+from conductor_trio.configuration.configured import Configuration
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.printable import escape
+from conductor_trio.server.lifecycle.listeners import Listeners
 from conductor_trio.server.lifecycle.service_manager import notify
 from conductor_trio.server.operation.succession import Report, open_report
 from conductor_trio.server.operation.successor import run_successor
@@ -78,3 +80,11 @@ class Reloads:
             self.log.error("upgrade_failed", error=report.failure)
         notify("READY=1", escape(f"STATUS=Reload failed, and what was in force stays: {report.failure}"))
         return report
+
+
+def lasting_settings(said: Configuration, listeners: Listeners) -> dict[str, object]:
+    """Return the settings that no reload changes, by field: where sessions are, and what was given to us."""
+    fields = ["runtime_dir"]
+    if any(listener.is_inherited for listener in listeners.public):
+        fields += ["port", "host", "socket"]
+    return {field: said.value(field) for field in fields}

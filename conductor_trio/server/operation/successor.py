@@ -46,7 +46,8 @@ async def run_successor(
 # whoever starts it ends.
 _START = """
 import subprocess, sys
-print(subprocess.Popen(sys.argv[1:], stdout=sys.stderr).pid)
+report, *command = sys.argv[1:]
+print(subprocess.Popen(command, stdout=sys.stderr, pass_fds=[int(report)]).pid)
 """
 
 
@@ -58,7 +59,7 @@ async def _start_successor(report: int, in_force: Mapping[str, object]) -> int:
     if _TAKE_OVER_OPTION not in command:
         command.append(_TAKE_OVER_OPTION)
     environment = os.environ | succession_environment(report, in_force)
-    start = [sys.executable, "-ISc", _START, *command]
+    start = [sys.executable, "-ISc", _START, str(report), *command]
     done = await trio.run_process(start, capture_stdout=True, env=environment, pass_fds=(report,))
     return pidfd_open(int(done.stdout))
 

@@ -128,6 +128,10 @@ class DisconnectListener:
 
     async def _run(self, scope: trio.CancelScope, done: trio.Event) -> None:
         try:
+            if (
+                scope.cancel_called
+            ):  # before this task began: nobody waits for it any more, and there is no request
+                return
             with scope, self.holding_request():
                 await self.wait_visitor()
         finally:

@@ -36,7 +36,9 @@ def test_each_setting_has_one_key_and_one_field() -> None:
 
 
 def test_what_can_be_said_of_a_user_is_what_rules_have() -> None:
-    for section in SECTIONS[1:]:
+    for section in SECTIONS:
+        if not section.named:
+            continue
         assert {setting.field for setting in section.settings} == {field.name for field in attrs.fields(OwnLimits)}
 
 

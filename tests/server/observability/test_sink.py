@@ -84,7 +84,9 @@ def test_what_cannot_be_written_is_counted_and_told() -> None:
             time.sleep(0.01)  # for the thread, of whose loss no event tells
     sink.close()
     assert sink.lost == 4
-    assert [(entry["event"], entry["count"]) for entry in entries] == [("log_lines_lost", 3)]
+    # The thread may have come to them one by one; the last is told with the next line.
+    assert {entry["event"] for entry in entries} == {"log_lines_lost"}
+    assert sum(entry["count"] for entry in entries) == 3
 
 
 def test_what_does_not_fit_is_lost_and_nobody_waits(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ MAX_TOLD_AT_ONCE = 64
 #: Connections that are cancelled, requests that go on, and streams of one user that are told what has come, in one
 #: turn of the event loop: each makes a task do something for 50 to 300 µs.
 MAX_CANCELLED_AT_ONCE = 8
-#: Streams of one user that are told in a turn while nobody else wants anything. A turn costs about what a request does:
+#: Streams of one user that are told in a turn while nobody else wants anything. A turn costs what a request does:
 #: with 8 in each, a session that is busy got a sixth less a second.
 MAX_TOLD_ALONE = 32
 #: Seconds from as many to the next ones, where many are cancelled, or would all have the same deadline.

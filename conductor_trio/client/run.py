@@ -10,7 +10,6 @@ import signal
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
-from typing import Literal
 
 import attrs
 import trio
@@ -253,7 +252,7 @@ class _Run:
             self._open_transport,
             self.application.ready,
             self._is_ending,
-            stop=lambda: self._stop("owner", "its owner has asked for it from elsewhere"),
+            stop=lambda stop: self._stop(events.make_stopping(stop)),
             idle=idle,
             hurry=self.wish.hurry,
         )
@@ -325,13 +324,13 @@ class _Run:
             busy=self.settings.busy,
             socket=self.local_socket,
             is_ready=self.application.ready.is_set,
-            stop=lambda why: self._stop("idle", why),
+            stop=lambda why: self._stop(events.Stopping(by="idle", why=why)),
         )
 
-    def _stop(self, by: Literal["owner", "idle"], why: str) -> None:
+    def _stop(self, event: events.Stopping) -> None:
         """End the application as a signal does."""
         if not self.wish.is_there:
-            self.output.send(events.Stopping(by=by, why=why))
+            self.output.send(event)
             self.wish.ask()
 
     def _is_ending(self) -> bool:

@@ -22,6 +22,7 @@ MAX_CONTROL_LINE = 64 * KIB
 # What else either end of the control channel may say.
 MAX_OWNER_ANSWER = 4 * MIB  # bytes of the answer to a command: more sessions than a gateway allows one user
 MAX_NODE_NAME = 64  # characters of a computer's name in a registration
+MAX_NOTICE_TEXT = 1000  # characters of what the operator has clients know, with what the server says besides
 MAX_SHARE_LABEL = 60  # characters
 MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
 MAX_JSON_DEPTH = 32  # of lists and objects inside one another; our own messages have four
@@ -141,6 +142,11 @@ MAX_LOG_LINES = 60
 MAX_LOG_ACCOUNTS = 1000  # that are told apart
 
 # The server's operation.
+
+#: Users and networks that the operator blocks: more is a firewall's. All of them are 1 ms to write.
+MAX_BLOCKS = 1000
+MAX_ORDER_TEXT = 500  # characters of a reason or an announcement: some sentences, in one line of each client
+MAX_BLOCK_TIME = 3660 * 86400.0  # seconds: ten years
 
 #: A server that ends, having drained, locks its directory once more for as long as it takes to remove it.
 MAX_OWNERSHIP_ATTEMPTS = 4

@@ -14,6 +14,7 @@ import select
 import socket
 
 SO_PEERCRED: int = getattr(socket, "SO_PEERCRED", 17)  # asm-generic/socket.h
+SO_PEERGROUPS: int = getattr(socket, "SO_PEERGROUPS", 59)  # asm-generic/socket.h
 F_SETPIPE_SZ: int = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # linux/fcntl.h
 EPOLLRDHUP: int = getattr(select, "EPOLLRDHUP", 0x2000)  # linux/eventpoll.h
 POLLRDHUP: int = getattr(select, "POLLRDHUP", 0x2000)  # asm-generic/poll.h
@@ -34,6 +35,17 @@ def pidfd_open(pid: int) -> int:
     if hasattr(os, "pidfd_open"):
         return os.pidfd_open(pid)
     return _checked(_libc().syscall(ctypes.c_long(_SYS_PIDFD_OPEN), ctypes.c_int(pid), ctypes.c_uint(0)))
+
+
+def peer_groups(descriptor: int) -> tuple[int, ...]:
+    """Return the supplementary groups of who called connect() at the other end of a UNIX socket; raises OSError.
+
+    They can be 65,536 (NGROUPS_MAX, limits.h), and Python reads 256 at most.
+    """
+    groups = (ctypes.c_uint32 * (1 << 16))()
+    size = ctypes.c_uint32(ctypes.sizeof(groups))
+    _checked(_libc().getsockopt(descriptor, socket.SOL_SOCKET, SO_PEERGROUPS, groups, ctypes.byref(size)))
+    return tuple(groups[: size.value // ctypes.sizeof(ctypes.c_uint32)])
 
 
 @functools.cache

@@ -48,6 +48,8 @@ from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.lifecycle.successor import run_successor
 from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.lifecycle.upkeep import Upkeep
+from conductor_trio.server.orders.orders import Orders
+from conductor_trio.server.orders.saved import restore_orders
 from conductor_trio.server.ownpages.pages import OwnPages
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -86,12 +88,13 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
         runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
         handed = () if predecessor is None else predecessor.listeners
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
-        state = StateFile(runtime.state, planes.routes, settings.limits, log)
+        state = StateFile(runtime.state, planes.routes, settings.limits, log, planes.orders)
         snapshot = state.read() if predecessor is None else await predecessor.take()
         lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
         borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
+            restore_orders(planes.orders, snapshot.orders, time.time())
         feed = AccessFeed(planes.routes, planes.sessions.records)
         if predecessor is None:
             feed.close()
@@ -118,6 +121,7 @@ class Planes:
     routes: RouteTable
     ledger: Ledger
     counters: Counters
+    orders: Orders
     sessions: SessionContext
     service: OwnerService
     proxy: ProxyContext
@@ -127,8 +131,8 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
     """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
-    ledger, counters = Ledger(limits), Counters()
-    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters)
+    ledger, counters, orders = Ledger(limits), Counters(), Orders()
+    sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters, orders=orders)
     service = OwnerService(sessions)
     proxy = ProxyContext(
         settings=settings,
@@ -138,9 +142,18 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         holdings=sessions.holdings,
         counters=counters,
         reports=service,
-        own_pages=OwnPages(service, routes, limits),
+        own_pages=OwnPages(service, routes, limits, orders),
+        orders=orders,
     )
-    return Planes(routes=routes, ledger=ledger, counters=counters, sessions=sessions, service=service, proxy=proxy)
+    return Planes(
+        routes=routes,
+        ledger=ledger,
+        counters=counters,
+        orders=orders,
+        sessions=sessions,
+        service=service,
+        proxy=proxy,
+    )
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -283,7 +296,7 @@ class _Server:
 
     async def _hand_over(self, successor: Successor) -> bool:
         """Return whether a successor accepts now, in our place."""
-        self._is_handed = await successor.hand_over(self.planes.routes)
+        self._is_handed = await successor.hand_over(self.planes.routes, self.planes.orders)
         if not self._is_handed:
             successor.close()
             self.log.error("handover_failed", error="the successor ended, or did not answer in time")

@@ -31,4 +31,5 @@ class ServerSettings:
     allowed_origins: tuple[str, ...] = ()
     verbose: bool = False
     take_over: bool = False
+    admin_group: str | None = None
     limits: ServerLimits = attrs.field(factory=ServerLimits)

@@ -54,6 +54,11 @@ class RuntimeDirectory:
         return os.path.join(self.path, "client")
 
     @property
+    def admin(self) -> str:
+        """The path of the socket at which the operator gives commands."""
+        return admin_path(self.path)
+
+    @property
     def handover(self) -> str:
         """The path of the socket at which a successor asks for our listeners."""
         return handover_path(self.path)
@@ -152,6 +157,11 @@ class RuntimeDirectory:
 def handover_path(runtime_dir: str) -> str:
     """Return the path of the socket at which a server hands over."""
     return os.path.join(runtime_dir, "handover")
+
+
+def admin_path(runtime_dir: str) -> str:
+    """Return the path of the socket at which a server takes the operator's commands."""
+    return os.path.join(runtime_dir, "admin")
 
 
 @contextlib.contextmanager

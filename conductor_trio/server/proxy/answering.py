@@ -61,7 +61,11 @@ class Answerer:
         peer = self._context.peer
         https = bomb.says_https if peer.is_trusted else peer.is_https
         reply = answer_for(CookiesTooLarge(set_cookies=bomb.forget(https=https)))
-        await self._send(render(reply, bomb.accept, reloads=True), None, keep_alive=False)
+        await self._send(
+            render(reply, bomb.accept, reloads=True, announcement=self._context.proxy.orders.announced),
+            None,
+            keep_alive=False,
+        )
         return Outcome.CLOSE
 
     async def _send(self, answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool) -> None:
@@ -83,6 +87,7 @@ class Answerer:
                 date=proxy.date.now(),
                 added=added,
                 is_exposed=exposed,
+                announcement=proxy.orders.announced,
             )
         )
 

@@ -9,6 +9,7 @@ from collections import Counter
 import attrs
 import trio
 
+from conductor_trio.access.networks import Networks
 from conductor_trio.access.origins import Policy
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
@@ -25,14 +26,15 @@ from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.accounts.places import NoPlace, Places
 from conductor_trio.server.accounts.throttle import GuessThrottle
+from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.proxy.activity import Activity
+from conductor_trio.server.proxy.banishment import Banishment
 from conductor_trio.server.proxy.date import DateMemo
 from conductor_trio.server.proxy.disconnect import DisconnectMonitor
 from conductor_trio.server.proxy.idle import IdleReaper
 from conductor_trio.server.proxy.parking import ParkedRequests
 from conductor_trio.server.proxy.ports import OwnPages
 from conductor_trio.server.proxy.route_runtime import RouteRuntimes
-from conductor_trio.server.proxy.trusted import TrustedProxies
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.settings import ServerSettings
@@ -50,10 +52,12 @@ class ProxyContext:
     counters: Counters
     reports: SessionReports
     own_pages: OwnPages
+    orders: Orders = attrs.field(factory=Orders)
     limits: ServerLimits = attrs.field(init=False)  #: those in force
     policy: Policy = attrs.field(init=False)
-    trusted: TrustedProxies = attrs.field(init=False)
+    trusted: Networks = attrs.field(init=False)  #: of front proxies, whose forwarding fields are believed
     runtimes: RouteRuntimes = attrs.field(init=False)
+    banishment: Banishment = attrs.field(init=False)
     parked: ParkedRequests = attrs.field(init=False)
     idle: IdleReaper = attrs.field(init=False)
     places: Places = attrs.field(init=False)
@@ -73,8 +77,9 @@ class ProxyContext:
         self.policy = Policy(
             allowed_origins=frozenset(origin.lower().encode() for origin in settings.allowed_origins)
         )
-        self.trusted = TrustedProxies(settings.trusted_proxies)
+        self.trusted = Networks(settings.trusted_proxies)
         self.runtimes = RouteRuntimes(self.routes, self.ledger, self.holdings, limits, self.poller)
+        self.banishment = Banishment(self.orders, self.runtimes)
         self.parked = ParkedRequests(limits, self.activity.note_change)
         # After the runtimes: a request that wakes finds its session's.
         self.routes.subscribe(self.parked.hear)
@@ -133,6 +138,7 @@ class ProxyContext:
             nursery.start_soon(self.ledger.fairness.run, name="fairness")
             nursery.start_soon(self.own_pages.run, name="session pages")
             nursery.start_soon(self.idle.run, name="idle reaper")
+            nursery.start_soon(self.banishment.run, name="cut of blocked networks")
             nursery.start_soon(self.runtimes.pool_expiry.run, name="pool expiry")
 
     def begin_drain(self) -> None:

@@ -104,6 +104,7 @@ def test_paths_that_are_released_are_left_to_a_successor(short_tmp: Path) -> Non
         listeners.release_paths()
         listeners.close()
         paths = [Path(str(listener.path)) for _, listener in listeners.by_role]
+        paths.append(Path(listeners.admin_path))
         assert all(path.is_socket() for path in paths)
         for path in paths:
             path.unlink()

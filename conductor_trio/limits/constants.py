@@ -146,6 +146,14 @@ MAX_LOG_ACCOUNTS = 1000  # that are told apart
 #: Users and networks that the operator blocks: more is a firewall's. All of them are 1 ms to write.
 MAX_BLOCKS = 1000
 MAX_ORDER_TEXT = 500  # characters of a reason or an announcement: some sentences, in one line of each client
+# The operator's commands.
+MAX_ADMIN_LINE = 1 * MIB  # of an answer: all blocks, with their reasons
+ADMIN_READ_SIZE = 64 * KIB
+ADMIN_TIMEOUT = 30.0  # for the next bytes of an answer: a server that hangs, or is stopped
+ADMIN_RETRY_TIMEOUT = 10.0  # a hand-over's longest step
+ADMIN_RETRY_PAUSE = 0.1
+TOP_INTERVAL = 2.0  # between two looks, each of which costs 5 us a session
+TOP_ONCE_INTERVAL = 1.0  # two looks give a rate
 MAX_BLOCK_TIME = 3660 * 86400.0  # seconds: ten years
 
 #: A server that ends, having drained, locks its directory once more for as long as it takes to remove it.

@@ -32,6 +32,9 @@ from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less, needed_descriptors
 from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.admin.host import AdminHost
+from conductor_trio.server.admin.peers import Operators
+from conductor_trio.server.admin.service import AdminService
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
 from conductor_trio.server.lifecycle.handover import HandoverHost, Predecessor, Successor, open_predecessor
@@ -72,6 +75,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
     planes = make_planes(settings, log)
+    operators = Operators.of_group(settings.admin_group)
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
@@ -105,6 +109,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             planes=planes,
             runtime=runtime,
             listeners=listeners,
+            admin=AdminHost(planes.admin, operators, planes.ledger, settings.limits, log),
             state=state,
             monitor=monitor,
             signals=signals,
@@ -124,6 +129,7 @@ class Planes:
     orders: Orders
     sessions: SessionContext
     service: OwnerService
+    admin: AdminService
     proxy: ProxyContext
 
 
@@ -152,6 +158,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         orders=orders,
         sessions=sessions,
         service=service,
+        admin=AdminService(sessions, service, log),
         proxy=proxy,
     )
 
@@ -166,6 +173,7 @@ class _Server:
     planes: Planes
     runtime: RuntimeDirectory
     listeners: Listeners
+    admin: AdminHost
     state: StateFile
     monitor: DirectoryMonitor
     signals: AsyncIterator[int]
@@ -247,6 +255,11 @@ class _Server:
                 listener.serve, on_shortage=self._note_shortage, task_name="visitor", pace=pace
             )
             accepting.start_soon(accept, serve_visitor, visitors, name="accept visitors")
+        # Whoever is cut off by a hand-over asks the successor.
+        accept = functools.partial(
+            self.listeners.admin.serve, on_shortage=self._note_shortage, task_name="operator"
+        )
+        accepting.start_soon(accept, self.admin.serve, accepting, name="accept operators")
         control = self.listeners.control
         accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client")
         accepting.start_soon(accept, serve_client, sessions, name="accept clients")

@@ -27,13 +27,13 @@ _conductor_trio_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-        -p | --port | -s | --sock | --socket | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+        -p | --port | -s | --sock | --socket | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --grace | --admin-group | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout | --user | --reason | --for)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
             ;;
         -*) ;;
-        check | completion | help)
+        ls | show | end | block | unblock | drain | announce | top | check | completion | help)
             if [[ -z $command ]] && ((places == 0)); then
                 command=$word
             else
@@ -45,7 +45,7 @@ _conductor_trio_server() {
     done
     case $option in
     '') ;;
-    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout)
+    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --grace | --admin-group | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout | --user | --reason | --for)
         return
         ;;
     -s | --sock | --socket | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients)
@@ -59,17 +59,25 @@ _conductor_trio_server() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-        '') _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over -v --verbose --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
-        check) _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --take-over -v --verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        '') _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --admin-group --take-over -v --verbose --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        ls) _conductor_trio_server_offer -W '--user --json -r --runtime-dir -V --version -h --help' ;;
+        show) _conductor_trio_server_offer -W '--json -r --runtime-dir -V --version -h --help' ;;
+        end) _conductor_trio_server_offer -W '--user --all --reason --json -r --runtime-dir -V --version -h --help' ;;
+        block) _conductor_trio_server_offer -W '--for --reason --json -r --runtime-dir -V --version -h --help' ;;
+        unblock) _conductor_trio_server_offer -W '--json -r --runtime-dir -V --version -h --help' ;;
+        drain) _conductor_trio_server_offer -W '--end --reason --json -r --runtime-dir -V --version -h --help' ;;
+        announce) _conductor_trio_server_offer -W '--clear --json -r --runtime-dir -V --version -h --help' ;;
+        top) _conductor_trio_server_offer -W '--once --json -r --runtime-dir -V --version -h --help' ;;
+        check) _conductor_trio_server_offer -W '-p --port -s --sock --socket --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --grace --admin-group --take-over -v --verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
         completion) _conductor_trio_server_offer -W '-V --version -h --help' ;;
         help) _conductor_trio_server_offer -W '-V --version -h --help' ;;
         esac
         return
     fi
     case $command:$places in
-    :0) _conductor_trio_server_offer -W 'check completion help' ;;
+    :0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top check completion help' ;;
     completion:0) _conductor_trio_server_offer -W 'bash fish zsh' ;;
-    help:0) _conductor_trio_server_offer -W 'check completion help' ;;
+    help:0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top check completion help' ;;
     esac
 }
 

@@ -36,6 +36,7 @@ def read_settings(args: argparse.Namespace) -> ServerSettings:
         allowed_origins=tuple(_origin(text) for text in args.allowed_origins),
         verbose=args.verbose,
         take_over=args.take_over,
+        admin_group=args.admin_group,
         limits=_limits(args),
     )
 

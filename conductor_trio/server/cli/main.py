@@ -16,6 +16,7 @@ from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Status, format_finding
 from conductor_trio.interpreter import collect_less_often, tell_collector
 from conductor_trio.printable import escape
+from conductor_trio.server.cli.admin_table import ADMIN_COMMANDS
 from conductor_trio.server.cli.arguments import read_settings
 from conductor_trio.server.cli.table import CHECK, PROGRAM, SERVE, SERVER
 from conductor_trio.server.settings import ServerSettings
@@ -41,6 +42,11 @@ def _run(invocation: Invocation) -> int:
     if text is not None:
         write_output(text)
         return exit_status.OK
+    if invocation.command in ADMIN_COMMANDS:
+        # Imported only now: the server itself needs none of it.
+        from conductor_trio.server.cli.admin_commands import run_admin_command
+
+        return run_admin_command(invocation)
     settings = read_settings(invocation.given)
     if invocation.command is CHECK or invocation.given.check:
         return _check(settings)

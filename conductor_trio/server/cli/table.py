@@ -9,6 +9,7 @@ from conductor_trio.commandline.table import Command, Kind, Option, Program
 from conductor_trio.interpreter import describe_interpreter
 from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.cli.admin_table import ADMIN_COMMANDS
 
 PROGRAM = "conductor-trio-server"
 _LIMITS = ServerLimits()
@@ -143,6 +144,12 @@ _TRUST = (
         help="further origin whose pages may use the applications, such as https://portal.example.org",
     ),
 )
+_ADMIN_GROUP = Option(
+    flags=("--admin-group",),
+    field="admin_group",
+    metavar="GROUP",
+    help="let members of this group give the operator's commands, beside root and the server's own user",
+)
 _TAKE_OVER = Option(
     flags=("--take-over",),
     field="take_over",
@@ -150,7 +157,7 @@ _TAKE_OVER = Option(
 )
 _CHECK = Option(flags=("--check",), field="check", help=f"the same as `{PROGRAM} check`")
 _VERBOSE = Option(flags=("-v", "--verbose"), field="verbose", help="log more, as JSON")
-_OPTIONS = (*_WHERE, *_TLS, *_TRUST, _GRACE.option, _TAKE_OVER, _VERBOSE)
+_OPTIONS = (*_WHERE, *_TLS, *_TRUST, _GRACE.option, _ADMIN_GROUP, _TAKE_OVER, _VERBOSE)
 _QUOTA_OPTIONS = tuple(quota.option for quota in _QUOTAS)
 
 SERVE = Command(
@@ -178,5 +185,5 @@ SERVER = Program(
     description="Give applications of a cluster's users web addresses; see conductor-trio for their side. Without "
     "a command, serve.",
     default=SERVE,
-    commands=(CHECK, COMPLETION_COMMAND, HELP_COMMAND),
+    commands=(*ADMIN_COMMANDS, CHECK, COMPLETION_COMMAND, HELP_COMMAND),
 )

@@ -75,7 +75,6 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
     planes = make_planes(settings, log)
-    operators = Operators.of_group(settings.admin_group)
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
@@ -109,7 +108,6 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
             planes=planes,
             runtime=runtime,
             listeners=listeners,
-            admin=AdminHost(planes.admin, operators, planes.ledger, settings.limits, log),
             state=state,
             monitor=monitor,
             signals=signals,
@@ -121,7 +119,7 @@ async def run_server(settings: ServerSettings, log: Logger) -> None:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Planes:
-    """The control plane and the data plane, over the route table and the ledger that they share."""
+    """The control plane and the data plane, over what they share, and the operator's way to both."""
 
     routes: RouteTable
     ledger: Ledger
@@ -129,17 +127,19 @@ class Planes:
     orders: Orders
     sessions: SessionContext
     service: OwnerService
-    admin: AdminService
+    admin: AdminHost
     proxy: ProxyContext
 
 
 def make_planes(settings: ServerSettings, log: Logger) -> Planes:
-    """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
+    """Return a server's planes, wired together, without routes; raises `ConfigError` and `StartError`."""
     limits = settings.limits
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
     ledger, counters, orders = Ledger(limits), Counters(), Orders()
     sessions = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters, orders=orders)
     service = OwnerService(sessions)
+    operators = Operators.of_group(settings.admin_group)
+    admin = AdminHost(AdminService(sessions, service, log), operators, ledger, limits, log)
     proxy = ProxyContext(
         settings=settings,
         log=log,
@@ -158,7 +158,7 @@ def make_planes(settings: ServerSettings, log: Logger) -> Planes:
         orders=orders,
         sessions=sessions,
         service=service,
-        admin=AdminService(sessions, service, log),
+        admin=admin,
         proxy=proxy,
     )
 
@@ -173,7 +173,6 @@ class _Server:
     planes: Planes
     runtime: RuntimeDirectory
     listeners: Listeners
-    admin: AdminHost
     state: StateFile
     monitor: DirectoryMonitor
     signals: AsyncIterator[int]
@@ -259,7 +258,7 @@ class _Server:
         accept = functools.partial(
             self.listeners.admin.serve, on_shortage=self._note_shortage, task_name="operator"
         )
-        accepting.start_soon(accept, self.admin.serve, accepting, name="accept operators")
+        accepting.start_soon(accept, self.planes.admin.serve, accepting, name="accept operators")
         control = self.listeners.control
         accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client")
         accepting.start_soon(accept, serve_client, sessions, name="accept clients")

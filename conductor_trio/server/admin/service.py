@@ -154,7 +154,8 @@ class AdminService:
 
     def _block(self, command: SetBlock, operator: Operator) -> Answer:
         orders = self._context.orders
-        if len(orders.blocks) >= MAX_BLOCKS:
+        others = [block for block in orders.blocks if (block.kind, block.name) != (command.kind, command.name)]
+        if len(others) >= MAX_BLOCKS:
             raise CommandRefused(
                 f"{MAX_BLOCKS} users and networks are blocked, the most there can be", advice="unblock some"
             )

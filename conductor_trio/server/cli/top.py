@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+from conductor_trio.commandline.columns import Column, format_table
 from conductor_trio.control.messages import JSONObject
 from conductor_trio.printable import escape
 from conductor_trio.quantities import format_size
 from conductor_trio.strict_json import is_number
-from conductor_trio.text_table import Column, format_table
 
 _COLUMNS = (
     Column("USER", least=8),

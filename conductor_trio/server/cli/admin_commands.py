@@ -56,7 +56,7 @@ def _list(client: AdminClient, given: argparse.Namespace) -> None:
 
 
 def _show(client: AdminClient, given: argparse.Namespace) -> None:
-    session = client.command(ShowSession(host=_host(given.host))).fields.get("session")
+    session = client.command(ShowSession(host=parse_host(given.host))).fields.get("session")
     told = session if isinstance(session, dict) else {}
     if given.json:
         _write_json(told)
@@ -67,7 +67,7 @@ def _show(client: AdminClient, given: argparse.Namespace) -> None:
 def _end(client: AdminClient, given: argparse.Namespace) -> None:
     if (given.host is not None) + (given.user is not None) + given.all != 1:
         raise ConfigError("say which: a HOST, --user USER, or --all")
-    host = None if given.host is None else _host(given.host)
+    host = None if given.host is None else parse_host(given.host)
     answer = client.command(EndSessions(host=host, user=given.user, reason=_line(given.reason, "--reason")))
     if given.json:
         _write_json(*answer.items)
@@ -80,7 +80,7 @@ def _block(client: AdminClient, given: argparse.Namespace) -> None:
         if given.seconds is not None or given.reason:
             raise ConfigError("--for and --reason need a USER or a NETWORK")
         return _show_orders(client, given, admin_output.format_blocks, "blocks")
-    kind, name = _target(given.target, must_exist=True)
+    kind, name = parse_target(given.target, must_exist=True)
     reason = _line(given.reason, "--reason")
     fields = client.command(SetBlock(kind=kind, name=name, seconds=given.seconds, reason=reason)).fields
     block, running = fields.get("block"), fields.get("running")
@@ -90,7 +90,7 @@ def _block(client: AdminClient, given: argparse.Namespace) -> None:
 
 
 def _unblock(client: AdminClient, given: argparse.Namespace) -> None:
-    kind, name = _target(given.target, must_exist=False)
+    kind, name = parse_target(given.target, must_exist=False)
     client.command(EndBlock(kind=kind, name=name))
     if given.json:
         _write_json({kind.value: name, "blocked": False})
@@ -188,7 +188,7 @@ def _orders(answer: Answer) -> Mapping[str, object]:
     return orders if isinstance(orders, dict) else {}
 
 
-def _host(text: str) -> str:
+def parse_host(text: str) -> str:
     """Return the host name in what may be a whole address, as it is copied from a browser."""
     netloc = urlsplit(text if "//" in text else f"//{text}").netloc.rpartition("@")[2]
     host = netloc.rpartition(":")[0] if ":" in netloc else netloc
@@ -197,7 +197,7 @@ def _host(text: str) -> str:
     return host.lower()
 
 
-def _target(text: str, *, must_exist: bool) -> tuple[Blocked, str]:
+def parse_target(text: str, *, must_exist: bool) -> tuple[Blocked, str]:
     """Return whether a user or a network is meant, and the name by which the server knows it."""
     try:
         return Blocked.NETWORK, parse_network(text)

@@ -9,7 +9,19 @@ from conductor_trio.server.cli.table import CHECK, LIMITS, SERVE, SERVER, Limit
 
 
 def test_the_commands() -> None:
-    assert list(SERVER.commands_by_name) == ["check", "completion", "help"]
+    assert list(SERVER.commands_by_name) == [
+        "ls",
+        "show",
+        "end",
+        "block",
+        "unblock",
+        "drain",
+        "announce",
+        "top",
+        "check",
+        "completion",
+        "help",
+    ]
 
 
 def test_the_contracts_options_have_their_letters() -> None:

@@ -1,4 +1,4 @@
-"""The operator's commands on servers and clients that run as processes: who may, what arrives, what outlasts what."""
+"""The operator's commands on servers and clients that run as processes: who may, what arrives, what stays."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def operate(
     runtime_dir: Path, *words: str, status: int = 0, person: Person | None = None, python: Path = OWN_PYTHON
 ) -> str:
     """Give an operator's command, and return what it says."""
-    command = [python.with_name("conductor-trio-server"), *words, "-r", runtime_dir]
+    command: list[str | Path] = [python.with_name("conductor-trio-server"), *words, "-r", runtime_dir]
     done = await run_program(command, person=person)
     assert done.process.returncode == status, done.out.text + done.err.text
     return done.err.text if status else done.out.text
@@ -63,7 +63,7 @@ async def listed(runtime_dir: Path) -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def live_client(server: Server, directory: Path, key: str) -> AsyncIterator[Program]:
-    command = [sys.executable, "-c", APPLICATION, directory / f"{key}.sock"]
+    command: list[str | Path] = [sys.executable, "-c", APPLICATION, directory / f"{key}.sock"]
     async with open_client(server.control_socket, directory / f"{key}.sock", command, key=key) as client:
         await client.wait_state("live")
         yield client
@@ -145,7 +145,7 @@ async def test_an_announcement_is_read_once_by_everybody_and_on_every_page(
 
 @asynccontextmanager
 async def live_or_refused(server: Server, directory: Path) -> AsyncIterator[Program]:
-    command = [sys.executable, "-c", APPLICATION, directory / "late.sock"]
+    command: list[str | Path] = [sys.executable, "-c", APPLICATION, directory / "late.sock"]
     async with open_client(server.control_socket, directory / "late.sock", command, key="late") as client:
         yield client
 
@@ -167,7 +167,7 @@ async def test_blocks_outlast_a_hand_over_and_a_restart(runtime_dir: Path) -> No
         await operate(runtime_dir, "unblock", "192.0.2.0/24")
         await operate(runtime_dir, "unblock", "nobody")
         assert (await ask(server.port, "x", "/_conductor/status", fields=fields)).status == 200
-    assert not runtime_dir.exists()
+    assert not (runtime_dir / "state.json").exists()
 
 
 async def test_visitors_of_a_blocked_network_are_cut_and_refused(runtime_dir: Path) -> None:

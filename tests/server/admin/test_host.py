@@ -59,10 +59,10 @@ def make_host(bench: Bench) -> AdminHost:
 async def open_wire(bench: Bench) -> AsyncIterator[Wire]:
     ours, theirs = socket.socketpair()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(make_host(bench).serve, ours)
+        nursery.start_soon(make_host(bench).serve, ours)  # noqa: ASYNC113 # what is sent waits for it
         theirs.setblocking(False)
         async with trio.SocketStream(trio.socket.from_stdlib_socket(theirs)) as stream:
-            with trio.fail_after(30):
+            with trio.fail_after(30):  # noqa: ASYNC100 # the test waits within
                 yield Wire(stream)
 
 

@@ -9,6 +9,7 @@
     │  ├─ LocalProtocolError        our bug: a message that we ourselves composed is wrong
     │  └─ RemoteProtocolError       the peer's fault; carries the HTTP status that tells it so
     ├─ RegistrationRefused          the server does not take this registration; it is sent to the client
+    ├─ CommandRefused               the server does not carry out an operator's command; it is sent to who gave it
     ├─ UpstreamUnavailable          the relay socket cannot be used; carries 502, 503 or 504
     ├─ TransportError               the way to the gateway failed: ssh, forwarding, control socket
     └─ ApplicationError             the user's program did not start, ended, or never listened
@@ -87,6 +88,16 @@ class RegistrationRefused(ConductorError):
     """The server does not take this registration."""
 
     reason = "refused"
+
+
+class CommandRefused(ConductorError):
+    """The server does not carry out an operator's command; `exit` is the status of a program that came to that."""
+
+    reason = "refused"
+
+    def __init__(self, what: str, *, advice: str | None = None, exit: int | None = None) -> None:
+        super().__init__(what, advice=advice)
+        self.exit = exit
 
 
 class UpstreamFault(enum.Enum):

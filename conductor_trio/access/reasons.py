@@ -30,6 +30,7 @@ class Refusal(enum.Enum):
         "too many from address"  #: connections of one visitor's, or of those behind one address
     )
     TOO_MANY_PAGES = "too many pages"  #: of the session, or of its user's, that somebody looks at
+    NETWORK_BLOCKED = "network blocked"  #: the operator keeps the visitor's network out
     SESSION_CUT = "session cut"  #: the session ended before the application answered
 
 

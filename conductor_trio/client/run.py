@@ -11,7 +11,7 @@ import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -276,7 +276,7 @@ class _Run:
             partial(open_transport, self.settings, self.local_socket, self.cleanup, self.output),
             self.application.ready,
             self._is_ending,
-            stop=lambda: self._stop("owner", "its owner has asked for it from elsewhere"),
+            stop=lambda stop: self._stop(events.make_stopping(stop)),
             idle=idle,
             hurry=self.wish.hurry,
         )
@@ -337,13 +337,13 @@ class _Run:
             busy=self.settings.busy,
             socket=self.local_socket,
             is_ready=self.application.ready.is_set,
-            stop=lambda why: self._stop("idle", why),
+            stop=lambda why: self._stop(events.Stopping(by="idle", why=why)),
         )
 
-    def _stop(self, by: Literal["owner", "idle"], why: str) -> None:
+    def _stop(self, event: events.Stopping) -> None:
         """End the application as a signal does."""
         if not self.wish.is_there:
-            self.output.send(events.Stopping(by=by, why=why))
+            self.output.send(event)
             self.wish.ask()
 
     def _is_ending(self) -> bool:

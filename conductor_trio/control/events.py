@@ -8,11 +8,14 @@ event        from              fields                                           
 ``leave``    client                                                                 ``resume``
 ``ready``    client, answered                                                       ``starting``
              by the server
-``stop``     server                                                                 ``owner``
+``stop``     server            ``by``: ``operator``, ``reason``: text; both absent    ``owner``
+                               where the owner has asked
 ``probe``    client, answered  ``nonce``: 32 hexadecimal digits                     ``probe``
              by the server     ``reason``: text, only where it failed
 ``move``     server                                                                 ``resume``
 ``replaced`` server                                                                 ``resume``
+``notice``   server            ``about``: ``announcement`` or ``drain``;              ``notices``
+                               ``text``; ``since``: Unix time
 ============ ================= ==================================================== ===========================
 
 For example ``{"event": "ping", "idle": 12.5, "visitors": 0}``. Which end may send which in which state is in the
@@ -22,9 +25,10 @@ tables of `conductor_trio.control.states`. To a client, an event that it does no
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from conductor_trio.control.messages import JSONObject, format_object, parse_object, parse_time
-from conductor_trio.limits.constants import MAX_COUNT, MAX_TIME
+from conductor_trio.limits.constants import MAX_COUNT, MAX_NOTICE_TEXT, MAX_TIME
 from conductor_trio.message import Message
 from conductor_trio.strict_json import is_count, is_number
 
@@ -72,7 +76,10 @@ class Probed(Message):
 
 
 class Stop(Message):
-    """From the server: the owner wants the application to end."""
+    """From the server: the owner wants the application to end, or the gateway's operator does, and says why."""
+
+    by: Literal["operator"] | None = None
+    reason: str | None = None
 
 
 class Move(Message):
@@ -83,9 +90,20 @@ class Replaced(Message):
     """From the server: another session has taken the name; this channel ends."""
 
 
+class Notice(Message):
+    """From the server: what the gateway's operator has everybody know, since then (Unix time).
+
+    It is said to each channel anew. Since when it stands tells whether it is another.
+    """
+
+    about: Literal["announcement", "drain"]
+    text: str
+    since: float
+
+
 #: What a client says, and what a server says.
 ClientEvent = Ready | Pong | Probe | Leave
-ServerEvent = Ping | Ready | Probed | Stop | Move | Replaced
+ServerEvent = Ping | Ready | Probed | Stop | Move | Replaced | Notice
 
 Event = ClientEvent | ServerEvent
 
@@ -99,6 +117,7 @@ _NAMES: dict[type[Event], str] = {
     Stop: "stop",
     Move: "move",
     Replaced: "replaced",
+    Notice: "notice",
 }
 
 
@@ -126,11 +145,13 @@ def parse_event(line: bytes) -> Event | None:
         case "ready":
             return Ready()
         case "stop":
-            return Stop()
+            return _parse_stop(message)
         case "move":
             return Move()
         case "replaced":
             return Replaced()
+        case "notice":
+            return _parse_notice(message)
     return None
 
 
@@ -141,6 +162,25 @@ def _parse_probe(message: JSONObject) -> Probe | Probed | None:
         return Probed(reason=reason if isinstance(reason, str) else None)
     is_nonce = isinstance(nonce, str) and re.fullmatch(r"[0-9a-f]{32}", nonce)
     return Probe(nonce=nonce) if is_nonce and isinstance(nonce, str) else None
+
+
+def _parse_stop(message: JSONObject) -> Stop:
+    """Read the wish, whoever has it: what tells more of it may be of a later version."""
+    if message.get("by") != "operator":
+        return Stop()
+    reason = message.get("reason")
+    return Stop(by="operator", reason=_cut(reason) if isinstance(reason, str) and reason else None)
+
+
+def _parse_notice(message: JSONObject) -> Notice | None:
+    about, text, since = message.get("about"), message.get("text"), parse_time(message.get("since"))
+    if about not in ("announcement", "drain") or not isinstance(text, str) or not text or since is None:
+        return None
+    return Notice(about="drain" if about == "drain" else "announcement", text=_cut(text), since=since)
+
+
+def _cut(text: str) -> str:
+    return text[:MAX_NOTICE_TEXT]
 
 
 def _parse_seconds(message: JSONObject) -> float | None:

@@ -12,8 +12,8 @@ Which of them may come when is in the tables of `conductor_trio.control.states`.
 registration the client has the SSH server listen at ``<directory>/socket``, the relay socket.
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
-announced in the greeting, ``"extensions": ["owner", "probe", "relay", "resume", "starting"]``, and used by a
-client only then, and by the server only with a client whose registration says the same:
+announced in the greeting, ``"extensions": ["notices", "owner", "probe", "relay", "resume", "starting"]``, and used
+by a client only then, and by the server only with a client whose registration says the same:
 
 ========== =========================== ====================================================================
 extension  fields of the registration  what it adds
@@ -29,6 +29,8 @@ owner      node: its computer's name;  The client can be told to `Stop`. Indepen
            time is over, or null
 probe                                  The client can have the server try the whole way to its end: `Probe`. Needs
                                        `resume`, without which there are no events.
+notices                                The client is told what the gateway's operator has everybody know:
+                                       `Notice`. Needs `resume`.
 relay                                  Before it registers, a client can ask how the server finds the relay socket:
                                        `conductor_trio.control.relay_inspection`.
 ========== =========================== ====================================================================
@@ -66,8 +68,11 @@ PROBE = "probe"
 #: The extension by which the server tells how it finds the relay socket; see above.
 RELAY = "relay"
 
+#: The extension by which clients hear what the gateway's operator has everybody know; see above.
+NOTICES = "notices"
+
 #: All extensions that we know.
-EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY})
+EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY, NOTICES})
 
 
 class Takeover(enum.Enum):

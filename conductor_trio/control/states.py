@@ -33,8 +33,9 @@ import enum
 from collections.abc import Mapping
 from typing import TypeVar
 
-from conductor_trio.control.events import Leave, Move, Ping, Pong, Probe, Probed, Ready, Replaced, Stop
+from conductor_trio.control.events import Leave, Move, Notice, Ping, Pong, Probe, Probed, Ready, Replaced, Stop
 from conductor_trio.control.messages import (
+    NOTICES,
     OWNER_COMMANDS,
     PROBE,
     RELAY,
@@ -124,6 +125,7 @@ SERVER_SENDS: Table[ServerState] = {
         (Move, RESUME): _S.REGISTERED,
         (Replaced, RESUME): _S.REGISTERED,
         (Stop, OWNER_COMMANDS): _S.REGISTERED,
+        (Notice, NOTICES): _S.REGISTERED,
         Ready: _S.REGISTERED,  # an answer: it needs only that the client has said the same
         Probed: _S.REGISTERED,  # so is this
         Refused: _S.REGISTERED,  # and this, to a surplus line
@@ -195,11 +197,11 @@ CLIENT_RECEIVES: Table[ClientState] = {
     _C.REGISTERED: {},
     _C.FOLLOWING: {
         Ping: _C.PINGED,
-        **dict.fromkeys((Ready, Probed, Stop, Move, Replaced), _C.FOLLOWING),
+        **dict.fromkeys((Ready, Probed, Stop, Move, Replaced, Notice), _C.FOLLOWING),
         BadLine: _C.CLOSED,
     },
     _C.PINGED: {
-        **dict.fromkeys((Ping, Ready, Probed, Stop, Move, Replaced), _C.PINGED),
+        **dict.fromkeys((Ping, Ready, Probed, Stop, Move, Replaced, Notice), _C.PINGED),
         BadLine: _C.CLOSED,
     },
     _C.AWAIT_ANSWER: {Answer: _C.COMMANDING, Refused: _C.CLOSED, BadLine: _C.CLOSED},

@@ -22,6 +22,7 @@ MAX_CONTROL_LINE = 64 * KIB
 # What else either end of the control channel may say.
 MAX_OWNER_ANSWER = 4 * MIB  # bytes of the answer to a command: more sessions than a gateway allows one user
 MAX_NODE_NAME = 64  # characters of a computer's name in a registration
+MAX_NOTICE_TEXT = 1000  # characters of what the operator has clients know, with what the server says besides
 MAX_SHARE_LABEL = 60  # characters
 MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
 MAX_JSON_DEPTH = 32  # of lists and objects inside one another; our own messages have four
@@ -37,12 +38,6 @@ MAX_SNAPSHOT_LINE = 256 * KIB
 MAX_LEFT_SESSIONS = 1_000_000
 #: Bytes of what a successor says of itself: what a pipe holds at once.
 MAX_REPORT = 64 * KIB
-#: Bytes of an answer at the operator's socket: the settings of a file of the greatest size, several times.
-MAX_ADMIN_ANSWER = 64 * MIB
-#: For an answer there, which may have to wait for a successor (`upgrade_timeout`), and for one that is ending.
-ADMIN_ANSWER_TIMEOUT = 150.0
-#: Between two questions there, while one server hands over to the next.
-ADMIN_PAUSE = 0.05
 #: The one line of a snapshot of version 1, which held all sessions.
 MAX_SNAPSHOT_V1 = 64 * MIB
 
@@ -168,6 +163,20 @@ MAX_LOG_LINES = 60
 MAX_LOG_ACCOUNTS = 1000  # that are told apart
 
 # The server's operation.
+
+#: Users and networks that the operator blocks: more is a firewall's. All of them are 1 ms to write.
+MAX_BLOCKS = 1000
+MAX_ORDER_TEXT = 500  # characters of a reason or an announcement: some sentences, in one line of each client
+# The operator's commands.
+MAX_ADMIN_LINE = 64 * MIB  # of an answer: one setting of a file of the greatest size, several times
+ADMIN_READ_SIZE = 64 * KIB
+ADMIN_TIMEOUT = 30.0  # for the next bytes of an answer: a server that hangs, or is stopped
+ADMIN_RELOAD_TIMEOUT = 150.0  # the same for what waits for a successor (`upgrade_timeout`), and one before it
+ADMIN_RETRY_TIMEOUT = 10.0  # a hand-over's longest step
+ADMIN_RETRY_PAUSE = 0.1
+TOP_INTERVAL = 2.0  # between two looks, each of which costs 5 us a session
+TOP_ONCE_INTERVAL = 1.0  # two looks give a rate
+MAX_BLOCK_TIME = 3660 * 86400.0  # seconds: ten years
 
 #: A server that ends, having drained, locks its directory once more for as long as it takes to remove it.
 MAX_OWNERSHIP_ATTEMPTS = 4

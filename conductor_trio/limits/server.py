@@ -153,6 +153,8 @@ class ServerLimits(LingerLimits):
     max_leftovers: int = 16384  # that are known; what are more wait for the next start
     # Channels that were opened within it count as opened at once; who starts a client anew takes longer to log in.
     same_time: float = 0.1
+    # A client that the operator tells to end: it ends the application in 5 s, and stays as long for last words.
+    operator_end_timeout: float = 15.0
     ping_interval: float = 10.0  # to clients that answer
     ping_timeout: float = 28.0  # of silence, and the link is dead: within 30 s
     probe_timeout: float = 10.0  # for a client to take a probe of its way, as long as it waits for that

@@ -19,7 +19,7 @@ from conductor_trio.interpreter import IS_PYPY
 
 SO_PEERCRED: int = getattr(socket, "SO_PEERCRED", 17)  # asm-generic/socket.h
 MSG_CMSG_CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)  # linux/socket.h
-SO_PEERGROUPS = 59  # asm-generic/socket.h, since Linux 4.13
+SO_PEERGROUPS: int = getattr(socket, "SO_PEERGROUPS", 59)  # asm-generic/socket.h, since Linux 4.13
 F_DUPFD_CLOEXEC: int = getattr(fcntl, "F_DUPFD_CLOEXEC", 1030)  # linux/fcntl.h
 F_SETPIPE_SZ: int = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 EPOLLRDHUP: int = getattr(select, "EPOLLRDHUP", 0x2000)  # linux/eventpoll.h

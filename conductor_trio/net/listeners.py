@@ -77,6 +77,22 @@ class Listener:
                     self.sock, handler, nursery, on_shortage=on_shortage, task_name=task_name, pace=pace
                 )
 
+    def move_to(self, path: str) -> None:
+        """Have another path lead here from now on, in the place of another socket; raises `StartError`.
+
+        Then none leads here, and the path is still the one that should.
+        """
+        assert self.path is not None
+        former, self.path = self.path, path
+        try:
+            if os.path.lexists(path) and _status(path) is None:
+                raise FileExistsError(errno.EEXIST, "a file that is no socket is there")
+            os.rename(former, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(former)
+            raise StartError(f"cannot listen on {path}: {error.strerror}") from error
+
     def close(self) -> None:
         """Accept no more; the path goes, too, where it is ours and still that of the same socket."""
         self.sock.close()

@@ -16,28 +16,23 @@ _GROUP = struct.Struct("I")
 
 @attrs.frozen(kw_only=True)
 class Credentials:
-    """The process, 0 where it is of another PID namespace, and its effective user."""
+    """The process, 0 where it is of another PID namespace, and its effective user and group."""
 
     pid: int
     uid: int
+    gid: int
 
 
 def peer_credentials(sock: socket.socket) -> Credentials:
     """Return who called connect(), or where we called it, listen()."""
-    pid, uid, _ = _read(sock)
-    return Credentials(pid=pid, uid=uid)
+    pid, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size))
+    return Credentials(pid=pid, uid=uid, gid=gid)
 
 
 def peer_groups(sock: socket.socket) -> frozenset[int]:
     """Return the groups of the process that `peer_credentials` names: its effective one, and all others."""
-    *_, gid = _read(sock)
     try:
         others = socket_option(sock.fileno(), SO_PEERGROUPS, MAX_GROUPS * _GROUP.size)
     except OSError:  # a kernel that does not tell
         others = b""
-    return frozenset({gid, *(group for (group,) in _GROUP.iter_unpack(others))})
-
-
-def _read(sock: socket.socket) -> tuple[int, int, int]:
-    pid, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size))
-    return pid, uid, gid
+    return frozenset({peer_credentials(sock).gid, *(group for (group,) in _GROUP.iter_unpack(others))})

@@ -301,6 +301,12 @@ _REFUSALS = {
     Refusal.TOO_MANY_VISITORS: _failed(503, "The gateway has too many visitors at this moment."),
     Refusal.TOO_MANY_FROM_ADDRESS: _too_many("There are too many connections from your address at this moment."),
     Refusal.TOO_MANY_PAGES: _too_many("Too many look at this session's page at this moment."),
+    Refusal.NETWORK_BLOCKED: Reply(
+        status=403,
+        title="Your network is blocked here",
+        text="The gateway's operator does not let anybody in from the network that you come from.",
+        advice="Ask the gateway's administrators.",
+    ),
     Refusal.SESSION_CUT: _failed(502, "The session ended before the application answered."),
 }
 

@@ -23,6 +23,8 @@ h1{font-size:1.45rem;line-height:1.25;margin:0 0 .75rem}
 p{margin:.6rem 0}
 .hop{font-size:.85rem;font-weight:600;color:var(--soft);margin:0 0 .35rem}
 .warning{border:1px solid var(--bad);border-left-width:4px;border-radius:.4rem;padding:.6rem .8rem}
+.announcement{border:1px solid var(--act);border-radius:.4rem;padding:.6rem .8rem;margin:0 0 1.2rem;\
+overflow-wrap:anywhere}
 .quiet{background:var(--paper);color:var(--act)}
 .next{border-left:3px solid var(--act);padding-left:.8rem}
 footer{margin-top:1.5rem;color:var(--soft);font-size:.85rem}
@@ -49,7 +51,7 @@ _PAGE = """<!doctype html>
 </head>
 <body>
 <main>
-<p class="hop">{hop}</p>
+{announcement}<p class="hop">{hop}</p>
 <h1>{title}</h1>
 <p>{text}</p>
 {advice}{exposed}{form}<footer>{code} · conductor-trio</footer>
@@ -96,6 +98,9 @@ _EXPOSED = (
 )
 
 
+_ANNOUNCEMENT = '<p class="announcement" role="note">%s</p>\n'
+
+
 @attrs.frozen(kw_only=True)
 class Page:
     """What a page says: where it comes from or what failed, what is so, and what to do next."""
@@ -108,11 +113,13 @@ class Page:
     reload: int | None = None  #: after how many seconds a browser is to ask again by itself
     form: Form = Form.NONE
     is_exposed: bool = False  #: what is entered in the form can be read on the way
+    announcement: str = ""  #: what the operator has everybody read
 
     def render(self) -> bytes:
         """Return the page as HTML in UTF-8."""
         return _PAGE.format(
             title=escape(self.title),
+            announcement=_ANNOUNCEMENT % escape(self.announcement) if self.announcement else "",
             hop=escape(self.hop),
             text=escape(self.text),
             advice=f'<p class="next">{escape(self.advice)}</p>\n' if self.advice else "",

@@ -21,11 +21,12 @@ def format_answer(
     date: bytes,
     added: tuple[tuple[bytes, bytes], ...] = (),
     is_exposed: bool = False,
+    announcement: str = "",
 ) -> bytes:
     """Write an answer, head and body, in the form that the visitor asks for: HTML, JSON or plain text.
 
     The body is left out, and its length kept, in answer to HEAD. `added` are further fields. `is_exposed` tells
-    that others can read what the visitor sends.
+    that others can read what the visitor sends; `announcement` is what the operator has everybody read.
     """
     match answer:
         case Document():
@@ -33,7 +34,13 @@ def format_answer(
         case Reply():
             accept = request.parsed.accept if request else b""
             # What was sent as a change is not repeated by itself, and a form's answer has no address.
-            document = render(answer, accept, reloads=bool(request and request.is_safe), is_exposed=is_exposed)
+            document = render(
+                answer,
+                accept,
+                reloads=bool(request and request.is_safe),
+                is_exposed=is_exposed,
+                announcement=announcement,
+            )
     fields = (
         *document.fields,
         *added,
@@ -70,7 +77,9 @@ _REFERRER_POLICY = b"Referrer-Policy"
 _REDIRECTIONS = (302, 303)
 
 
-def render(reply: Reply, accept: bytes, *, reloads: bool, is_exposed: bool = False) -> Document:
+def render(
+    reply: Reply, accept: bytes, *, reloads: bool, is_exposed: bool = False, announcement: str = ""
+) -> Document:
     """Return a reply in the form that an Accept field's value, in lower case, asks for.
 
     `reloads` tells that a browser may ask again by itself.
@@ -86,6 +95,7 @@ def render(reply: Reply, accept: bytes, *, reloads: bool, is_exposed: bool = Fal
             reload=reply.reload if reloads else None,
             form=reply.form,
             is_exposed=is_exposed,
+            announcement=announcement,
         )
         fields = (*reply.fields, (b"Content-Security-Policy", POLICY))
         if reply.status not in _REDIRECTIONS:  # a portal may well watch the window in which it opens a login link

@@ -60,6 +60,8 @@ const item = (text, name, act) => {
 };
 let shown = "";
 const show = told => {
+  put("announcement", told.announcement || "");
+  find("announcement").hidden = !told.announcement;
   put("state", states[told.state] || told.state);
   put("since", at(told.since));
   put("key", told.key);
@@ -136,6 +138,7 @@ _BODY = """<!doctype html>
 </head>
 <body>
 <main>
+<p id="announcement" class="announcement" role="note" hidden></p>
 <p class="hop">Session</p>
 <h1>What happens here</h1>
 <p><a href="/">Open the application</a></p>

@@ -20,7 +20,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import attrs
 import trio
@@ -37,6 +37,9 @@ from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less
 from conductor_trio.server.accounts.fairness import payer_of
 from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.admin.host import AdminHost
+from conductor_trio.server.admin.peers import Operators
+from conductor_trio.server.admin.service import AdminService
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
 from conductor_trio.server.lifecycle.garbage import collect_garbage
@@ -48,17 +51,18 @@ from conductor_trio.server.lifecycle.runtime_directory import (
     open_runtime_directory,
 )
 from conductor_trio.server.lifecycle.service_manager import notify
-from conductor_trio.server.lifecycle.shutdown import ENDING_SIGNALS, Shutdown
+from conductor_trio.server.lifecycle.shutdown import Shutdown, open_signals
 from conductor_trio.server.lifecycle.state_file import StateFile
 from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.lifecycle.upkeep import Upkeep
 from conductor_trio.server.metrics.endpoint import MetricsEndpoint
 from conductor_trio.server.metrics.serve import open_metrics
 from conductor_trio.server.observability.observer import Observer, open_observer
-from conductor_trio.server.operation.admin import AdminHost
 from conductor_trio.server.operation.announcement import format_status, log_few_files, log_start, warn_of_shared
 from conductor_trio.server.operation.reload import Reloads, lasting_settings
 from conductor_trio.server.operation.succession import Succession
+from conductor_trio.server.orders.orders import Orders
+from conductor_trio.server.orders.saved import restore_orders
 from conductor_trio.server.ownpages.pages import OwnPages
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -80,9 +84,10 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
     tls = make_tls_context(settings.tls) if settings.tls else None
+    operators = Operators.of_group(settings.admin_group)
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
-        signals = stack.enter_context(_open_signals())
+        signals = stack.enter_context(open_signals())
         planes = make_planes(settings, log, stack.enter_context(open_observer(settings, log)))
         monitor = stack.enter_context(DirectoryMonitor(settings.limits))
         inherited = stack.enter_context(open_inherited_listeners(os.environ))
@@ -95,12 +100,13 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         handed = open_listeners(settings, runtime, inherited, predecessor.listeners if predecessor else ())
         listeners = stack.enter_context(handed)
         metrics = stack.enter_context(open_metrics(settings, planes.proxy, takes_over=predecessor is not None))
-        state = StateFile(runtime.state, planes.routes, expected, log)
+        state = StateFile(runtime.state, planes.routes, expected, log, planes.orders)
         snapshot = state.read() if predecessor is None else await predecessor.take()
         lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
         borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
+            restore_orders(planes.orders, snapshot.orders, time.time())
         feed = AccessFeed(planes.routes, planes.sessions.records, is_open=predecessor is not None)
         server = _Server(
             settings=settings,
@@ -117,18 +123,10 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
             borrowed=borrowed,
             feed=feed,
             reloads=Reloads(limits=settings.limits, log=log, in_force=lasting_settings(said, listeners)),
+            operators=operators,
             metrics=metrics,
         )
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
-
-
-@contextlib.contextmanager
-def _open_signals() -> Iterator[AsyncIterator[int]]:
-    """Give the signals that end the server or have it reload, which whoever started it may have blocked."""
-    numbers = (*ENDING_SIGNALS, signal.SIGHUP)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
-    with trio.open_signal_receiver(*numbers) as signals:
-        yield signals
 
 
 def _limits_of_what_is_left(limits: ServerLimits) -> ServerLimits:
@@ -138,11 +136,12 @@ def _limits_of_what_is_left(limits: ServerLimits) -> ServerLimits:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Planes:
-    """The control plane and the data plane, over the route table and the ledger that they share."""
+    """The control plane and the data plane, over what they share."""
 
     routes: RouteTable
     ledger: Ledger
     counters: Counters
+    orders: Orders
     sessions: SessionContext
     service: OwnerService
     proxy: ProxyContext
@@ -154,7 +153,7 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
     observer = observer or Observer()
     observer.follow(routes)
-    ledger, counters = Ledger(limits), Counters()
+    ledger, counters, orders = Ledger(limits), Counters(), Orders()
     poller = EdgePoller(payer_of, lambda: ledger.fairness.is_contended)
     sessions = SessionContext.make(
         settings,
@@ -164,6 +163,7 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
         counters=counters,
         poller=poller,
         audit=observer.audit,
+        orders=orders,
     )
     service = OwnerService(sessions)
     proxy = ProxyContext(
@@ -174,14 +174,16 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
         holdings=sessions.holdings,
         counters=counters,
         reports=service,
-        own_pages=OwnPages(service, routes, limits),
+        own_pages=OwnPages(service, routes, limits, orders),
         poller=poller,
         observer=observer,
+        orders=orders,
     )
     return Planes(
         routes=routes,
         ledger=ledger,
         counters=counters,
+        orders=orders,
         sessions=sessions,
         service=service,
         proxy=proxy,
@@ -206,7 +208,14 @@ class _Server:
     borrowed: BorrowedSessions
     feed: AccessFeed
     reloads: Reloads
+    operators: Operators
     metrics: MetricsEndpoint
+    admin: AdminHost = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        sessions, service = self.planes.sessions, self.planes.service
+        commands = AdminService(sessions, service, describe(self.said), self.reloads)
+        self.admin = AdminHost(commands, self.operators, sessions)
 
     async def run(self, serve: Handler, predecessor: Predecessor | None) -> None:
         """Serve to the end; the predecessor hears as soon as we accept."""
@@ -244,6 +253,7 @@ class _Server:
                 collect_garbage, planes.ledger.fairness, self.settings.limits, name="garbage collection"
             )
             sessions.start_soon(self.reloads.run, name="reloads")
+            sessions.start_soon(self.admin.run, name="operators who wait for a reload")
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)
@@ -296,13 +306,11 @@ class _Server:
         control = self.listeners.control
         accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client")
         accepting.start_soon(accept, serve_client, sessions, name="accept clients")
-        admin = AdminHost(
-            configuration=describe(self.said), reloads=self.reloads, limits=self.settings.limits, log=self.log
-        )
         accept = functools.partial(
             self.listeners.admin.serve, on_shortage=self._note_shortage, task_name="operator"
         )
-        accepting.start_soon(accept, admin.serve, sessions, name="accept operators")
+        # Whoever is cut off by a hand-over asks the successor.
+        accepting.start_soon(accept, self.admin.serve, accepting, name="accept operators")
         upkeep = Upkeep(runtime=self.runtime, listeners=self.listeners, limits=self.settings.limits, log=self.log)
         accepting.start_soon(upkeep.run, name="upkeep of the runtime directory")
         accepting.start_soon(self.state.keep, name="state file")
@@ -340,7 +348,7 @@ class _Server:
 
     async def _hand_over(self, successor: Successor) -> bool:
         """Return whether a successor accepts now, in our place."""
-        self.reloads.is_handed = await successor.hand_over(self.planes.routes)
+        self.reloads.is_handed = await successor.hand_over(self.planes.routes, self.planes.orders)
         if not self.reloads.is_handed:
             successor.close()
             self.log.error("handover_failed", error="the successor ended, or did not answer in time")

@@ -104,5 +104,6 @@ class ServerSettings:
     audit_log: str | None = None
     verbose: bool = False
     take_over: bool = False
+    admin_group: str | None = None
     limits: ServerLimits = attrs.field(factory=ServerLimits)
     rules: UserRules = attrs.field(factory=UserRules)

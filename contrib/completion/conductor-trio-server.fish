@@ -10,10 +10,10 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout
+            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout --user --reason --for
                 set -e words[1]
             case '-*'
-            case check config reload completion help
+            case ls show end block unblock drain announce top check config reload completion help
                 if test -z "$name" -a $places -eq 0
                     set name $words[1]
                 else
@@ -44,18 +44,26 @@ function __conductor_trio_server_complete_tail
 end
 
 complete -c conductor-trio-server -f
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a ls -d 'list the sessions'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a show -d 'tell all that is known of a session'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a end -d 'end sessions, and tell their owners why'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a block -d 'keep a user or a network out, or show who is kept out'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a unblock -d 'keep a user or a network out no longer'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a drain -d 'take no new sessions until told otherwise'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a announce -d 'have everybody read a text, or show which'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a top -d 'watch who uses what'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a check -d 'look at what the server needs on this host, and do nothing else'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a config -d 'show the settings that are in force, and where each is said'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a reload -d 'have the running server apply its file, and tell what came of it'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a completion -d 'print the completion of this command line for a shell'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a help -d 'explain the program, or one of its commands'
 complete -c conductor-trio-server -n '__conductor_trio_server_at completion:0' -a 'bash fish zsh'
-complete -c conductor-trio-server -n '__conductor_trio_server_at help:0' -a 'check config reload completion help'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config reload' -l config -r -F -d 'the file with the settings, over which options win (default /etc/conductor-trio/server.toml, if it is there)'
+complete -c conductor-trio-server -n '__conductor_trio_server_at help:0' -a 'ls show end block unblock drain announce top check config reload completion help'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" ls show end block unblock drain announce top check config reload' -l config -r -F -d 'the file with the settings, over which options win (default /etc/conductor-trio/server.toml, if it is there)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s p -l port -x -d 'listen on this TCP port (default 8888)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s s -l socket -l sock -r -F -d 'listen on this UNIX socket instead, of mode 0660; for a front proxy'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l host -x -d 'address for -p (default 127.0.0.1; \'\' for all)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config reload' -s r -l runtime-dir -x -a '(__fish_complete_directories)' -d 'directory of the control socket and the relay sockets (default /var/run/conductor)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s r -l runtime-dir -x -a '(__fish_complete_directories)' -d 'directory of the control socket and the relay sockets (default /var/run/conductor)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s d -l domain -x -d 'host names to give, such as {key}-{user}.apps.example.org; may be given several times (default {key}-{user}.localhost:PORT)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l ssl-cert-file -r -F -d 'certificate, with its chain, for TLS'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l ssl-key-file -r -F -d 'its private key'
@@ -73,6 +81,7 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l access-log -r -F -d 'write a line for each request to FILE, or with `journal` there; SIGUSR1 opens files anew'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l access-log-format -x -d 'json or combined (default json)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l audit-log -r -F -d 'write who had sessions, shares and visitors to FILE, or with `journal` there'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l admin-group -x -d 'let members of this group give the operator\'s commands, beside root and the server\'s own user'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l grace -x -d 'how long running requests may go on at the end (default 10)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s v -l verbose -d 'log more, as JSON'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l no-verbose -d 'no --verbose, whatever the configuration says'
@@ -86,6 +95,16 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-route-connections -x -d 'requests and tunnels of one session at once (default 4096)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-route-held -l max-route-parked -x -d 'requests that wait for one session whose link was lost (default 256)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l lost-timeout -l detached-timeout -x -d 'how long the name of a session is kept whose link was lost (default 60)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config reload completion help' -s V -l version -d 'show the version'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config reload completion help' -s h -l help -d 'show help'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" ls show end block unblock drain announce top check config reload completion help' -s V -l version -d 'show the version'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" ls show end block unblock drain announce top check config reload completion help' -s h -l help -d 'show help'
+complete -c conductor-trio-server -n '__conductor_trio_server_in ls end' -l user -x -d 'the sessions of this user'
+complete -c conductor-trio-server -n '__conductor_trio_server_in ls show end block unblock drain announce top' -l json -d 'write JSON, one object a line, for programs'
+complete -c conductor-trio-server -n '__conductor_trio_server_in ls show end block unblock drain announce top reload' -s r -l runtime-dir -x -a '(__fish_complete_directories)' -d 'directory of the control socket and the relay sockets (default /var/run/conductor)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in end' -l all -d 'all sessions'
+complete -c conductor-trio-server -n '__conductor_trio_server_in end drain' -l reason -x -d 'what those whom it concerns are told'
+complete -c conductor-trio-server -n '__conductor_trio_server_in block' -l for -x -d 'how long, such as 30m, 8h or 2d (until `unblock` unless given)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in block' -l reason -x -d 'what a blocked user is told'
+complete -c conductor-trio-server -n '__conductor_trio_server_in drain' -l end -d 'take new sessions again'
+complete -c conductor-trio-server -n '__conductor_trio_server_in announce' -l clear -d 'announce nothing any more'
+complete -c conductor-trio-server -n '__conductor_trio_server_in top' -l once -d 'show it once, for one second'
 complete -c conductor-trio-server -n '__conductor_trio_server_in config' -l json -d 'write one object of JSON'

@@ -12,6 +12,7 @@ from conductor_trio.control.events import (
     Event,
     Leave,
     Move,
+    Notice,
     Ping,
     Pong,
     Probe,
@@ -36,6 +37,16 @@ WIRE: list[tuple[Event, bytes]] = [
     (Probed(), b'{"event": "probe"}\n'),
     (Probed(reason="no"), b'{"event": "probe", "reason": "no"}\n'),
     (Stop(), b'{"event": "stop"}\n'),
+    (Stop(by="operator"), b'{"event": "stop", "by": "operator"}\n'),
+    (Stop(by="operator", reason="noise"), b'{"event": "stop", "by": "operator", "reason": "noise"}\n'),
+    (
+        Notice(about="announcement", text="Down at noon", since=1.8e9),
+        b'{"event": "notice", "about": "announcement", "text": "Down at noon", "since": 1800000000.0}\n',
+    ),
+    (
+        Notice(about="drain", text="no new ones", since=1.8e9),
+        b'{"event": "notice", "about": "drain", "text": "no new ones", "since": 1800000000.0}\n',
+    ),
     (Move(), b'{"event": "move"}\n'),
     (Replaced(), b'{"event": "replaced"}\n'),
 ]
@@ -49,6 +60,13 @@ some_events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Probe, nonce=st.from_regex(r"[0-9a-f]{32}", fullmatch=True)),
     st.builds(Probed, reason=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=99)),
     st.builds(Pong, ends=st.none() | st.floats(1, 4e9)),
+    st.builds(Stop, by=st.just("operator"), reason=st.none() | st.text(min_size=1, max_size=99)),
+    st.builds(
+        Notice,
+        about=st.sampled_from(["announcement", "drain"]),
+        text=st.text(min_size=1, max_size=99),
+        since=st.floats(1, 4e9),
+    ),
     st.sampled_from([Leave(), Ready(), Stop(), Move(), Replaced()]),
 )
 

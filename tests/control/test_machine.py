@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.control.events import Leave, Move, Ping, Pong, Probe, Probed, Ready, Replaced, Stop
+from conductor_trio.control.events import Leave, Move, Notice, Ping, Pong, Probe, Probed, Ready, Replaced, Stop
 from conductor_trio.control.machine import ClientProtocol, ServerProtocol
 from conductor_trio.control.messages import (
     EXTENSIONS,
@@ -71,6 +71,7 @@ SAMPLES: dict[type, Any] = {
         Stop(),
         Move(),
         Replaced(),
+        Notice(about="announcement", text="noon", since=1.0),
     )
 }
 
@@ -103,7 +104,7 @@ def line_of(message: Any) -> bytes:
     one = (
         server()
         if isinstance(
-            message, RelayInspected | Accepted | Refused | Answer | Ping | Probed | Stop | Move | Replaced
+            message, RelayInspected | Accepted | Refused | Answer | Ping | Probed | Stop | Move | Replaced | Notice
         )
         else client()
     )

@@ -10,7 +10,7 @@ from conductor_trio.net.peer_credentials import Credentials, peer_credentials, p
 from tests.support.needs import require_root
 from tests.support.users import BOB, acting_as, real_person
 
-OURS = Credentials(pid=os.getpid(), uid=os.geteuid())
+OURS = Credentials(pid=os.getpid(), uid=os.geteuid(), gid=os.getegid())
 
 
 def test_both_ends_of_a_pair_are_ours() -> None:

@@ -29,6 +29,8 @@ OTHER_DIRECTORIES = {
 #: Modules that have no test file of their own, and where their promise is tested.
 EXCEPTIONS = {
     "access/decisions.py": "values that `decide` returns: access/test_decide",
+    "server/orders/blocks.py": "values and nothing else: orders/test_orders",
+    "server/cli/admin_table.py": "a table: cli/test_admin_commands, repo/test_contrib",
     "server/proxy/exchange/failures.py": "exceptions and nothing else: exchange/test_exchange",
     "server/proxy/ports.py": "an interface; who implements it: ownpages/test_pages",
     "server/routing/feed.py": "values that the table publishes: routing/test_table",

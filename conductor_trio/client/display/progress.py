@@ -14,8 +14,8 @@ from typing import assert_never
 from conductor_trio.access.login_link import format_login_link
 from conductor_trio.client.display.painter import Item, Link, Mark, Notice, Status
 from conductor_trio.client.output import events
-from conductor_trio.configuration.durations import format_duration
 from conductor_trio.errors import Hop
+from conductor_trio.quantities import format_duration
 
 # What is left of the batch job when a warning is due: enough to save and hand in another, to save, to let go.
 _JOB_WARNINGS = (1800.0, 600.0, 120.0)
@@ -117,8 +117,8 @@ class ProgressModel:
                 )
             case events.SshLine():
                 return self._pass_on_ssh(report)
-            case events.Warned(text=text):
-                return [Notice(mark=Mark.WARNING, text=_sentence(text))]
+            case events.Warned() | events.Notice():
+                return [self._warn(report)]
             case events.IdleWarned() | events.IdleOver() | events.IdleVetoed():
                 return self._note_idle(report, now)
             case events.Stopping() | events.Ending():
@@ -131,6 +131,15 @@ class ProgressModel:
                 return []
             case _:
                 assert_never(report)
+
+    def _warn(self, report: events.Warned | events.Notice) -> Notice:
+        match report:
+            case events.Warned(text=text):
+                return Notice(mark=Mark.WARNING, text=_sentence(text))
+            case events.Notice(text=text):
+                said = f"{self._time_of_day()} The gateway's operator says: {text}"
+                return Notice(mark=Mark.WARNING, text=said)
+        assert_never(report)
 
     def _pass_on_ssh(self, line: events.SshLine) -> list[Item]:
         """Pass on what may be meant for the user while ssh logs in; reasons of a failure are told with it."""

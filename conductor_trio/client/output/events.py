@@ -1,8 +1,8 @@
 """The client's events: values, and one JSON object a line on its standard output for programs.
 
 The contract's states are ``execute``, ``connect``, ``controlConnect``, ``live``, ``data``, ``dead``, ``failed``
-and ``exit``; ``starting``, ``reconnecting``, ``warning``, ``idle``, ``stopping`` and ``ending`` are ours. Programs
-read them, so none changes its meaning; fields and states may be added.
+and ``exit``; ``starting``, ``reconnecting``, ``warning``, ``idle``, ``notice``, ``stopping`` and ``ending`` are
+ours. Programs read them, so none changes its meaning; fields and states may be added.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from conductor_trio.errors import ConductorError, Hop, format_text
 from conductor_trio.message import Message
 
 if TYPE_CHECKING:
+    from conductor_trio.control.events import Stop
     from conductor_trio.control.messages import JSONObject
 
 
@@ -111,10 +112,18 @@ class IdleVetoed(Message):
 
 
 class Stopping(Message):
-    """The application is ended, because its owner has asked for it from elsewhere, or because it was idle."""
+    """The application is ended, because its owner or the gateway's operator has asked for it, or it was idle."""
 
-    by: Literal["owner", "idle"]
+    by: Literal["owner", "operator", "idle"]
     why: str
+
+
+class Notice(Message):
+    """What the gateway's operator has everybody know, since then (Unix time); the session goes on."""
+
+    about: Literal["announcement", "drain"]
+    text: str
+    since: float
 
 
 class Ending(Message):
@@ -138,6 +147,14 @@ class Exit(Message):
     status: int
 
 
+def make_stopping(stop: Stop) -> Stopping:
+    """Return the event for a wish to stop that came over the control channel."""
+    if stop.by is None:
+        return Stopping(by="owner", why="its owner has asked for it from elsewhere")
+    because = f": {stop.reason}" if stop.reason else ""
+    return Stopping(by="operator", why=f"the gateway's operator has ended the session{because}")
+
+
 def make_failed(error: ConductorError) -> Failed:
     """Return the event for an error that ends the client; at this host, unless the error names another hop."""
     return Failed(what=error.what, advice=error.advice, hop=error.hop or "here")
@@ -158,6 +175,7 @@ Event = (
     | IdleOver
     | IdleVetoed
     | Stopping
+    | Notice
     | Ending
     | Failed
     | Exit
@@ -208,6 +226,8 @@ def _to_json(event: Event) -> JSONObject:
             return {"state": "warning", "reason": text, **where}
         case Stopping(by=by, why=why):
             return {"state": "stopping", "by": by, "reason": why}
+        case Notice(about=about, text=text, since=since):
+            return {"state": "notice", "about": about, "text": text, "since": since}
         case Ending(signal=signal):
             return {"state": "ending", "signal": signal}
         case _:

@@ -45,7 +45,7 @@ from conductor_trio.client.session.states import (
     WayProven,
 )
 from conductor_trio.client.transport.base import LinkSilent, ServerAway, Transport
-from conductor_trio.control.events import Move, Ping, Pong, Probed, Ready, Replaced, Stop
+from conductor_trio.control.events import Move, Notice, Ping, Pong, Probed, Ready, Replaced, Stop
 from conductor_trio.control.messages import PROBE, RESUME, Accepted, Banner, Registration
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of, host_shortage
 from conductor_trio.limits.constants import MAX_NODE_NAME, RELAY_NAME
@@ -65,7 +65,7 @@ class Connection:
     `ready` is set once the application listens. `is_ending` is asked at our cancellation: whether the client ends
     on purpose, of which the server is told, and then what its application said last is waited for, unless `hurry`
     is set. `stop` is called where the owner has the application ended from
-    elsewhere, and `idle` learns from the server when visitors come.
+    elsewhere, or the gateway's operator, and `idle` learns from the server when visitors come.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Connection:
         open_transport: Callable[[], AbstractAsyncContextManager[Transport]],
         ready: trio.Event,
         is_ending: Callable[[], bool],
-        stop: Callable[[], None] = lambda: None,
+        stop: Callable[[Stop], None] = lambda _: None,
         idle: IdleWatch | None = None,
         hurry: trio.Event | None = None,
     ) -> None:
@@ -91,6 +91,7 @@ class Connection:
         self._has_left = False  # and the server knows
         self._session = ClientSession(settings, needs_idle=idle is not None)
         self._names_settled = trio.Event()
+        self._told: dict[str, Notice] = {}  # by what they are about
 
     async def wait_names(self) -> Accepted | None:
         """Wait for what the server tells before the application listens; None where it tells nothing then."""
@@ -286,7 +287,9 @@ class Connection:
                     case Ping(idle=idle):
                         await channel.send_event(Pong(ends=self._note_idle(idle)))
                     case Stop():
-                        self._stop()
+                        self._stop(event)
+                    case Notice():
+                        self._tell_notice(event)
                     case Replaced():
                         self._session.handle(event)
                         return RegistrationRefused("another session of yours has taken the name")
@@ -297,6 +300,12 @@ class Connection:
         except ConductorError as error:
             return error
         return ServerAway(_CLOSED)
+
+    def _tell_notice(self, notice: Notice) -> None:
+        """Tell what the gateway's operator has everybody know, once: each channel brings it anew."""
+        if self._told.get(notice.about) != notice:
+            self._told[notice.about] = notice
+            self._output.send(events.Notice(about=notice.about, text=notice.text, since=notice.since))
 
     def _note_idle(self, idle: float | None) -> float | None:
         """Take in for how long nothing has gone through, if told; return when we end for that, if we are to."""

@@ -10,14 +10,14 @@ import attrs
 from rich.cells import cell_len, set_cell_size
 
 from conductor_trio.access.login_link import guess_scheme
-from conductor_trio.configuration.durations import format_duration
+from conductor_trio.commandline.columns import GAP, Column, format_table
 from conductor_trio.control.messages import JSONObject, is_url_host
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.limits.constants import MAX_COUNT, MAX_SAVED_TIME
+from conductor_trio.quantities import format_duration, format_size
 from conductor_trio.strict_json import is_count, is_number
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-_GAP = "  "
 
 
 @attrs.frozen(kw_only=True)
@@ -93,17 +93,17 @@ def format_sessions(sessions: Sequence[Session], now: float) -> str:
         for session in sessions
     ]
     columns = (
-        _Column("KEY", widest=21),
-        _Column("STATE", widest=8),
-        _Column("FOR", widest=10),
-        _Column("NODE", widest=14),
-        _Column("VISITORS", widest=8, to_right=True),
-        _Column("TRAFFIC", widest=9, to_right=True),
+        Column("KEY", widest=21),
+        Column("STATE", widest=8),
+        Column("FOR", widest=10),
+        Column("NODE", widest=14),
+        Column("VISITORS", widest=8, to_right=True),
+        Column("TRAFFIC", widest=9, to_right=True),
     )
-    head, *lines = _format_table(columns, rows)
+    head, *lines = format_table(columns, rows)
     text = head
     for session, line in zip(sessions, lines, strict=True):
-        text += line + "".join(f"{_GAP}{detail}\n" for detail in _details(session, now))
+        text += line + "".join(f"{GAP}{detail}\n" for detail in _details(session, now))
     return text
 
 
@@ -112,12 +112,12 @@ def format_shares(shares: Sequence[Share], now: float) -> str:
     if not shares:
         return "That session has no shares.\n"
     columns = (
-        _Column("ID", widest=8),
-        _Column("LABEL", widest=20),
-        _Column("MADE", widest=14),
-        _Column("ENDS", widest=13),
-        _Column("ONCE", widest=6),
-        _Column("VISITORS", widest=8, to_right=True),
+        Column("ID", widest=8),
+        Column("LABEL", widest=20),
+        Column("MADE", widest=14),
+        Column("ENDS", widest=13),
+        Column("ONCE", widest=6),
+        Column("VISITORS", widest=8, to_right=True),
     )
     rows = [
         (
@@ -130,7 +130,7 @@ def format_shares(shares: Sequence[Share], now: float) -> str:
         )
         for share in shares
     ]
-    return "".join(_format_table(columns, rows))
+    return "".join(format_table(columns, rows))
 
 
 def describe_share(share: Share, key: str) -> str:
@@ -138,15 +138,6 @@ def describe_share(share: Share, key: str) -> str:
     who = "the first browser that opens it" if share.is_once else "whoever has it"
     long = "until it ends" if share.expires is None else f"for {format_duration(share.expires - share.created)}"
     return f"This link opens {key} to {who}, {long}; `share {key} --revoke {share.id}` ends that."
-
-
-def format_size(count: int) -> str:
-    """Return a number of bytes with three digits."""
-    size, units = float(count), iter(("B", "KiB", "MiB", "GiB", "TiB"))
-    unit = next(units)
-    while size >= 999.5 and (larger := next(units, None)):
-        size, unit = size / 1024, larger
-    return f"{size:.0f} {unit}" if size >= 99.95 or unit == "B" else f"{size:.1f} {unit}"
 
 
 def format_url(host: str) -> str:
@@ -172,32 +163,6 @@ def _format_end(share: Share, now: float) -> str:
 
 def _format_use(share: Share) -> str:
     return "-" if not share.is_once else "used" if share.is_used else "unused"
-
-
-@attrs.frozen
-class _Column:
-    """A column's title, and how many cells of the terminal it takes at most."""
-
-    title: str
-    widest: int = attrs.field(kw_only=True)
-    to_right: bool = attrs.field(default=False, kw_only=True)
-
-
-def _format_table(columns: Sequence[_Column], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines, the titles first; what is too wide for its column is cut."""
-    widths = [
-        min(column.widest, max(cell_len(column.title), *(cell_len(row[index]) for row in rows)))
-        for index, column in enumerate(columns)
-    ]
-    lines = []
-    for row in ([column.title for column in columns], *rows):
-        cells = []
-        for column, width, text in zip(columns, widths, row, strict=True):
-            cut = text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
-            space = " " * (width - cell_len(cut))
-            cells.append(space + cut if column.to_right else cut + space)
-        lines.append(_GAP.join(cells).rstrip() + "\n")
-    return lines
 
 
 def _parse_session(value: object) -> Session:

@@ -31,6 +31,7 @@ from conductor_trio.client.session.states import (
 )
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import (
+    NOTICES,
     OWNER_COMMANDS,
     PROBE,
     RESUME,
@@ -52,7 +53,7 @@ _HOPS: dict[State, Hop] = {
 }
 _LAST_HOP: Hop = "gateway"
 
-_EXTENSIONS = {RESUME, OWNER_COMMANDS, PROBE}  #: that are of use to any session
+_EXTENSIONS = {RESUME, OWNER_COMMANDS, PROBE, NOTICES}  #: that are of use to any session
 
 _AWAY = (Loss.AWAY_AT_FIRST, Loss.AWAY)
 

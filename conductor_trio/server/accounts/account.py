@@ -151,6 +151,7 @@ class Account:
     #: When time will have caught up with it, if it was to use no more than its share.
     caught_up_at: float = attrs.field(default=0.0, init=False)
     metered: float = attrs.field(default=0.0, init=False)  #: seconds that are to be charged to it
+    used: float = attrs.field(default=0.0, init=False)  #: seconds since it was opened, as far as that was measured
     _wanted_at: float = attrs.field(default=float("-inf"), init=False)
     #: Held by the first of those that wait, who come one after the other.
     _queue: _Turns = attrs.field(factory=_Turns, init=False)
@@ -198,6 +199,11 @@ class Account:
         return False
 
     @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits at this moment because it is over its share."""
+        return self._queue.is_taken
+
+    @property
     def lately_used(self) -> float:
         """What it has used within the last two periods, in seconds, as far as that was measured."""
         missed = self.group.period - self._period
@@ -218,6 +224,7 @@ class Account:
 
     def charge(self, seconds: float) -> float:
         """Put a use of the processor, until now, on it and on those above it; returns its share of the whole."""
+        self.used += seconds
         group = self.group
         limits, above = group.processor.limits, group.account
         share = 1.0 if above is None else above.charge(seconds)

@@ -102,12 +102,13 @@ class Fairness(Processor, trio.abc.Instrument):
         self._metered: list[Account] = []  # within this turn of the event loop
         self._meter = _Meter(self, self._metered, clock, cpu_clock)
         self._is_running = self._is_metering = False
+        self._watchers = 0
 
     async def run(self) -> None:
         """Hear from Trio whenever it has waited for events, for ever."""
         trio.lowlevel.add_instrument(self)
         self._is_running = True
-        if self.is_contended:
+        if self.is_contended or self._watchers:
             self._begin_metering()
         try:
             await trio.sleep_forever()
@@ -148,14 +149,32 @@ class Fairness(Processor, trio.abc.Instrument):
         if self._is_running and not was_contended:
             self._begin_metering()
 
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Within, measure what each step of each task takes even while nobody is in anybody's way."""
+        self._watchers += 1
+        if self._is_running:
+            self._begin_metering()
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+            if not self.is_contended:
+                self._end_metering()
+
     def _begin_metering(self) -> None:
+        if self._is_metering:
+            return
         self._is_metering = True
         self.since = self.now()
         trio.lowlevel.add_instrument(self._meter)
 
     def _end_contention(self) -> None:
         self.is_contended = False
-        if self._is_metering:
+        self._end_metering()
+
+    def _end_metering(self) -> None:
+        if self._is_metering and not (self._watchers and self._is_running):
             self._is_metering = False
             trio.lowlevel.remove_instrument(self._meter)
 

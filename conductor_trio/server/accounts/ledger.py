@@ -73,6 +73,12 @@ class Ledger:
         """Close a session's account, if there is one: what was counted is forgotten with the last who has it."""
         self._sessions.pop(route_id, None)
 
+    @property
+    def strangers(self) -> Account:
+        """The account of all strangers together."""
+        assert self._strangers.account is not None
+        return self._strangers.account
+
     def user(self, user: int | str | None) -> Account:
         """Return the account of a user, by id or name; None is for sessions of whom that is not known."""
         account = self._user(user).account
@@ -110,8 +116,7 @@ class Ledger:
 
         This task is charged to them: who they are is not known yet.
         """
-        strangers = self._strangers.account
-        assert strangers is not None
+        strangers = self.strangers
         if current_account() is not strangers:
             open_payer(strangers)
         await strangers.wait_share()

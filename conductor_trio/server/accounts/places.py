@@ -24,6 +24,7 @@ class NoPlace(enum.Enum):
 
     FULL = enum.auto()  #: for nobody
     ADDRESS_FULL = enum.auto()  #: for no other connection from this address
+    BLOCKED = enum.auto()  #: for nobody of this network, as the operator has ordered
 
 
 @attrs.define(eq=False)

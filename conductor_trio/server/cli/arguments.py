@@ -18,6 +18,7 @@ from conductor_trio.configuration.toml_table import read_table
 from conductor_trio.errors import ConfigError
 from conductor_trio.limits.constants import DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.cli.admin_table import DEFAULT_FILE
 from conductor_trio.server.cli.settings_table import (
     LIMITS,
     RUNTIME_DIR,
@@ -25,7 +26,6 @@ from conductor_trio.server.cli.settings_table import (
     SSO_MORE,
     SSO_USER_HEADER,
 )
-from conductor_trio.server.cli.table import DEFAULT_FILE
 from conductor_trio.server.cli.values import metrics_address
 from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
 
@@ -44,7 +44,7 @@ def read_configuration(options: Mapping[str, object]) -> Configuration:
 
 
 def guess_runtime_dir(options: Mapping[str, object]) -> str:
-    """Return where a server most likely runs whose file is wrong."""
+    """Return where a server runs, though its file may be wrong."""
     said = options.get("runtime_dir")
     if said is None:
         with contextlib.suppress(ConfigError):
@@ -96,6 +96,7 @@ def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSett
         audit_log=_text(said["audit_log"]),
         sso=_single_sign_on(said),
         stripped_cookies=_texts(said["stripped_cookies"]),
+        admin_group=_text(said["admin_group"]),
         verbose=value("verbose") is True,
         take_over=take_over,
         limits=attrs.evolve(ServerLimits(), **limits),

@@ -19,11 +19,13 @@ from conductor_trio.configuration.report import (
     read_rows,
 )
 from conductor_trio.configuration.toml_text import format_key
-from conductor_trio.errors import ConfigError, StartError
+from conductor_trio.errors import ConductorError, ConfigError, RemoteProtocolError
 from conductor_trio.printable import escape
+from conductor_trio.server.admin.messages import ShowConfiguration
+from conductor_trio.server.cli.admin_client import NoServerError, ask_server
+from conductor_trio.server.cli.admin_table import DEFAULT_FILE
 from conductor_trio.server.cli.arguments import make_settings, read_configuration
-from conductor_trio.server.cli.operator_socket import NoServerError, ask_server
-from conductor_trio.server.cli.table import DEFAULT_FILE, PROGRAM
+from conductor_trio.server.cli.table import PROGRAM
 
 
 @attrs.frozen(kw_only=True)
@@ -46,7 +48,7 @@ def show_configuration(said: Configuration, *, as_json: bool) -> int:
         running = _ask(runtime_dir, said)
     except NoServerError:
         reason = f"No server runs on {runtime_dir}."
-    except StartError as error:
+    except ConductorError as error:
         reason = f"What the running server uses is not known: {error}"
     if as_json:
         write_output(json.dumps(_to_json(said, running, reason)) + "\n")
@@ -56,15 +58,15 @@ def show_configuration(said: Configuration, *, as_json: bool) -> int:
 
 
 def _ask(runtime_dir: str, said: Configuration) -> Running:
-    answer = ask_server(runtime_dir, {"command": "config"})
-    if answer.get("status") != "ok" or not isinstance(answer.get("pid"), int):
-        raise StartError(str(answer.get("what")))
+    answer = ask_server(runtime_dir, ShowConfiguration())
     try:
-        theirs = read_rows(answer)
+        theirs = read_rows({"settings": answer.items})
     except ValueError as error:
-        raise StartError(str(error)) from error
-    file = answer.get("file")
-    running = Running(pid=answer["pid"], file=file, rows=theirs, changes=[])
+        raise RemoteProtocolError(str(error)) from error
+    pid, file = answer.fields.get("pid"), answer.fields.get("file")
+    if not isinstance(pid, int) or not isinstance(file, str | None):
+        raise RemoteProtocolError("the server's answer tells no process, or no file")
+    running = Running(pid=pid, file=file, rows=theirs, changes=[])
     # What its own command line says stays so, whatever is in the file.
     fields = {path: given.setting.field for path, given in said.rows()}
     options = {fields[row.key]: row.value for row in theirs if row.origin.flag and row.key in fields}

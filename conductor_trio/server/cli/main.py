@@ -17,6 +17,7 @@ from conductor_trio.errors import ConductorError, ConfigError
 from conductor_trio.findings import Status, format_finding
 from conductor_trio.interpreter import tell_collector, tune_collector
 from conductor_trio.printable import escape
+from conductor_trio.server.cli.admin_table import ADMIN_COMMANDS
 from conductor_trio.server.cli.arguments import keep_lasting, make_settings, read_configuration
 from conductor_trio.server.cli.table import CHECK, CONFIG, PROGRAM, RELOAD, SERVE, SERVER
 from conductor_trio.server.operation.succession import Succession
@@ -47,6 +48,11 @@ def _run(invocation: Invocation, succession: Succession) -> int:
         write_output(text)
         return exit_status.OK
     options = vars(invocation.given)
+    if invocation.command in ADMIN_COMMANDS:
+        # Imported only now: the server itself needs none of it, nor of the two that follow.
+        from conductor_trio.server.cli.admin_commands import run_admin_command
+
+        return run_admin_command(invocation)
     if invocation.command is RELOAD:
         from conductor_trio.server.cli.reload_command import reload
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 from conductor_trio import exit_status
 from conductor_trio.commandline.output import write_output
-from conductor_trio.errors import ConfigError, StartError
+from conductor_trio.errors import CommandRefused, ConfigError, StartError
 from conductor_trio.printable import escape
+from conductor_trio.server.admin.messages import Reload
+from conductor_trio.server.cli.admin_client import NoServerError, ask_server
 from conductor_trio.server.cli.arguments import guess_runtime_dir, read_configuration
-from conductor_trio.server.cli.operator_socket import NoServerError, ask_server
 from conductor_trio.server.cli.table import PROGRAM
 
 #: What systemd tells commands of a service: its process (systemd.exec(5)).
@@ -31,7 +32,7 @@ def reload(options: Mapping[str, object]) -> int:
     except ConfigError as error:
         runtime_dir, wrong = guess_runtime_dir(options), error
     try:
-        answer = ask_server(runtime_dir, {"command": "reload"})
+        notes = ask_server(runtime_dir, Reload()).fields.get("notes")
     except NoServerError as error:
         if _signal_main_process() and wrong is None:
             process = f"process {os.environ[_MAIN_PROCESS]}"
@@ -39,10 +40,10 @@ def reload(options: Mapping[str, object]) -> int:
                 f"{error.what}; {process} was told to reload, and its log says what came of it"
             ) from None
         raise (wrong or error) from None
-    if answer.get("status") != "ok":
-        is_usage = answer.get("exit") == exit_status.WRONG_USAGE
-        raise (ConfigError if is_usage else StartError)(f"nothing was changed: {answer.get('what')}")
-    for note in answer.get("notes", ()):
+    except CommandRefused as error:
+        is_usage = error.exit == exit_status.WRONG_USAGE
+        raise (ConfigError if is_usage else StartError)(f"nothing was changed: {error}") from None
+    for note in notes if isinstance(notes, list) else ():
         sys.stderr.write(f"{PROGRAM}: {escape(str(note))}\n")
     write_output(f"The server that runs on {escape(runtime_dir)} has been reloaded.\n")
     return exit_status.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conductor_trio.access.networks import parse_network
 from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.configuration.settings import Count, Path, Port, Seconds, Section, Setting, Switch, Text, Texts
 from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
@@ -12,7 +13,6 @@ from conductor_trio.server.cli.values import (
     normalize_field_name,
     normalize_log_format,
     normalize_metrics,
-    normalize_network,
     normalize_origin,
     normalize_user_or_group,
 )
@@ -151,7 +151,7 @@ _TRUST = (
         flags=("--trusted-proxy",),
         field="trusted_proxies",
         metavar="NETWORK",
-        kind=Texts(normalize=normalize_network),
+        kind=Texts(normalize=parse_network),
         default=(),
         help="front proxy whose X-Forwarded-* fields are believed; a UNIX socket's peers always are",
         example='["127.0.0.1"]',
@@ -227,7 +227,7 @@ _OBSERVED = (
         flags=("--status-from",),
         field="status_from",
         metavar="NETWORK",
-        kind=Texts(normalize=normalize_network),
+        kind=Texts(normalize=parse_network),
         default=(),
         help="who may see /_conductor/status; may be given several times (default everybody)",
         example='["10.0.0.0/8"]',
@@ -265,6 +265,14 @@ _OBSERVED = (
         example='"journal"',
     ),
 )
+_ADMIN_GROUP = Setting(
+    flags=("--admin-group",),
+    field="admin_group",
+    metavar="GROUP",
+    kind=Text(),
+    help="let members of this group give the operator's commands, beside root and the server's own user",
+    example='"conductor-admin"',
+)
 _VERBOSE = Setting(
     flags=("-v", "--verbose"), field="verbose", kind=Switch(), default=False, help="log more, as JSON"
 )
@@ -301,8 +309,8 @@ _OWN = (
 )
 
 #: The settings with options, in the order in which help shows them.
-_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, GRACE, _VERBOSE, *LIMITS[1:])
-OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, *_OBSERVED, GRACE, _VERBOSE, *LIMITS[1:])
+_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, _ADMIN_GROUP, GRACE, _VERBOSE, *LIMITS[1:])
+OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, *_OBSERVED, _ADMIN_GROUP, GRACE, _VERBOSE, *LIMITS[1:])
 
 SECTIONS = (
     Section(settings=(*_ROOT, *_USERS)),

@@ -3,57 +3,12 @@
 from __future__ import annotations
 
 from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
-from conductor_trio.commandline.table import Command, Kind, Option, Program
+from conductor_trio.commandline.table import Command, Option, Program
 from conductor_trio.interpreter import describe_interpreter
+from conductor_trio.server.cli.admin_table import ADMIN_COMMANDS, CONFIG_OPTION, WHERE
 from conductor_trio.server.cli.settings_table import OPTION_SETTINGS, QUOTAS
 
 PROGRAM = "conductor-trio-server"
-#: The file that is read where ``--config`` names none, if it is there.
-DEFAULT_FILE = "/etc/conductor-trio/server.toml"
-
-_CONFIG = Option(
-    flags=("--config",),
-    field="config",
-    metavar="FILE",
-    values=Kind.FILE,
-    help=f"the file with the settings, over which options win (default {DEFAULT_FILE}, if it is there)",
-)
-_OBSERVED = (
-    Option(
-        flags=("--status-from",),
-        field="status_from",
-        metavar="NETWORK",
-        is_repeatable=True,
-        help="who may see /_conductor/status; may be given several times (default everybody)",
-    ),
-    Option(
-        flags=("--metrics",),
-        field="metrics",
-        metavar="ADDRESS",
-        help="serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9090, or UNIX socket",
-    ),
-    Option(
-        flags=("--access-log",),
-        field="access_log",
-        metavar="FILE",
-        values=Kind.FILE,
-        help="write a line for each request to FILE, or with `journal` there; SIGUSR1 opens files anew",
-    ),
-    Option(
-        flags=("--access-log-format",),
-        field="access_log_format",
-        metavar="FORMAT",
-        default="json",
-        help="json or combined (default json)",
-    ),
-    Option(
-        flags=("--audit-log",),
-        field="audit_log",
-        metavar="FILE",
-        values=Kind.FILE,
-        help="write who had sessions, shares and visitors to FILE, or with `journal` there",
-    ),
-)
 _TAKE_OVER = Option(
     flags=("--take-over",),
     field="take_over",
@@ -62,7 +17,7 @@ _TAKE_OVER = Option(
 _CHECK = Option(flags=("--check",), field="check", help=f"the same as `{PROGRAM} check`")
 _JSON = Option(flags=("--json",), field="json", help="write one object of JSON")
 _SAID = tuple(setting.option for setting in OPTION_SETTINGS)
-_SETTINGS = (_CONFIG, *(option for option in _SAID if option.group != QUOTAS))
+_SETTINGS = (CONFIG_OPTION, *(option for option in _SAID if option.group != QUOTAS))
 _QUOTA_SETTINGS = tuple(option for option in _SAID if option.group == QUOTAS)
 
 SERVE = Command(
@@ -101,7 +56,7 @@ RELOAD = Command(
     "without a failed request, and wait for what comes of it: what was applied, and what needs a restart. Exit "
     "status 1: it goes on as it was, and why; 2: since the file or its command line is wrong.",
     forms=("[--config FILE] [-r RUNTIME_DIR]",),
-    options=(_CONFIG, *(option for option in _SAID if option.field == "runtime_dir")),
+    options=WHERE,
 )
 
 SERVER = Program(
@@ -110,5 +65,5 @@ SERVER = Program(
     description="Give applications of a cluster's users web addresses; see conductor-trio for their side. Without "
     "a command, serve.",
     default=SERVE,
-    commands=(CHECK, CONFIG, RELOAD, COMPLETION_COMMAND, HELP_COMMAND),
+    commands=(*ADMIN_COMMANDS, CHECK, CONFIG, RELOAD, COMPLETION_COMMAND, HELP_COMMAND),
 )

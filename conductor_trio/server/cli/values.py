@@ -15,11 +15,6 @@ from conductor_trio.limits.constants import MAX_PORT
 from conductor_trio.server.settings import GROUP_MARK, JOURNAL, LOG_FORMATS
 
 
-def normalize_network(text: str) -> str:
-    """Return a network, or an address as one, as it is written in full."""
-    return str(ipaddress.ip_network(text))
-
-
 def normalize_origin(text: str) -> str:
     """Return an origin as browsers write it: one that is written otherwise would allow nothing."""
     origin = parse_origin(text.removesuffix("/").encode())

@@ -5,17 +5,19 @@ the hand-over's channel, for as long as that is open::
 
     successor → predecessor    {"route": "<host>", "auth": "<blake2b-512 hex>", "shares": ["<id>", …]}
     successor → predecessor    {"over": "<host>", "replaced": <bool>}
-    successor → predecessor    {"stop": "<host>"}
+    successor → predecessor    {"stop": "<host>", "by": "operator", "reason": "<text>"}
 
 The first whenever the access of a session has changed, or another session has its name: those are all who get in.
 The second when a session is over, or another client has taken its name. The third when the owner asks for the end
-of one whose client has not moved yet, and can be told by the predecessor alone.
+of one whose client has not moved yet, and can be told by the predecessor alone; `by` and `reason` are missing
+unless it is the operator.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Mapping
 from functools import partial
 
 import trio
@@ -42,7 +44,7 @@ class AccessFeed:
 
     def __init__(self, routes: RouteTable, records: SessionRecords, *, is_open: bool = True) -> None:
         self._over: dict[str, bool] = {}  # and whether another has the name
-        self._stopped: dict[str, None] = {}
+        self._stopped: dict[str, Stop] = {}
         self._changed: dict[str, Route] = {}
         self._has_news = trio.Event()
         self._is_released = False  # which is to be told
@@ -71,7 +73,7 @@ class AccessFeed:
 
     def _tell_client(self, host: str, event: ServerEvent) -> None:
         if self._is_open and isinstance(event, Stop):
-            self._stopped[host] = None
+            self._stopped[host] = event
             self._has_news.set()
 
     async def next_line(self) -> bytes:
@@ -84,7 +86,9 @@ class AccessFeed:
     def _take_line(self) -> bytes | None:
         message: dict[str, object]
         if self._stopped:
-            message = {"stop": self._stopped.popitem()[0]}
+            host, stop = self._stopped.popitem()
+            told = {"by": stop.by, "reason": stop.reason or ""} if stop.by else {}
+            message = {"stop": host, **told}
         elif self._over:
             host, was_replaced = self._over.popitem()
             message = {"over": host, "replaced": was_replaced}
@@ -126,8 +130,15 @@ def apply_access_line(line: bytes, routes: RouteTable, records: SessionRecords) 
         case {"over": str() as host, "replaced": bool() as was_replaced}:
             if (route := routes.find(host)) is not None:
                 records.end(route.id, was_replaced=was_replaced)
-        case {"stop": str() as host}:
+        case {"stop": str() as host, **more}:
             if (route := routes.find(host)) is not None:
-                records.stop(route.id)
+                records.stop(route.id, _parse_stop(more))
         case _:
             raise ValueError("no line of the access feed")
+
+
+def _parse_stop(told: Mapping[object, object]) -> Stop:
+    match told:
+        case {"by": "operator", "reason": str() as reason}:
+            return Stop(by="operator", reason=reason or None)
+    return Stop()

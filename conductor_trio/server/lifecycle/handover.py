@@ -45,6 +45,8 @@ from conductor_trio.server.lifecycle.access_feed import RELEASED, AccessFeed, ap
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions
 from conductor_trio.server.lifecycle.handover_channel import FAILURES, HandoverChannel, HandoverEnded
 from conductor_trio.server.lifecycle.listeners import Handed, Listeners, Role
+from conductor_trio.server.lifecycle.state_file import take_snapshot
+from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.routing.snapshot import (
     Snapshot,
     SnapshotReader,
@@ -68,11 +70,11 @@ class Successor:
         self._channel = channel
         self._pidfd = pidfd
 
-    async def hand_over(self, routes: RouteTable) -> bool:
+    async def hand_over(self, routes: RouteTable, orders: Orders | None = None) -> bool:
         """Return whether it accepts from now on; if not, it has ended."""
         with contextlib.suppress(HandoverEnded, *FAILURES):
             piece = b""
-            for line in format_snapshot(routes.snapshot()):
+            for line in format_snapshot(take_snapshot(routes, orders or Orders())):
                 piece += line
                 if len(piece) >= HANDOVER_PIECE_SIZE:
                     await self._channel.send(piece)

@@ -1,4 +1,8 @@
-"""Where the server listens, and by whose sockets: its own, its parent's, or its predecessor's."""
+"""Where the server listens, and by whose sockets: its own, its parent's, or its predecessor's.
+
+The operator's socket is each server's own: it is not lent, since a server of an earlier version would not know
+what it is for, and takes its path in one step when the server begins to accept.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,9 @@ from conductor_trio.server.settings import ServerSettings
 _PUBLIC_SOCKET_MODE = 0o660  # for a front proxy in our group (docs/protocol.md, "Directories and sockets")
 _CONTROL_SOCKET_MODE = 0o777  # for every user; who they are, the kernel tells
 _HANDOVER_SOCKET_MODE = 0o600
+# For the server's own user and root; with a group, for every user, of whom the kernel tells who is in it.
 _ADMIN_SOCKET_MODE = 0o600
+_ADMIN_GROUP_SOCKET_MODE = 0o666
 
 
 class Role(enum.Enum):
@@ -26,14 +32,12 @@ class Role(enum.Enum):
     PUBLIC = "public"
     CONTROL = "control"
     HANDOVER = "handover"
-    ADMIN = "admin"
 
 
 _MODES = {
     Role.PUBLIC: _PUBLIC_SOCKET_MODE,
     Role.CONTROL: _CONTROL_SOCKET_MODE,
     Role.HANDOVER: _HANDOVER_SOCKET_MODE,
-    Role.ADMIN: _ADMIN_SOCKET_MODE,
 }
 
 Handed = tuple[Role, Listener]
@@ -47,13 +51,15 @@ class Listeners:
     control: Listener
     handover: Listener
     admin: Listener
+    admin_path: str  #: where that belongs
+    admin_mode: int
     unwanted: Sequence[Listener]  #: the predecessor's, which this command line does not name
 
     @property
     def by_role(self) -> list[Handed]:
-        """All that are wanted."""
+        """All that are wanted and can be lent."""
         public = [(Role.PUBLIC, listener) for listener in self.public]
-        return [*public, (Role.CONTROL, self.control), (Role.HANDOVER, self.handover), (Role.ADMIN, self.admin)]
+        return [*public, (Role.CONTROL, self.control), (Role.HANDOVER, self.handover)]
 
     @property
     def inherited(self) -> list[Listener]:
@@ -62,14 +68,15 @@ class Listeners:
 
     def keep_paths(self) -> Iterator[tuple[Listener, StartError | None]]:
         """Listen anew where a path that is ours leads here no more; yield those, and why it could not be done."""
-        for role, listener in self.by_role:
+        modes = [(_MODES[role], listener) for role, listener in self.by_role]
+        for mode, listener in [*modes, (self.admin_mode, self.admin)]:
             if listener.path is None or not listener.owns_path or listener.has_its_path():
                 continue
             if listener.is_inherited:
                 yield listener, StartError("only whoever gave us this socket can bind it again")
                 continue
             try:
-                listener.listen_again(_MODES[role])
+                listener.listen_again(mode)
             except StartError as error:
                 yield listener, error
             else:
@@ -77,6 +84,8 @@ class Listeners:
 
     def claim_paths(self) -> None:
         """Look after all paths from now on, in the predecessor's place."""
+        with contextlib.suppress(StartError):  # which `keep_paths` finds
+            self.admin.move_to(self.admin_path)
         for listener in (*self._all(), *self.unwanted):
             listener.owns_path = True
         for listener in self.unwanted:
@@ -94,12 +103,12 @@ class Listeners:
                 listener.close()
 
     def _all(self) -> list[Listener]:
-        return [listener for _, listener in self.by_role]
+        return [*(listener for _, listener in self.by_role), self.admin]
 
 
 @contextlib.contextmanager
 def open_listeners(
-    settings: ServerSettings, runtime: RuntimeDirectory, inherited: Iterable[Listener], handed: Iterable[Handed]
+    settings: ServerSettings, runtime: RuntimeDirectory, inherited: Iterable[Listener], handed: Sequence[Handed]
 ) -> Iterator[Listeners]:
     """Listen for visitors, clients and a successor; raises `StartError`. What is bound here is closed on leaving.
 
@@ -129,10 +138,23 @@ def open_listeners(
             public = stack.enter_context(open_tcp_listeners(settings.host, settings.port, held))
         control = listen_at(runtime.control, _CONTROL_SOCKET_MODE, Role.CONTROL)
         handover = listen_at(runtime.handover, _HANDOVER_SOCKET_MODE, Role.HANDOVER)
-        admin = listen_at(runtime.admin, _ADMIN_SOCKET_MODE, Role.ADMIN)
-        used = {*public, control, handover, admin}
+        mode = _ADMIN_SOCKET_MODE if settings.admin_group is None else _ADMIN_GROUP_SOCKET_MODE
+        # Beside its path, which leads to the predecessor until we accept.
+        new = f"{runtime.admin}.{os.getpid()}"
+        admin = stack.enter_context(contextlib.closing(listen_unix(new, mode)))
+        if not handed:
+            admin.move_to(runtime.admin)
+        used = {*public, control, handover}
         unwanted = [listener for _, listener in handed if listener not in used]
-        yield Listeners(public=public, control=control, handover=handover, admin=admin, unwanted=unwanted)
+        yield Listeners(
+            public=public,
+            control=control,
+            handover=handover,
+            admin=admin,
+            admin_path=runtime.admin,
+            admin_mode=mode,
+            unwanted=unwanted,
+        )
 
 
 def _role_of(listener: Listener, runtime: RuntimeDirectory) -> Role:

@@ -54,14 +54,14 @@ class RuntimeDirectory:
         return os.path.join(self.path, "client")
 
     @property
+    def admin(self) -> str:
+        """The path of the socket at which the operator gives commands."""
+        return admin_path(self.path)
+
+    @property
     def handover(self) -> str:
         """The path of the socket at which a successor asks for our listeners."""
         return handover_path(self.path)
-
-    @property
-    def admin(self) -> str:
-        """The path of the socket at which the operator asks."""
-        return admin_path(self.path)
 
     @property
     def state(self) -> str:
@@ -160,7 +160,7 @@ def handover_path(runtime_dir: str) -> str:
 
 
 def admin_path(runtime_dir: str) -> str:
-    """Return the path of the socket at which the operator asks a server."""
+    """Return the path of the socket at which a server takes the operator's commands."""
     return os.path.join(runtime_dir, "admin")
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import attrs
 import trio
@@ -32,6 +32,15 @@ from conductor_trio.server.sessions.context import SessionContext
 
 #: The signals that end the server.
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextlib.contextmanager
+def open_signals() -> Iterator[AsyncIterator[int]]:
+    """Give the signals that end the server or have it reload, which whoever started it may have blocked."""
+    numbers = (*ENDING_SIGNALS, signal.SIGHUP)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+    with trio.open_signal_receiver(*numbers) as signals:
+        yield signals
 
 
 @attrs.define(eq=False, kw_only=True)

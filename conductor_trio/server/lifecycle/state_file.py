@@ -8,11 +8,14 @@ import os
 import stat
 import threading
 
+import attrs
 import trio
 
 from conductor_trio.limits.constants import MAX_SNAPSHOT_V1
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
+from conductor_trio.server.orders.orders import Orders
+from conductor_trio.server.orders.saved import save_orders
 from conductor_trio.server.routing.feed import RouteChange
 from conductor_trio.server.routing.snapshot import Snapshot, format_snapshot, parse_snapshot
 from conductor_trio.server.routing.table import RouteTable
@@ -23,9 +26,12 @@ _WRITE_SHARE = 20  # writing takes at most one part in so many of the time
 class StateFile:
     """The file, and what is to be in it."""
 
-    def __init__(self, path: str, routes: RouteTable, limits: ServerLimits, log: Logger) -> None:
+    def __init__(
+        self, path: str, routes: RouteTable, limits: ServerLimits, log: Logger, orders: Orders | None = None
+    ) -> None:
         self._path = path
         self._routes = routes
+        self._orders = Orders() if orders is None else orders
         self._limits = limits
         self._log = log
         self._is_failing = False
@@ -35,8 +41,9 @@ class StateFile:
         self._numbers = itertools.count(1)  # of the snapshots
         self._written = 0  # the latest
         routes.subscribe(self._note_change)
+        self._orders.subscribe(self._note_change)
 
-    def _note_change(self, change: RouteChange) -> None:
+    def _note_change(self, _: RouteChange | None = None) -> None:
         self._has_changed.set()
 
     def read(self) -> Snapshot | None:
@@ -72,7 +79,7 @@ class StateFile:
 
         The disk may hang, which must not keep anybody waiting, so what takes too long is left to its thread.
         """
-        snapshot, number = self._routes.snapshot(), next(self._numbers)
+        snapshot, number = take_snapshot(self._routes, self._orders), next(self._numbers)
         with trio.move_on_after(self._limits.state_timeout) as deadline:
             try:
                 await trio.to_thread.run_sync(self._replace, snapshot, number, abandon_on_cancel=True)
@@ -96,13 +103,18 @@ class StateFile:
         self._is_failing = True
 
 
+def take_snapshot(routes: RouteTable, orders: Orders) -> Snapshot:
+    """Return what the next server has to know, as it is now."""
+    return attrs.evolve(routes.snapshot(), orders=save_orders(orders))
+
+
 def _words(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _replace(path: str, snapshot: Snapshot) -> None:
-    """The file holds the snapshot and nobody else may read it, or what it held before; no routes are no file."""
-    if not snapshot.routes:
+    """The file holds the snapshot and nobody else may read it, or what it held before; nothing is no file."""
+    if not snapshot.routes and not snapshot.orders:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         return

@@ -14,6 +14,7 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.documents import Document, session_document
 from conductor_trio.server.accounts.addresses import account_of
+from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.ownpages.login import LoginForm, redeem_link
 from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.ownpages.session_socket import SessionSocketServer
@@ -30,13 +31,14 @@ class OwnPages:
     sessions: SessionService
     routes: RouteTable
     limits: ServerLimits
+    orders: Orders = attrs.field(factory=Orders)
     _proofs: PageProofs = attrs.field(init=False)
 
     _updates: SessionUpdates = attrs.field(init=False)
 
     @_updates.default
     def _make_updates(self) -> SessionUpdates:
-        return SessionUpdates(self.routes, self.sessions, self.limits)
+        return SessionUpdates(self.routes, self.sessions, self.limits, self.orders)
 
     @_proofs.default
     def _make_proofs(self) -> PageProofs:

@@ -20,6 +20,7 @@ from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.account import Account
 from conductor_trio.server.accounts.fairness import charged_to, current_account
+from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -32,6 +33,7 @@ class WatchedSession:
     route: Route
     _routes: RouteTable
     _sessions: SessionService
+    _orders: Orders
     account: Account | None  #: whom the looks are charged to
     pages: int = attrs.field(default=0, init=False)
     version: int = attrs.field(default=0, init=False)
@@ -53,12 +55,14 @@ class WatchedSession:
         """Make the text anew if something has changed, and return whether it has."""
         is_there = self.find()
         route = self.route
-        seen = (route.id, route.access, self._sessions.version(route)) if is_there else ()
+        announced = self._orders.announced
+        seen = (route.id, route.access, announced, self._sessions.version(route)) if is_there else (announced,)
         if seen == self._seen:
             return False
         self._seen = seen
         # At the end the rest stays as it was.
-        self._told = self._sessions.describe(self.route) if is_there else self._told | {"state": "ended"}
+        told = self._sessions.describe(self.route) if is_there else self._told | {"state": "ended"}
+        self._told = told | {"announcement": announced}
         texts = self._write(for_owner=True), self._write(for_owner=False)
         if texts == self._texts:
             return False
@@ -90,10 +94,13 @@ class WatchedSession:
 class SessionUpdates:
     """All sessions that somebody looks at, and the numbers of pages: of each, of a user's, from a network."""
 
-    def __init__(self, routes: RouteTable, sessions: SessionService, limits: ServerLimits) -> None:
+    def __init__(
+        self, routes: RouteTable, sessions: SessionService, limits: ServerLimits, orders: Orders | None = None
+    ) -> None:
         self._routes = routes
         self._sessions = sessions
         self._limits = limits
+        self._orders = Orders() if orders is None else orders
         self._watched: dict[str, WatchedSession] = {}
         self._of_users: Counter[Hashable] = Counter()
         self._of_networks: Counter[Hashable] = Counter()
@@ -118,7 +125,9 @@ class SessionUpdates:
         host = route.hosts[0]
         watched = self._watched.get(host)
         if watched is None:
-            watched = self._watched[host] = WatchedSession(route, self._routes, self._sessions, current_account())
+            watched = self._watched[host] = WatchedSession(
+                route, self._routes, self._sessions, self._orders, current_account()
+            )
         watched.pages += 1
         self._of_users[route.user] += 1
         self._of_networks[network] += 1

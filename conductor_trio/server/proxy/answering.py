@@ -63,8 +63,10 @@ class Answerer:
         https = bomb.says_https if peer.is_trusted else peer.is_https
         reason = CookiesTooLarge(set_cookies=bomb.forget(https=https))
         self._context.proxy.observer.note_refusal(reason)
-        reply = answer_for(reason)
-        await self._send(render(reply, bomb.accept, reloads=True), None, keep_alive=False)
+        answer = render(
+            answer_for(reason), bomb.accept, reloads=True, announcement=self._context.proxy.orders.announced
+        )
+        await self._send(answer, None, keep_alive=False)
         return Outcome.CLOSE
 
     async def _send(self, answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool) -> None:
@@ -86,6 +88,7 @@ class Answerer:
             date=proxy.date.now(),
             added=added,
             is_exposed=exposed,
+            announcement=proxy.orders.announced,
         )
         await context.visitor.send_all(text)
         context.watch.sent += len(text)

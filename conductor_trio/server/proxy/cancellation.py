@@ -20,6 +20,7 @@ class CancelReason(enum.Enum):
     GREEDY = "greedy"  #: too much is held in memory for it
     LATE_HEAD = "late head"  #: the rest of a request's head did not come in time
     VISITOR_GONE = "visitor gone"  #: the visitor ended the connection and wants no answer
+    BLOCKED = "blocked"  #: the operator has blocked the visitor's network
     SESSION_ENDED = "session ended"  #: the client of the session to which it goes has ended that on purpose
     LINK_LOST = "link lost"  #: the way to that session's application is lost, or another has taken its name
     ACCESS_ENDED = "access ended"  #: what the visitor was let in by opens nothing any more
@@ -40,6 +41,7 @@ class ConnectionScope:
 
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     place: Place | None = None  #: where it is counted
+    address: str | None = None  #: the visitor's, as far as it is known
     #: Asked first when the session or the server is over: whether what is under way goes on for a while, to pass
     #: last words on.
     finish: Callable[[CancelReason], bool] | None = attrs.field(default=None, init=False)

@@ -64,7 +64,7 @@ class VisitorConnection:
             payer=self.payer,
             watch=self._watch,
         )
-        self._scope = ConnectionScope(place=self._place)
+        self._scope = ConnectionScope(place=self._place, address=self.peer.address)
         self._answerer = Answerer(shared)
         self._dispatcher = Dispatcher(shared, self._listen(), self._answerer)
         self._scope.finish = self._dispatcher.finish
@@ -140,7 +140,7 @@ class VisitorConnection:
                 interrupted = self._dispatcher.take_interrupted() if reason in SESSION_OVER else None
                 if interrupted is None:
                     return await self._finish_cancelled(reason)
-                self._scope = ConnectionScope(place=self._place)
+                self._scope = ConnectionScope(place=self._place, address=self._scope.address)
                 self._scope.finish = self._dispatcher.finish
                 self._dispatcher.listener = self._listen()
         finally:
@@ -148,7 +148,7 @@ class VisitorConnection:
 
     async def _finish_cancelled(self, reason: CancelReason) -> Outcome:
         match reason:
-            case CancelReason.VISITOR_GONE | CancelReason.SERVER_ENDS:
+            case CancelReason.VISITOR_GONE | CancelReason.SERVER_ENDS | CancelReason.BLOCKED:
                 return self.cut_outcome
             case CancelReason.GREEDY:
                 return Outcome.ABORT
@@ -203,8 +203,12 @@ class VisitorConnection:
         activity = self.context.activity
         activity.exchanges += 1
         try:
-            if self.peer.is_trusted and not self._begin_visit(request):
-                return await self._answerer.answer(Refusal.TOO_MANY_FROM_ADDRESS, request, is_complete=is_complete)
+            refusal = self._begin_visit(request) if self.peer.is_trusted else None
+            networks = self.context.orders.networks
+            if networks and networks.has(self._scope.address or ""):
+                refusal = Refusal.NETWORK_BLOCKED
+            if refusal is not None:
+                return await self._answerer.answer(refusal, request, is_complete=is_complete)
             served = await self._dispatcher.dispatch(request, is_complete=is_complete)
         except BaseException:
             self._end_visit()
@@ -216,12 +220,12 @@ class VisitorConnection:
             self._end_visit()
         return served
 
-    def _begin_visit(self, request: RequestHead) -> bool:
-        """Count the request for whom a front proxy names, and return whether they have a place."""
-        address = self.peer.forwarded_address(request)
+    def _begin_visit(self, request: RequestHead) -> Refusal | None:
+        """Count the request for whom a front proxy names; returns why not where they have no place."""
+        address = self._scope.address = self.peer.forwarded_address(request)
         if address is not None:
             self._visit = self.context.places.enter(address)
-        return address is None or self._visit is not None
+        return None if address is None or self._visit is not None else Refusal.TOO_MANY_FROM_ADDRESS
 
     def _end_visit(self) -> None:
         if self._visit is not None:

@@ -9,6 +9,7 @@ from collections import Counter
 import attrs
 import trio
 
+from conductor_trio.access.networks import Networks
 from conductor_trio.access.origins import Policy
 from conductor_trio.http1.cookies import CookieRules
 from conductor_trio.http1.fields import FieldRules
@@ -31,14 +32,15 @@ from conductor_trio.server.accounts.places import NoPlace, Places
 from conductor_trio.server.accounts.throttle import GuessThrottle
 from conductor_trio.server.observability.observer import Observer
 from conductor_trio.server.observability.request_watch import RequestWatch
+from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.proxy.activity import Activity
+from conductor_trio.server.proxy.banishment import Banishment
 from conductor_trio.server.proxy.date import DateMemo
 from conductor_trio.server.proxy.disconnect import DisconnectMonitor
 from conductor_trio.server.proxy.idle import IdleReaper
 from conductor_trio.server.proxy.parking import ParkedRequests
 from conductor_trio.server.proxy.ports import OwnPages
 from conductor_trio.server.proxy.route_runtime import RouteRuntimes
-from conductor_trio.server.proxy.trusted import Networks
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -59,11 +61,13 @@ class ProxyContext:
     own_pages: OwnPages
     poller: EdgePoller
     observer: Observer = attrs.field(factory=Observer)
+    orders: Orders = attrs.field(factory=Orders)
     limits: ServerLimits = attrs.field(init=False)  #: those in force
     policy: Policy = attrs.field(init=False)
-    trusted: Networks = attrs.field(init=False)  #: of front proxies
+    trusted: Networks = attrs.field(init=False)  #: of front proxies, whose forwarding fields are believed
     status_from: Networks | None = attrs.field(init=False)  #: who may see the status; None is everybody
     runtimes: RouteRuntimes = attrs.field(init=False)
+    banishment: Banishment = attrs.field(init=False)
     parked: ParkedRequests = attrs.field(init=False)
     idle: IdleReaper = attrs.field(init=False)
     places: Places = attrs.field(init=False)
@@ -93,6 +97,7 @@ class ProxyContext:
         self.runtimes = RouteRuntimes(
             self.routes, self.ledger, self.holdings, limits, self.poller, self.gradual, rules
         )
+        self.banishment = Banishment(self.orders, self.runtimes, self.gradual)
         self.parked = ParkedRequests(limits, self.activity.note_change, self.gradual)
         # After the runtimes: a request that wakes finds its session's.
         self.routes.subscribe(self.parked.hear)

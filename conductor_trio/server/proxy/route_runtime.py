@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 import attrs
@@ -111,6 +111,10 @@ class RouteRuntime:
                 connection.cancel(reason)
                 yield
 
+    def connections(self) -> Iterable[ConnectionScope]:
+        """Return the connections of all exchanges and tunnels."""
+        return self._connections.keys()
+
     def end_access(self, access: Access, owner_hash: TokenHash) -> None:
         """Cancel every exchange and tunnel of those whom `access` does not let in any more."""
         # Of thousands of connections most have one and the same.
@@ -161,6 +165,11 @@ class Onlookers:
             onlookers.pop(connection, None)
             if not onlookers:
                 del self._by_host[route.hosts[0]]
+
+    def connections(self) -> Iterator[ConnectionScope]:
+        """Yield the connections of all of them."""
+        for onlookers in self._by_host.values():
+            yield from onlookers
 
     def end_access(self, route: Route) -> None:
         """Cancel the connections of those whom the route does not let in any more."""

@@ -22,7 +22,11 @@ from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 
-_REFUSALS = {NoPlace.FULL: Refusal.TOO_MANY_VISITORS, NoPlace.ADDRESS_FULL: Refusal.TOO_MANY_FROM_ADDRESS}
+_REFUSALS = {
+    NoPlace.FULL: Refusal.TOO_MANY_VISITORS,
+    NoPlace.ADDRESS_FULL: Refusal.TOO_MANY_FROM_ADDRESS,
+    NoPlace.BLOCKED: Refusal.NETWORK_BLOCKED,
+}
 
 
 async def serve_visitor(
@@ -42,7 +46,7 @@ async def serve_visitor(
         try:
             peer = _peer_of(address, context, is_https=tls is not None)
             payer = open_payer(account := _account_of(peer, context))
-            place = context.places.take(None if peer.is_trusted else peer.address, sock.fileno())
+            place = _take_place(peer, sock, context)
             if isinstance(place, NoPlace):
                 limits = BRIEF_LINGER
                 is_silent = tls is not None or account.is_over()
@@ -103,13 +107,23 @@ async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, 
     """
     activity = context.activity
     activity.turned_away += 1
-    context.note_turned_away(reason)
+    if reason is not NoPlace.BLOCKED:
+        context.note_turned_away(reason)
     if activity.turned_away > context.limits.max_turned_away:
         context.counters.limited += 1
         return Outcome.ABORT
     if not is_silent:
         await turn_away(raw, _REFUSALS[reason], context)
     return Outcome.CLOSE
+
+
+def _take_place(peer: Peer, sock: socket.socket, context: ProxyContext) -> Place | NoPlace:
+    if peer.is_trusted:
+        return context.places.take(None, sock.fileno())
+    networks = context.orders.networks
+    if networks and networks.has(peer.address or ""):
+        return NoPlace.BLOCKED
+    return context.places.take(peer.address, sock.fileno())
 
 
 def _account_of(peer: Peer, context: ProxyContext) -> Account:

@@ -2,15 +2,15 @@
 
 ::
 
-    {"snapshot": 2, "since": <Unix time>, "routes": <number>}
+    {"snapshot": 2, "since": <Unix time>, "routes": <number>, "orders": {…}}
     {"id": "…", "user": "alice", "key": "app", "hosts": ["…"], "auth": "<blake2b-512 hex>", "shares": […],
      "state": "starting" | "live" | "detached", "since": <Unix time>, "relay": "<path>" | null,
      "resumable": <bool>, "node": "…", "until": <Unix time> | null}
     …
 
-One line of JSON for the whole, then one for each route, so that it can be written and read in pieces. Fields that
-are not named here are ignored. What one user can leave is bounded: by the sessions that one user may have, and by
-the bytes of a line.
+One line of JSON for the whole, with the operator's orders that stand (`orders.saved`), then one for each route, so
+that it can be written and read in pieces. Fields that are not named here are ignored. What one user can leave is
+bounded: by the sessions that one user may have, and by the bytes of a line.
 
 Version 1 was one line for all, ``{"since": …, "routes": [{"hosts", "auth", "shares"}]}``, and for the hand-over
 another, a list of the sessions that are lent; it is still read.
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeGuard
 
 import attrs
@@ -38,16 +38,21 @@ VERSION = 2
 
 @attrs.frozen(kw_only=True)
 class Snapshot:
-    """The sessions of a server at a time (Unix time): those whose clients are there, and those expected back."""
+    """The sessions of a server at a time (Unix time): those whose clients are there, and those expected back.
+
+    `orders` are the operator's that stand, as `orders.saved` describes them.
+    """
 
     since: float
     routes: tuple[Route, ...]
+    orders: Mapping[str, object] = attrs.field(factory=dict)
 
 
 def format_snapshot(snapshot: Snapshot) -> Iterator[bytes]:
     """Yield the lines of a snapshot, each with its newline."""
     routes = [route for route in snapshot.routes if not route.has_ended]
-    yield _line({"snapshot": VERSION, "since": snapshot.since, "routes": len(routes)})
+    orders = {"orders": snapshot.orders} if snapshot.orders else {}
+    yield _line({"snapshot": VERSION, "since": snapshot.since, "routes": len(routes), **orders})
     for route in routes:
         yield _line(_describe_route(route))
 
@@ -94,6 +99,7 @@ class SnapshotReader:
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._since: float | None = None
+        self._orders: Mapping[str, object] = {}
         self._left = 0  # lines to come
         self._routes: list[Route] = []
         self._of_user: Counter[str | None] = Counter()
@@ -113,10 +119,11 @@ class SnapshotReader:
 
     def _begin(self, value: object) -> None:
         match value:
-            case {"snapshot": 2, "since": since, "routes": number} if _is_time(since) and is_count(
+            case {"snapshot": 2, "since": since, "routes": number, **more} if _is_time(since) and is_count(
                 number, self._limits.max_sessions
             ):
                 self._since, self._left = float(since), number
+                self._orders = orders if isinstance(orders := more.get("orders"), dict) else {}
             case {"since": since, "routes": list() as routes} if _is_time(since):
                 self._since = float(since)
                 for index, route in enumerate(routes):
@@ -141,7 +148,7 @@ class SnapshotReader:
         """The snapshot, once it is complete; raises ValueError before."""
         if self._since is None or self._left:
             raise ValueError("lines are missing")
-        return Snapshot(since=self._since, routes=tuple(self._routes))
+        return Snapshot(since=self._since, routes=tuple(self._routes), orders=self._orders)
 
 
 def parse_snapshot(lines: Iterable[bytes], limits: ServerLimits) -> Snapshot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import attrs
 import trio
 
@@ -13,9 +15,12 @@ from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.observability.audit_log import AuditLog
+from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.routing.hostnaming import HostNaming
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.sessions.liveness import LinkMonitor
+from conductor_trio.server.sessions.notices import Notices
+from conductor_trio.server.sessions.operator_ends import OperatorEnds
 from conductor_trio.server.sessions.records import SessionRecords
 from conductor_trio.server.sessions.standing import StandingSessions
 from conductor_trio.server.settings import ServerSettings, UserRules
@@ -37,6 +42,9 @@ class SessionContext:
     links: LinkMonitor
     holdings: Holdings  #: the data plane's, too
     poller: EdgePoller  #: the data plane's, which runs it
+    orders: Orders  #: the data plane's, too
+    notices: Notices
+    ends: OperatorEnds
     audit: AuditLog = attrs.field(factory=AuditLog)
 
     @classmethod
@@ -50,8 +58,11 @@ class SessionContext:
         counters: Counters,
         poller: EdgePoller,
         audit: AuditLog | None = None,
+        orders: Orders | None = None,
     ) -> SessionContext:
         """Return a control plane without sessions; raises `ConfigError` for patterns that do not go together."""
+        orders = Orders() if orders is None else orders
+        records = SessionRecords(routes)
         return cls(
             limits=settings.limits,
             rules=settings.rules,
@@ -60,12 +71,15 @@ class SessionContext:
             naming=HostNaming.parse(settings.patterns),
             ledger=ledger,
             counters=counters,
-            records=SessionRecords(routes),
+            records=records,
             standing=StandingSessions(routes),
             links=LinkMonitor(settings.limits),
             holdings=Holdings(settings.limits),
             poller=poller,
             audit=audit or AuditLog(),
+            orders=orders,
+            notices=Notices(orders),
+            ends=OperatorEnds(routes, records, settings.limits),
         )
 
     def begin_drain(self) -> None:
@@ -76,11 +90,15 @@ class SessionContext:
         """Ask clients whether they are there, and end what is over, for ever; the server's nursery cancels it."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.links.run, name="pings to clients")
+            nursery.start_soon(self.notices.run, name="notices to clients")
             nursery.start_soon(self._run_expiry, name="expiry of routes")
 
     async def _run_expiry(self) -> None:
         while True:
             await trio.sleep(self.limits.expiry_interval)
+            self.ends.expire()
+            for block in self.orders.expire(time.time()):
+                self.log.info("block_over", **{block.kind.value: block.name})
             for number, _ in enumerate(self.routes.expire_in_steps(), start=1):
                 if not number % MAX_TOLD_AT_ONCE:
                     await trio.lowlevel.checkpoint()

@@ -57,11 +57,11 @@ class SessionRecords:
             record.was_replaced = was_replaced
             record.scope.cancel()
 
-    def stop(self, route_id: str) -> None:
-        """Tell a session's client, if it is here and listens, that the owner wants it to stop."""
+    def stop(self, route_id: str, stop: Stop) -> None:
+        """Tell a session's client, if it is here and listens, that somebody wants it to stop."""
         record = self._records.get(route_id)
         if record is not None and record.notify_client is not None:
-            record.notify_client(Stop())
+            record.notify_client(stop)
 
     def get(self, route_id: str) -> SessionRecord | None:
         """Return a route's record; None where nothing is known of it any more."""

@@ -20,7 +20,7 @@ import trio
 from conductor_trio.access.grants import Access
 from conductor_trio.access.tokens import EMPTY_TOKEN_HASH
 from conductor_trio.control.events import Leave, Pong, Probe, Ready, Replaced, Stop
-from conductor_trio.control.messages import OWNER_COMMANDS, RESUME, Accepted, Banner, Registration
+from conductor_trio.control.messages import NOTICES, OWNER_COMMANDS, RESUME, Accepted, Banner, Registration
 from conductor_trio.control.owner_commands import Command
 from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 from conductor_trio.control.states import ChannelClosed
@@ -118,9 +118,10 @@ class Session:
                 )
                 if OWNER_COMMANDS in registration.extensions:
                     record.notify_client = self.channel.send_event
-                    if record.stop_requested:
-                        self.channel.send_event(Stop())
-                await self._run_registered(route, record, directory, watch, relay)
+                    stop = self.context.ends.find_stop(route) or (Stop() if record.stop_requested else None)
+                    if stop is not None:
+                        self.channel.send_event(stop)
+                await self._run_registered(route, registration, record, directory, watch, relay)
 
     async def _serve_owner(self, command: Command) -> NoReturn:
         """Carry out the owner's commands, one after the other, until the channel ends."""
@@ -167,7 +168,9 @@ class Session:
         asked = self._make_route(registration, directory, ssh_client)
         former = routes.former_self(asked)
         if former is None or former.has_ended:
+            self.context.orders.check_new_session(self.owner.user)
             self.admission.check_new()
+        self.context.ends.check_return(asked, registration)
         former_record = records.get(former.id) if former else None
         route = routes.register(asked, registration.takeover)
         record = records.inherit(route, former, former_record)
@@ -220,6 +223,7 @@ class Session:
     async def _run_registered(
         self,
         route: Route,
+        registration: Registration,
         record: SessionRecord,
         directory: SessionDirectory,
         watch: Watch,
@@ -227,6 +231,8 @@ class Session:
     ) -> None:
         """Keep the session until its channel ends, its relay socket is not what was checked, or its name goes."""
         with contextlib.ExitStack() as stack:
+            if NOTICES in registration.extensions:
+                stack.enter_context(self.context.notices.listening(self.channel))
             if route.is_resumable:
                 account = self.context.ledger.session(route.id, route.user)
                 stack.enter_context(self.context.links.watching(self.channel, record, account))
@@ -269,6 +275,7 @@ class Session:
                 case Probe(nonce=nonce):
                     probe.start(nonce)
                 case Leave():
+                    self.context.ends.note_left(route)
                     record.ends_as = Cause.LEFT
                     break
                 case ChannelClosed():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.client.output import events
+from conductor_trio.control.events import Stop
 from conductor_trio.control.messages import JSONObject
 
 BANNER: JSONObject = {"directory": "/d", "status": "ok", "more": 1}
@@ -52,6 +53,22 @@ BANNER: JSONObject = {"directory": "/d", "status": "ok", "more": 1}
         ),
         (events.Warned(text="why"), {"state": "warning", "reason": "why"}),
         (events.Warned(text="why", port=8000), {"state": "warning", "reason": "why", "port": 8000}),
+        (
+            events.Notice(about="drain", text="full", since=1e9),
+            {"state": "notice", "about": "drain", "text": "full", "since": 1e9},
+        ),
+        (
+            events.make_stopping(Stop(by="operator", reason="noise")),
+            {
+                "state": "stopping",
+                "by": "operator",
+                "reason": "the gateway's operator has ended the session: noise",
+            },
+        ),
+        (
+            events.make_stopping(Stop(by="operator")),
+            {"state": "stopping", "by": "operator", "reason": "the gateway's operator has ended the session"},
+        ),
         (events.Ending(signal="SIGINT"), {"state": "ending", "signal": "SIGINT"}),
         (
             events.IdleWarned(idle=6480.4, left=719.6, ends=1e9),

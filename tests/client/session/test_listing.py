@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -14,7 +13,6 @@ from conductor_trio.client.session.listing import (
     describe_share,
     format_sessions,
     format_shares,
-    format_size,
     parse_sessions,
     parse_share,
 )
@@ -130,20 +128,3 @@ def test_any_answer_is_read_or_told_to_be_wrong(told: object) -> None:
         format_sessions(parse_sessions({"sessions": [LIVE | (told if isinstance(told, dict) else {})]}), NOW)
     with contextlib.suppress(RemoteProtocolError):
         format_shares([parse_share(told)], NOW)
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        (102_300, "99.9 KiB"),
-        (1023 * 1024, "1.0 MiB"),
-        (5 * 1024**4, "5.0 TiB"),
-        (10**18, "909495 TiB"),
-    ],
-)
-def test_sizes(count: int, text: str) -> None:
-    assert format_size(count) == text

@@ -125,6 +125,41 @@ async def test_no_step_is_measured_where_one_is_alone() -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_one_who_is_alone_is_measured_while_somebody_looks() -> None:
+    measured = Measured()
+    account = measured.account()
+
+    async def work() -> None:
+        open_payer(account)
+        await trio.lowlevel.checkpoint()
+        measured.time += 0.001
+        await trio.lowlevel.checkpoint()
+
+    with measured.fairness.watching():  # from before it runs
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(measured.fairness.run)
+            await trio.testing.wait_all_tasks_blocked()
+            with measured.fairness.watching():
+                nursery.start_soon(work)
+                await trio.testing.wait_all_tasks_blocked()
+            assert account.used == pytest.approx(0.001)
+            nursery.start_soon(work)
+            await trio.testing.wait_all_tasks_blocked()
+            assert account.used == pytest.approx(0.002)
+            # Nobody is held up for it, and contention begins and ends as ever.
+            assert not account.is_over() and not account.is_waited_for
+            measured.contend()
+            nursery.cancel_scope.cancel()
+    async with trio.open_nursery() as nursery:
+        measured.time += 10
+        nursery.start_soon(measured.fairness.run)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(work)
+        await trio.testing.wait_all_tasks_blocked()
+        assert account.used == pytest.approx(0.002)
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_task_without_an_account_only_lets_others_have_their_turn() -> None:
     with trio.testing.assert_no_checkpoints():
         await wait_turn()

@@ -69,7 +69,10 @@ def test_version_and_help() -> None:
     ("words", "says"),
     [
         (["chek"], "there is no command 'chek'; did you mean check?"),
-        (["extra"], "there is no command 'extra'; there is: check, completion, config, help, reload"),
+        (
+            ["extra"],
+            "there is no command 'extra'; there is: announce, block, check, completion, config, drain, end",
+        ),
         (["check", "extra"], "unrecognized argument 'extra'"),
         (["--take-ovr"], "unrecognized option --take-ovr; did you mean --take-over?"),
         (["check", "--check"], "unrecognized option --check, which is for `conductor-trio-server`"),

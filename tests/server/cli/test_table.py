@@ -7,7 +7,21 @@ from conductor_trio.server.cli.table import CHECK, CONFIG, RELOAD, SERVE, SERVER
 
 
 def test_the_commands() -> None:
-    assert list(SERVER.commands_by_name) == ["check", "config", "reload", "completion", "help"]
+    assert list(SERVER.commands_by_name) == [
+        "ls",
+        "show",
+        "end",
+        "block",
+        "unblock",
+        "drain",
+        "announce",
+        "top",
+        "check",
+        "config",
+        "reload",
+        "completion",
+        "help",
+    ]
 
 
 def test_the_contracts_options_have_their_letters() -> None:

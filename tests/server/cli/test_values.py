@@ -11,14 +11,12 @@ from conductor_trio.server.cli.values import (
     normalize_cookie_name,
     normalize_field_name,
     normalize_log_format,
-    normalize_network,
     normalize_origin,
     normalize_user_or_group,
 )
 
 
 def test_values_are_kept_in_one_form() -> None:
-    assert normalize_network("::1") == "::1/128"
     assert normalize_origin("https://P.test:443/") == "https://p.test"
     assert normalize_field_name("X-Forwarded-User") == "x-forwarded-user"
     assert normalize_cookie_name("_oauth2_proxy*") == "_oauth2_proxy*"

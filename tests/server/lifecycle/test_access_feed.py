@@ -156,6 +156,10 @@ async def test_the_owner_s_wish_to_stop_reaches_a_client_that_has_not_moved() ->
     lent.notify_client(Stop())
     apply_access_line(await feed.next_line(), ours, records)
     assert told == [Stop()]
+    operators = Stop(by="operator", reason="noise")
+    lent.notify_client(operators)
+    apply_access_line(await feed.next_line(), ours, records)
+    assert told == [Stop(), operators]
     feed.close()
     lent.notify_client(Stop())
     with trio.move_on_after(0) as scope:

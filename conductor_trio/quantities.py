@@ -1,4 +1,4 @@
-"""Times as people write and read them."""
+"""Times and sizes as people write and read them."""
 
 from __future__ import annotations
 
@@ -26,3 +26,12 @@ def format_duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes % 60} min"
     return f"{minutes} min" if minutes else f"{whole} s"
+
+
+def format_size(count: int) -> str:
+    """Return a number of bytes with three digits."""
+    size, units = float(count), iter(("B", "KiB", "MiB", "GiB", "TiB"))
+    unit = next(units)
+    while size >= 999.5 and (larger := next(units, None)):
+        size, unit = size / 1024, larger
+    return f"{size:.0f} {unit}" if size >= 99.95 or unit == "B" else f"{size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""Times as people write and read them."""
+"""Times and sizes as people write and read them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.configuration.durations import format_duration, parse_duration
+from conductor_trio.quantities import format_duration, format_size, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,20 @@ def test_any_text_is_a_positive_time_or_none(text: str) -> None:
         assert 0 < parse_duration(text) < float("inf")
     except ValueError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (102_300, "99.9 KiB"),
+        (1023 * 1024, "1.0 MiB"),
+        (5 * 1024**4, "5.0 TiB"),
+        (10**18, "909495 TiB"),
+    ],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert format_size(count) == text

@@ -1,0 +1,75 @@
+"""``top``: what was used between two looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conductor_trio.control.messages import JSONObject
+from conductor_trio.server.cli.top import compare, describe_top, format_top
+
+
+def look(user: str = "alice", **changed: object) -> JSONObject:
+    told: JSONObject = {
+        "kind": "user",
+        "user": user,
+        "sessions": 2,
+        "lost": 0,
+        "visitors": 3,
+        "requests": 10,
+        "bytesIn": 1000,
+        "bytesOut": 2000,
+        "held": 4096,
+        "processor": 1.0,
+        "throttled": False,
+    }
+    return told | changed
+
+
+STRANGERS: JSONObject = {"kind": "strangers", "user": None, "processor": 0.5, "throttled": True}
+SERVER: JSONObject = {"sessions": 3, "lost": 1, "held": 8192, "loopDelayPeak": 0.0042, "status": "ok", "time": 7.0}
+
+
+def test_rates_are_what_came_between() -> None:
+    before = [look(), look("bob"), STRANGERS]
+    now = [look(bytesOut=6000, requests=14, processor=1.5), look("bob", processor=1.02), STRANGERS]
+    alice, bob, strangers = compare(before, now, 2.0)
+    assert (alice.name, alice.processor, alice.bytes_out, alice.requests) == ("alice", 0.25, 2000.0, 2.0)
+    assert (bob.name, bob.bytes_in) == ("bob", 0.0) and bob.processor == pytest.approx(0.01)
+    assert (strangers.name, strangers.sessions, strangers.bytes_in) == ("(strangers)", None, None)
+    assert strangers.is_throttled
+
+
+def test_who_was_not_there_before_and_whose_sessions_went() -> None:
+    new, less = compare([look("bob")], [look("bob", bytesOut=5), look("eve")], 1.0)
+    assert (new.bytes_out, less.bytes_out) == (0.0, 0.0)
+
+
+def test_the_table_fits_and_says_what_is_left_out() -> None:
+    rows = compare([], [look(f"user{number}", visitors=number) for number in range(9)], 1.0)
+    text = format_top(rows, SERVER, 60, 3)
+    first, _, head, *lines, more = text.splitlines()
+    assert first == "3 sessions, 1 lost; server's processor 0%; held 8.0 KiB; longest turn lately 4.2 ms"
+    assert head.split() == ["USER", "CPU", "SESSIONS", "VISITORS", "IN/s", "OUT/s", "HELD", "THROTTLED"]
+    assert [line.split()[0] for line in lines] == ["user8", "user7", "user6"]
+    assert more == "and 6 more"
+    assert "more" not in format_top(rows, SERVER, None)
+
+
+def test_for_programs() -> None:
+    told: Any = describe_top(compare([look()], [look(processor=1.5)], 2.0), SERVER)
+    assert told["sessions"] == 3 and "time" not in told and "status" not in told
+    [user] = told["users"]
+    assert user["processor"] == 0.25 and user["throttled"] is False
+
+
+values = st.none() | st.text() | st.integers(-5, 5)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(list(look())), values), max_size=3))
+def test_anything_a_server_may_tell_is_shown(items: list[JSONObject]) -> None:
+    rows = compare(items, items, 1.0)
+    assert format_top(rows, {}, 40) and describe_top(rows, {})

@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import attrs
 
+from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.commandline.table import Option
 from conductor_trio.configuration.toml_table import Table
 from conductor_trio.limits.constants import MAX_COUNT, MAX_PORT, MAX_TIME
-from conductor_trio.quantities import parse_duration
 
 
 class Kind:

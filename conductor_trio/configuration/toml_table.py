@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
+from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.commandline.suggest import suggest
 from conductor_trio.errors import ConfigError
 from conductor_trio.limits.constants import MAX_CONFIG_FILE, MAX_TIME
-from conductor_trio.quantities import parse_duration
 
 _POSITION = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
 

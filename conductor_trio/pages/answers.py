@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import assert_never
 
@@ -55,6 +56,9 @@ class Reply:
     reload: int | None = None  #: after how many seconds a browser is to ask again by itself
     form: Form = Form.NONE
     is_expected: bool = False  #: nobody is kept from anything, so that it does not count
+
+
+_denied = partial(Reply, status=403)
 
 
 def _bad_request(status: int) -> Reply:
@@ -222,8 +226,7 @@ _REFUSALS = {
         "its owner.",
     ),
     Refusal.NO_PAGE: Reply(status=404, title="No such page", text="The gateway keeps no page under this address."),
-    Refusal.NO_TOKEN: Reply(
-        status=403,
+    Refusal.NO_TOKEN: _denied(
         title="This application is private",
         text="Somebody runs an application here for themselves, and for those to whom they give its link. Your "
         "browser has not shown its token.",
@@ -231,8 +234,7 @@ _REFUSALS = {
         "/_conductor/auth/.",
         form=Form.TOKEN,
     ),
-    Refusal.CROWDED_OUT: Reply(
-        status=403,
+    Refusal.CROWDED_OUT: _denied(
         title="Your browser may have forgotten the token",
         text="It shows about as many cookies of this domain as it keeps, and not the application's token. Another "
         "application or site of the domain has set them, and may have pushed out the one that let you in.",
@@ -241,8 +243,7 @@ _REFUSALS = {
         "again at other sites of it.",
         form=Form.TOKEN_OR_FORGET,
     ),
-    Refusal.NO_CREDENTIALS: Reply(
-        status=403,
+    Refusal.NO_CREDENTIALS: _denied(
         title="Asked for without credentials",
         text="A page of the application asked for this without the cookie, so that the gateway does not know for "
         "whom.",
@@ -250,42 +251,36 @@ _REFUSALS = {
         'credentials: "same-origin" in a fetch.',
         is_expected=True,
     ),
-    Refusal.WRONG_TOKEN: Reply(
-        status=403,
+    Refusal.WRONG_TOKEN: _denied(
         title="This link does not open the application",
         text="Its token is not, or no longer, one of the application's: it may have been started anew, or the "
         "link may have ended.",
         advice="Ask the application's owner for a new link, or enter the token that you have.",
         form=Form.TOKEN,
     ),
-    Refusal.WRONG_FORM_TOKEN: Reply(
-        status=403,
+    Refusal.WRONG_FORM_TOKEN: _denied(
         title="This token does not open the application",
         text="It is not, or no longer, one of the application's tokens.",
         advice="Check that you have copied all of it, or ask the application's owner for a new link.",
         form=Form.TOKEN,
     ),
-    Refusal.LINK_USED: Reply(
-        status=403,
+    Refusal.LINK_USED: _denied(
         title="This link has been used",
         text="It was made to open one browser, and has done so.",
         advice="If that was not you, tell the application's owner. They can give you a new link.",
     ),
-    Refusal.CROSS_SITE: Reply(
-        status=403,
+    Refusal.CROSS_SITE: _denied(
         title="Cross-site request refused",
         text="Another site's page sent this request. The gateway lets through only the application's own pages.",
     ),
     # Not in a frame, where a browser does not show it: what leads here from there stays where it is.
-    Refusal.CROSS_SITE_VISIT: Reply(
-        status=403,
+    Refusal.CROSS_SITE_VISIT: _denied(
         title="Another site led here",
         text="It led to a page of the application in a way that is open to the application's own pages only.",
         advice="There is nothing to do: this page becomes the application by itself.",
         reload=CROSS_SITE_RELOAD,
     ),
-    Refusal.NOT_A_TAB: Reply(
-        status=403,
+    Refusal.NOT_A_TAB: _denied(
         title="This page needs a tab of its own",
         text="The session's page is given to nothing but a tab that shows it: no frame, script or service worker.",
         advice="Open it from the address bar. If the application has a service worker, hold Shift while you load "
@@ -301,8 +296,7 @@ _REFUSALS = {
     Refusal.TOO_MANY_VISITORS: _failed(503, "The gateway has too many visitors at this moment."),
     Refusal.TOO_MANY_FROM_ADDRESS: _too_many("There are too many connections from your address at this moment."),
     Refusal.TOO_MANY_PAGES: _too_many("Too many look at this session's page at this moment."),
-    Refusal.NETWORK_BLOCKED: Reply(
-        status=403,
+    Refusal.NETWORK_BLOCKED: _denied(
         title="Your network is blocked here",
         text="The gateway's operator does not let anybody in from the network that you come from.",
         advice="Ask the gateway's administrators.",

@@ -134,7 +134,7 @@ def _limits_of_what_is_left(limits: ServerLimits) -> ServerLimits:
     return attrs.evolve(limits, max_sessions=MAX_LEFT_SESSIONS, max_user_sessions=MAX_LEFT_SESSIONS)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(eq=False)
 class Planes:
     """The control plane and the data plane, over what they share."""
 
@@ -179,15 +179,7 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
         observer=observer,
         orders=orders,
     )
-    return Planes(
-        routes=routes,
-        ledger=ledger,
-        counters=counters,
-        orders=orders,
-        sessions=sessions,
-        service=service,
-        proxy=proxy,
-    )
+    return Planes(routes, ledger, counters, orders, sessions, service, proxy)
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -14,10 +14,10 @@ from conductor_trio import exit_status
 from conductor_trio.client.host.held_socket import HeldSocket
 from conductor_trio.client.output import events
 from conductor_trio.client.output.writer import Output
+from conductor_trio.commandline.quantities import format_duration
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.limits.constants import PING_JITTER, PING_RESOLUTION
 from conductor_trio.net.process import end_group
-from conductor_trio.quantities import format_duration
 
 _CANNOT_ASK = {exit_status.NOT_EXECUTABLE, exit_status.NOT_FOUND}  # a shell that could not start the command
 

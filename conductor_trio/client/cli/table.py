@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 
+from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
 from conductor_trio.commandline.table import Argument, Command, FirstWords, Kind, Option, Program
 from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET
-from conductor_trio.quantities import parse_duration
 
 PROGRAM = "conductor-trio"
 TOKEN_VARIABLE = "CONDUCTOR_TOKEN"  # noqa: S105

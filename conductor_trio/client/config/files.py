@@ -19,9 +19,9 @@ import attrs
 
 from conductor_trio.client.config.address import parse_server
 from conductor_trio.client.config.recipes import Recipe, parse_recipe
+from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.configuration.toml_table import Table, read_table
 from conductor_trio.errors import ConfigError
-from conductor_trio.quantities import parse_duration
 
 SERVER_VARIABLE = "CONDUCTOR_SERVER"
 KEY_VARIABLE = "CONDUCTOR_KEY"

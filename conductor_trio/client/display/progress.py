@@ -14,8 +14,8 @@ from typing import assert_never
 from conductor_trio.access.login_link import format_login_link
 from conductor_trio.client.display.painter import Item, Link, Mark, Notice, Status
 from conductor_trio.client.output import events
+from conductor_trio.commandline.quantities import format_duration
 from conductor_trio.errors import Hop
-from conductor_trio.quantities import format_duration
 
 # What is left of the batch job when a warning is due: enough to save and hand in another, to save, to let go.
 _JOB_WARNINGS = (1800.0, 600.0, 120.0)

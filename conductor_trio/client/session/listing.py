@@ -11,10 +11,10 @@ from rich.cells import cell_len, set_cell_size
 
 from conductor_trio.access.login_link import guess_scheme
 from conductor_trio.commandline.columns import GAP, Column, format_table
+from conductor_trio.commandline.quantities import format_duration, format_size
 from conductor_trio.control.messages import JSONObject, is_url_host
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.limits.constants import MAX_COUNT, MAX_SAVED_TIME
-from conductor_trio.quantities import format_duration, format_size
 from conductor_trio.strict_json import is_count, is_number
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")

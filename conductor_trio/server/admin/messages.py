@@ -31,11 +31,11 @@ from collections.abc import Mapping
 
 import attrs
 
-from conductor_trio.access.networks import parse_network
 from conductor_trio.control.messages import JSONObject, format_object, parse_object
 from conductor_trio.errors import CommandRefused, RemoteProtocolError, format_text
 from conductor_trio.limits.constants import MAX_BLOCK_TIME, MAX_ORDER_TEXT
 from conductor_trio.server.orders.blocks import Blocked
+from conductor_trio.server.orders.networks import parse_network
 from conductor_trio.strict_json import is_number
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

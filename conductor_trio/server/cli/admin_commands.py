@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from conductor_trio import exit_status, interrupt
-from conductor_trio.access.networks import parse_network
 from conductor_trio.commandline.output import write_output
 from conductor_trio.commandline.parser import Invocation
 from conductor_trio.errors import ConfigError
@@ -36,6 +35,7 @@ from conductor_trio.server.cli.admin_table import ANNOUNCE, BLOCK, DRAIN, END, L
 from conductor_trio.server.cli.arguments import guess_runtime_dir
 from conductor_trio.server.cli.top import compare, describe_top, format_top
 from conductor_trio.server.orders.blocks import Blocked
+from conductor_trio.server.orders.networks import parse_network
 
 _CLEAR = "\x1b[H\x1b[J"  # home, and erase what is below (ECMA-48)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from conductor_trio.commandline.columns import GAP, Column, format_table
+from conductor_trio.commandline.quantities import format_duration, format_size
 from conductor_trio.control.messages import JSONObject
 from conductor_trio.limits.constants import MAX_SAVED_TIME
 from conductor_trio.printable import escape
-from conductor_trio.quantities import format_duration, format_size
 from conductor_trio.strict_json import is_number
 
 _SESSION_COLUMNS = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.commandline.table import Argument, Command, Kind, Option
-from conductor_trio.quantities import parse_duration
 from conductor_trio.server.cli.settings_table import RUNTIME_DIR
 
 #: The file that is read where ``--config`` names none, if it is there.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from conductor_trio.access.networks import parse_network
 from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.configuration.settings import Count, Path, Port, Seconds, Section, Setting, Switch, Text, Texts
 from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
@@ -16,6 +15,7 @@ from conductor_trio.server.cli.values import (
     normalize_origin,
     normalize_user_or_group,
 )
+from conductor_trio.server.orders.networks import parse_network
 
 _LIMITS = ServerLimits()
 QUOTAS = "quotas"

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from conductor_trio.commandline.columns import Column, format_table
+from conductor_trio.commandline.quantities import format_size
 from conductor_trio.control.messages import JSONObject
 from conductor_trio.printable import escape
-from conductor_trio.quantities import format_size
 from conductor_trio.strict_json import is_number
 
 _COLUMNS = (

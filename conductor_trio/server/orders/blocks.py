@@ -19,7 +19,7 @@ class Block:
     """Who is kept out since then, and until when (Unix times), or for as long as nobody ends it."""
 
     kind: Blocked
-    name: str  #: the user's, or the network as `access.networks` writes it
+    name: str  #: the user's, or the network as `server.orders.networks` writes it
     since: float
     until: float | None = None
     reason: str = ""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from conductor_trio.access.networks import Networks
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.server.orders.blocks import Block, Blocked
+from conductor_trio.server.orders.networks import Networks
 
 
 @attrs.frozen(kw_only=True)

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeGuard
 
-from conductor_trio.access.networks import parse_network
 from conductor_trio.control.messages import JSONObject
 from conductor_trio.limits.constants import MAX_BLOCKS, MAX_ORDER_TEXT, MAX_SAVED_TIME
 from conductor_trio.server.orders.blocks import Block, Blocked
+from conductor_trio.server.orders.networks import parse_network
 from conductor_trio.server.orders.orders import Announcement, Drain, Orders
 from conductor_trio.strict_json import is_number
 

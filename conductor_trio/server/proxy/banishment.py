@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conductor_trio.access.networks import Networks
 from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.server.accounts.gradual import GradualWork
+from conductor_trio.server.orders.networks import Networks
 from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.route_runtime import RouteRuntimes

@@ -9,7 +9,6 @@ from collections import Counter
 import attrs
 import trio
 
-from conductor_trio.access.networks import Networks
 from conductor_trio.access.origins import Policy
 from conductor_trio.http1.cookies import CookieRules
 from conductor_trio.http1.fields import FieldRules
@@ -32,6 +31,7 @@ from conductor_trio.server.accounts.places import NoPlace, Places
 from conductor_trio.server.accounts.throttle import GuessThrottle
 from conductor_trio.server.observability.observer import Observer
 from conductor_trio.server.observability.request_watch import RequestWatch
+from conductor_trio.server.orders.networks import Networks
 from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.proxy.activity import Activity
 from conductor_trio.server.proxy.banishment import Banishment

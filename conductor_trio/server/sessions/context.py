@@ -19,8 +19,8 @@ from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.routing.hostnaming import HostNaming
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.sessions.liveness import LinkMonitor
-from conductor_trio.server.sessions.notices import Notices
-from conductor_trio.server.sessions.operator_ends import OperatorEnds
+from conductor_trio.server.sessions.operator.ends import OperatorEnds
+from conductor_trio.server.sessions.operator.notices import Notices
 from conductor_trio.server.sessions.records import SessionRecords
 from conductor_trio.server.sessions.standing import StandingSessions
 from conductor_trio.server.settings import ServerSettings, UserRules

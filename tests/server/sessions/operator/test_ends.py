@@ -11,7 +11,7 @@ from conductor_trio.server.orders.blocks import Block, Blocked
 from conductor_trio.server.orders.orders import Drain
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Detached, Ended, Live
-from conductor_trio.server.sessions.operator_ends import Ending
+from conductor_trio.server.sessions.operator.ends import Ending
 from tests.support.session_bench import LABEL, LIMITS, USER, Bench, open_bench
 
 HOST = f"app-{LABEL}.apps.test"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conductor_trio.access.networks import Networks, parse_network
+from conductor_trio.server.orders.networks import Networks, parse_network
 
 
 def test_who_is_in() -> None:

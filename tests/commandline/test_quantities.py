@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.quantities import format_duration, format_size, parse_duration
+from conductor_trio.commandline.quantities import format_duration, format_size, parse_duration
 
 
 @pytest.mark.parametrize(

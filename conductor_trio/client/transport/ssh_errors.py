@@ -102,7 +102,8 @@ def find_reason(lines: Sequence[str], *, place: str = "") -> TransportError | No
             if match := reason.pattern.match(line):
                 groups = (match[0], *(group or "" for group in match.groups()))
                 what = reason.what.format(*groups, place=place)
-                return TransportError(what, advice=reason.advice, hop="ssh", reason=reason.word)
+                hop = "login" if reason.word == "login" else "ssh"
+                return TransportError(what, advice=reason.advice, hop=hop, reason=reason.word)
     return None
 
 

@@ -23,7 +23,7 @@ import enum
 from typing import Literal
 
 #: What failed: this host, the way to the gateway, the server that is to be there, or what was agreed on with it.
-Hop = Literal["here", "ssh", "server", "gateway"]
+Hop = Literal["here", "ssh", "login", "server", "gateway"]
 
 
 def format_text(what: str, advice: str | None) -> str:

@@ -143,7 +143,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--volume", type=positive, default=os.environ.get("SOAK_VOLUME", "100"), metavar="GIB", help="large bodies"
     )
     add("--rounds", type=positive, default=10, metavar="N", help="of work (default %(default)s)")
-    add("--warm-up", type=positive, default=1, metavar="N", help="rounds of them; PyPy needs 5")
+    add("--warm-up", type=positive, default=1, metavar="N", help="rounds of them; PyPy needs 6")
     add("--attack", type=float, default=_ATTACK, metavar="S", help="seconds of each round (default %(default)s)")
     add("--server", metavar="PROGRAM", help="another conductor-trio-server, as that of `make pypy`")
     add("--seed", type=int, default=1, metavar="N", help="of the dice (default %(default)s)")

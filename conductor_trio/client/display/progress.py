@@ -296,7 +296,7 @@ class ProgressModel:
     def _name_hop(self, hop: Hop) -> str | None:
         """Return a sentence about the hop that failed; None for this host, where the reason says it already."""
         match hop:
-            case "ssh":
+            case "ssh" | "login":
                 return f"This node does not get to the gateway {self._place} by SSH"
             case "server":
                 return f"The server {self._where} cannot be used"

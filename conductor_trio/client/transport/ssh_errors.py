@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from conductor_trio.errors import TransportError
+from conductor_trio.errors import Hop, TransportError
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -102,7 +102,8 @@ def find_reason(lines: Sequence[str], *, place: str = "") -> TransportError | No
             if match := reason.pattern.match(line):
                 groups = (match[0], *(group or "" for group in match.groups()))
                 what = reason.what.format(*groups, place=place)
-                return TransportError(what, advice=reason.advice, hop="ssh", reason=reason.word)
+                hop: Hop = "login" if reason.word == "login" else "ssh"
+                return TransportError(what, advice=reason.advice, hop=hop, reason=reason.word)
     return None
 
 

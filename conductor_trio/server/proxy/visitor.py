@@ -70,7 +70,7 @@ async def serve_visitor(
             outcome = _cut_outcome(connection)
         await _end(raw, stream, limits, outcome, connection)
     except BaseException:  # cancelled, by itself or as a group: the server ends
-        await _end_soon(raw, stream, connection)
+        await _end_soon(raw, stream, connection)  # noqa: ASYNC102 - it is shielded there
         raise
     finally:
         if connection is None or not connection.has_asked:

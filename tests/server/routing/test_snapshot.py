@@ -222,7 +222,7 @@ def test_a_lent_session_with_a_wrong_field_is_a_value_error(wrong: dict[str, obj
 
 
 def test_orders_go_with_the_routes_and_may_be_missing() -> None:
-    orders = {"blocks": [], "drain": {"since": 1.0, "reason": "disks"}, "announcement": None}
+    orders: dict[str, object] = {"blocks": [], "drain": {"since": 1.0, "reason": "disks"}, "announcement": None}
     snapshot = Snapshot(since=1.0, routes=(), orders=orders)
     assert parse_snapshot(format_snapshot(snapshot), LIMITS) == snapshot
     [line] = format_snapshot(Snapshot(since=1.0, routes=()))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.output import events
 from conductor_trio.control.messages import (
+    NOTICES,
     OWNER_COMMANDS,
     PROBE,
     RELAY,
@@ -186,7 +187,7 @@ def test_banners_read_back(directory: str) -> None:
     line = format_banner(directory)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_banner(line[:-1]).directory == directory
-    assert parse_banner(line[:-1]).extensions == {OWNER_COMMANDS, PROBE, RELAY, RESUME, STARTING}
+    assert parse_banner(line[:-1]).extensions == {NOTICES, OWNER_COMMANDS, PROBE, RELAY, RESUME, STARTING}
     assert parse_banner(line[:-1]).raw == json.loads(line)
 
 

@@ -90,3 +90,11 @@ def test_it_is_for_phones_and_screen_readers() -> None:
 def test_nothing_is_loaded_from_elsewhere() -> None:
     assert "url(" not in STYLE and "@import" not in STYLE
     assert b"default-src 'none'" in POLICY and b"frame-ancestors 'none'" in POLICY
+
+
+def test_what_is_announced_is_above_all_else_and_is_text() -> None:
+    page = Page(title="T", hop="H", text="X", advice="", code="404", announcement="<b>noon</b>").render().decode()
+    assert '<main>\n<p class="announcement" role="note">&lt;b&gt;noon&lt;/b&gt;</p>\n' in page
+    assert (
+        'class="announcement"' not in Page(title="T", hop="H", text="X", advice="", code="404").render().decode()
+    )

@@ -18,6 +18,8 @@ from trio.testing import wait_all_tasks_blocked
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import get_logger
 from conductor_trio.server.lifecycle.state_file import StateFile
+from conductor_trio.server.orders.orders import Drain, Orders
+from conductor_trio.server.orders.saved import save_orders
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.snapshot import Snapshot, format_snapshot, parse_snapshot
 from conductor_trio.server.routing.states import Cause
@@ -192,3 +194,18 @@ async def test_a_thread_that_was_given_up_does_not_bring_an_older_state_back(sho
         SlowRoutes.may_go_on.set()
     await wait_until(lambda: not (short_tmp / "state.new").exists())  # the first thread has ended
     assert list(short_tmp.iterdir()) == []
+
+
+async def test_orders_are_kept_without_a_route_and_gone_with_the_last(short_tmp: Path) -> None:
+    routes, orders = make_table(LIMITS), Orders()
+    path = short_tmp / "state"
+    file = StateFile(str(path), routes, LIMITS, get_logger(), orders)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.keep)
+        orders.set_drain(Drain(since=1.0, reason="disks"))
+        await wait_until(path.exists)
+        snapshot = file.read()
+        assert snapshot is not None and snapshot.orders == save_orders(orders)
+        orders.set_drain(None)
+        await wait_until(lambda: not path.exists())
+        nursery.cancel_scope.cancel()

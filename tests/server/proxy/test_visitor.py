@@ -18,6 +18,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.orders.blocks import Block, Blocked
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.dispatch import Dispatcher
@@ -114,6 +115,23 @@ async def test_one_too_many_is_turned_away(has_tls: bool) -> None:
                 assert planes.counters.limited == 1
         await first.visitor.send(STATUS)
         assert (await first.visitor.receive_response()).status == 200
+
+
+@pytest.mark.parametrize("has_tls", [False, True])
+async def test_who_comes_from_a_blocked_network_is_told_so_or_closed(has_tls: bool) -> None:
+    planes = open_planes()
+    planes.orders.block(Block(kind=Blocked.NETWORK, name="127.0.0.0/8", since=1.0))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if has_tls else None
+    async with open_visitor(planes.proxy, tls=tls) as served:
+        if has_tls:  # a handshake costs too much
+            assert await served.visitor.receive_to_end() == b""
+        else:
+            assert (await served.visitor.receive_response()).status == 403
+        assert planes.proxy.visitors == 0
+    planes.orders.unblock(Blocked.NETWORK, "127.0.0.0/8")
+    async with open_visitor(planes.proxy) as served:
+        await served.visitor.send(STATUS)
+        assert (await served.visitor.receive_response()).status == 200
 
 
 class Breaking:

@@ -219,3 +219,12 @@ def test_what_is_no_list_of_sessions_is_a_value_error(line: bytes) -> None:
 def test_a_lent_session_with_a_wrong_field_is_a_value_error(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         parse_lent_v1(json.dumps([LENT | wrong]).encode(), 1.0)
+
+
+def test_orders_go_with_the_routes_and_may_be_missing() -> None:
+    orders: dict[str, object] = {"blocks": [], "drain": {"since": 1.0, "reason": "disks"}, "announcement": None}
+    snapshot = Snapshot(since=1.0, routes=(), orders=orders)
+    assert parse_snapshot(format_snapshot(snapshot), LIMITS) == snapshot
+    [line] = format_snapshot(Snapshot(since=1.0, routes=()))
+    assert b"orders" not in line
+    assert parse_snapshot([b'{"snapshot": 2, "since": 1.0, "routes": 0, "orders": 7}'], LIMITS).orders == {}

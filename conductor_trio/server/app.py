@@ -84,7 +84,6 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
     tls = make_tls_context(settings.tls) if settings.tls else None
-    operators = Operators.of_group(settings.admin_group)
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
         signals = stack.enter_context(open_signals())
@@ -107,7 +106,6 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
             restore_orders(planes.orders, snapshot.orders, time.time())
-        feed = AccessFeed(planes.routes, planes.sessions.records, is_open=predecessor is not None)
         server = _Server(
             settings=settings,
             wanted=wanted,
@@ -121,9 +119,8 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
             monitor=monitor,
             signals=signals,
             borrowed=borrowed,
-            feed=feed,
+            feed=AccessFeed(planes.routes, planes.sessions.records, is_open=predecessor is not None),
             reloads=Reloads(limits=settings.limits, log=log, in_force=lasting_settings(said, listeners)),
-            operators=operators,
             metrics=metrics,
         )
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
@@ -136,7 +133,7 @@ def _limits_of_what_is_left(limits: ServerLimits) -> ServerLimits:
 
 @attrs.frozen(eq=False)
 class Planes:
-    """The control plane and the data plane, over what they share."""
+    """The control plane and the data plane, over what they share, and who may give commands."""
 
     routes: RouteTable
     ledger: Ledger
@@ -145,11 +142,12 @@ class Planes:
     sessions: SessionContext
     service: OwnerService
     proxy: ProxyContext
+    operators: Operators
 
 
 def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None = None) -> Planes:
-    """Return a server's planes, wired together, without routes; raises `ConfigError` for patterns that clash."""
-    limits = settings.limits
+    """Return a server's planes, wired together, without routes; raises `ConfigError` and `StartError`."""
+    limits, operators = settings.limits, Operators.of_group(settings.admin_group)
     routes = RouteTable(limits, Clock(monotonic=trio.current_time, wall=time.time))
     observer = observer or Observer()
     observer.follow(routes)
@@ -179,7 +177,7 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
         observer=observer,
         orders=orders,
     )
-    return Planes(routes, ledger, counters, orders, sessions, service, proxy)
+    return Planes(routes, ledger, counters, orders, sessions, service, proxy, operators)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -200,14 +198,13 @@ class _Server:
     borrowed: BorrowedSessions
     feed: AccessFeed
     reloads: Reloads
-    operators: Operators
     metrics: MetricsEndpoint
     admin: AdminHost = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         sessions, service = self.planes.sessions, self.planes.service
         commands = AdminService(sessions, service, describe(self.said), self.reloads)
-        self.admin = AdminHost(commands, self.operators, sessions)
+        self.admin = AdminHost(commands, self.planes.operators, sessions)
 
     async def run(self, serve: Handler, predecessor: Predecessor | None) -> None:
         """Serve to the end; the predecessor hears as soon as we accept."""

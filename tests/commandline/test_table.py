@@ -56,4 +56,4 @@ def test_the_flags_of_an_option() -> None:
 
 
 def test_how_a_command_is_called() -> None:
-    assert [SERVER.call(command) for command in SERVER.everything[:2]] == [SERVER.name, f"{SERVER.name} check"]
+    assert [SERVER.call(command) for command in SERVER.everything[:2]] == [SERVER.name, f"{SERVER.name} ls"]

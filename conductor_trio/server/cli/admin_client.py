@@ -123,7 +123,7 @@ def _explain(path: str, error: OSError) -> ConductorError:
     match error:
         case PermissionError():
             return ConductorError(
-                f"you may not use {path} ({error.strerror})",
+                f"you may not use {path}",
                 advice="root may, the server's own user, and who is in its --admin-group",
             )
         case FileNotFoundError() | NotADirectoryError() | ConnectionRefusedError():

@@ -77,7 +77,7 @@ async def test_who_may_not_ask_the_server_is_told(short_tmp: Path, runtime_dir: 
         ]
         done = await run_program(command, person=bob)
         told = json.loads(done.out.text)
-        assert told["running"] is None and "Permission denied" in told["reason"]
+        assert told["running"] is None and f"you may not use {runtime_dir}/admin; root may" in told["reason"]
         assert PATTERN in str((await filed.configuration())["settings"])
 
 

@@ -62,8 +62,9 @@ class AdminHost:
                     await end_gently(stream, self._limits)
                     return
                 operator = Operator(uid=uid, user=await self._look_up(uid))
-                if is_kept := await self._serve_operator(stream, operator):
+                if await self._serve_operator(stream, operator):
                     self._waiting.start_soon(self._reload, stream, operator, name="operator waits for a reload")
+                    is_kept = True
         finally:
             if not is_kept:
                 stream.close()

@@ -176,10 +176,11 @@ async def test_what_is_in_force(runtime_dir: Path) -> None:
 async def test_what_comes_of_a_reload(runtime_dir: Path) -> None:
     async with open_bench(runtime_dir) as bench:
         reloads = Reloads(limits=LIMITS, log=get_logger(), in_force={})
-        service = make_service(bench, reloads=reloads)
+        service = make_service(bench, reloads=reloads, audit=(audit := KeptLines()))
         reloads.is_handed = True
         await reloads.run()
         assert await service.reload(ROOT) is None
+        assert [line["by"] for line in audit.events("operator_reload")] == ["root"]
 
 
 async def test_each_act_is_logged_with_who_and_what(runtime_dir: Path) -> None:

@@ -87,7 +87,9 @@ class SessionQuotas:
         Raises `RegistrationRefused` where there is none, whoever it is.
         """
         if self.total >= self._limits.max_sessions and not returning:
-            raise _no_room()
+            most = self._limits.max_user_sessions
+            has_most = self._by_uid[uid] + self._left[uid] >= most
+            raise _too_many(most, self._left[uid]) if has_most else _no_room()  # what they can do something about
         most = self._limits.max_user_unregistered
         if self._unregistered[uid] >= most + returning:
             raise RegistrationRefused(

@@ -57,7 +57,7 @@ FORWARDING = frozenset(
 #: Of a request: what the gateway leaves out, or writes itself.
 _NOT_FORWARDED = HOP_BY_HOP | FORWARDING | {b"content-length", b"host"}
 
-#: What a request is called, also where an interface would take a field for that (see `is_not_forwarded`).
+#: What a request is called, also where an interface would take a field for that (see `dash`).
 REQUEST_ID = frozenset([b"x-request-id", b"x_request_id", b"x-request_id", b"x_request-id"])
 
 #: Fields without a meaning, or with a dangerous one, after the body (RFC 9110 section 6.5.1).
@@ -112,6 +112,11 @@ _IDENTITY = frozenset(
 _IDENTITY_PREFIXES = (b"oidc-", b"x-auth-request-", b"x-authentik-", b"x-remote-extra-")
 
 
+def dash(name: bytes) -> bytes:
+    """Return one name for all that an interface takes for the same: to CGI and WSGI ``-`` and ``_`` are one."""
+    return name.replace(b"_", b"-")
+
+
 @attrs.frozen(kw_only=True)
 class FieldRules:
     """What goes on to no application: fields that say who a visitor is, and the cookies of a front proxy's own.
@@ -125,12 +130,12 @@ class FieldRules:
     _dashed: frozenset[bytes] = attrs.field(init=False, eq=False, repr=False)
 
     @_dashed.default
-    def _dash(self) -> frozenset[bytes]:
-        return frozenset(name.replace(b"_", b"-") for name in self.identity)
+    def _dash_identity(self) -> frozenset[bytes]:
+        return frozenset(map(dash, self.identity))
 
     def name_visitor(self, lower: bytes) -> bool:
         """Whether a field says who the visitor is, also where an interface would take it for such a one."""
-        dashed = lower.replace(b"_", b"-") if b"_" in lower else lower
+        dashed = dash(lower)
         return dashed in _IDENTITY or dashed.startswith(_IDENTITY_PREFIXES) or dashed in self._dashed
 
 
@@ -190,11 +195,8 @@ def list_elements(values: Iterable[bytes]) -> list[bytes]:
 
 
 def is_not_forwarded(lower: bytes) -> bool:
-    """Whether a request's field never goes on as it came, also where an interface would take it for such a one.
-
-    CGI and WSGI turn both ``-`` and ``_`` into ``_``.
-    """
-    return lower in _NOT_FORWARDED or (b"_" in lower and lower.replace(b"_", b"-") in _NOT_FORWARDED)
+    """Whether a request's field never goes on as it came, also where an interface would take it for such a one."""
+    return dash(lower) in _NOT_FORWARDED
 
 
 def is_own_field(lower: bytes) -> bool:
@@ -204,4 +206,4 @@ def is_own_field(lower: bytes) -> bool:
 
 def passable_trailers(trailers: Fields) -> Fields:
     """Return the trailer fields that may go on."""
-    return tuple(field for field in trailers if field.lower.replace(b"_", b"-") not in _NOT_IN_TRAILERS)
+    return tuple(field for field in trailers if dash(field.lower) not in _NOT_IN_TRAILERS)

@@ -36,14 +36,43 @@ class Sink(Protocol):
         """How many lines were lost since the start."""
 
 
-class FileSink:
-    """A file, to whose end lines are added; several servers may share it, during a hand-over."""
+class _QueuedSink:
+    """What all sinks do: they queue for the thread of their writer, and tell in the server's log what was lost."""
 
-    def __init__(self, path: str, name: str, format_line: Format, log: Logger) -> None:
-        self._path = path
+    _writer: LineWriter
+
+    def __init__(self, name: str, format_line: Format, log: Logger, **place: str) -> None:
         self._name = name
         self._format = format_line
         self._log = log
+        self._place = place  # where the lines would have gone, for people
+
+    @property
+    def lost(self) -> int:
+        """How many lines were lost since the start."""
+        return self._writer.lost
+
+    @property
+    def queued(self) -> int:
+        """How many bytes wait to be written."""
+        return self._writer.queued
+
+    def _tell_loss(self, lost: int) -> str:
+        """Tell in the server's log, since a program that reads this one expects lines of one kind."""
+        self._log.warning("log_lines_lost", log=self._name, count=lost, **self._place)
+        return ""
+
+    def close(self) -> None:
+        """Have what is queued written, for as long as that may take."""
+        self._writer.finish()
+
+
+class FileSink(_QueuedSink):
+    """A file, to whose end lines are added; several servers may share it, during a hand-over."""
+
+    def __init__(self, path: str, name: str, format_line: Format, log: Logger) -> None:
+        super().__init__(name, format_line, log, path=path)
+        self._path = path
         try:
             descriptor = self._open()
         except OSError as error:
@@ -63,21 +92,6 @@ class FileSink:
         """Queue a line."""
         self._writer.write(self._format(fields))
 
-    @property
-    def lost(self) -> int:
-        """How many lines were lost since the start."""
-        return self._writer.lost
-
-    @property
-    def queued(self) -> int:
-        """How many bytes wait to be written."""
-        return self._writer.queued
-
-    def _tell_loss(self, lost: int) -> str:
-        """Tell in the server's log, since a program that reads this one expects lines of one kind."""
-        self._log.warning("log_lines_lost", log=self._name, count=lost, path=self._path)
-        return ""
-
     def reopen(self) -> None:
         """Have further lines go to whatever file has the name now (the thread that writes opens it)."""
         self._writer.switch(self._open_again)
@@ -89,44 +103,22 @@ class FileSink:
             self._log.error("log_not_reopened", log=self._name, path=self._path, error=error.strerror)
             return None
 
-    def close(self) -> None:
-        """Have what is queued written, for as long as that may take."""
-        self._writer.finish()
 
-
-class JournalSink:
+class JournalSink(_QueuedSink):
     """The journal of systemd: each line with its fields, by which it can be found."""
 
+    _writer: JournalWriter
+
     def __init__(self, name: str, format_line: Format, log: Logger) -> None:
-        self._name = name
-        self._format = format_line
-        self._log = log
+        super().__init__(name, format_line, log)
         self._writer = JournalWriter(self._tell_loss, max_queued=MAX_QUEUED_LOG, gather_time=LINES_GATHER_TIME)
 
     def write(self, fields: Mapping[str, object]) -> None:
         """Queue a line."""
         self._writer.send(self._format(fields).rstrip("\n"), _INFO, {"log": self._name, **fields})
 
-    @property
-    def lost(self) -> int:
-        """How many lines were lost since the start."""
-        return self._writer.lost
-
-    @property
-    def queued(self) -> int:
-        """How many bytes wait to be written."""
-        return self._writer.queued
-
-    def _tell_loss(self, lost: int) -> str:
-        self._log.warning("log_lines_lost", log=self._name, count=lost)
-        return ""
-
     def reopen(self) -> None:
         """Do nothing: the journal looks after its files."""
-
-    def close(self) -> None:
-        """Have what is queued written, for as long as that may take."""
-        self._writer.finish()
 
 
 @contextlib.contextmanager

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import pwd
 import socket
 from collections.abc import Iterator
 
 import trio
 
 from conductor_trio.control.lines import LineReader
-from conductor_trio.errors import CommandRefused, RemoteProtocolError
+from conductor_trio.errors import CommandRefused, RegistrationRefused, RemoteProtocolError
 from conductor_trio.limits.constants import CONTROL_READ_SIZE, MAX_CONTROL_LINE, MAX_DESCRIBED_AT_ONCE
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.peer_credentials import peer_credentials
@@ -27,6 +26,7 @@ from conductor_trio.server.admin.messages import (
 from conductor_trio.server.admin.peers import Operators
 from conductor_trio.server.admin.service import AdminService, Answer, Operator
 from conductor_trio.server.sessions.context import SessionContext
+from conductor_trio.server.sessions.user_directory import UserDirectory
 
 
 class AdminHost:
@@ -38,7 +38,7 @@ class AdminHost:
         self._ledger = context.ledger
         self._limits = context.limits
         self._log = context.log
-        self._lookups = trio.CapacityLimiter(2)
+        self._users = UserDirectory(frozenset(), context.limits)
         self._waiting: trio.Nursery
 
     async def run(self) -> None:
@@ -61,7 +61,7 @@ class AdminHost:
                     await stream.send_all(format_refusal(error))
                     await end_gently(stream, self._limits)
                     return
-                operator = Operator(uid=uid, user=await self._look_up(uid))
+                operator = Operator(uid=uid, user=await self._look_up(uid, sock))
                 if await self._serve_operator(stream, operator):
                     self._waiting.start_soon(self._reload, stream, operator, name="operator waits for a reload")
                     is_kept = True
@@ -89,12 +89,12 @@ class AdminHost:
                 if answer is not None:
                     await stream.send_all(format_end(0, answer))
 
-    async def _look_up(self, uid: int) -> str:
+    async def _look_up(self, uid: int, sock: socket.socket) -> str:
         """Return a user's name for the log, or the id where it is not known in time."""
-        with trio.move_on_after(self._limits.user_lookup_timeout), contextlib.suppress(KeyError):
-            entry = await trio.to_thread.run_sync(pwd.getpwuid, uid, abandon_on_cancel=True, limiter=self._lookups)
-            return entry.pw_name
-        return str(uid)
+        try:
+            return (await self._users.look_up(uid, sock)).name
+        except RegistrationRefused:
+            return str(uid)
 
     async def _serve_operator(self, stream: SocketStream, operator: Operator) -> bool:
         """Carry out one command after the other; returns whether the last is a reload, which is to begin."""

@@ -87,9 +87,8 @@ class SessionQuotas:
         Raises `RegistrationRefused` where there is none, whoever it is.
         """
         if self.total >= self._limits.max_sessions and not returning:
-            most = self._limits.max_user_sessions
-            has_most = self._by_uid[uid] + self._left[uid] >= most
-            raise _too_many(most, self._left[uid]) if has_most else _no_room()  # what they can do something about
+            # Their own bound, where that is reached, is what they can do something about.
+            raise self._find_user_bound(uid, self._limits.max_user_sessions) or _no_room()
         most = self._limits.max_user_unregistered
         if self._unregistered[uid] >= most + returning:
             raise RegistrationRefused(
@@ -109,12 +108,16 @@ class SessionQuotas:
         if not allowance.is_admitted:
             return RegistrationRefused("this gateway is not open to you", advice="ask its administrators")
         limits = self._limits
-        most = allowance.max_sessions or limits.max_user_sessions
-        if self._by_uid[uid] + self._left[uid] >= most:
-            return _too_many(most, self._left[uid])
+        bound = self._find_user_bound(uid, allowance.max_sessions or limits.max_user_sessions)
+        if bound is not None:
+            return bound
         if self.total >= limits.max_sessions:
             return _no_room()
         return self._count_new(uid, allowance.max_new_sessions or limits.max_user_new_sessions)
+
+    def _find_user_bound(self, uid: int, most: int) -> RegistrationRefused | None:
+        left = self._left[uid]
+        return _too_many(most, left) if self._by_uid[uid] + left >= most else None
 
     @contextlib.contextmanager
     def refusing(self, uid: int) -> Iterator[bool]:

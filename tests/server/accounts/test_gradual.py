@@ -52,13 +52,19 @@ async def test_while_nobody_looks_after_it_all_is_done_at_once() -> None:
     assert len(done) == 200
 
 
-async def test_whom_it_is_done_for_waits_while_over_their_share(autojump_clock: MockClock) -> None:
+async def make_busy_account(clock: MockClock) -> Account:
+    """Return the account of somebody who is over their share, while somebody else wants something, too."""
     limits = ServerLimits(processor_share=0.5, processor_burst=0.02)
-    everybody = Group(Fairness(limits, autojump_clock.current_time, autojump_clock.current_time), None, 1.0)
+    everybody = Group(Fairness(limits, clock.current_time, clock.current_time), None, 1.0)
     own, other = Account(everybody), Account(everybody)
     for account in (own, other):
         await account.wait_turn()
     own.charge(0.2)
+    return own
+
+
+async def test_whom_it_is_done_for_waits_while_over_their_share(autojump_clock: MockClock) -> None:
+    own = await make_busy_account(autojump_clock)
     done: list[int] = []
     gradual = GradualWork()
     async with trio.open_nursery() as nursery:
@@ -73,12 +79,7 @@ async def test_whom_it_is_done_for_waits_while_over_their_share(autojump_clock: 
 
 
 async def test_what_is_charged_to_nobody_waits_for_nobodys_share(autojump_clock: MockClock) -> None:
-    limits = ServerLimits(processor_share=0.5, processor_burst=0.02)
-    everybody = Group(Fairness(limits, autojump_clock.current_time, autojump_clock.current_time), None, 1.0)
-    own, other = Account(everybody), Account(everybody)
-    for account in (own, other):
-        await account.wait_turn()
-    own.charge(0.2)
+    own = await make_busy_account(autojump_clock)
     done: list[int] = []
     gradual = GradualWork()
     async with trio.open_nursery() as nursery:

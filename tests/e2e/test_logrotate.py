@@ -64,6 +64,7 @@ async def test_no_line_is_lost_at_a_rotation(short_tmp: Path) -> None:
             for number in range(20):
                 told.append(f"/{round_}/{number}")
                 assert (await ask(server.port, HOST, told[-1], token=TOKEN)).status == 200
+            await wait_for(logs, told[-1])  # a file that is empty as yet would not be rotated
             await trio.run_process(
                 [logrotate, "--force", "--state", str(short_tmp / "state"), str(file)], capture_stdout=True
             )

@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import stat
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
         if place.startswith(_ALONE_PLACES) or "demo" in fixtures:
             item.add_marker("alone")
+
+
+def _encodable(value: object) -> object:
+    """Give a report's value with every lone surrogate in its words written as an escape."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_encodable(key): _encodable(item) for key, item in value.items()}
+        case list() | tuple():
+            return type(value)(map(_encodable, value))
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Let a report be sent whose log or failure quotes what is no Unicode: pytest-xdist ends a run at one."""
+    return _encodable((yield))
+
+
+_internal_errors: list[str] = []
+
+
+def pytest_internalerror(excrepr: object) -> None:
+    """Keep what went wrong in pytest itself, or in a process of pytest-xdist's."""
+    _internal_errors.append(str(excrepr))
+
+
+def pytest_unconfigure() -> None:
+    """Say the first such error once more, at the very end, where a log is read first."""
+    if _internal_errors:
+        print("\nfirst internal error:", *_internal_errors[0].splitlines()[-25:], sep="\n", file=sys.stderr)
 
 
 # The programs under test inherit what whoever runs the tests ignores: under nohup they would stay after SIGHUP.

@@ -14,6 +14,7 @@ PYTEST := $(BIN)/python -m pytest -q
 # As many files side by side as there are processors (JOBS=), and then, one by one, what needs them all.
 JOBS ?= auto
 TOGETHER := -n $(JOBS) --dist loadfile -m 'not alone'
+SPHINX := $(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning -c docs -b html . .site
 LAYERS := { $(BIN)/lint-imports --no-cache >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }; }
 
 SHELL := /bin/sh
@@ -51,9 +52,18 @@ check: system venv ## format, lint, types, layers, and all tests with their cove
 	@echo 'check: async' && grep -rlZw --include='*.py' $(ASYNC_WORDS) $(CODE) | xargs -0 -n 40 -P 2 $(BIN)/flake8-async --disable $(ASYNC_OFF)
 	@echo 'check: types' && $(BIN)/mypy --no-error-summary
 	@echo 'check: layers' && $(LAYERS)
+	@echo 'check: documents' && $(SPHINX)
 	@echo 'check: tests' && $(PYTEST) $(TOGETHER) --cov --cov-report= --cov-fail-under=0
 	@echo 'check: tests alone' && $(PYTEST) -m alone --cov --cov-append --cov-report=term:skip-covered
 	@echo 'check: tests on PyPy' && $(TRY_PYPY)
+
+.PHONY: docs
+docs: venv ## the documentation as a site, in .site; a warning or a link that leads nowhere is an error
+	@$(SPHINX) && echo "docs: file://$$PWD/.site/docs/index.html"
+
+.PHONY: pictures
+pictures: venv ## take the README's pictures anew, of JupyterLab behind a gateway; as an ordinary user
+	@$(BIN)/python -m scripts.pictures
 
 .PHONY: format
 format: venv ## write the code as `make check` wants it
@@ -115,7 +125,7 @@ system: ## system packages for the end-to-end tests, where we are root on Debian
 
 .PHONY: clean
 clean: ## remove what was made here
-	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .apps .bench .pypy .pypy.base bench-results \
+	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .apps .bench .pypy .pypy.base .site bench-results \
 	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 

@@ -50,13 +50,16 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def open_gateway(directory: Path, sshd: PrivateSshd | None) -> Iterator[Gateway]:
-    """Run a server whose files are in `directory`, for clients that come by SSH if there is an SSH server."""
+def open_gateway(directory: Path, sshd: PrivateSshd | None, *, shows_port: bool = True) -> Iterator[Gateway]:
+    """Run a server whose files are in `directory`, for clients that come by SSH if there is an SSH server.
+
+    Without `shows_port` its addresses are as if it had the port that browsers take by themselves.
+    """
     gateway = Gateway(port=free_port(), control_socket=directory / "run" / "client", sshd=sshd)
     certificate = directory / "certificate.pem"
     trustme.CA().issue_cert(f"*.{DOMAIN}").private_key_and_cert_chain_pem.write_to_path(certificate)
     listen: list[str | Path] = ["-p", str(gateway.port), "--host", LOOPBACK]
-    listen += ["-d", f"{{key}}-{{user}}.{DOMAIN}:{gateway.port}"]
+    listen += ["-d", f"{{key}}-{{user}}.{DOMAIN}" + (f":{gateway.port}" if shows_port else "")]
     listen += ["--ssl-cert-file", certificate, "--ssl-key-file", certificate]
     log, program = directory / "server.log", own_program("conductor-trio-server")
     with open_process([program, *listen, "-r", directory / "run", "--grace", "1"], log) as process:

@@ -1,4 +1,4 @@
-"""The files of contrib that are made of the tables."""
+"""The files of contrib and docs that are made of the tables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from conductor_trio.server.cli.settings_table import SECTIONS
 from conductor_trio.server.cli.table import SERVER
 from scripts.commandline.example import format_example
 from scripts.commandline.manual import fill_page, format_settings
+from scripts.commandline.reference import format_commands, format_settings_page
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
+DOCS = CONTRIB.parent / "docs"
 _TEMPLATES = Path(__file__).parent
 _INTRODUCTION = """The settings of conductor-trio-server, in TOML: a copy is /etc/conductor-trio/server.toml. \
 What stands here behind a single # is the default, or an example where that is nothing. Options of the command \
@@ -39,3 +41,8 @@ def make_files() -> dict[str, str]:
         files[f"man/{page}"] = fill_page((_TEMPLATES / f"{page}.in").read_text(), program, more[program])
     files["server.toml"] = format_example(_INTRODUCTION, SECTIONS)
     return files
+
+
+def make_documents() -> dict[str, str]:
+    """Return what the reference's pages have to hold, by their names in docs."""
+    return {"commands.md": format_commands((CLIENT, SERVER)), "settings.md": format_settings_page(SECTIONS)}

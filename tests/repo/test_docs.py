@@ -11,8 +11,10 @@ import attrs
 import pytest
 
 from scripts import architecture
+from scripts.commandline.files import DOCS, make_documents
 
 ROOT = architecture.ROOT
+DOCUMENTS_OF_TABLES = make_documents()
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *architecture.PACKAGE.rglob("*.md")], key=str
 )
@@ -52,6 +54,11 @@ def anchors(path: Path) -> set[str]:
 def test_what_is_made_from_the_code_is_current() -> None:
     text = architecture.DOCUMENT.read_text()
     assert text == architecture.render(text), "run: python -m scripts.architecture"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS_OF_TABLES)
+def test_pages_made_of_the_tables_are_current(name: str) -> None:
+    assert (DOCS / name).read_text() == DOCUMENTS_OF_TABLES[name], "run: python -m scripts.commandline"
 
 
 @by_document

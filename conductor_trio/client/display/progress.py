@@ -6,6 +6,7 @@ Times are seconds of any monotonic clock.
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 import signal
 from collections.abc import Callable
@@ -105,8 +106,9 @@ class ProgressModel:
         """Take a report in and return the news that it is; the application's own text is none."""
         match report:
             case events.Execute(command=command, recipe=recipe):
-                known = f" (recipe {recipe})" if recipe else ""
-                return [_step("Starting " + " ".join(command) + known)]
+                # The many options that a recipe adds, `recipes` shows.
+                typed = itertools.takewhile(lambda word: not (recipe and word.startswith("-")), command)
+                return [_step("Starting " + " ".join(typed) + (f" (recipe {recipe})" if recipe else ""))]
             case events.Connect() | events.ControlConnect() | events.LoginShell():
                 return self._log_in(now) if isinstance(report, events.Connect) else self._go_on(report, now)
             case events.Live(token=token, urls=urls):

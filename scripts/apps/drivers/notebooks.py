@@ -19,7 +19,7 @@ _TRIES = 4
 _TRY_TIMEOUT = 10_000.0  # ms
 
 
-def _notebook(cell: str) -> str:
+def make_notebook(cell: str) -> str:
     """Return a notebook with this one cell of Python."""
     code: dict[str, object] = {
         "cell_type": "code",
@@ -71,9 +71,9 @@ def _run_cells_and_press(page: Page, directory: Path) -> None:
     _press_widget(page, directory)
 
 
-_CELL = _notebook("print('the answer is', 6 * 7)")
+_CELL = make_notebook("print('the answer is', 6 * 7)")
 
-_WIDGETS = _notebook(
+_WIDGETS = make_notebook(
     """\
 import ipywidgets
 button, label = ipywidgets.Button(description="Press"), ipywidgets.Label("not pressed")

@@ -77,8 +77,11 @@ def test_the_way_to_the_link() -> None:
     assert teller.progress.url == LINK
 
 
-def test_a_recipe_is_told() -> None:
-    assert Teller().tell(events.Execute(command=("a", "b"), pid=7, recipe="lab")) == ["Starting a b (recipe lab)"]
+def test_a_recipe_is_told_without_the_options_that_it_adds() -> None:
+    command = ("jupyter", "lab", "--no-browser", "--ServerApp.sock=/tmp/x/socket", "notes.ipynb")
+    assert Teller().tell(events.Execute(command=command, pid=7, recipe="lab")) == [
+        "Starting jupyter lab (recipe lab)"
+    ]
 
 
 def test_a_server_on_this_host_is_not_logged_in_at() -> None:

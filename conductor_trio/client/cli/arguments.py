@@ -133,6 +133,8 @@ def _make_settings(
             raise ConfigError(
                 f"--{option} is for people, and there are only lines of JSON", advice="give --no-json, too"
             )
+    if given.text and given.json:
+        raise ConfigError("--text is for people, --json for programs", advice="give one of them")
     server = choose("server")
     if server is None:
         raise ConfigError(
@@ -147,7 +149,9 @@ def _make_settings(
         key=key,
         replace=given.replace,
         verbose=given.verbose,
-        has_display=is_terminal and not choose("json"),
+        has_display=given.text or (is_terminal and not choose("json")),
+        is_terminal=is_terminal,
+        link_file=_check_link_file(given.link_file),
         show_qr=bool(choose("qr")),
         open_browser=bool(choose("open")),
         tcp_shared=bool(choose("tcp_shared")),
@@ -155,6 +159,15 @@ def _make_settings(
         busy=choose("busy"),
         socket_user=getattr(given, "socket_user", None),
     )
+
+
+def _check_link_file(path: str | None) -> str | None:
+    """Return an absolute path, as it is now that we know where we are; raises `ConfigError`."""
+    if path is None:
+        return None
+    if not path or not path.isprintable() or path.endswith(("/", " ")):
+        raise ConfigError(f"--link-file {path!a} is no name of a file")
+    return os.path.abspath(path)
 
 
 def _load_config() -> Config:

@@ -70,6 +70,18 @@ _STARTING = (
         is_negatable=True,
     ),
     Option(
+        flags=("--text",),
+        field="text",
+        help="write lines for people, where standard output is no terminal, too, such as a job's log",
+    ),
+    Option(
+        flags=("--link-file",),
+        field="link_file",
+        metavar="FILE",
+        values=Kind.FILE,
+        help="keep the link in this file, which only you can read, while visitors can use it",
+    ),
+    Option(
         flags=("--open",),
         field="open",
         help="open the link in a browser, where there is a display",

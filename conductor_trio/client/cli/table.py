@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 
+from conductor_trio.client.config.visitor_token import TOKEN_VARIABLE
 from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
 from conductor_trio.commandline.table import Argument, Command, FirstWords, Kind, Option, Program
 from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET
 
 PROGRAM = "conductor-trio"
-TOKEN_VARIABLE = "CONDUCTOR_TOKEN"  # noqa: S105
 
 
 def _parse_port(text: str) -> int:

@@ -10,9 +10,10 @@ import attrs
 import pytest
 
 from conductor_trio.client.cli.arguments import read_settings
-from conductor_trio.client.cli.table import CLIENT, RUN, START, TOKEN_VARIABLE
+from conductor_trio.client.cli.table import CLIENT, RUN, START
 from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.config.visitor_token import TOKEN_VARIABLE
 from conductor_trio.commandline.parser import parse as parse_words
 from conductor_trio.errors import ConfigError
 from tests.support.users import BOB, real_person

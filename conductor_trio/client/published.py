@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import trio
@@ -26,6 +27,7 @@ from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import LinkReporter, LogReporter, Reporter
 from conductor_trio.client.session.keeper import Connection
 from conductor_trio.client.token_warnings import warn_of_token
+from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.open import open_transport
 from conductor_trio.control.events import Stop
 from conductor_trio.errors import ConductorError, first_of
@@ -150,58 +152,79 @@ async def _open_session(
     settings: ClientSettings, application: ApplicationSocket, cleanup: Cleanup
 ) -> AsyncIterator[PublishedSession]:
     session = PublishedSession(settings.token)
-    failures: list[ConductorError] = []
-    is_ending = False
-    # Cancelled by nobody but us, when the block has ended: the server is told then that this is on purpose.
-    linked = trio.CancelScope(shield=True)
     with open_link_file(settings.link_file, cleanup) as file:
         reporter: Reporter = warn_of_token(settings, session)
         if file is not None:
             reporter = LinkReporter(reporter, file.write)
         async with trio.open_nursery() as nursery:
-
-            def fail(error: ConductorError, event: events.Event) -> None:
-                failures.append(error)
-                session.send(event)
-                nursery.cancel_scope.cancel()
-
-            def stop(asked: Stop) -> None:
-                event = events.make_stopping(asked)
-                fail(SessionStopped(event.why), event)
-
-            ready = trio.Event()
-            connection = Connection(
-                settings,
-                reporter,
-                partial(open_transport, settings, application, cleanup, reporter),
-                ready,
-                lambda: is_ending,
-                stop=stop,
-            )
-
-            async def keep_up() -> None:
-                with linked:
-                    error = await connection.keep_up()
-                    fail(error, events.make_failed(error))
-
-            async def look() -> None:
-                try:
-                    await wait_ready(application, None, settings.limits)
-                except ConductorError as error:
-                    fail(error, events.make_failed(error))
-                ready.set()
-
-            nursery.start_soon(keep_up, name="published session")
-            nursery.start_soon(look, name="published session: the application's start")
+            link = _Link(session, settings, application, nursery.cancel_scope)
+            way = partial(open_transport, settings, application, cleanup, reporter)
+            nursery.start_soon(link.keep_up, reporter, way, name="published session")
+            nursery.start_soon(link.look, name="published session: the application's start")
             try:
                 yield session
             finally:
-                is_ending = True
-                session.close()
-                linked.cancel()
-                nursery.cancel_scope.cancel()
-    if failures:
-        raise failures[0]
+                link.end()
+    if link.failure is not None:
+        raise link.failure
+
+
+class _Link:
+    """The session's link to the gateway; `block` is the scope of the block, which a failure cancels."""
+
+    def __init__(
+        self,
+        session: PublishedSession,
+        settings: ClientSettings,
+        application: ApplicationSocket,
+        block: trio.CancelScope,
+    ) -> None:
+        self.failure: ConductorError | None = None
+        self._session = session
+        self._settings = settings
+        self._application = application
+        self._block = block
+        self._ready = trio.Event()
+        self._is_ending = False
+        # Cancelled by nobody but us, so that the server is told that this is on purpose. It has no deadline but the
+        # end of the block, which it does not hold up.
+        self._linked = trio.CancelScope(shield=True)
+
+    async def keep_up(
+        self, reporter: Reporter, open_way: Callable[[], AbstractAsyncContextManager[Transport]]
+    ) -> None:
+        """Keep the session up until the block ends."""
+        connection = Connection(
+            self._settings, reporter, open_way, self._ready, lambda: self._is_ending, stop=self._stop
+        )
+        with self._linked:
+            error = await connection.keep_up()
+            self._fail(error, events.make_failed(error))
+
+    async def look(self) -> None:
+        """Wait until the application listens."""
+        try:
+            await wait_ready(self._application, None, self._settings.limits)
+        except ConductorError as error:
+            self._fail(error, events.make_failed(error))
+        self._ready.set()
+
+    def end(self) -> None:
+        """Have the session end, because the block has."""
+        self._is_ending = True
+        self._session.close()
+        self._linked.cancel()
+        self._block.cancel()
+
+    def _stop(self, asked: Stop) -> None:
+        event = events.make_stopping(asked)
+        self._fail(SessionStopped(event.why), event)
+
+    def _fail(self, error: ConductorError, event: events.Event) -> None:
+        if self.failure is None:
+            self.failure = error
+            self._session.send(event)
+            self._block.cancel()
 
 
 def _choose_server(text: str | None) -> ServerAddress:

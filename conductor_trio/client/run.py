@@ -7,7 +7,6 @@ import logging
 import math
 import os
 import signal
-import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -17,7 +16,6 @@ import attrs
 import trio
 
 from conductor_trio import exit_status
-from conductor_trio.access.token_strength import estimate_bits
 from conductor_trio.client.application.application import Application, open_application
 from conductor_trio.client.application.launch import make_launch_spec, plan_port
 from conductor_trio.client.application.lookup import add_advice, look_up
@@ -27,14 +25,15 @@ from conductor_trio.client.config.address import format_place
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket, open_application_socket
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
+from conductor_trio.client.host.link_file import LinkFile, open_link_file
 from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_socket
 from conductor_trio.client.host.temp_directory import HeldDirectory, open_directory
 from conductor_trio.client.output import events
-from conductor_trio.client.output.reporter import Reporter, WarningReporter, warn
+from conductor_trio.client.output.reporter import LinkReporter, Reporter, warn
 from conductor_trio.client.output.writer import Output, open_output
+from conductor_trio.client.token_warnings import warn_of_readers, warn_of_token
 from conductor_trio.errors import ApplicationError, ConductorError, first_of, host_shortage
 from conductor_trio.limits.client import ClientLimits
-from conductor_trio.limits.constants import MIN_TOKEN_BITS
 
 if TYPE_CHECKING:
     from conductor_trio.client.application.idle import IdleWatch
@@ -43,12 +42,7 @@ if TYPE_CHECKING:
     from conductor_trio.control.messages import Accepted
 
 _STDOUT = 1
-_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
-
-_GUESSABLE = (
-    "the token (CONDUCTOR_TOKEN, --token-file) can be guessed, and whoever does can do whatever you can; leave it "
-    "out for one made at random, or choose a longer one"
-)
+_NO_TERMINAL = {"TERM": "dumb"}  # whatever a batch job has inherited
 
 _SHARED = (
     "other users of this host can put a socket of theirs at {path}, as {shared} is open to them; lest it be taken "
@@ -59,18 +53,11 @@ _SHARED = (
 _log = logging.getLogger(__name__)
 
 
-def _warn_of_readers(settings: ClientSettings, stdout: int) -> None:
-    """Warn where others may read the file that our output, and with it the token, goes to."""
-    found = os.fstat(stdout)
-    if not settings.has_display and stat.S_ISREG(found.st_mode) and found.st_mode & _OTHERS_READ:
-        _log.warning("others may read the file that standard output goes to, and with it the token: chmod 600")
-
-
 async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     """Run the application and keep it reachable until it ends, or we are asked to; return the exit status."""
     wish = _Wish()
     status = exit_status.OK
-    _warn_of_readers(settings, stdout)
+    warn_of_readers(stdout)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ending_signals())  # whoever started us may have blocked them
     with trio.open_signal_receiver(*_ending_signals()) as received:
         async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
@@ -93,6 +80,7 @@ def _open_output(settings: ClientSettings, stdout: int) -> AbstractAsyncContextM
         show_qr=settings.show_qr,
         open_browser=settings.open_browser,
         verbose=settings.verbose,
+        environment={**os.environ, **({} if settings.is_terminal else _NO_TERMINAL)},
     )
     return open_display(stdout, settings.limits, shown)
 
@@ -157,6 +145,7 @@ async def _run_application(settings: ClientSettings, output: Output, wish: _Wish
         look_up(settings.launch.command[0], {**os.environ, **settings.launch.environment})
         async with (
             open_cleanup(settings.limits) as cleanup,
+            _open_link_file(settings, cleanup) as link_file,
             _open_local_socket(settings, cleanup, output) as (local_socket, directory),
         ):
             plan = await _check_port(settings, output)
@@ -167,6 +156,7 @@ async def _run_application(settings: ClientSettings, output: Output, wish: _Wish
                     cleanup=cleanup,
                     local_socket=local_socket,
                     directory=directory,
+                    link_file=link_file,
                     plan=plan,
                     application=application,
                     wish=wish,
@@ -186,17 +176,10 @@ async def _run_application(settings: ClientSettings, output: Output, wish: _Wish
     return status
 
 
-def _warn_of_token(settings: ClientSettings, output: Output) -> Reporter:
-    """Return where the session reports to, which warns of a token that can be guessed.
-
-    In the contract's form, where a program has chosen it and reads the events, the log does.
-    """
-    if estimate_bits(settings.token) >= MIN_TOKEN_BITS:
-        return output
-    if settings.registers_early:
-        return WarningReporter(output, _GUESSABLE)
-    _log.warning("%s", _GUESSABLE)
-    return output
+@contextlib.asynccontextmanager
+async def _open_link_file(settings: ClientSettings, cleanup: Cleanup) -> AsyncIterator[LinkFile | None]:
+    with open_link_file(settings.link_file, cleanup) as file:
+        yield file
 
 
 @contextlib.asynccontextmanager
@@ -240,6 +223,7 @@ class _Run:
     cleanup: Cleanup
     local_socket: ApplicationSocket
     directory: HeldDirectory | None
+    link_file: LinkFile | None
     plan: PortPlan | None
     application: Application
     wish: _Wish
@@ -272,7 +256,7 @@ class _Run:
 
         return Connection(
             self.settings,
-            _warn_of_token(self.settings, self.output),
+            self._make_reporter(),
             partial(open_transport, self.settings, self.local_socket, self.cleanup, self.output),
             self.application.ready,
             self._is_ending,
@@ -280,6 +264,11 @@ class _Run:
             idle=idle,
             hurry=self.wish.hurry,
         )
+
+    def _make_reporter(self) -> Reporter:
+        """Return where the session reports to."""
+        reporter = warn_of_token(self.settings, self.output)
+        return reporter if self.link_file is None else LinkReporter(reporter, self.link_file.write)
 
     async def _run_to_end(self, connection: Connection, idle: IdleWatch | None) -> int:
         """Wait until the application ends by itself, and return its status."""

@@ -67,6 +67,10 @@ class ClientLimits(LingerLimits):
     read_size: int = 64 * KIB
 
     # The client's output and display.
+    # For the rest of a line that has begun: who writes it in pieces writes the next one at once, who waits for an
+    # answer to it does not.
+    line_pause: float = 0.25
+    max_kept_line: int = 64 * KIB  # of such a line, in characters
     max_output_write: int = 16 * KIB  # small enough that who reads at all takes it within `output_stall_timeout`
     display_interval: float = 1.0  # calm, and often enough for seconds that are counted
     # For the terminal to take something; then what the application writes is left out, lest it waits for a stuck

@@ -50,6 +50,10 @@ MAX_ADDRESS_TEXT = 64
 MAX_CONFIG_FILE = 4 * MIB
 #: Bytes of a file that holds a token, which has to fit a cookie.
 MAX_TOKEN_FILE = 4 * KIB
+#: Events of a published session that its program has not taken; the oldest are forgotten.
+MAX_KEPT_EVENTS = 1000
+#: Bytes of a link file, which holds a host name and a token that is quoted.
+MAX_LINK_FILE = 16 * KIB
 #: Bits that a token needs to be safe from guessing: at a million guesses a second, for ten thousand years.
 MIN_TOKEN_BITS = 64
 #: Bytes of randomness in a token that we make: 192 bits, 32 letters.

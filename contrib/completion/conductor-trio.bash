@@ -34,7 +34,7 @@ _conductor_trio() {
                 ;;
             esac
             ;;
-        -k | --key | --socket-user | --tcp | --idle | --busy | --token-file | -s | --server | --for | --label | --revoke)
+        -k | --key | --socket-user | --link-file | --tcp | --idle | --busy | --token-file | -s | --server | --for | --label | --revoke)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
@@ -71,12 +71,12 @@ _conductor_trio() {
     -k | --key | --socket-user | --tcp | --idle | --for | --label | --revoke)
         return
         ;;
-    --busy)
-        _conductor_trio_offer -c
+    --link-file | --token-file)
+        _conductor_trio_offer -f
         return
         ;;
-    --token-file)
-        _conductor_trio_offer -f
+    --busy)
+        _conductor_trio_offer -c
         return
         ;;
     -s | --server)
@@ -86,8 +86,8 @@ _conductor_trio() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-        '') _conductor_trio_offer -W '-k --key -r --replace --no-recipe --socket-user --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
-        run) _conductor_trio_offer -W '-k --key -r --replace -s --server --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
+        '') _conductor_trio_offer -W '-k --key -r --replace --no-recipe --socket-user --json --no-json --text --link-file --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
+        run) _conductor_trio_offer -W '-k --key -r --replace -s --server --json --no-json --text --link-file --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         ls) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         stop) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         share) _conductor_trio_offer -W '--for --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;

@@ -16,7 +16,7 @@ function __conductor_trio_where
                     echo "$name:tail"
                     return
                 end
-            case -k --key --socket-user --tcp --idle --busy --token-file -s --server --for --label --revoke
+            case -k --key --socket-user --link-file --tcp --idle --busy --token-file -s --server --for --label --revoke
                 set -e words[1]
             case '-*'
             case run ls stop share doctor recipes completion help
@@ -76,6 +76,8 @@ complete -c conductor-trio -n '__conductor_trio_in ""' -l no-recipe -d 'start CO
 complete -c conductor-trio -n '__conductor_trio_in ""' -l socket-user -x -d 'whom to take for the application, too, in a LOCAL_SOCKET\'s directory that others may write to'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l json -d 'write events as lines of JSON, on a terminal, too'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-json -d 'no --json, whatever the configuration says'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l text -d 'write lines for people, where standard output is no terminal, too, such as a job\'s log'
+complete -c conductor-trio -n '__conductor_trio_in "" run' -l link-file -r -F -d 'keep the link in this file, which only you can read, while visitors can use it'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l open -d 'open the link in a browser, where there is a display'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l no-open -d 'no --open, whatever the configuration says'
 complete -c conductor-trio -n '__conductor_trio_in "" run' -l qr -d 'draw the link as a QR code'

@@ -218,3 +218,16 @@ async def test_a_directory_that_others_may_write_to_is_told(
         await events.wait_for("live")
         nursery.cancel_scope.cancel()
     assert f"other users of this host can put a socket of theirs at {path}" in caplog.text
+
+
+async def test_the_link_is_in_its_file_when_live_is_told_and_gone_at_the_end(
+    server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]
+) -> None:
+    events, stdout = pipe
+    path = short_tmp / "link"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.run_client, attrs.evolve(make_settings(short_tmp), link_file=str(path)), stdout)
+        live = await events.wait_for("live")
+        assert path.read_text() == f"{live['url']}\n"
+        nursery.cancel_scope.cancel()
+    assert not path.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 from collections.abc import AsyncIterator
 from typing import Literal
@@ -17,6 +18,7 @@ from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import Cleanup
 from conductor_trio.client.host.local_socket import remove_stale
 from conductor_trio.client.output import events
+from conductor_trio.client.output.lines import LineKeeper
 from conductor_trio.client.output.writer import Output
 from conductor_trio.errors import ApplicationError, StartError
 from conductor_trio.limits.client import ClientLimits
@@ -70,10 +72,9 @@ class Application:
             os.close(stderr_end)
         self._stack.enter_context(self._cleanup.covering("app", self.process.pid))
         self._output.send(events.Execute(command=spec.command, pid=self.process.pid, recipe=spec.recipe))
-        size = self._limits.read_size
         self._pumps = [
-            _OutputPump("stdout", stdout, self._output, size),
-            _OutputPump("stderr", stderr, self._output, size),
+            _OutputPump("stdout", stdout, self._output, self._limits),
+            _OutputPump("stderr", stderr, self._output, self._limits),
         ]
         self._started.set()
 
@@ -131,19 +132,29 @@ class Application:
 class _OutputPump:
     """Standard output or error of the program, passed on as `data` events."""
 
-    def __init__(self, kind: Literal["stdout", "stderr"], descriptor: int, output: Output, read_size: int) -> None:
+    def __init__(
+        self, kind: Literal["stdout", "stderr"], descriptor: int, output: Output, limits: ClientLimits
+    ) -> None:
         self.kind = kind
         self._descriptor = descriptor
         self._output = output
-        self._read_size = read_size
+        self._read_size = limits.read_size
+        self._pause = limits.line_pause
         self._decoder = events.TextDecoder()
+        self._lines = LineKeeper(limits.max_kept_line if output.wants_lines else 0)
+        self._deadline = math.inf  # of the line that has begun
 
     async def run(self) -> None:
         """Pass everything on until the end, as fast as our own output is read. Cancelled, it can run again."""
         while True:
             await self._output.wait_room()
-            await trio.lowlevel.wait_readable(self._descriptor)
-            if self._pass_on(self._read_size) == 0:
+            with trio.move_on_at(self._deadline) as waiting:
+                await trio.lowlevel.wait_readable(self._descriptor)
+            is_over = not waiting.cancelled_caught and self._pass_on(self._read_size) == 0
+            if is_over or waiting.cancelled_caught:
+                self._deadline = math.inf
+                self._send(self._lines.take())
+            if is_over:
                 return
 
     def drain(self) -> None:
@@ -154,7 +165,8 @@ class _OutputPump:
         left = fcntl.fcntl(self._descriptor, fcntl.F_GETPIPE_SZ)
         while left > 0 and (count := self._pass_on(left)):
             left -= count
-        self._send(self._decoder.decode(b"", final=True))
+        self._add(self._decoder.decode(b"", final=True))
+        self._send(self._lines.take())
 
     def _pass_on(self, size: int) -> int | None:
         """Pass at most `size` bytes on and return how many; 0 at the end, None where there is nothing."""
@@ -162,8 +174,16 @@ class _OutputPump:
             chunk = os.read(self._descriptor, size)
         except BlockingIOError:
             return None
-        self._send(self._decoder.decode(chunk))
+        self._add(self._decoder.decode(chunk))
         return len(chunk)
+
+    def _add(self, text: str) -> None:
+        whole = self._lines.add(text)
+        self._send(whole)
+        if not self._lines.keeps_something:
+            self._deadline = math.inf
+        elif whole or self._deadline == math.inf:
+            self._deadline = trio.current_time() + self._pause
 
     def _send(self, text: str) -> None:
         if text:

@@ -11,26 +11,21 @@ from __future__ import annotations
 
 import argparse
 import os
-import stat
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from conductor_trio.client.cli.table import CLIENT, PROGRAM, RUN, TOKEN_VARIABLE
+from conductor_trio.client.cli.table import CLIENT, PROGRAM, RUN
 from conductor_trio.client.config.address import check_local_socket, parse_server
 from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.placeholders import find_placeholders
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.config.visitor_token import take_token
 from conductor_trio.commandline.parser import Invocation, suggest_command
 from conductor_trio.errors import ConfigError
-from conductor_trio.limits.constants import MAX_TOKEN_FILE
 
 if TYPE_CHECKING:
     from conductor_trio.client.config.files import Config
-
-_TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105
-_OPEN_TO_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
-_TOKEN_LENGTH = 32  # 165 bits; fits a cookie and a URL without quoting
 
 
 def read_settings(invocation: Invocation, *, is_terminal: bool) -> ClientSettings:
@@ -39,7 +34,7 @@ def read_settings(invocation: Invocation, *, is_terminal: bool) -> ClientSetting
     The token is taken out of the environment, so that no child inherits it.
     """
     given = invocation.given
-    token = _take_token(given.token_file)
+    token = take_token(given.token_file)
     config: Config | None = None
     local_socket: str | None = None
     if invocation.command is RUN:
@@ -133,6 +128,8 @@ def _make_settings(
             raise ConfigError(
                 f"--{option} is for people, and there are only lines of JSON", advice="give --no-json, too"
             )
+    if given.text and given.json:
+        raise ConfigError("--text is for people, --json for programs", advice="give one of them")
     server = choose("server")
     if server is None:
         raise ConfigError(
@@ -147,7 +144,9 @@ def _make_settings(
         key=key,
         replace=given.replace,
         verbose=given.verbose,
-        has_display=is_terminal and not choose("json"),
+        has_display=given.text or (is_terminal and not choose("json")),
+        is_terminal=is_terminal,
+        link_file=_check_link_file(given.link_file),
         show_qr=bool(choose("qr")),
         open_browser=bool(choose("open")),
         tcp_shared=bool(choose("tcp_shared")),
@@ -155,6 +154,15 @@ def _make_settings(
         busy=choose("busy"),
         socket_user=getattr(given, "socket_user", None),
     )
+
+
+def _check_link_file(path: str | None) -> str | None:
+    """Return an absolute path, as it is now that we know where we are; raises `ConfigError`."""
+    if path is None:
+        return None
+    if not path or not path.isprintable() or path.endswith(("/", " ")):
+        raise ConfigError(f"--link-file {path!a} is no name of a file")
+    return os.path.abspath(path)
 
 
 def _load_config() -> Config:
@@ -181,47 +189,3 @@ def _settle_port(launch: Launch, tcp: int | None, *, is_told: bool = True) -> La
             "--tcp 0 chooses a port, which COMMAND has to be told: write {port} there, without LOCAL_SOCKET"
         )
     return attrs.evolve(launch, listen="tcp", port=port)
-
-
-def _take_token(path: str | None) -> str:
-    """Return the token of the file, or of the environment, which has none any more; or else one made at random."""
-    token = os.environ.pop(TOKEN_VARIABLE, "")
-    if path is not None:
-        return _read_token(path)
-    try:
-        token.encode()
-    except UnicodeEncodeError:
-        raise ConfigError(f"${TOKEN_VARIABLE} is not UTF-8") from None
-    return token or _make_token()
-
-
-def _read_token(path: str) -> str:
-    """Return the one line of a file that nobody else may read."""
-    try:
-        with open(path, "rb") as file:
-            found = os.fstat(file.fileno())
-            line, _, rest = file.read(MAX_TOKEN_FILE + 1).partition(b"\n")
-    except OSError as error:
-        raise ConfigError(f"cannot read --token-file {path}: {error.strerror}") from error
-    if found.st_uid not in (0, os.geteuid()):
-        raise ConfigError(
-            f"--token-file {path} is another user's, who knows the token", advice="make one of yours"
-        )
-    if found.st_mode & _OPEN_TO_OTHERS and stat.S_ISREG(found.st_mode):
-        raise ConfigError(
-            f"others may read or write the token in --token-file {path}",
-            advice=f"take that from them: chmod 600 {path}",
-        )
-    try:
-        token = line.removesuffix(b"\r").decode()
-    except UnicodeDecodeError:
-        raise ConfigError(f"--token-file {path} is not UTF-8") from None
-    if not token or len(line) > MAX_TOKEN_FILE or rest.strip():
-        raise ConfigError(f"--token-file {path} has to hold the token, as its one line")
-    return token
-
-
-def _make_token() -> str:
-    import secrets  # 5 ms that most who script the client do not need
-
-    return "".join(secrets.choice(_TOKEN_ALPHABET) for _ in range(_TOKEN_LENGTH))

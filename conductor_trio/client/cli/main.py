@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conductor_trio import exit_status, interrupt
-from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START, TOKEN_VARIABLE
+from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START
+from conductor_trio.client.config.visitor_token import TOKEN_VARIABLE
 from conductor_trio.commandline.output import fill_standard_descriptors, write_output
 from conductor_trio.commandline.parser import Invocation, parse, suggest_command
 from conductor_trio.commandline.standard import run_standard

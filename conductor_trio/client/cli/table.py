@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 
+from conductor_trio.client.config.visitor_token import TOKEN_VARIABLE
 from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
 from conductor_trio.commandline.table import Argument, Command, FirstWords, Kind, Option, Program
 from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET
 
 PROGRAM = "conductor-trio"
-TOKEN_VARIABLE = "CONDUCTOR_TOKEN"  # noqa: S105
 
 
 def _parse_port(text: str) -> int:
@@ -68,6 +68,18 @@ _STARTING = (
         field="json",
         help="write events as lines of JSON, on a terminal, too",
         is_negatable=True,
+    ),
+    Option(
+        flags=("--text",),
+        field="text",
+        help="write lines for people, where standard output is no terminal, too, such as a job's log",
+    ),
+    Option(
+        flags=("--link-file",),
+        field="link_file",
+        metavar="FILE",
+        values=Kind.FILE,
+        help="keep the link in this file, which only you can read, while visitors can use it",
     ),
     Option(
         flags=("--open",),

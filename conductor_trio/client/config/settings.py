@@ -26,6 +26,8 @@ class ClientSettings:
     replace: bool = False
     verbose: bool = False
     has_display: bool = False  # instead of JSON lines
+    is_terminal: bool = True  # where the display is; otherwise its lines go to a file or a pipe
+    link_file: str | None = None  # holds the link while visitors can use it
     show_qr: bool = False
     open_browser: bool = False
     tcp_shared: bool = False

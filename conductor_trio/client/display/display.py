@@ -49,6 +49,8 @@ class DisplaySettings:
 class Display(Output):
     """The reporter that shows what happens; it never makes the application wait for long."""
 
+    wants_lines = False  # a terminal shows a line as it grows
+
     def __init__(
         self, descriptor: int, limits: ClientLimits, settings: DisplaySettings, log: Reporter | None = None
     ) -> None:

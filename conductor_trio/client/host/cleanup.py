@@ -25,13 +25,15 @@ _log = logging.getLogger(__name__)
 # $1 is the grace in tenths of a second. `kill -s NAME --` is the form that dash, bash and busybox share.
 _SCRIPT = """\
 trap '' INT TERM HUP
-app= ssh= ssh_directory= app_directory=
+app= ssh= ssh_directory= app_directory= link_part= link_file=
 while read -r what value; do
   case $what in
     app) app=$value ;;
     ssh) ssh=$value ;;
     ssh_directory) ssh_directory=$value ;;
     app_directory) app_directory=$value ;;
+    link_part) link_part=$value ;;
+    link_file) link_file=$value ;;
     remove) rm -rf -- "$value" ;;
     finish) exit 0 ;;
   esac
@@ -40,6 +42,8 @@ done
 [ -z "$ssh" ] || kill -s TERM "$ssh"
 [ -z "$ssh_directory" ] || rm -rf -- "$ssh_directory"
 [ -z "$app_directory" ] || rm -rf -- "$app_directory"
+[ -z "$link_part" ] || rm -f -- "$link_part"
+[ -z "$link_file" ] || [ "$(stat -c %i -- "${link_file#* }")" != "${link_file%% *}" ] || rm -f -- "${link_file#* }"
 [ -n "$app" ] || exit 0
 tenths=0
 while [ "$tenths" -lt "$1" ] && kill -s 0 -- "-$app"; do
@@ -60,13 +64,20 @@ class Cleanup:
     def covering(self, what: str, value: object) -> Iterator[None]:
         """Within, `value` is cleaned up when we are killed.
 
-        `app` is a process group, `ssh` a process, `ssh_directory` and `app_directory` are paths.
+        `app` is a process group, `ssh` a process, `ssh_directory`, `app_directory` and `link_part` are paths.
         """
-        self._write(f"{what} {value}")
+        self.note(what, value)
         try:
             yield
         finally:
-            self._write(what)
+            self.note(what, "")
+
+    def note(self, what: str, value: object) -> None:
+        """From now on `value` is cleaned up in the place of what stood under that name; nothing where it is empty.
+
+        `link_file` is a file's number (inode) and its path: another file there is left alone.
+        """
+        self._write(f"{what} {value}".rstrip())
 
     def remove(self, path: str) -> None:
         """Have the cleanup process remove a directory, which takes descriptors that we may not have."""

@@ -11,6 +11,7 @@ import codecs
 import json
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from conductor_trio.access.login_link import format_login_link
 from conductor_trio.errors import ConductorError, Hop, format_text
 from conductor_trio.message import Message
 
@@ -48,6 +49,11 @@ class Live(Message, hides=("token",)):
     token: str
     key: str | None
     urls: tuple[str, ...]
+
+    @property
+    def url(self) -> str | None:
+        """The login link; None where the server has named no host."""
+        return format_login_link(self.urls[0], self.token) if self.urls else None
 
 
 class Starting(Message, hides=("token",)):
@@ -254,7 +260,9 @@ def _link(event: Connect | ControlConnect | Live | Starting) -> JSONObject:
         case Live() | Starting():
             # A key that neither the user nor the server has named is the empty string, as in the original.
             config = {"auth": event.token, "key": event.key or "", "urls": list(event.urls)}
-            return {"state": "live" if isinstance(event, Live) else "starting", "config": config}
+            if isinstance(event, Live):
+                return {"state": "live", "config": config, "url": event.url}
+            return {"state": "starting", "config": config}
         case _:
             assert_never(event)
 

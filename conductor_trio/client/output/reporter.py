@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from conductor_trio.client.output import events
@@ -39,6 +40,21 @@ class WarningReporter:
         if isinstance(report, events.Live) and self._text is not None:
             self._reporter.send(events.Warned(text=self._text))
             self._text = None
+
+
+class LinkReporter:
+    """Passes reports on, and has the link written before it is told; `write` returns why that could not be."""
+
+    def __init__(self, reporter: Reporter, write: Callable[[str], str | None]) -> None:
+        self._reporter = reporter
+        self._write = write
+
+    def send(self, report: events.Report) -> None:
+        """Pass a report on, after the link's file is there."""
+        trouble = self._write(report.url) if isinstance(report, events.Live) and report.url else None
+        self._reporter.send(report)
+        if trouble is not None:
+            self._reporter.send(events.Warned(text=trouble))
 
 
 class LogReporter:

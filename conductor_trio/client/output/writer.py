@@ -28,6 +28,9 @@ class Output:
     `log` gets all reports, too; None where that is the same terminal.
     """
 
+    #: Whether the application's text is to come in whole lines, as far as it does not keep them waiting.
+    wants_lines = True
+
     def __init__(self, descriptor: int, limits: ClientLimits, log: Reporter | None = None) -> None:
         self._descriptor = descriptor
         self._limits = limits

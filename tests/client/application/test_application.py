@@ -170,3 +170,22 @@ async def test_one_that_was_never_started_ends_without_a_word() -> None:
     async with open_it(output):
         pass
     assert output.events == []
+
+
+async def test_lines_come_whole_and_prompts_are_not_kept_back(
+    short_tmp: Path, local_socket: ApplicationSocket
+) -> None:
+    output = RecordedOutput()
+    asks = "printf 'be'; printf 'gun\\n'; printf 'Name? '; read -r _ <\"$0\"; echo"
+    script = f"{asks}; head -c 70000 /dev/zero | tr '\\0' x; echo"
+    gate = short_tmp / "gate"
+    os.mkfifo(gate)
+    limits = ClientLimits(term_timeout=10.0, line_pause=0.5, max_kept_line=100_000)
+    async with open_it(output, limits) as application:
+        await application.start(spec([*shell(script), str(gate)]), local_socket)
+        with trio.fail_after(20):
+            assert (await output.wait_for("data"))["data"] == "begun\n"
+            assert (await output.wait_for("data"))["data"] == "Name? "
+        await trio.to_thread.run_sync(gate.write_text, "go\n")
+        await application.wait_ended()
+    assert [len(str(event["data"])) for event in output.all("data")] == [6, 6, 1, 70_001]

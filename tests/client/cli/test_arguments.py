@@ -10,9 +10,10 @@ import attrs
 import pytest
 
 from conductor_trio.client.cli.arguments import read_settings
-from conductor_trio.client.cli.table import CLIENT, RUN, START, TOKEN_VARIABLE
+from conductor_trio.client.cli.table import CLIENT, RUN, START
 from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
+from conductor_trio.client.config.visitor_token import TOKEN_VARIABLE
 from conductor_trio.commandline.parser import parse as parse_words
 from conductor_trio.errors import ConfigError
 from tests.support.users import BOB, real_person
@@ -149,6 +150,14 @@ def test_who_gets_the_display(line: str, is_terminal: bool, has_display: bool) -
     assert settings.registers_early is (has_display or settings.local_socket is None)
 
 
+def test_a_log_is_written_for_people_where_that_is_wished(config: Path) -> None:
+    config.write_text('server = "gw"\njson = true\n')
+    for form in ("h s run", "-- run", "run jupyterlab"):
+        assert not parse(form).has_display
+        settings = parse(f"--text {form}")
+        assert (settings.has_display, settings.is_terminal) == (True, False)
+
+
 def test_idle_and_busy_can_be_configured(config: Path) -> None:
     config.write_text('server = "gw"\nidle = "2h"\nbusy = "ask"\n')
     assert (parse("-- run").idle, parse("run jupyterlab").busy) == (7200, "ask")
@@ -278,6 +287,13 @@ SHORT, CONTRACT, BY_NAME = "h -- run", "h s run", "run -s h jupyterlab"
         ("--busy ask", SHORT, "--busy says whether --idle may end the application"),
         ("--busy ask", CONTRACT, "--busy says whether --idle may end the application"),
         ("--busy ask", BY_NAME, "--busy says whether --idle may end the application"),
+        ("--text", SHORT, {}),
+        ("--text", CONTRACT, {}),
+        ("--text --json", BY_NAME, "--text is for people, --json for programs"),
+        ("--link-file /tmp/l", SHORT, {"link_file": "/tmp/l"}),
+        ("--link-file /tmp//l", CONTRACT, {"link_file": "/tmp/l"}),
+        ("--link-file /tmp/l", BY_NAME, {"link_file": "/tmp/l"}),
+        ("--link-file /tmp/", SHORT, "is no name of a file"),
         ("-v", SHORT, {"verbose": True}),
         ("-v", CONTRACT, {"verbose": True}),
         ("-v", BY_NAME, {"verbose": True}),
@@ -310,7 +326,18 @@ def test_every_option_that_starts_an_application_is_reviewed() -> None:
     """A new one belongs into the table above."""
     reviewed = {
         *("key", "replace", "no_recipe", "json", "qr", "open"),
-        *("tcp", "tcp_shared", "idle", "busy", "verbose", "server", "token_file", "socket_user"),
+        *(
+            "tcp",
+            "tcp_shared",
+            "idle",
+            "busy",
+            "verbose",
+            "server",
+            "token_file",
+            "socket_user",
+            "text",
+            "link_file",
+        ),
     }
     assert {option.field for command in (START, RUN) for option in command.options} == reviewed
 

@@ -86,7 +86,8 @@ async def test_the_way_to_live_and_back(server: ControlServer, local: Path) -> N
             "banner": {"directory": str(session.directory), "status": "ok"},
         }
         config = {"auth": "t0ken", "key": "lab", "urls": ["lab-me.localhost"]}
-        assert live == {"state": "live", "config": config}
+        url = "http://lab-me.localhost/_conductor/auth/t0ken"
+        assert live == {"state": "live", "config": config, "url": url}
         assert session.registration == {"auth": hash_token(b"t0ken"), "key": "lab"}
         assert stat.S_IMODE(session.relay_mode) == 0o660
         assert await session.ask(b"hello") == b"HELLO"

@@ -113,3 +113,13 @@ async def test_a_finished_cleanup_leaves_everything_alone(short_tmp: Path) -> No
         with cleanup.covering("app_directory", kept):
             pass
     assert kept.is_dir()
+
+
+def test_a_killed_clients_link_is_removed_and_another_that_has_its_place_stays(tmp_path: Path) -> None:
+    """By its number; half of a link has a name that nobody else uses."""
+    for name in ("a link", "other", "part"):
+        (tmp_path / name).touch()
+    ours, others = (tmp_path / "a link").stat().st_ino, (tmp_path / "a link").stat().st_ino
+    kill_client(f"link_file={ours} {tmp_path / 'a link'}", f"link_part={tmp_path / 'part'}")
+    kill_client(f"link_file={others} {tmp_path / 'other'}")
+    assert os.listdir(tmp_path) == ["other"]

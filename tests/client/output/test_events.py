@@ -35,11 +35,23 @@ BANNER: JSONObject = {"directory": "/d", "status": "ok", "more": 1}
         ),
         (
             events.Live(token="tok", key="k", urls=("a", "b")),
-            {"state": "live", "config": {"auth": "tok", "key": "k", "urls": ["a", "b"]}},
+            {
+                "state": "live",
+                "config": {"auth": "tok", "key": "k", "urls": ["a", "b"]},
+                "url": "https://a/_conductor/auth/tok",
+            },
         ),
         (
-            events.Live(token="tok", key=None, urls=("a",)),
-            {"state": "live", "config": {"auth": "tok", "key": "", "urls": ["a"]}},
+            events.Live(token="tök", key=None, urls=("a.localhost:8888",)),
+            {
+                "state": "live",
+                "config": {"auth": "tök", "key": "", "urls": ["a.localhost:8888"]},
+                "url": "http://a.localhost:8888/_conductor/auth/t%C3%B6k",
+            },
+        ),
+        (
+            events.Live(token="tok", key=None, urls=()),
+            {"state": "live", "config": {"auth": "tok", "key": "", "urls": []}, "url": None},
         ),
         (events.Data(kind="stderr", text="é\n"), {"state": "data", "kind": "stderr", "data": "é\n"}),
         (events.Dead(what="lost"), {"state": "dead", "reason": "lost"}),

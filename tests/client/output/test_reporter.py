@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from conductor_trio.client.output import events
-from conductor_trio.client.output.reporter import LogReporter, WarningReporter
+from conductor_trio.client.output.reporter import LinkReporter, LogReporter, WarningReporter
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
@@ -75,3 +75,30 @@ def test_a_warning_comes_once_with_the_first_visitors() -> None:
     for report in (STARTING, LIVE, lost("x"), LIVE):
         reporter.send(report)
     assert reports.sent == [STARTING, LIVE, events.Warned(text="beware"), lost("x"), LIVE]
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.reports: list[events.Report] = []
+
+    def send(self, report: events.Report) -> None:
+        """Keep it."""
+        self.reports.append(report)
+
+
+def test_the_link_is_written_before_it_is_told() -> None:
+    kept, written = _Kept(), list[str]()
+
+    def write(url: str) -> str | None:
+        assert not kept.reports or kept.reports[-1] is not LIVE
+        written.append(url)
+        return "the disk is full" if len(written) == 2 else None
+
+    reporter = LinkReporter(kept, write)
+    for report in (STARTING, LIVE):
+        reporter.send(report)
+    assert written == [LIVE.url]
+    assert kept.reports == [STARTING, LIVE]
+    kept.reports.clear()
+    reporter.send(LIVE)
+    assert kept.reports == [LIVE, events.Warned(text="the disk is full")]

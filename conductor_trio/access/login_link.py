@@ -47,6 +47,11 @@ def format_login_link(host: str, token: str, scheme: str | None = None) -> str:
     return f"{scheme or guess_scheme(host)}://{host}{LOGIN_PREFIX}{cookie_value(token.encode())}"
 
 
+def format_session_page(host: str) -> str:
+    """Return the address of the session's own page; `host` is as for `format_login_link`."""
+    return f"{guess_scheme(host)}://{host}{OWN_PREFIX}/"
+
+
 #: The one field of the form that asks for a token.
 TOKEN_FIELD = "token"  # noqa: S105
 

@@ -8,7 +8,6 @@ import math
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from conductor_trio.client.application.launch import make_launch_spec, plan_port
 from conductor_trio.client.application.lookup import add_advice, look_up
 from conductor_trio.client.application.start_watch import StartWatch
 from conductor_trio.client.application.upkeep import Upkeep
-from conductor_trio.client.config.address import format_place
+from conductor_trio.client.chosen_output import make_link_maker, open_chosen_output
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.application_socket import ApplicationSocket, open_application_socket
 from conductor_trio.client.host.cleanup import Cleanup, open_cleanup
@@ -30,7 +29,7 @@ from conductor_trio.client.host.local_socket import SocketInUse, prepare_local_s
 from conductor_trio.client.host.temp_directory import HeldDirectory, open_directory
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import LinkReporter, Reporter, warn
-from conductor_trio.client.output.writer import Output, open_output
+from conductor_trio.client.output.writer import Output
 from conductor_trio.client.token_warnings import warn_of_readers, warn_of_token
 from conductor_trio.errors import ApplicationError, ConductorError, first_of, host_shortage
 from conductor_trio.limits.client import ClientLimits
@@ -39,10 +38,10 @@ if TYPE_CHECKING:
     from conductor_trio.client.application.idle import IdleWatch
     from conductor_trio.client.isolation.plan import PortPlan
     from conductor_trio.client.session.keeper import Connection
+    from conductor_trio.client.session.link_maker import LinkMaker
     from conductor_trio.control.messages import Accepted
 
 _STDOUT = 1
-_NO_TERMINAL = {"TERM": "dumb"}  # whatever a batch job has inherited
 
 _SHARED = (
     "other users of this host can put a socket of theirs at {path}, as {shared} is open to them; lest it be taken "
@@ -60,29 +59,14 @@ async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     warn_of_readers(stdout)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ending_signals())  # whoever started us may have blocked them
     with trio.open_signal_receiver(*_ending_signals()) as received:
-        async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
+        links = make_link_maker(settings)
+        async with open_chosen_output(settings, stdout, links) as output, trio.open_nursery() as nursery:
             watcher = _SignalWatcher(output=output, wish=wish, limits=settings.limits)
             nursery.start_soon(watcher.run, received, name="client: signals")
             with wish.scope:
-                status = await _run_application(settings, output, wish)
+                status = await _run_application(settings, output, wish, links)
             nursery.cancel_scope.cancel()
     return exit_status.OK if wish.was_heeded or wish.scope.cancelled_caught else status
-
-
-def _open_output(settings: ClientSettings, stdout: int) -> AbstractAsyncContextManager[Output]:
-    if not settings.has_display:
-        return open_output(stdout, settings.limits)
-    # Its libraries take 0.1 s that programs need not wait for.
-    from conductor_trio.client.display.display import DisplaySettings, open_display
-
-    shown = DisplaySettings(
-        place=None if settings.server.host is None else format_place(settings.server),
-        show_qr=settings.show_qr,
-        open_browser=settings.open_browser,
-        verbose=settings.verbose,
-        environment={**os.environ, **({} if settings.is_terminal else _NO_TERMINAL)},
-    )
-    return open_display(stdout, settings.limits, shown)
 
 
 def _ending_signals() -> list[signal.Signals]:
@@ -138,7 +122,7 @@ class _SignalWatcher:
                 self.wish.hurry.set()
 
 
-async def _run_application(settings: ClientSettings, output: Output, wish: _Wish) -> int:
+async def _run_application(settings: ClientSettings, output: Output, wish: _Wish, links: LinkMaker | None) -> int:
     """Run the application, from the check of the local socket to its end; return the exit status."""
     status = exit_status.FAILED
     try:
@@ -160,6 +144,7 @@ async def _run_application(settings: ClientSettings, output: Output, wish: _Wish
                     plan=plan,
                     application=application,
                     wish=wish,
+                    links=links,
                 )
                 status = await run.serve()
     except* ConductorError as group:
@@ -227,6 +212,7 @@ class _Run:
     plan: PortPlan | None
     application: Application
     wish: _Wish
+    links: LinkMaker | None
 
     async def serve(self) -> int:
         """Keep the application reachable until it ends, or until the first dial fails; return the exit status."""
@@ -254,10 +240,11 @@ class _Run:
         from conductor_trio.client.session.keeper import Connection
         from conductor_trio.client.transport.open import open_transport
 
+        open_way = partial(open_transport, self.settings, self.local_socket, self.cleanup, self.output)
         return Connection(
             self.settings,
             self._make_reporter(),
-            partial(open_transport, self.settings, self.local_socket, self.cleanup, self.output),
+            open_way if self.links is None else partial(self.links.over, open_way),
             self.application.ready,
             self._is_ending,
             stop=lambda stop: self._stop(events.make_stopping(stop)),

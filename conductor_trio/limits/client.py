@@ -77,6 +77,7 @@ class ClientLimits(LingerLimits):
     # terminal and nobody's request is answered. A pipe holds 64 KiB, so as much a second costs it nothing.
     terminal_timeout: float = 1.0
     max_held_text: int = 256 * KIB  # of the application's text, in characters, while ssh may be asking
+    key_share_time: float = 8 * 3600.0  # that a link holds which a key on the terminal made: a day's work
     browser_timeout: float = 30.0  # for a shell that starts the browser: a cold file system
     signal_debounce: float = 0.1  # timeout(1), for one, signals us and then our whole group: that is one request
 

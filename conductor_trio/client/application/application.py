@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import math
 import os
+import subprocess
 from collections.abc import AsyncIterator
 from typing import Literal
 
@@ -212,7 +213,12 @@ async def open_application(
 async def _execute(spec: LaunchSpec, stdout: int, stderr: int) -> trio.Process:
     try:
         return await trio.lowlevel.open_process(
-            spec.executed, stdin=None, stdout=stdout, stderr=stderr, env=spec.environment, start_new_session=True
+            spec.executed,
+            stdin=None if spec.has_input else subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env=spec.environment,
+            start_new_session=True,
         )
     except OSError as error:
         status = exit_status.NOT_FOUND if isinstance(error, FileNotFoundError) else exit_status.NOT_EXECUTABLE

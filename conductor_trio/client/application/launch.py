@@ -25,6 +25,7 @@ class LaunchSpec:
     executed: tuple[str, ...]  # the same, or what runs it
     environment: Mapping[str, str] | None = None  # None: ours
     recipe: str | None = None  # the name of what has added to the command
+    has_input: bool = True  # whether our standard input is the program's, too
 
 
 def plan_port(settings: ClientSettings) -> PortPlan | None:
@@ -48,7 +49,13 @@ def make_launch_spec(
         command = launch.fill_command(values)
         environment = make_environment(os.environ, launch.environment, values)
     executed = command if plan is None else plan.wrap(command, local_socket)
-    return LaunchSpec(command=command, executed=executed, environment=environment, recipe=launch.recipe)
+    return LaunchSpec(
+        command=command,
+        executed=executed,
+        environment=environment,
+        recipe=launch.recipe,
+        has_input=not settings.takes_keys,
+    )
 
 
 def _make_values(local_socket: str, plan: PortPlan | None, key: str | None, names: Accepted | None) -> Values:

@@ -45,6 +45,11 @@ class ClientSettings:
         return self.local_socket is None or self.has_display
 
     @property
+    def takes_keys(self) -> bool:
+        """Whether keys on the terminal are ours: what a recipe knows is no program that people type to."""
+        return self.has_display and self.is_terminal and self.launch.recipe is not None
+
+    @property
     def says_where(self) -> bool:
         """Whether the application is told where to listen, other than by its environment."""
         launch = self.launch

@@ -18,6 +18,8 @@ import attrs
 import trio
 
 from conductor_trio.client.display.capabilities import detect_terminal
+from conductor_trio.client.display.key_commands import KeyCommands, MakeLink
+from conductor_trio.client.display.keyboard import Keyboard
 from conductor_trio.client.display.link import draw_qr, find_browser, open_page, start_browser
 from conductor_trio.client.display.log_capture import capturing_log, is_log_on
 from conductor_trio.client.display.painter import Item, Link, Mark, Notice, Renderer, Status
@@ -36,10 +38,13 @@ _DEFAULT_WIDTH = 80
 class DisplaySettings:
     """The user's wishes for the display, and its environment.
 
-    `place` is the gateway as the user named it, None where its control socket is on this host.
+    `place` is the gateway as the user named it, None where its control socket is on this host. `keyboard` is the
+    terminal's input where keys are to be taken from it, and `make_link` has a link for others made.
     """
 
     place: str | None
+    keyboard: int | None = None
+    make_link: MakeLink | None = None
     show_qr: bool = False
     open_browser: bool = False
     verbose: bool = False
@@ -58,7 +63,10 @@ class Display(Output):
         self._settings = settings
         self._terminal = detect_terminal(settings.environment)
         self._progress = ProgressModel(
-            place=settings.place, now=trio.current_time(), time_of_day=lambda: time.strftime("%H:%M")
+            place=settings.place,
+            now=trio.current_time(),
+            time_of_day=lambda: time.strftime("%H:%M"),
+            has_keys=settings.keyboard is not None,
         )
         self._renderer = Renderer(self._terminal)
         self._stream = TerminalStream(has_cursor=self._terminal.has_cursor)
@@ -68,6 +76,18 @@ class Display(Output):
         self._left_out = 0
         self._has_bug = False
         self._live = trio.Event()
+        self._failure: list[Item] = []  # what was told of it, once it can no longer be read above the last lines
+        self._is_failure_buried = False
+        self._keys: KeyCommands | None = None
+        if settings.keyboard is not None:
+            self._keys = KeyCommands(
+                Keyboard(settings.keyboard),
+                self._progress,
+                self._tell,
+                self._open_browser,
+                settings.make_link,
+                limits.key_share_time,
+            )
         self._print(self._progress.begin())
 
     def send(self, report: events.Report) -> None:
@@ -86,8 +106,11 @@ class Display(Output):
                     self._print(self._progress.receive(report, trio.current_time()))
                 case _:
                     self._mind_prompt()
-                    self._items += self._progress.receive(report, trio.current_time())
-                    if self._progress.url is not None:
+                    news = self._progress.receive(report, trio.current_time())
+                    self._items += news
+                    if isinstance(report, events.Failed):
+                        self._failure = news
+                    if isinstance(report, events.Live):
                         self._live.set()
             self._flush()
 
@@ -109,6 +132,10 @@ class Display(Output):
         with self._containing_bugs():
             self._pass_on_held()
             self._print_items()
+            if self._is_failure_buried:  # below what the application said when it was ended
+                self._print(self._failure)
+            if self._keys is not None:
+                self._keys.keyboard.leave()
             self._progress.finish(trio.current_time())
             self._write_text(self._stream.set_status("") + self._stream.put(""))
         super().close()
@@ -121,6 +148,8 @@ class Display(Output):
             nursery.start_soon(self._watch_job, name="display: time left of the batch job")
             if self._settings.open_browser:
                 nursery.start_soon(self._open_browser, name="display: browser")
+            if self._keys is not None:
+                nursery.start_soon(self._keys.run, name="display: keyboard")
             await super().run()
             nursery.cancel_scope.cancel()
 
@@ -159,6 +188,8 @@ class Display(Output):
         if is_asking or self._stream.is_at_line_start:
             self._print_items()
         self._refresh(now)
+        if self._keys is not None:
+            self._keys.mind()
 
     def _print_items(self) -> None:
         items, self._items = self._items, []
@@ -167,6 +198,7 @@ class Display(Output):
     def _pass_on_held(self) -> None:
         text, self._texts = "".join(self._texts), []
         if text:
+            self._is_failure_buried = bool(self._failure)
             self._write_text(self._stream.pass_on(text))
 
     def _print(self, items: list[Item]) -> None:
@@ -177,7 +209,7 @@ class Display(Output):
         lines = ""
         for item in items:
             lines += self._renderer.paint(item, width)
-            if isinstance(item, Link) and self._settings.show_qr:
+            if isinstance(item, Link) and (item.has_code or self._settings.show_qr):
                 terminal = self._terminal
                 lines += draw_qr(
                     item.url,
@@ -236,6 +268,8 @@ class Display(Output):
                 with self._containing_bugs():
                     self._status = (None, 0)  # whatever is there now
                     self._refresh(trio.current_time())
+                    if self._keys is not None:
+                        self._keys.keyboard.take_again()
 
     async def _watch_job(self) -> None:
         if (job := find_job(self._settings.environment)) is None:
@@ -249,14 +283,18 @@ class Display(Output):
 
         await watch_job(job, take_left)
 
+    def _tell(self, *items: Item) -> None:
+        with self._containing_bugs():
+            self._items += items
+            self._flush()
+
     async def _open_browser(self) -> None:
         await self._live.wait()
         assert self._progress.url is not None
         browser = find_browser(self._settings.environment)
         if browser is None:
             text = "There is no display here to open the link; click it, or copy it to a browser"
-            self._items.append(Notice(mark=Mark.STEP, text=text))
-            self._flush()
+            self._tell(Notice(mark=Mark.STEP, text=text))
             return
         try:
             with open_page(self._progress.url) as path:
@@ -264,8 +302,7 @@ class Display(Output):
                 await trio.sleep_forever()  # the browser may take its time
         except OSError as error:
             text = f"The link cannot be opened in a browser: {error.strerror}"
-            self._items.append(Notice(mark=Mark.WARNING, text=text))
-            self._flush()
+            self._tell(Notice(mark=Mark.WARNING, text=text))
 
 
 def _is_typing_hidden(descriptor: int) -> bool:

@@ -46,14 +46,18 @@ class Notice:
 
 @attrs.frozen(kw_only=True)
 class Link:
-    """The login link, which stands on a line of its own, whole."""
+    """The login link, which stands on a line of its own, whole; perhaps with its QR code below."""
 
     url: str
+    has_code: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class Status:
-    """The status line: the parts that tell most come first. Where it leads is `url`, if anywhere."""
+    """The status line: the parts that tell most come first.
+
+    Where it leads is `url`, if anywhere, which stands in the place of the first part where all of it fits.
+    """
 
     mark: Mark
     parts: tuple[str, ...]
@@ -99,6 +103,8 @@ class Renderer:
         room = max(width, _MIN_WIDTH) - 1
         sign = f"{self._sign(status.mark)} "
         parts = [self._plain(part) for part in status.parts]
+        if status.url is not None and cell_len(sign + self._join([status.url, *parts[1:]])) <= room:
+            parts[0] = self._plain(status.url)
         while len(parts) > 1 and cell_len(sign + self._join(parts)) > room:
             parts.pop()
         said = self._cut(self._join(parts), room - cell_len(sign))

@@ -12,11 +12,11 @@ import signal
 from collections.abc import Callable
 from typing import assert_never
 
-from conductor_trio.access.login_link import format_login_link
+from conductor_trio.access.login_link import format_login_link, format_session_page
 from conductor_trio.client.display.painter import Item, Link, Mark, Notice, Status
+from conductor_trio.client.display.words import format_advice, format_exactly, make_sentence, name_hop, step
 from conductor_trio.client.output import events
 from conductor_trio.commandline.quantities import format_duration
-from conductor_trio.errors import Hop
 
 # What is left of the batch job when a warning is due: enough to save and hand in another, to save, to let go.
 _JOB_WARNINGS = (1800.0, 600.0, 120.0)
@@ -60,8 +60,11 @@ class ProgressModel:
     `place` is the gateway as the user named it, or None where its control socket is on this host.
     """
 
-    def __init__(self, *, place: str | None, now: float, time_of_day: Callable[[], str]) -> None:
+    def __init__(
+        self, *, place: str | None, now: float, time_of_day: Callable[[], str], has_keys: bool = False
+    ) -> None:
         self._place = place
+        self._has_keys = has_keys
         self._time_of_day = time_of_day
         self._first = Phase.CONTROL if place is None else Phase.LOGIN
         self._phase = self._first
@@ -71,6 +74,7 @@ class ProgressModel:
         self._retry_at = -math.inf  # when the next attempt of an outage begins
         self._url: str | None = None
         self._host = ""
+        self.key = ""  #: of the session, once visitors can use it
         self._has_failed = False
         self._is_exit_told = False
         self._is_asked = False
@@ -93,14 +97,15 @@ class ProgressModel:
         return self._lost_at is None or now >= self._retry_at
 
     @property
-    def _where(self) -> str:
-        return "on this host" if self._place is None else f"at {self._place}"
+    def takes_keys(self) -> bool:
+        """Whether keys mean something: visitors can use it, and ssh may not come to ask for anything."""
+        return self._phase is Phase.LIVE and self._lost_at is None
 
     def begin(self) -> list[Item]:
         """Return the news before anything has happened."""
         if self._place is None:
             return []
-        return [_step(f"Logging in at {self._place} by SSH, which may ask you something here")]
+        return [step(f"Logging in at {self._place} by SSH, which may ask you something here")]
 
     def receive(self, report: events.Report, now: float) -> list[Item]:
         """Take a report in and return the news that it is; the application's own text is none."""
@@ -108,10 +113,11 @@ class ProgressModel:
             case events.Execute(command=command, recipe=recipe):
                 # The many options that a recipe adds, `recipes` shows.
                 typed = itertools.takewhile(lambda word: not (recipe and word.startswith("-")), command)
-                return [_step("Starting " + " ".join(typed) + (f" (recipe {recipe})" if recipe else ""))]
+                return [step("Starting " + " ".join(typed) + (f" (recipe {recipe})" if recipe else ""))]
             case events.Connect() | events.ControlConnect() | events.LoginShell():
                 return self._log_in(now) if isinstance(report, events.Connect) else self._go_on(report, now)
-            case events.Live(token=token, urls=urls):
+            case events.Live(token=token, urls=urls, key=key):
+                self.key = key or ""
                 return self._go_live(urls[0], token, now) if urls else []
             case events.Dead() | events.Reconnecting():
                 return (
@@ -137,7 +143,7 @@ class ProgressModel:
     def _warn(self, report: events.Warned | events.Notice) -> Notice:
         match report:
             case events.Warned(text=text):
-                return Notice(mark=Mark.WARNING, text=_sentence(text))
+                return Notice(mark=Mark.WARNING, text=make_sentence(text))
             case events.Notice(text=text):
                 said = f"{self._time_of_day()} The gateway's operator says: {text}"
                 return Notice(mark=Mark.WARNING, text=said)
@@ -149,7 +155,7 @@ class ProgressModel:
             self._ssh_reason = line.text
             return []
         is_for_user = self._phase is Phase.LOGIN and self._lost_at is None and not line.is_repeated
-        return [_step(f"ssh: {line.text}")] if is_for_user else []
+        return [step(f"ssh: {line.text}")] if is_for_user else []
 
     def _note_end_request(self, report: events.Stopping | events.Ending, now: float) -> list[Item]:
         self._is_asked = True
@@ -162,7 +168,7 @@ class ProgressModel:
                 text = f"Ending … as {name} asks"
             case _:
                 assert_never(report)
-        return [*self.expect_end(now), _step(text)]
+        return [*self.expect_end(now), step(text)]
 
     def expect_end(self, now: float) -> list[Item]:
         """Take in that the application is being ended, or has ended by itself."""
@@ -190,7 +196,7 @@ class ProgressModel:
             items.append(Notice(mark=Mark.WARNING, text=f"{self._job_name} ends {about}; save your work"))
         if not has_status and self._is_long_wait(now):
             self._told_waits += 1
-            items.append(_step(f"Still {self._phase.value}, for {format_duration(now - self._since)}"))
+            items.append(step(f"Still {self._phase.value}, for {format_duration(now - self._since)}"))
         return items
 
     def status(self, now: float) -> Status | None:
@@ -206,7 +212,8 @@ class ProgressModel:
             next_ = f"next attempt in {in_} s" if in_ else self._phase.value
             return Status(mark=Mark.WARNING, parts=(lost, next_, *self._end_parts(now)))
         if self._phase is Phase.LIVE:
-            parts = (self._host, *self._end_parts(now), "Ctrl-C ends it")
+            keys = ("? shows keys",) if self._has_keys else ()
+            parts = (self._host, *self._end_parts(now), "Ctrl-C ends it", *keys)
             return Status(mark=Mark.LIVE, parts=parts, url=self._url)
         hint = () if now - self._since < _LONG_START else ("its own output may say why it takes long",)
         return Status(mark=Mark.WAIT, parts=(self._phase.value, waited, *hint))
@@ -232,7 +239,7 @@ class ProgressModel:
         is_news = self._phase is Phase.LOGIN and self._lost_at is None
         self._ssh_reason = ""
         self._enter(Phase.CONTROL, now)
-        return [Notice(mark=Mark.DONE, text=f"Logged in after {_exactly(waited)}")] if is_news else []
+        return [Notice(mark=Mark.DONE, text=f"Logged in after {format_exactly(waited)}")] if is_news else []
 
     def _go_live(self, host: str, token: str, now: float) -> list[Item]:
         url = format_login_link(host, token)
@@ -241,13 +248,14 @@ class ProgressModel:
         self._enter(Phase.LIVE, now)
         link = [Link(url=url)]
         if known is None:
-            text = f"Ready after {_exactly(now - self._start)}. Whoever has this link has your application:"
-            return [Notice(mark=Mark.DONE, text=text), *link]
+            text = f"Ready after {format_exactly(now - self._start)}. Whoever has this link has your application:"
+            page = f"The session's page: {format_session_page(host)}"
+            return [Notice(mark=Mark.DONE, text=text), *link, step(page)]
         if lost_at is None and url == known:
             return []
         back = f"{self._time_of_day()} The link is back"
         if lost_at is not None:
-            back += f" after {_exactly(now - lost_at)}"
+            back += f" after {format_exactly(now - lost_at)}"
         if url != known:
             return [Notice(mark=Mark.WARNING, text=f"{back}, but the address is another:"), *link]
         return [Notice(mark=Mark.DONE, text=f"{back}; address and token are the same")]
@@ -267,7 +275,7 @@ class ProgressModel:
         self._enter(self._first, now)
         going_on = f"{'The application goes on' if self._url else 'It is tried again'}; Ctrl-C ends it"
         text = f"{self._time_of_day()} {'Link lost' if self._url else 'No link yet'}: {event.what}"
-        return [Notice(mark=Mark.WARNING, text=text, beneath=(*_advise(event.advice), going_on))]
+        return [Notice(mark=Mark.WARNING, text=text, beneath=(*format_advice(event.advice), going_on))]
 
     def _note_idle(self, event: events.IdleWarned | events.IdleOver | events.IdleVetoed, now: float) -> list[Item]:
         match event:
@@ -283,40 +291,26 @@ class ProgressModel:
             case _:
                 assert_never(event)
         self._idle_end = math.inf
-        return [_step(f"{self._time_of_day()} {why}")]
+        return [step(f"{self._time_of_day()} {why}")]
 
     def _fail(self, event: events.Failed) -> list[Item]:
         ssh_says = (f"ssh says: {self._ssh_reason}",) if self._ssh_reason else ()
         self._has_failed = True
         self._is_exit_told = event.tells_exit
-        what, more = _sentence(event.what), (*_advise(event.advice), *ssh_says)
-        title = self._name_hop(event.hop)
+        what, more = make_sentence(event.what), (*format_advice(event.advice), *ssh_says)
+        title = name_hop(event.hop, self._place)
         if title is None:
             return [Notice(mark=Mark.FAILED, text=what, beneath=more)]
         return [Notice(mark=Mark.FAILED, text=title, beneath=(what, *more))]
-
-    def _name_hop(self, hop: Hop) -> str | None:
-        """Return a sentence about the hop that failed; None for this host, where the reason says it already."""
-        match hop:
-            case "ssh" | "login":
-                return f"This node does not get to the gateway {self._place} by SSH"
-            case "server":
-                return f"The server {self._where} cannot be used"
-            case "gateway":
-                return f"The server {self._where} does not take the application"
-            case "here":
-                return None
-            case _:
-                assert_never(hop)
 
     def _end(self, status: int, now: float) -> list[Item]:
         is_by_us = self._is_asked or self._has_failed
         self._enter(Phase.OVER, now)
         if is_by_us and (status == 0 or status in _BY_US):
-            return [_step("The application has ended")]
+            return [step("The application has ended")]
         if self._is_exit_told:
             return []
-        text = _sentence(format_exit(status))
+        text = make_sentence(format_exit(status))
         if status == 0 or status in _POLITE:
             return [Notice(mark=Mark.DONE if status == 0 else Mark.STEP, text=text)]
         hints: tuple[str, ...] = ()
@@ -325,22 +319,6 @@ class ProgressModel:
         return [Notice(mark=Mark.FAILED, text=text, beneath=hints)]
 
 
-def _step(text: str) -> Notice:
-    return Notice(mark=Mark.STEP, text=text)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _exactly(seconds: float) -> str:
-    return f"{max(0.0, seconds):.1f} s" if seconds < 10 else format_duration(seconds)
-
-
 def _next_warning(told: float) -> float:
     """Return how little must be left for the next warning, given how much was left at the last one."""
     return max((limit for limit in _JOB_WARNINGS if limit < told), default=-math.inf)
-
-
-def _advise(advice: str | None) -> tuple[str, ...]:
-    return (f"What to do: {advice}",) if advice else ()

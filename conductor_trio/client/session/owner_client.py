@@ -25,6 +25,7 @@ from conductor_trio.client.session.listing import (
     parse_sessions,
     parse_share,
 )
+from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.open import open_transport
 from conductor_trio.control.messages import OWNER_COMMANDS, is_url_host
 from conductor_trio.control.owner_commands import (
@@ -115,6 +116,21 @@ class OwnerClient:
         return await self._channel.command(command)
 
 
+async def converse_over(
+    transport: Transport, converse: Callable[[OwnerClient], Awaitable[_T]], limits: ClientLimits
+) -> _T:
+    """Return what `converse` makes of the owner's commands, given over this transport; raises `ConductorError`."""
+    with contextlib.closing(await transport.connect_control()) as stream:
+        channel = ControlChannel(stream, limits, max_line=MAX_OWNER_ANSWER)
+        banner = await channel.receive_banner()
+        if OWNER_COMMANDS not in banner.extensions:
+            raise StartError(
+                "the gateway's server knows no owner's commands",
+                advice="ask for a newer conductor-trio-server",
+            )
+        return await converse(OwnerClient(channel, limits))
+
+
 async def open_owner_client(
     server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T]], limits: ClientLimits | None = None
 ) -> _T:
@@ -129,15 +145,7 @@ async def open_owner_client(
             open_transport(settings, ApplicationSocket(""), cleanup, LogReporter()) as transport,
         ):
             try:
-                with contextlib.closing(await transport.connect_control()) as stream:
-                    channel = ControlChannel(stream, settings.limits, max_line=MAX_OWNER_ANSWER)
-                    banner = await channel.receive_banner()
-                    if OWNER_COMMANDS not in banner.extensions:
-                        raise StartError(
-                            "the gateway's server knows no owner's commands",
-                            advice="ask for a newer conductor-trio-server",
-                        )
-                    return await converse(OwnerClient(channel, settings.limits))
+                return await converse_over(transport, converse, settings.limits)
             except TransportError as lost:
                 explained = await transport.explain(lost, thorough=True)  # noqa: ASYNC120
                 if explained is lost:

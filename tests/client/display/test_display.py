@@ -12,6 +12,7 @@ import termios
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -44,7 +45,7 @@ async def showing(
     *reports: events.Report,
     place: str | None = "gw",
     environment: dict[str, str] | None = None,
-    **options: bool,
+    **options: Any,
 ) -> AsyncIterator[Display]:
     settings = DisplaySettings(place=place, environment={**ENVIRONMENT, **(environment or {})}, **options)
     async with open_display(terminal.descriptor, LIMITS, settings) as display:
@@ -66,7 +67,7 @@ async def test_from_start_to_end(terminal: Terminal, mock_clock: trio.testing.Mo
         await terminal.wait_for("… waiting for the application to listen · 0 s")
         write(display, "one\ntwo\n")
         display.send(LIVE)
-        await terminal.wait_for("● lab-alice.apps.example.org · Ctrl-C ends it")
+        await terminal.wait_for(f"● {URL} · Ctrl-C ends it")
         display.expect_end()
         display.send(events.Exit(status=0))
     assert terminal.lines == [
@@ -79,9 +80,31 @@ async def test_from_start_to_end(terminal: Terminal, mock_clock: trio.testing.Mo
         "",
         URL,
         "",
+        "· The session's page: https://lab-alice.apps.example.org/_conductor/",
         "✓ The application has ended",
     ]
-    assert (terminal.screen.cursor.x, terminal.screen.cursor.y) == (0, 10)
+    assert (terminal.screen.cursor.x, terminal.screen.cursor.y) == (0, 11)
+
+
+FAILED = events.Failed(what="the login failed", advice="ask", hop="ssh")
+
+
+async def test_a_failure_is_said_again_below_what_the_application_says_at_its_end(terminal: Terminal) -> None:
+    async with showing(terminal) as display:
+        display.send(FAILED)
+        display.expect_end()
+        write(display, "shutting down\n" * 30)
+        display.send(events.Exit(status=-15))
+    failure = ["✗ This node does not get to the gateway gw by SSH", "  The login failed", "  What to do: ask"]
+    assert terminal.lines[-3:] == failure
+    assert "shutting down" in terminal.text
+
+
+async def test_a_failure_that_nothing_hides_is_said_once(terminal: Terminal) -> None:
+    async with showing(terminal) as display:
+        write(display, "before\n")
+        display.send(FAILED)
+    assert terminal.text.count("The login failed") == 1
 
 
 async def test_time_passes_at_one_step_a_second(terminal: Terminal, mock_clock: trio.testing.MockClock) -> None:
@@ -195,7 +218,7 @@ async def test_after_a_shell_had_the_terminal_the_status_is_there_again(terminal
         terminal.write("[1]+  Stopped\x1b[K\n$ fg\nconductor-trio\n")
         await terminal.wait_gone("Ctrl-C ends it")
         os.kill(os.getpid(), signal.SIGCONT)
-        await terminal.wait_for("conductor-trio\n● lab-alice.apps.example.org")
+        await terminal.wait_for(f"conductor-trio\n● {URL}")
 
 
 async def test_a_terminal_without_a_cursor_gets_text_only(terminal: Terminal) -> None:

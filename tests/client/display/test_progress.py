@@ -70,9 +70,10 @@ def test_the_way_to_the_link() -> None:
     assert teller.tell(events.LoginShell(is_running=False)) == []
     teller.now += 12
     assert teller.status() == "waiting for the application to listen | 12 s"
-    ready, link = teller.tell(LIVE)
+    ready, link, page = teller.tell(LIVE)
     assert ready == "Ready after 21 s. Whoever has this link has your application:"
     assert link == LINK
+    assert page == f"The session's page: https://{HOST}/_conductor/"
     assert teller.status() == f"{HOST} | Ctrl-C ends it"
     assert teller.progress.url == LINK
 

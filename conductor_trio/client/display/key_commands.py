@@ -1,0 +1,98 @@
+"""What keys on the terminal do: the link again, in a browser, as a QR code, a further one for others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from conductor_trio.client.display.keyboard import Keyboard
+from conductor_trio.client.display.painter import Item, Link, Mark, Notice
+from conductor_trio.client.display.progress import ProgressModel
+from conductor_trio.client.display.words import format_advice, make_sentence, step
+from conductor_trio.errors import ConductorError
+
+if TYPE_CHECKING:
+    from conductor_trio.client.session.owner_client import NewShare
+
+#: Has a link made, given the session's key and for how many seconds.
+MakeLink = Callable[[str, float], Awaitable["NewShare"]]
+
+_HELP = "l shows the link, o opens it, s makes one for others, q draws it for a telephone, Ctrl-C ends it"
+_HELP_WITHOUT_LINKS = _HELP.replace("s makes one for others, ", "")
+
+
+class KeyCommands:
+    """Does what keys ask for, and says by `tell` what comes of it; `open_link` shows the link in a browser."""
+
+    def __init__(
+        self,
+        keyboard: Keyboard,
+        progress: ProgressModel,
+        tell: Callable[..., None],
+        open_link: Callable[[], Awaitable[None]],
+        make_link: MakeLink | None,
+        share_time: float,
+    ) -> None:
+        self.keyboard = keyboard
+        self._progress = progress
+        self._tell: Callable[..., None] = tell
+        self._open_link = open_link
+        self._make_link = make_link
+        self._share_time = share_time
+        self._is_sharing = False
+        self._is_opening = False
+
+    def mind(self) -> None:
+        """Take keys where they mean something, and else leave them to whom they are for."""
+        if self._progress.takes_keys:
+            self.keyboard.take()
+        else:
+            self.keyboard.leave()
+
+    async def run(self) -> None:
+        """Follow the keyboard; what a key has begun ends with us."""
+        async with trio.open_nursery() as nursery:
+            await self.keyboard.run(partial(self._press, nursery))
+
+    def _press(self, nursery: trio.Nursery, key: str) -> None:
+        url = self._progress.url
+        if url is None or not self._progress.takes_keys:
+            return
+        match key:
+            case "l":
+                self._tell(Link(url=url))
+            case "q":
+                self._tell(Link(url=url, has_code=True))
+            case "o" if not self._is_opening:
+                self._is_opening = True
+                nursery.start_soon(self._open, name="display: browser")
+            case "s" if self._make_link is not None and not self._is_sharing:
+                self._is_sharing = True
+                nursery.start_soon(self._share, self._make_link, name="display: new link")
+            case "?" | "h":
+                self._tell(step(_HELP if self._make_link is not None else _HELP_WITHOUT_LINKS))
+
+    async def _open(self) -> None:
+        try:
+            await self._open_link()
+        finally:
+            self._is_opening = False
+
+    async def _share(self, make_link: MakeLink) -> None:
+        from conductor_trio.client.session.listing import describe_share
+
+        try:
+            made = await make_link(self._progress.key, self._share_time)
+            news: list[Item] = [
+                Notice(mark=Mark.DONE, text=describe_share(made.share, self._progress.key)),
+                Link(url=made.link),
+            ]
+            self._tell(*news)
+        except ConductorError as error:
+            text, beneath = make_sentence(error.what), format_advice(error.advice)
+            self._tell(Notice(mark=Mark.WARNING, text=text, beneath=beneath))
+        finally:
+            self._is_sharing = False

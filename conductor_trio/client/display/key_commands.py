@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import trio
 
 from conductor_trio.client.display.keyboard import Keyboard
-from conductor_trio.client.display.painter import Item, Link, Mark, Notice
+from conductor_trio.client.display.painter import Link, Mark, Notice
 from conductor_trio.client.display.progress import ProgressModel
 from conductor_trio.client.display.words import format_advice, make_sentence, step
 from conductor_trio.errors import ConductorError
 
-if TYPE_CHECKING:
-    from conductor_trio.client.session.owner_client import NewShare
-
-#: Has a link made, given the session's key and for how many seconds.
-MakeLink = Callable[[str, float], Awaitable["NewShare"]]
+#: Makes a link, given the session's key and for how many seconds; returns what is to be said of it, and the link.
+MakeLink = Callable[[str, float], Awaitable[tuple[str, str]]]
 
 _HELP = "l shows the link, o opens it, s makes one for others, q draws it for a telephone, Ctrl-C ends it"
 _HELP_WITHOUT_LINKS = _HELP.replace("s makes one for others, ", "")
@@ -82,15 +78,9 @@ class KeyCommands:
             self._is_opening = False
 
     async def _share(self, make_link: MakeLink) -> None:
-        from conductor_trio.client.session.listing import describe_share
-
         try:
-            made = await make_link(self._progress.key, self._share_time)
-            news: list[Item] = [
-                Notice(mark=Mark.DONE, text=describe_share(made.share, self._progress.key)),
-                Link(url=made.link),
-            ]
-            self._tell(*news)
+            about, url = await make_link(self._progress.key, self._share_time)
+            self._tell(Notice(mark=Mark.DONE, text=about), Link(url=url))
         except ConductorError as error:
             text, beneath = make_sentence(error.what), format_advice(error.advice)
             self._tell(Notice(mark=Mark.WARNING, text=text, beneath=beneath))

@@ -5,14 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
 
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.errors import ConductorError, TransportError
 from conductor_trio.limits.client import ClientLimits
-
-if TYPE_CHECKING:
-    from conductor_trio.client.session.owner_client import NewShare
 
 
 class LinkMaker:
@@ -34,18 +30,23 @@ class LinkMaker:
             finally:
                 self._transport = None
 
-    async def make(self, key: str, seconds: float) -> NewShare:
-        """Return a link to the session of that key, which ends by itself; raises `ConductorError`."""
+    async def make(self, key: str, seconds: float) -> tuple[str, str]:
+        """Make a link to the session of that key, which ends by itself; raises `ConductorError`.
+
+        Return what is to be said of it, and the link.
+        """
         # Imported only now: most sessions need it never.
+        from conductor_trio.client.session.listing import describe_share
         from conductor_trio.client.session.owner_client import converse_over
 
         if self._transport is None:
             raise TransportError("there is no link to the gateway now")
         try:
-            return await converse_over(
+            made = await converse_over(
                 self._transport,
                 lambda owner: owner.share(key, label="", seconds=seconds, is_once=False),
                 self._limits,
             )
         except OSError as error:
             raise ConductorError(f"no link could be made: {error.strerror}") from error
+        return describe_share(made.share, key), made.link

@@ -1,6 +1,6 @@
 """How Sphinx builds the documentation: ``make docs``.
 
-The source directory is the whole project, so that documents may link to what stands beside the code; only documents
+The source directory is the whole project, so that documents may link to what stands beside the code. Only documents
 are read, and every warning is an error (Makefile).
 """
 
@@ -8,7 +8,14 @@ project = "conductor-trio"
 author = "the conductor-trio developers"
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["README.md", "docs/**.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "conductor_trio/ARCHITECTURE.md"]
+include_patterns = [
+    "README.md",
+    "docs/**.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "conductor_trio/ARCHITECTURE.md",
+]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 html_theme = "furo"

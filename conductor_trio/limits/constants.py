@@ -294,3 +294,4 @@ MAX_WRONG_TOKEN_ACCOUNTS = 1000  # that are told apart meanwhile
 MAX_METRICS_CONNECTIONS = 8
 METRICS_TIMEOUT = 10.0  # for one of them, from its first byte to the answer's last
 MAX_METRICS_HEAD = 8 * KIB
+MAX_KEYS = 64  # read from a terminal at once: what is typed in one go, or pasted by mistake

@@ -76,8 +76,8 @@ class Display(Output):
         self._left_out = 0
         self._has_bug = False
         self._live = trio.Event()
-        self._failure: list[Item] = []  # what was told of it, once it can no longer be read above the last lines
-        self._is_failure_buried = False
+        self._failure: list[Item] = []
+        self._is_failure_told = self._is_failure_buried = False
         self._keys: KeyCommands | None = None
         if settings.keyboard is not None:
             self._keys = KeyCommands(
@@ -194,11 +194,12 @@ class Display(Output):
     def _print_items(self) -> None:
         items, self._items = self._items, []
         self._print(items)
+        self._is_failure_told = bool(self._failure)
 
     def _pass_on_held(self) -> None:
         text, self._texts = "".join(self._texts), []
         if text:
-            self._is_failure_buried = bool(self._failure)
+            self._is_failure_buried = self._is_failure_told
             self._write_text(self._stream.pass_on(text))
 
     def _print(self, items: list[Item]) -> None:

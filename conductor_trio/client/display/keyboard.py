@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import trio
 
+from conductor_trio.limits.constants import MAX_KEYS
+
 _ECHO_AND_LINES = termios.ECHO | termios.ICANON
-_MAX_KEYS = 64  # read at once: what is typed in one go, or pasted by mistake
 _LFLAG = 3
 
 
@@ -66,7 +67,7 @@ class Keyboard:
             if not self.is_taken():  # meanwhile, and somebody else is to read
                 continue
             try:
-                typed = os.read(self._descriptor, _MAX_KEYS)
+                typed = os.read(self._descriptor, MAX_KEYS)
             except OSError:
                 typed = b""
             if not typed:

@@ -186,8 +186,8 @@ class _Link:
         self._block = block
         self._ready = trio.Event()
         self._is_ending = False
-        # Cancelled by nobody but us, so that the server is told that this is on purpose. It has no deadline but the
-        # end of the block, which it does not hold up.
+        # Cancelled by nobody but us, so that the server is told that this is on purpose. It has no deadline but
+        # the end of the block, which it does not hold up.
         self._linked = trio.CancelScope(shield=True)
 
     async def keep_up(

@@ -92,7 +92,10 @@ async def open_login_node(
 @pytest.fixture
 async def node(slurm: SlurmCluster, short_tmp: Path, runtime_dir: Path) -> AsyncIterator[LoginNode]:
     async with open_login_node(short_tmp, runtime_dir, slurm.environment) as node:
-        yield node
+        try:
+            yield node
+        finally:
+            slurm.end_jobs()
 
 
 def job_of(node: LoginNode, key: str) -> str:
@@ -172,19 +175,15 @@ def link_lines(program: Program) -> list[str]:
 
 
 async def test_who_waits_sees_why_and_may_leave_the_queue(node: LoginNode, slurm: SlurmCluster) -> None:
-    async with (
-        node.open(node.submit("first", "--cpus", str(slurm.cpus))) as first,
-        node.open(node.submit("lab", "--cpus", str(slurm.cpus))) as program,
-    ):
-        await first.out.wait_line(lambda line: "/_conductor/auth/" in line)
+    await node.run(node.submit("first", "--no-wait", "--cpus", str(slurm.cpus)))
+    await node.visit("first")
+    async with node.open(node.submit("lab", "--cpus", str(slurm.cpus))) as program:
         await program.out.wait_line(lambda line: "Queued: 1 of 1 in the queue" in line)
         listed = await node.run(node.client("ls", str(node.server.control_socket)))
         assert any(line.split()[:2] == ["lab", "queued"] for line in listed.out.lines)
         await node.run(node.client("stop", "lab"))
         assert await program.wait_ended() == 0
         assert "The job was cancelled" in program.out.text
-        slurm.run("scancel", job_of(node, "first"))
-        await first.wait_ended()
 
 
 async def test_a_job_that_fails_says_why(node: LoginNode) -> None:

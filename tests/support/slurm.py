@@ -61,6 +61,14 @@ class SlurmCluster:
             command, env={**os.environ, **self.environment}, text=True, stderr=subprocess.STDOUT
         )
 
+    def end_jobs(self) -> None:
+        """Have no job be left."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.run("scancel", "--user=root")
+            deadline = time.monotonic() + _PATIENCE
+            while self.run("squeue", "--noheader").strip() and time.monotonic() < deadline:
+                time.sleep(0.05)
+
 
 @contextlib.contextmanager
 def open_slurm() -> Iterator[SlurmCluster]:
@@ -93,7 +101,7 @@ def open_slurm() -> Iterator[SlurmCluster]:
             try:
                 yield cluster
             finally:
-                _end_jobs(cluster)
+                cluster.end_jobs()
 
 
 _MUNGE_FILES = {
@@ -137,14 +145,6 @@ def _wait_idle(cluster: SlurmCluster) -> None:
         time.sleep(0.1)
     logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in cluster.directory.glob("*.log"))
     raise AssertionError(f"Slurm does not come up:\n{logs}")
-
-
-def _end_jobs(cluster: SlurmCluster) -> None:
-    with contextlib.suppress(subprocess.CalledProcessError):
-        cluster.run("scancel", "--user=root")
-        deadline = time.monotonic() + _PATIENCE
-        while cluster.run("squeue", "--noheader").strip() and time.monotonic() < deadline:
-            time.sleep(0.1)
 
 
 def _free_ports() -> tuple[int, int]:

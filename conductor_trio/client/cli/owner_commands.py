@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from conductor_trio import exit_status, interrupt
-from conductor_trio.client.cli.table import DOCTOR, LS, PROGRAM, SHARE, STOP
-from conductor_trio.client.config.address import ServerAddress, check_local_socket, parse_server
+from conductor_trio.client.cli.table import DOCTOR, LS, PROGRAM, SETUP, SHARE, STOP
+from conductor_trio.client.config.address import ServerAddress, check_local_socket
 from conductor_trio.commandline.output import write_output
 from conductor_trio.commandline.parser import Invocation
 from conductor_trio.errors import ConductorError, ConfigError
@@ -195,7 +195,22 @@ def _examine(given: argparse.Namespace) -> int:
     return exit_status.OK if is_well else exit_status.FAILED
 
 
-_COMMANDS = {LS.name: _list, STOP.name: _stop, SHARE.name: _share, DOCTOR.name: _examine}
+def _set_up(given: argparse.Namespace) -> int:
+    import trio
+
+    from conductor_trio.client.doctor.examination import examine
+    from conductor_trio.client.setup.walk import set_up
+    from conductor_trio.findings import Finding, format_finding
+
+    def report(finding: Finding) -> None:
+        write_output(format_finding(finding))
+
+    server = interrupt.raise_within(lambda: set_up(given.server, os.environ, report, replace=given.replace))
+    is_well = interrupt.raise_within(lambda: trio.run(examine, server, None, report))
+    return exit_status.OK if is_well else exit_status.FAILED
+
+
+_COMMANDS = {SETUP.name: _set_up, LS.name: _list, STOP.name: _stop, SHARE.name: _share, DOCTOR.name: _examine}
 
 
 def _visit(server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T]]) -> _T:
@@ -208,15 +223,13 @@ def _visit(server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T
 
 
 def _choose_server(given: argparse.Namespace) -> ServerAddress:
-    if given.server is not None:
-        return parse_server(given.server)
     # Imported only now: TOML and its checks take 10 ms.
-    from conductor_trio.client.config.files import load_config
+    from conductor_trio.client.config.files import choose_server, load_config
 
-    server = load_config(os.environ).server
+    server = choose_server(given.server, load_config(os.environ))
     if server is None:
         raise ConfigError(
             "no SERVER: name the gateway at the end, or once and for all in "
             '~/.config/conductor-trio/config.toml: server = "gw.example.org"'
         )
-    return parse_server(server)
+    return server

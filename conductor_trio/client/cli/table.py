@@ -100,6 +100,27 @@ SUBMIT = Command(
     arguments=(OPTIONAL_SERVER,),
     tail=Argument(field="command", metavar="COMMAND", help="starts the application", values=Kind.PROGRAM),
 )
+SETUP = Command(
+    name="setup",
+    summary="make a key for compute nodes, install it at a gateway, and name that in your configuration",
+    description="Make a key of its own, which may do nothing at the gateway but what a session needs; install it "
+    "over a login that you make as with ssh; name the gateway in your configuration; and try the way. What is "
+    "there already is kept, so that this can be run again.",
+    forms=("[OPTION]... HOST",),
+    options=(
+        Option(flags=("--replace",), field="replace", help="name HOST in the place of another gateway"),
+        VERBOSE,
+    ),
+    arguments=(
+        Argument(
+            field="server",
+            metavar="HOST",
+            help="the gateway, [user@]host[:port][/path/of/control/socket]",
+            values=Kind.HOST,
+            is_required=True,
+        ),
+    ),
+)
 LS = Command(
     name="ls",
     summary="list your sessions at a gateway, wherever they run",
@@ -173,5 +194,5 @@ CLIENT = Program(
     "Exit status: 0 ended as asked, 1 failed, 2 LOCAL_SOCKET in use or wrong usage; an application that ends "
     "by itself passes on its own.",
     default=START,
-    commands=(RUN, SUBMIT, LS, STOP, SHARE, DOCTOR, RECIPES, COMPLETION_COMMAND, HELP_COMMAND),
+    commands=(RUN, SUBMIT, LS, STOP, SHARE, SETUP, DOCTOR, RECIPES, COMPLETION_COMMAND, HELP_COMMAND),
 )

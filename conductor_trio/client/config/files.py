@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from conductor_trio.client.config.address import parse_server
+from conductor_trio.client.config.address import ServerAddress, parse_server
 from conductor_trio.client.config.recipes import Recipe, parse_recipe
 from conductor_trio.client.config.submit import SubmitConfig, parse_submit
 from conductor_trio.commandline.quantities import parse_duration
@@ -97,6 +97,17 @@ def parse_config(table: Table) -> Config:
         submit=SubmitConfig() if (submit := table.get_table("submit")) is None else parse_submit(submit),
         recipes=recipes,
     )
+
+
+def choose_server(given: str | None, config: Config) -> ServerAddress | None:
+    """Return the gateway that is given or else configured, with the key that belongs to the latter."""
+    text = config.server if given is None else given
+    if text is None:
+        return None
+    address = parse_server(text)
+    if config.identity is None or text != config.server or address.host is None:
+        return address
+    return attrs.evolve(address, identity=os.path.abspath(os.path.expanduser(config.identity)))
 
 
 def _parse_idle(table: Table) -> float | None:

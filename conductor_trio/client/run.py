@@ -57,7 +57,8 @@ async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     """Run the application and keep it reachable until it ends, or we are asked to; return the exit status."""
     wish = _Wish()
     status = exit_status.OK
-    warn_of_readers(stdout)
+    if settings.link_file is None or not settings.has_display:
+        warn_of_readers(stdout)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ending_signals())  # whoever started us may have blocked them
     with trio.open_signal_receiver(*_ending_signals()) as received:
         async with _open_output(settings, stdout) as output, trio.open_nursery() as nursery:
@@ -77,6 +78,7 @@ def _open_output(settings: ClientSettings, stdout: int) -> AbstractAsyncContextM
 
     shown = DisplaySettings(
         place=None if settings.server.host is None else format_place(settings.server),
+        link_file=None if settings.is_terminal else settings.link_file,
         show_qr=settings.show_qr,
         open_browser=settings.open_browser,
         verbose=settings.verbose,

@@ -40,7 +40,7 @@ _conductor_trio() {
             fi
             ;;
         -*) ;;
-        run | submit | ls | stop | share | doctor | recipes | completion | help)
+        run | submit | ls | stop | share | setup | doctor | recipes | completion | help)
             if [[ -z $command ]] && ((places == 0)); then
                 command=$word
             else
@@ -101,6 +101,7 @@ _conductor_trio() {
         ls) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         stop) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         share) _conductor_trio_offer -W '--for --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;
+        setup) _conductor_trio_offer -W '--replace -v --verbose -V --version -h --help' ;;
         doctor) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         recipes) _conductor_trio_offer -W '-V --version -h --help' ;;
         completion) _conductor_trio_offer -W '-V --version -h --help' ;;
@@ -109,18 +110,19 @@ _conductor_trio() {
         return
     fi
     case $command:$places in
-    :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run submit ls stop share doctor recipes completion help' ;;
+    :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion help' ;;
     :1) _conductor_trio_offer -f ;;
     run:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
     submit:0) _conductor_trio_offer_hosts ;;
     ls:0) _conductor_trio_offer_hosts ;;
     stop:1) _conductor_trio_offer_hosts ;;
     share:1) _conductor_trio_offer_hosts ;;
+    setup:0) _conductor_trio_offer_hosts ;;
     doctor:0) _conductor_trio_offer_hosts ;;
     doctor:1) _conductor_trio_offer -f ;;
     recipes:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
     completion:0) _conductor_trio_offer -W 'bash fish zsh' ;;
-    help:0) _conductor_trio_offer -W 'run submit ls stop share doctor recipes completion help' ;;
+    help:0) _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion help' ;;
     esac
 }
 

@@ -104,7 +104,7 @@ class _Follower:
                 self.view.pass_on(self.log.read())
             elif self.log.has_grown():
                 self.hint.set()
-            self.progress.note_link(self.record.read_link())  # which stands in the log, too
+            self.view.show(self.progress.note_link(self.record.read_link()))
             self.view.set_status(self.progress.status(time.time()))
             await trio.sleep(self.limits.log_look_interval)
 

@@ -40,6 +40,7 @@ class DisplaySettings:
     """
 
     place: str | None
+    link_file: str | None = None  # where the link is to be instead of in what others may read
     show_qr: bool = False
     open_browser: bool = False
     verbose: bool = False
@@ -58,7 +59,10 @@ class Display(Output):
         self._settings = settings
         self._terminal = detect_terminal(settings.environment)
         self._progress = ProgressModel(
-            place=settings.place, now=trio.current_time(), time_of_day=lambda: time.strftime("%H:%M")
+            place=settings.place,
+            now=trio.current_time(),
+            time_of_day=lambda: time.strftime("%H:%M"),
+            link_file=settings.link_file,
         )
         self._renderer = Renderer(self._terminal)
         self._stream = TerminalStream(has_cursor=self._terminal.has_cursor)

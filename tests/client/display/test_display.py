@@ -12,6 +12,7 @@ import termios
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -44,7 +45,7 @@ async def showing(
     *reports: events.Report,
     place: str | None = "gw",
     environment: dict[str, str] | None = None,
-    **options: bool,
+    **options: Any,
 ) -> AsyncIterator[Display]:
     settings = DisplaySettings(place=place, environment={**ENVIRONMENT, **(environment or {})}, **options)
     async with open_display(terminal.descriptor, LIMITS, settings) as display:

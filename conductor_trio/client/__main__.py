@@ -7,7 +7,7 @@ import sys
 from conductor_trio import exit_status, interrupt
 
 # Those of the client's commands that say by their status whether something is done.
-_ANSWERING = {"ls", "stop", "share", "doctor"}
+_ANSWERING = {"ls", "stop", "share", "doctor", "submit", "setup"}
 
 
 def main() -> int:

@@ -37,6 +37,7 @@ def open_chosen_output(
 
     shown = DisplaySettings(
         place=None if settings.server.host is None else format_place(settings.server),
+        link_file=None if settings.is_terminal else settings.link_file,
         show_qr=settings.show_qr,
         open_browser=settings.open_browser,
         verbose=settings.verbose,

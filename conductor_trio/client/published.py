@@ -16,7 +16,7 @@ from functools import partial
 import trio
 
 from conductor_trio.client.application.readiness import wait_ready
-from conductor_trio.client.config.address import ServerAddress, check_local_socket, parse_server
+from conductor_trio.client.config.address import ServerAddress, check_local_socket
 from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.config.visitor_token import make_token
@@ -30,7 +30,7 @@ from conductor_trio.client.token_warnings import warn_of_token
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.open import open_transport
 from conductor_trio.control.events import Stop
-from conductor_trio.errors import ConductorError, first_of
+from conductor_trio.errors import ConductorError, ConfigError, first_of
 from conductor_trio.limits.client import ClientLimits
 from conductor_trio.limits.constants import MAX_KEPT_EVENTS
 
@@ -186,8 +186,8 @@ class _Link:
         self._block = block
         self._ready = trio.Event()
         self._is_ending = False
-        # Cancelled by nobody but us, so that the server is told that this is on purpose. It has no deadline but the
-        # end of the block, which it does not hold up.
+        # Cancelled by nobody but us, so that the server is told that this is on purpose. It has no deadline but
+        # the end of the block, which it does not hold up.
         self._linked = trio.CancelScope(shield=True)
 
     async def keep_up(
@@ -228,15 +228,12 @@ class _Link:
 
 
 def _choose_server(text: str | None) -> ServerAddress:
-    if text is not None:
-        return parse_server(text)
-    from conductor_trio.client.config.files import load_config  # with TOML, which few programs need
-    from conductor_trio.errors import ConfigError
+    from conductor_trio.client.config.files import choose_server, load_config  # with TOML, and later than the rest
 
-    server = load_config(os.environ).server
+    server = choose_server(text, load_config(os.environ))
     if server is None:
         raise ConfigError("no server: name the gateway, or have the configuration name it")
-    return parse_server(server)
+    return server
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

@@ -56,7 +56,8 @@ async def run_client(settings: ClientSettings, stdout: int = _STDOUT) -> int:
     """Run the application and keep it reachable until it ends, or we are asked to; return the exit status."""
     wish = _Wish()
     status = exit_status.OK
-    warn_of_readers(stdout)
+    if settings.link_file is None or not settings.has_display:
+        warn_of_readers(stdout)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ending_signals())  # whoever started us may have blocked them
     with trio.open_signal_receiver(*_ending_signals()) as received:
         links = make_link_maker(settings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -30,6 +31,16 @@ class Invocation:
     given: argparse.Namespace
     tail: tuple[str, ...]
     fail: Callable[[str], NoReturn]
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse's, which says what is wrong as the program says all else that is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Show the usage, and what is wrong in one line."""
+        program = self.prog.partition(" ")[0]
+        self.print_usage(sys.stderr)
+        self.exit(exit_status.WRONG_USAGE, f"{program}: {message.removeprefix('argument ')}\n")
 
 
 def parse(program: Program, argv: Sequence[str]) -> Invocation:
@@ -148,7 +159,7 @@ def _make_parser(program: Program, command: Command) -> argparse.ArgumentParser:
     forms = [f"{call} {form}".rstrip() for form in command.forms]
     if not command.name:
         forms.append(f"{program.name} {'|'.join(program.commands_by_name)} ...")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=call,
         usage="\n       ".join(forms).replace("%", "%%"),
         description=_describe(program, command),

@@ -14,6 +14,7 @@ import attrs
 
 from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.commandline.suggest import suggest
+from conductor_trio.configuration.toml_words import advise
 from conductor_trio.errors import ConfigError
 from conductor_trio.limits.constants import MAX_CONFIG_FILE, MAX_TIME
 
@@ -165,7 +166,9 @@ def parse_table(source: str, *, file: str) -> Table:
         message = str(error)
         position = _POSITION.search(message)
         line = (position and position[1]) or str(source.count("\n") + 1)
-        raise ConfigError(f"{file}:{line}: is no TOML: {_POSITION.sub('', message)}") from error
+        said = _POSITION.sub("", message)
+        text = source.split("\n")[int(line) - 1]
+        raise ConfigError(f"{file}:{line}: is no TOML: {said}", advice=advise(said, text)) from error
 
 
 class Lines:

@@ -81,6 +81,13 @@ class ClientLimits(LingerLimits):
     browser_timeout: float = 30.0  # for a shell that starts the browser: a cold file system
     signal_debounce: float = 0.1  # timeout(1), for one, signals us and then our whole group: that is one request
 
+    # conductor-trio submit. The batch system's daemon answers everybody on the cluster, so it is asked seldom.
+    job_look_pause: float = 1.0
+    job_look_growth: float = 1.5
+    max_job_look_pause: float = 20.0
+    queue_look_interval: float = 60.0  # between two questions for all jobs that wait
+    log_look_interval: float = 0.5  # between two looks at the log and the link, which another node writes
+
     # What ssh says, and how it ends.
     max_ssh_lines: int = 100  # kept to explain a failure: a banner, and what comes after it
     max_ssh_line: int = 4096  # bytes

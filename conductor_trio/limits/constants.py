@@ -213,6 +213,14 @@ MAX_TEMP_PARENT = 24
 #: Between two questions about a batch job's end. Its limit may be changed while it runs, but the batch system's
 #: daemon answers everybody on the cluster.
 JOB_INTERVAL = 600.0
+#: Seconds before a job's end in which the client is asked to end it in order: ten times what that takes.
+JOB_END_NOTICE = 60
+#: Jobs that are shorter than this are not: Slurm may send that signal a minute too early.
+MIN_NOTICED_JOB = 600.0
+#: For how long the directory of a job that has ended is kept, with its log.
+JOB_RECORD_AGE = 14 * 86400.0
+#: Bytes of a job's log that are shown of what was written before somebody looked.
+LOG_TAIL_SIZE = 4 * KIB
 JOB_TIMEOUT = 30.0  # for the answer
 JOB_KILL_TIMEOUT = 5.0  # between SIGTERM and SIGKILL to a batch system's command that is late
 #: How much sooner than expected a ping's count may seem to have begun, for it and the answer to the registration

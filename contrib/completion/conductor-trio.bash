@@ -28,19 +28,19 @@ _conductor_trio() {
         word=${COMP_WORDS[index]}
         case $word in
         --)
-            case $command in '' | run)
+            case $command in '' | run | submit)
                 tail=$((index + 1))
                 break
                 ;;
             esac
             ;;
-        -k | --key | --socket-user | --link-file | --tcp | --idle | --busy | --token-file | -s | --server | --for | --label | --revoke)
+        -k | --key | --socket-user | --link-file | --tcp | --idle | --busy | --token-file | -s | --server | --scheduler | --time | --gpus | --cpus | --memory | --partition | --account | --directory | --attach | --for | --label | --revoke)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
             ;;
         -*) ;;
-        run | ls | stop | share | doctor | recipes | completion | help)
+        run | submit | ls | stop | share | setup | doctor | recipes | completion | help)
             if [[ -z $command ]] && ((places == 0)); then
                 command=$word
             else
@@ -50,7 +50,7 @@ _conductor_trio() {
         *) ((++places)) ;;
         esac
         case $command:$places in
-        :2 | run:1)
+        :2 | run:1 | submit:1)
             tail=$((index + 1))
             if [[ ${COMP_WORDS[tail]} == -- ]] && ((tail < COMP_CWORD)); then
                 ((++tail))
@@ -63,12 +63,13 @@ _conductor_trio() {
         case $command in
         '') _conductor_trio_offer_command "$tail" ;;
         run) _conductor_trio_offer -f ;;
+        submit) _conductor_trio_offer_command "$tail" ;;
         esac
         return
     fi
     case $option in
     '') ;;
-    -k | --key | --socket-user | --tcp | --idle | --for | --label | --revoke)
+    -k | --key | --socket-user | --tcp | --idle | --time | --gpus | --cpus | --memory | --partition | --account | --attach | --for | --label | --revoke)
         return
         ;;
     --link-file | --token-file)
@@ -83,14 +84,24 @@ _conductor_trio() {
         _conductor_trio_offer_hosts
         return
         ;;
+    --scheduler)
+        _conductor_trio_offer -W 'slurm pbs'
+        return
+        ;;
+    --directory)
+        _conductor_trio_offer -d
+        return
+        ;;
     esac
     if [[ $cur == -* ]]; then
         case $command in
         '') _conductor_trio_offer -W '-k --key -r --replace --no-recipe --socket-user --json --no-json --text --link-file --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         run) _conductor_trio_offer -W '-k --key -r --replace -s --server --json --no-json --text --link-file --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
+        submit) _conductor_trio_offer -W '--scheduler --time --gpus --cpus --memory --partition --account --directory --attach --no-wait --dry-run -k --key -r --replace --no-recipe --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         ls) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         stop) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         share) _conductor_trio_offer -W '--for --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;
+        setup) _conductor_trio_offer -W '--replace -v --verbose -V --version -h --help' ;;
         doctor) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         recipes) _conductor_trio_offer -W '-V --version -h --help' ;;
         completion) _conductor_trio_offer -W '-V --version -h --help' ;;
@@ -99,17 +110,19 @@ _conductor_trio() {
         return
     fi
     case $command:$places in
-    :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run ls stop share doctor recipes completion help' ;;
+    :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion help' ;;
     :1) _conductor_trio_offer -f ;;
     run:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
+    submit:0) _conductor_trio_offer_hosts ;;
     ls:0) _conductor_trio_offer_hosts ;;
     stop:1) _conductor_trio_offer_hosts ;;
     share:1) _conductor_trio_offer_hosts ;;
+    setup:0) _conductor_trio_offer_hosts ;;
     doctor:0) _conductor_trio_offer_hosts ;;
     doctor:1) _conductor_trio_offer -f ;;
     recipes:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
     completion:0) _conductor_trio_offer -W 'bash fish zsh' ;;
-    help:0) _conductor_trio_offer -W 'run ls stop share doctor recipes completion help' ;;
+    help:0) _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion help' ;;
     esac
 }
 

@@ -29,6 +29,8 @@ OTHER_DIRECTORIES = {
 #: Modules that have no test file of their own, and where their promise is tested.
 EXCEPTIONS = {
     "access/decisions.py": "values that `decide` returns: access/test_decide",
+    "client/batch/state.py": "values and nothing else: client/batch/test_slurm",
+    "client/cli/options.py": "a table: cli/test_table, repo/test_contrib",
     "server/orders/blocks.py": "values and nothing else: orders/test_orders",
     "server/cli/admin_table.py": "a table: cli/test_admin_commands, repo/test_contrib",
     "server/proxy/exchange/failures.py": "exceptions and nothing else: exchange/test_exchange",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from conductor_trio.client.cli.table import CLIENT, PROGRAM, RUN
-from conductor_trio.client.config.address import check_local_socket, parse_server
+from conductor_trio.client.config.address import ServerAddress, check_local_socket, parse_server
 from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.placeholders import find_placeholders
 from conductor_trio.client.config.settings import ClientSettings
@@ -130,14 +130,14 @@ def _make_settings(
             )
     if given.text and given.json:
         raise ConfigError("--text is for people, --json for programs", advice="give one of them")
-    server = choose("server")
+    server = _choose_server(given.server, config)
     if server is None:
         raise ConfigError(
             "no SERVER: name the gateway before --, with run by -s, or once and for all in "
             '~/.config/conductor-trio/config.toml: server = "gw.example.org"'
         )
     return ClientSettings(
-        server=parse_server(server),
+        server=server,
         local_socket=local_socket,
         launch=launch,
         token=token,
@@ -163,6 +163,14 @@ def _check_link_file(path: str | None) -> str | None:
     if not path or not path.isprintable() or path.endswith(("/", " ")):
         raise ConfigError(f"--link-file {path!a} is no name of a file")
     return os.path.abspath(path)
+
+
+def _choose_server(given: str | None, config: Config | None) -> ServerAddress | None:
+    if config is None:
+        return None if given is None else parse_server(given)
+    from conductor_trio.client.config.files import choose_server
+
+    return choose_server(given, config)
 
 
 def _load_config() -> Config:

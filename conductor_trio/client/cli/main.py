@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conductor_trio import exit_status, interrupt
-from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START
+from conductor_trio.client.cli.table import CLIENT, PROGRAM, RECIPES, RUN, START, SUBMIT
 from conductor_trio.client.config.visitor_token import TOKEN_VARIABLE
 from conductor_trio.commandline.output import fill_standard_descriptors, write_output
 from conductor_trio.commandline.parser import Invocation, parse, suggest_command
@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if invocation.command in (START, RUN):
             _require_interpreter()
             return _start(invocation)
+        if invocation.command is SUBMIT:
+            _require_interpreter()
+            return _submit(invocation)
         if invocation.command is RECIPES:
             from conductor_trio.client.cli.recipes_command import show_recipes
 
@@ -71,6 +74,15 @@ def _require_interpreter() -> None:
         raise ConductorError(
             f"the client does not run on {describe_interpreter()}, only the server does: install it with CPython"
         )
+
+
+def _submit(invocation: Invocation) -> int:
+    """Hand a batch job in; its token is nobody's business."""
+    from conductor_trio.client.cli.submit_command import run_submit
+    from conductor_trio.client.host.secrecy import hide_process
+
+    hide_process()
+    return run_submit(invocation)
 
 
 def _start(invocation: Invocation) -> int:

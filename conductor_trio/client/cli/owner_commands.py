@@ -12,13 +12,15 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from conductor_trio import exit_status, interrupt
-from conductor_trio.client.cli.table import DOCTOR, LS, PROGRAM, SHARE, STOP
-from conductor_trio.client.config.address import ServerAddress, check_local_socket, parse_server
+from conductor_trio.client.cli.table import DOCTOR, LS, PROGRAM, SETUP, SHARE, STOP
+from conductor_trio.client.config.address import ServerAddress, check_local_socket
 from conductor_trio.commandline.output import write_output
 from conductor_trio.commandline.parser import Invocation
 from conductor_trio.errors import ConductorError, ConfigError
 
 if TYPE_CHECKING:
+    from conductor_trio.client.batch.overview import Job
+    from conductor_trio.client.session.listing import Session
     from conductor_trio.client.session.owner_client import OwnerClient
 
 _T = TypeVar("_T")
@@ -42,16 +44,83 @@ def run_command(invocation: Invocation) -> int:
 def _list(given: argparse.Namespace) -> int:
     from conductor_trio.client.session.listing import format_sessions
 
-    sessions = _visit(_choose_server(given), lambda desk: desk.list_sessions())
+    sessions = list(_visit(_choose_server(given), lambda desk: desk.list_sessions()))
+    jobs = {job.record.key: job for job in _ask_jobs()}
+    known = {session.key for session in sessions}
+    sessions += [_make_session(job) for key, job in jobs.items() if key not in known]
     if given.json:
-        write_output("".join(json.dumps(session.raw) + "\n" for session in sessions))
+        told = (_tell(session, jobs.get(session.key)) for session in sessions)
+        write_output("".join(json.dumps(one) + "\n" for one in told))
     else:
-        write_output(format_sessions(sessions, time.time()))
+        details = {key: job.description for key, job in jobs.items()}
+        write_output(format_sessions(sessions, time.time(), details))
     return exit_status.OK
 
 
+def _tell(session: Session, job: Job | None) -> dict[str, object]:
+    """Return what programs are told: what the gateway has said, the address, and the job that we know."""
+    from conductor_trio.client.session.listing import format_url
+
+    address = {"url": format_url(session.urls[0]) if session.urls else None}
+    return {**session.raw, **address, **({} if job is None else {"job": job.told})}
+
+
+def _make_session(job: Job) -> Session:
+    """Return the session that a job is going to have."""
+    from conductor_trio.client.session.listing import Session
+
+    record, state = job.record, job.session_state
+    raw: dict[str, object] = {"key": record.key, "urls": [], "state": state, "since": record.submitted}
+    return Session(
+        key=record.key,
+        urls=(),
+        state=state,
+        since=record.submitted,
+        node="" if job.state is None else job.state.node,
+        until=None,
+        idle_until=None,
+        visitors=None,
+        traffic=None,
+        shares=(),
+        raw=raw,
+    )
+
+
+def _jobs_directory() -> str | None:
+    """Return where there are records of jobs; None where there are none."""
+    from conductor_trio.client.config.files import load_config
+    from conductor_trio.client.config.submit import jobs_directory
+
+    directory = jobs_directory(load_config(os.environ).submit, os.environ)
+    return directory if os.path.isdir(directory) else None
+
+
+def _ask_jobs() -> list[Job]:
+    directory = _jobs_directory()
+    if directory is None:
+        return []
+    import trio
+
+    from conductor_trio.client.batch.overview import ask_jobs
+
+    return interrupt.raise_within(lambda: trio.run(ask_jobs, directory))
+
+
+def _dequeue(key: str) -> bool:
+    """Whether that key was a job's that waited, and does so no longer."""
+    directory = _jobs_directory()
+    if directory is None:
+        return False
+    import trio
+
+    from conductor_trio.client.batch.overview import dequeue
+
+    return interrupt.raise_within(lambda: trio.run(dequeue, directory, key.lower()))
+
+
 def _stop(given: argparse.Namespace) -> int:
-    _visit(_choose_server(given), lambda desk: desk.stop(given.key))
+    if not _dequeue(given.key):
+        _visit(_choose_server(given), lambda desk: desk.stop(given.key))
     write_output(
         json.dumps({"key": given.key, "state": "ended"}) + "\n" if given.json else f"{given.key} has ended.\n"
     )
@@ -126,7 +195,22 @@ def _examine(given: argparse.Namespace) -> int:
     return exit_status.OK if is_well else exit_status.FAILED
 
 
-_COMMANDS = {LS.name: _list, STOP.name: _stop, SHARE.name: _share, DOCTOR.name: _examine}
+def _set_up(given: argparse.Namespace) -> int:
+    import trio
+
+    from conductor_trio.client.doctor.examination import examine
+    from conductor_trio.client.setup.walk import set_up
+    from conductor_trio.findings import Finding, format_finding
+
+    def report(finding: Finding) -> None:
+        write_output(format_finding(finding))
+
+    server = interrupt.raise_within(lambda: set_up(given.server, os.environ, report, replace=given.replace))
+    is_well = interrupt.raise_within(lambda: trio.run(examine, server, None, report))
+    return exit_status.OK if is_well else exit_status.FAILED
+
+
+_COMMANDS = {SETUP.name: _set_up, LS.name: _list, STOP.name: _stop, SHARE.name: _share, DOCTOR.name: _examine}
 
 
 def _visit(server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T]]) -> _T:
@@ -139,15 +223,13 @@ def _visit(server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T
 
 
 def _choose_server(given: argparse.Namespace) -> ServerAddress:
-    if given.server is not None:
-        return parse_server(given.server)
     # Imported only now: TOML and its checks take 10 ms.
-    from conductor_trio.client.config.files import load_config
+    from conductor_trio.client.config.files import choose_server, load_config
 
-    server = load_config(os.environ).server
+    server = choose_server(given.server, load_config(os.environ))
     if server is None:
         raise ConfigError(
             "no SERVER: name the gateway at the end, or once and for all in "
             '~/.config/conductor-trio/config.toml: server = "gw.example.org"'
         )
-    return parse_server(server)
+    return server

@@ -1,137 +1,39 @@
-"""The commands and options of ``conductor-trio``."""
+"""The commands of ``conductor-trio``."""
 
 from __future__ import annotations
 
-import argparse
-import re
-
+from conductor_trio.client.cli.options import (
+    BUSY,
+    IDLE,
+    KEY,
+    KEY_OF_SESSION,
+    NO_RECIPE,
+    OPTIONAL_SERVER,
+    OWNERS_JSON,
+    RECIPE_NAMES,
+    REPLACE,
+    REPLACE_OF_RUN,
+    RESOURCES,
+    SOCKET_USER,
+    STARTING,
+    TCP,
+    TCP_SHARED,
+    TOKEN_FILE,
+    VERBOSE,
+    parse_time,
+)
 from conductor_trio.client.config.visitor_token import TOKEN_VARIABLE
-from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
-from conductor_trio.commandline.table import Argument, Command, FirstWords, Kind, Option, Program
+from conductor_trio.commandline.table import Argument, Command, Kind, Option, Program
 from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET
 
 PROGRAM = "conductor-trio"
-
-
-def _parse_port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"there is no port {text!r}; give one from 1 to 65535, or 0")
-    return int(text)
-
-
-def _parse_time(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-_VERBOSE = Option(flags=("-v", "--verbose"), field="verbose", help="log more, on standard error")
-_OWNERS_JSON = Option(flags=("--json",), field="json", help="write lines of JSON")
-_OPTIONAL_SERVER = Argument(
-    field="server", metavar="SERVER", help="the gateway, unless the configuration names it", values=Kind.HOST
-)
-_KEY_OF_SESSION = Argument(
-    field="key",
-    metavar="KEY",
-    help=f"the session's key; `{PROGRAM} ls` shows those of yours",
-    is_required=True,
-)
-_RECIPES = FirstWords(f"{PROGRAM} recipes")
-
-_KEY = Option(
-    flags=("-k", "--key"), field="key", metavar="KEY", help="name in the address; the server's choice if not given"
-)
-_REPLACE = Option(
-    flags=("-r", "--replace"),
-    field="replace",
-    help="take KEY over from another session of yours, and end whoever listens on LOCAL_SOCKET first",
-)
-_REPLACE_OF_RUN = Option(
-    flags=("-r", "--replace"), field="replace", help="take KEY over from another session of yours"
-)
-_NO_RECIPE = Option(
-    flags=("--no-recipe",),
-    field="no_recipe",
-    help="start COMMAND as it is, though a recipe knows it; with LOCAL_SOCKET it always is",
-)
-_SOCKET_USER = Option(
-    flags=("--socket-user",),
-    field="socket_user",
-    metavar="USER",
-    help="whom to take for the application, too, in a LOCAL_SOCKET's directory that others may write to",
-)
-_STARTING = (
-    Option(
-        flags=("--json",),
-        field="json",
-        help="write events as lines of JSON, on a terminal, too",
-        is_negatable=True,
-    ),
-    Option(
-        flags=("--text",),
-        field="text",
-        help="write lines for people, where standard output is no terminal, too, such as a job's log",
-    ),
-    Option(
-        flags=("--link-file",),
-        field="link_file",
-        metavar="FILE",
-        values=Kind.FILE,
-        help="keep the link in this file, which only you can read, while visitors can use it",
-    ),
-    Option(
-        flags=("--open",),
-        field="open",
-        help="open the link in a browser, where there is a display",
-        is_negatable=True,
-    ),
-    Option(flags=("--qr",), field="qr", help="draw the link as a QR code", is_negatable=True),
-    Option(
-        flags=("--tcp",),
-        field="tcp",
-        metavar="PORT",
-        parse=_parse_port,
-        help="the application listens on this TCP port, in a network of its own; 0 chooses one, for {port}",
-    ),
-    Option(
-        flags=("--tcp-shared",),
-        field="tcp_shared",
-        help="accept that every user of this host can connect to that port",
-        is_negatable=True,
-    ),
-    Option(
-        flags=("--idle",),
-        field="idle",
-        metavar="TIME",
-        parse=_parse_time,
-        help="end the application when nobody has used it for that long, such as 2h",
-        is_negatable=True,
-    ),
-    Option(
-        flags=("--busy",),
-        field="busy",
-        metavar="COMMAND",
-        values=Kind.PROGRAM,
-        help="with --idle, ask this shell's command first; exit status 0 is a veto, and it is asked again later",
-        is_negatable=True,
-    ),
-    Option(
-        flags=("--token-file",),
-        field="token_file",
-        metavar="FILE",
-        values=Kind.FILE,
-        help="the token is the one line of this file, instead of $CONDUCTOR_TOKEN",
-    ),
-    _VERBOSE,
-)
 
 START = Command(
     name="",
     summary="start a web application and give it an address",
     forms=("[OPTION]... [SERVER] -- COMMAND [ARG]...", "[OPTION]... SERVER LOCAL_SOCKET [--] COMMAND [ARG]..."),
-    options=(_KEY, _REPLACE, _NO_RECIPE, _SOCKET_USER, *_STARTING),
+    options=(KEY, REPLACE, NO_RECIPE, SOCKET_USER, *STARTING),
     arguments=(
         Argument(
             field="server",
@@ -156,8 +58,8 @@ RUN = Command(
     "the application.",
     forms=("[OPTION]... RECIPE [ARG]...",),
     options=(
-        _KEY,
-        _REPLACE_OF_RUN,
+        KEY,
+        REPLACE_OF_RUN,
         Option(
             flags=("-s", "--server"),
             field="server",
@@ -165,24 +67,73 @@ RUN = Command(
             help="the gateway, unless the configuration names it",
             values=Kind.HOST,
         ),
-        *_STARTING,
+        *STARTING,
     ),
-    arguments=(Argument(field="recipe", metavar="RECIPE", help="a recipe's name", values=_RECIPES),),
+    arguments=(Argument(field="recipe", metavar="RECIPE", help="a recipe's name", values=RECIPE_NAMES),),
     tail=Argument(field="arguments", metavar="ARG", help="for the application", values=Kind.FILE),
+)
+SUBMIT = Command(
+    name="submit",
+    summary="start an application in a batch job of Slurm or PBS, wait for it and follow it",
+    description="Hand a batch job in that starts the application and gives it an address; show the place in the "
+    "queue, then the link and the log, until the job ends. It goes on without this command, after Ctrl-C, too. "
+    "Words before a second -- are options of sbatch or qsub.",
+    forms=(
+        "[OPTION]... [SERVER] -- [SCHEDULER_OPTION]... [--] COMMAND [ARG]...",
+        "--attach KEY",
+    ),
+    options=(
+        *RESOURCES,
+        Option(flags=("--attach",), field="attach", metavar="KEY", help="follow a job that was handed in before"),
+        Option(flags=("--no-wait",), field="no_wait", help="only hand the job in"),
+        Option(flags=("--dry-run",), field="dry_run", help="only show what would be handed in"),
+        KEY,
+        REPLACE_OF_RUN,
+        NO_RECIPE,
+        TCP,
+        TCP_SHARED,
+        IDLE,
+        BUSY,
+        TOKEN_FILE,
+        VERBOSE,
+    ),
+    arguments=(OPTIONAL_SERVER,),
+    tail=Argument(field="command", metavar="COMMAND", help="starts the application", values=Kind.PROGRAM),
+)
+SETUP = Command(
+    name="setup",
+    summary="make a key for compute nodes, install it at a gateway, and name that in your configuration",
+    description="Make a key of its own, which may do nothing at the gateway but what a session needs; install it "
+    "over a login that you make as with ssh; name the gateway in your configuration; and try the way. What is "
+    "there already is kept, so that this can be run again.",
+    forms=("[OPTION]... HOST",),
+    options=(
+        Option(flags=("--replace",), field="replace", help="name HOST in the place of another gateway"),
+        VERBOSE,
+    ),
+    arguments=(
+        Argument(
+            field="server",
+            metavar="HOST",
+            help="the gateway, [user@]host[:port][/path/of/control/socket]",
+            values=Kind.HOST,
+            is_required=True,
+        ),
+    ),
 )
 LS = Command(
     name="ls",
     summary="list your sessions at a gateway, wherever they run",
     forms=("[OPTION]... [SERVER]",),
-    options=(_OWNERS_JSON, _VERBOSE),
-    arguments=(_OPTIONAL_SERVER,),
+    options=(OWNERS_JSON, VERBOSE),
+    arguments=(OPTIONAL_SERVER,),
 )
 STOP = Command(
     name="stop",
     summary="end a session of yours from anywhere, its application included",
     forms=("[OPTION]... KEY [SERVER]",),
-    options=(_OWNERS_JSON, _VERBOSE),
-    arguments=(_KEY_OF_SESSION, _OPTIONAL_SERVER),
+    options=(OWNERS_JSON, VERBOSE),
+    arguments=(KEY_OF_SESSION, OPTIONAL_SERVER),
 )
 SHARE = Command(
     name="share",
@@ -195,7 +146,7 @@ SHARE = Command(
             flags=("--for",),
             field="seconds",
             metavar="TIME",
-            parse=_parse_time,
+            parse=parse_time,
             help="how long it is good, such as 8h or 2d",
         ),
         Option(flags=("--label",), field="label", metavar="NAME", help="whom or what it is for"),
@@ -207,18 +158,18 @@ SHARE = Command(
             metavar="ID",
             help="end the link of that id instead, and all that it let in",
         ),
-        _OWNERS_JSON,
-        _VERBOSE,
+        OWNERS_JSON,
+        VERBOSE,
     ),
-    arguments=(_KEY_OF_SESSION, _OPTIONAL_SERVER),
+    arguments=(KEY_OF_SESSION, OPTIONAL_SERVER),
 )
 DOCTOR = Command(
     name="doctor",
     summary="try every hop on the way to a gateway and back, and say at the first that fails what to do",
     forms=("[OPTION]... [SERVER] [LOCAL_SOCKET]",),
-    options=(_OWNERS_JSON, _VERBOSE),
+    options=(OWNERS_JSON, VERBOSE),
     arguments=(
-        _OPTIONAL_SERVER,
+        OPTIONAL_SERVER,
         Argument(
             field="local_socket",
             metavar="LOCAL_SOCKET",
@@ -231,7 +182,7 @@ RECIPES = Command(
     name="recipes",
     summary="list the recipes, or show one as a file that you can change and keep as your own",
     forms=("[NAME]",),
-    arguments=(Argument(field="name", metavar="NAME", help="a recipe's name", values=_RECIPES),),
+    arguments=(Argument(field="name", metavar="NAME", help="a recipe's name", values=RECIPE_NAMES),),
 )
 
 CLIENT = Program(
@@ -243,5 +194,5 @@ CLIENT = Program(
     "Exit status: 0 ended as asked, 1 failed, 2 LOCAL_SOCKET in use or wrong usage; an application that ends "
     "by itself passes on its own.",
     default=START,
-    commands=(RUN, LS, STOP, SHARE, DOCTOR, RECIPES, COMPLETION_COMMAND, HELP_COMMAND),
+    commands=(RUN, SUBMIT, LS, STOP, SHARE, SETUP, DOCTOR, RECIPES, COMPLETION_COMMAND, HELP_COMMAND),
 )

@@ -23,6 +23,7 @@ class ServerAddress:
     user: str | None = None
     port: int | None = None
     path: str = DEFAULT_CONTROL_SOCKET
+    identity: str | None = None  # the private key to log in with, if ssh is not to choose
 
 
 def parse_server(text: str) -> ServerAddress:

@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from conductor_trio.client.config.address import parse_server
+from conductor_trio.client.config.address import ServerAddress, parse_server
 from conductor_trio.client.config.recipes import Recipe, parse_recipe
+from conductor_trio.client.config.submit import SubmitConfig, parse_submit
 from conductor_trio.commandline.quantities import parse_duration
 from conductor_trio.configuration.toml_table import Table, read_table
 from conductor_trio.errors import ConfigError
@@ -43,6 +44,8 @@ class Config:
     tcp_shared: bool | None = None
     idle: float | None = None
     busy: str | None = None
+    identity: str | None = None  # the private key with which ssh logs in at `server`
+    submit: SubmitConfig = attrs.field(factory=SubmitConfig)
     recipes: Mapping[str, Recipe] = attrs.field(factory=dict)
 
 
@@ -90,8 +93,21 @@ def parse_config(table: Table) -> Config:
         tcp_shared=table.get_flag("tcp_shared"),
         idle=_parse_idle(table),
         busy="" if table.values.get("busy") is False else table.get_text("busy"),
+        identity=table.get_text("identity"),
+        submit=SubmitConfig() if (submit := table.get_table("submit")) is None else parse_submit(submit),
         recipes=recipes,
     )
+
+
+def choose_server(given: str | None, config: Config) -> ServerAddress | None:
+    """Return the gateway that is given or else configured, with the key that belongs to the latter."""
+    text = config.server if given is None else given
+    if text is None:
+        return None
+    address = parse_server(text)
+    if config.identity is None or text != config.server or address.host is None:
+        return address
+    return attrs.evolve(address, identity=os.path.abspath(os.path.expanduser(config.identity)))
 
 
 def _parse_idle(table: Table) -> float | None:
@@ -137,8 +153,9 @@ def _merge(earlier: Config, later: Config) -> Config:
     said = {
         field.name: value
         for field in attrs.fields(Config)
-        if field.name != "recipes" and (value := getattr(later, field.name)) is not None
+        if field.name not in ("recipes", "submit") and (value := getattr(later, field.name)) is not None
     }
     # The later recipes come last in order, too: of two that recognise the same command, the last wins.
     kept = {name: recipe for name, recipe in earlier.recipes.items() if name not in later.recipes}
-    return attrs.evolve(earlier, **said, recipes=kept | dict(later.recipes))
+    submit = SubmitConfig(**{**earlier.submit, **later.submit})
+    return attrs.evolve(earlier, **said, submit=submit, recipes=kept | dict(later.recipes))

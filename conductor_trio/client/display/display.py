@@ -45,6 +45,7 @@ class DisplaySettings:
     place: str | None
     keyboard: int | None = None
     make_link: MakeLink | None = None
+    link_file: str | None = None  # where the link is to be instead of in what others may read
     show_qr: bool = False
     open_browser: bool = False
     verbose: bool = False
@@ -67,6 +68,7 @@ class Display(Output):
             now=trio.current_time(),
             time_of_day=lambda: time.strftime("%H:%M"),
             has_keys=settings.keyboard is not None,
+            link_file=settings.link_file,
         )
         self._renderer = Renderer(self._terminal)
         self._stream = TerminalStream(has_cursor=self._terminal.has_cursor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 
@@ -43,8 +44,11 @@ def capturing_log(receive: Callable[[logging.LogRecord], None]) -> Iterator[None
 
 
 def is_log_on(descriptor: int) -> bool:
-    """Whether a descriptor is of the terminal that the log is written to."""
+    """Whether a descriptor is of the terminal, or of the file, that the log is written to."""
     try:
-        return os.isatty(descriptor) and os.fstat(descriptor).st_rdev == os.fstat(_STDERR).st_rdev
+        found, log = os.fstat(descriptor), os.fstat(_STDERR)
+        if stat.S_ISREG(found.st_mode):
+            return os.path.samestat(found, log)
+        return os.isatty(descriptor) and found.st_rdev == log.st_rdev
     except OSError:
         return False

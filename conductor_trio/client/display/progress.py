@@ -57,13 +57,21 @@ def format_exit(status: int) -> str:
 class ProgressModel:
     """What the user has been told: takes reports in, in their order; gives news, and at any time the status.
 
-    `place` is the gateway as the user named it, or None where its control socket is on this host.
+    `place` is the gateway as the user named it, or None where its control socket is on this host. `link_file` is
+    where the link is instead of here.
     """
 
     def __init__(
-        self, *, place: str | None, now: float, time_of_day: Callable[[], str], has_keys: bool = False
+        self,
+        *,
+        place: str | None,
+        now: float,
+        time_of_day: Callable[[], str],
+        link_file: str | None = None,
+        has_keys: bool = False,
     ) -> None:
         self._place = place
+        self._link_file = link_file
         self._has_keys = has_keys
         self._time_of_day = time_of_day
         self._first = Phase.CONTROL if place is None else Phase.LOGIN
@@ -246,9 +254,11 @@ class ProgressModel:
         lost_at, known = self._lost_at, self._url
         self._host, self._url, self._lost_at = host, url, None
         self._enter(Phase.LIVE, now)
-        link = [Link(url=url)]
+        link = [] if self._link_file else [Link(url=url)]
         if known is None:
-            text = f"Ready after {format_exactly(now - self._start)}. Whoever has this link has your application:"
+            in_file = f"The link is in {self._link_file}" if self._link_file else ""
+            where = in_file or "Whoever has this link has your application:"
+            text = f"Ready after {format_exactly(now - self._start)}. {where}"
             page = f"The session's page: {format_session_page(host)}"
             return [Notice(mark=Mark.DONE, text=text), *link, step(page)]
         if lost_at is None and url == known:

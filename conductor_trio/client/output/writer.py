@@ -61,6 +61,11 @@ class Output:
         while len(self._backlog) > self._limits.max_output_backlog:
             await self._changed.park()
 
+    async def wait_written(self) -> None:
+        """Wait until all is written."""
+        while self._backlog and not self._discarding:
+            await self._changed.park()
+
     def expect_end(self) -> None:
         """Give up, from now on, a reader that takes nothing for `output_stall_timeout` seconds."""
         self._stall_timeout = self._limits.output_stall_timeout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeGuard
 
 import attrs
@@ -77,8 +77,11 @@ def parse_share(value: object) -> Share:
     raise RemoteProtocolError("the gateway's answer holds something else than a share")
 
 
-def format_sessions(sessions: Sequence[Session], now: float) -> str:
-    """Return the table of sessions, and below each its address and what is to be known besides."""
+def format_sessions(sessions: Sequence[Session], now: float, jobs: Mapping[str, str] | None = None) -> str:
+    """Return the table of sessions, and below each its address and what is to be known besides.
+
+    `jobs` tells by key of the batch job that a session is in.
+    """
     if not sessions:
         return "You have no sessions there.\n"
     rows = [
@@ -103,7 +106,9 @@ def format_sessions(sessions: Sequence[Session], now: float) -> str:
     head, *lines = format_table(columns, rows)
     text = head
     for session, line in zip(sessions, lines, strict=True):
-        text += line + "".join(f"{GAP}{detail}\n" for detail in _details(session, now))
+        job = (jobs or {}).get(session.key)
+        details = [*_details(session, now), *([] if job is None else [job])]
+        text += line + "".join(f"{GAP}{detail}\n" for detail in details)
     return text
 
 

@@ -58,6 +58,8 @@ def format_master_command(
     command = ["ssh", "-E", format_log_path(directory), "-M", "-S", control_socket(directory), "-N", "-T"]
     for option in options:
         command += ["-o", option]
+    if address.identity:
+        command += ["-i", address.identity.replace("%", "%%")]
     if address.user:
         command += ["-l", address.user]
     if address.port:

@@ -348,3 +348,10 @@ def test_an_application_that_nobody_uses_is_warned_of() -> None:
     assert teller.tell(events.IdleVetoed(idle=7200)) == ["14:03 It is busy, and goes on"]
     assert teller.tell(events.IdleOver(idle=3)) == ["14:03 Somebody uses it again"]
     assert teller.status() == f"{HOST} | Ctrl-C ends it"
+
+
+def test_a_link_that_is_in_a_file_is_not_in_the_log() -> None:
+    progress = ProgressModel(place=None, now=0.0, time_of_day=lambda: "14:03", link_file="/home/me/link")
+    [ready] = progress.receive(events.Live(token="s3cret", key="lab", urls=("lab.example.org",)), 4.0)
+    assert isinstance(ready, Notice)
+    assert ready.text == "Ready after 4.0 s. The link is in /home/me/link"

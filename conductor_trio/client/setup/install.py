@@ -1,0 +1,74 @@
+"""The key brought to the gateway, over a login that the user makes as with ssh, which asks what it asks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from conductor_trio.client.config.address import ServerAddress, format_place
+from conductor_trio.client.setup.key import Key
+from conductor_trio.errors import StartError, TransportError
+
+# For any login shell: in one line, without single quotes, backslashes and exclamation marks.
+_SCRIPT = (
+    'umask 077; f="$HOME/.ssh/authorized_keys"; mkdir -p "$HOME/.ssh" || exit 3; '
+    'if grep -qF "{blob}" "$f" 2>/dev/null; then echo "{said} kept"; exit 0; fi; '
+    'if [ -s "$f" ] && [ -n "$(tail -c 1 "$f")" ]; then echo >>"$f" || exit 3; fi; '
+    'echo "{line}" >>"$f" && echo "{said} added"'
+)
+_SAID = "conductor-trio setup:"
+
+# A login of its own: over one that stands already, no key is asked for.
+_ALONE = ("-T", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ClearAllForwardings=yes")
+
+
+def is_accepted(address: ServerAddress, key: Key) -> bool:
+    """Whether the gateway lets the key in, without a question; raises `StartError` where there is no ssh."""
+    options = ["-v", "-i", key.path, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none"]
+    done = _run_ssh(address, [*options, "-o", "PreferredAuthentications=publickey"], "true", is_quiet=True)
+    return f"Server accepts key: {key.path} " in done.stderr and "Authenticated to " in done.stderr
+
+
+def install(address: ServerAddress, key: Key) -> bool:
+    """Have the key be among those that the gateway takes; False where it was. Raises `TransportError`."""
+    script = _SCRIPT.format(blob=key.blob, line=key.authorized_line, said=_SAID)
+    assert "'" not in script
+    done = _run_ssh(address, [], f"/bin/sh -c '{script}'", is_quiet=False)
+    if f"{_SAID} kept" in done.stdout:
+        return False
+    if f"{_SAID} added" in done.stdout:
+        return True
+    if done.returncode == 255:
+        raise TransportError(
+            f"no SSH login at {format_place(address)}", advice="see what ssh says above, and try again"
+        )
+    raise TransportError(
+        f"the key could not be added at {format_place(address)}",
+        advice=f"add this line there: {key.authorized_line}",
+    )
+
+
+def _run_ssh(
+    address: ServerAddress, options: Sequence[str], command: str, *, is_quiet: bool
+) -> subprocess.CompletedProcess[str]:
+    """Run ssh; it asks on the terminal, and says there what is wrong, unless it is to be quiet."""
+    if shutil.which("ssh") is None:
+        raise StartError("there is no ssh on your PATH", advice="install the OpenSSH client")
+    assert address.host is not None
+    words = ["ssh", *_ALONE, *options]
+    if address.user:
+        words += ["-l", address.user]
+    if address.port:
+        words += ["-p", str(address.port)]
+    return subprocess.run(
+        [*words, "--", address.host, command],
+        stdin=subprocess.DEVNULL,  # its questions are asked on /dev/tty
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if is_quiet else None,
+        env={**os.environ, "LC_ALL": "C"} if is_quiet else None,
+        text=True,
+        errors="replace",
+        check=False,
+    )

@@ -95,11 +95,12 @@ class ServerLimits(LingerLimits):
     contention_memory: float = 1.0  # since two have wanted something
     max_networks: int = 10_000  # of visitors, whose use is remembered; the longest unused go first
 
-    # Cyclic garbage that is not young, which takes 50 ms for 100,000 objects: after so many looks of the
-    # collector's, each of which was at some 4,000 new objects.
+    # Cyclic garbage that is not young. To look for it takes 50 ms for 100,000 objects, so that it is done only when
+    # memory has grown by so much since the last time.
     garbage_interval: float = 15.0  # between two moments at which it may be collected
-    min_garbage_looks: int = 100  # where nobody is in anybody's way
-    max_garbage_looks: int = 1000  # in any case: after four million objects, of which next to none are garbage
+    min_growth: int = 16 * MIB  # and by a part of what it was:
+    calm_growth: float = 0.25  # where nobody is in anybody's way
+    busy_growth: float = 1.0  # in any case: some five times in the life of a server
 
     # Wrong tokens. That many at once of one address at one route, then one in each interval: a person who tries an
     # old link again, and a token of 32 bits is safe for a lifetime.

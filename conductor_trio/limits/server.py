@@ -95,7 +95,7 @@ class ServerLimits(LingerLimits):
     contention_memory: float = 1.0  # since two have wanted something
     max_networks: int = 10_000  # of visitors, whose use is remembered; the longest unused go first
 
-    # Cyclic garbage that is not young. To look for it takes 50 ms for 100,000 objects, so that it is done only when
+    # Cyclic garbage that is not young. To look for it takes 50 ms for 100,000 objects, so that is done only when
     # memory has grown by so much since the last time.
     garbage_interval: float = 15.0  # between two moments at which it may be collected
     min_growth: int = 16 * MIB  # and by a part of what it was:

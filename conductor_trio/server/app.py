@@ -291,11 +291,11 @@ class _Server:
                 listener.serve, on_shortage=self._note_shortage, task_name="visitor", pace=pace
             )
             accepting.start_soon(accept, serve_visitor, visitors, name="accept visitors")
-        control = self.listeners.control
-        accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client")
+        control, pace = self.listeners.control, self.planes.ledger.wait_for_arrivals
+        accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client", pace=pace)
         accepting.start_soon(accept, serve_client, sessions, name="accept clients")
         accept = functools.partial(
-            self.listeners.admin.serve, on_shortage=self._note_shortage, task_name="operator"
+            self.listeners.admin.serve, on_shortage=self._note_shortage, task_name="operator", pace=pace
         )
         # Whoever is cut off by a hand-over asks the successor.
         accepting.start_soon(accept, self.admin.serve, accepting, name="accept operators")

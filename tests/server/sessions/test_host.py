@@ -20,6 +20,7 @@ from tests.support.session_bench import (
     PATIENCE,
     USER,
     Bench,
+    Client,
     open_bench,
 )
 
@@ -133,9 +134,18 @@ async def test_of_one_user_no_more_wait_for_their_turn_than_may_have_sessions(ru
             clients = [crowd.enter_context(bench.connect()) for _ in range(10)]
             await trio.testing.wait_all_tasks_blocked()
             assert bench.context.counters.refused == 7
-            account.caught_up_at = 0.0
-            for client in clients[3:]:
+            ended = []
+
+            async def hear_end(client: Client) -> None:
                 assert await client.receive() is None
+                ended.append(client)
+
+            async with trio.open_nursery() as nursery:
+                for client in clients:
+                    nursery.start_soon(hear_end, client)
+                await trio.testing.wait_all_tasks_blocked()
+                assert len(ended) == 7
+                nursery.cancel_scope.cancel()
 
 
 async def test_in_all_no_more_wait_for_their_turn_than_there_may_be_sessions() -> None:

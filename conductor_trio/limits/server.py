@@ -25,6 +25,8 @@ class ServerLimits(LingerLimits):
 
     # Visitors.
     tls_handshake_timeout: float = 10.0
+    # Under way at once, of one address: 50 KiB each, and milliseconds long where the visitor is in earnest.
+    max_address_handshakes: int = 512
     head_timeout: float = 15.0  # from the first byte of a request's head to its last: slow loris
     idle_timeout: float = 75.0  # between requests of a kept connection: nginx's keepalive_timeout
     body_stall_timeout: float = 300.0  # a request body of which nothing comes
@@ -123,6 +125,7 @@ class ServerLimits(LingerLimits):
     max_wrong_proofs: int = 10  # on one connection of a session's page, which shows one
     max_page_proofs: int = 16  # of a session: its pages that were loaded and have not connected yet
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
+    max_page_silence: int = 64 * KIB  # that come without a whole message: empty pieces of one, pings
     page_handshake_timeout: float = 5.0
     page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page
     # Session pages that are looked at: a class looks at its demonstration, from one network at its own sessions.

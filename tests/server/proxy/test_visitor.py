@@ -190,6 +190,17 @@ async def test_what_is_no_handshake_ends_the_connection() -> None:
     assert planes.counters.internal_errors == planes.counters.requests_total == 0
 
 
+async def test_too_many_handshakes_of_an_address_end_the_oldest() -> None:
+    planes = open_planes(ServerLimits(max_address_handshakes=1))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    async with open_visitor(planes.proxy, tls=tls) as first:
+        await first.visitor.send(b"\x16\x03")  # a handshake's first bytes
+        async with open_visitor(planes.proxy, tls=tls):
+            await first.visitor.wait_closed()
+            assert planes.proxy.visitors == 1
+    assert planes.counters.internal_errors == 0
+
+
 @pytest.mark.parametrize("is_begun", [False, True])
 async def test_cancelled_it_closes_its_connection(is_begun: bool) -> None:
     planes = open_planes()

@@ -253,7 +253,7 @@ MAX_TOLD_AT_ONCE = 64
 MAX_CANCELLED_AT_ONCE = 8
 #: Tasks that read on, or send, in one turn of the event loop, of all together, while several want something: as
 #: many as take `PASSING_TIME`, in seconds, by what the last dozens took. A turn costs 50 µs without any.
-MIN_PASSING = 2
+MIN_PASSING = 1
 MAX_PASSING = 8
 PASSING_TIME = 0.0004
 PASSING_MEMORY = 8

@@ -15,6 +15,9 @@ from collections.abc import Iterator, Mapping, MutableMapping
 
 #: Whether this is PyPy.
 IS_PYPY = hasattr(sys, "pypy_version_info")
+#: Whether the collector, once tuned, leaves old garbage until `collect_all`.
+LEAVES_GARBAGE = hasattr(gc, "freeze")
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 #: What PyPy's collector reads at the start of a process, and only then (PyPy, "Garbage collector configuration").
 #: Untuned its nursery follows the processor's cache. One of 16 MiB holds what hundreds of requests leave behind,
@@ -101,9 +104,10 @@ def _keep_out(phase: str, info: Mapping[str, int]) -> None:
         gc.freeze()
 
 
-def count_looks() -> int:
-    """Return how often the collector has looked at young objects since the start; PyPy does not say: 0."""
-    return sum(looks["collections"] for looks in gc.get_stats()) if hasattr(gc, "freeze") else 0
+def resident_memory() -> int:
+    """Return how much memory the process has, in bytes (proc_pid_statm(5))."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * _PAGE_SIZE
 
 
 def collect_young() -> None:

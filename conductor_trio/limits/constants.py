@@ -260,12 +260,18 @@ MAX_DESCRIBED_AT_ONCE = 8
 #: Those that are told something, or looked at, in one go, at 10 to 30 µs each: of sessions and visitors there can
 #: be thousands.
 MAX_TOLD_AT_ONCE = 64
-#: Connections that are cancelled, requests that go on, and streams of one user that are told what has come, in one
-#: turn of the event loop: each makes a task do something for 50 to 300 µs.
+#: Connections that are cancelled, and requests that go on, in one turn of the event loop: each makes a task do
+#: something for 50 to 300 µs.
 MAX_CANCELLED_AT_ONCE = 8
-#: Streams of one user that are told in a turn while nobody else wants anything. A turn costs what a request does:
-#: with 8 in each, a session that is busy got a sixth less a second.
-MAX_TOLD_ALONE = 32
+#: Tasks that read on, or send, in one turn of the event loop, of all together, while several want something: as
+#: many as take `PASSING_TIME`, in seconds, by what the last dozens took. A turn costs 50 µs without any.
+MIN_PASSING = 1
+MAX_PASSING = 8
+PASSING_TIME = 0.0004
+PASSING_MEMORY = 8
+#: The same while nobody else wants anything. A turn costs what a request does: with 8 in each, a session that is
+#: busy got a sixth less a second.
+MAX_PASSING_ALONE = 32
 #: Seconds from as many to the next ones, where many are cancelled, or would all have the same deadline.
 TURN_SPACING = 0.004
 #: One recv() from a session page's WebSocket: forty pings, each of which takes 40 µs to answer.

@@ -25,6 +25,8 @@ class ServerLimits(LingerLimits):
 
     # Visitors.
     tls_handshake_timeout: float = 10.0
+    # Under way at once, of one address: 50 KiB each, and milliseconds long where the visitor is in earnest.
+    max_address_handshakes: int = 512
     head_timeout: float = 15.0  # from the first byte of a request's head to its last: slow loris
     idle_timeout: float = 75.0  # between requests of a kept connection: nginx's keepalive_timeout
     body_stall_timeout: float = 300.0  # a request body of which nothing comes
@@ -95,11 +97,12 @@ class ServerLimits(LingerLimits):
     contention_memory: float = 1.0  # since two have wanted something
     max_networks: int = 10_000  # of visitors, whose use is remembered; the longest unused go first
 
-    # Cyclic garbage that is not young, which takes 50 ms for 100,000 objects: after so many looks of the
-    # collector's, each of which was at some 4,000 new objects.
+    # Cyclic garbage that is not young. To look for it takes 50 ms for 100,000 objects, so that is done only when
+    # memory has grown by so much since the last time.
     garbage_interval: float = 15.0  # between two moments at which it may be collected
-    min_garbage_looks: int = 100  # where nobody is in anybody's way
-    max_garbage_looks: int = 1000  # in any case: after four million objects, of which next to none are garbage
+    min_growth: int = 16 * MIB  # and by a part of what it was:
+    calm_growth: float = 0.25  # where nobody is in anybody's way
+    busy_growth: float = 1.0  # in any case: some five times in the life of a server
 
     # Wrong tokens. That many at once of one address at one route, then one in each interval: a person who tries an
     # old link again, and a token of 32 bits is safe for a lifetime.
@@ -122,6 +125,7 @@ class ServerLimits(LingerLimits):
     max_wrong_proofs: int = 10  # on one connection of a session's page, which shows one
     max_page_proofs: int = 16  # of a session: its pages that were loaded and have not connected yet
     max_page_message: int = 4 * KIB  # from the session page's WebSocket
+    max_page_silence: int = 64 * KIB  # that come without a whole message: empty pieces of one, pings
     page_handshake_timeout: float = 5.0
     page_update_pause: float = 0.5  # between two looks at the session, while somebody looks at its page
     # Session pages that are looked at: a class looks at its demonstration, from one network at its own sessions.

@@ -9,9 +9,8 @@ with wrk on two cores, CPython 3.11 (``python -m scripts.bench --only keepalive`
 An edge is told once (epoll(7)): when something has come, not that something is there. So a stream remembers what
 it was told until a receive finds less than it asked for.
 
-Thousands of streams can have something at the same moment, as when who has opened them all ends. Their tasks would
-all run in one turn of the event loop, before anybody who comes a moment later. So a few of each user's are told
-in a turn, and the others in the next ones.
+Thousands of streams can have something, or room again, at the same moment. A `Turnstile` says whose tasks go on in
+this turn of the event loop, and whose in one that follows.
 """
 
 from __future__ import annotations
@@ -19,78 +18,92 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
-from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, MAX_TOLD_ALONE
 from conductor_trio.net.kernel import EPOLLRDHUP
 from conductor_trio.net.stream import SocketStream
 
 _EDGES = select.EPOLLIN | select.EPOLLPRI | EPOLLRDHUP | select.EPOLLET
 #: What stays so once told: the peer's end, an error, and urgent data, before which a receive stops (tcp(7)).
 _LASTING = select.EPOLLPRI | EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+#: What ends a wait for room.
+_ROOM = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 
 
-#: Whom a task works for: somebody of a group.
-Payer = tuple[Hashable, Hashable]
+class Wait(Protocol):
+    """A task that waits for something, or none any more."""
+
+    waiting: trio.lowlevel.Task | None
+
+    def wake(self) -> bool:
+        """Have the task go on; returns whether there is one."""
 
 
-def _one_payer(task: trio.lowlevel.Task) -> Payer:
-    return None, None
-
-
-class _Backlog:
-    """Streams that something has come for, of which not all can be told in this turn."""
+class TaskWait:
+    """The wait of the task that makes it."""
 
     def __init__(self) -> None:
-        self._groups: dict[Hashable, dict[Hashable, deque[PolledStream]]] = {}
-        self._streams: set[PolledStream] = set()
+        self.waiting: trio.lowlevel.Task | None = trio.lowlevel.current_task()
 
-    def __bool__(self) -> bool:
-        return bool(self._groups)
+    async def wait(self) -> None:
+        """Wait to be woken."""
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
 
-    def add(self, payer: Payer, stream: PolledStream) -> None:
-        """Put a stream behind those of the same payer, unless it waits here already."""
-        if stream in self._streams:
-            return
-        self._streams.add(stream)
-        self._groups.setdefault(payer[0], {}).setdefault(payer[1], deque()).append(stream)
+    def wake(self) -> bool:
+        """Have the task go on; returns whether there is one."""
+        if self.waiting is None:
+            return False
+        task, self.waiting = self.waiting, None
+        trio.lowlevel.reschedule(task)
+        return True
 
-    def wake_some(self, most: int) -> None:
-        """Wake at most so many of each group, one of each payer in turn."""
-        for name, payers in list(self._groups.items()):
-            woken = 0
-            while payers and woken < most:
-                payer, streams = next(iter(payers.items()))
-                del payers[payer]
-                stream = streams.popleft()
-                self._streams.discard(stream)
-                woken += stream.wake()
-                if streams:
-                    payers[payer] = streams
-            if not payers:
-                del self._groups[name]
+    def _abort(self, _: object) -> trio.lowlevel.Abort:
+        self.waiting = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+class Turnstile(Protocol):
+    """Says who goes on in a turn of the event loop (`server.accounts.turnstile`)."""
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether nobody is to go on who has not been queued."""
+
+    def has_room(self, count: int) -> bool:
+        """Whether so many may all go on in this turn."""
+
+    def queue(self, wait: Wait) -> None:
+        """Have one who waits go on when it is their turn, unless they are here already."""
+
+    def begin_turn(self) -> None:
+        """Let some of those go on who were queued."""
+
+
+class _OpenGate:
+    """Where everybody goes on at once."""
+
+    is_needed = False
+
+    def has_room(self, count: int) -> bool:
+        return True
+
+    def queue(self, wait: Wait) -> None:
+        wait.wake()
+
+    def begin_turn(self) -> None:
+        pass
 
 
 class EdgePoller(trio.abc.Instrument):
-    """Tells streams of what has come for them, for as long as `run` runs; before and after, they ask Trio.
+    """Tells streams of what has come for them, for as long as `run` runs; before and after, they ask Trio."""
 
-    `payer_of` tells whom a task works for, and `is_contended` whether several want something: then fewer of each
-    group are told in a turn. A turn costs what a request does, so that few in each cost a sixth of all requests.
-    """
-
-    def __init__(
-        self,
-        payer_of: Callable[[trio.lowlevel.Task], Payer] = _one_payer,
-        is_contended: Callable[[], bool] = lambda: True,
-    ) -> None:
+    def __init__(self, turnstile: Turnstile | None = None) -> None:
         self._epoll: select.epoll | None = None
         self._streams: dict[int, PolledStream] = {}
-        self._payer_of = payer_of
-        self._is_contended = is_contended
-        self._backlog = _Backlog()
+        self.turnstile = turnstile or _OpenGate()
 
     def __len__(self) -> int:
         """Return how many streams it tells."""
@@ -102,10 +115,7 @@ class EdgePoller(trio.abc.Instrument):
             trio.lowlevel.add_instrument(self)
             try:
                 while True:
-                    if self._backlog:
-                        await trio.lowlevel.checkpoint()
-                    else:
-                        await trio.lowlevel.wait_readable(self._epoll.fileno())
+                    await trio.lowlevel.wait_readable(self._epoll.fileno())
             finally:
                 trio.lowlevel.remove_instrument(self)
                 self._epoll = None
@@ -118,18 +128,13 @@ class EdgePoller(trio.abc.Instrument):
         if self._epoll is None:
             return
         events = self._epoll.poll(0)
-        most = MAX_CANCELLED_AT_ONCE if self._is_contended() else MAX_TOLD_ALONE
-        is_crowded = len(events) > most or self._backlog
+        turnstile = self.turnstile
+        tell = _wake if turnstile.has_room(len(events)) else turnstile.queue
         for descriptor, edges in events:
             # One that was closed may have left an edge for who has its number now, who then looks in vain.
             if (stream := self._streams.get(descriptor)) is not None:
-                stream.note_edge(edges)
-                if not is_crowded:
-                    stream.wake()
-                elif (task := stream.waiting) is not None:
-                    self._backlog.add(self._payer_of(task), stream)
-        if is_crowded:
-            self._backlog.wake_some(most)
+                stream.note_edge(edges, tell)
+        turnstile.begin_turn()
 
     def add(self, descriptor: int, stream: PolledStream) -> bool:
         """Tell a stream from now on, first of what is there already; False where that cannot be."""
@@ -142,13 +147,22 @@ class EdgePoller(trio.abc.Instrument):
         self._streams[descriptor] = stream
         return True
 
+    def watch_room(self, descriptor: int, *, wants_room: bool) -> None:
+        """Tell a stream when the kernel takes more, too, or not any more."""
+        if self._epoll is not None:
+            self._epoll.modify(descriptor, _EDGES | select.EPOLLOUT if wants_room else _EDGES)
+
     def forget(self, descriptor: int) -> None:
         """Tell a stream nothing more, which is about to be closed, by which the kernel forgets it, too."""
         self._streams.pop(descriptor, None)
 
 
+def _wake(wait: Wait) -> None:
+    wait.wake()
+
+
 class PolledStream(SocketStream):
-    """A socket stream whose task waits for an edge to receive, and for Trio to send.
+    """A socket stream whose tasks wait for an edge, one to receive and one for room to send.
 
     Something may be there before the first wait, so with `is_fresh` that is tried without one: the task of a
     visitor who has just been accepted has only just had to wait for its turn.
@@ -165,12 +179,17 @@ class PolledStream(SocketStream):
         self._is_lasting = False  # and there may be more, however little a receive finds
         self._asks_trio = False
         self.waiting: trio.lowlevel.Task | None = None  #: to receive
+        self._room_wait: TaskWait | None = None
 
-    def note_edge(self, edges: int) -> None:
-        """Take note of what has come; for the poller."""
-        self._has_edge = True
-        if edges & _LASTING:
-            self._is_lasting = True
+    def note_edge(self, edges: int, tell: Callable[[Wait], None]) -> None:
+        """Take note of what has come, and have those told who wait for it; for the poller."""
+        if edges != select.EPOLLOUT:
+            self._has_edge = True
+            if edges & _LASTING:
+                self._is_lasting = True
+            tell(self)
+        if self._room_wait is not None and edges & _ROOM:
+            tell(self._room_wait)
 
     def wake(self) -> bool:
         """Have the task that waits look what has come; returns whether one does; for the poller."""
@@ -183,8 +202,13 @@ class PolledStream(SocketStream):
     def note_poller_gone(self) -> None:
         """Look what there is, and then wait for Trio; for the poller."""
         self._is_polled = False
-        self.note_edge(0)
+        self._has_edge = True
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         self.wake()
+        if self._room_wait is not None:
+            self._room_wait.wake()
 
     async def wait_receivable(self) -> None:
         """Wait until there may be something to receive."""
@@ -192,20 +216,26 @@ class PolledStream(SocketStream):
         if descriptor < 0:
             raise trio.ClosedResourceError("this stream is closed")
         if self._has_edge:
-            await trio.lowlevel.checkpoint()
-            return
-        if not self._is_polled:
-            self._is_polled = self._poller.add(descriptor, self)
-            if not self._is_polled:
-                self._asks_trio = True
-                await super().wait_receivable()
+            if not (self._is_polled and self._poller.turnstile.is_needed):
+                await trio.lowlevel.checkpoint()
                 return
+        elif not (self._is_polled or self._begin_polling(descriptor)):
+            await super().wait_receivable()
+            return
         if self.waiting is not None:
             raise trio.BusyResourceError("another task is receiving from this stream")
         self.waiting = trio.lowlevel.current_task()
+        if self._has_edge:
+            self._poller.turnstile.queue(self)
         await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
         if self.fileno() < 0:
             raise trio.ClosedResourceError("this stream was closed")
+
+    def _begin_polling(self, descriptor: int) -> bool:
+        self._is_polled = self._poller.add(descriptor, self)
+        if not self._is_polled:
+            self._asks_trio = True
+        return self._is_polled
 
     def _abort_wait(self, _: object) -> trio.lowlevel.Abort:
         self.waiting = None
@@ -255,8 +285,23 @@ class PolledStream(SocketStream):
 
     async def wait_writable(self) -> None:
         """Wait until the kernel takes more, up to `send_timeout`."""
-        self._asks_trio = True
-        await super().wait_writable()
+        descriptor = self.fileno()
+        if descriptor < 0 or not (self._is_polled or self._begin_polling(descriptor)):
+            await super().wait_writable()
+            return
+        if self._room_wait is not None:
+            raise trio.BusyResourceError("another task is sending to this stream")
+        self._room_wait = TaskWait()
+        self._poller.watch_room(descriptor, wants_room=True)
+        try:
+            with trio.fail_after(self.send_timeout):
+                await self._room_wait.wait()
+        finally:
+            self._room_wait = None
+            if self._is_polled:
+                self._poller.watch_room(descriptor, wants_room=False)
+        if self.fileno() < 0:
+            raise trio.ClosedResourceError("this stream was closed")
 
     def close(self) -> None:
         """Close at once; tasks that wait on the socket get `trio.ClosedResourceError`."""
@@ -264,7 +309,7 @@ class PolledStream(SocketStream):
         if self._is_polled:
             self._poller.forget(self.fileno())
             self._is_polled = False
-        self.wake()
+        self._wake_all()
         if self._asks_trio:
             super().close()
         else:

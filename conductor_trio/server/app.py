@@ -35,7 +35,6 @@ from conductor_trio.net.poller import EdgePoller
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less
-from conductor_trio.server.accounts.fairness import payer_of
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.admin.host import AdminHost
 from conductor_trio.server.admin.peers import Operators
@@ -152,7 +151,7 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
     observer = observer or Observer()
     observer.follow(routes)
     ledger, counters, orders = Ledger(limits), Counters(), Orders()
-    poller = EdgePoller(payer_of, lambda: ledger.fairness.is_contended)
+    poller = EdgePoller(ledger.fairness.turnstile)
     sessions = SessionContext.make(
         settings,
         log,
@@ -292,11 +291,11 @@ class _Server:
                 listener.serve, on_shortage=self._note_shortage, task_name="visitor", pace=pace
             )
             accepting.start_soon(accept, serve_visitor, visitors, name="accept visitors")
-        control = self.listeners.control
-        accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client")
+        control, pace = self.listeners.control, self.planes.ledger.wait_for_arrivals
+        accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client", pace=pace)
         accepting.start_soon(accept, serve_client, sessions, name="accept clients")
         accept = functools.partial(
-            self.listeners.admin.serve, on_shortage=self._note_shortage, task_name="operator"
+            self.listeners.admin.serve, on_shortage=self._note_shortage, task_name="operator", pace=pace
         )
         # Whoever is cut off by a hand-over asks the successor.
         accepting.start_soon(accept, self.admin.serve, accepting, name="accept operators")

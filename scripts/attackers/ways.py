@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import socket
@@ -93,14 +94,8 @@ def attack_uploads(attack: Attack) -> None:
 def attack_pages(attack: Attack) -> None:
     """Session pages of as many as may look on, while something changes all the time."""
     sessions = [Session(attack.control, f"pages{number}", answer) for number in range(4)]
-    key = base64.b64encode(bytes(16)).decode()
     for number in attack.count(_PAGES):
-        session = sessions[number % len(sessions)]
-        fields = (
-            f"Connection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://{session.host}\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
-        )
-        attack.repeat(partial(attack.ask, session.request(fields=fields, path="/_conductor/live")))
+        attack.repeat(partial(attack.ask, _look_on(sessions[number % len(sessions)])))
     for session in sessions:
         attack.repeat(partial(attack.flood, attack.port, session.request() + b"\r\n"))
 
@@ -232,8 +227,50 @@ def attack_upgrades(attack: Attack) -> None:
         attack.repeat(talk)
 
 
+def attack_as_clients(attack: Attack) -> None:
+    """Clients that connect again and again, and say nothing."""
+
+    def connect_often() -> None:
+        with contextlib.ExitStack() as stack:
+            for _ in attack.count(_SILENT):
+                if attack.is_over():
+                    break
+                stack.enter_context(patient(connect(attack.control)))
+                attack.begun.set()
+
+    for _ in attack.count(_STRANGERS):
+        attack.repeat(connect_often)
+
+
+def attack_by_pings(attack: Attack) -> None:
+    """A session's pages that ping without end, within a message that never ends."""
+    session = Session(attack.control, "pinged", answer)
+    request = _look_on(session)
+
+    def ping() -> None:
+        with attack.visit() as sock:
+            start(partial(read_on, sock))
+            sock.sendall(request + b"\x01\x80\0\0\0\0")
+            attack.send_on(sock, (b"\x89\x80\0\0\0\0" + b"\0\x80\0\0\0\0") * 1000)
+
+    for _ in attack.count(_VISITORS):
+        attack.repeat(ping)
+
+
+def _look_on(session: Session) -> bytes:
+    """Return the request of a session's page for its WebSocket."""
+    key = base64.b64encode(bytes(16)).decode()
+    fields = (
+        f"Connection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://{session.host}\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+    )
+    return session.request(fields=fields, path="/_conductor/live")
+
+
 _HEAD = "GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"
 _WRONG = "Cookie: " + "; ".join([f"authorization=wrong{number}" for number in range(200)]) + "\r\n"
+
+_LARGE = "".join(f"X-{number}: {'a' * 600}\r\n" for number in range(90))  # within all bounds of a head
 
 ATTACKS: dict[str, Callable[[Attack], None]] = {
     "pongs": attack_pongs,
@@ -246,6 +283,7 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
     "unknown": partial(attack_as_stranger, _HEAD.format(path="/", host="unknown.test", fields="").encode()),
     "status": partial(attack_as_stranger, _HEAD.format(path="/_conductor/status", host="x", fields="").encode()),
     "tokens": partial(attack_as_stranger, _HEAD.format(path="/", host="unknown.test", fields=_WRONG).encode()),
+    "heads": partial(attack_as_stranger, _HEAD.format(path="/", host="unknown.test", fields=_LARGE).encode()),
     "connections": attack_connections,
     "silent": attack_by_silence,
     "parts": attack_by_parts,
@@ -256,7 +294,9 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
     "shares": attack_shares,
     "tunnels": attack_upgrades,
     "stalled": attack_by_stalling,
+    "pings": attack_by_pings,
+    "clients": attack_as_clients,
 }
-#: Those that bounds hold for, as beside others' work: a program's load knows none, and registrations use up what
-#: others of the same user need.
-BOUNDED = tuple(how for how in ATTACKS if how not in ("sessions", "registrations"))
+#: Those that bounds hold for, as beside others' work: a program's load knows none, and clients use up what others
+#: of the same user need.
+BOUNDED = tuple(how for how in ATTACKS if how not in ("sessions", "registrations", "clients"))

@@ -59,7 +59,9 @@ def measure_fairness(bench: Bench) -> None:
     }
     if os.geteuid() == 0:
         heats |= {f"own-{attack}": partial(_attackers, [attack], "root") for attack in _OWN}
-        heats["users"] = partial(_attackers, ["chunks", "uploads", "tunnels"], _USERS)
+        # With pauses: eight programs that send without any take the machine's processors. Of these the gateway
+        # gets a tenth, and an equal part of that is less than the quiet ones want, whatever it does.
+        heats["users"] = partial(_attackers, ["chunks", "uploads", "tunnels"], _USERS, pause=0.02)
     with _open_stage(bench) as stage, _open_stage(bench) as elsewhere:
         for _ in range(bench.rounds):
             for heat, command in heats.items():
@@ -135,6 +137,6 @@ def _slow_readers(stage: _Stage) -> list[str]:
     return [sys.executable, "-m", "scripts.bench.slow_readers", *arguments]
 
 
-def _attackers(attacks: Sequence[str], users: str, stage: _Stage) -> list[str]:
-    arguments = [str(stage.gateway.address), str(stage.control), *attacks, "--users", users]
+def _attackers(attacks: Sequence[str], users: str, stage: _Stage, pause: float = 0.0) -> list[str]:
+    arguments = [str(stage.gateway.address), str(stage.control), *attacks, "--users", users, "--pause", str(pause)]
     return [sys.executable, "-m", "scripts.attackers", *arguments]

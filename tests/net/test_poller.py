@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import attrs
@@ -16,8 +16,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE
-from conductor_trio.net.poller import EdgePoller, PolledStream
+from conductor_trio.net.poller import EdgePoller, PolledStream, Wait
 from conductor_trio.net.shared_buffer import SharedBuffer
 from conductor_trio.net.stream import SocketStream
 from tests.support.sockets import receive_all, tcp_sockets
@@ -209,67 +208,195 @@ async def test_who_waits_when_the_poller_ends_waits_on(tcp: bool) -> None:
         assert received == [b"with it, without it"]
 
 
-async def test_of_many_that_have_something_a_few_are_told_in_a_turn() -> None:
-    """But of every group some, and within a group of everybody."""
-    count = 50
-    crowd, sibling, other = ("crowd", 0), ("crowd", 1), ("other", 2)
-    payers: dict[str, tuple[str, int]] = {"sibling": sibling, "other": other}
-    poller = EdgePoller(lambda task: payers.get(task.name, crowd))
-    turns: list[list[str]] = [[]]
+class OneATurn:
+    """Lets the latest who came go on, one in each turn."""
 
-    class Turns(trio.abc.Instrument):
-        def before_io_wait(self, timeout: float) -> None:
-            turns.append([])
+    is_needed = True
 
-    async def receive(stream: PolledStream, name: str) -> None:
-        assert await stream.receive_some(100) == b"something"
-        turns[-1].append(name)
+    def __init__(self) -> None:
+        self.waits: list[Wait] = []
+        self.is_open = False
+        self.passed = 0
 
-    with trio.fail_after(PATIENCE), contextlib.ExitStack() as stack:
-        names = [*["crowd"] * count, "sibling", "other"]
-        ends = [stack.enter_context(open_ends(poller, tcp=False)) for _ in names]
-        async with trio.open_nursery() as polling:
-            polling.start_soon(poller.run)
-            await wait_all_tasks_blocked()
+    def has_room(self, count: int) -> bool:
+        return False
+
+    def queue(self, wait: Wait) -> None:
+        if wait not in self.waits:
+            self.waits.append(wait)
+
+    def begin_turn(self) -> None:
+        if self.waits and self.is_open:
+            self.passed += self.waits.pop().wake()
+
+    async def run(self) -> None:
+        while True:
+            await trio.lowlevel.checkpoint()
+
+
+@asynccontextmanager
+async def open_poller_with(turnstile: OneATurn) -> AsyncIterator[EdgePoller]:
+    poller = EdgePoller(turnstile)
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(poller.run)
+            nursery.start_soon(turnstile.run)
+            await trio.sleep(0.01)
+            yield poller
+            nursery.cancel_scope.cancel()
+
+
+async def wait_for(what: Callable[[], bool]) -> None:
+    while not what():
+        await trio.lowlevel.checkpoint()
+
+
+async def test_who_has_something_to_receive_goes_on_when_it_is_their_turn() -> None:
+    turnstile = OneATurn()
+    received: list[int] = []
+
+    async def receive(ends: Ends, number: int) -> None:
+        assert await ends.stream.receive_some(4) == b"some"
+        received.append(number)
+        assert await ends.stream.receive_some(100) == b"thing"  # which is here: that is another turn
+        received.append(number)
+
+    async with open_poller_with(turnstile) as poller:
+        with contextlib.ExitStack() as stack:
+            ends = [stack.enter_context(open_ends(poller, tcp=False)) for _ in range(3)]
             async with trio.open_nursery() as nursery:
-                for end, name in zip(ends, names, strict=True):
-                    nursery.start_soon(receive, end.stream, name, name=name)
+                for number, end in enumerate(ends):
+                    nursery.start_soon(receive, end, number)
+                    end.peer.sendall(b"something")
+                await wait_for(lambda: len(turnstile.waits) == 3)
+                assert not received
+                turnstile.is_open = True
+            assert turnstile.passed == 6
+            assert sorted(received) == [0, 0, 1, 1, 2, 2]
+
+
+@both_families
+async def test_who_waits_for_room_goes_on_when_it_is_their_turn(tcp: bool) -> None:
+    turnstile = OneATurn()
+    data = bytes(8 * 1024 * 1024)
+
+    async with open_poller_with(turnstile) as poller:
+        with open_ends(poller, tcp=tcp) as ends:
+            ends.peer.setblocking(False)
+            peer = SocketStream(ends.peer)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ends.stream.send_all, data)
+                size = 0
+                while not turnstile.waits:  # TCP has room again only when much has been read
+                    size += len(await peer.receive_some(1 << 16))
+                assert not turnstile.passed
+                turnstile.is_open = True
+                while size < len(data):
+                    size += len(await peer.receive_some(len(data)))
+            assert turnstile.passed > 0
+
+
+async def test_who_goes_while_they_wait_for_their_turn_is_not_told() -> None:
+    turnstile = OneATurn()
+    async with open_poller_with(turnstile) as poller:
+        with open_ends(poller, tcp=False) as ends:
+
+            async def receive() -> None:
+                with pytest.raises(trio.ClosedResourceError):
+                    await ends.stream.receive_some(1)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive)
+                ends.peer.sendall(b"a")
+                await wait_for(lambda: len(turnstile.waits) == 1)
+                ends.stream.close()
+            turnstile.is_open = True
+            await wait_for(lambda: not turnstile.waits)
+            assert not turnstile.passed
+
+
+async def fill(ends: Ends) -> None:
+    """Send until the kernel takes no more."""
+    while ends.stream.send_nowait(bytes(1 << 16)):
+        pass
+
+
+@both_families
+async def test_who_waits_for_room_reads_meanwhile_and_sends_later(tcp: bool) -> None:
+    async with open_poller() as poller:
+        with open_ends(poller, tcp=tcp) as ends:
+            await fill(ends)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ends.stream.wait_writable)
                 await wait_all_tasks_blocked()
-                trio.lowlevel.add_instrument(watch := Turns())
-                for end in ends:
-                    end.peer.sendall(b"some")
-                    end.peer.sendall(b"thing")
-            trio.lowlevel.remove_instrument(watch)
-            polling.cancel_scope.cancel()
-    turns = [turn for turn in turns if turn]
-    assert sum(map(len, turns)) == count + 2
-    assert max(map(len, turns)) <= MAX_CANCELLED_AT_ONCE + 1
-    assert "other" in turns[0] and "sibling" in turns[0]
+                ends.peer.sendall(b"word")
+                assert await ends.stream.receive_some(4) == b"word"
+                ends.peer.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        ends.peer.recv(1 << 20)
+            assert await receive_later(ends, b"more", 5) == b"more"
+            assert ends.stream.is_quiet()
 
 
-async def test_who_goes_while_others_are_told_is_not_told() -> None:
+async def test_who_waits_for_room_notices_that_the_stream_is_closed_and_that_the_peer_is_gone() -> None:
+    async with open_poller() as poller:
+        with open_ends(poller) as ends:
+            await fill(ends)
+
+            async def wait() -> None:
+                with pytest.raises(trio.ClosedResourceError):
+                    await ends.stream.wait_writable()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                await wait_all_tasks_blocked()
+                ends.stream.close()
+        with open_ends(poller) as ends:
+            await fill(ends)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ends.stream.wait_writable)
+                await wait_all_tasks_blocked()
+                ends.peer.close()  # with unread bytes, which resets the connection
+
+
+async def test_only_one_task_may_wait_for_room_and_not_for_ever() -> None:
+    async with open_poller() as poller:
+        ours, theirs = socket.socketpair()
+        stream = PolledStream(ours, poller, send_timeout=0.05)
+        with contextlib.closing(stream), contextlib.closing(theirs):
+            await fill(Ends(stream=stream, peer=theirs))
+
+            async def wait() -> None:
+                with pytest.raises(trio.TooSlowError):
+                    await stream.wait_writable()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                await wait_all_tasks_blocked()
+                with pytest.raises(trio.BusyResourceError):
+                    await stream.wait_writable()
+            theirs.sendall(b"a")
+            assert await stream.receive_some(1) == b"a"
+
+
+async def test_who_waits_for_room_when_the_poller_ends_waits_on() -> None:
     poller = EdgePoller()
-    received: list[bytes] = []
-
-    async def receive(stream: PolledStream) -> None:
-        with contextlib.suppress(trio.ClosedResourceError):
-            received.append(await stream.receive_some(1))
-        for end in ends[1::2]:
-            end.stream.close()
-
-    with trio.fail_after(PATIENCE), contextlib.ExitStack() as stack:
-        ends = [stack.enter_context(open_ends(poller, tcp=False)) for _ in range(50)]
-        async with trio.open_nursery() as polling:
-            polling.start_soon(poller.run)
-            await wait_all_tasks_blocked()
-            async with trio.open_nursery() as nursery:
-                for end in ends:
-                    nursery.start_soon(receive, end.stream)
+    with trio.fail_after(PATIENCE), open_ends(poller, tcp=False) as ends:
+        sent = bytes(1 << 20)
+        async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as polling:
+                polling.start_soon(poller.run)
                 await wait_all_tasks_blocked()
-                for end in ends:
-                    end.peer.sendall(b"a")
-            polling.cancel_scope.cancel()
-    assert 25 <= len(received) <= 25 + MAX_CANCELLED_AT_ONCE
+                nursery.start_soon(ends.stream.send_all, sent)
+                await wait_all_tasks_blocked()
+                polling.cancel_scope.cancel()
+            await wait_all_tasks_blocked()
+            ends.peer.setblocking(False)
+            peer = SocketStream(ends.peer)
+            size = 0
+            while size < len(sent):
+                size += len(await peer.receive_some(1 << 20))
 
 
 async def test_without_a_poller_it_waits_for_trio() -> None:

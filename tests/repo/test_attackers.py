@@ -25,7 +25,7 @@ def test_who_could_not_attack_says_so(how: str, short_tmp: Path) -> None:
 
 
 def test_bounds_hold_for_all_but_a_program_that_knows_none_and_what_uses_up_a_quota() -> None:
-    assert set(ATTACKS) - set(BOUNDED) == {"sessions", "registrations"}
+    assert set(ATTACKS) - set(BOUNDED) == {"sessions", "registrations", "clients"}
 
 
 def test_each_has_a_row_of_its_own_in_the_measurement_of_fairness() -> None:

@@ -33,7 +33,6 @@ from conductor_trio.log import get_logger
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.poller import EdgePoller
 from conductor_trio.server.accounts.counters import Counters
-from conductor_trio.server.accounts.fairness import payer_of
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.lifecycle.runtime_directory import open_runtime_directory
 from conductor_trio.server.routing.states import SessionState
@@ -220,7 +219,7 @@ async def open_bench(
     log = get_logger()
     settings = ServerSettings(runtime_dir=str(runtime_dir), patterns=patterns, limits=limits)
     routes, ledger, counters = make_table(limits), Ledger(limits), Counters()
-    poller = EdgePoller(payer_of)
+    poller = EdgePoller(ledger.fairness.turnstile)
     context = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters, poller=poller)
     service = OwnerService(context)
     # What a test awaits, under deadlines of its own, goes on when it has stopped the server.
@@ -234,6 +233,7 @@ async def open_bench(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watcher.run)
             nursery.start_soon(poller.run)
+            nursery.start_soon(ledger.fairness.turnstile.run)
             await trio.testing.wait_all_tasks_blocked()  # its descriptor is there
             nursery.start_soon(context.run)
             nursery.start_soon(host.run)

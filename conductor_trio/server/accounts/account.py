@@ -16,13 +16,15 @@ import attrs
 import trio
 
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.turnstile import Turnstile
 
 
 class Processor:
     """What all accounts go by: the clock, who wanted something last, and whether several do."""
 
-    def __init__(self, limits: ServerLimits, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: ServerLimits, clock: Callable[[], float], turnstile: Turnstile) -> None:
         self.limits = limits
+        self.turnstile = turnstile
         self.now = clock
         self.since = clock()  #: since when whoever is charged next has used the processor
         self.last: Account | None = None  #: who wanted something last
@@ -255,7 +257,7 @@ class Account:
         if self.is_throttled():
             await self.queue_up()
         else:
-            await trio.lowlevel.checkpoint()
+            await self.group.processor.turnstile.take_turn()
 
     async def queue_up(self, used: float = 0.0) -> None:
         """Wait as long as it, or an account above it, is over its share, behind those that came before.
@@ -281,7 +283,7 @@ class Account:
                     while (late := self._late_together(clock())) > 0:  # noqa: ASYNC110
                         await trio.sleep(late)
             if group.account is None:
-                await trio.lowlevel.checkpoint()
+                await group.processor.turnstile.take_turn()
             else:
                 await group.account._queue_up(self.lately_used)
 

@@ -25,8 +25,9 @@ from conductor_trio.limits.constants import (
     LOOP_DELAY_GOAL,
 )
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.accounts.account import Account, Processor
+from conductor_trio.server.accounts.account import Account, Group, Processor
 from conductor_trio.server.accounts.loop_delay import LoopDelay
+from conductor_trio.server.accounts.turnstile import Turnstile
 
 
 @attrs.define(eq=False)
@@ -68,6 +69,15 @@ def payer_of(task: trio.lowlevel.Task) -> tuple[Hashable, Hashable]:
     return (None, None) if payer is None else (payer.account.group, payer.account)
 
 
+def use_of(payer: tuple[Hashable, Hashable]) -> tuple[float, float]:
+    """Return what such a group, and such an account of it, have used lately, in seconds."""
+    group, account = payer
+    if not (isinstance(group, Group) and isinstance(account, Account)):
+        return 0.0, 0.0
+    used = account.lately_used
+    return (used if group.account is None else group.account.lately_used), used
+
+
 async def take_turn() -> None:
     """Let others have their turn, and wait while this task's account is over its share; always a checkpoint."""
     payer = _payer.get()
@@ -95,9 +105,11 @@ class Fairness(Processor, trio.abc.Instrument):
     ) -> None:
         self._clock = clock
         self.stolen = 0.0  #: seconds in which other processes had the processor while a step was under way
-        super().__init__(limits, lambda: clock() - self.stolen)
+        turnstile = Turnstile(payer_of, use_of, lambda: self.is_contended)
+        super().__init__(limits, lambda: clock() - self.stolen, turnstile)
         self.delay = LoopDelay(clock)  #: of the event loop, seen by the way
         self.woke_at = self.since  #: when this turn of the event loop began
+        self._turn_since = self.since  # the same, of the time that is charged
         self._waits_since = float("-inf")
         self._metered: list[Account] = []  # within this turn of the event loop
         self._meter = _Meter(self, self._metered, clock, cpu_clock)
@@ -128,6 +140,7 @@ class Fairness(Processor, trio.abc.Instrument):
         if not self._is_metering or self.woke_at - self._waits_since > LEAST_IO_WAIT:
             self.since = now
         if self._is_metering:
+            self._turn_since = self.since
             self._meter.begin_turn()
         if self.is_contended and now >= self.contended_until:
             self._end_contention()
@@ -138,6 +151,7 @@ class Fairness(Processor, trio.abc.Instrument):
             for account in self._metered:
                 account.settle()
             self._metered.clear()
+            self.turnstile.end_turn(self.since - self._turn_since)
         self._waits_since = self._clock()
         if (took := self._waits_since - self.woke_at) > LOOP_DELAY_BOUNDS[0]:
             self.delay.note(took)

@@ -53,6 +53,8 @@ class Ledger:
         self._strangers = self._open_group(Account(self._everybody))
         #: Of front proxies: what cannot be told from whom it came.
         self.proxies = Account(self._everybody, is_occasional=True)
+        #: Of this host's users who connect to a socket, and are not let in.
+        self.arrivals = Account(self._everybody, is_occasional=True)
         self.traffic = Traffic()  #: of all sessions together
         self._sessions: dict[str, SessionAccount] = {}  # by the route's id
         self._users: dict[int | str | None, Group] = {}  # for ever: a host does not have that many
@@ -112,15 +114,20 @@ class Ledger:
         return account
 
     async def wait_for_strangers(self) -> None:
-        """Wait while all strangers together are over their share: before some more are accepted.
+        """Wait while all strangers together are over their share: before some more are accepted."""
+        await _wait_for(self.strangers)
 
-        This task is charged to them: who they are is not known yet.
-        """
-        strangers = self.strangers
-        if current_account() is not strangers:
-            open_payer(strangers)
-        await strangers.wait_share()
+    async def wait_for_arrivals(self) -> None:
+        """Wait while those of this host's users who are not let in are over their share: as for strangers."""
+        await _wait_for(self.arrivals)
 
     def __len__(self) -> int:
         """Return how many sessions have an account."""
         return len(self._sessions)
+
+
+async def _wait_for(account: Account) -> None:
+    """Wait while an account is over its share; this task is charged to it: who they are is not known yet."""
+    if current_account() is not account:
+        open_payer(account)
+    await account.wait_share()

@@ -8,8 +8,10 @@ it, for requests and tunnels. When places get scarce, idle connections of whoeve
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import math
+from collections.abc import Iterator
 from typing import Protocol
 
 import attrs
@@ -34,6 +36,26 @@ class Place:
     name: str | None  #: the address's account, None for front proxies
     count: int = 0  #: connections, and what front proxies have under way for this address
     looked_at: float = -math.inf  #: when it had no idle connection, by Trio's clock
+    _handshakes: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)  # the oldest first
+
+    @contextlib.contextmanager
+    def shaking_hands(self, scope: trio.CancelScope, most: int) -> Iterator[None]:
+        """Count a handshake within; where the address has too many under way, the oldest is given up.
+
+        One that is in earnest takes milliseconds, and each holds as much memory as several connections.
+        """
+        if self.name is None:  # a front proxy's
+            yield
+            return
+        self._handshakes[scope] = None
+        if len(self._handshakes) > most:
+            oldest = next(iter(self._handshakes))
+            del self._handshakes[oldest]
+            oldest.cancel()
+        try:
+            yield
+        finally:
+            self._handshakes.pop(scope, None)
 
 
 class IdleConnections(Protocol):

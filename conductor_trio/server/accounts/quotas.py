@@ -71,6 +71,7 @@ class SessionQuotas:
         self._by_uid: Counter[int] = Counter()
         self._left: Counter[int] = Counter()
         self._unregistered: Counter[int] = Counter()
+        self._arriving: Counter[int] = Counter()
         self._refused: Counter[int] = Counter()
         # Leaky buckets: how many sessions are in each, and when that was so.
         self._new: dict[int, tuple[float, float]] = {}
@@ -79,6 +80,14 @@ class SessionQuotas:
     def total(self) -> int:
         """How many sessions have a place."""
         return self._by_uid.total()
+
+    @contextlib.contextmanager
+    def arriving(self, uid: int) -> Iterator[bool]:
+        """Count a connection that waits for its user's turn; false where too many do, of the user or in all."""
+        with _counted(self._arriving, uid):
+            limits = self._limits
+            few = self._arriving[uid] <= limits.max_user_sessions
+            yield few and self._arriving.total() <= limits.max_sessions
 
     @contextlib.contextmanager
     def admitted(self, uid: int, returning: int = 0) -> Iterator[Admission]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections import Counter
 from collections.abc import Iterator
 
 import trio
@@ -11,8 +12,8 @@ import trio
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import CommandRefused, RegistrationRefused, RemoteProtocolError
 from conductor_trio.limits.constants import CONTROL_READ_SIZE, MAX_CONTROL_LINE, MAX_DESCRIBED_AT_ONCE
+from conductor_trio.limits.linger import BRIEF_LINGER
 from conductor_trio.net.ending import end_gently
-from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.accounts.fairness import open_payer, take_turn, wait_turn
 from conductor_trio.server.admin.messages import (
@@ -39,6 +40,7 @@ class AdminHost:
         self._limits = context.limits
         self._log = context.log
         self._users = UserDirectory(frozenset(), context.limits)
+        self._refused: Counter[int] = Counter()  # by the user's id
         self._waiting: trio.Nursery
 
     async def run(self) -> None:
@@ -52,15 +54,13 @@ class AdminHost:
         is_kept = False
         try:
             with self._contained():
-                # A user's like any other: a list of thousands is no reason for the others to wait.
-                open_payer(self._ledger.channel(peer_credentials(sock).uid))
                 try:
                     uid = self._operators.check(sock)
                 except CommandRefused as error:
-                    self._log.info("admin_refused", uid=peer_credentials(sock).uid)
-                    await stream.send_all(format_refusal(error))
-                    await end_gently(stream, self._limits)
+                    await self._refuse(stream, error)
                     return
+                # A user's like any other: a list of thousands is no reason for the others to wait.
+                open_payer(self._ledger.channel(uid))
                 operator = Operator(uid=uid, user=await self._look_up(uid, sock))
                 if await self._serve_operator(stream, operator):
                     self._waiting.start_soon(self._reload, stream, operator, name="operator waits for a reload")
@@ -68,6 +68,24 @@ class AdminHost:
         finally:
             if not is_kept:
                 stream.close()
+
+    async def _refuse(self, stream: SocketStream, error: CommandRefused) -> None:
+        """Tell one who is no operator, unless many of the same user are being told.
+
+        That is charged to those who are not let in, which accepting goes by.
+        """
+        uid = stream.peer_credentials().uid
+        self._ledger.arrivals.note_wish()
+        self._log.info("admin_refused", uid=uid)
+        self._refused[uid] += 1
+        try:
+            if self._refused[uid] <= self._limits.max_user_refused:
+                await stream.send_all(format_refusal(error))
+                await end_gently(stream, BRIEF_LINGER)
+        finally:
+            self._refused[uid] -= 1
+            if not self._refused[uid]:
+                del self._refused[uid]
 
     @contextlib.contextmanager
     def _contained(self) -> Iterator[None]:

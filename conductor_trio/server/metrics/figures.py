@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from conductor_trio.interpreter import resident_memory
 from conductor_trio.log import lost_lines
 from conductor_trio.server.accounts.loop_delay import LoopDelay
 from conductor_trio.server.lifecycle.tls import read_expiry
@@ -16,7 +17,6 @@ from conductor_trio.server.observability.measures import Measures
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.settings import ServerSettings
 
-_PAGE_SIZE = resource.getpagesize()
 _STATES = ("starting", "live", "lost", "ended")
 
 
@@ -85,17 +85,11 @@ class FigureSource:
             certificate_end=self._certificate_end,
             lost_lines={"server": lost_lines(), **{name: sink.lost for name, sink in observer.sinks.items()}},
             processor_time=usage.ru_utime + usage.ru_stime,
-            resident=_read_resident(),
+            resident=resident_memory(),
             open_files=_count_open_files(),
             max_open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             started=self._started,
         )
-
-
-def _read_resident() -> int:
-    """Return how much memory the process has (proc_pid_statm(5))."""
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[1]) * _PAGE_SIZE
 
 
 def _count_open_files() -> int | None:

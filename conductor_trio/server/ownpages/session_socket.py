@@ -47,7 +47,8 @@ class _HandshakeStream(trio.abc.Stream):
     trio-websocket does the handshake only from bytes: wsproto's way round that is a private matter of its.
     """
 
-    def __init__(self, visitor: Stream, request: RequestHead, rest: bytes) -> None:
+    def __init__(self, visitor: Stream, request: RequestHead, rest: bytes, max_silence: int) -> None:
+        self._max_silence = self._left = max_silence  # bytes until the next message is whole
         self._head = format_handshake(request)
         self._rest = rest
         self._visitor = visitor
@@ -65,9 +66,17 @@ class _HandshakeStream(trio.abc.Stream):
         if self._rest:
             await take_turn()
             data, self._rest = self._rest[:size], self._rest[size:]
-            return data
-        await wait_turn()
-        return await self._visitor.receive_some(size)
+        else:
+            await wait_turn()
+            data = await self._visitor.receive_some(size)
+        self._left -= len(data)
+        if self._left < 0:  # the library keeps each piece of a message, however many are empty
+            raise trio.BrokenResourceError("the page sends, and says nothing")
+        return data
+
+    def note_message(self) -> None:
+        """A whole message has come."""
+        self._left = self._max_silence
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         try:
@@ -107,13 +116,19 @@ class SessionSocketServer:
         limits = self._limits
         async with trio.open_nursery() as nursery:
             with suppress(ConnectionClosed, trio.TooSlowError, *STREAM_LOST):
-                stream = _HandshakeStream(visitor, request, trailing_data)
+                stream = _HandshakeStream(visitor, request, trailing_data, limits.max_page_silence)
                 with trio.fail_after(limits.page_handshake_timeout):
                     handshake = await wrap_server_stream(nursery, stream, max_message_size=limits.max_page_message)
                     connection = await handshake.accept()
                     stream.is_accepted.set()
                 page = _SessionSocket(
-                    connection, watched, principal, self._sessions, self._proofs, limits.max_wrong_proofs
+                    connection,
+                    stream,
+                    watched,
+                    principal,
+                    self._sessions,
+                    self._proofs,
+                    limits.max_wrong_proofs,
                 )
                 nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
                 await page.run_commands()
@@ -125,6 +140,7 @@ class _SessionSocket:
     """One page that somebody looks at."""
 
     _connection: WebSocketConnection
+    _stream: _HandshakeStream
     _watched: WatchedSession
     _principal: Principal
     _sessions: SessionService
@@ -146,6 +162,7 @@ class _SessionSocket:
         """Carry out what the owner wants, until the connection ends, or too many proofs were none."""
         while self._guesses_left > 0:
             message = await self._connection.get_message()
+            self._stream.note_message()
             try:
                 await self._handle_command(message)
             except RegistrationRefused as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import attrs
-import trio
 
 from conductor_trio.access.cors import sharing_fields
 from conductor_trio.access.login_link import is_own
@@ -47,7 +46,7 @@ class Answerer:
         await self._send(answer, request, keep_alive=keep_alive)
         if keep_alive:
             # The answer may have cost no wait; a flood of such requests must not hold up the others.
-            await trio.lowlevel.checkpoint()
+            await proxy.ledger.fairness.turnstile.take_turn()
             return Outcome.KEEP
         return Outcome.CLOSE
 

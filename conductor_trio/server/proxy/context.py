@@ -161,6 +161,7 @@ class ProxyContext:
         """Look after all connections, for ever."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.poller.run, name="poller")
+            nursery.start_soon(self.ledger.fairness.turnstile.run, name="turnstile")
             nursery.start_soon(self.disconnects.run, name="disconnect monitor")
             nursery.start_soon(self.ledger.fairness.run, name="fairness")
             nursery.start_soon(self.own_pages.run, name="session pages")

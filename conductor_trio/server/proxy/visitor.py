@@ -36,7 +36,8 @@ async def serve_visitor(
 
     Nothing that happens in it gets out. Here alone visitors' connections are ended: all arrives that was said.
     """
-    raw = PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout, is_fresh=True)
+    # A handshake, which takes as long as several requests, waits for its turn.
+    raw = PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout, is_fresh=tls is None)
     stream: Stream = raw
     connection: VisitorConnection | None = None
     limits: LingerLimits = context.limits
@@ -56,7 +57,7 @@ async def serve_visitor(
                     return
                 if tls is not None:
                     stream = TlsStream(raw, tls)
-                    await _shake_hands(stream, context, account)
+                    await _shake_hands(stream, context, account, place)
                 connection = VisitorConnection(stream, peer, context, payer, place)
                 raw.on_held = connection.hold
                 outcome = await connection.run()
@@ -155,8 +156,12 @@ async def _end_soon(raw: SocketStream, stream: Stream, connection: VisitorConnec
         await _end(raw, stream, BRIEF_LINGER, _cut_outcome(connection), connection)
 
 
-async def _shake_hands(stream: TlsStream, context: ProxyContext, account: Account) -> None:
-    with trio.fail_after(context.limits.tls_handshake_timeout):
+async def _shake_hands(stream: TlsStream, context: ProxyContext, account: Account, place: Place) -> None:
+    limits = context.limits
+    with (
+        trio.fail_after(limits.tls_handshake_timeout) as scope,
+        place.shaking_hands(scope, limits.max_address_handshakes),
+    ):
         await stream.handshake(account.wait_share)
 
 

@@ -53,8 +53,9 @@ class SessionHost:
             log = context.log.bind(session=(session_id := secrets.token_hex(ID_BYTES)))
             peer = peer_credentials(sock)
             uid = peer.uid
-            open_payer(context.ledger.channel(uid))
-            await context.ledger.user(uid).wait_turn()
+            if not await self._wait_turn(uid):
+                log.info("refused", uid=uid, reason="too many of the user's connections wait for their turn")
+                return
             channel = ControlChannel(stream, limits)
             try:
                 if sock.fileno() >= limits.max_client_descriptor:
@@ -93,6 +94,18 @@ class SessionHost:
             context.log.exception("session_failed")
         finally:
             stream.close()
+
+    async def _wait_turn(self, uid: int) -> bool:
+        """Wait for a user's turn; false where too many do, whose connections would take all descriptors."""
+        context = self._context
+        with self._quotas.arriving(uid) as has_room:
+            if has_room:
+                open_payer(context.ledger.channel(uid))
+                await context.ledger.user(uid).wait_turn()
+            else:  # and is charged to those who are not let in, which accepting goes by
+                context.counters.refused += 1
+                context.ledger.arrivals.note_wish()
+        return has_room
 
     def _allowance_of(self, user: User) -> Allowance:
         rules, standing = self._context.rules, self._context.standing

@@ -95,3 +95,16 @@ async def test_who_accepts_waits_while_strangers_together_are_over_their_share()
     with trio.move_on_after(0.05) as patience:
         await ledger.wait_for_strangers()
     assert patience.cancelled_caught
+
+
+async def test_who_accepts_waits_while_those_who_are_not_let_in_are_over_their_share() -> None:
+    ledger = Ledger(LIMITS)
+    await ledger.wait_for_arrivals()
+    assert current_account() is ledger.arrivals
+    for _ in range(2):
+        ledger.arrivals.note_wish()
+    ledger.user("one").note_wish()
+    ledger.arrivals.caught_up_at = ledger.fairness.now() + 1e9
+    with trio.move_on_after(0.05) as patience:
+        await ledger.wait_for_arrivals()
+    assert patience.cancelled_caught

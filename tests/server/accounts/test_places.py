@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import attrs
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.places import NoPlace, Place, Places
@@ -158,3 +159,22 @@ async def test_every_place_is_given_back(steps: list[tuple[str | None, int]]) ->
     for place in there:
         places.leave(place, gave_way=False)
     assert places.total == places.leaving == 0
+
+
+async def test_of_an_address_s_handshakes_the_oldest_gives_way() -> None:
+    places = Places(LIMITS, Idle())
+    alice, bob = take(places, ALICE), take(places, BOB)
+    proxy = take(places, None)
+    given_up: list[str] = []
+
+    async def shake_hands(place: Place, name: str) -> None:
+        with trio.CancelScope() as scope, place.shaking_hands(scope, 2):
+            await trio.sleep_forever()
+        given_up.append(name)
+
+    async with trio.open_nursery() as nursery:
+        for place, name in [(bob, "bob"), *[(proxy, "proxy")] * 4, *((alice, f"alice {n}") for n in range(4))]:
+            nursery.start_soon(shake_hands, place, name)
+            await wait_all_tasks_blocked()
+        assert given_up == ["alice 0", "alice 1"]
+        nursery.cancel_scope.cancel()

@@ -1,20 +1,26 @@
-"""Old garbage is collected when nobody is in anybody's way, or when it may be much."""
+"""Old garbage is collected when memory has grown, and sooner when nobody is in anybody's way."""
 
 from __future__ import annotations
 
 import gc
 import sys
 import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 import trio
 from trio.testing import MockClock
 
+from conductor_trio.interpreter import resident_memory
+from conductor_trio.limits.constants import MIB
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.fairness import Fairness
 from conductor_trio.server.lifecycle.garbage import collect_garbage
 
 pytestmark = pytest.mark.skipif(hasattr(sys, "pypy_version_info"), reason="PyPy's collector is another")
+
+LIMITS = ServerLimits()
 
 
 class Cycle:
@@ -24,37 +30,72 @@ class Cycle:
         self.own = self
 
 
-async def is_collected(limits: ServerLimits, *, is_contended: bool, looks: int) -> bool:
-    """Whether old garbage is gone after a while in which the collector has looked so often."""
-    fairness = Fairness(limits)
-    fairness.is_contended = is_contended
-    cycle = Cycle()
-    gone = weakref.ref(cycle)
-    gc.collect(0)
-    gc.freeze()
-    del cycle
+@contextmanager
+def old_cycle() -> Iterator[Callable[[], bool]]:
+    """Have old garbage within; gives whether it is gone."""
+    gc.disable()
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(collect_garbage, fairness, limits)
-            await trio.testing.wait_all_tasks_blocked()
-            for _ in range(looks):
-                gc.collect(0)
-            await trio.sleep(2 * limits.garbage_interval)
-            nursery.cancel_scope.cancel()
-        return gone() is None
+        cycle = Cycle()
+        gone = weakref.ref(cycle)
+        gc.collect(0)
+        gc.freeze()
+        del cycle
+        yield lambda: gone() is None
     finally:
         gc.unfreeze()
+        gc.enable()
+
+
+async def is_collected(*, is_contended: bool, memory: Sequence[int]) -> list[bool]:
+    """Whether old garbage is gone, at the end of each interval in which memory was so many MiB."""
+    fairness = Fairness(LIMITS)
+    fairness.is_contended = is_contended
+    is_gone = []
+    sizes = [size * MIB for size in memory]
+    now = sizes[0]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(collect_garbage, fairness, LIMITS, lambda: now)
+        await trio.testing.wait_all_tasks_blocked()
+        for now in sizes[1:]:  # noqa: B007 - what the collection asks
+            with old_cycle() as has_gone:
+                await trio.sleep(LIMITS.garbage_interval)
+                await trio.testing.wait_all_tasks_blocked()
+                is_gone.append(has_gone())
+        nursery.cancel_scope.cancel()
+    return is_gone
 
 
 @pytest.mark.parametrize(
-    ("is_contended", "looks", "expected"),
-    [(False, 2, False), (False, 3, True), (True, 4, False), (True, 6, True)],
-    ids=["little", "calm", "busy", "much"],
+    ("is_contended", "memory", "expected"),
+    [
+        (False, [100, 100, 124], [False, False]),
+        (False, [100, 126, 126], [True, False]),
+        (False, [40, 55, 57], [False, True]),
+        (True, [100, 190, 201], [False, True]),
+        (True, [100, 201, 201, 300, 403], [True, False, False, True]),
+    ],
+    ids=["steady", "calm", "small", "busy", "doubled"],
 )
-async def test_old_garbage(autojump_clock: MockClock, is_contended: bool, looks: int, expected: bool) -> None:
-    limits = ServerLimits(min_garbage_looks=3, max_garbage_looks=6)
-    gc.disable()
-    try:
-        assert await is_collected(limits, is_contended=is_contended, looks=looks) is expected
-    finally:
-        gc.enable()
+async def test_old_garbage_goes_when_memory_has_grown(
+    autojump_clock: MockClock, is_contended: bool, memory: list[int], expected: list[bool]
+) -> None:
+    assert await is_collected(is_contended=is_contended, memory=memory) == expected
+
+
+async def test_memory_that_comes_and_goes_is_no_reason_to_look_again(autojump_clock: MockClock) -> None:
+    sizes = [100, *[300, 100] * 5]
+    assert await is_collected(is_contended=False, memory=sizes) == [True, *[False] * 9]
+
+
+async def test_the_process_s_own_memory_is_what_counts(autojump_clock: MockClock) -> None:
+    fairness = Fairness(LIMITS)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(collect_garbage, fairness, LIMITS)
+        await trio.testing.wait_all_tasks_blocked()
+        with old_cycle() as has_gone:
+            grown = bytearray(b"x") * (resident_memory() + 2 * LIMITS.min_growth)
+            await trio.sleep(LIMITS.garbage_interval)
+            await trio.testing.wait_all_tasks_blocked()
+            assert has_gone()
+        del grown
+        nursery.cancel_scope.cancel()

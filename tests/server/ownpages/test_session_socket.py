@@ -382,3 +382,25 @@ async def test_a_page_that_pings_without_end_lets_others_have_their_turn(short_t
                 pongs += (await visitor.receive_until(b"\x8a\x00")).endswith(b"\x8a\x00")
         assert watch.steps > 5000 * len(ping) / PAGE_READ_SIZE
         assert watch.longest < MAX_STEP_CALLS
+
+
+@pytest.mark.parametrize("frame", [b"\x00\x80\0\0\0\0", b"\x89\x80\0\0\0\0"], ids=["empty pieces", "pings"])
+async def test_a_page_that_sends_without_end_and_says_nothing_loses_its_connection(
+    short_tmp: Path, frame: bytes
+) -> None:
+    """The library keeps each piece of a message until it is whole, and pieces may be empty."""
+    limits = attrs.evolve(LIMITS, max_page_silence=4096)
+    fields = b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n"
+    origin = b"Origin: http://app-alice.test\r\n"
+    async with open_engine(short_tmp, Application(OK), limits=limits) as engine:
+        visitor = engine.connect()
+        await visitor.send(
+            request(b"GET /_conductor/live HTTP/1.1", fields % base64.b64encode(bytes(16)) + origin)
+        )
+        assert (await visitor.receive_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        await visitor.send(b"\x01\x80\0\0\0\0" + frame * 1000)
+        await visitor.receive_to_end()
+        async with open_page(engine) as page:
+            for _ in range(3):  # one that says something may go on
+                await page.send_message("x" * 2000)
+                await next_with(page, "error")

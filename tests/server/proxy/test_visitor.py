@@ -190,6 +190,26 @@ async def test_what_is_no_handshake_ends_the_connection() -> None:
     assert planes.counters.internal_errors == planes.counters.requests_total == 0
 
 
+async def test_too_many_handshakes_of_an_address_end_the_oldest() -> None:
+    planes = open_planes(ServerLimits(max_address_handshakes=1))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with trio.fail_after(PATIENCE), contextlib.ExitStack() as stack:
+        async with trio.open_nursery() as nursery:
+            visitors = []
+            for _ in range(3):
+                ours, theirs = tcp_sockets()
+                visitors.append(Visitor(SocketStream(ours), ours))
+                stack.enter_context(contextlib.closing(visitors[-1]))
+                nursery.start_soon(serve_visitor, theirs, theirs.getpeername()[0], planes.proxy, tls)
+                await visitors[-1].send(b"\x16\x03")  # a handshake's first bytes
+                await wait_all_tasks_blocked()
+            for visitor in visitors[:2]:
+                await visitor.wait_closed()
+            assert planes.proxy.visitors == 1
+            nursery.cancel_scope.cancel()
+    assert planes.counters.internal_errors == 0
+
+
 @pytest.mark.parametrize("is_begun", [False, True])
 async def test_cancelled_it_closes_its_connection(is_begun: bool) -> None:
     planes = open_planes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +13,14 @@ import pytest
 import trio
 import trio.testing
 
+from conductor_trio.server.accounts.quotas import SessionQuotas
 from tests.support.descriptors import open_descriptors
 from tests.support.session_bench import (
     LIMITS,
     PATIENCE,
     USER,
     Bench,
+    Client,
     open_bench,
 )
 
@@ -117,6 +120,41 @@ async def test_the_last_descriptors_are_not_for_clients(runtime_dir: Path) -> No
             answer = await client.receive()
             assert answer is not None and answer["reason"].startswith("the gateway has no descriptor left")
             assert await client.receive() is None
+
+
+async def test_of_one_user_no_more_wait_for_their_turn_than_may_have_sessions(runtime_dir: Path) -> None:
+    """Or one who connects again and again would take all descriptors, without a word."""
+    async with open_bench(runtime_dir, limits=attrs.evolve(LIMITS, max_user_sessions=3)) as bench:
+        ledger = bench.context.ledger
+        account = ledger.user(os.getuid())
+        for one in (account, ledger.user("another")):
+            one.note_wish()
+        account.caught_up_at = ledger.fairness.now() + 1e9
+        with contextlib.ExitStack() as crowd:
+            clients = [crowd.enter_context(bench.connect()) for _ in range(10)]
+            await trio.testing.wait_all_tasks_blocked()
+            assert bench.context.counters.refused == 7
+            ended = []
+
+            async def hear_end(client: Client) -> None:
+                assert await client.receive() is None
+                ended.append(client)
+
+            async with trio.open_nursery() as nursery:
+                for client in clients:
+                    nursery.start_soon(hear_end, client)
+                await trio.testing.wait_all_tasks_blocked()
+                assert len(ended) == 7
+                nursery.cancel_scope.cancel()
+
+
+async def test_in_all_no_more_wait_for_their_turn_than_there_may_be_sessions() -> None:
+    quotas = SessionQuotas(attrs.evolve(LIMITS, max_user_sessions=2, max_sessions=3))
+    with contextlib.ExitStack() as stack:
+        has_room = [stack.enter_context(quotas.arriving(uid)) for uid in (1, 1, 1, 2, 3)]
+        assert has_room == [True, True, False, False, False]
+    with quotas.arriving(1) as has_room_again:
+        assert has_room_again
 
 
 async def test_of_those_who_are_refused_most_are_told_and_no_more_than_a_few_waited_for(runtime_dir: Path) -> None:

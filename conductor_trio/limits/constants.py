@@ -46,6 +46,8 @@ MAX_SNAPSHOT_V1 = 64 * MIB
 MAX_TOKENS_SHOWN = 200
 #: Characters of what a front proxy calls an address, and is none.
 MAX_ADDRESS_TEXT = 64
+#: Addresses of which it is known whether they are in some networks: 200 KiB.
+MAX_KNOWN_ADDRESSES = 1024
 #: Bytes of a configuration file: two hundred times those of a gateway with rules for a hundred users.
 MAX_CONFIG_FILE = 4 * MIB
 #: Bytes of a file that holds a token, which has to fit a cookie.

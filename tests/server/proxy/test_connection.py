@@ -414,7 +414,9 @@ async def test_guessing_has_a_rate_whichever_way_a_token_is_shown(
         await trio.sleep(limits.token_failure_interval)
         assert (await ask(visitor, request()))[0] == 200
         # From now on this connection is that of one who has the token.
-        statuses = [(await ask(engine.connect_memory(), show(b"guess%d" % number, way)))[0] for number in range(50, 99)]
+        statuses = [
+            (await ask(engine.connect_memory(), show(b"guess%d" % number, way)))[0] for number in range(50, 99)
+        ]
         assert statuses[-1] == 429
         assert (await ask(visitor, request(fields=b"X-Other: %b\r\n" % way.encode())))[0] == 200
         assert (await ask(visitor, request(LINK + b" HTTP/1.1", auth=b"")))[0] == 302

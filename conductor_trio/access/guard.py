@@ -27,7 +27,10 @@ class Guess:
 
 
 class TokenGuard(Protocol):
-    """What `decide` asks before it compares tokens, and tells afterwards; for the requests of one visitor."""
+    """What `decide` asks before it compares tokens, and tells afterwards what came of that request's.
+
+    For the requests of one visitor, one after the other.
+    """
 
     def screen(
         self, head: RequestHead, guesses: Sequence[Guess], access: Access

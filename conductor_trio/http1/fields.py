@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import attrs
 
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.cookies import CookieRules
-from conductor_trio.limits.constants import MAX_LIST_COMMAS
+from conductor_trio.limits.constants import MAX_KNOWN_NAME, MAX_KNOWN_NAMES, MAX_LIST_COMMAS
 
 _TCHAR = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]"
 _TOKEN = re.compile(_TCHAR + rb"+")
@@ -59,6 +60,22 @@ _NOT_FORWARDED = HOP_BY_HOP | FORWARDING | {b"content-length", b"host"}
 
 #: What a request is called, also where an interface would take a field for that (see `dash`).
 REQUEST_ID = frozenset([b"x-request-id", b"x_request_id", b"x-request_id", b"x_request-id"])
+
+#: Of a request: what we understand ourselves, cookies apart.
+UNDERSTOOD = frozenset(
+    [
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"host",
+        b"service-worker",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+        *REQUEST_ID,
+    ]
+)
 
 #: Fields without a meaning, or with a dangerous one, after the body (RFC 9110 section 6.5.1).
 _NOT_IN_TRAILERS = (
@@ -117,6 +134,16 @@ def dash(name: bytes) -> bytes:
     return name.replace(b"_", b"-")
 
 
+class FieldName(NamedTuple):
+    """What a request's field is, by its name alone."""
+
+    lower: bytes
+    is_forwarded: bool  #: it goes on, unless Connection names it
+    has_meaning: bool  #: to us; otherwise nothing more is to be asked
+    is_identity: bool  #: by it a front proxy says who the visitor is
+    is_hidden: bool  #: it says who the visitor is, and nobody is believed
+
+
 @attrs.frozen(kw_only=True)
 class FieldRules:
     """What goes on to no application: fields that say who a visitor is, and the cookies of a front proxy's own.
@@ -128,6 +155,7 @@ class FieldRules:
     identity: frozenset[bytes] = frozenset()
     cookies: CookieRules = attrs.field(factory=CookieRules)
     _dashed: frozenset[bytes] = attrs.field(init=False, eq=False, repr=False)
+    _names: dict[bytes, FieldName] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     @_dashed.default
     def _dash_identity(self) -> frozenset[bytes]:
@@ -137,6 +165,25 @@ class FieldRules:
         """Whether a field says who the visitor is, also where an interface would take it for such a one."""
         dashed = dash(lower)
         return dashed in _IDENTITY or dashed.startswith(_IDENTITY_PREFIXES) or dashed in self._dashed
+
+    def find_name(self, name: bytes) -> FieldName:
+        """Return what a field of that name is; of so many that is known, since all requests have much the same."""
+        found = self._names.get(name)
+        if found is None:
+            lower = name.lower()
+            names_visitor, is_identity = self.name_visitor(lower), lower in self.identity
+            found = FieldName(
+                lower=lower,
+                is_forwarded=not is_not_forwarded(lower),
+                has_meaning=names_visitor or lower in UNDERSTOOD or lower == b"cookie",
+                is_identity=names_visitor and is_identity,
+                is_hidden=names_visitor and not is_identity,
+            )
+            if len(name) <= MAX_KNOWN_NAME:
+                if len(self._names) >= MAX_KNOWN_NAMES:  # a stranger's: those that come always are soon back
+                    self._names.clear()
+                self._names[name] = found
+        return found
 
 
 #: Of a gateway that knows of no front proxy.

@@ -6,7 +6,10 @@ block: values are cut from the block at hand. Response heads are remembered whol
 a secret.
 
 One `HeadMemory` serves all routes; each route has a `RouteMemory` of it, which is closed with the route. All
-routes of one user share a bound, so that nobody's requests push out what is remembered for others.
+routes of one user share a bound, so that nobody's requests push out what is remembered for others. Once that is
+reached, only what comes a second time is remembered: blocks that never do, as those with a request id, would push
+out those that come always, and what is kept for long and then thrown away costs more than what goes at once, on
+PyPy half of such a request.
 """
 
 from __future__ import annotations
@@ -69,17 +72,36 @@ _PLAIN_FIELDS = frozenset(
 )
 
 
+@attrs.define(eq=False)
+class _Keys(Generic[K]):
+    """What is remembered for all routes of one user."""
+
+    known: dict[K, None] = attrs.field(factory=dict)  # latest use last
+    _seen: set[int] = attrs.field(factory=set)  # of which no more is known
+
+    def has_seen(self, key: K, most: int) -> bool:
+        """Whether this came before, as far as that is known of so many at most."""
+        number = hash(key)
+        if number in self._seen:
+            self._seen.discard(number)
+            return True
+        if len(self._seen) >= most:
+            self._seen.clear()
+        self._seen.add(number)
+        return False
+
+
 class _Store(Generic[K, V]):
     """Entries of all routes, of which there is a bound, and another for each user's own.
 
     A full user loses the own entry that was used longest ago, so that one user's requests do not push out what is
-    remembered for another; a full store loses its oldest entry.
+    remembered for another; a full store loses its oldest entry. Both only to what comes a second time.
     """
 
     def __init__(self, max_entries: int, max_per_user: int) -> None:
         self._max_entries = max_entries
         self._max_per_user = max_per_user
-        # With the keys of the same user, latest use last, and those of the same route.
+        # With the keys of the same user, and those of the same route.
         self._entries: dict[K, tuple[V, dict[K, None], dict[K, None]]] = {}
 
     def __len__(self) -> int:
@@ -94,15 +116,17 @@ class _Store(Generic[K, V]):
         keys[key] = None
         return value
 
-    def add(self, key: K, value: V, user_keys: dict[K, None], route_keys: dict[K, None]) -> None:
+    def add(self, key: K, value: V, user_keys: _Keys[K], route_keys: dict[K, None]) -> None:
         if key in self._entries:
             return
-        if len(user_keys) >= self._max_per_user:
-            self._forget(next(iter(user_keys)))
-        elif len(self._entries) >= self._max_entries:
-            self._forget(next(iter(self._entries)))
-        self._entries[key] = (value, user_keys, route_keys)
-        user_keys[key] = route_keys[key] = None
+        known = user_keys.known
+        is_full = len(known) >= self._max_per_user
+        if is_full or len(self._entries) >= self._max_entries:
+            if not user_keys.has_seen(key, self._max_per_user):
+                return
+            self._forget(next(iter(known if is_full else self._entries)))
+        self._entries[key] = (value, known, route_keys)
+        known[key] = route_keys[key] = None
 
     def _forget(self, key: K) -> None:
         _, user_keys, route_keys = self._entries.pop(key)
@@ -115,11 +139,11 @@ class _Store(Generic[K, V]):
 
 @attrs.define(eq=False)
 class _UserKeys:
-    """What is remembered for all routes of one user."""
+    """The same of requests and of responses."""
 
     routes: int = 0
-    requests: dict[bytes, None] = attrs.field(factory=dict)
-    responses: dict[tuple[RouteMemory, bytes, bytes], None] = attrs.field(factory=dict)
+    requests: _Keys[bytes] = attrs.field(factory=_Keys)
+    responses: _Keys[tuple[RouteMemory, bytes, bytes]] = attrs.field(factory=_Keys)
 
 
 class HeadMemory:
@@ -151,12 +175,14 @@ class HeadMemory:
         if not keys.routes:
             self._users.pop(user, None)
 
-    def find_request(self, block: bytes) -> FieldReading | None:
-        """Return what h11 has read in the same block of fields, its empty line included."""
-        return self.requests.find(self.digest(block)) if len(block) <= self.max_head else None
+    def find_request(self, digest: bytes | None) -> FieldReading | None:
+        """Return what h11 has read in the block of fields of that digest."""
+        return None if digest is None else self.requests.find(digest)
 
-    def digest(self, block: bytes) -> bytes:
-        """Return the key under which a block is remembered."""
+    def digest(self, block: bytes) -> bytes | None:
+        """Return the key under which a block is remembered, with its empty line; None where it is too large."""
+        if len(block) > self.max_head:
+            return None
         digest = self._empty_digest.copy()
         digest.update(block)
         return digest.digest()
@@ -180,9 +206,8 @@ class RouteMemory:
 
     def remember_request(self, head: RequestHead) -> None:
         """Remember where the fields of a request to this route stand; for one whose sender has been let in."""
-        fields = head.parsed
-        if self._is_open and not fields.is_remembered and len(fields.block) <= self._memory.max_head:
-            digest = self._memory.digest(fields.block)
+        fields, digest = head.parsed, head.parsed.digest
+        if self._is_open and not fields.is_remembered and digest is not None:
             self._memory.requests.add(digest, fields.reading, self._user_keys.requests, self._request_keys)
 
     def find_response(self, head: bytes, method: bytes) -> ResponseHead | None:

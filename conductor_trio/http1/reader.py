@@ -162,7 +162,9 @@ class RequestReader(_MessageReader):
     def _read_head(self, head: bytes) -> RequestHead:
         line = match_request_line(head)
         block = head[line.end() :]
-        remembered = None if self._memory is None else self._memory.find_request(block)
+        memory = self._memory
+        digest = None if memory is None else memory.digest(block)
+        remembered = None if memory is None else memory.find_request(digest)
         parser, self._parser = self._parser, None
         if remembered is not None and parser is None and not self._is_first:
             fields = RequestFields(block=block, reading=remembered, is_remembered=True)
@@ -175,6 +177,7 @@ class RequestReader(_MessageReader):
             max_fields=self._limits.max_fields,
             rules=self._rules,
             remembered=remembered,
+            digest=digest,
         )
 
     def _check_request_line(self) -> None:

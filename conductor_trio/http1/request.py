@@ -26,7 +26,7 @@ _ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
 _REQUEST_LINE = re.compile(rb"([-!#$%&'*+.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])\r\n")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)  # one a request, and frozen costs a call a field
 class RequestHead:
     """One request, as far as it can be understood without its body.
 
@@ -87,16 +87,18 @@ def read_request_head(
     max_fields: int,
     rules: FieldRules = NO_RULES,
     remembered: FieldReading | None = None,
+    digest: bytes | None = None,
 ) -> RequestHead:
     """Have h11 read a whole head, of which it may have got a part; raises `RemoteProtocolError`.
 
-    `block` are the fields and the empty line after them, and `remembered` what h11 has read in the same before.
+    `block` are the fields and the empty line after them, `remembered` what h11 has read in the same before, and
+    `digest` the key of a memory for it.
     """
     if remembered is None:
         check_field_block(block[:-2], max_fields=max_fields)
     request = parser.receive_whole(head)
     reading = remembered or read_request_fields(block, request.headers.raw_items(), rules)
-    fields = RequestFields(block=block, reading=reading, is_remembered=remembered is not None)
+    fields = RequestFields(block=block, reading=reading, is_remembered=remembered is not None, digest=digest)
     return make_request_head(request.method, request.target, request.http_version, fields)
 
 

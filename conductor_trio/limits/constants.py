@@ -46,6 +46,8 @@ MAX_SNAPSHOT_V1 = 64 * MIB
 MAX_TOKENS_SHOWN = 200
 #: Characters of what a front proxy calls an address, and is none.
 MAX_ADDRESS_TEXT = 64
+#: Addresses of which it is known whether they are in some networks: 200 KiB.
+MAX_KNOWN_ADDRESSES = 1024
 #: Bytes of a configuration file: two hundred times those of a gateway with rules for a hundred users.
 MAX_CONFIG_FILE = 4 * MIB
 #: Bytes of a file that holds a token, which has to fit a cookie.
@@ -245,6 +247,10 @@ MAX_METHOD_AND_VERSION = 64
 #: Commas in a head: each may part two elements of a list, and to look at 60,000 takes milliseconds, in which
 #: nobody else is served. A browser's head has some dozens.
 MAX_LIST_COMMAS = 4096
+#: Names of request fields of which it is known what they are, and how long one of these may be. Browsers and their
+#: scripts have some dozens, of less than 40 bytes; to find out takes half a microsecond, of each field.
+MAX_KNOWN_NAMES = 256
+MAX_KNOWN_NAME = 64
 #: Fields of a response's head or trailers. Each takes a microsecond, in which nobody else is served, and a head
 #: could hold 20,000. Apache and HAProxy take 100.
 MAX_RESPONSE_FIELDS = 1000

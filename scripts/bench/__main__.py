@@ -36,6 +36,7 @@ from scripts.bench.requests import (
     measure_tls,
 )
 from scripts.bench.results import RATES, Sample, describe, format_json, format_table, medians
+from scripts.bench.scale import measure_scale
 from scripts.bench.stage import Bench
 from scripts.bench.startup import measure_startup
 from scripts.bench.tcp import measure_tcp
@@ -56,6 +57,7 @@ PARTS: Mapping[str, Callable[[Bench], None]] = {
     "startup": measure_startup,
     "tcp": measure_tcp,
     "capacity": measure_capacity,
+    "scale": measure_scale,
     "fairness": measure_fairness,
 }
 RESULTS = REPOSITORY / "bench-results"

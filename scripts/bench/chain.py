@@ -15,6 +15,9 @@ from scripts.bench.load import run_load
 from scripts.bench.machine import BenchError, is_listening, open_process, wait_until
 from scripts.bench.peers import (
     OURS,
+    OURS_ON_PYPY,
+    PYPY_SERVER,
+    PYPY_WARM_UP,
     Peer,
     Site,
     open_gateway,
@@ -55,6 +58,8 @@ def _open_chains(bench: Bench, sshd: PrivateSshd, application: Path) -> Iterator
     chains: list[tuple[str, Callable[[], AbstractContextManager[Peer]]]] = []
     if OURS.name in names:
         chains.append((OURS.name, lambda: _open_chain(OURS.name, site(), ours_command, sshd)))
+    if OURS_ON_PYPY.name in names:
+        chains.append((OURS_ON_PYPY.name, lambda: _open_pypy_chain(site(), sshd)))
     if (template := bench.original) is not None:
         chains.append(
             ("original", lambda: _open_chain("original", site(), lambda at: original_command(template, at), sshd))
@@ -83,6 +88,13 @@ def _open_chain(name: str, site: Site, command: Callable[[Site], list[str]], ssh
         open_client(site, sshd, local_socket, application) as client,
     ):
         yield Peer(name=name, address=site.port, host=client.host, pid=gateway.pid)
+
+
+@contextlib.contextmanager
+def _open_pypy_chain(site: Site, sshd: PrivateSshd) -> Iterator[Peer]:
+    """Run our gateway on PyPy; the client stays where it is."""
+    with _open_chain(OURS_ON_PYPY.name, site, lambda at: ours_command(at, PYPY_SERVER), sshd) as peer:
+        yield attrs.evolve(peer, warm_up=PYPY_WARM_UP)
 
 
 @contextlib.contextmanager

@@ -287,8 +287,8 @@ def open_registered(name: str, site: Site, command: Sequence[str], warm_up: floa
         yield Peer(name=name, address=site.port, host=session.host, pid=process.pid, warm_up=warm_up)
 
 
-_PYPY_SERVER = str(REPOSITORY / ".pypy/bin/conductor-trio-server")
-_PYPY_WARM_UP = 10.0
+PYPY_SERVER = str(REPOSITORY / ".pypy/bin/conductor-trio-server")
+PYPY_WARM_UP = 10.0
 
 OURS = Kind(
     name="ours",
@@ -314,9 +314,9 @@ def original_kind(template: str) -> Kind:
 OURS_ON_PYPY = Kind(
     name="pypy",
     title="conductor-trio (PyPy)",
-    programs=(_PYPY_SERVER,),
+    programs=(PYPY_SERVER,),
     version=(),
-    open=lambda site: open_registered("pypy", site, ours_command(site, _PYPY_SERVER), _PYPY_WARM_UP),
+    open=lambda site: open_registered("pypy", site, ours_command(site, PYPY_SERVER), PYPY_WARM_UP),
 )
 
 _CHP = ("configurable-http-proxy", "node")

@@ -10,6 +10,7 @@ import attrs
 
 REFERENCE = "ours"
 OWN = frozenset({REFERENCE, "pypy"})  # this project's own
+SCALES = (10, 100, 1000, 10_000)  # routes, and idle connections
 RATES = ("keepalive", "distinct", "close", "tls")  # requests a second
 
 
@@ -112,6 +113,7 @@ MEASURES = (
     Measure(name="capacity-none-p99", title="latency, 99 %", unit="ms", digits=2, of=_NONE),
     Measure(name="capacity-all-p50", title=f"{_ALL}: latency, median", unit="ms", digits=2),
     Measure(name="capacity-all-p99", title="latency, 99 %", unit="ms", digits=2, of=_ALL),
+    *(row for count in SCALES for row in _rate(f"scale-{count}", f"beside {count:,} routes and connections")),
     Measure(name="client-memory", title="memory of a client process", unit="MiB", digits=1),
     Measure(name="client-ssh-memory", title="memory of its ssh", unit="MiB", digits=1),
     *_quiet("alone", ""),

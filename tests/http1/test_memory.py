@@ -158,14 +158,31 @@ def known(memory: HeadMemory, numbers: range) -> list[int]:
     return [number for number in numbers if read_later(memory, get(b"A: %d\r\n" % number)).parsed.is_remembered]
 
 
+def remember_both_times(route: RouteMemory, memory: HeadMemory, number: int) -> None:
+    """Have a request come often enough to be remembered where there is no room, too."""
+    for _ in range(2):
+        route.remember_request(read_later(memory, get(b"A: %d\r\n" % number)))
+
+
 def test_a_full_route_forgets_what_was_not_used_longest() -> None:
     memory, route = open_memory()
     for number in range(4):
         route.remember_request(read_later(memory, get(b"A: %d\r\n" % number)))
     assert known(memory, range(1)) == [0]
-    route.remember_request(read_later(memory, get(b"A: 4\r\n")))
+    remember_both_times(route, memory, 4)
     assert known(memory, range(5)) == [0, 2, 3, 4]
     assert len(memory.requests) == 4
+
+
+def test_what_comes_once_pushes_nothing_out() -> None:
+    memory, route = open_memory()
+    for number in range(50):
+        route.remember_request(read_later(memory, get(b"A: %d\r\n" % number)))
+        answer(route, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % number)
+    assert known(memory, range(50)) == [0, 1, 2, 3]
+    assert len(memory.requests) == len(memory.responses) == LIMITS.max_remembered_per_user
+    last = b"HTTP/1.1 200 OK\r\nContent-Length: 49\r\n\r\n"
+    assert answer(route, last) is answer(route, last)
 
 
 def test_a_route_does_not_push_out_what_is_anothers() -> None:
@@ -173,11 +190,11 @@ def test_a_route_does_not_push_out_what_is_anothers() -> None:
     other = memory.open_route()
     other.remember_request(read_later(memory, get(b"A: 0\r\n")))
     for number in range(1, 50):
-        flooded.remember_request(read_later(memory, get(b"A: %d\r\n" % number)))
+        remember_both_times(flooded, memory, number)
     assert known(memory, range(1)) == [0]
     third = memory.open_route()
     for number in range(50, 54):
-        third.remember_request(read_later(memory, get(b"A: %d\r\n" % number)))
+        remember_both_times(third, memory, number)
     assert len(memory.requests) == LIMITS.max_remembered
 
 
@@ -186,7 +203,7 @@ def test_all_routes_of_a_user_have_one_bound() -> None:
     other.remember_request(read_later(memory, get(b"A: 0\r\n")))
     flooding = [memory.open_route("mallory") for _ in range(10)]
     for number in range(1, 50):
-        flooding[number % 10].remember_request(read_later(memory, get(b"A: %d\r\n" % number)))
+        remember_both_times(flooding[number % 10], memory, number)
     assert len(memory.requests) == 1 + LIMITS.max_remembered_per_user
     assert known(memory, range(1)) == [0]
     for route in flooding:

@@ -208,6 +208,7 @@ def test_bare_line_ends_mean_the_same_in_a_response(message: bytes, bare: list[b
 
 
 @given(responses(), spoilings, st.sampled_from([b"GET", b"HEAD"]), cuts)
+@example(b"HTTP/1.1 103 X\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", [(8, 0, b" "), (29, 0, b" ")], b"GET", [])
 def test_what_is_accepted_of_spoiled_responses_h11_reads_alike(
     message: bytes, places: list[tuple[int, int, bytes]], method: bytes, sizes: list[int]
 ) -> None:

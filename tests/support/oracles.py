@@ -140,6 +140,7 @@ def read_requests(data: bytes) -> list[Reading]:
         data = parser.trailing_data[0]
 
 
+_SPACES = re.compile(rb"\A(HTTP/1\.[0-9]) +")
 _IDENTITY_LINE = re.compile(rb"(?i)(?<=\n)transfer-encoding:[ \t]*identity(?:[ \t]*,[ \t]*identity)*[ \t]*\r\n")
 _IDENTITY = re.compile(rb"(?i)(\ntransfer-encoding:)(?:[ \t]*identity[ \t]*,)+")
 _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -151,7 +152,7 @@ def put_strictly(data: bytes) -> bytes:
     """Write an application's responses so that h11 reads what the gateway may, which reads them more leniently."""
     out = b""
     while end := re.search(rb"\n\r?\n", data):
-        head, data = data[: end.end()], data[end.end() :]
+        head, data = _SPACES.sub(rb"\1 ", data[: end.end()]), data[end.end() :]
         out += _IDENTITY.sub(rb"\1", _IDENTITY_LINE.sub(b"", _put_lines_strictly(head)))
         if not re.match(rb"HTTP/1\.. 1(?!01)", head):
             is_chunked = re.search(rb"(?i)\ntransfer-encoding:.*chunked", head)

@@ -30,6 +30,7 @@ class ConnectionGuard:
     _name_of: Callable[[RequestHead], str]
     #: To which route, with whose token, and who owned it then.
     _admitted: tuple[str, Principal, TokenHash] | None = attrs.field(default=None, init=False)
+    _screened: Guesser | None = attrs.field(default=None, init=False)  # until it is told what came of that
 
     def note_admitted(self, route: str, principal: Principal, owner_hash: TokenHash) -> None:
         """Remember whom the connection has shown a token of first: later ones cost no more than this look."""
@@ -40,21 +41,25 @@ class ConnectionGuard:
         self, head: RequestHead, guesses: Sequence[Guess], access: Access
     ) -> Sequence[Guess] | TooManyGuesses:
         """Return what may be compared now, without what is known to be wrong; or why nothing may be."""
-        guesser = self._guesser(head, access)
+        guesser = self._screened = self._find_guesser(head, access)
         compared, wait = self._throttle.screen(guesser, guesses, access, trio.current_time())
         return TooManyGuesses(wait=max(1, math.ceil(wait))) if wait else compared
 
     def note_wrong(self, head: RequestHead, guesses: Sequence[Guess], access: Access) -> None:
         """Count what was compared, and is wrong."""
-        self._throttle.note_wrong(self._guesser(head, access), guesses, access, trio.current_time())
+        self._throttle.note_wrong(self._take_screened(head, access), guesses, access, trio.current_time())
 
     def note_right(self, head: RequestHead, access: Access) -> None:
         """Remember that the address was let in."""
-        guesser = self._guesser(head, access)
+        guesser = self._take_screened(head, access)
         if guesser.known_as is None:
             self._throttle.note_right(guesser, access)
 
-    def _guesser(self, head: RequestHead, access: Access) -> Guesser:
+    def _take_screened(self, head: RequestHead, access: Access) -> Guesser:
+        guesser, self._screened = self._screened, None
+        return guesser or self._find_guesser(head, access)
+
+    def _find_guesser(self, head: RequestHead, access: Access) -> Guesser:
         name = self._name_of(head)
         known_as: Principal | None = None
         if self._admitted is not None and not self._peer.is_trusted:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from conductor_trio.limits.constants import MAX_ADDRESS_TEXT, MAX_KNOWN_ADDRESSES
+
 _MAPPED_BITS = 96  # before the IPv4 address in an IPv6 one (RFC 4291 section 2.5.5.2)
 _MAPPED = ipaddress.IPv6Network(f"::ffff:0:0/{_MAPPED_BITS}")
 
@@ -32,12 +34,25 @@ class Networks:
             network = ipaddress.ip_network(text)
             prefixes = self._prefixes.setdefault((network.version, network.prefixlen), set())
             prefixes.add(int(network.network_address) >> (network.max_prefixlen - network.prefixlen))
+        self._known: dict[str, bool] = {}  # of texts that come again, since to read one takes ten microseconds
 
     def __bool__(self) -> bool:
         return bool(self._prefixes)
 
     def has(self, text: str) -> bool:
         """Whether an address is in one of them; a front proxy's word may have a port, brackets, or be anything."""
+        if not self._prefixes:
+            return False
+        if (known := self._known.get(text)) is not None:
+            return known
+        is_in = self._find(text)
+        if len(text) <= MAX_ADDRESS_TEXT:
+            if len(self._known) >= MAX_KNOWN_ADDRESSES:  # those that come often are soon back
+                self._known.clear()
+            self._known[text] = is_in
+        return is_in
+
+    def _find(self, text: str) -> bool:
         address = _parse_address(text)
         if address is None:
             return False

@@ -26,7 +26,7 @@ _LIMITED = {
 }
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)  # one a connection, and frozen costs a call a field
 class Answerer:
     """Answers the requests of one visitor that do not go to an application, or got no response there."""
 

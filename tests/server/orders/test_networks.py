@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from conductor_trio.limits.constants import MAX_KNOWN_ADDRESSES
 from conductor_trio.server.orders.networks import Networks, parse_network
 
 
@@ -55,6 +56,14 @@ def test_it_is_what_the_library_says(address: ipaddress.IPv4Address | ipaddress.
     assert some.has(str(address))
     for other in (address + 1 if int(address) < 2**address.max_prefixlen - 1 else address, address):
         assert some.has(str(other)) is (other in network)
+
+
+def test_what_is_known_stays_so_however_many_come_between() -> None:
+    some = Networks(["192.0.2.0/24"])
+    for _ in range(2):
+        for number in range(MAX_KNOWN_ADDRESSES + 2):
+            assert not some.has(f"198.51.{number // 250}.{number % 250}")
+            assert some.has("192.0.2.7") and some.has(" 192.0.2.7:80") and not some.has("192.0.3.7" * 20)
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,7 @@ class _Run:
             stop=lambda stop: self._stop(events.make_stopping(stop)),
             idle=idle,
             hurry=self.wish.hurry,
+            tail=self.application.tail,
         )
 
     async def _run_to_end(self, connection: Connection, idle: IdleWatch | None) -> int:

@@ -12,7 +12,8 @@ Which of them may come when is in the tables of `conductor_trio.control.states`.
 registration the client has the SSH server listen at ``<directory>/socket``, the relay socket.
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
-announced in the greeting, ``"extensions": ["notices", "owner", "probe", "relay", "resume", "starting"]``, and used
+announced in the greeting, ``"extensions": ["names", "notices", "output", "owner", "probe", "relay", "resume",
+"starting"]``, and used
 by a client only then, and by the server only with a client whose registration says the same:
 
 ========== =========================== ====================================================================
@@ -29,6 +30,11 @@ owner      node: its computer's name;  The client can be told to `Stop`. Indepen
            time is over, or null
 probe                                  The client can have the server try the whole way to its end: `Probe`. Needs
                                        `resume`, without which there are no events.
+names      application: what people    Visitors and owners read by which name it is known, and owners how it was
+           call it; commandLine: how   started.
+           it was started
+output                                 While its application starts, the client tells what that says last, which
+                                       its owner sees: `Output`. Needs `starting`, and `resume`.
 notices                                The client is told what the gateway's operator has everybody know:
                                        `Notice`. Needs `resume`.
 relay                                  Before it registers, a client can ask how the server finds the relay socket:
@@ -47,8 +53,9 @@ from typing import TypeGuard
 
 from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, format_text
-from conductor_trio.limits.constants import MAX_NODE_NAME, MAX_TIME
+from conductor_trio.limits.constants import MAX_APPLICATION_NAME, MAX_COMMAND, MAX_NODE_NAME, MAX_TIME
 from conductor_trio.message import Message
+from conductor_trio.printable import escape
 from conductor_trio.strict_json import is_number, parse_json
 
 JSONObject = dict[str, object]
@@ -71,8 +78,14 @@ RELAY = "relay"
 #: The extension by which clients hear what the gateway's operator has everybody know; see above.
 NOTICES = "notices"
 
+#: The extension by which a session has a name that people know; see above.
+NAMES = "names"
+
+#: The extension by which owners see what an application says while it starts; see above.
+OUTPUT = "output"
+
 #: All extensions that we know.
-EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY, NOTICES})
+EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY, NOTICES, NAMES, OUTPUT})
 
 
 class Takeover(enum.Enum):
@@ -98,7 +111,8 @@ class Registration(Message):
     """A client's request for a name: the hash of its token (lower-case hex), and the key that it wants, if any.
 
     `extensions` are those that it speaks and we know; `takeover` is only sent with `RESUME` among them,
-    `is_starting` with `STARTING`, `node` and `until` with `OWNER_COMMANDS`.
+    `is_starting` with `STARTING`, `node` and `until` with `OWNER_COMMANDS`, `application` and `command` with
+    `NAMES`.
     """
 
     auth: TokenHash
@@ -108,6 +122,8 @@ class Registration(Message):
     is_starting: bool = False
     node: str = ""
     until: float | None = None  #: when its computer's time is over (Unix time), if known
+    application: str = ""
+    command: str = ""
 
 
 class Accepted(Message):
@@ -175,6 +191,9 @@ def format_registration(registration: Registration) -> bytes:
     if OWNER_COMMANDS in registration.extensions:
         message["node"] = registration.node
         message["until"] = registration.until
+    if NAMES in registration.extensions:
+        message["application"] = registration.application
+        message["commandLine"] = registration.command
     return format_object(message)
 
 
@@ -218,6 +237,8 @@ def read_registration(message: JSONObject) -> Registration:
         is_starting=message.get("starting") is True,
         node=_parse_node(message),
         until=parse_time(message.get("until")),
+        application=_parse_line(message.get("application"), MAX_APPLICATION_NAME),
+        command=_parse_line(message.get("commandLine"), MAX_COMMAND),
     )
 
 
@@ -255,6 +276,11 @@ def _parse_node(message: JSONObject) -> str:
     """Return the node's name; what is no name of a computer is none."""
     node = message.get("node")
     return node if isinstance(node, str) and re.fullmatch(rf"[A-Za-z0-9._-]{{0,{MAX_NODE_NAME}}}", node) else ""
+
+
+def _parse_line(value: object, most: int) -> str:
+    """Return so much of a text as people are shown; what is none is an empty one."""
+    return escape(value.strip()[:most])[:most] if isinstance(value, str) else ""
 
 
 def _parse_extensions(message: JSONObject) -> frozenset[str]:

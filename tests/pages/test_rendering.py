@@ -17,7 +17,8 @@ from conductor_trio.pages.documents import (
     session_document,
     status_page,
 )
-from conductor_trio.pages.rendering import format_answer
+from conductor_trio.pages.rendering import Setting, format_answer
+from conductor_trio.pages.session_page import SessionView
 from tests.support.answers import REASONS, read_answer
 from tests.support.heads import parse_request_head
 
@@ -25,7 +26,7 @@ ANSWERS: list[Reply | Document] = [
     *map(answer_for, REASONS),
     OPTIONS_ANSWER,
     preflight_answer(Preflight(origin=b"https://portal.test", method=b"PUT", headers=(b"x-a",))),
-    session_document("a-proof"),
+    session_document(SessionView(key="lab", proof="a-proof")),
     status_page(Counter()),
 ]
 
@@ -63,7 +64,9 @@ def answer(reason: Reason, target: bytes, *, is_exposed: bool = False) -> tuple[
     """Return the fields and the body that a browser gets for a reason at an address."""
     head = b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n"
     request = parse_request_head(head, max_fields=9)
-    data = format_answer(answer_for(reason), request, keep_alive=True, date=b"D", is_exposed=is_exposed)
+    data = format_answer(
+        answer_for(reason), request, keep_alive=True, date=b"D", setting=Setting(is_exposed=is_exposed)
+    )
     response, body = read_answer(data, method=b"GET")
     return dict(response.headers), body
 

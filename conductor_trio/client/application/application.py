@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 import trio
 
 from conductor_trio import exit_status
 from conductor_trio.client.application.launch import LaunchSpec
+from conductor_trio.client.application.output_tail import OutputTail
 from conductor_trio.client.application.readiness import wait_ready
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import Cleanup
@@ -36,6 +37,7 @@ class Application:
     ) -> None:
         self.process: trio.Process | None = None
         self.ready = trio.Event()
+        self.tail = OutputTail()
         self._output = output
         self._cleanup = cleanup
         self._limits = limits
@@ -72,8 +74,8 @@ class Application:
         self._output.send(events.Execute(command=spec.command, pid=self.process.pid, recipe=spec.recipe))
         size = self._limits.read_size
         self._pumps = [
-            _OutputPump("stdout", stdout, self._output, size),
-            _OutputPump("stderr", stderr, self._output, size),
+            _OutputPump("stdout", stdout, self._output, size, self._note_output),
+            _OutputPump("stderr", stderr, self._output, size, self._note_output),
         ]
         self._started.set()
 
@@ -100,6 +102,10 @@ class Application:
             await wait_ready(self._socket, self._ready_path, self._limits)
             if not self.is_over:  # what it has left in the background is none of ours
                 self.ready.set()
+
+    def _note_output(self, kind: str, text: str) -> None:
+        if not self.ready.is_set():
+            self.tail.add(kind, text)
 
     async def end(self) -> None:
         """End the process group, pass on the rest of its output, and send the `exit` event. Cancelled or not.
@@ -131,11 +137,19 @@ class Application:
 class _OutputPump:
     """Standard output or error of the program, passed on as `data` events."""
 
-    def __init__(self, kind: Literal["stdout", "stderr"], descriptor: int, output: Output, read_size: int) -> None:
+    def __init__(
+        self,
+        kind: Literal["stdout", "stderr"],
+        descriptor: int,
+        output: Output,
+        read_size: int,
+        note: Callable[[str, str], None],
+    ) -> None:
         self.kind = kind
         self._descriptor = descriptor
         self._output = output
         self._read_size = read_size
+        self._note = note
         self._decoder = events.TextDecoder()
 
     async def run(self) -> None:
@@ -168,6 +182,7 @@ class _OutputPump:
     def _send(self, text: str) -> None:
         if text:
             self._output.send(events.Data(kind=self.kind, text=text))
+            self._note(self.kind, text)
 
 
 @contextlib.asynccontextmanager

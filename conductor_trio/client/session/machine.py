@@ -31,7 +31,9 @@ from conductor_trio.client.session.states import (
 )
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import (
+    NAMES,
     NOTICES,
+    OUTPUT,
     OWNER_COMMANDS,
     PROBE,
     RESUME,
@@ -53,7 +55,7 @@ _HOPS: dict[State, Hop] = {
 }
 _LAST_HOP: Hop = "gateway"
 
-_EXTENSIONS = {RESUME, OWNER_COMMANDS, PROBE, NOTICES}  #: that are of use to any session
+_EXTENSIONS = {RESUME, OWNER_COMMANDS, PROBE, NOTICES, NAMES, OUTPUT}  #: that are of use to any session
 
 _AWAY = (Loss.AWAY_AT_FIRST, Loss.AWAY)
 
@@ -147,6 +149,8 @@ class ClientSession:
             is_starting=is_starting,
             node=node,
             until=until,
+            application=self._settings.launch.known_as,
+            command=self._settings.launch.command_line,
         )
 
     def _judge(self, event: Event) -> Verdict | None:

@@ -29,13 +29,13 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:var(--s1) var(--s5);ma
 dt{color:var(--soft)}dd{margin:0;min-width:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 #news:empty{display:none}#news{margin:var(--s4) 0 0}
 ul{list-style:none;margin:0;padding:0}
-li{display:flex;gap:var(--s2) var(--s4);align-items:center;justify-content:space-between;padding:var(--s2) 0;
+li{display:flex;flex-wrap:wrap;gap:var(--s2) var(--s4);align-items:center;justify-content:space-between;padding:var(--s2) 0;
 border-top:1px solid var(--line)}
 li:first-child{border-top:0;padding-top:0}li:last-child{padding-bottom:0}
-li>span{min-width:0;overflow-wrap:anywhere}li small{display:block;color:var(--soft);font-size:var(--small)}
+li>span{flex:1 1 9rem;min-width:0;overflow-wrap:anywhere}li small{display:block;color:var(--soft);font-size:var(--small)}
 li button{flex:none}
 #log li{align-items:baseline;justify-content:flex-start;font-size:var(--small)}
-#log time{flex:none;color:var(--soft)}
+#log time{flex:0 0 auto;color:var(--soft)}
 .row{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,13rem),1fr));gap:var(--s4);align-items:start}
 .row label{margin:0 0 var(--s1)}
 .check{display:flex;gap:var(--s2);align-items:center;font-weight:400;margin:var(--s3) 0;min-height:1.75rem}
@@ -47,7 +47,7 @@ field-sizing:content}
 .ending{display:flex;flex-wrap:wrap;gap:var(--s3) var(--s4);align-items:center;justify-content:space-between}
 .ending p{margin:0;flex:1 1 14rem}
 @media(max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:var(--s2)}
-#log li{display:block}.copy{flex-direction:column}.top .button,form>button,.ending button{width:100%}}
+#log time{flex:1 0 100%}.copy{flex-direction:column}.top .button,form>button,.ending button{width:100%}}
 @media(min-width:30.01rem){form>button.own{width:auto}}
 """
 

@@ -46,7 +46,7 @@ const access = (text, more, name, act) => {
   const line = make("li", "", make("span", text, make("small", more)));
   if (act) {
     const button = make("button", words.revoke);
-    button.type = "button"; button.className = "danger";
+    button.type = "button"; button.className = "plain";
     button.setAttribute("aria-label", fill(words.revoke_named, {name: text}));
     button.addEventListener("click", act);
     line.append(button);

@@ -68,7 +68,7 @@ header span{min-width:0;overflow-wrap:anywhere}
 main{flex:1 0 auto}
 .card{background:var(--card);border:1px solid var(--line);border-radius:calc(var(--round)*1.5);
 padding:clamp(1.25rem,5vw,2.25rem)}
-.card+.card{margin-top:var(--s4)}
+.card:not(:last-child),main>div:not(:last-child){margin-bottom:var(--s4)}
 .tone{border-top:4px solid var(--accent)}
 .tone.wait{border-top-color:var(--wait)}.tone.bad{border-top-color:var(--bad)}.tone.gone{border-top-color:var(--edge)}
 .hop{display:flex;align-items:center;gap:var(--s2);margin:0 0 var(--s2);font-size:var(--small);font-weight:600;
@@ -109,6 +109,8 @@ button,.button{display:inline-block;border-color:var(--accent);background:var(--
 font-weight:600;text-align:center;text-decoration:none;white-space:nowrap;cursor:pointer;padding:.55rem var(--s4)}
 form>button{width:100%;margin-top:var(--s3);white-space:normal}
 .quiet{background:transparent;color:var(--accent)}
+.plain{background:transparent;border-color:var(--edge);color:var(--ink);font-weight:500;min-height:2.25rem;
+padding:.3rem var(--s3)}
 .danger{background:transparent;border-color:var(--bad);color:var(--bad)}
 button:hover,.button:hover{text-decoration:underline;text-underline-offset:.2em}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}

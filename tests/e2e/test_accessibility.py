@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from playwright.sync_api import Browser
 from conductor_trio.pages.colors import parse_color
 from conductor_trio.pages.house import House, read_logo
 from tests.support.axe import find_violations, read_axe
-from tests.support.browser import open_browser
+from tests.support.demo import Demo, see_application
 from tests.support.own_pages import SESSION, Shown, all_reasons
 
 pytestmark = pytest.mark.e2e
@@ -34,12 +33,6 @@ SCHEMES: dict[str, dict[str, Any]] = {
     "dark contrast": {"color_scheme": "dark", "contrast": "more", "viewport": {"width": 360, "height": 740}},
     "forced": {"forced_colors": "active", "reduced_motion": "reduce", "viewport": {"width": 360, "height": 740}},
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +88,17 @@ def test_the_pages_ask_for_nothing_but_the_logo(browser: Browser) -> None:
             shown.page.wait_for_selector("#shares li")
             others = {url for url in shown.asked if url != shown.page.url}
             assert others == ({shown.page.url + HOUSE.logo.address[1:]} if house and HOUSE.logo else set())
+
+
+def test_the_demonstration_is_of_the_same_make(browser: Browser, demo: Demo, axe: str) -> None:
+    for scheme in ("light", "dark"):
+        with browser.new_context(**SCHEMES[scheme]) as context:
+            page = context.new_page()
+            page.goto(demo.link)
+            see_application(page)
+            assert find_violations(page, axe) == []
+            accents = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--accent')")
+            page.goto(demo.link.partition("/_conductor/")[0] + "/_conductor/")
+            assert accents == page.evaluate(
+                "getComputedStyle(document.documentElement).getPropertyValue('--accent')"
+            )

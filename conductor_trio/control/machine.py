@@ -118,8 +118,8 @@ class ServerProtocol(_Protocol[ServerState]):
         """Return the line to be sent; raises `LocalProtocolError` where the message cannot come now."""
         self._note_sent(message)
         match message:
-            case Banner(directory=directory):
-                return messages.format_banner(directory)
+            case Banner():
+                return messages.format_banner(message.directory, message.site_name, message.help_url)
             case RelayInspected():
                 return relay_inspection.format_inspected(message)
             case Accepted() | Refused():

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from conductor_trio.access.login_link import LOGO_PAGE, OWN_PREFIX
+from conductor_trio.errors import format_contact
 from conductor_trio.limits.constants import MAX_LOGO
 from conductor_trio.pages.colors import Color, ink_on, make_readable, parse_color
 from conductor_trio.pages.page_script import SCRIPT
@@ -116,9 +117,7 @@ class House:
     @property
     def contact(self) -> str:
         """Whom to ask, for a clause such as "ask its administrators"."""
-        if not self.name:
-            return f"its administrators ({self.help_url})" if self.help_url else "its administrators"
-        return f"{self.name} ({self.help_url})" if self.help_url else self.name
+        return format_contact(self.name, self.help_url)
 
     def make_policy(self, *, more_style: str = "", script: str = "", form: str = "'self'") -> bytes:
         """Return the policy of a page: its own style, script and icon, the logo, and nothing else."""

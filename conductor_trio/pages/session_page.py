@@ -29,10 +29,11 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:var(--s1) var(--s5);ma
 dt{color:var(--soft)}dd{margin:0;min-width:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 #news:empty{display:none}#news{margin:var(--s4) 0 0}
 ul{list-style:none;margin:0;padding:0}
-li{display:flex;flex-wrap:wrap;gap:var(--s2) var(--s4);align-items:center;justify-content:space-between;padding:var(--s2) 0;
-border-top:1px solid var(--line)}
+li{display:flex;flex-wrap:wrap;gap:var(--s2) var(--s4);align-items:center;justify-content:space-between;
+padding:var(--s2) 0;border-top:1px solid var(--line)}
 li:first-child{border-top:0;padding-top:0}li:last-child{padding-bottom:0}
-li>span{flex:1 1 9rem;min-width:0;overflow-wrap:anywhere}li small{display:block;color:var(--soft);font-size:var(--small)}
+li>span{flex:1 1 9rem;min-width:0;overflow-wrap:anywhere}
+li small{display:block;color:var(--soft);font-size:var(--small)}
 li button{flex:none}
 #log li{align-items:baseline;justify-content:flex-start;font-size:var(--small)}
 #log time{flex:0 0 auto;color:var(--soft)}

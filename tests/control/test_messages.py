@@ -335,3 +335,27 @@ def test_a_greeting_nested_as_deep_as_can_be_read_can_be_shown() -> None:
 def test_a_key_that_is_none_is_the_servers_fault(key: object) -> None:
     with pytest.raises(RemoteProtocolError, match="key"):
         parse_reply(json.dumps({"status": "ok", "urls": ["a"], "key": key}).encode())
+
+
+def test_a_greeting_may_say_whose_gateway_it_is() -> None:
+    line = format_banner("/d", "HPC", "https://hpc.test")
+    assert json.loads(line)["site"] == {"name": "HPC", "help": "https://hpc.test"}
+    banner = parse_banner(line[:-1])
+    assert (banner.site_name, banner.help_url, banner.contact) == (
+        "HPC",
+        "https://hpc.test",
+        "HPC (https://hpc.test)",
+    )
+    assert "site" not in json.loads(format_banner("/d")) and parse_banner(format_banner("/d")[:-1]).contact == ""
+
+
+@pytest.mark.parametrize("site", [None, "HPC", [], {"name": 7, "help": ["x"]}])
+def test_what_is_no_house_is_none(site: object) -> None:
+    banner = parse_banner(json.dumps({"directory": "/d", "status": "ok", "site": site}).encode())
+    assert banner.contact == ""
+
+
+def test_the_house_does_not_move_the_cursor() -> None:
+    site = {"name": "\x1b[2J" + "x" * 999, "help": "https://\n"}
+    banner = parse_banner(json.dumps({"directory": "/d", "status": "ok", "site": site}).encode())
+    assert banner.contact.isprintable() and len(banner.contact) < 700

@@ -84,6 +84,12 @@ class _Lost:
     error: ConductorError | None = None
 
 
+def ask_for_newer(banner: Banner) -> str:
+    """Return the advice where the server does not know what is needed: whom to ask for another."""
+    whom = f" {banner.contact}" if banner.contact else ""
+    return f"ask{whom} for a newer conductor-trio-server"
+
+
 class ClientSession:
     """One session, from the first dial to its end.
 
@@ -128,13 +134,13 @@ class ClientSession:
         if self._needs_idle and OWNER_COMMANDS not in banner.extensions and self.reached is not Reached.ACCEPTANCE:
             raise StartError(
                 "the gateway's server does not tell when visitors come, as --idle needs",
-                advice="leave it out, or ask for a newer conductor-trio-server",
+                advice=f"leave it out, or {ask_for_newer(banner)}",
             )
         if self._settings.needs_names and self.names is None and STARTING not in banner.extensions:
             raise StartError(
                 "the gateway's server does not tell the address before the application listens, as {host}, {url} "
                 "and {key} in its command need",
-                advice="leave these out, give the key with -k, or ask for a newer conductor-trio-server",
+                advice=f"leave these out, give the key with -k, or {ask_for_newer(banner)}",
             )
 
     def make_registration(

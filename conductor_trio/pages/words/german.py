@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from conductor_trio.pages.words.words import Language, Words
 
-_PRIVATE = (
-    "`conductor-trio share {key}` macht einen Link für Sie oder für andere; `conductor-trio ls` zeigt Ihre Sitzungen."
-)
+_PRIVATE = "`conductor-trio share {key}` macht einen Link für Sie oder für andere; `conductor-trio ls` zeigt alle."
 _LOOK = (
     "`conductor-trio ls` zeigt, in welchem Zustand sie ist, und das Terminal oder das Protokoll des Jobs, in dem "
     "Sie sie gestartet haben, was sie ausgibt. `conductor-trio stop {key}` beendet sie."

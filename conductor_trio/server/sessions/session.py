@@ -92,7 +92,7 @@ class Session:
                     self.leftovers.take(directory.path, directory.only_user)
 
     async def _run_in_directory(self, directory: SessionDirectory) -> None:
-        await self.channel.send(Banner(directory=directory.path))
+        await self.channel.send(self._make_banner(directory))
         while isinstance(request := await self.channel.receive_request(), InspectRelay):
             # The directory stays open to others, and so to the client's own shell over there.
             await self.channel.send(RelayInspected(is_open=directory.may_connect()))
@@ -101,6 +101,10 @@ class Session:
             await self._serve_client(request, directory)
         else:
             await self._serve_owner(request)
+
+    def _make_banner(self, directory: SessionDirectory) -> Banner:
+        house = self.context.house
+        return Banner(directory=directory.path, site_name=house.name, help_url=house.help_url)
 
     async def _serve_client(self, registration: Registration, directory: SessionDirectory) -> None:
         # Only now: until here, anybody could make things change in there.

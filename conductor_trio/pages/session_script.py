@@ -80,9 +80,9 @@ const show = told => {
     put("output", told.output.join("\\n"));
     find("output").scrollTop = find("output").scrollHeight;
   }
-  const owns = told.you === "owner" && Boolean(proof);
+  const owns = told.you === "owner" && Boolean(proof) && told.state !== "ended";
   show_if(["owner"], owns);
-  show_if(["stale"], !owns && told.you === "owner");
+  show_if(["stale"], !proof && told.you === "owner");
   const lists = JSON.stringify([told.shares, told.log, told.ownVisitors, owns]);
   if (lists === shown) return;
   shown = lists;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 
 import attrs
@@ -36,10 +37,11 @@ class Color:
         darker, lighter = sorted((self.luminance, other.luminance))
         return (lighter + 0.05) / (darker + 0.05)
 
-    def towards(self, other: Color, part: float) -> Color:
-        """Return the colour that is this part of the way to another."""
-        mine, others = attrs.astuple(self), attrs.astuple(other)
-        return Color(*(round(a + (b - a) * part) for a, b in zip(mine, others, strict=True)))
+    def lightened(self, part: float) -> Color:
+        """Return the same hue, this part of the way to white, or, below 0, to black."""
+        hue, light, saturation = colorsys.rgb_to_hls(*(one / 255 for one in attrs.astuple(self)))
+        light += (1 - light) * part if part > 0 else light * part
+        return Color(*(round(255 * one) for one in colorsys.hls_to_rgb(hue, light, saturation)))
 
 
 BLACK, WHITE = Color(0, 0, 0), Color(255, 255, 255)
@@ -56,13 +58,15 @@ def parse_color(text: str) -> Color:
 
 
 def make_readable(color: Color, on: tuple[Color, ...], ratio: float = AA) -> Color:
-    """Return the colour itself, or the one next to it, darker or lighter, that can be read on all of `on`."""
-    ends = sorted((BLACK, WHITE), key=lambda end: -min(end.contrast(ground) for ground in on))
-    for step in range(_STEPS):
-        nearer = color.towards(ends[0], step / _STEPS)
+    """Return the colour itself, or the next one of its hue, darker or lighter, that can be read on all of `on`."""
+    if all(color.contrast(ground) >= ratio for ground in on):
+        return color
+    end = max(BLACK, WHITE, key=lambda end: min(end.contrast(ground) for ground in on))
+    for step in range(1, _STEPS):
+        nearer = color.lightened((1 if end is WHITE else -1) * step / _STEPS)
         if all(nearer.contrast(ground) >= ratio for ground in on):
             return nearer
-    return ends[0]
+    return end
 
 
 def ink_on(color: Color) -> Color:

@@ -59,7 +59,7 @@ const event_line = entry => {
   const often = entry.count > 1 ? " (" + fill(words.times, {count: entry.count}) + ")" : "";
   return make("li", "", time, make("span", happened(entry.text) + often));
 };
-let shown = "";
+let shown = "", last = null;
 const show = told => {
   put("announcement", told.announcement || "");
   show_if(["announcement"], told.announcement);
@@ -102,16 +102,12 @@ const connect = () => {
   socket.addEventListener("open", () => { if (proof) tell({do: "prove", proof: proof}); });
   socket.addEventListener("message", event => {
     const told = JSON.parse(event.data);
-    if (told.proof !== undefined) {
-      proof = told.proof;
-      show_if(["stale"], !proof);
-      show_if(["owner"], proof);
-    }
+    if (told.proof !== undefined) proof = told.proof;
     if (told.session) {
-      const end = told.session.idleUntil;
-      show(told.session);
-      put("news", end ? fill(words.idle, {time: at(end)}) : "");
+      last = told.session;
+      put("news", last.idleUntil ? fill(words.idle, {time: at(last.idleUntil)}) : "");
     }
+    if (last) show(last);
     if (told.link) {
       show_if(["linkrow"], true);
       find("link").value = location.origin + told.link;

@@ -31,6 +31,16 @@ def format_text(what: str, advice: str | None) -> str:
     return f"{what}; {advice}" if advice else what
 
 
+#: Whom advice names where it is up to whoever runs the gateway, who may have a name.
+ADMINISTRATORS = "its administrators"
+
+
+def format_contact(name: str, help_url: str) -> str:
+    """Return whom to ask at a gateway, and where, by what its operator has said of that."""
+    whom = name or ADMINISTRATORS
+    return f"{whom} ({help_url})" if help_url else whom
+
+
 class ConductorError(Exception):
     """Base of all: `what` happened, what to do about it (`advice`), at which `hop`, where these are known.
 

@@ -31,6 +31,8 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 
 from conductor_trio.errors import StartError
 from conductor_trio.net.listeners import open_unix_listener
+from conductor_trio.pages.house import House
+from conductor_trio.pages.style import make_tokens
 
 PAGE = Path(__file__).with_name("demo_page.html")
 INTERVAL = 1.0
@@ -146,8 +148,9 @@ class Exchange:
 
 
 async def show_page(exchange: Exchange, request: h11.Request) -> None:
-    """Answer with the page."""
-    body = await trio.Path(PAGE).read_bytes()
+    """Answer with the page, in the colours of the gateway's own."""
+    text = await trio.Path(PAGE).read_text()
+    body = text.replace("/* tokens */", make_tokens()).replace("{icon}", House().icon).encode()
     await exchange.answer(200, "text/html; charset=utf-8", body, head_only=request.method == b"HEAD")
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the programs that the end-to-end tests use, where this is Debian and we are root; otherwise say what is
 # missing. Arguments: the Python whose `venv` module has to work; `bench` for the programs that `make bench` compares
-# as well, one of which comes from npm and goes to .bench/.
+# as well, one of which comes from npm and goes to .bench/. What tests have from npm goes to .npm/.
 set -eu
 
 python=${1:-python3}
@@ -31,6 +31,7 @@ without munged munge 'no job is handed in to Slurm'
 without zsh zsh 'its completion is not checked'
 without fish fish 'its completion is not checked'
 without tcsh tcsh 'it is not tried as a login shell'
+without npm npm 'pages are not checked by axe-core'
 command -v "$python" >/dev/null || { missing="$missing python3 python3-venv"; echo "system: no $python"; }
 "$python" -c 'import ensurepip' 2>/dev/null || { missing="$missing python3-venv"; echo 'system: no virtual environments'; }
 if [ "$purpose" = bench ]; then
@@ -38,7 +39,6 @@ if [ "$purpose" = bench ]; then
     without haproxy haproxy 'it is left out'
     without caddy caddy 'it is left out'
     without node nodejs 'configurable-http-proxy is left out'
-    without npm npm 'configurable-http-proxy is left out'
 fi
 
 install_missing() {
@@ -83,5 +83,20 @@ install_chp() {
     echo 'system: that failed; configurable-http-proxy is left out' >&2
 }
 
+# The version is a part of what is tested: another one has other rules.
+install_axe() {
+    version=4.14.1
+    if grep -qs "\"version\": \"$version\"" .npm/node_modules/axe-core/package.json || ! command -v npm >/dev/null; then
+        return
+    fi
+    mkdir -p .npm
+    echo "system: installing axe-core $version to .npm"
+    if ! npm install --prefix .npm --silent --no-audit --no-fund --ignore-scripts "axe-core@$version" >/dev/null; then
+        echo 'system: that failed; pages are not checked by axe-core' >&2
+        [ -z "${CI:-}" ]
+    fi
+}
+
 [ -z "$missing" ] || install_missing
+[ "$purpose" = bench ] || install_axe
 [ "$purpose" != bench ] || install_chp

@@ -18,12 +18,14 @@ from conductor_trio.access.decisions import (
     ServerOptions,
     SessionPage,
     SessionSocket,
+    SiteLogo,
     StatusPage,
     SubmitToken,
 )
 from conductor_trio.access.grants import OWNER, Access, Identity, Share
 from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.login_link import (
+    LOGO_PAGE,
     OWN_PREFIX,
     LoginLink,
     is_own,
@@ -100,6 +102,8 @@ def _decide_own(
     page = path.removeprefix(OWN_PREFIX)
     if page == "/status":
         return StatusPage() if head.is_safe else Respond(reason=Refusal.METHOD_NOT_ALLOWED)
+    if page == LOGO_PAGE:
+        return SiteLogo() if head.is_safe else Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     if access is None:
         return Respond(reason=Refusal.NO_ROUTE)
     if page == "/login":

@@ -59,9 +59,23 @@ class StatusPage:
 
 
 @attrs.frozen
+class SiteLogo:
+    """Show the picture that stands on the server's own pages."""
+
+
+@attrs.frozen
 class ServerOptions:
     """Say what the server as a whole can do (``OPTIONS *``)."""
 
 
-OwnPage = RedeemOneTimeLink | SubmitToken | SessionPage | SessionSocket | StatusPage | ServerOptions | Preflight
+OwnPage = (
+    RedeemOneTimeLink
+    | SubmitToken
+    | SessionPage
+    | SessionSocket
+    | StatusPage
+    | SiteLogo
+    | ServerOptions
+    | Preflight
+)
 Decision = Forward | Respond | OwnPage

@@ -11,6 +11,7 @@ from conductor_trio.access.tokens import cookie_value
 
 #: Of the server's own pages.
 OWN_PREFIX = "/_conductor"
+LOGO_PAGE = "/logo"  #: below that, on every host
 LOGIN_PREFIX = OWN_PREFIX + "/auth/"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

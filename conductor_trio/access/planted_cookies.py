@@ -59,6 +59,7 @@ class CookieBomb:
     host: bytes
     path: bytes
     accept: bytes
+    accept_language: tuple[bytes, ...]
     says_https: bool  #: in a forwarding field, which only a trusted peer's word is
     pairs: tuple[bytes, ...] = attrs.field(repr=False)
 
@@ -87,6 +88,7 @@ def read_cookie_bomb(data: bytes) -> CookieBomb | None:
         host=host.encode(),
         path=line[1],
         accept=b",".join(fields.get(b"accept", [])).lower(),
+        accept_language=tuple(fields.get(b"accept-language", [])),
         says_https=fields.get(b"x-forwarded-proto") == [b"https"],
         pairs=tuple(pair for value in cookies for pair in value.split(b";")),
     )

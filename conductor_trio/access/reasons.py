@@ -45,9 +45,10 @@ class Redirect:
 
 @attrs.frozen(kw_only=True)
 class ApplicationStarting:
-    """The application has been starting since then (Unix time)."""
+    """The application has been starting since then (Unix time); its owner may see what it says meanwhile."""
 
     since: float
+    is_for_owner: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -251,6 +251,7 @@ class _Run:
             stop=lambda stop: self._stop(events.make_stopping(stop)),
             idle=idle,
             hurry=self.wish.hurry,
+            tail=self.application.tail,
         )
 
     def _make_reporter(self) -> Reporter:

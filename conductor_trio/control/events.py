@@ -6,6 +6,7 @@ event        from              fields                                           
 ``ping``     server            ``idle``: seconds, ``visitors``: connections         ``resume``
 ``pong``     client            ``ends``: Unix time; may be absent                   ``resume``
 ``leave``    client                                                                 ``resume``
+``output``   client            ``lines``: a list of texts                           ``output``
 ``ready``    client, answered                                                       ``starting``
              by the server
 ``stop``     server            ``by``: ``operator``, ``reason``: text; both absent    ``owner``
@@ -28,8 +29,9 @@ import re
 from typing import Literal
 
 from conductor_trio.control.messages import JSONObject, format_object, parse_object, parse_time
-from conductor_trio.limits.constants import MAX_COUNT, MAX_NOTICE_TEXT, MAX_TIME
+from conductor_trio.limits.constants import MAX_COUNT, MAX_NOTICE_TEXT, MAX_OUTPUT_LINE, MAX_OUTPUT_LINES, MAX_TIME
 from conductor_trio.message import Message
+from conductor_trio.printable import escape
 from conductor_trio.strict_json import is_count, is_number
 
 
@@ -58,6 +60,12 @@ class Leave(Message):
 
 class Ready(Message):
     """From the client: the application listens; from the server, its answer: visitors see it."""
+
+
+class Output(Message):
+    """From the client, while its application starts: the last lines of what that says, for its owner to see."""
+
+    lines: tuple[str, ...]
 
 
 class Probe(Message):
@@ -102,7 +110,7 @@ class Notice(Message):
 
 
 #: What a client says, and what a server says.
-ClientEvent = Ready | Pong | Probe | Leave
+ClientEvent = Ready | Pong | Output | Probe | Leave
 ServerEvent = Ping | Ready | Probed | Stop | Move | Replaced | Notice
 
 Event = ClientEvent | ServerEvent
@@ -111,6 +119,7 @@ _NAMES: dict[type[Event], str] = {
     Ping: "ping",
     Pong: "pong",
     Leave: "leave",
+    Output: "output",
     Ready: "ready",
     Probe: "probe",
     Probed: "probe",
@@ -142,6 +151,8 @@ def parse_event(line: bytes) -> Event | None:
             return _parse_probe(message)
         case "leave":
             return Leave()
+        case "output":
+            return _parse_output(message)
         case "ready":
             return Ready()
         case "stop":
@@ -153,6 +164,15 @@ def parse_event(line: bytes) -> Event | None:
         case "notice":
             return _parse_notice(message)
     return None
+
+
+def _parse_output(message: JSONObject) -> Output | None:
+    """Read the lines, as many as are shown; None where they are no texts."""
+    lines = message.get("lines")
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        return None
+    last = lines[-MAX_OUTPUT_LINES:]
+    return Output(lines=tuple(escape(line[:MAX_OUTPUT_LINE], keep="\t")[:MAX_OUTPUT_LINE] for line in last))
 
 
 def _parse_probe(message: JSONObject) -> Probe | Probed | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Generic
 
 from conductor_trio.control import events, messages, owner_commands, relay_inspection
-from conductor_trio.control.events import ClientEvent, Leave, Pong, Probe, Ready, ServerEvent
+from conductor_trio.control.events import ClientEvent, Leave, Output, Pong, Probe, Ready, ServerEvent
 from conductor_trio.control.lines import LineReader
 from conductor_trio.control.messages import Accepted, Banner, Refused, Registration
 from conductor_trio.control.owner_commands import Answer, Command
@@ -118,8 +118,8 @@ class ServerProtocol(_Protocol[ServerState]):
         """Return the line to be sent; raises `LocalProtocolError` where the message cannot come now."""
         self._note_sent(message)
         match message:
-            case Banner(directory=directory):
-                return messages.format_banner(directory)
+            case Banner():
+                return messages.format_banner(message.directory, message.site_name, message.help_url)
             case RelayInspected():
                 return relay_inspection.format_inspected(message)
             case Accepted() | Refused():
@@ -201,7 +201,7 @@ class ClientProtocol(_Protocol[ClientState]):
                 return messages.format_registration(message)
             case InspectRelay():
                 return relay_inspection.format_inspection()
-            case Ready() | Pong() | Probe() | Leave():
+            case Ready() | Pong() | Output() | Probe() | Leave():
                 return events.format_event(message)
             case _:
                 return owner_commands.format_command(message)

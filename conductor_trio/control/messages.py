@@ -12,7 +12,8 @@ Which of them may come when is in the tables of `conductor_trio.control.states`.
 registration the client has the SSH server listen at ``<directory>/socket``, the relay socket.
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
-announced in the greeting, ``"extensions": ["notices", "owner", "probe", "relay", "resume", "starting"]``, and used
+announced in the greeting, ``"extensions": ["names", "notices", "output", "owner", "probe", "relay", "resume",
+"starting"]``, and used
 by a client only then, and by the server only with a client whose registration says the same:
 
 ========== =========================== ====================================================================
@@ -29,6 +30,8 @@ owner      node: its computer's name;  The client can be told to `Stop`. Indepen
            time is over, or null
 probe                                  The client can have the server try the whole way to its end: `Probe`. Needs
                                        `resume`, without which there are no events.
+names      application, commandLine    By which name people know it, and, for its owner, how it was started.
+output                                 The owner sees what the application says while it starts: `Output`.
 notices                                The client is told what the gateway's operator has everybody know:
                                        `Notice`. Needs `resume`.
 relay                                  Before it registers, a client can ask how the server finds the relay socket:
@@ -46,9 +49,17 @@ import re
 from typing import TypeGuard
 
 from conductor_trio.access.tokens import TokenHash, is_token_hash
-from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, format_text
-from conductor_trio.limits.constants import MAX_NODE_NAME, MAX_TIME
+from conductor_trio.errors import RegistrationRefused, RemoteProtocolError, format_contact, format_text
+from conductor_trio.limits.constants import (
+    MAX_APPLICATION_NAME,
+    MAX_COMMAND,
+    MAX_HELP_URL,
+    MAX_NODE_NAME,
+    MAX_SITE_NAME,
+    MAX_TIME,
+)
 from conductor_trio.message import Message
+from conductor_trio.printable import escape
 from conductor_trio.strict_json import is_number, parse_json
 
 JSONObject = dict[str, object]
@@ -71,8 +82,11 @@ RELAY = "relay"
 #: The extension by which clients hear what the gateway's operator has everybody know; see above.
 NOTICES = "notices"
 
+#: Those by which people know a session by a name, and its owner sees what it says while it starts; see above.
+NAMES, OUTPUT = "names", "output"
+
 #: All extensions that we know.
-EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY, NOTICES})
+EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY, NOTICES, NAMES, OUTPUT})
 
 
 class Takeover(enum.Enum):
@@ -92,13 +106,20 @@ class Banner(Message, hides=("raw",)):
     directory: str
     raw: JSONObject = {}  # noqa: RUF012 - read, never written
     extensions: frozenset[str] = frozenset()
+    site_name: str = ""  #: whose gateway it is, and where help is, if that is said
+    help_url: str = ""
+
+    @property
+    def contact(self) -> str:
+        """Whom to ask at the gateway; nobody where that is not said."""
+        return format_contact(self.site_name, self.help_url) if self.site_name or self.help_url else ""
 
 
 class Registration(Message):
     """A client's request for a name: the hash of its token (lower-case hex), and the key that it wants, if any.
 
     `extensions` are those that it speaks and we know; `takeover` is only sent with `RESUME` among them,
-    `is_starting` with `STARTING`, `node` and `until` with `OWNER_COMMANDS`.
+    `is_starting` with `STARTING`, `node` and `until` with `OWNER_COMMANDS`, the last two with `NAMES`.
     """
 
     auth: TokenHash
@@ -108,6 +129,8 @@ class Registration(Message):
     is_starting: bool = False
     node: str = ""
     until: float | None = None  #: when its computer's time is over (Unix time), if known
+    application: str = ""
+    command: str = ""
 
 
 class Accepted(Message):
@@ -147,9 +170,11 @@ def parse_object(line: bytes) -> JSONObject:
     return message
 
 
-def format_banner(directory: str) -> bytes:
+def format_banner(directory: str, site_name: str = "", help_url: str = "") -> bytes:
     """Write the server's greeting."""
-    return format_object({"directory": directory, "status": "ok", "extensions": sorted(EXTENSIONS)})
+    site = {name: text for name, text in (("name", site_name), ("help", help_url)) if text}
+    more: JSONObject = {"site": site} if site else {}
+    return format_object({"directory": directory, "status": "ok", "extensions": sorted(EXTENSIONS), **more})
 
 
 def parse_banner(line: bytes) -> Banner:
@@ -158,7 +183,14 @@ def parse_banner(line: bytes) -> Banner:
     directory = message.get("directory")
     if not isinstance(directory, str) or not directory.startswith("/") or not is_system_text(directory):
         raise RemoteProtocolError("the server's greeting names no absolute directory")
-    return Banner(directory=directory, raw=message, extensions=_parse_extensions(message))
+    told = site if isinstance(site := message.get("site"), dict) else {}
+    return Banner(
+        directory=directory,
+        raw=message,
+        extensions=_parse_extensions(message),
+        site_name=_parse_line(told.get("name"), MAX_SITE_NAME),
+        help_url=_parse_line(told.get("help"), MAX_HELP_URL),
+    )
 
 
 def format_registration(registration: Registration) -> bytes:
@@ -175,6 +207,9 @@ def format_registration(registration: Registration) -> bytes:
     if OWNER_COMMANDS in registration.extensions:
         message["node"] = registration.node
         message["until"] = registration.until
+    if NAMES in registration.extensions:
+        message["application"] = registration.application
+        message["commandLine"] = registration.command
     return format_object(message)
 
 
@@ -218,6 +253,8 @@ def read_registration(message: JSONObject) -> Registration:
         is_starting=message.get("starting") is True,
         node=_parse_node(message),
         until=parse_time(message.get("until")),
+        application=_parse_line(message.get("application"), MAX_APPLICATION_NAME),
+        command=_parse_line(message.get("commandLine"), MAX_COMMAND),
     )
 
 
@@ -255,6 +292,11 @@ def _parse_node(message: JSONObject) -> str:
     """Return the node's name; what is no name of a computer is none."""
     node = message.get("node")
     return node if isinstance(node, str) and re.fullmatch(rf"[A-Za-z0-9._-]{{0,{MAX_NODE_NAME}}}", node) else ""
+
+
+def _parse_line(value: object, most: int) -> str:
+    """Return so much of a text as people are shown; what is none is an empty one."""
+    return escape(value.strip()[:most])[:most] if isinstance(value, str) else ""
 
 
 def _parse_extensions(message: JSONObject) -> frozenset[str]:

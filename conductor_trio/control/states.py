@@ -33,9 +33,22 @@ import enum
 from collections.abc import Mapping
 from typing import TypeVar
 
-from conductor_trio.control.events import Leave, Move, Notice, Ping, Pong, Probe, Probed, Ready, Replaced, Stop
+from conductor_trio.control.events import (
+    Leave,
+    Move,
+    Notice,
+    Output,
+    Ping,
+    Pong,
+    Probe,
+    Probed,
+    Ready,
+    Replaced,
+    Stop,
+)
 from conductor_trio.control.messages import (
     NOTICES,
+    OUTPUT,
     OWNER_COMMANDS,
     PROBE,
     RELAY,
@@ -149,6 +162,7 @@ SERVER_RECEIVES: Table[ServerState] = {
     _S.REGISTERED: {  # events need no extension: what a client that names none says is understood all the same
         Ready: _S.REGISTERED,
         Pong: _S.REGISTERED,
+        Output: _S.REGISTERED,
         Probe: _S.REGISTERED,
         Leave: _S.CLOSED,
         SurplusLine: _S.REGISTERED,
@@ -171,10 +185,16 @@ CLIENT_SENDS: Table[ClientState] = {
     _C.AWAIT_INSPECTION: {},
     _C.AWAIT_REPLY: {(Leave, RESUME): _C.LEFT},  # takes back a registration that is on its way
     _C.REGISTERED: {(Ready, STARTING): _C.REGISTERED},
-    _C.FOLLOWING: {(Ready, STARTING): _C.FOLLOWING, (Probe, PROBE): _C.FOLLOWING, Leave: _C.LEFT},
+    _C.FOLLOWING: {
+        (Ready, STARTING): _C.FOLLOWING,
+        (Output, OUTPUT): _C.FOLLOWING,
+        (Probe, PROBE): _C.FOLLOWING,
+        Leave: _C.LEFT,
+    },
     _C.PINGED: {
         Pong: _C.PINGED,
         (Ready, STARTING): _C.PINGED,
+        (Output, OUTPUT): _C.PINGED,
         (Probe, PROBE): _C.PINGED,
         Leave: _C.LEFT,
     },

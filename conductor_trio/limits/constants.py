@@ -76,6 +76,22 @@ PREFLIGHT_MAX_AGE = (
     600  # seconds for which a browser remembers the answer: a changed option is in force in minutes
 )
 
+# What the operator says of the house.
+MAX_LOGO = 64 * KIB  # bytes: a drawing, or a picture of a few hundred pixels; each visitor loads it once
+LOGO_MAX_AGE = 86_400  # seconds that a browser keeps it; another one has another address
+MAX_SITE_NAME = 60  # characters: a line on a phone, twice
+MAX_HELP_URL = 500  # characters
+MAX_LANGUAGES = 20  # ranges of an Accept-Language field that are read; browsers send a handful
+
+# What a client tells of its application.
+MAX_APPLICATION_NAME = 40  # characters: a heading on a phone
+MAX_COMMAND = 200  # characters of its command, for its owner to know it by
+MAX_OUTPUT_LINES = (
+    12  # of what it says while it starts: a stack's last frames and the error, or what is being loaded
+)
+MAX_OUTPUT_LINE = 200  # characters of each
+OUTPUT_PAUSE = 1.0  # seconds between two words of it, from the client
+
 # After how many seconds a page that says what is wrong asks again by itself.
 STARTING_RELOAD = 2  # most applications take a few
 LINK_LOST_RELOAD = 3  # a request is parked for longer, so a browser asks a few times a minute

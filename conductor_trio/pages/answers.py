@@ -1,9 +1,12 @@
-"""The server's own answers. They echo nothing that the visitor sent, and name the hop that failed."""
+"""The server's own answers. They echo nothing that the visitor sent, and name the hop that failed.
+
+What they say stands in `pages.words`, by topics, in each language.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+import enum
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import assert_never
@@ -35,71 +38,117 @@ from conductor_trio.limits.constants import (
     LINK_LOST_RELOAD,
     STARTING_RELOAD,
 )
-from conductor_trio.pages.bad_request import FIELDS, TEXTS
-from conductor_trio.pages.html import Form
+from conductor_trio.pages.bad_request import FIELDS
+from conductor_trio.pages.html import Form, Tone
+from conductor_trio.pages.speech import Moment, Value, fill
+from conductor_trio.pages.words.english import ENGLISH
+from conductor_trio.pages.words.words import Language
 
-_GATEWAY = "Gateway"
-_LINK = "Link between the gateway and the application's computer"
-_APPLICATION = "Application"
+
+class Hop(enum.Enum):
+    """What speaks, or what failed."""
+
+    GATEWAY = "gateway"
+    LINK = "link"
+    APPLICATION = "application"
 
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """An answer: a status, a line that names it, what is so, what to do next; `hop` is what speaks or failed."""
+    """An answer: a status, and the topic of its words with the values in them; `hop` is what speaks or failed.
+
+    `title`, `text` and `advice` are the words in English, as programs get them.
+    """
 
     status: int
-    title: str
-    text: str
-    advice: str = ""
-    hop: str = _GATEWAY
+    topic: str
+    titled: str = ""  #: the topic that has the title, if another
+    values: Mapping[str, Value] = attrs.field(factory=dict)
+    hop: Hop = Hop.GATEWAY
+    tone: Tone = Tone.DENIED
     fields: tuple[tuple[bytes, bytes], ...] = ()
     reload: int | None = None  #: after how many seconds a browser is to ask again by itself
+    watch: str = ""  #: the session's state that is waited out, by its word for owners
+    since: float | None = None  #: since when it is waited (Unix time)
+    is_for_owner: bool = False  #: who may see what the application says
     form: Form = Form.NONE
     is_expected: bool = False  #: nobody is kept from anything, so that it does not count
 
+    @property
+    def title(self) -> str:
+        """The line that names it."""
+        return self.title_in(ENGLISH)
+
+    def title_in(self, language: Language, application: str = "") -> str:
+        """Return the line that names it in a language, and the application by its name, if that may be told."""
+        words = language.answers.get(self.titled or self.topic)
+        if words is None:
+            return HTTPStatus(self.status).phrase
+        return words.named.format(application=application) if application and words.named else words.title
+
+    @property
+    def text(self) -> str:
+        """What is so."""
+        return fill(ENGLISH.answers[self.topic].text, self.values, ENGLISH)
+
+    @property
+    def advice(self) -> str:
+        """What to do next."""
+        return fill(ENGLISH.answers[self.topic].advice, self.values, ENGLISH)
+
 
 _denied = partial(Reply, status=403)
+_missing = partial(Reply, status=404, tone=Tone.GONE)
 
 
 def _bad_request(status: int) -> Reply:
     """Return the answer to a request that breaks the protocol."""
-    text = TEXTS.get(status, TEXTS[400])
-    return Reply(status=status, title=HTTPStatus(status).phrase, text=text, fields=FIELDS.get(status, ()))
-
-
-def _failed(status: int, text: str) -> Reply:
-    """Return the answer where the application, or the way to it, failed; `text` names what did."""
-    retry = ((b"Retry-After", b"%d" % BROKEN_RETRY),) if status == 503 else ()
-    titles = {502: "The application does not answer", 503: "The application is not available now"}
+    known = str(status) in ENGLISH.answers
     return Reply(
         status=status,
-        title=titles.get(status, HTTPStatus(status).phrase),
-        text=text,
-        advice="This page tries again by itself. If this stays so, its owner can see in the application's "
-        "output why.",
-        hop=_APPLICATION,
-        fields=retry,
+        topic=str(status) if known else "400",
+        titled="" if known else str(status),
+        tone=Tone.BROKEN,
+        fields=FIELDS.get(status, ()),
+    )
+
+
+_FAILED_TITLES = {502: "session_cut", 503: "unavailable", 504: "timeout"}
+
+
+def _failed(status: int, topic: str, since: float | None = None, **values: Value) -> Reply:
+    """Return the answer where the application, or the way to it, failed; the topic names what did."""
+    return Reply(
+        status=status,
+        topic=topic,
+        titled=_FAILED_TITLES[status],
+        values=values if since is None else {**values, "since": Moment(since)},
+        hop=Hop.APPLICATION,
+        tone=Tone.BROKEN,
+        fields=((b"Retry-After", b"%d" % BROKEN_RETRY),) if status == 503 else (),
         reload=BROKEN_RELOAD,
     )
 
 
-def _too_many(text: str) -> Reply:
+def _too_many(topic: str) -> Reply:
     """Return the answer to one of too many (RFC 6585 section 4)."""
     retry = ((b"Retry-After", b"%d" % BROKEN_RETRY),)
-    advice = "Close some of them, or try again later."
-    return Reply(status=429, title=HTTPStatus(429).phrase, text=text, advice=advice, fields=retry)
+    return Reply(status=429, topic=topic, tone=Tone.WAITING, fields=retry)
 
 
-def _starting(since: float) -> Reply:
+def _starting(since: float, *, is_for_owner: bool) -> Reply:
     """Return the answer for an application that has been starting since then (Unix time)."""
     return Reply(
         status=503,
-        title="The application is starting",
-        text=f"It was started at {_format_time(since)}, and does not answer yet.",
-        advice="There is nothing to do: this page becomes the application by itself.",
-        hop=_APPLICATION,
+        topic="starting",
+        values={"since": Moment(since)},
+        hop=Hop.APPLICATION,
+        tone=Tone.WAITING,
         fields=((b"Retry-After", b"%d" % STARTING_RELOAD),),
         reload=STARTING_RELOAD,
+        watch="starting",
+        since=since,
+        is_for_owner=is_for_owner,
     )
 
 
@@ -107,13 +156,14 @@ def _link_lost(since: float) -> Reply:
     """Return the answer for a session whose link was lost at `since` (Unix time) and is expected back."""
     return Reply(
         status=503,
-        title="The link to the application is lost",
-        text=f"The application's computer has not been connected to this gateway since {_format_time(since)}. The "
-        "application itself may well be running, and the link is being made again.",
-        advice="There is nothing to do: this page tries again by itself.",
-        hop=_LINK,
+        topic="link_lost",
+        values={"since": Moment(since)},
+        hop=Hop.LINK,
+        tone=Tone.WAITING,
         fields=((b"Retry-After", b"%d" % LINK_LOST_RELOAD),),
         reload=LINK_LOST_RELOAD,
+        watch="lost",
+        since=since,
     )
 
 
@@ -121,24 +171,19 @@ def _session_ended(since: float) -> Reply:
     """Return the answer for a session that ended at `since` (Unix time)."""
     return Reply(
         status=410,
-        title="The application has ended",
-        text=f"The session that had this address ended at {_format_time(since)}.",
-        advice="Its owner may start it again. You may then need a new link from them.",
-        hop=_APPLICATION,
+        topic="session_ended",
+        values={"since": Moment(since)},
+        hop=Hop.APPLICATION,
+        tone=Tone.GONE,
     )
-
-
-def _format_time(unix_time: float) -> str:
-    """Return a time for people anywhere."""
-    return f"{datetime.fromtimestamp(unix_time, UTC):%H:%M:%S UTC on %d %B %Y}"
 
 
 def _redirect(reason: Redirect) -> Reply:
     """Return the answer that has a browser go on with other cookies than before."""
     return Reply(
         status=reason.status,
-        title="Welcome",
-        text="Your browser goes on to the application.",
+        topic="redirect",
+        tone=Tone.ASKING,
         fields=(
             (b"Location", reason.where.encode("ascii")),
             *_set_cookies(reason.set_cookies),
@@ -151,11 +196,8 @@ def _cookies_too_large(reason: CookiesTooLarge) -> Reply:
     """Return the answer to a request that has no room beside its cookies; its browser forgets them by it."""
     return Reply(
         status=431,
-        title="Too many cookies",
-        text="Your browser sends more cookies with this request than any request may hold. Another application or "
-        "site of this domain has set them, or this application itself.",
-        advice="There is nothing to do: your browser forgets the largest of them now, and this page asks again by "
-        "itself. If this stays so, delete the cookies of this domain in the browser's settings.",
+        topic="cookies_too_large",
+        tone=Tone.WAITING,
         fields=_set_cookies(reason.set_cookies),
         reload=COOKIES_RELOAD,
     )
@@ -165,26 +207,12 @@ def _set_cookies(values: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((b"Set-Cookie", value) for value in values)
 
 
-_PLANTED_COOKIES = Reply(
-    status=200,
-    title="Cookies of other applications",
-    text="The applications here share a domain, and any of them can set cookies for all others: so many that a "
-    "browser forgets who was let in, or so large that an application takes no request.",
-    advice="The button has your browser forget the cookies that were set for the whole domain, and none of this "
-    "application's own. You may have to sign in again at other sites of the domain.",
-    form=Form.FORGET,
-)
-
-
 def _too_many_guesses(wait: int) -> Reply:
     """Return the answer to a token that is not even looked at for so many seconds."""
     return Reply(
         status=429,
-        title="Too many wrong tokens",
-        text="So many wrong tokens have come from your address, or for this application, that the gateway looks "
-        "at few more for a while. It has not looked at yours.",
-        advice="If yours is right, there is nothing to do: this page tries again by itself. A program shows the "
-        "same token again after as many seconds as Retry-After says.",
+        topic="too_many_guesses",
+        tone=Tone.WAITING,
         fields=((b"Retry-After", b"%d" % wait),),
         reload=wait + GUESS_RELOAD_PAUSE,
     )
@@ -192,123 +220,38 @@ def _too_many_guesses(wait: int) -> Reply:
 
 def _identity_needed(user: str | None) -> Reply:
     """Return the answer to one whom the single sign-on calls so, or does not know."""
-    if user is None:
-        return Reply(
-            status=403,
-            title="Signed in as nobody",
-            text="The applications here are open to those alone whom the single sign-on knows. It has told the "
-            "gateway nothing of you, and so no link and no token opens this one.",
-            advice="Sign in first. If you have, tell the people who run this gateway.",
-        )
-    return Reply(
-        status=403,
-        title="This application is somebody else's",
-        text=f"You are signed in as {user}. The applications here are open to those alone whose they are, and no "
-        "link and no token changes that.",
-        advice="If it is yours, sign in by the name under which you started it.",
-    )
+    return _denied(topic="nobody") if user is None else _denied(topic="somebody_else", values={"user": user})
 
 
-_LINK_FOR_ONE_BROWSER = Reply(
-    status=200,
-    title="A link for one browser",
-    text="This link opens the application once, for the browser in which it is used. It has not been used yet.",
-    advice="Go on in the browser in which you want to work: by the button, or, with a program, by a POST to this "
-    "address.",
-    form=Form.OPEN,
-)
+_PLANTED_COOKIES = Reply(status=200, topic="planted_cookies", tone=Tone.ASKING, form=Form.FORGET)
+_LINK_FOR_ONE_BROWSER = Reply(status=200, topic="link_for_one_browser", tone=Tone.ASKING, form=Form.OPEN)
 _REFUSALS = {
-    Refusal.NO_ROUTE: Reply(
-        status=404,
-        title="No application here",
-        text="No session is registered under this name at this gateway.",
-        advice="Check the address. If it is right, the application has not been started, or has long ended: ask "
-        "its owner.",
-    ),
-    Refusal.NO_PAGE: Reply(status=404, title="No such page", text="The gateway keeps no page under this address."),
-    Refusal.NO_TOKEN: _denied(
-        title="This application is private",
-        text="Somebody runs an application here for themselves, and for those to whom they give its link. Your "
-        "browser has not shown its token.",
-        advice="Open the link that its owner gave you, or enter the token from it, the letters and digits after "
-        "/_conductor/auth/.",
-        form=Form.TOKEN,
-    ),
-    Refusal.CROWDED_OUT: _denied(
-        title="Your browser may have forgotten the token",
-        text="It shows about as many cookies of this domain as it keeps, and not the application's token. Another "
-        "application or site of the domain has set them, and may have pushed out the one that let you in.",
-        advice="Open the link that the application's owner gave you, or enter the token from it. If that does not "
-        "last, have your browser forget the cookies that were set for the whole domain; you may have to sign in "
-        "again at other sites of it.",
-        form=Form.TOKEN_OR_FORGET,
-    ),
-    Refusal.NO_CREDENTIALS: _denied(
-        title="Asked for without credentials",
-        text="A page of the application asked for this without the cookie, so that the gateway does not know for "
-        "whom.",
-        advice='The page can ask with it: by crossorigin="use-credentials" in a link to a web manifest, by '
-        'credentials: "same-origin" in a fetch.',
-        is_expected=True,
-    ),
-    Refusal.WRONG_TOKEN: _denied(
-        title="This link does not open the application",
-        text="Its token is not, or no longer, one of the application's: it may have been started anew, or the "
-        "link may have ended.",
-        advice="Ask the application's owner for a new link, or enter the token that you have.",
-        form=Form.TOKEN,
-    ),
-    Refusal.WRONG_FORM_TOKEN: _denied(
-        title="This token does not open the application",
-        text="It is not, or no longer, one of the application's tokens.",
-        advice="Check that you have copied all of it, or ask the application's owner for a new link.",
-        form=Form.TOKEN,
-    ),
-    Refusal.LINK_USED: _denied(
-        title="This link has been used",
-        text="It was made to open one browser, and has done so.",
-        advice="If that was not you, tell the application's owner. They can give you a new link.",
-    ),
-    Refusal.CROSS_SITE: _denied(
-        title="Cross-site request refused",
-        text="Another site's page sent this request. The gateway lets through only the application's own pages.",
-    ),
+    Refusal.NO_ROUTE: _missing(topic="no_route"),
+    Refusal.NO_PAGE: _missing(topic="no_page"),
+    Refusal.NO_TOKEN: _denied(topic="no_token", form=Form.TOKEN),
+    Refusal.CROWDED_OUT: _denied(topic="crowded_out", form=Form.TOKEN_OR_FORGET),
+    Refusal.NO_CREDENTIALS: _denied(topic="no_credentials", is_expected=True),
+    Refusal.WRONG_TOKEN: _denied(topic="wrong_token", form=Form.TOKEN),
+    Refusal.WRONG_FORM_TOKEN: _denied(topic="wrong_form_token", form=Form.TOKEN),
+    Refusal.LINK_USED: _denied(topic="link_used"),
+    Refusal.CROSS_SITE: _denied(topic="cross_site"),
     # Not in a frame, where a browser does not show it: what leads here from there stays where it is.
-    Refusal.CROSS_SITE_VISIT: _denied(
-        title="Another site led here",
-        text="It led to a page of the application in a way that is open to the application's own pages only.",
-        advice="There is nothing to do: this page becomes the application by itself.",
-        reload=CROSS_SITE_RELOAD,
-    ),
-    Refusal.NOT_A_TAB: _denied(
-        title="This page needs a tab of its own",
-        text="The session's page is given to nothing but a tab that shows it: no frame, script or service worker.",
-        advice="Open it from the address bar. If the application has a service worker, hold Shift while you load "
-        "the page anew.",
-    ),
+    Refusal.CROSS_SITE_VISIT: _denied(topic="cross_site_visit", tone=Tone.WAITING, reload=CROSS_SITE_RELOAD),
+    Refusal.NOT_A_TAB: _denied(topic="not_a_tab"),
     Refusal.METHOD_NOT_ALLOWED: Reply(
-        status=405,
-        title="Method not allowed",
-        text="The gateway's own pages are for GET and HEAD.",
-        fields=((b"Allow", b"GET, HEAD"),),
+        status=405, topic="method_not_allowed", tone=Tone.BROKEN, fields=((b"Allow", b"GET, HEAD"),)
     ),
-    Refusal.TOO_MANY_CONNECTIONS: _failed(503, "This application has too many connections at this moment."),
-    Refusal.TOO_MANY_VISITORS: _failed(503, "The gateway has too many visitors at this moment."),
-    Refusal.TOO_MANY_FROM_ADDRESS: _too_many("There are too many connections from your address at this moment."),
-    Refusal.TOO_MANY_PAGES: _too_many("Too many look at this session's page at this moment."),
-    Refusal.NETWORK_BLOCKED: _denied(
-        title="Your network is blocked here",
-        text="The gateway's operator does not let anybody in from the network that you come from.",
-        advice="Ask the gateway's administrators.",
-    ),
-    Refusal.SESSION_CUT: _failed(502, "The session ended before the application answered."),
+    Refusal.TOO_MANY_CONNECTIONS: _failed(503, "too_many_connections"),
+    Refusal.TOO_MANY_VISITORS: _failed(503, "too_many_visitors"),
+    Refusal.TOO_MANY_FROM_ADDRESS: _too_many("too_many_from_address"),
+    Refusal.TOO_MANY_PAGES: _too_many("too_many_pages"),
+    Refusal.NETWORK_BLOCKED: _denied(topic="network_blocked"),
+    Refusal.SESSION_CUT: _failed(502, "session_cut"),
 }
-
-
-_SESSION_STATES: Mapping[type[Reason], Callable[[float], Reply]] = {
-    ApplicationStarting: _starting,
-    LinkLost: _link_lost,
-    SessionEnded: _session_ended,
+_FAULTS = {
+    UpstreamFault.RELAY_SOCKET: "relay_socket",
+    UpstreamFault.BAD_ANSWER: "bad_answer",
+    UpstreamFault.SESSION_ENDED: "session_over",
 }
 
 
@@ -329,22 +272,21 @@ def answer_for(reason: Reason) -> Reply:
             return _PLANTED_COOKIES
         case CookiesTooLarge():
             return _cookies_too_large(reason)
-        case ApplicationStarting() | LinkLost() | SessionEnded():
-            return _SESSION_STATES[type(reason)](reason.since)
         case BadRequest():
             return _bad_request(reason.status)
+        case _:
+            return _answer_of_session(reason)
+
+
+def _answer_of_session(reason: ApplicationStarting | LinkLost | SessionEnded | UpstreamFailed) -> Reply:
+    """Return what visitors are told of a session that is not live, or whose application fails."""
+    match reason:
+        case ApplicationStarting():
+            return _starting(reason.since, is_for_owner=reason.is_for_owner)
+        case LinkLost():
+            return _link_lost(reason.since)
+        case SessionEnded():
+            return _session_ended(reason.since)
         case UpstreamFailed():
-            text = _upstream_text(reason.fault, reason.what)
-            return _failed(reason.status, f"{text} This is so since {_format_time(reason.since)}.")
+            return _failed(reason.status, _FAULTS[reason.fault], reason.since, what=reason.what)
     assert_never(reason)
-
-
-def _upstream_text(fault: UpstreamFault, what: str) -> str:
-    match fault:
-        case UpstreamFault.RELAY_SOCKET:
-            return f"The way to the application, its relay socket, failed: {what}."
-        case UpstreamFault.BAD_ANSWER:
-            return f"The application did not give a proper answer: {what}."
-        case UpstreamFault.SESSION_ENDED:
-            return "The session ended."
-    assert_never(fault)

@@ -8,7 +8,11 @@ from collections.abc import Mapping
 import attrs
 
 from conductor_trio.access.cors import Preflight, preflight_fields
-from conductor_trio.pages.session_page import SESSION_POLICY, render_session_page
+from conductor_trio.limits.constants import LOGO_MAX_AGE
+from conductor_trio.pages.house import House, Logo
+from conductor_trio.pages.session_page import SessionView, render_session_page, session_policy
+from conductor_trio.pages.words.english import ENGLISH
+from conductor_trio.pages.words.words import Language
 
 
 @attrs.frozen(kw_only=True)
@@ -19,6 +23,7 @@ class Document:
     body: bytes
     status: int = 200
     fields: tuple[tuple[bytes, bytes], ...] = ()
+    cache_control: bytes = b"no-store"
 
 
 OPTIONS_ANSWER = Document(
@@ -29,21 +34,37 @@ OPTIONS_ANSWER = Document(
 )
 
 
-def session_document(proof: str) -> Document:
-    """Return the session's page, with the proof that its script shows; "" for one that needs none.
+def session_document(view: SessionView, language: Language = ENGLISH, house: House | None = None) -> Document:
+    """Return the session's page.
 
     No window of the application's may hold it: with both policies of isolation it shares its group of windows only
     with pages that set both themselves.
     """
+    house = house or House()
     return Document(
         content_type=b"text/html; charset=utf-8",
-        body=render_session_page(proof),
+        body=render_session_page(view, language, house),
         fields=(
-            (b"Content-Security-Policy", SESSION_POLICY),
+            (b"Content-Security-Policy", session_policy(house)),
+            (b"Content-Language", language.code.encode()),
+            (b"Vary", b"Accept-Language"),
             (b"Cross-Origin-Opener-Policy", b"same-origin"),
             (b"Cross-Origin-Embedder-Policy", b"require-corp"),
             (b"Referrer-Policy", b"no-referrer"),
         ),
+    )
+
+
+def logo_document(logo: Logo) -> Document:
+    """Return the house's logo, which is a picture wherever it is opened, and runs nothing."""
+    return Document(
+        content_type=logo.type.encode(),
+        body=logo.data,
+        fields=(
+            (b"Content-Security-Policy", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"),
+            (b"Cross-Origin-Resource-Policy", b"same-origin"),
+        ),
+        cache_control=b"public, max-age=%d, immutable" % LOGO_MAX_AGE,
     )
 
 

@@ -1,83 +1,67 @@
-"""The gateway's own pages: one small style, nothing from elsewhere; for phones and screen readers, too."""
+"""The frame of the gateway's own pages, and the page of an answer: for phones and screen readers, too."""
 
 from __future__ import annotations
 
 import enum
+import json
+from collections.abc import Mapping
 from html import escape
 
 import attrs
 
 from conductor_trio.access.login_link import TOKEN_FIELD
+from conductor_trio.pages import symbols
+from conductor_trio.pages.house import House
+from conductor_trio.pages.page_script import SCRIPT
+from conductor_trio.pages.speech import Markup, as_markup
+from conductor_trio.pages.words.english import ENGLISH
+from conductor_trio.pages.words.words import Language
 
-STYLE = """\
-:root{color-scheme:light dark;--ink:#1d2430;--soft:#5b6675;--line:#d7dde5;--paper:#fff;--back:#f3f5f8;\
---act:#0b5cad;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--ink:#e8ecf2;--soft:#a3aebd;--line:#3a4452;--paper:#1b212a;--back:#12161c;\
---act:#7db8f5;--bad:#f2a49d}}
-*{box-sizing:border-box}
-body{margin:0;padding:1rem;min-height:100vh;display:flex;align-items:center;justify-content:center;\
-background:var(--back);color:var(--ink);font:1.05rem/1.55 system-ui,sans-serif}
-main{width:100%;max-width:38rem;background:var(--paper);border:1px solid var(--line);border-radius:.75rem;\
-padding:clamp(1.25rem,5vw,2.5rem)}
-h1{font-size:1.45rem;line-height:1.25;margin:0 0 .75rem}
-p{margin:.6rem 0}
-.hop{font-size:.85rem;font-weight:600;color:var(--soft);margin:0 0 .35rem}
-.warning{border:1px solid var(--bad);border-left-width:4px;border-radius:.4rem;padding:.6rem .8rem}
-.announcement{border:1px solid var(--act);border-radius:.4rem;padding:.6rem .8rem;margin:0 0 1.2rem;\
-overflow-wrap:anywhere}
-.quiet{background:var(--paper);color:var(--act)}
-.next{border-left:3px solid var(--act);padding-left:.8rem}
-footer{margin-top:1.5rem;color:var(--soft);font-size:.85rem}
-label{display:block;font-weight:600;margin:1.2rem 0 .3rem}
-input,button{font:inherit;width:100%;padding:.6rem .75rem;border-radius:.4rem;border:1px solid var(--soft);\
-background:var(--paper);color:var(--ink)}
-button{margin-top:.75rem;background:var(--act);border-color:var(--act);color:var(--paper);font-weight:600;\
-cursor:pointer}
-:focus-visible{outline:3px solid var(--act);outline-offset:2px}
-"""
+PROGRAM = "conductor-trio"
 
-#: Nothing but what is written in the page itself; its form goes to where it came from.
-POLICY = (
-    b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-
-_PAGE = """<!doctype html>
-<html lang="en">
+_FRAME = """<!doctype html>
+<html lang="{lang}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-{reload}<style>{style}</style>
+{head}<title>{title}</title>
+<link rel="icon" href="{icon}">
+<style>{style}</style>
 </head>
 <body>
-<main>
-{announcement}<p class="hop">{hop}</p>
-<h1>{title}</h1>
-<p>{text}</p>
-{advice}{exposed}{form}<footer>{code} · conductor-trio</footer>
-</main>
-</body>
+<header>{brand}</header>
+<main{attributes}>
+{announcements}{body}</main>
+<footer>{footer}</footer>
+{script}</body>
 </html>
 """
 
+_ARTICLE = """<article class="card tone {tone}">
+<p class="hop">{symbol}{hop}</p>
+<h1>{title}</h1>
+{bar}<p>{text}</p>
+{advice}{output}{exposed}{form}{owner}</article>
+"""
+
 _TOKEN_FORM = f"""<form method="post" action="/_conductor/login">
-<label for="{TOKEN_FIELD}">Token</label>
+<label for="{TOKEN_FIELD}">{{token}}</label>
 <input id="{TOKEN_FIELD}" name="{TOKEN_FIELD}" type="password" autocomplete="current-password" required autofocus
 spellcheck="false" autocapitalize="none">
-<button type="submit">Open the application</button>
+<button type="submit">{{open}}</button>
 </form>
 """
 
 
 #: To the page's own address, which holds the link, so that nothing that the visitor sent is repeated.
 _OPEN_FORM = """<form method="post">
-<button type="submit" autofocus>Open the application</button>
+<button type="submit" autofocus>{open}</button>
 </form>
 """
 
 
 _FORGET_FORM = """<form method="post" action="/_conductor/cookies">
-<button type="submit" class="quiet">Forget the cookies of this domain</button>
+<button type="submit" class="quiet">{forget}</button>
 </form>
 """
 
@@ -92,13 +76,23 @@ class Form(enum.Enum):
     TOKEN_OR_FORGET = _TOKEN_FORM + _FORGET_FORM
 
 
-_EXPOSED = (
-    '<p class="warning"><strong>Not private:</strong> this page came without HTTPS. Whoever is on the way between '
-    "you and the gateway can read the token, and all that you see and write in the application.</p>\n"
-)
+class Tone(enum.Enum):
+    """How things stand, which is seen by colour and picture before it is read."""
+
+    ASKING = ""  #: it is the reader's turn
+    DENIED = "denied"
+    WAITING = "wait"  #: it becomes better by itself
+    BROKEN = "bad"
+    GONE = "gone"
 
 
-_ANNOUNCEMENT = '<p class="announcement" role="note">%s</p>\n'
+_SYMBOLS = {
+    Tone.ASKING: symbols.QUESTION,
+    Tone.DENIED: symbols.LOCK,
+    Tone.WAITING: symbols.CLOCK,
+    Tone.BROKEN: symbols.ALERT,
+    Tone.GONE: symbols.ENDED,
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -109,23 +103,138 @@ class Page:
     hop: str
     text: str
     advice: str
-    code: str
+    code: str = ""  #: the status, where it says more than the title
+    owner: str = ""  #: what the application's owner does next
+    tone: Tone = Tone.DENIED
     reload: int | None = None  #: after how many seconds a browser is to ask again by itself
+    watch: str = ""  #: the session's state that it waits out; a change of it is asked for at once
+    passed: float | None = None  #: for how many seconds that has been so
+    output: tuple[str, ...] | None = None  #: what the application says meanwhile, if the reader may see that
     form: Form = Form.NONE
     is_exposed: bool = False  #: what is entered in the form can be read on the way
     announcement: str = ""  #: what the operator has everybody read
+    language: Language = ENGLISH
+    house: House = attrs.field(factory=House)
+
+    @property
+    def has_script(self) -> bool:
+        """Whether anything on it is done by the pages' script."""
+        return self.reload is not None or (isinstance(self.text, Markup) and "<time" in self.text)
 
     def render(self) -> bytes:
         """Return the page as HTML in UTF-8."""
-        return _PAGE.format(
-            title=escape(self.title),
-            announcement=_ANNOUNCEMENT % escape(self.announcement) if self.announcement else "",
-            hop=escape(self.hop),
-            text=escape(self.text),
-            advice=f'<p class="next">{escape(self.advice)}</p>\n' if self.advice else "",
-            exposed=_EXPOSED if self.is_exposed and self.form is not Form.NONE else "",
-            form=self.form.value,
-            code=escape(self.code),
-            reload="" if self.reload is None else f'<meta http-equiv="refresh" content="{self.reload}">\n',
-            style=STYLE,
-        ).encode()
+        attributes = ""
+        if self.has_script:
+            words = {name: self.language.labels[name] for name in ("minutes", "seconds", "moment")}
+            reload = "" if self.reload is None else str(self.reload)
+            told = {"words": json.dumps(words), "reload": reload, "watch": self.watch if reload else ""}
+            attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in told.items())
+        return render_frame(
+            title=self.title,
+            head=_refresh(self.reload),
+            attributes=attributes,
+            announcements=(self.house.announcement, self.announcement),
+            body=self._render_article(),
+            note=self.code,
+            script=SCRIPT if self.has_script else "",
+            language=self.language,
+            house=self.house,
+        )
+
+    def _render_article(self) -> str:
+        labels = self.language.labels
+        return _ARTICLE.format(
+            tone=self.tone.value,
+            symbol=_SYMBOLS[self.tone],
+            hop=as_markup(self.hop),
+            title=as_markup(self.title),
+            bar=self._render_bar(),
+            text=as_markup(self.text),
+            advice=f"<p>{as_markup(self.advice)}</p>\n" if self.advice else "",
+            output=self._render_output(),
+            exposed=_expose(labels) if self.is_exposed and self.form is not Form.NONE else "",
+            form=self.form.value.format_map(labels),
+            owner=f'<aside class="owner" aria-labelledby="owner-title"><h2 id="owner-title">'
+            f"{labels['owner']}</h2>\n<p>{as_markup(self.owner)}</p></aside>\n"
+            if self.owner
+            else "",
+        )
+
+    def _render_bar(self) -> str:
+        if self.passed is None:
+            return ""
+        labels = self.language.labels
+        minutes, seconds = divmod(int(self.passed), 60)
+        text = labels["minutes" if minutes else "seconds"].format(minutes=minutes, seconds=seconds)
+        return (
+            f'<div class="bar"></div>\n<p class="soft">{labels["for"]} '
+            f'<span id="passed" class="figure" data-seconds="{int(self.passed)}">{text}</span></p>\n'
+        )
+
+    def _render_output(self) -> str:
+        if self.output is None:
+            return ""
+        labels = self.language.labels
+        lines = escape("\n".join(self.output)) or labels["no_output"]
+        return (
+            f'<section class="wide" aria-labelledby="output-title"><h2 id="output-title">{labels["output"]}</h2>\n'
+            f'<p class="soft">{labels["output_note"]}</p>\n'
+            f'<pre id="output" tabindex="0" role="log" aria-labelledby="output-title">{lines}</pre></section>\n'
+        )
+
+
+def render_frame(
+    *,
+    title: str,
+    body: str,
+    language: Language,
+    house: House,
+    head: str = "",
+    attributes: str = "",
+    announcements: tuple[str, ...] = (),
+    note: str = "",
+    more_style: str = "",
+    script: str = "",
+) -> bytes:
+    """Return a page round its body; `head`, `attributes` and `body` are HTML, `note` stands at its foot."""
+    name = house.name or PROGRAM
+    help_link = f'<a href="{escape(house.help_url)}" rel="noreferrer">{language.labels["help"]}</a>'
+    parts = [f"<span>{as_markup(note)}</span>" if note else "", help_link if house.help_url else ""]
+    told = (_announce(text, language) for text in announcements if text)
+    return _FRAME.format(
+        lang=language.code,
+        title=f"{as_markup(title)} · {escape(name)}",
+        head=head,
+        icon=house.icon,
+        style=house.style + more_style,
+        brand=_brand(house),
+        attributes=attributes,
+        announcements="".join(told),
+        body=body,
+        footer="".join([*parts, f"<span>{PROGRAM}</span>" if house.name else ""]),
+        script=f"<script>{script}</script>\n" if script else "",
+    ).encode()
+
+
+def _brand(house: House) -> str:
+    name = escape(house.name or PROGRAM)
+    if house.logo is None:
+        return f"{symbols.draw_mark()}<span>{name}</span>"
+    if not house.name:
+        return f'<img src="{house.logo.address}" alt="{name}">'
+    return f'<img src="{house.logo.address}" alt=""><span>{name}</span>'
+
+
+def _announce(text: str, language: Language) -> str:
+    label = language.labels["announcement"]
+    return f'<div class="note announcement" role="note" aria-label="{label}">{as_markup(text)}</div>\n'
+
+
+def _expose(labels: Mapping[str, str]) -> str:
+    return f'<p class="note bad"><strong>{labels["exposed_title"]}</strong> {labels["exposed"]}</p>\n'
+
+
+def _refresh(reload: int | None) -> str:
+    """Return what has a browser without scripts ask again."""
+    refresh = f'<meta http-equiv="refresh" content="{reload}">'
+    return "" if reload is None else f"<noscript>{refresh}</noscript>\n"

@@ -1,198 +1,155 @@
-"""The session's own page: what its owner, and those to whom they gave a link, see of it while it runs."""
+"""The session's own page: what its owner, and those to whom they gave a link, see of it while it runs.
+
+The session that it is about is named in the page, as it was when that was asked for; what changes comes over its
+WebSocket, and `session_script` shows it.
+"""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha256
+import json
+from functools import lru_cache
+from html import escape
 
-from conductor_trio.pages.html import STYLE
+import attrs
 
-_OWN_STYLE = """\
-body{align-items:flex-start}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;margin:1rem 0}
-dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
-h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
+from conductor_trio.pages.house import House
+from conductor_trio.pages.html import render_frame
+from conductor_trio.pages.session_script import SESSION_SCRIPT
+from conductor_trio.pages.speech import fill_markup
+from conductor_trio.pages.words.words import Language
+
+_OWN_SHEET = """\
+.top{display:flex;flex-wrap:wrap;gap:var(--s3) var(--s4);align-items:flex-start;justify-content:space-between}
+.top>div{flex:1 1 16rem;min-width:0}
+.top h1{margin-bottom:var(--s1)}
+.state{display:inline-flex;align-items:center;gap:var(--s2);font-weight:600}
+.state::before{content:"";flex:none;width:.65rem;height:.65rem;border-radius:50%;background:var(--soft)}
+.state.live::before{background:var(--good)}.state.starting::before,.state.lost::before{background:var(--wait)}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:var(--s1) var(--s5);margin:var(--s4) 0 0}
+dt{color:var(--soft)}dd{margin:0;min-width:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
+#news:empty{display:none}#news{margin:var(--s4) 0 0}
 ul{list-style:none;margin:0;padding:0}
-li{padding:.45rem 0;border-top:1px solid var(--line);overflow-wrap:anywhere;display:flex;gap:.6rem;\
-align-items:center;justify-content:space-between}
-li button{width:auto;margin:0;padding:.15rem .6rem}
-a{color:var(--act)}
-.row{display:flex;flex-wrap:wrap;gap:.6rem;align-items:end}.row>*{flex:1 1 8rem}
-.row label{margin:.4rem 0 .2rem}select{font:inherit;width:100%;padding:.6rem .5rem;border-radius:.4rem;\
-border:1px solid var(--soft);background:var(--paper);color:var(--ink)}
-.check{display:flex;gap:.5rem;align-items:center;font-weight:400}.check input{width:auto}
-.state{font-weight:600}
-[hidden]{display:none!important}
+li{display:flex;flex-wrap:wrap;gap:var(--s2) var(--s4);align-items:center;justify-content:space-between;
+padding:var(--s2) 0;border-top:1px solid var(--line)}
+li:first-child{border-top:0;padding-top:0}li:last-child{padding-bottom:0}
+li>span{flex:1 1 9rem;min-width:0;overflow-wrap:anywhere}
+li small{display:block;color:var(--soft);font-size:var(--small)}
+li button{flex:none}
+#log li{align-items:baseline;justify-content:flex-start;font-size:var(--small)}
+#log time{flex:0 0 auto;color:var(--soft)}
+.row{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,13rem),1fr));gap:var(--s4);align-items:start}
+.row label{margin:0 0 var(--s1)}
+.check{display:flex;gap:var(--s2);align-items:center;font-weight:400;margin:var(--s3) 0;min-height:1.75rem}
+.check input{width:1.25rem;height:1.25rem;min-height:0;flex:none;accent-color:var(--accent)}
+#linkrow{margin-top:var(--s4)}
+.copy{display:flex;gap:var(--s2);align-items:stretch}
+.copy textarea{flex:1;min-width:0;font:.875rem/1.4 var(--mono);word-break:break-all;resize:none;
+field-sizing:content}
+.ending{display:flex;flex-wrap:wrap;gap:var(--s3) var(--s4);align-items:center;justify-content:space-between}
+.ending p{margin:0;flex:1 1 14rem}
+@media(max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:var(--s2)}
+#log time{flex:1 0 100%}.copy{flex-direction:column}.top .button,form>button,.ending button{width:100%}}
+@media(min-width:30.01rem){form>button.own{width:auto}}
 """
 
-_SCRIPT = """\
-"use strict";
-const find = id => document.getElementById(id);
-const at = seconds => new Date(seconds * 1000).toLocaleString();
-const size = bytes => {
-  const units = ["B", "KB", "MB", "GB", "TB"];
-  let unit = 0;
-  while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit += 1; }
-  return (unit ? bytes.toFixed(1) : bytes) + " " + units[unit];
-};
-const left = seconds => {
-  const minutes = Math.max(0, Math.round(seconds / 60));
-  return minutes < 60 ? minutes + " min" : Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
-};
-const states = {live: "Running", starting: "Starting", lost: "Link lost, being made again",
-  ended: "Ended"};
-let socket = null;
-let proof = document.querySelector("meta[name=proof]").content;
-const tell = message => socket.send(JSON.stringify(message));
-const put = (id, text) => { const place = find(id); if (place.textContent !== text) place.textContent = text; };
-const item = (text, name, act) => {
-  const line = document.createElement("li");
-  const words = document.createElement("span");
-  words.textContent = text;
-  line.append(words);
-  if (act) {
-    const button = document.createElement("button");
-    button.type = "button"; button.className = "quiet"; button.textContent = name;
-    button.addEventListener("click", act);
-    line.append(button);
-  }
-  return line;
-};
-let shown = "";
-const show = told => {
-  put("announcement", told.announcement || "");
-  find("announcement").hidden = !told.announcement;
-  put("state", states[told.state] || told.state);
-  put("since", at(told.since));
-  put("key", told.key);
-  put("node", told.node || "not told");
-  put("visitors", told.visitors === undefined ? "none" : String(told.visitors));
-  put("requests", String(told.requests || 0));
-  put("traffic", size(told.bytesOut || 0) + " out, " + size(told.bytesIn || 0) + " in");
-  find("left").hidden = find("leftname").hidden = !told.until;
-  if (told.until) put("left", left(told.until - told.now) + ", until " + at(told.until));
-  const owns = told.you === "owner" && Boolean(proof);
-  find("owner").hidden = !owns;
-  find("stale").hidden = owns || told.you !== "owner";
-  const lists = JSON.stringify([told.shares, told.log, told.ownVisitors, owns]);
-  if (lists === shown) return;
-  shown = lists;
-  const who = [item("Owner's link: " + (told.ownVisitors || 0) + " connections now")];
-  for (const share of told.shares) {
-    const kind = share.once ? (share.used ? "one-time, used" : "one-time, not used yet") : "";
-    const end = share.expires ? "until " + at(share.expires) : "as long as the session";
-    const text = (share.label || "Share " + share.id) + ": " + (share.visitors || 0) + " connections now, " +
-      [kind, end].filter(Boolean).join(", ");
-    who.push(item(text, "Revoke", owns && (() => tell({do: "revoke", id: share.id}))));
-  }
-  find("shares").replaceChildren(...who);
-  find("log").replaceChildren(...told.log.slice().reverse().map(entry =>
-    item(at(entry.at) + "  " + entry.text + (entry.count > 1 ? " (" + entry.count + " times)" : ""))));
-};
-const connect = () => {
-  socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/_conductor/live");
-  socket.addEventListener("open", () => { if (proof) tell({do: "prove", proof: proof}); });
-  socket.addEventListener("message", event => {
-    const told = JSON.parse(event.data);
-    if (told.proof !== undefined) {
-      proof = told.proof;
-      find("stale").hidden = Boolean(proof);
-      find("owner").hidden = !proof;
-    }
-    if (told.session) {
-      const end = told.session.idleUntil;
-      show(told.session);
-      put("news", end ? "Nobody uses the application. It ends at " + at(end) + " unless somebody does." : "");
-    }
-    if (told.link) {
-      find("linkrow").hidden = false;
-      find("link").value = location.origin + told.link;
-      find("link").select();
-    }
-    if (told.error) put("news", told.error);
-  });
-  socket.addEventListener("close", () => {
-    put("news", "Not connected to the gateway; trying again.");
-    setTimeout(connect, 2000);
-  });
-};
-find("share").addEventListener("submit", event => {
-  event.preventDefault();
-  const hours = Number(find("hours").value);
-  tell({do: "share", label: find("label").value, for: hours ? hours * 3600 : null, once: find("once").checked});
-});
-find("stop").addEventListener("click", () => {
-  if (confirm("Stop the application? What it has not saved is lost.")) tell({do: "stop"});
-});
-connect();
-"""
-
-_BODY = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="proof" content="%(proof)s">
-<title>Session</title>
-<style>%(style)s</style>
-</head>
-<body>
-<main>
-<p id="announcement" class="announcement" role="note" hidden></p>
-<p class="hop">Session</p>
-<h1>What happens here</h1>
-<p><a href="/">Open the application</a></p>
-<p id="news" role="status">Connecting to the gateway.</p>
-<p id="stale" class="next" hidden>To share or to stop, call this page up from the address bar once more: \
-the gateway takes that from no page to which the application has led, or that it no longer knows.</p>
-<noscript><p class="next">This page shows what happens as it happens, for which it needs JavaScript. \
-<code>conductor-trio ls</code> shows the same.</p></noscript>
+_BODY = """<p id="announcement" class="note announcement" role="note" hidden></p>
+<article class="card tone">
+<div class="top"><div>
+<h1>{name}</h1>
+<p class="soft">{where}</p>
+</div><a class="button" href="/">{back}</a></div>
+<p id="news" role="status">{connecting}</p>
+<p id="stale" class="note" hidden>{stale}</p>
+<noscript><p class="note">{script}</p></noscript>
 <dl>
-<dt>State</dt><dd id="state" class="state"></dd>
-<dt>Since</dt><dd id="since"></dd>
-<dt>Key</dt><dd id="key"></dd>
-<dt>Computer</dt><dd id="node"></dd>
-<dt id="leftname" hidden>Time left</dt><dd id="left" hidden></dd>
-<dt>Connections now</dt><dd id="visitors"></dd>
-<dt>Requests</dt><dd id="requests"></dd>
-<dt>Traffic</dt><dd id="traffic"></dd>
+<dt>{state}</dt><dd><span id="state" class="state"></span></dd>
+<dt>{since}</dt><dd id="since"></dd>
+<dt id="leftname" hidden>{left}</dt><dd id="left" hidden></dd>
+<dt>{computer}</dt><dd id="node"></dd>
+<dt id="commandname" hidden>{command}</dt><dd id="command" hidden></dd>
+<dt>{connections}</dt><dd id="visitors"></dd>
+<dt>{requests}</dt><dd id="requests"></dd>
+<dt>{traffic}</dt><dd id="traffic"></dd>
 </dl>
-<h2>Who has a link</h2>
-<ul id="shares"></ul>
-<section id="owner" hidden>
-<form id="share">
-<h2>Share</h2>
-<div class="row">
-<div><label for="label">For whom</label><input id="label" maxlength="60" autocomplete="off"></div>
-<div><label for="hours">How long</label><select id="hours"><option value="1">1 hour</option>\
-<option value="8" selected>8 hours</option><option value="72">3 days</option>\
-<option value="0">as long as the session</option></select></div>
-</div>
-<label class="check"><input type="checkbox" id="once"> for one browser only</label>
-<button type="submit">Make a link</button>
-<div id="linkrow" hidden><label for="link">The link, shown only now</label><input id="link" readonly></div>
-</form>
-<h2>End</h2>
-<button type="button" id="stop" class="quiet">Stop the application</button>
+<section id="saying" class="wide" aria-labelledby="outputname" hidden>
+<div class="bar"></div>
+<h2 id="outputname">{output}</h2>
+<p class="soft">{output_note}</p>
+<pre id="output" tabindex="0" role="log" aria-labelledby="outputname"></pre>
 </section>
-<h2>What happened</h2>
+</article>
+<section class="card" aria-labelledby="linksname">
+<h2 id="linksname">{links}</h2>
+<ul id="shares"></ul>
+</section>
+<div id="owner" hidden>
+<section class="card" aria-labelledby="sharename">
+<form id="share">
+<h2 id="sharename">{share}</h2>
+<div class="row">
+<div><label for="label">{whom}</label><input id="label" maxlength="60" autocomplete="off" \
+aria-describedby="labelnote"><p id="labelnote" class="soft">{whom_note}</p></div>
+<div><label for="hours">{long}</label><select id="hours"><option value="1">{hour}</option>\
+<option value="8" selected>{hours}</option><option value="72">{days}</option>\
+<option value="0">{always}</option></select></div>
+</div>
+<label class="check"><input type="checkbox" id="once"> {once}</label>
+<button type="submit" class="own">{make}</button>
+<div id="linkrow" hidden><label for="link">{made}</label><div class="copy">\
+<textarea id="link" rows="2" readonly spellcheck="false"></textarea>\
+<button type="button" id="copy" class="quiet">{copy}</button></div>\
+<p id="copied" class="soft" role="status"></p></div>
+</form>
+</section>
+<section class="card" aria-labelledby="endname">
+<h2 id="endname">{end}</h2>
+<div class="ending"><p class="soft">{end_note}</p>
+<button type="button" id="stop" class="danger">{stop}</button></div>
+</section>
+</div>
+<section class="card" aria-labelledby="logname">
+<h2 id="logname">{events}</h2>
 <ul id="log"></ul>
-<footer>conductor-trio</footer>
-</main>
-<script>%(script)s</script>
-</body>
-</html>
+</section>
 """
 
 
-def render_session_page(proof: str) -> bytes:
-    """Return the page; `proof`, of letters that need no escaping, shows the gateway that its script speaks."""
-    return (_BODY % {"style": STYLE + _OWN_STYLE, "script": _SCRIPT, "proof": proof}).encode()
+@attrs.frozen(kw_only=True)
+class SessionView:
+    """Which session the page is about, and who looks."""
+
+    key: str
+    user: str = ""
+    node: str = ""
+    application: str = ""
+    proof: str = ""  #: of letters that need no escaping; shows the gateway that the page's script speaks
 
 
-#: Its own script and its own WebSocket, and nothing else.
-SESSION_POLICY = (
-    b"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-"
-    + b64encode(sha256(_SCRIPT.encode()).digest())
-    + b"'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
-)
+def render_session_page(view: SessionView, language: Language, house: House) -> bytes:
+    """Return the page."""
+    words = {name: fill_markup(text, {}, language) for name, text in _shown(language).items()}
+    name = view.application or view.key or language.session["title"]
+    where = [one for one in (view.key, view.user, view.node) if one and one != name]
+    told = {"session": language.session, "events": language.events}
+    return render_frame(
+        title=f"{name} – {view.key}" if view.key not in ("", name) else name,
+        head=f'<meta name="proof" content="{view.proof}">\n',
+        attributes=f' data-words="{escape(json.dumps(told, ensure_ascii=False))}"',
+        announcements=(house.announcement,),
+        body=_BODY.format_map({**words, "name": escape(name), "where": escape(" · ".join(where))}),
+        more_style=_OWN_SHEET,
+        script=SESSION_SCRIPT,
+        language=language,
+        house=house,
+    )
+
+
+def _shown(language: Language) -> dict[str, str]:
+    """Return the words that stand in the page; those with values are its script's."""
+    return {name: text for name, text in language.session.items() if "{" not in text}
+
+
+@lru_cache(maxsize=4)  # there is one house but in tests
+def session_policy(house: House) -> bytes:
+    """Its own script and its own WebSocket, and nothing else."""
+    return house.make_policy(more_style=_OWN_SHEET, script=SESSION_SCRIPT, form="'none'")

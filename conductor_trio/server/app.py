@@ -44,6 +44,7 @@ from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_export
 from conductor_trio.server.lifecycle.garbage import collect_garbage
 from conductor_trio.server.lifecycle.handover import HandoverHost, Predecessor, Successor, open_predecessor
 from conductor_trio.server.lifecycle.listeners import Listeners, open_listeners
+from conductor_trio.server.lifecycle.logo import load_house
 from conductor_trio.server.lifecycle.runtime_directory import (
     RuntimeDirectory,
     handover_path,
@@ -81,7 +82,7 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
     `said` is what the settings were made of; `succession` hears when we serve.
     """
     wanted = settings.limits
-    settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
+    settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()), site=load_house(settings))
     tls = make_tls_context(settings.tls) if settings.tls else None
     async with contextlib.AsyncExitStack() as stack:
         # First, so that a signal cannot come between making something and being able to remove it.
@@ -171,7 +172,7 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
         holdings=sessions.holdings,
         counters=counters,
         reports=service,
-        own_pages=OwnPages(service, routes, limits, orders),
+        own_pages=OwnPages(service, routes, limits, orders, settings.site),
         poller=poller,
         observer=observer,
         orders=orders,

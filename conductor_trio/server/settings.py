@@ -9,6 +9,7 @@ import attrs
 from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.limits.constants import DEFAULT_PORT
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.pages.house import House
 
 #: What stands before a group's name where users may stand, too.
 GROUP_MARK = "@"
@@ -107,3 +108,5 @@ class ServerSettings:
     admin_group: str | None = None
     limits: ServerLimits = attrs.field(factory=ServerLimits)
     rules: UserRules = attrs.field(factory=UserRules)
+    site: House = attrs.field(factory=House)
+    logo_file: str | None = None  #: which is read at the start

@@ -13,6 +13,7 @@ from conductor_trio.control.events import (
     Leave,
     Move,
     Notice,
+    Output,
     Ping,
     Pong,
     Probe,
@@ -23,6 +24,7 @@ from conductor_trio.control.events import (
     format_event,
     parse_event,
 )
+from conductor_trio.limits.constants import MAX_OUTPUT_LINE, MAX_OUTPUT_LINES
 
 #: Each event, and what it has been on the wire from the first.
 WIRE: list[tuple[Event, bytes]] = [
@@ -31,6 +33,8 @@ WIRE: list[tuple[Event, bytes]] = [
     (Ping(), b'{"event": "ping"}\n'),
     (Pong(), b'{"event": "pong"}\n'),
     (Pong(ends=1.8e9), b'{"event": "pong", "ends": 1800000000.0}\n'),
+    (Output(lines=("a", "ä")), b'{"event": "output", "lines": ["a", "\\u00e4"]}\n'),
+    (Output(lines=()), b'{"event": "output", "lines": []}\n'),
     (Leave(), b'{"event": "leave"}\n'),
     (Ready(), b'{"event": "ready"}\n'),
     (Probe(nonce="0123456789abcdef" * 2), b'{"event": "probe", "nonce": "0123456789abcdef0123456789abcdef"}\n'),
@@ -113,3 +117,23 @@ def test_a_field_that_cannot_be_is_not_told(line: dict[str, object], event: Even
 )
 def test_what_is_no_event_that_we_know_is_none(line: bytes) -> None:
     assert parse_event(line) is None
+
+
+def test_of_the_output_as_much_is_taken_as_is_shown() -> None:
+    lines = [str(number) for number in range(99)]
+    assert read(lines) == Output(lines=tuple(lines[-MAX_OUTPUT_LINES:]))
+    [line] = read(["ä" * 999]).lines
+    assert line == "ä" * MAX_OUTPUT_LINE
+    [line] = read(["\x1b]0;title\x07\tto the right\u202e" + "\x00" * 999]).lines
+    assert line.startswith("\\x1b]0;title\\x07\tto the right\\u202e\\x00") and len(line) == MAX_OUTPUT_LINE
+
+
+def read(lines: list[str]) -> Output:
+    output = parse_event(json.dumps({"event": "output", "lines": lines}).encode())
+    assert isinstance(output, Output)
+    return output
+
+
+@pytest.mark.parametrize("lines", [None, "text", [1], [["a"]], {}])
+def test_what_is_no_output(lines: object) -> None:
+    assert parse_event(json.dumps({"event": "output", "lines": lines}).encode()) is None

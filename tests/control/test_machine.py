@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.control.events import Leave, Move, Notice, Ping, Pong, Probe, Probed, Ready, Replaced, Stop
+from conductor_trio.control.events import (
+    Leave,
+    Move,
+    Notice,
+    Output,
+    Ping,
+    Pong,
+    Probe,
+    Probed,
+    Ready,
+    Replaced,
+    Stop,
+)
 from conductor_trio.control.machine import ClientProtocol, ServerProtocol
 from conductor_trio.control.messages import (
     EXTENSIONS,
@@ -65,6 +77,7 @@ SAMPLES: dict[type, Any] = {
         Ping(idle=1.0, visitors=0),
         Pong(),
         Leave(),
+        Output(lines=("a", "b")),
         Ready(),
         Probe(nonce="0123456789abcdef" * 2),
         Probed(),

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.output import events
 from conductor_trio.control.messages import (
-    NOTICES,
+    EXTENSIONS,
+    NAMES,
     OWNER_COMMANDS,
-    PROBE,
-    RELAY,
     RESUME,
     STARTING,
     Accepted,
@@ -30,7 +29,7 @@ from conductor_trio.control.messages import (
     parse_reply,
 )
 from conductor_trio.errors import RegistrationRefused, RemoteProtocolError
-from conductor_trio.limits.constants import MAX_CONTROL_LINE
+from conductor_trio.limits.constants import MAX_APPLICATION_NAME, MAX_COMMAND, MAX_CONTROL_LINE
 
 DIGEST = hash_token(b"test")
 
@@ -93,7 +92,7 @@ def test_the_contract_to_the_letter() -> None:
     greeting = {
         "directory": "/run/c/sockets/a-1",
         "status": "ok",
-        "extensions": ["notices", "owner", "probe", "relay", "resume", "starting"],
+        "extensions": ["names", "notices", "output", "owner", "probe", "relay", "resume", "starting"],
     }
     assert format_banner("/run/c/sockets/a-1") == json.dumps(greeting).encode() + b"\n"
     assert json.loads(format_registration(Registration(auth=DIGEST, key=None))) == {"auth": DIGEST}
@@ -124,6 +123,26 @@ def test_the_contract_to_the_letter() -> None:
             {"auth": DIGEST, "extensions": ["owner"], "node": "node-7.cluster"},
             Registration(auth=DIGEST, key=None, extensions=frozenset({OWNER_COMMANDS}), node="node-7.cluster"),
         ),
+        (
+            {"auth": DIGEST, "extensions": ["names"], "application": " JupyterLab ", "commandLine": "jupyter lab"},
+            Registration(
+                auth=DIGEST,
+                key=None,
+                extensions=frozenset({NAMES}),
+                application="JupyterLab",
+                command="jupyter lab",
+            ),
+        ),
+        (
+            {"auth": DIGEST, "application": "\x1b\u202e" + "x" * 99, "commandLine": "y" * 999},
+            Registration(
+                auth=DIGEST,
+                key=None,
+                application=("\\x1b\\u202e" + "x" * 99)[:MAX_APPLICATION_NAME],
+                command="y" * MAX_COMMAND,
+            ),
+        ),
+        ({"auth": DIGEST, "application": 7, "commandLine": ["a"]}, Registration(auth=DIGEST, key=None)),
         *(({"auth": DIGEST, "node": node}, Registration(auth=DIGEST, key=None)) for node in ("a b", "x" * 65, 7)),
         ({"auth": DIGEST, "extensions": "resume"}, Registration(auth=DIGEST, key=None)),
         ({"auth": DIGEST, "extensions": [["resume"], None]}, Registration(auth=DIGEST, key=None)),
@@ -187,7 +206,7 @@ def test_banners_read_back(directory: str) -> None:
     line = format_banner(directory)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_banner(line[:-1]).directory == directory
-    assert parse_banner(line[:-1]).extensions == {NOTICES, OWNER_COMMANDS, PROBE, RELAY, RESUME, STARTING}
+    assert parse_banner(line[:-1]).extensions == EXTENSIONS
     assert parse_banner(line[:-1]).raw == json.loads(line)
 
 
@@ -316,3 +335,27 @@ def test_a_greeting_nested_as_deep_as_can_be_read_can_be_shown() -> None:
 def test_a_key_that_is_none_is_the_servers_fault(key: object) -> None:
     with pytest.raises(RemoteProtocolError, match="key"):
         parse_reply(json.dumps({"status": "ok", "urls": ["a"], "key": key}).encode())
+
+
+def test_a_greeting_may_say_whose_gateway_it_is() -> None:
+    line = format_banner("/d", "HPC", "https://hpc.test")
+    assert json.loads(line)["site"] == {"name": "HPC", "help": "https://hpc.test"}
+    banner = parse_banner(line[:-1])
+    assert (banner.site_name, banner.help_url, banner.contact) == (
+        "HPC",
+        "https://hpc.test",
+        "HPC (https://hpc.test)",
+    )
+    assert "site" not in json.loads(format_banner("/d")) and parse_banner(format_banner("/d")[:-1]).contact == ""
+
+
+@pytest.mark.parametrize("site", [None, "HPC", [], {"name": 7, "help": ["x"]}])
+def test_what_is_no_house_is_none(site: object) -> None:
+    banner = parse_banner(json.dumps({"directory": "/d", "status": "ok", "site": site}).encode())
+    assert banner.contact == ""
+
+
+def test_the_house_does_not_move_the_cursor() -> None:
+    site = {"name": "\x1b[2J" + "x" * 999, "help": "https://\n"}
+    banner = parse_banner(json.dumps({"directory": "/d", "status": "ok", "site": site}).encode())
+    assert banner.contact.isprintable() and len(banner.contact) < 700

@@ -8,7 +8,10 @@ import pytest
 
 from conductor_trio.access.reasons import BadRequest
 from conductor_trio.pages.answers import answer_for
-from conductor_trio.pages.bad_request import FIELDS, TEXTS
+from conductor_trio.pages.bad_request import FIELDS
+from conductor_trio.pages.words.english import ENGLISH
+
+TEXTS = {int(topic): words.text for topic, words in ENGLISH.answers.items() if topic.isdigit()}
 
 
 @pytest.mark.parametrize("status", sorted(TEXTS))
@@ -19,4 +22,5 @@ def test_each_status_has_words_of_its_own(status: int) -> None:
 
 
 def test_another_one_is_said_in_general_words() -> None:
-    assert answer_for(BadRequest(status=411)).text == TEXTS[400]
+    answer = answer_for(BadRequest(status=411))
+    assert (answer.title, answer.text) == (HTTPStatus(411).phrase, TEXTS[400])

@@ -6,7 +6,9 @@ import json
 
 from conductor_trio.access.cors import Preflight
 from conductor_trio.pages import documents
-from conductor_trio.pages.session_page import SESSION_POLICY
+from conductor_trio.pages.house import House, Logo
+from conductor_trio.pages.session_page import SessionView, session_policy
+from conductor_trio.pages.words.languages import LANGUAGES
 
 STATUS = {
     "requests_total": 1,
@@ -26,10 +28,11 @@ STATUS = {
 
 
 def test_the_sessions_page_is_alone_with_its_proof() -> None:
-    document = documents.session_document("a-proof")
+    document = documents.session_document(SessionView(key="lab", proof="a-proof"))
     fields = dict(document.fields)
     assert b"a-proof" in document.body
-    assert fields[b"Content-Security-Policy"] == SESSION_POLICY and b"frame-ancestors 'none'" in SESSION_POLICY
+    assert fields[b"Content-Security-Policy"] == session_policy(House())
+    assert b"frame-ancestors 'none'" in fields[b"Content-Security-Policy"]
     assert fields[b"Cross-Origin-Opener-Policy"] == b"same-origin"
     assert fields[b"Cross-Origin-Embedder-Policy"] == b"require-corp"
 
@@ -57,3 +60,18 @@ def test_the_counters_have_the_names_of_the_contract() -> None:
         ("loopDelays", 12),
         ("loopDelayPeak", 13),
     ]
+
+
+def test_the_sessions_page_is_in_the_readers_language() -> None:
+    document = documents.session_document(SessionView(key="lab"), LANGUAGES["de"])
+    assert dict(document.fields)[b"Content-Language"] == b"de"
+    assert dict(document.fields)[b"Vary"] == b"Accept-Language"
+
+
+def test_the_logo_is_a_picture_that_runs_nothing_and_is_kept() -> None:
+    document = documents.logo_document(Logo("image/svg+xml", b"<svg/>"))
+    fields = dict(document.fields)
+    assert (document.content_type, document.body) == (b"image/svg+xml", b"<svg/>")
+    assert b"sandbox" in fields[b"Content-Security-Policy"]
+    assert b"default-src 'none'" in fields[b"Content-Security-Policy"]
+    assert document.cache_control.startswith(b"public, max-age=")

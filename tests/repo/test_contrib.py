@@ -60,7 +60,7 @@ def test_what_the_example_shows_can_be_said(tmp_path: Path) -> None:
     said = read_server_file(tmp_path / "server.toml", SETTING.sub("", without_socket))
     silent = {key for key, given in said.rows() if given.origin.is_default}
     assert silent == {("socket",)}
-    assert {"sso", "users", "groups"} == {key[0] for key, _ in said.rows() if len(key) > 1}
+    assert {"sso", "site", "users", "groups"} == {key[0] for key, _ in said.rows() if len(key) > 1}
 
 
 def test_what_the_example_shows_without_a_reason_is_the_default(tmp_path: Path) -> None:

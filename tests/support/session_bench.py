@@ -114,9 +114,9 @@ class Client:
         """Send these bytes as they are."""
         await self._stream.send_all(data)
 
-    async def say(self, event: str) -> None:
-        """Send an event that has no fields."""
-        await self.send(json.dumps({"event": event}).encode() + b"\n")
+    async def say(self, event: str, **fields: object) -> None:
+        """Send an event."""
+        await self.send(json.dumps({"event": event, **fields}).encode() + b"\n")
 
     async def send_eof(self) -> None:
         """Say no more."""

@@ -7,13 +7,14 @@ import fcntl
 import math
 import os
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 import trio
 
 from conductor_trio import exit_status
 from conductor_trio.client.application.launch import LaunchSpec
+from conductor_trio.client.application.output_tail import OutputTail
 from conductor_trio.client.application.readiness import wait_ready
 from conductor_trio.client.host.application_socket import ApplicationSocket
 from conductor_trio.client.host.cleanup import Cleanup
@@ -39,6 +40,7 @@ class Application:
     ) -> None:
         self.process: trio.Process | None = None
         self.ready = trio.Event()
+        self.tail = OutputTail()
         self._output = output
         self._cleanup = cleanup
         self._limits = limits
@@ -74,8 +76,8 @@ class Application:
         self._stack.enter_context(self._cleanup.covering("app", self.process.pid))
         self._output.send(events.Execute(command=spec.command, pid=self.process.pid, recipe=spec.recipe))
         self._pumps = [
-            _OutputPump("stdout", stdout, self._output, self._limits),
-            _OutputPump("stderr", stderr, self._output, self._limits),
+            _OutputPump("stdout", stdout, self._output, self._limits, self._note_output),
+            _OutputPump("stderr", stderr, self._output, self._limits, self._note_output),
         ]
         self._started.set()
 
@@ -102,6 +104,10 @@ class Application:
             await wait_ready(self._socket, self._ready_path, self._limits)
             if not self.is_over:  # what it has left in the background is none of ours
                 self.ready.set()
+
+    def _note_output(self, kind: str, text: str) -> None:
+        if not self.ready.is_set():
+            self.tail.add(kind, text)
 
     async def end(self) -> None:
         """End the process group, pass on the rest of its output, and send the `exit` event. Cancelled or not.
@@ -134,13 +140,19 @@ class _OutputPump:
     """Standard output or error of the program, passed on as `data` events."""
 
     def __init__(
-        self, kind: Literal["stdout", "stderr"], descriptor: int, output: Output, limits: ClientLimits
+        self,
+        kind: Literal["stdout", "stderr"],
+        descriptor: int,
+        output: Output,
+        limits: ClientLimits,
+        note: Callable[[str, str], None],
     ) -> None:
         self.kind = kind
         self._descriptor = descriptor
         self._output = output
         self._read_size = limits.read_size
         self._pause = limits.line_pause
+        self._note = note
         self._decoder = events.TextDecoder()
         self._lines = LineKeeper(limits.max_kept_line if output.wants_lines else 0)
         self._deadline = math.inf  # of the line that has begun
@@ -189,6 +201,7 @@ class _OutputPump:
     def _send(self, text: str) -> None:
         if text:
             self._output.send(events.Data(kind=self.kind, text=text))
+            self._note(self.kind, text)
 
 
 @contextlib.asynccontextmanager

@@ -150,6 +150,8 @@ def _apply(recipe: Recipe, head: tuple[str, ...], rest: tuple[str, ...]) -> Laun
         port=recipe.port,
         ready=recipe.ready,
         recipe=recipe.name,
+        said=(*head, *rest),
+        description=recipe.description or recipe.name,
     )
 
 

@@ -62,6 +62,7 @@ class Diagnosis:
         self._server = settings.server
         self._report = report
         self._check = Check.RESOLVE
+        self._contact = ""  # at the gateway, as that tells
         self._says = secrets.token_hex(16).encode()
 
     async def run(self, local_socket: str | None) -> bool:
@@ -82,7 +83,7 @@ class Diagnosis:
             self._check = _SSH_CHECKS.get(error.reason, Check.LOGIN)
             if self._check is Check.LOGIN:
                 self._ok(Check.HOST_KEY, "it is known here")
-        self._report(make_failure(self._check, error))
+        self._report(make_failure(self._check, error, self._contact))
         for check in list(Check)[list(Check).index(self._check) + 1 :]:
             self._report(Finding(check=check.value, status=Status.SKIPPED))
         return False
@@ -180,6 +181,7 @@ class Diagnosis:
                 raise
             raise explained from error
         self._ok(Check.CONTROL, self._server.path)
+        self._contact = banner.contact
         known = ", ".join(sorted(banner.extensions)) or "none, as the original's server"
         self._ok(Check.BANNER, f"extensions: {known}")
         return banner

@@ -61,14 +61,15 @@ _CONTACTS: Mapping[Check, str] = {
 }
 
 
-def make_failure(check: Check, error: ConductorError) -> Finding:
-    """Return the finding of a check that failed for `error`."""
+def make_failure(check: Check, error: ConductorError, gateway: str = "") -> Finding:
+    """Return the finding of a check that failed for `error`; `gateway` is whom to ask there, as that says."""
+    whom = _CONTACTS[check]
     return Finding(
         check=check.value,
         status=Status.FAILED,
         detail=error.what,
         advice=error.advice or "",
-        contact=_CONTACTS[check],
+        contact=gateway if gateway and whom in (_GATEWAY, _WEB) else whom,
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from conductor_trio.client.transport.base import LinkSilent, ServerAway
-from conductor_trio.control.events import Leave, Ping, Pong, Probe, Ready, ServerEvent
+from conductor_trio.control.events import Leave, Output, Ping, Pong, Probe, Ready, ServerEvent
 from conductor_trio.control.machine import ClientProtocol
 from conductor_trio.control.messages import RELAY, Accepted, Banner, Registration
 from conductor_trio.control.owner_commands import Answer, Command
@@ -32,6 +32,7 @@ class ControlChannel:
         self._stream = stream
         self._limits = limits
         self._protocol = ClientProtocol(max_line=max_line)
+        self._sending = trio.Lock()  # lest a line gets into the midst of another
 
     async def receive_banner(self) -> Banner:
         """Wait for the greeting; raises `TransportError`, `RegistrationRefused` or `RemoteProtocolError`."""
@@ -104,7 +105,7 @@ class ControlChannel:
                 if isinstance(event, Ping):
                     await self.send_event(Pong())
 
-    async def send_event(self, event: Ready | Pong | Probe) -> None:
+    async def send_event(self, event: Ready | Pong | Output | Probe) -> None:
         """Send an event, unless the channel is closed, which the next `next_event` tells."""
         if self._protocol.state is not ClientState.CLOSED:
             await self._send_line(self._protocol.send(event))
@@ -142,7 +143,8 @@ class ControlChannel:
 
     async def _send_line(self, line: bytes) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the next read tells
-            await self._stream.send_all(line)
+            async with self._sending:
+                await self._stream.send_all(line)
 
     async def _receive_reply(self, does_what: str) -> Banner | RelayInspected | Accepted | Answer | ServerEvent:
         deadline = trio.current_time() + self._limits.control_timeout

@@ -45,14 +45,15 @@ from conductor_trio.client.session.states import (
     WayProven,
 )
 from conductor_trio.client.transport.base import LinkSilent, ServerAway, Transport
-from conductor_trio.control.events import Move, Notice, Ping, Pong, Probed, Ready, Replaced, Stop
-from conductor_trio.control.messages import PROBE, RESUME, Accepted, Banner, Registration
+from conductor_trio.control.events import Move, Notice, Output, Ping, Pong, Probed, Ready, Replaced, Stop
+from conductor_trio.control.messages import OUTPUT, PROBE, RESUME, Accepted, Banner, Registration
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of, host_shortage
-from conductor_trio.limits.constants import MAX_NODE_NAME, RELAY_NAME
+from conductor_trio.limits.constants import MAX_NODE_NAME, OUTPUT_PAUSE, RELAY_NAME
 from conductor_trio.thread import is_thread_missing
 
 if TYPE_CHECKING:
     from conductor_trio.client.application.idle import IdleWatch
+    from conductor_trio.client.application.output_tail import OutputTail
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class Connection:
     `ready` is set once the application listens. `is_ending` is asked at our cancellation: whether the client ends
     on purpose, of which the server is told, and then what its application said last is waited for, unless `hurry`
     is set. `stop` is called where the owner has the application ended from
-    elsewhere, or the gateway's operator, and `idle` learns from the server when visitors come.
+    elsewhere, or the gateway's operator, `idle` learns from the server when visitors come, and the server from
+    `tail` what the application says while it starts.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Connection:
         stop: Callable[[Stop], None] = lambda _: None,
         idle: IdleWatch | None = None,
         hurry: trio.Event | None = None,
+        tail: OutputTail | None = None,
     ) -> None:
         self._settings = settings
         self._limits = settings.limits
@@ -88,6 +91,7 @@ class Connection:
         self._stop = stop
         self._idle = idle
         self._hurry = trio.Event() if hurry is None else hurry
+        self._tail = tail
         self._has_left = False  # and the server knows
         self._session = ClientSession(settings, needs_idle=idle is not None)
         self._names_settled = trio.Event()
@@ -248,6 +252,8 @@ class Connection:
                 nursery.start_soon(
                     self._go_live_when_ready, channel, accepted, is_shown, name="application's start"
                 )
+                if self._tail is not None and {RESUME, OUTPUT} <= banner.extensions:
+                    nursery.start_soon(self._tell_output, channel, self._tail, name="application's output")
             else:
                 self._tell_live(accepted)
             error = await self._follow(channel, is_shown, prober)
@@ -318,6 +324,17 @@ class Connection:
             await is_shown.wait()
         self._session.handle(Shown())
         self._tell_live(accepted)
+
+    async def _tell_output(self, channel: ControlChannel, tail: OutputTail) -> None:
+        """Tell now and then what the application says while it starts."""
+        if tail.lines:  # to another channel
+            await channel.send_event(Output(lines=tail.lines))
+        while True:
+            await tail.wait_changed()
+            if self._ready.is_set():
+                return
+            await channel.send_event(Output(lines=tail.lines))
+            await trio.sleep(OUTPUT_PAUSE)
 
     def _tell_live(self, accepted: Accepted) -> None:
         self._output.send(events.Live(token=self._settings.token, key=self._session.key, urls=accepted.urls))

@@ -43,6 +43,8 @@ class Session:
     state: str
     since: float
     node: str
+    application: str
+    command: str
     until: float | None
     idle_until: float | None
     visitors: int | None
@@ -151,6 +153,8 @@ def format_url(host: str) -> str:
 
 
 def _details(session: Session, now: float) -> Iterable[str]:
+    if session.application or session.command:
+        yield ": ".join(filter(None, (session.application, session.command)))
     yield from (format_url(host) for host in session.urls)
     if session.until is not None:
         yield f"its computer's time ends in {format_duration(session.until - now)}"
@@ -188,6 +192,8 @@ def _parse_session(value: object) -> Session:
                 state=_clean(state),
                 since=since,
                 node=_clean(node) if isinstance(node, str) else "",
+                application=_parse_text(told.get("application")),
+                command=_parse_text(told.get("command")),
                 until=_parse_time(told.get("until")),
                 idle_until=_parse_time(told.get("idleUntil")),
                 visitors=_count(told.get("visitors")),
@@ -196,6 +202,10 @@ def _parse_session(value: object) -> Session:
                 raw=told,
             )
     raise RemoteProtocolError("the gateway's answer holds something else than a session")
+
+
+def _parse_text(value: object) -> str:
+    return _clean(value) if isinstance(value, str) else ""
 
 
 def _parse_urls(urls: list[object]) -> tuple[str, ...]:

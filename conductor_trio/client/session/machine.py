@@ -31,7 +31,9 @@ from conductor_trio.client.session.states import (
 )
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import (
+    NAMES,
     NOTICES,
+    OUTPUT,
     OWNER_COMMANDS,
     PROBE,
     RESUME,
@@ -53,7 +55,7 @@ _HOPS: dict[State, Hop] = {
 }
 _LAST_HOP: Hop = "gateway"
 
-_EXTENSIONS = {RESUME, OWNER_COMMANDS, PROBE, NOTICES}  #: that are of use to any session
+_EXTENSIONS = {RESUME, OWNER_COMMANDS, PROBE, NOTICES, NAMES, OUTPUT}  #: that are of use to any session
 
 _AWAY = (Loss.AWAY_AT_FIRST, Loss.AWAY)
 
@@ -80,6 +82,12 @@ class _Lost:
     loss: Loss
     hop: Hop
     error: ConductorError | None = None
+
+
+def ask_for_newer(banner: Banner) -> str:
+    """Return the advice where the server does not know what is needed: whom to ask for another."""
+    whom = f" {banner.contact}" if banner.contact else ""
+    return f"ask{whom} for a newer conductor-trio-server"
 
 
 class ClientSession:
@@ -126,13 +134,13 @@ class ClientSession:
         if self._needs_idle and OWNER_COMMANDS not in banner.extensions and self.reached is not Reached.ACCEPTANCE:
             raise StartError(
                 "the gateway's server does not tell when visitors come, as --idle needs",
-                advice="leave it out, or ask for a newer conductor-trio-server",
+                advice=f"leave it out, or {ask_for_newer(banner)}",
             )
         if self._settings.needs_names and self.names is None and STARTING not in banner.extensions:
             raise StartError(
                 "the gateway's server does not tell the address before the application listens, as {host}, {url} "
                 "and {key} in its command need",
-                advice="leave these out, give the key with -k, or ask for a newer conductor-trio-server",
+                advice=f"leave these out, give the key with -k, or {ask_for_newer(banner)}",
             )
 
     def make_registration(
@@ -147,6 +155,8 @@ class ClientSession:
             is_starting=is_starting,
             node=node,
             until=until,
+            application=self._settings.launch.known_as,
+            command=self._settings.launch.command_line,
         )
 
     def _judge(self, event: Event) -> Verdict | None:

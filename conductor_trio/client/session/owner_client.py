@@ -25,6 +25,7 @@ from conductor_trio.client.session.listing import (
     parse_sessions,
     parse_share,
 )
+from conductor_trio.client.session.machine import ask_for_newer
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.open import open_transport
 from conductor_trio.control.messages import OWNER_COMMANDS, is_url_host
@@ -126,7 +127,7 @@ async def converse_over(
         if OWNER_COMMANDS not in banner.extensions:
             raise StartError(
                 "the gateway's server knows no owner's commands",
-                advice="ask for a newer conductor-trio-server",
+                advice=ask_for_newer(banner),
             )
         return await converse(OwnerClient(channel, limits))
 

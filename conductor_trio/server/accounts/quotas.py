@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import attrs
 import trio
 
-from conductor_trio.errors import RegistrationRefused
+from conductor_trio.errors import ADMINISTRATORS, RegistrationRefused
 from conductor_trio.limits.server import ServerLimits
 
 _MINUTE = 60.0
@@ -115,7 +115,7 @@ class SessionQuotas:
     def find_refusal(self, uid: int, allowance: Allowance) -> RegistrationRefused | None:
         """Return why a user can have no further session."""
         if not allowance.is_admitted:
-            return RegistrationRefused("this gateway is not open to you", advice="ask its administrators")
+            return RegistrationRefused("this gateway is not open to you", advice=f"ask {ADMINISTRATORS}")
         limits = self._limits
         bound = self._find_user_bound(uid, allowance.max_sessions or limits.max_user_sessions)
         if bound is not None:
@@ -168,7 +168,7 @@ def _too_many(most: int, left: int) -> RegistrationRefused:
     return RegistrationRefused(
         f"you have {most} sessions here, the most for one user, and of {left} of them, which have ended, "
         "something is left in their directories that the gateway cannot remove",
-        advice="end one first, or ask its administrators to remove that",
+        advice=f"end one first, or ask {ADMINISTRATORS} to remove that",
     )
 
 

@@ -23,6 +23,7 @@ from conductor_trio.server.check.logs import check_logs
 from conductor_trio.server.check.neighbours import check_access_lists, check_shared
 from conductor_trio.server.check.open_files import check_open_files
 from conductor_trio.server.check.sshd import check_sshd
+from conductor_trio.server.lifecycle.logo import load_house
 from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.lifecycle.tls import read_expiry
@@ -47,6 +48,7 @@ def check_host(settings: ServerSettings, environment: Mapping[str, str], file: s
     yield from _check_public_socket(settings)
     yield from _check_inherited(environment)
     yield from check_logs(settings)
+    yield from _check_logo(settings)
     yield check_open_files(settings)
     yield from check_sshd()
 
@@ -214,6 +216,17 @@ def _check_tls(settings: ServerSettings) -> Findings:
     with contextlib.suppress(ConfigError):  # it has been told
         for text in settings.patterns:
             yield _check_certificate(settings.tls, _sample(parse_pattern(text)))
+
+
+def _check_logo(settings: ServerSettings) -> Findings:
+    if settings.logo_file is None:
+        return
+    try:
+        load_house(settings)
+    except ConductorError as error:
+        yield _failed("logo", str(error), "choose another picture, or leave site.logo out")
+    else:
+        yield _ok("logo", settings.logo_file)
 
 
 def _visitors_addresses(settings: ServerSettings) -> list[str]:

@@ -26,6 +26,7 @@ from conductor_trio.server.cli.settings_table import (
     SSO_MORE,
     SSO_USER_HEADER,
 )
+from conductor_trio.server.cli.site import read_house
 from conductor_trio.server.cli.values import metrics_address
 from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
 
@@ -101,6 +102,8 @@ def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSett
         take_over=take_over,
         limits=attrs.evolve(ServerLimits(), **limits),
         rules=_user_rules(said),
+        site=read_house(said),
+        logo_file=_text(said["site_logo"]),
     )
 
 

@@ -6,6 +6,7 @@ from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.configuration.settings import Count, Path, Port, Seconds, Section, Setting, Switch, Text, Texts
 from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.cli.site import SITE
 from conductor_trio.server.cli.values import (
     LogTarget,
     normalize_cookie_name,
@@ -319,6 +320,7 @@ SECTIONS = (
         settings=_SSO,
         help="A single sign-on in a front proxy, which says who a visitor is; contrib/nginx-sso.conf is one.",
     ),
+    SITE,
     Section(
         name="users",
         named="user",

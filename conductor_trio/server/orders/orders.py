@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from conductor_trio.errors import RegistrationRefused
+from conductor_trio.errors import ADMINISTRATORS, RegistrationRefused
 from conductor_trio.server.orders.blocks import Block, Blocked
 from conductor_trio.server.orders.networks import Networks
 
@@ -103,7 +103,7 @@ class Orders:
         if block is not None:
             raise RegistrationRefused(
                 f"the gateway's operator takes no new sessions of yours{_because(block.reason)}",
-                advice="ask its administrators",
+                advice=f"ask {ADMINISTRATORS}",
             )
         if self.drain is not None:
             raise RegistrationRefused(

@@ -13,6 +13,9 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.documents import Document, session_document
+from conductor_trio.pages.house import House
+from conductor_trio.pages.session_page import SessionView
+from conductor_trio.pages.words.languages import choose_language
 from conductor_trio.server.accounts.addresses import account_of
 from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.ownpages.login import LoginForm, redeem_link
@@ -32,6 +35,7 @@ class OwnPages:
     routes: RouteTable
     limits: ServerLimits
     orders: Orders = attrs.field(factory=Orders)
+    house: House = attrs.field(factory=House)
     _proofs: PageProofs = attrs.field(init=False)
 
     _updates: SessionUpdates = attrs.field(init=False)
@@ -63,9 +67,16 @@ class OwnPages:
         """Open this browser by a one-time link, and return the answer."""
         return redeem_link(link, route, self.sessions, https=https)
 
-    def show_session(self, route: Route, *, may_command: bool) -> Document:
+    def show_session(self, route: Route, request: RequestHead, *, may_command: bool) -> Document:
         """Return the session's page, which may do what its owner wants, or only shows what is so."""
-        return session_document(self._proofs.issue(route) if may_command else "")
+        view = SessionView(
+            key=route.key,
+            user=route.user or "",
+            node=route.node,
+            application=route.application,
+            proof=self._proofs.issue(route) if may_command else "",
+        )
+        return session_document(view, choose_language(request.values(b"accept-language")), self.house)
 
     def has_room(self, route: Route, address: str) -> bool:
         """Whether one more may look at a session's page from there."""

@@ -74,7 +74,9 @@ class WatchedSession:
         return True
 
     def _write(self, *, for_owner: bool) -> str:
-        return json.dumps(self._told | {"log": self._sessions.describe_events(self.route.id, for_owner=for_owner)})
+        own = self._sessions.describe_for_owner(self.route) if for_owner else {}
+        log = self._sessions.describe_events(self.route.id, for_owner=for_owner)
+        return json.dumps(self._told | own | {"log": log})
 
     def message(self, principal: Principal) -> str:
         """Return what is to be sent to a page of theirs."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import attrs
 
 from conductor_trio.access.cors import sharing_fields
@@ -14,7 +16,7 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.answers import Reply, answer_for
 from conductor_trio.pages.documents import Document
-from conductor_trio.pages.rendering import format_answer, render
+from conductor_trio.pages.rendering import NOTHING_KNOWN, About, Setting, format_answer, render
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 
@@ -63,7 +65,7 @@ class Answerer:
         reason = CookiesTooLarge(set_cookies=bomb.forget(https=https))
         self._context.proxy.observer.note_refusal(reason)
         answer = render(
-            answer_for(reason), bomb.accept, reloads=True, announcement=self._context.proxy.orders.announced
+            answer_for(reason), bomb.accept, bomb.accept_language, reloads=True, setting=self._setting()
         )
         await self._send(answer, None, keep_alive=False)
         return Outcome.CLOSE
@@ -86,11 +88,30 @@ class Answerer:
             keep_alive=keep_alive,
             date=proxy.date.now(),
             added=added,
-            is_exposed=exposed,
-            announcement=proxy.orders.announced,
+            setting=self._setting(is_exposed=exposed),
+            about=self._find_out(answer, request),
         )
         await context.visitor.send_all(text)
         context.watch.sent += len(text)
+
+    def _setting(self, *, is_exposed: bool = False) -> Setting:
+        proxy = self._context.proxy
+        return Setting(
+            house=proxy.settings.site,
+            announcement=proxy.orders.announced,
+            is_exposed=is_exposed,
+            now=time.time(),
+        )
+
+    def _find_out(self, answer: Reply | Document, request: RequestHead | None) -> About:
+        """Return what whoever gets the answer may know of the session that it is about."""
+        proxy = self._context.proxy
+        route = proxy.find_route(request) if request is not None and isinstance(answer, Reply) else None
+        if route is None:
+            return NOTHING_KNOWN
+        is_for_owner = isinstance(answer, Reply) and answer.is_for_owner
+        output = proxy.reports.last_output(route.id) if is_for_owner else None
+        return About(key=route.key, application=route.application, output=output)
 
 
 async def turn_away(visitor: Stream, reason: Refusal, proxy: ProxyContext) -> None:

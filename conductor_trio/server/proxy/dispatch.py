@@ -20,6 +20,7 @@ from conductor_trio.access.decisions import (
     ServerOptions,
     SessionPage,
     SessionSocket,
+    SiteLogo,
     StatusPage,
     SubmitToken,
 )
@@ -27,7 +28,7 @@ from conductor_trio.access.grants import Identity, Principal, SingleSignOn
 from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamFailed
 from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.pages.documents import OPTIONS_ANSWER, preflight_answer, status_page
+from conductor_trio.pages.documents import OPTIONS_ANSWER, Document, logo_document, preflight_answer, status_page
 from conductor_trio.server.accounts.account import Account
 from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.answering import Answerer
@@ -136,21 +137,18 @@ class Dispatcher:
                 if failed_token and route is not None:
                     self._note_wrong_token(request, route)
                 return await answerer.answer(reason, request, is_complete=is_complete)
-            case StatusPage() if not self._may_see_status(request):
-                return await answerer.answer(Refusal.NO_PAGE, request, is_complete=is_complete)
-            case StatusPage():
-                return await answerer.show(status_page(context.proxy.status()), request, is_complete=is_complete)
-            case ServerOptions():
-                return await answerer.show(OPTIONS_ANSWER, request, is_complete=is_complete)
-            case Preflight():
-                return await answerer.show(preflight_answer(ruling), request, is_complete=is_complete)
+            case StatusPage() | SiteLogo() | ServerOptions() | Preflight():
+                document = self._find_document(ruling, request)
+                if document is None:
+                    return await answerer.answer(Refusal.NO_PAGE, request, is_complete=is_complete)
+                return await answerer.show(document, request, is_complete=is_complete)
         assert route is not None, "the other pages are those of a session"
         match ruling:
             case RedeemOneTimeLink():
                 reason = context.proxy.own_pages.redeem(ruling, route, https=https)
                 return await answerer.answer(reason, request, is_complete=is_complete)
             case SessionPage(may_command=may_command):
-                page = context.proxy.own_pages.show_session(route, may_command=may_command)
+                page = context.proxy.own_pages.show_session(route, request, may_command=may_command)
                 return await answerer.show(page, request, is_complete=is_complete)
             case SubmitToken():
                 return await self._log_in(request, route, https=https)
@@ -163,6 +161,23 @@ class Dispatcher:
                     request=request, trailing_data=rest, route=route, principal=principal, address=address
                 )
         assert_never(ruling)
+
+    def _find_document(
+        self, page: StatusPage | SiteLogo | ServerOptions | Preflight, request: RequestHead
+    ) -> Document | None:
+        """Return a page that is the server's as a whole; None where there is none, or not for this visitor."""
+        proxy = self._context.proxy
+        match page:
+            case StatusPage():
+                return status_page(proxy.status()) if self._may_see_status(request) else None
+            case SiteLogo():
+                logo = proxy.settings.site.logo
+                return None if logo is None else logo_document(logo)
+            case ServerOptions():
+                return OPTIONS_ANSWER
+            case Preflight():
+                return preflight_answer(page)
+        assert_never(page)
 
     def _name_visitor(self, ruling: Respond | OwnPage, request: RequestHead, route: Route | None) -> None:
         """Have it told who gets an answer, if anybody wants to know."""

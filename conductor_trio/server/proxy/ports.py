@@ -36,7 +36,7 @@ class OwnPages(Protocol):
     def redeem(self, link: RedeemOneTimeLink, route: Route, *, https: bool) -> Reason:
         """Open this browser by a one-time link, and return the answer."""
 
-    def show_session(self, route: Route, *, may_command: bool) -> Document:
+    def show_session(self, route: Route, request: RequestHead, *, may_command: bool) -> Document:
         """Return the session's page, which may do what its owner wants, or only shows what is so."""
 
     def has_room(self, route: Route, address: str) -> bool:

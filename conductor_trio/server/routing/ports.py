@@ -20,6 +20,9 @@ class SessionReports(Protocol):
     def note_failure(self, route_id: str, failure: str, where: str) -> None:
         """Remember for the owner how the application failed, and at which request."""
 
+    def last_output(self, route_id: str) -> tuple[str, ...]:
+        """Return the last lines of what the application says while it starts, for its owner."""
+
 
 class SessionService(SessionReports, Protocol):
     """What the server's own pages ask of the control plane."""
@@ -29,6 +32,9 @@ class SessionService(SessionReports, Protocol):
 
     def version(self, route: Route) -> Hashable:
         """Return what is another value whenever something else is told of a session, who gets in apart."""
+
+    def describe_for_owner(self, route: Route) -> dict[str, object]:
+        """Return what the owner alone is told of a session besides, for JSON."""
 
     def describe_events(self, route_id: str, *, for_owner: bool = True) -> list[dict[str, object]]:
         """Return a session's last events for JSON, the latest last: all of them, or those that others may see."""

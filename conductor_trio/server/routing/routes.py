@@ -27,6 +27,8 @@ class Route:
     is_resumable: bool = False  #: whether its client is expected back when its link is lost
     is_borrowed: bool = False  #: whether the session is a predecessor's, which lends us its relay socket
     node: str = ""
+    application: str = ""  #: by which name people know it; everybody may know that
+    command: str = ""  #: how it was started, for its owner
     #: When its client opened the control channel (monotonic time); before all of ours for what others left.
     opened: float = -math.inf
     #: From where its client came by SSH, and the process of sshd's that let it in, as far as the kernel told that.

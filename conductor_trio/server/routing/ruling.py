@@ -13,7 +13,7 @@ import attrs
 
 from conductor_trio.access.decide import decide
 from conductor_trio.access.decisions import Forward, OwnPage, Respond
-from conductor_trio.access.grants import Identity
+from conductor_trio.access.grants import OWNER, Identity
 from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.origins import Policy
 from conductor_trio.access.reasons import ApplicationStarting, LinkLost, Refusal, SessionEnded
@@ -74,7 +74,7 @@ def _rule_admitted(admitted: Forward, state: Live | Starting | Detached, load: L
         case Live():
             return admitted if load is Load.NORMAL else _TOO_MANY
         case Starting(since=since):
-            return Respond(reason=ApplicationStarting(since=since))
+            return Respond(reason=ApplicationStarting(since=since, is_for_owner=admitted.principal == OWNER))
         case Detached(since=since):
             return Park(otherwise=Respond(reason=LinkLost(since=since)))
     assert_never(state)

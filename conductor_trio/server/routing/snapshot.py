@@ -5,7 +5,7 @@
     {"snapshot": 2, "since": <Unix time>, "routes": <number>, "orders": {…}}
     {"id": "…", "user": "alice", "key": "app", "hosts": ["…"], "auth": "<blake2b-512 hex>", "shares": […],
      "state": "starting" | "live" | "detached", "since": <Unix time>, "relay": "<path>" | null,
-     "resumable": <bool>, "node": "…", "until": <Unix time> | null}
+     "resumable": <bool>, "node": "…", "until": <Unix time> | null, "application": "…", "command": "…"}
     …
 
 One line of JSON for the whole, with the operator's orders that stand (`orders.saved`), then one for each route, so
@@ -77,6 +77,8 @@ def _describe_route(route: Route) -> dict[str, object]:
         "resumable": route.is_resumable,
         "node": route.node,
         "until": route.until,
+        "application": route.application,
+        "command": route.command,
     }
 
 
@@ -190,7 +192,9 @@ def parse_route(value: object) -> Route:
                 state=_parse_state(state, float(since)),
                 relay_path=relay,
                 is_resumable=is_resumable,
-                node=node if isinstance(node := more.get("node"), str) else "",
+                node=_parse_text(more.get("node")),
+                application=_parse_text(more.get("application")),
+                command=_parse_text(more.get("command")),
                 until=_parse_time(more.get("until")),
             )
     raise ValueError("no route")
@@ -254,6 +258,11 @@ def _parse_lent_v1(value: object, id_: str, since: float) -> Route:
                     is_resumable=is_resumable,
                 )
     raise ValueError("no session")
+
+
+def _parse_text(value: object) -> str:
+    """Return a text; what is none is an empty one."""
+    return value if isinstance(value, str) else ""
 
 
 def _parse_time(value: object) -> float | None:

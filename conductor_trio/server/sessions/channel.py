@@ -19,7 +19,7 @@ from conductor_trio.control.messages import Accepted, Banner, Refused, Registrat
 from conductor_trio.control.owner_commands import Answer, Command
 from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
 from conductor_trio.control.states import ChannelClosed, LastSurplusLine, ServerState, SurplusLine
-from conductor_trio.errors import RegistrationRefused
+from conductor_trio.errors import ADMINISTRATORS, RegistrationRefused
 from conductor_trio.limits.constants import CONTROL_READ_SIZE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.ending import end_gently
@@ -110,9 +110,10 @@ class ControlChannel:
             except STREAM_LOST:
                 return ChannelClosed()
 
-    async def refuse(self, error: RegistrationRefused) -> None:
-        """Say why not, and give the client a moment to read it and to stop sending."""
-        await self.send(Refused(reason=error.what, advice=error.advice))
+    async def refuse(self, error: RegistrationRefused, contact: str = ADMINISTRATORS) -> None:
+        """Say why not, and whom to ask, and give the client a moment to read it and to stop sending."""
+        advice = error.advice and error.advice.replace(ADMINISTRATORS, contact)
+        await self.send(Refused(reason=error.what, advice=advice))
         moment = self._limits.farewell_timeout
         limits = attrs.evolve(self._limits, linger_timeout=moment, linger_quiet_timeout=moment)
         await end_gently(self._stream, limits)

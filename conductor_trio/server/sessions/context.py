@@ -11,6 +11,7 @@ from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.poller import EdgePoller
+from conductor_trio.pages.house import House
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
@@ -44,6 +45,7 @@ class SessionContext:
     poller: EdgePoller  #: the data plane's, which runs it
     orders: Orders  #: the data plane's, too
     notices: Notices
+    house: House
     ends: OperatorEnds
     audit: AuditLog = attrs.field(factory=AuditLog)
 
@@ -79,6 +81,7 @@ class SessionContext:
             audit=audit or AuditLog(),
             orders=orders,
             notices=Notices(orders),
+            house=settings.site,
             ends=OperatorEnds(routes, records, settings.limits),
         )
 

@@ -84,7 +84,7 @@ class SessionHost:
                 log.info("refused", uid=uid, reason=str(error))
                 with self._quotas.refusing(uid) as has_time:
                     if has_time:
-                        await channel.refuse(error)
+                        await channel.refuse(error, context.house.contact)
         except STREAM_LOST:
             context.log.debug("control_channel_lost")
         except ChannelEnded:

@@ -51,7 +51,7 @@ class OwnerService:
         routes, sessions = self._context.routes, []
         for number, one in enumerate(routes.of_user(user), start=1):
             if (route := routes.get(one.id)) is not None and not route.has_ended:
-                sessions.append(format_session(self.describe(route)))
+                sessions.append(format_session(self.describe(route) | {"command": route.command}))
             if not number % MAX_DESCRIBED_AT_ONCE:
                 await take_turn()
         return tuple(sessions)
@@ -85,6 +85,7 @@ class OwnerService:
             "state": state,
             "since": since,
             "node": route.node,
+            "application": route.application,
             "until": route.until,
             "shares": shares,
         }
@@ -104,10 +105,20 @@ class OwnerService:
             }
         return told
 
+    def describe_for_owner(self, route: Route) -> dict[str, object]:
+        """Return what the owner alone is told of a session besides, for JSON."""
+        output = self.last_output(route.id)
+        return {"command": route.command, **({"output": output} if output else {})}
+
+    def last_output(self, route_id: str) -> tuple[str, ...]:
+        """Return the last lines of what the application says while it starts, for its owner."""
+        record = self._context.records.get(route_id)
+        return () if record is None else record.output
+
     def version(self, route: Route) -> Hashable:
         """Return what is another value whenever something else is told of a session, who gets in apart."""
         record = self._context.records.get(route.id)
-        known = (None, 0) if record is None else (record.idle_until, record.event_log.changes)
+        known = None if record is None else (record.idle_until, record.event_log.changes, record.output)
         if not route.is_attached:
             return route.state, known
         account = self._context.ledger.session(route.id, route.user)

@@ -23,6 +23,7 @@ class SessionRecord:
     #: The owner has asked to stop the application while the link was lost; the client is told when it is back.
     stop_requested: bool = False
     idle_until: float | None = None  #: when it ends because nobody uses it (Unix time), if there was a warning
+    output: tuple[str, ...] = ()  #: the last lines of what the application says, while it starts
     #: Tells the client, while it is here and listens.
     notify_client: Callable[[ServerEvent], None] | None = None
     #: Cancelled when the session has to end: its name was taken, its client is silent.

@@ -19,7 +19,7 @@ import trio
 
 from conductor_trio.access.grants import Access
 from conductor_trio.access.tokens import EMPTY_TOKEN_HASH
-from conductor_trio.control.events import Leave, Pong, Probe, Ready, Replaced, Stop
+from conductor_trio.control.events import Leave, Output, Pong, Probe, Ready, Replaced, Stop
 from conductor_trio.control.messages import NOTICES, OWNER_COMMANDS, RESUME, Accepted, Banner, Registration
 from conductor_trio.control.owner_commands import Command
 from conductor_trio.control.relay_inspection import InspectRelay, RelayInspected
@@ -92,7 +92,7 @@ class Session:
                     self.leftovers.take(directory.path, directory.only_user)
 
     async def _run_in_directory(self, directory: SessionDirectory) -> None:
-        await self.channel.send(Banner(directory=directory.path))
+        await self.channel.send(self._make_banner(directory))
         while isinstance(request := await self.channel.receive_request(), InspectRelay):
             # The directory stays open to others, and so to the client's own shell over there.
             await self.channel.send(RelayInspected(is_open=directory.may_connect()))
@@ -101,6 +101,10 @@ class Session:
             await self._serve_client(request, directory)
         else:
             await self._serve_owner(request)
+
+    def _make_banner(self, directory: SessionDirectory) -> Banner:
+        house = self.context.house
+        return Banner(directory=directory.path, site_name=house.name, help_url=house.help_url)
 
     async def _serve_client(self, registration: Registration, directory: SessionDirectory) -> None:
         # Only now: until here, anybody could make things change in there.
@@ -215,6 +219,8 @@ class Session:
             is_resumable=RESUME in registration.extensions,
             opened=self.channel.opened,
             node=registration.node,
+            application=registration.application,
+            command=registration.command,
             until=registration.until,
             ssh_client=ssh_client,
             ssh_process=self.process,
@@ -240,7 +246,12 @@ class Session:
                 async with trio.open_nursery() as nursery:
                     probe = WayProbe(self.channel, directory.relay_path, self.context.limits, nursery)
                     nursery.start_soon(
-                        self._serve_channel, route, record, probe, name=f"channel of {route.hosts[0]}"
+                        self._serve_channel,
+                        route,
+                        registration,
+                        record,
+                        probe,
+                        name=f"channel of {route.hosts[0]}",
                     )
                     while (change := _change_of(directory, relay)) is None:
                         await watch.wait_changed()
@@ -250,10 +261,15 @@ class Session:
         if route.is_resumable and record.was_replaced:
             self.channel.send_event(Replaced())
 
-    async def _serve_channel(self, route: Route, record: SessionRecord, probe: WayProbe) -> None:
+    async def _serve_channel(
+        self, route: Route, registration: Registration, record: SessionRecord, probe: WayProbe
+    ) -> None:
         """Take the client's events, and end the session when its channel ends."""
 
+        is_starting = registration.is_starting
+
         def begin() -> None:
+            record.output = ()
             self.context.routes.change(route.id, Cause.READY)
             record.event_log.note("The application is running")
             with contextlib.suppress(*STREAM_LOST):  # which shows at the next read
@@ -269,7 +285,10 @@ class Session:
         while True:
             match await self.channel.receive_event():
                 case Ready():
+                    is_starting = False
                     begin()
+                case Output(lines=lines):
+                    record.output = lines if is_starting else ()
                 case Pong(ends=ends):
                     note_idle(ends)
                 case Probe(nonce=nonce):

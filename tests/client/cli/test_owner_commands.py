@@ -65,9 +65,11 @@ async def desk(short_tmp: Path) -> AsyncIterator[OwnerClient]:
 
 async def test_sessions_are_listed(desk: OwnerClient) -> None:
     done = await desk.command("ls")
-    head, row, address = done.out.lines
+    head, row, name, address = done.out.lines
     assert head.split() == ["KEY", "STATE", "FOR", "NODE", "VISITORS", "TRAFFIC"]
     assert row.split()[:2] == ["lab", "live"]
+    program = Path(UPPERCASE_APPLICATION[0])
+    assert name.strip().startswith(f"{program.name}: {program} -SEc ")
     assert address.strip() == "http://lab-root.localhost"
     [line] = (await desk.command("ls", "--json")).out.lines
     assert json.loads(line)["key"] == "lab"

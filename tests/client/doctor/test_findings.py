@@ -80,3 +80,10 @@ def test_a_finding_is_one_line_of_ascii_for_programs(check: Check, what: str, ad
     assert line.isascii() and line.endswith("\n") and line.count("\n") == 1
     assert json.loads(line)["detail"] == what
     assert json.loads(line)["advice"] == advice
+
+
+def test_the_gateway_says_itself_whom_to_ask() -> None:
+    error = ConductorError("gone")
+    assert make_failure(Check.RELAY, error, "HPC").contact == "HPC"
+    assert make_failure(Check.TLS, error, "HPC").contact == "HPC"
+    assert make_failure(Check.LOGIN, error, "HPC").contact == make_failure(Check.LOGIN, error).contact

@@ -10,6 +10,7 @@ import attrs
 import pytest
 import trio
 
+from conductor_trio.client.application.output_tail import OutputTail
 from conductor_trio.client.session.keeper import Connection
 from tests.doubles.fake_server import FakeServer, RecordedOutput
 from tests.support.client_side import SETTINGS, Open, Side
@@ -23,7 +24,9 @@ def gateway() -> FakeServer:
 @pytest.fixture
 def open_side(gateway: FakeServer) -> Open:
     @contextlib.asynccontextmanager
-    async def open_side(*, is_ready: bool = True, **changes: Any) -> AsyncIterator[Side]:
+    async def open_side(
+        *, is_ready: bool = True, tail: OutputTail | None = None, **changes: Any
+    ) -> AsyncIterator[Side]:
         side = Side(RecordedOutput(), trio.Event(), trio.CancelScope())
         if is_ready:
             side.ready.set()
@@ -33,6 +36,7 @@ def open_side(gateway: FakeServer) -> Open:
             gateway.open_transport,
             side.ready,
             lambda: side.is_ending,
+            tail=tail,
         )
 
         async def keep_up() -> None:

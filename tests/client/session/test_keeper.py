@@ -11,6 +11,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from conductor_trio.client.application.output_tail import OutputTail
 from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.session.backoff import Backoff
 from conductor_trio.errors import TransportError
@@ -689,3 +690,20 @@ async def test_cancelled_in_any_phase_nothing_stands(
             await trio.sleep(0.05 if phase == "pause" else math.pi)
         await trio.testing.wait_all_tasks_blocked()
         side.end()
+
+
+async def test_the_server_hears_what_the_application_says_while_it_starts(
+    gateway: FakeServer, open_side: Open, autojump_clock: MockClock
+) -> None:
+    settings = shows_starting(gateway)
+    gateway.extensions = ["names", "output", "resume", "starting"]
+    tail = OutputTail()
+    tail.add("stdout", "loading\n")
+    async with open_side(is_ready=False, tail=tail, **settings) as side:
+        channel, registration = await gateway.accept()
+        assert registration["application"] == registration["commandLine"] == "app"
+        assert await channel.receive() == {"event": "output", "lines": ["loading"]}
+        tail.add("stderr", "still\nloading\n")
+        assert await channel.receive() == {"event": "output", "lines": ["loading", "still", "loading"]}
+        side.ready.set()
+        assert await channel.receive() == {"event": "ready"}

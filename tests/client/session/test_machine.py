@@ -11,7 +11,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.settings import ClientSettings
-from conductor_trio.client.session.machine import ClientSession, Names, Outage
+from conductor_trio.client.session.machine import ClientSession, Names, Outage, ask_for_newer
 from conductor_trio.client.session.states import (
     TRANSITIONS,
     VERDICTS,
@@ -433,3 +433,9 @@ def test_a_server_that_does_not_tell_of_visitors_is_no_use_to_idle() -> None:
     for event in LIVE:
         session.handle(event)
     session.check(ORIGINAL)
+
+
+def test_whom_to_ask_for_another_server() -> None:
+    assert ask_for_newer(ORIGINAL) == "ask for a newer conductor-trio-server"
+    house = Banner(directory="/d", site_name="HPC", help_url="https://hpc.test")
+    assert ask_for_newer(house) == "ask HPC (https://hpc.test) for a newer conductor-trio-server"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from trio.testing import MockClock
 
-from conductor_trio.access.reasons import BadRequest, LinkLost, Reason, Refusal, SessionEnded
+from conductor_trio.access.reasons import ApplicationStarting, BadRequest, LinkLost, Reason, Refusal, SessionEnded
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.proxy.answering import Answerer, turn_away
 from conductor_trio.server.proxy.exchange.exchange import Outcome
@@ -88,3 +88,15 @@ async def test_one_visitor_too_many_is_told_and_counted() -> None:
         answer = await bench.sent_to_visitor()
         assert answer.startswith(b"HTTP/1.1 503 ") and b"\r\nConnection: close\r\n" in answer
         assert bench.planes.counters == Counters(broken=1, limited=1)
+
+
+@pytest.mark.parametrize(("is_for_owner", "is_shown"), [(True, True), (False, False)])
+async def test_what_the_application_says_is_for_its_owner(*, is_for_owner: bool, is_shown: bool) -> None:
+    with open_bench() as bench:
+        record = bench.planes.sessions.records.get(bench.route.id)
+        assert record is not None
+        record.output = ("loading",)
+        head = bench.receive_request(request(b"GET / HTTP/1.1", b"Accept: text/html\r\n"))
+        reason = ApplicationStarting(since=0.0, is_for_owner=is_for_owner)
+        await Answerer(bench.context).answer(reason, head, is_complete=True)
+        assert (b">loading</pre>" in await bench.sent_to_visitor()) is is_shown

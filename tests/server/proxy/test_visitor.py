@@ -145,6 +145,10 @@ class Breaking:
         """Fail."""
         raise RuntimeError(route_id, failure, where)
 
+    def last_output(self, route_id: str) -> tuple[str, ...]:
+        """Fail."""
+        raise RuntimeError(route_id)
+
 
 async def test_what_fails_inside_takes_nobody_else_along() -> None:
     planes = open_planes()

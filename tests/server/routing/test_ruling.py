@@ -12,6 +12,7 @@ from conductor_trio.access.decisions import (
     ServerOptions,
     SessionPage,
     SessionSocket,
+    SiteLogo,
     StatusPage,
     SubmitToken,
 )
@@ -197,11 +198,13 @@ REQUESTS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
 SERVERS: list[tuple[str, bytes, bytes, bytes, Ruling]] = [
     ("the counters", b"GET", b"/_conductor/status", b"", StatusPage()),
     ("the counters, changed", b"POST", b"/_conductor/status", b"", NOT_ALLOWED),
+    ("the house's logo", b"GET", b"/_conductor/logo?abc", b"", SiteLogo()),
+    ("the house's logo, changed", b"POST", b"/_conductor/logo", b"", NOT_ALLOWED),
     ("the server's options", b"OPTIONS", b"*", b"", ServerOptions()),
 ]
 #: What becomes of a request that would be let through, or of any that is for a session.
 LET_THROUGH: dict[str, Ruling] = {
-    "starting": Respond(reason=ApplicationStarting(since=2.0)),
+    "starting": Respond(reason=ApplicationStarting(since=2.0, is_for_owner=True)),
     "detached": Park(otherwise=Respond(reason=LinkLost(since=3.0))),
 }
 FOR_NOBODY: dict[str, Ruling] = {
@@ -224,6 +227,9 @@ def test_every_request_in_every_state(
     expected = FOR_NOBODY.get(state, while_there)
     if isinstance(while_there, Forward):
         expected = LET_THROUGH.get(state, expected)
+        if state == "starting":
+            is_for_owner = while_there.principal == OWNER
+            expected = Respond(reason=ApplicationStarting(since=2.0, is_for_owner=is_for_owner))
     assert ruled(method, target, fields, route_in(STATES[state])) == expected, name
 
 

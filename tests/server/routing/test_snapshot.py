@@ -52,6 +52,8 @@ routes = st.builds(
     relay_path=st.none() | st.text(),
     is_resumable=st.booleans(),
     node=st.text(),
+    application=st.text(),
+    command=st.text(),
     until=st.none() | times,
 )
 

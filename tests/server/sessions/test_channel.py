@@ -17,7 +17,7 @@ from conductor_trio.control.events import Leave, Ping, Pong, Ready, Replaced, St
 from conductor_trio.control.messages import EXTENSIONS, RESUME, Accepted, Banner, Registration, format_registration
 from conductor_trio.control.owner_commands import Answer, ListSessions
 from conductor_trio.control.states import ChannelClosed
-from conductor_trio.errors import LocalProtocolError, RegistrationRefused
+from conductor_trio.errors import ADMINISTRATORS, LocalProtocolError, RegistrationRefused
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
@@ -175,3 +175,10 @@ async def test_a_refused_client_has_a_moment(ends: Ends, autojump_clock: trio.te
     assert trio.current_time() - started == pytest.approx(LIMITS.farewell_timeout)
     assert await ends.receive() == [{"status": "error", "reason": "no; ask", "what": "no", "advice": "ask"}]
     assert await ends.client.receive_some(1) == b""
+
+
+async def test_a_refused_client_reads_whom_to_ask(ends: Ends, autojump_clock: trio.testing.MockClock) -> None:
+    error = RegistrationRefused("not open to you", advice=f"ask {ADMINISTRATORS}")
+    await ends.channel.refuse(error, "HPC (https://hpc.test)")
+    [told] = await ends.receive()
+    assert told["advice"] == "ask HPC (https://hpc.test)"

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.server.routing.states import Live, Starting
+from conductor_trio.server.sessions.owner_service import OwnerService
 from tests.support.needs import missing
 from tests.support.session_bench import (
     LABEL,
@@ -51,7 +52,7 @@ async def test_a_session_as_the_original_client_has_it(bench: Bench) -> None:
         assert banner == {
             "directory": str(client.directory),
             "status": "ok",
-            "extensions": ["notices", "owner", "probe", "relay", "resume", "starting"],
+            "extensions": ["names", "notices", "output", "owner", "probe", "relay", "resume", "starting"],
         }
         assert client.directory.parent == bench.runtime_dir / "sockets"
         assert client.directory.name.startswith(f"{USER}-")
@@ -426,6 +427,39 @@ async def test_what_changes_beside_the_relay_socket_is_no_matter(bench: Bench) -
 
 
 # An application that is still starting.
+
+
+async def test_people_know_it_by_a_name(bench: Bench) -> None:
+    service = OwnerService(bench.context)
+    with bench.connect() as client:
+        names = {"application": "JupyterLab", "commandLine": "jupyter lab"}
+        await client.go_live(key="app", extensions=["names"], **names)
+        route = bench.routes.find(f"app-{LABEL}.apps.test")
+        assert route is not None and (route.application, route.command) == ("JupyterLab", "jupyter lab")
+        told, own = service.describe(route), service.describe_for_owner(route)
+        assert told["application"] == "JupyterLab" and "command" not in told
+        assert own == {"command": "jupyter lab"}
+
+
+async def test_its_owner_sees_what_it_says_while_it_starts(bench: Bench) -> None:
+    service = OwnerService(bench.context)
+    with bench.connect() as client:
+        await client.go_live(key="app", extensions=["starting", "output"], starting=True)
+        route = bench.routes.find(f"app-{LABEL}.apps.test")
+        assert route is not None
+        version = service.version(route)
+        await client.say("output", lines=["one", "two"])
+        await trio.testing.wait_all_tasks_blocked()
+        assert service.last_output(route.id) == ("one", "two")
+        assert service.version(route) != version
+        assert "output" not in service.describe(route)
+        assert service.describe_for_owner(route)["output"] == ("one", "two")
+        await client.say("ready")
+        await client.receive()
+        assert service.last_output(route.id) == ()
+        await client.say("output", lines=["three"])  # which is between the application and its owner
+        await trio.testing.wait_all_tasks_blocked()
+        assert service.last_output(route.id) == ()
 
 
 async def test_a_name_may_be_there_before_its_application(bench: Bench) -> None:

@@ -192,7 +192,6 @@ MAX_SEARCH = 100  # characters of what is looked for among the sessions
 MAX_RUN_SIZE = 256  # sessions that are looked through, or sorted, in one go: 0.2 ms
 MAX_RECENT_EVENTS = 200  # of the audit log
 MAX_RECENT_TEXT = 200  # characters of what each says
-MAX_DASHBOARD_MESSAGE = 4 * KIB  # from the page: a search, or a reason
 
 #: A server that ends, having drained, locks its directory once more for as long as it takes to remove it.
 MAX_OWNERSHIP_ATTEMPTS = 4

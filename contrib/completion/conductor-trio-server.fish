@@ -73,7 +73,7 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l allow-origin -x -d 'further origin whose pages may use the applications, such as https://portal.example.org'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-user-header -x -d 'field by which a trusted front proxy says who the visitor is, such as X-Forwarded-User: owners enter their own sessions by it, without a link'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-header -x -d 'another field that it sets itself, whatever a visitor sends, and that applications get, such as X-Forwarded-Email'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-groups-header -x -d 'field by which it says in which groups they are, with commas between them, such as X-Forwarded-Groups'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-groups-header -x -d 'field by which it says in which groups they are, with commas between them, such as X-Forwarded-Groups; it has to set it whatever a visitor sends'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-admin-group -x -d 'group whose members use the operator\'s dashboard without a link; may be given several times'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-domain -x -d 'what follows the user\'s name there, after an @'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l require-sso -d 'let nobody in but by the single sign-on: tokens and links open nothing'

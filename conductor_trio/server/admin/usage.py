@@ -56,12 +56,18 @@ def compare(before: Sequence[JSONObject], now: Sequence[JSONObject], seconds: fl
 
     What a session had counted goes with it, so that a user's numbers can be less than before.
     """
-    earlier = {_name(one): one for one in before}
-    rows = [_compare(earlier.get(_name(one), {}), one, seconds) for one in now]
-    return sorted(rows, key=lambda row: (-row.processor, -(row.bytes_out or 0), -(row.visitors or 0), row.name))
+    earlier = {name_of(one): one for one in before}
+    return sorted((compare_one(earlier.get(name_of(one), {}), one, seconds) for one in now), key=rank)
 
 
-def _compare(before: Mapping[str, object], now: Mapping[str, object], seconds: float) -> Row:
+def rank(row: Row) -> tuple[float, float, int, str]:
+    """Return what is less for whoever uses more."""
+    return -row.processor, -(row.bytes_out or 0), -(row.visitors or 0), row.name
+
+
+def compare_one(before: Mapping[str, object], now: Mapping[str, object], seconds: float) -> Row:
+    """Return what one of them has used; of whom nothing is known from before, nothing."""
+
     def rate(field: str) -> float | None:
         if field not in now:
             return None
@@ -83,7 +89,8 @@ def _compare(before: Mapping[str, object], now: Mapping[str, object], seconds: f
     )
 
 
-def _name(told: Mapping[str, object]) -> tuple[str, str]:
+def name_of(told: Mapping[str, object]) -> tuple[str, str]:
+    """Return by what somebody is known from look to look."""
     return str(told.get("kind")), str(told.get("user"))
 
 

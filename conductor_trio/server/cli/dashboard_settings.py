@@ -33,7 +33,8 @@ SSO_GROUPS_HEADER = Setting(
     own_key="groups_header",
     metavar="NAME",
     kind=Text(normalize=normalize_field_name),
-    help="field by which it says in which groups they are, with commas between them, such as X-Forwarded-Groups",
+    help="field by which it says in which groups they are, with commas between them, such as X-Forwarded-Groups; "
+    "it has to set it whatever a visitor sends",
     example='"X-Forwarded-Groups"',
 )
 SSO_ADMIN_GROUPS = Setting(

@@ -102,7 +102,8 @@ def open_gateway(directory: Path, application: Path, sessions: int, meter: Path)
     command = [sys.executable, "-m", "scripts.dashboard.metered", str(meter), *ours_command(site)[1:]]
     command += ["--admin-host", f"{_HOST}:{site.port}"]
     for name in ("--max-sessions", "--max-user-sessions", "--max-user-new-sessions"):
-        command += [name, str(10 * sessions)]
+        command += [name, str(4 * sessions // 3 + 1)]  # one user has three quarters of all at most
+    command += ["--max-visitors", "200"]  # of the descriptors that there are, the most are for sessions
     with open_process(command, site.log) as process, contextlib.ExitStack() as stack:
         wait_until(
             lambda: is_listening(site.port) and is_listening(control_socket(site)),
@@ -153,7 +154,7 @@ async def _measure_open(
                 nursery.start_soon(viewer.watch)
             if is_busy:
                 nursery.start_soon(_visit, gateway)
-            await trio.sleep(_SETTLE)
+            await trio.sleep(min(_SETTLE, seconds))
             before = sum(viewer.sent for viewer in viewers)
             used = await _use(gateway, seconds)
             sent = sum(viewer.sent for viewer in viewers) - before

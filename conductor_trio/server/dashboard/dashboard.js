@@ -242,9 +242,11 @@ const sortBy = (column, descending) => {
 };
 const makeRow = host => {
   const line = make("tr");
+  line.setAttribute("role", "row");  // which is lost where the style makes cards of rows
   const cells = {};
   for (const column of columns) {
     const cell = make("td", "", column.isNumber ? "number" : column.name === "host" ? "wide-cell" : "");
+    cell.setAttribute("role", "cell");
     cell.dataset.label = column.title;
     if (column.name === "host") cell.append(button(host, () => showSession(host), "", "name"));
     else if (column.name === "state") cell.append(make("span"));
@@ -252,6 +254,7 @@ const makeRow = host => {
     line.append(cell);
   }
   const last = make("td", "", "act");
+  last.setAttribute("role", "cell");
   last.append(button("End…", () => askEnd(host, kept.get(host).told), "End " + host));
   line.append(last);
   return {line, cells, told: {}};

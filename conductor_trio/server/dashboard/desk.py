@@ -139,7 +139,7 @@ class Desk:
 
     async def _send_text(self, text: str) -> None:
         await self.connection.send_message(text)
-        await take_turn()
+        await trio.lowlevel.checkpoint()  # and no wish of the operator's, as in `updates`
 
 
 def _parse(message: str | bytes) -> JSONObject:

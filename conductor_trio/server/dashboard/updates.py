@@ -1,7 +1,8 @@
 """What the dashboards that are open show, made once for all of them, while there are any, by one task.
 
 It looks at all sessions every two seconds, and at what a dashboard asks for at once. All that takes long is done
-in steps, each of which is followed by everybody else's turn.
+in steps, each of which is followed by everybody else's turn. It waits for nobody's share, and counts as nobody's
+wish: that somebody looks on is no reason to hold up a user who is alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import trio
 
 from conductor_trio.limits.constants import DASHBOARD_PAUSE, FIRST_PAUSE, MAX_DASHBOARDS
 from conductor_trio.server.accounts.account import Account
-from conductor_trio.server.accounts.fairness import charged_to, take_turn
+from conductor_trio.server.accounts.fairness import charged_to
 from conductor_trio.server.dashboard.overview import Overview
 from conductor_trio.server.dashboard.sessions import Query, Row, SessionTable
 from conductor_trio.server.observability.recent import RecentEvents
@@ -36,7 +37,7 @@ class Watcher:
 
 @attrs.define(eq=False)
 class Updates:
-    """All dashboards that are open, and what they show. `account` is who pays for the looks."""
+    """All dashboards that are open, and what they show. `account` is whom the looks are charged to."""
 
     table: SessionTable
     overview: Overview
@@ -101,9 +102,9 @@ class Updates:
         is_look = trio.current_time() >= self._look_at
         if is_look:
             for _ in self.table.look(trio.current_time()):
-                await take_turn()
+                await trio.lowlevel.checkpoint()
             for _ in self.overview.look():
-                await take_turn()
+                await trio.lowlevel.checkpoint()
             # Two looks give a rate.
             self._look_at = trio.current_time() + (DASHBOARD_PAUSE if self.overview.has_rates else FIRST_PAUSE)
             views = {}
@@ -111,7 +112,7 @@ class Updates:
         for query in asked - views.keys():
             for rows in self.table.select(query):
                 if rows is None:
-                    await take_turn()
+                    await trio.lowlevel.checkpoint()
                 else:
                     views = views | {query: rows}
         self.views = {query: rows for query, rows in views.items() if query in asked}

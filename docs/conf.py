@@ -1,6 +1,6 @@
 """How Sphinx builds the documentation: ``make docs``.
 
-The source directory is the whole project, so that documents may link to what stands beside the code. Only documents
+The source directory is the whole project, so that documents may link to what stands beside the code. Only those
 are read, and every warning is an error (Makefile).
 """
 

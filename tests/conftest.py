@@ -46,6 +46,7 @@ _SLOW_PLACES = (
     "commandline/test_output.py",
     "repo/test_bench.py",
     "repo/test_contrib.py",
+    "repo/test_dashboard_script.py",
     "repo/test_soak.py",
     "server/cli/test_main.py",
 )

@@ -47,6 +47,16 @@ def read_identity(head: RequestHead, sso: SingleSignOn, owner: str | None) -> Id
     return Identity(user=user, is_owner=owner is not None and user == owner) if user else None
 
 
+def read_groups(head: RequestHead, sso: SingleSignOn) -> frozenset[str]:
+    """Return the groups in which a trusted front proxy says the visitor is; none where it does not say it once."""
+    values = [field.value for field in head.parsed.identity if field.lower == sso.groups_field]
+    try:
+        [names] = [value.decode("utf-8") for value in values]
+    except ValueError:
+        return frozenset()
+    return frozenset(name.strip() for name in names.split(",") if name.strip())
+
+
 _FORWARD_BY_COOKIE = Forward(drop_authorization=False)
 _FORWARD_BY_BEARER = Forward(drop_authorization=True)
 

@@ -46,6 +46,7 @@ class Share:
 class SingleSignOn:
     """How a front proxy says who a visitor is: by a field of that name, in lower case, perhaps with ``@domain``.
 
+    `groups_field` says in which groups they are, of whom those in one of `admin_groups` are operators;
     `other_fields` are what else it says of them, for applications. `is_needed` tells that nothing but this lets
     anybody in.
     """
@@ -54,11 +55,14 @@ class SingleSignOn:
     other_fields: tuple[bytes, ...] = ()
     domain: str | None = None
     is_needed: bool = False
+    groups_field: bytes | None = None
+    admin_groups: tuple[str, ...] = ()
 
     @property
     def fields(self) -> frozenset[bytes]:
         """The names of all of them."""
-        return frozenset([self.user_field, *self.other_fields])
+        groups = () if self.groups_field is None else (self.groups_field,)
+        return frozenset([self.user_field, *groups, *self.other_fields])
 
 
 @attrs.frozen(kw_only=True)

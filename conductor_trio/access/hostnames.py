@@ -51,6 +51,11 @@ class HostPattern:
         return (self.between + key).rfind(self.between) == 0
 
 
+def is_host_name(text: str) -> bool:
+    """Whether a text in lower case, without port and trailing dot, is a host's name."""
+    return len(text) <= MAX_HOST and all(len(p) <= MAX_LABEL and _LABEL.fullmatch(p) for p in text.split("."))
+
+
 def parse_pattern(text: str) -> HostPattern:
     """Check a pattern and take it apart; raises `ConfigError`."""
 

@@ -200,6 +200,21 @@ TOP_INTERVAL = 2.0  # between two looks, each of which costs 5 us a session
 TOP_ONCE_INTERVAL = 1.0  # two looks give a rate
 MAX_BLOCK_TIME = 3660 * 86400.0  # seconds: ten years
 
+# The operator's dashboard.
+DASHBOARD_TOKEN_ENTROPY = 32  # bytes: 256 bits
+DASHBOARD_LINK_TIME = 600.0  # until a link has to be used: from a terminal to a browser
+DASHBOARD_TIME = 12 * 3600.0  # for which it lets a browser in: a long working day
+MAX_ENTRIES = 100  # links and browsers at once; a centre has a few operators
+MAX_DASHBOARDS = 32  # that are open at once: some tabs of each of them
+DASHBOARD_PAUSE = 2.0  # between two looks at all sessions, while somebody looks at one
+FIRST_PAUSE = 0.5  # between the first two of them
+DASHBOARD_PAGE_SIZE = 25  # sessions on a page: a person looks for one, and does not read thousands
+MAX_DASHBOARD_USERS = 20  # that are told of: those who use most
+MAX_SEARCH = 100  # characters of what is looked for among the sessions
+MAX_RUN_SIZE = 256  # sessions that are looked through, or sorted, in one go: 0.2 ms
+MAX_RECENT_EVENTS = 200  # of the audit log
+MAX_RECENT_TEXT = 200  # characters of what each says
+
 #: A server that ends, having drained, locks its directory once more for as long as it takes to remove it.
 MAX_OWNERSHIP_ATTEMPTS = 4
 OWNERSHIP_PAUSE = 0.02

@@ -51,6 +51,7 @@ class Hop(enum.Enum):
     GATEWAY = "gateway"
     LINK = "link"
     APPLICATION = "application"
+    DASHBOARD = "dashboard"
 
 
 @attrs.frozen(kw_only=True)

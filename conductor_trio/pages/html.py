@@ -60,6 +60,9 @@ _OPEN_FORM = """<form method="post">
 """
 
 
+_OPEN_DASHBOARD_FORM = _OPEN_FORM.replace("{open}", "{open_dashboard}")
+
+
 _FORGET_FORM = """<form method="post" action="/_conductor/cookies">
 <button type="submit" class="quiet">{forget}</button>
 </form>
@@ -72,6 +75,7 @@ class Form(enum.Enum):
     NONE = ""
     TOKEN = _TOKEN_FORM  #: enter a token
     OPEN = _OPEN_FORM  #: spend the one-time link that leads to the page
+    OPEN_DASHBOARD = _OPEN_DASHBOARD_FORM  #: the same with a link of an operator's
     FORGET = _FORGET_FORM  #: have the browser forget what neighbours planted
     TOKEN_OR_FORGET = _TOKEN_FORM + _FORGET_FORM
 

@@ -36,9 +36,11 @@ from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less
 from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.admin.entries import make_entries
 from conductor_trio.server.admin.host import AdminHost
 from conductor_trio.server.admin.peers import Operators
 from conductor_trio.server.admin.service import AdminService
+from conductor_trio.server.dashboard.console import Console, open_console, run_console
 from conductor_trio.server.lifecycle.access_feed import AccessFeed
 from conductor_trio.server.lifecycle.borrowed import BorrowedSessions, is_exportable
 from conductor_trio.server.lifecycle.garbage import collect_garbage
@@ -200,10 +202,13 @@ class _Server:
     reloads: Reloads
     metrics: MetricsEndpoint
     admin: AdminHost = attrs.field(init=False)
+    console: Console | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         sessions, service = self.planes.sessions, self.planes.service
-        commands = AdminService(sessions, service, describe(self.said), self.reloads)
+        entries = make_entries(self.settings)
+        commands = AdminService(sessions, service, describe(self.said), self.reloads, entries)
+        self.console = open_console(self.settings, commands, service, sessions, self.planes.proxy, entries)
         self.admin = AdminHost(commands, self.planes.operators, sessions)
 
     async def run(self, serve: Handler, predecessor: Predecessor | None) -> None:
@@ -243,6 +248,7 @@ class _Server:
             )
             sessions.start_soon(self.reloads.run, name="reloads")
             sessions.start_soon(self.admin.run, name="operators who wait for a reload")
+            sessions.start_soon(run_console, self.console, name="dashboard")
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)

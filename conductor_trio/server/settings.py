@@ -106,7 +106,14 @@ class ServerSettings:
     verbose: bool = False
     take_over: bool = False
     admin_group: str | None = None
+    admin_host: str | None = None  #: the dashboard's, in lower case, with its port if it has one
+    admin_networks: tuple[str, ...] = ()  #: who may reach it; without any, everybody
     limits: ServerLimits = attrs.field(factory=ServerLimits)
     rules: UserRules = attrs.field(factory=UserRules)
     site: House = attrs.field(factory=House)
     logo_file: str | None = None  #: which is read at the start
+
+    @property
+    def reserved_hosts(self) -> tuple[str, ...]:
+        """The host names that are the server's own, without ports."""
+        return () if self.admin_host is None else (self.admin_host.partition(":")[0],)

@@ -27,13 +27,13 @@ _conductor_trio_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-        --config | -p | --port | -s | --socket | --sock | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --status-from | --metrics | --access-log | --access-log-format | --audit-log | --admin-group | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout | --user | --reason | --for)
+        --config | -p | --port | -s | --socket | --sock | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-groups-header | --sso-admin-group | --sso-domain | --strip-cookie | --status-from | --metrics | --access-log | --access-log-format | --audit-log | --admin-group | --admin-host | --admin-network | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout | --user | --reason | --for)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
             ;;
         -*) ;;
-        ls | show | end | block | unblock | drain | announce | top | check | config | reload | completion | help)
+        ls | show | end | block | unblock | drain | announce | top | links | check | config | reload | completion | help)
             if [[ -z $command ]] && ((places == 0)); then
                 command=$word
             else
@@ -49,7 +49,7 @@ _conductor_trio_server() {
         _conductor_trio_server_offer -f
         return
         ;;
-    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-domain | --strip-cookie | --status-from | --metrics | --access-log-format | --admin-group | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout | --user | --reason | --for)
+    -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-groups-header | --sso-admin-group | --sso-domain | --strip-cookie | --status-from | --metrics | --access-log-format | --admin-group | --admin-host | --admin-network | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout | --user | --reason | --for)
         return
         ;;
     -r | --runtime-dir)
@@ -59,7 +59,7 @@ _conductor_trio_server() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-        '') _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --grace -v --verbose --no-verbose --take-over --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        '') _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-groups-header --sso-admin-group --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace -v --verbose --no-verbose --take-over --check --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
         ls) _conductor_trio_server_offer -W '--user --json --config -r --runtime-dir -V --version -h --help' ;;
         show) _conductor_trio_server_offer -W '--json --config -r --runtime-dir -V --version -h --help' ;;
         end) _conductor_trio_server_offer -W '--user --all --reason --json --config -r --runtime-dir -V --version -h --help' ;;
@@ -68,8 +68,9 @@ _conductor_trio_server() {
         drain) _conductor_trio_server_offer -W '--end --reason --json --config -r --runtime-dir -V --version -h --help' ;;
         announce) _conductor_trio_server_offer -W '--clear --json --config -r --runtime-dir -V --version -h --help' ;;
         top) _conductor_trio_server_offer -W '--once --json --config -r --runtime-dir -V --version -h --help' ;;
-        check) _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --grace -v --verbose --no-verbose --take-over --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
-        config) _conductor_trio_server_offer -W '--json --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --grace -v --verbose --no-verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        links) _conductor_trio_server_offer -W '--list --revoke --user --json --config -r --runtime-dir -V --version -h --help' ;;
+        check) _conductor_trio_server_offer -W '--config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-groups-header --sso-admin-group --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace -v --verbose --no-verbose --take-over --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
+        config) _conductor_trio_server_offer -W '--json --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-groups-header --sso-admin-group --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace -v --verbose --no-verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
         reload) _conductor_trio_server_offer -W '--config -r --runtime-dir -V --version -h --help' ;;
         completion) _conductor_trio_server_offer -W '-V --version -h --help' ;;
         help) _conductor_trio_server_offer -W '-V --version -h --help' ;;
@@ -77,9 +78,9 @@ _conductor_trio_server() {
         return
     fi
     case $command:$places in
-    :0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top check config reload completion help' ;;
+    :0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top links check config reload completion help' ;;
     completion:0) _conductor_trio_server_offer -W 'bash fish zsh' ;;
-    help:0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top check config reload completion help' ;;
+    help:0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top links check config reload completion help' ;;
     esac
 }
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.access.admission import read_identity
+from conductor_trio.access.admission import read_groups, read_identity
 from conductor_trio.access.decide import decide
 from conductor_trio.access.decisions import Decision, Forward, Respond, SessionPage, StatusPage
 from conductor_trio.access.grants import Access, Identity, SingleSignOn
@@ -126,3 +126,19 @@ def test_who_the_owner_was_is_not_remembered_for_others_who_send_the_same() -> N
     policy = Policy(sso=SSO)
     assert isinstance(decide(head, ACCESS, policy, OpenGuard(), identity=ALICE, https=False, now=1.0), Forward)
     assert isinstance(decide(head, ACCESS, policy, OpenGuard(), identity=None, https=False, now=1.0), Respond)
+
+
+@pytest.mark.parametrize(
+    ("fields", "groups"),
+    [
+        (b"X-Groups: staff, hpc admins ,,\r\n", {"staff", "hpc admins"}),
+        (b"X-Groups: a\r\nX-Groups: b\r\n", set()),  # one of them is not the proxy's
+        (b"X-Groups: \xff\r\n", set()),
+        (b"X-Groups: \r\n", set()),
+        (b"X_Groups: a\r\n", set()),
+        (b"", set()),
+    ],
+)
+def test_groups_are_read_from_one_field(fields: bytes, groups: set[str]) -> None:
+    sso = SingleSignOn(user_field=b"x-user", groups_field=b"x-groups")
+    assert read_groups(read(fields, rules=FieldRules(identity=sso.fields)), sso) == groups

@@ -15,6 +15,7 @@ from conductor_trio.access.hostnames import (
     HostPattern,
     check_key,
     check_patterns,
+    is_host_name,
     parse_pattern,
     user_label,
 )
@@ -256,3 +257,17 @@ def test_any_key_is_taken_or_refused_in_one_printable_line(key: str) -> None:
         assert str(refused).replace("…", "").isprintable()
     else:
         assert LABEL.fullmatch(f"{key}-alice")
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "admin.apps.example.org", "1.2", "x" * 63 + ".test", "xn--bcher-kva.example"]
+)
+def test_names_of_hosts(text: str) -> None:
+    assert is_host_name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "a.", ".a", "a..b", "-a", "a_b", "A", "x" * 64, "a." * 130 + "a", "[::1]", "a b"]
+)
+def test_what_is_no_name_of_a_host(text: str) -> None:
+    assert not is_host_name(text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from conductor_trio.server.admin.entries import Entries
 from conductor_trio.server.admin.service import AdminService
 from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.observability.sink import Sink
@@ -20,8 +21,10 @@ def make_service(
     configuration: Mapping[str, object] | None = None,
     reloads: Reloads | None = None,
     audit: Sink | None = None,
+    entries: Entries | None = None,
 ) -> AdminService:
     """Return what carries the operator's commands out on a bench; without `reloads` nothing comes of one."""
     context = attrs.evolve(bench.context, audit=AuditLog(audit))
     reloads = reloads or Reloads(limits=LIMITS, log=context.log, in_force={})
-    return AdminService(context, OwnerService(context), configuration or {"file": None, "settings": []}, reloads)
+    configuration = configuration or {"file": None, "settings": []}
+    return AdminService(context, OwnerService(context), configuration, reloads, entries)

@@ -77,6 +77,8 @@ def _make_session(job: Job) -> Session:
         state=state,
         since=record.submitted,
         node="" if job.state is None else job.state.node,
+        application="",
+        command=" ".join(record.command),
         until=None,
         idle_until=None,
         visitors=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from conductor_trio.pages.words.dashboard import ENGLISH_DASHBOARD
 from conductor_trio.pages.words.words import Language, Words
 
 _PRIVATE = (
@@ -202,6 +203,7 @@ _ANSWERS = {
         "Go on in the browser in which you want to work: by the button, or, with a program, by a POST to this "
         "address.",
     ),
+    **ENGLISH_DASHBOARD,
     "400": Words(
         HTTPStatus(400).phrase,
         "The gateway could not read this request without a doubt about its meaning, and did not pass it on.",
@@ -219,11 +221,13 @@ _ANSWERS = {
 
 _LABELS = {
     "gateway": "Gateway",
+    "dashboard": "Operator's dashboard",
     "link": "Link between the gateway and the application's computer",
     "application": "Application",
     "owner": "If it is your application",
     "token": "Token",
     "open": "Open the application",
+    "open_dashboard": "Open the dashboard",
     "forget": "Forget the cookies of this domain",
     "exposed_title": "Not private:",
     "exposed": "this page came without HTTPS. Whoever is on the way between you and the gateway can read the "

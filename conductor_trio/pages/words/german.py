@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conductor_trio.pages.words.dashboard import GERMAN_DASHBOARD
 from conductor_trio.pages.words.words import Language, Words
 
 _PRIVATE = "`conductor-trio share {key}` macht einen Link für Sie oder für andere; `conductor-trio ls` zeigt alle."
@@ -210,6 +211,7 @@ _ANSWERS = {
         "Machen Sie in dem Browser weiter, in dem Sie arbeiten wollen: mit dem Knopf oder, in einem Programm, "
         "durch ein POST an diese Adresse.",
     ),
+    **GERMAN_DASHBOARD,
     "400": Words(
         "Unverständliche Anfrage",
         "Das Gateway konnte diese Anfrage nicht ohne Zweifel verstehen und hat sie nicht weitergegeben.",
@@ -229,11 +231,13 @@ _ANSWERS = {
 
 _LABELS = {
     "gateway": "Gateway",
+    "dashboard": "Übersicht der Betreiber",
     "link": "Verbindung zwischen Gateway und dem Rechner der Anwendung",
     "application": "Anwendung",
     "owner": "Wenn es Ihre Anwendung ist",
     "token": "Token",
     "open": "Anwendung öffnen",
+    "open_dashboard": "Übersicht öffnen",
     "forget": "Cookies dieser Domain vergessen",
     "exposed_title": "Nicht vertraulich:",
     "exposed": "diese Seite kam ohne HTTPS. Wer auf dem Weg zwischen Ihnen und dem Gateway sitzt, kann das Token "

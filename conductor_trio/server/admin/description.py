@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 
 import attrs
 
@@ -38,6 +38,10 @@ class Describer:
         shares = told["shares"]
         assert isinstance(shares, list)
         return {"host": route.hosts[0], "user": route.user, **told, "shares": len(shares)}
+
+    def version(self, route: Route) -> Hashable:
+        """Return what is another value whenever a list tells something else of a session, its shares apart."""
+        return self._service.version(route)
 
     def describe_all(self, routes: Iterable[Route]) -> Iterator[JSONObject | None]:
         """Yield those of the sessions that are still there, as they are now; None for one that is not."""

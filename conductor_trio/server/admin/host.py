@@ -24,8 +24,9 @@ from conductor_trio.server.admin.messages import (
     format_refusal,
     parse_command,
 )
+from conductor_trio.server.admin.operators import Operator
 from conductor_trio.server.admin.peers import Operators
-from conductor_trio.server.admin.service import AdminService, Answer, Operator
+from conductor_trio.server.admin.service import AdminService, Answer
 from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.user_directory import UserDirectory
 

@@ -12,6 +12,9 @@ The dialogue::
                         {"command": "announce", "text": "<text>"}                        "" for nothing any more
                         {"command": "orders"}
                         {"command": "usage"}
+                        {"command": "link"}                                              to the dashboard
+                        {"command": "links"}
+                        {"command": "revoke", "user": "<name>" | null}
                         {"command": "config"}
                         {"command": "reload"}
     server → operator   {"item": {…}}          any number of them, for a list
@@ -108,6 +111,23 @@ class ShowUsage:
 
 
 @attrs.frozen
+class MakeLink:
+    """Asks for a one-time link to the dashboard."""
+
+
+@attrs.frozen
+class ListLinks:
+    """Asks which links to the dashboard there are, and who was let in."""
+
+
+@attrs.frozen(kw_only=True)
+class RevokeLinks:
+    """Asks to end all links to the dashboard and whatever was opened by them, or those of a user."""
+
+    user: str | None = None
+
+
+@attrs.frozen
 class ShowConfiguration:
     """Asks for the settings that are in force, and where each is said."""
 
@@ -128,17 +148,23 @@ Command = (
     | Announce
     | ShowOrders
     | ShowUsage
+    | MakeLink
+    | ListLinks
+    | RevokeLinks
     | ShowConfiguration
 )
 
 
 #: Those without fields.
-_ALONE: Mapping[str, type[ShowOrders | ShowUsage | ShowConfiguration | Reload]] = {
+_ALONE: Mapping[str, type[ShowOrders | ShowUsage | MakeLink | ListLinks | ShowConfiguration | Reload]] = {
     "orders": ShowOrders,
     "usage": ShowUsage,
+    "link": MakeLink,
+    "links": ListLinks,
     "config": ShowConfiguration,
     "reload": Reload,
 }
+_NAMES = {kind: name for name, kind in _ALONE.items()}
 
 
 def parse_command(line: bytes) -> Command | Reload:
@@ -147,6 +173,11 @@ def parse_command(line: bytes) -> Command | Reload:
         message = parse_object(line)
     except ValueError as error:
         raise CommandRefused(f"the command is {error}") from None
+    return read_command(message)
+
+
+def read_command(message: JSONObject) -> Command | Reload:
+    """Read a command that is JSON already; raises `CommandRefused` with what is wrong."""
     match message.get("command"):
         case "sessions":
             return ListSessions(user=_name(message, "user"))
@@ -166,7 +197,9 @@ def parse_command(line: bytes) -> Command | Reload:
             return SetDrain(is_on=is_on, reason=_text(message, "reason"))
         case "announce":
             return Announce(text=_text(message, "text"))
-        case "orders" | "usage" | "config" | "reload" as name:
+        case "revoke":
+            return RevokeLinks(user=_name(message, "user"))
+        case str(name) if name in _ALONE:
             return _ALONE[name]()
     raise CommandRefused("this server does not know that command", advice="it may be older: reload it")
 
@@ -193,14 +226,10 @@ def _describe(command: Command | Reload) -> JSONObject:
             return {"command": "drain", "on": is_on, "reason": reason}
         case Announce(text=text):
             return {"command": "announce", "text": text}
-        case ShowOrders():
-            return {"command": "orders"}
-        case ShowUsage():
-            return {"command": "usage"}
-        case ShowConfiguration():
-            return {"command": "config"}
-        case Reload():
-            return {"command": "reload"}
+        case RevokeLinks(user=user):
+            return {"command": "revoke", "user": user}
+        case _:
+            return {"command": _NAMES[type(command)]}
 
 
 def format_item(item: Mapping[str, object]) -> bytes:

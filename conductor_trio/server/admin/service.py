@@ -10,17 +10,22 @@ from typing import assert_never
 import attrs
 import trio
 
+from conductor_trio.access.login_link import format_login_link
 from conductor_trio.control.messages import JSONObject
 from conductor_trio.errors import CommandRefused
-from conductor_trio.limits.constants import MAX_BLOCKS
+from conductor_trio.limits.constants import DASHBOARD_TIME, MAX_BLOCKS
 from conductor_trio.log import OPERATOR
 from conductor_trio.server.admin.description import Describer
+from conductor_trio.server.admin.entries import Entries
 from conductor_trio.server.admin.messages import (
     Announce,
     Command,
     EndBlock,
     EndSessions,
+    ListLinks,
     ListSessions,
+    MakeLink,
+    RevokeLinks,
     SetBlock,
     SetDrain,
     ShowConfiguration,
@@ -28,6 +33,7 @@ from conductor_trio.server.admin.messages import (
     ShowSession,
     ShowUsage,
 )
+from conductor_trio.server.admin.operators import Operator
 from conductor_trio.server.operation.reload import Reloads
 from conductor_trio.server.orders.blocks import Block, Blocked
 from conductor_trio.server.orders.orders import Announcement, Drain
@@ -35,14 +41,6 @@ from conductor_trio.server.orders.saved import describe_block, describe_orders
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.owner_service import OwnerService
-
-
-@attrs.frozen(kw_only=True)
-class Operator:
-    """Who gives a command, as the kernel tells."""
-
-    uid: int
-    user: str
 
 
 def _nothing() -> JSONObject:
@@ -71,10 +69,12 @@ class AdminService:
         service: OwnerService,
         configuration: Mapping[str, object],
         reloads: Reloads,
+        entries: Entries | None = None,
     ) -> None:
         self._context = context
         self._configuration = configuration
         self._reloads = reloads
+        self._entries = entries
         self._describer = Describer(context, service)
 
     def execute(self, command: Command, operator: Operator) -> Answer:
@@ -93,6 +93,8 @@ class AdminService:
                 return Answer(is_act=True)
             case SetDrain():
                 return self._drain(command, operator)
+            case MakeLink() | ListLinks() | RevokeLinks():
+                return self._serve_links(command, operator)
             case Announce(text=text):
                 announcement = Announcement(text=text, since=time.time()) if text else None
                 self._context.orders.announce(announcement)
@@ -206,8 +208,26 @@ class AdminService:
         self._note("drain" if command.is_on else "drain_ended", operator, reason=command.reason)
         return Answer(fields=lambda: self._describe_orders() | {"running": len(self._context.routes)}, is_act=True)
 
+    def _serve_links(self, command: MakeLink | ListLinks | RevokeLinks, operator: Operator) -> Answer:
+        entries, now = self._entries, time.time()
+        if entries is None:
+            raise CommandRefused("this server has no dashboard", advice="set admin_host")
+        match command:
+            case ListLinks():
+                return Answer(items=entries.describe(now))
+            case RevokeLinks(user=user):
+                links, opened = entries.revoke(user)
+                self._note("links_revoked", operator, whose=user, links=links, entries=opened)
+                return Answer(fields=lambda: {"links": links, "entries": opened}, is_act=True)
+            case MakeLink():
+                token, until = entries.make_link(operator, now)
+                self._note("link", operator, until=until)
+                link = format_login_link(entries.host, token)
+                return Answer(fields=lambda: {"link": link, "until": until, "lasts": DASHBOARD_TIME}, is_act=True)
+        assert_never(command)
+
     def _note(self, act: str, operator: Operator, **fields: object) -> None:
-        told = {"by": operator.user, "by_uid": operator.uid, **fields}
+        told = {**operator.describe(), **fields}
         self._context.log.info(OPERATOR + act, **told)
         self._context.audit.note(OPERATOR + act, **told)
 

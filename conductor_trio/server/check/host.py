@@ -216,6 +216,8 @@ def _check_tls(settings: ServerSettings) -> Findings:
     with contextlib.suppress(ConfigError):  # it has been told
         for text in settings.patterns:
             yield _check_certificate(settings.tls, _sample(parse_pattern(text)))
+    for host in settings.reserved_hosts:
+        yield _check_certificate(settings.tls, host)
 
 
 def _check_logo(settings: ServerSettings) -> Findings:

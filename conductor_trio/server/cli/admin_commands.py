@@ -22,18 +22,22 @@ from conductor_trio.server.admin.messages import (
     Announce,
     EndBlock,
     EndSessions,
+    ListLinks,
     ListSessions,
+    MakeLink,
+    RevokeLinks,
     SetBlock,
     SetDrain,
     ShowOrders,
     ShowSession,
     ShowUsage,
 )
+from conductor_trio.server.admin.usage import compare
 from conductor_trio.server.cli import admin_output
 from conductor_trio.server.cli.admin_client import AdminClient, Answer
-from conductor_trio.server.cli.admin_table import ANNOUNCE, BLOCK, DRAIN, END, LS, SHOW, TOP, UNBLOCK
+from conductor_trio.server.cli.admin_table import ANNOUNCE, BLOCK, DRAIN, END, LINKS, LS, SHOW, TOP, UNBLOCK
 from conductor_trio.server.cli.arguments import guess_runtime_dir
-from conductor_trio.server.cli.top import compare, describe_top, format_top
+from conductor_trio.server.cli.top import describe_top, format_top
 from conductor_trio.server.orders.blocks import Blocked
 from conductor_trio.server.orders.networks import parse_network
 
@@ -164,6 +168,28 @@ def _top(client: AdminClient, given: argparse.Namespace) -> None:
         return
 
 
+def _links(client: AdminClient, given: argparse.Namespace) -> None:
+    if given.list and given.revoke:
+        raise ConfigError("give either --list or --revoke")
+    if given.user is not None and not given.revoke:
+        raise ConfigError("--user needs --revoke")
+    if given.list:
+        items = client.command(ListLinks()).items
+        return _write_json(*items) if given.json else write_output(admin_output.format_links(items, _width()))
+    if given.revoke:
+        told = client.command(RevokeLinks(user=given.user)).fields
+        ended = {name: told.get(name) for name in ("links", "entries")}
+        return _write_json(ended) if given.json else write_output(admin_output.format_revoked(ended))
+    made = client.command(MakeLink()).fields
+    if given.json:
+        return _write_json({name: made.get(name) for name in ("link", "until")})
+    # The address alone on standard output, where a program takes it.
+    write_output(f"{made.get('link')}\n")
+    if os.isatty(1):
+        sys.stderr.write(admin_output.format_link_note(made, time.time()))
+    return None
+
+
 _COMMANDS: Mapping[str, Callable[[AdminClient, argparse.Namespace], None]] = {
     LS.name: _list,
     SHOW.name: _show,
@@ -173,6 +199,7 @@ _COMMANDS: Mapping[str, Callable[[AdminClient, argparse.Namespace], None]] = {
     DRAIN.name: _drain,
     ANNOUNCE.name: _announce,
     TOP.name: _top,
+    LINKS.name: _links,
 }
 
 

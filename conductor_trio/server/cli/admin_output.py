@@ -23,6 +23,8 @@ _SESSION_COLUMNS = (
     Column("OUT", to_right=True),
 )
 _BLOCK_COLUMNS = (Column("BLOCKED"), Column("SINCE"), Column("ENDS"), Column("REASON", least=10))
+_LINK_COLUMNS = (Column("USER", least=8), Column("BY"), Column("SINCE"), Column("ENDS"))
+_LINK_KINDS = {"link": "link, not used", "browser": "link, in a browser", "sso": "single sign-on"}
 
 
 def format_sessions(items: Sequence[JSONObject], orders: object, now: float, width: int | None) -> str:
@@ -128,6 +130,36 @@ def format_announcement(orders: object, _: int | None = None) -> str:
     if not announcement:
         return "Nothing is announced.\n"
     return f"Announced since {format_time(announcement.get('since'))}: {_text(announcement, 'text')}\n"
+
+
+def format_links(items: Sequence[JSONObject], width: int | None) -> str:
+    """Return the table of links to the dashboard, and of who was let in."""
+    if not items:
+        return "There are no links to the dashboard, and nobody was let in.\n"
+    rows = [
+        (
+            _text(one, "user"),
+            _LINK_KINDS.get(str(one.get("kind")), "-"),
+            format_time(one.get("since")),
+            format_time(one.get("until")),
+        )
+        for one in items
+    ]
+    return "".join(format_table(_LINK_COLUMNS, rows, width))
+
+
+def format_revoked(told: Mapping[str, object]) -> str:
+    """Return a sentence about what was ended."""
+    links, entries = (count if isinstance(count := told.get(f), int) else 0 for f in ("links", "entries"))
+    return f"Revoked: {_plural(links, 'link')}, {_plural(entries, 'browser')} that had been let in.\n"
+
+
+def format_link_note(made: Mapping[str, object], now: float) -> str:
+    """Return what is to be known of a new link."""
+    until, lasts = made.get("until"), made.get("lasts")
+    soon = format_duration(until - now) if is_number(until) else "a while"
+    long = format_duration(lasts) if is_number(lasts) else "a while"
+    return f"It opens the dashboard in one browser, within {soon}, for {long}; `links --revoke` ends that.\n"
 
 
 def format_time(time: object) -> str:

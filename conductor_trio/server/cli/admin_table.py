@@ -111,5 +111,21 @@ TOP = Command(
     options=(Option(flags=("--once",), field="once", help="show it once, for one second"), *_SHARED),
 )
 
+LINKS = Command(
+    name="links",
+    summary="print a link to the dashboard, show who was let in, or revoke",
+    description="Print a link that opens the operator's dashboard (`--admin-host`) in one browser, once, within "
+    "ten minutes, for twelve hours. What is done there is in the audit log under the name of who has asked for "
+    "the link. With --list, show the links that were not used and who was let in; with --revoke, end all of "
+    "them, or those of a user.",
+    forms=(f"[--list | --revoke [--user USER]] {_FORMS}",),
+    options=(
+        Option(flags=("--list",), field="list", help="show the links and who was let in"),
+        Option(flags=("--revoke",), field="revoke", help="end them, and close the dashboards that are open"),
+        Option(flags=("--user",), field="user", metavar="USER", help="those of this user only"),
+        *_SHARED,
+    ),
+)
+
 #: All of them.
-ADMIN_COMMANDS = (LS, SHOW, END, BLOCK, UNBLOCK, DRAIN, ANNOUNCE, TOP)
+ADMIN_COMMANDS = (LS, SHOW, END, BLOCK, UNBLOCK, DRAIN, ANNOUNCE, TOP, LINKS)

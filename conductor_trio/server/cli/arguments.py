@@ -19,6 +19,7 @@ from conductor_trio.errors import ConfigError
 from conductor_trio.limits.constants import DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.cli.admin_table import DEFAULT_FILE
+from conductor_trio.server.cli.dashboard_settings import SSO_ADMIN_GROUPS, SSO_GROUPS_HEADER
 from conductor_trio.server.cli.settings_table import (
     LIMITS,
     RUNTIME_DIR,
@@ -98,6 +99,8 @@ def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSett
         sso=_single_sign_on(said),
         stripped_cookies=_texts(said["stripped_cookies"]),
         admin_group=_text(said["admin_group"]),
+        admin_host=_admin_host(said),
+        admin_networks=_texts(said["admin_networks"]),
         verbose=value("verbose") is True,
         take_over=take_over,
         limits=attrs.evolve(ServerLimits(), **limits),
@@ -191,12 +194,34 @@ def _single_sign_on(said: Configuration) -> SingleSignOn | None:
             "it is believed from trusted front proxies only, and there is none; let the front proxy come by -s, "
             "or name it by --trusted-proxy"
         )
+    groups, admins = said[SSO_GROUPS_HEADER.field], said[SSO_ADMIN_GROUPS.field]
+    if admins.value and groups.value is None:
+        missing = SSO_GROUPS_HEADER.flags[0] if admins.origin.flag else "groups_header"
+        raise admins.contradicts(f"needs {missing}")
     return SingleSignOn(
         user_field=str(user.value).encode(),
         other_fields=tuple(name.encode() for name in _texts(said["sso_headers"])),
         domain=None if domain.value is None else str(domain.value).removeprefix("@"),
+        groups_field=None if groups.value is None else str(groups.value).encode(),
+        admin_groups=_texts(admins),
         is_needed=said.value("require_sso") is True,
     )
+
+
+def _admin_host(said: Configuration) -> str | None:
+    """Return where the dashboard is; raises `ConfigError` where nobody could get in, or it is nowhere."""
+    host, admins = said["admin_host"], said[SSO_ADMIN_GROUPS.field]
+    if host.value is None:
+        for given in (said["admin_networks"], admins):
+            if given.value:
+                raise given.contradicts(f"needs {'--admin-host' if given.origin.flag else 'admin_host'}")
+        return None
+    if said.value("require_sso") is True and not admins.value:
+        raise host.wrong(
+            "nobody but the single sign-on lets in here, and no group is named whose members are operators "
+            f"({SSO_ADMIN_GROUPS.flags[0]})"
+        )
+    return str(host.value)
 
 
 def _user_rules(said: Configuration) -> UserRules:

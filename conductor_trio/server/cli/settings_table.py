@@ -6,6 +6,7 @@ from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.configuration.settings import Count, Path, Port, Seconds, Section, Setting, Switch, Text, Texts
 from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.cli.dashboard_settings import DASHBOARD, SSO_ADMIN_GROUPS, SSO_GROUPS_HEADER
 from conductor_trio.server.cli.site import SITE
 from conductor_trio.server.cli.values import (
     LogTarget,
@@ -190,6 +191,8 @@ SSO_MORE = (
         "X-Forwarded-Email",
         example='["X-Forwarded-Email"]',
     ),
+    SSO_GROUPS_HEADER,
+    SSO_ADMIN_GROUPS,
     Setting(
         flags=("--sso-domain",),
         field="sso_domain",
@@ -310,8 +313,19 @@ _OWN = (
 )
 
 #: The settings with options, in the order in which help shows them.
-_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, _ADMIN_GROUP, GRACE, _VERBOSE, *LIMITS[1:])
-OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, *_OBSERVED, _ADMIN_GROUP, GRACE, _VERBOSE, *LIMITS[1:])
+_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, _ADMIN_GROUP, *DASHBOARD, GRACE, _VERBOSE, *LIMITS[1:])
+OPTION_SETTINGS = (
+    *_WHERE,
+    *_TLS,
+    *_TRUST,
+    *_SSO,
+    *_OBSERVED,
+    _ADMIN_GROUP,
+    *DASHBOARD,
+    GRACE,
+    _VERBOSE,
+    *LIMITS[1:],
+)
 
 SECTIONS = (
     Section(settings=(*_ROOT, *_USERS)),

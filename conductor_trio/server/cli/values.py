@@ -7,6 +7,7 @@ import os
 
 import attrs
 
+from conductor_trio.access.hostnames import is_host_name
 from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.configuration.settings import Path
 from conductor_trio.configuration.toml_table import Table
@@ -84,6 +85,23 @@ def normalize_log_format(text: str) -> str:
     if text not in LOG_FORMATS:
         raise ValueError(f"{text!r} is none of {', '.join(LOG_FORMATS)}")
     return text
+
+
+def normalize_host(text: str) -> str:
+    """Return a host name in lower case, with its port if it has one."""
+    host, colon, port = text.lower().partition(":")
+    if not is_host_name(host.removesuffix(".")) or (
+        colon and not (port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT)
+    ):
+        raise ValueError(f"{text!r} is no host name; write it as admin.apps.example.org, without https://")
+    return host.removesuffix(".") + colon + port
+
+
+def normalize_sso_group(text: str) -> str:
+    """Return the name of a group of a single sign-on's, which lists them with commas."""
+    if not text.strip() or not text.isprintable() or "," in text:
+        raise ValueError(f"{text!r} is no name of a group")
+    return text.strip()
 
 
 def normalize_user_or_group(text: str) -> str:

@@ -32,7 +32,7 @@ _LINK = re.compile(r"_conductor[/\\]+auth[/\\]", re.IGNORECASE)
 _UNSAFE = re.compile(r'["\\]|[^\x20-\x7e]')
 _HIDDEN = "[...]"
 #: The words that may stand after `OWN_PREFIX`; any other could be a token in the wrong place.
-_OWN_PAGES = frozenset(["", "auth", "cookies", "live", "login", "status"])
+_OWN_PAGES = frozenset(["", "auth", "cookies", "leave", "live", "login", "status"])
 
 
 @attrs.define(eq=False, kw_only=True)

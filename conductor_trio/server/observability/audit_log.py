@@ -9,23 +9,37 @@ import time
 from collections.abc import Callable
 
 from conductor_trio.access.grants import OWNER, Access, Principal
+from conductor_trio.server.observability.recent import RecentEvents
 from conductor_trio.server.observability.sink import Sink, format_time
 
 
 class AuditLog:
-    """Writes events to a sink; without one it does nothing."""
+    """Writes events to a sink, and keeps the last of them; without either it does nothing."""
 
-    def __init__(self, sink: Sink | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        sink: Sink | None = None,
+        clock: Callable[[], float] = time.time,
+        recent: RecentEvents | None = None,
+    ) -> None:
         self._sink = sink
         self._clock = clock
+        self.recent = recent  #: for the dashboard, where there is one
 
     @property
     def is_kept(self) -> bool:
-        """Whether anybody gets to read it."""
+        """Whether anybody gets to read it, if only for a while."""
+        return self._sink is not None or self.recent is not None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it can be read later on, too."""
         return self._sink is not None
 
     def note(self, event: str, /, **fields: object) -> None:
         """Write what has happened just now; `fields` are whatever JSON can hold."""
+        if self.recent is not None:
+            self.recent.note(event, self._clock(), fields)
         if self._sink is not None:
             self._sink.write({"time": format_time(self._clock()), "event": event, **fields})
 

@@ -18,6 +18,7 @@ from conductor_trio.log import Logger
 from conductor_trio.server.observability.access_log import FORMATS, AccessLog, format_json
 from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.observability.measures import Measures
+from conductor_trio.server.observability.recent import RecentEvents
 from conductor_trio.server.observability.request_watch import RequestWatch, Turn
 from conductor_trio.server.observability.session_watch import SessionWatch
 from conductor_trio.server.observability.sink import FileSink, JournalSink, open_sink
@@ -42,7 +43,7 @@ class Observer:
     _sessions: SessionWatch | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._visits = Visits(self.audit) if self.audit.is_kept else None
+        self._visits = Visits(self.audit) if self.audit.is_written else None
         self._wrong_tokens = WrongTokens(self.audit)
 
     def follow(self, routes: RouteTable) -> None:
@@ -63,11 +64,17 @@ class Observer:
         self.measures.wrong_tokens += 1
         self._wrong_tokens.note(route, address)
 
+    def note_wrong_link(self, host: str, address: str) -> None:
+        """Somebody has shown a wrong link to the dashboard, at that host name."""
+        self.measures.wrong_tokens += 1
+        self._wrong_tokens.note_at(host, address)
+
     async def run(self) -> None:
         """Tell of what is seen only by its absence, and open files anew, for ever."""
         async with trio.open_nursery() as nursery:
             if self._visits is not None:
                 nursery.start_soon(self._visits.run, name="visits")
+            if self.audit.is_kept:
                 nursery.start_soon(self._wrong_tokens.run, name="wrong tokens")
             if self.rotations is not None:
                 async for _ in self.rotations:
@@ -116,12 +123,14 @@ def open_observer(settings: ServerSettings, log: Logger) -> Iterator[Observer]:
         # Whether or not there are files: it would end the process.
         rotations = stack.enter_context(trio.open_signal_receiver(signal.SIGUSR1))
         sinks: dict[str, FileSink | JournalSink] = {}
-        access_log, audit = None, AuditLog()
+        access_log, audit_sink = None, None
         if settings.access_log is not None:
             format_line = FORMATS[settings.access_log_format]
             sinks["access"] = stack.enter_context(open_sink(settings.access_log, "access", format_line, log))
             access_log = AccessLog(sinks["access"])
         if settings.audit_log is not None:
-            sinks["audit"] = stack.enter_context(open_sink(settings.audit_log, "audit", format_json, log))
-            audit = AuditLog(sinks["audit"])
+            audit_sink = sinks["audit"] = stack.enter_context(
+                open_sink(settings.audit_log, "audit", format_json, log)
+            )
+        audit = AuditLog(audit_sink, recent=RecentEvents() if settings.admin_host else None)
         yield Observer(access_log=access_log, audit=audit, sinks=sinks, rotations=rotations)

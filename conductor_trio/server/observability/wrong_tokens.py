@@ -32,10 +32,16 @@ class WrongTokens:
         self._counts: Counter[_Guesser] = Counter()
 
     def note(self, route: Route, address: str) -> None:
-        """Somebody has shown a wrong token."""
+        """Somebody has shown a wrong token of a session's."""
+        self._note(_Guesser(route.hosts[0], route.user, route.id, address))
+
+    def note_at(self, host: str, address: str) -> None:
+        """Somebody has shown one at a host name that is no session's."""
+        self._note(_Guesser(host, None, None, address))
+
+    def _note(self, guesser: _Guesser) -> None:
         if not self._audit.is_kept:
             return
-        guesser = _Guesser(route.hosts[0], route.user, route.id, address)
         if guesser in self._counts:
             self._counts[guesser] += 1
         elif len(self._counts) >= MAX_WRONG_TOKEN_ACCOUNTS:

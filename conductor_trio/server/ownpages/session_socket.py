@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 import secrets
 from contextlib import suppress
-from email.utils import formatdate
 
 import attrs
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from trio_websocket import ConnectionClosed
 
 from conductor_trio.access.grants import OWNER, Principal
 from conductor_trio.access.login_link import LOGIN_PREFIX
-from conductor_trio.access.reasons import BadRequest
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import parse_object
 from conductor_trio.control.owner_commands import (
@@ -29,67 +27,14 @@ from conductor_trio.control.owner_commands import (
 )
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.http1.websocket import find_fault, format_handshake
-from conductor_trio.limits.constants import PAGE_READ_SIZE, TOKEN_ENTROPY
+from conductor_trio.limits.constants import TOKEN_ENTROPY
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, Stream
-from conductor_trio.pages.answers import answer_for
-from conductor_trio.pages.rendering import format_answer
-from conductor_trio.server.accounts.fairness import take_turn, wait_turn
+from conductor_trio.server.accounts.fairness import take_turn
 from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.ownpages.session_updates import WatchedSession
+from conductor_trio.server.ownpages.websocket import PageSocket, accept_websocket
 from conductor_trio.server.routing.ports import SessionService
-
-
-class _HandshakeStream(trio.abc.Stream):
-    """A visitor's stream whose request has been read already, and is read here once more.
-
-    trio-websocket does the handshake only from bytes: wsproto's way round that is a private matter of its.
-    """
-
-    def __init__(self, visitor: Stream, request: RequestHead, rest: bytes, max_silence: int) -> None:
-        self._max_silence = self._left = max_silence  # bytes until the next message is whole
-        self._head = format_handshake(request)
-        self._rest = rest
-        self._visitor = visitor
-        #: Set once the handshake is over: the library takes no frame before that.
-        self.is_accepted = trio.Event()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Receive a little at a time, each in its turn: the library handles all that it gets in one step."""
-        if self._head:
-            await trio.lowlevel.checkpoint()
-            data, self._head = self._head[:max_bytes], self._head[max_bytes or len(self._head) :]
-            return data
-        await self.is_accepted.wait()
-        size = min(max_bytes or PAGE_READ_SIZE, PAGE_READ_SIZE)
-        if self._rest:
-            await take_turn()
-            data, self._rest = self._rest[:size], self._rest[size:]
-        else:
-            await wait_turn()
-            data = await self._visitor.receive_some(size)
-        self._left -= len(data)
-        if self._left < 0:  # the library keeps each piece of a message, however many are empty
-            raise trio.BrokenResourceError("the page sends, and says nothing")
-        return data
-
-    def note_message(self) -> None:
-        """A whole message has come."""
-        self._left = self._max_silence
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        try:
-            await self._visitor.send_all(data)
-        except trio.TooSlowError as error:  # which the library does not expect
-            raise trio.BrokenResourceError("the visitor does not read") from error
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    async def aclose(self) -> None:
-        """Leave it to its owner to close."""
-        await trio.lowlevel.checkpoint()
 
 
 @attrs.frozen(eq=False)
@@ -109,29 +54,16 @@ class SessionSocketServer:
         principal: Principal,
     ) -> None:
         """Serve one of them, until they go; `trailing_data` came after the request."""
-        if (fault := find_fault(request)) is not None:
-            answer, date = answer_for(BadRequest(status=fault)), formatdate(usegmt=True).encode()
-            await visitor.send_all(format_answer(answer, request, keep_alive=False, date=date))
-            return
-        limits = self._limits
         async with trio.open_nursery() as nursery:
             with suppress(ConnectionClosed, trio.TooSlowError, *STREAM_LOST):
-                stream = _HandshakeStream(visitor, request, trailing_data, limits.max_page_silence)
-                with trio.fail_after(limits.page_handshake_timeout):
-                    handshake = await wrap_server_stream(nursery, stream, max_message_size=limits.max_page_message)
-                    connection = await handshake.accept()
-                    stream.is_accepted.set()
-                page = _SessionSocket(
-                    connection,
-                    stream,
-                    watched,
-                    principal,
-                    self._sessions,
-                    self._proofs,
-                    limits.max_wrong_proofs,
-                )
-                nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
-                await page.run_commands()
+                limits = self._limits
+                connection = await accept_websocket(nursery, visitor, request, trailing_data, limits)
+                if connection is not None:
+                    page = _SessionSocket(
+                        connection, watched, principal, self._sessions, self._proofs, limits.max_wrong_proofs
+                    )
+                    nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
+                    await page.run_commands()
             nursery.cancel_scope.cancel()
 
 
@@ -139,8 +71,7 @@ class SessionSocketServer:
 class _SessionSocket:
     """One page that somebody looks at."""
 
-    _connection: WebSocketConnection
-    _stream: _HandshakeStream
+    _connection: PageSocket
     _watched: WatchedSession
     _principal: Principal
     _sessions: SessionService
@@ -162,7 +93,6 @@ class _SessionSocket:
         """Carry out what the owner wants, until the connection ends, or too many proofs were none."""
         while self._guesses_left > 0:
             message = await self._connection.get_message()
-            self._stream.note_message()
             try:
                 await self._handle_command(message)
             except RegistrationRefused as error:

@@ -134,4 +134,6 @@ def _sharing_fields(
     """Return what lets the page of an allowed origin see what became of its request; our own pages are not its."""
     if is_own(request.target.decode("ascii").partition("?")[0]):
         return ()
+    if proxy.console is not None and proxy.console.is_for(request):
+        return ()
     return sharing_fields(request, proxy.policy, (name.lower() for name, _ in answer.fields))

@@ -28,6 +28,7 @@ from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served, SessionView
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel, relay_tunnel
+from conductor_trio.server.proxy.ports import ConsoleVisit
 
 
 @attrs.define(eq=False)
@@ -181,6 +182,8 @@ class VisitorConnection:
                     await relay_tunnel(served, self.stream, self.context, self._scope, self._watch)
                 case SessionView():
                     await self._serve_view(served)
+                case ConsoleVisit():
+                    await self._serve_console(served)
         finally:
             activity.tunnels -= 1
             self._watch.end()
@@ -246,6 +249,18 @@ class VisitorConnection:
         finally:
             self.hold(-size)
             onlookers.leave(self._scope, view.route)
+
+    async def _serve_console(self, visit: ConsoleVisit) -> None:
+        """Serve an operator's dashboard, until they go, or may not stay."""
+        console = self.context.console
+        assert console is not None, "who else has let them in?"
+        self._user = visit.user
+        size = visit.request.size + len(visit.trailing_data)
+        self.hold(size)
+        try:
+            await console.serve(self.stream, visit)
+        finally:
+            self.hold(-size)
 
     async def _refuse(self, status: int) -> Outcome:
         """Answer a request that could not be read."""

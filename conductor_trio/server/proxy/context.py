@@ -39,7 +39,7 @@ from conductor_trio.server.proxy.date import DateMemo
 from conductor_trio.server.proxy.disconnect import DisconnectMonitor
 from conductor_trio.server.proxy.idle import IdleReaper
 from conductor_trio.server.proxy.parking import ParkedRequests
-from conductor_trio.server.proxy.ports import OwnPages
+from conductor_trio.server.proxy.ports import Console, OwnPages
 from conductor_trio.server.proxy.route_runtime import RouteRuntimes
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.routing.routes import Route
@@ -62,6 +62,7 @@ class ProxyContext:
     poller: EdgePoller
     observer: Observer = attrs.field(factory=Observer)
     orders: Orders = attrs.field(factory=Orders)
+    console: Console | None = None  #: the operator's dashboard, where there is one
     limits: ServerLimits = attrs.field(init=False)  #: those in force
     policy: Policy = attrs.field(init=False)
     trusted: Networks = attrs.field(init=False)  #: of front proxies, whose forwarding fields are believed

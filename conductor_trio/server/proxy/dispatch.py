@@ -39,6 +39,7 @@ from conductor_trio.server.proxy.exchange.exchange import Exchange, Outcome
 from conductor_trio.server.proxy.exchange.failures import RequestAborted
 from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel
+from conductor_trio.server.proxy.ports import Console, ConsoleVisit
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.ruling import Load, Park, may_repeat, rule
@@ -55,7 +56,7 @@ class SessionView:
     address: str  #: the visitor's
 
 
-Served = Outcome | Tunnel | SessionView
+Served = Outcome | Tunnel | SessionView | ConsoleVisit
 
 
 @attrs.define(eq=False)
@@ -80,6 +81,8 @@ class Dispatcher:
         `is_complete` tells that its end has been read.
         """
         proxy = self._context.proxy
+        if proxy.console is not None and proxy.console.is_for(request):
+            return await self._consult(proxy.console, request, is_complete=is_complete)
         https = self._context.peer.uses_https(request)
         guard = self._guard
         while True:
@@ -103,6 +106,17 @@ class Dispatcher:
                         continue
                     ruling = otherwise
             return await self._answer(ruling, request, route, is_complete=is_complete, https=https)
+
+    async def _consult(self, console: Console, request: RequestHead, *, is_complete: bool) -> Served:
+        """Have the operator's dashboard answer; nothing that is addressed to it reaches a session."""
+        context = self._context
+        account = context.payer.account = context.proxy.ledger.visitor(context.peer.visitor_address(request))
+        await account.wait_turn()
+        answer = console.answer(request, context.requests, context.peer, self._guard)
+        if isinstance(answer, ConsoleVisit):
+            context.payer.account = context.proxy.ledger.user(answer.user)
+            return answer
+        return await self._answerer.show(answer, request, is_complete=is_complete)
 
     def _read_identity(self, request: RequestHead, route: Route | None, sso: SingleSignOn) -> Identity | None:
         """Return who the visitor is, where a trusted front proxy says so."""

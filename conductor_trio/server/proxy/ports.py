@@ -1,18 +1,48 @@
-"""The interface by which the data plane reaches the server's own pages, which it must not import."""
+"""The interfaces by which the data plane reaches the server's own pages, which it must not import."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+import attrs
+
 from conductor_trio.access.decisions import RedeemOneTimeLink, Respond
 from conductor_trio.access.grants import Principal
 from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.reasons import Reason
+from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.net.stream import Stream
+from conductor_trio.pages.answers import Reply
 from conductor_trio.pages.documents import Document
 from conductor_trio.server.routing.routes import Route
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ConsoleVisit:
+    """An operator's browser opens the dashboard's WebSocket; `entry` is by what it was let in."""
+
+    entry: object
+    user: str
+    request: RequestHead
+    trailing_data: bytes
+    address: str
+
+
+class Console(Protocol):
+    """The operator's dashboard, at a host name that is no session's."""
+
+    def is_for(self, request: RequestHead) -> bool:
+        """Whether a request is addressed to it."""
+
+    def answer(
+        self, request: RequestHead, requests: RequestReader, peer: Peer, guard: TokenGuard
+    ) -> Reply | Document | ConsoleVisit:
+        """Return what becomes of a request that is."""
+
+    async def serve(self, visitor: Stream, visit: ConsoleVisit) -> None:
+        """Serve a dashboard's WebSocket until the operator goes, or may not stay."""
 
 
 class OwnPages(Protocol):

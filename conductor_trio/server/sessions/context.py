@@ -70,7 +70,7 @@ class SessionContext:
             rules=settings.rules,
             log=log,
             routes=routes,
-            naming=HostNaming.parse(settings.patterns),
+            naming=HostNaming.parse(settings.patterns, settings.reserved_hosts),
             ledger=ledger,
             counters=counters,
             records=records,

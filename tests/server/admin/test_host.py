@@ -235,7 +235,8 @@ async def test_a_reload_is_answered_through_the_hand_over_that_cuts_others_off(
             answer = await trio.to_thread.run_sync(ask, filed, "reload")
             assert answer == [{"status": "ok", "count": 0, "notes": []}]
             assert await trio.to_thread.run_sync(other.recv, 4096) == b""
-        await wait_until(lambda: filed.pid != filed.program.process.pid)  # as its log says, which may come later
+        while filed.pid == filed.program.process.pid:
+            await filed.program.err.wait_line(lambda line: '"listening"' in line, len(filed.program.err.lines))
         filed.write("prot = 1\n")
         [refused] = await trio.to_thread.run_sync(ask, filed, "reload")
         assert (refused["status"], refused["exit"]) == ("error", 2) and "prot" in refused["reason"]

@@ -16,8 +16,11 @@ from conductor_trio.server.admin.messages import (
     Command,
     EndBlock,
     EndSessions,
+    ListLinks,
     ListSessions,
+    MakeLink,
     Reload,
+    RevokeLinks,
     SetBlock,
     SetDrain,
     ShowConfiguration,
@@ -55,7 +58,8 @@ commands: st.SearchStrategy[Command | Reload] = st.one_of(
     st.builds(lambda target: EndBlock(kind=target[0], name=target[1]), targets),
     st.builds(SetDrain, is_on=st.booleans(), reason=texts),
     st.builds(Announce, text=texts),
-    st.sampled_from([ShowOrders(), ShowUsage(), ShowConfiguration(), Reload()]),
+    st.builds(RevokeLinks, user=st.none() | names),
+    st.sampled_from([ShowOrders(), ShowUsage(), MakeLink(), ListLinks(), ShowConfiguration(), Reload()]),
 )
 
 

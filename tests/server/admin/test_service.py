@@ -17,12 +17,16 @@ from conductor_trio.control.messages import JSONObject
 from conductor_trio.errors import CommandRefused
 from conductor_trio.limits.constants import MAX_BLOCKS
 from conductor_trio.log import get_logger
+from conductor_trio.server.admin.entries import Entries
 from conductor_trio.server.admin.messages import (
     Announce,
     Command,
     EndBlock,
     EndSessions,
+    ListLinks,
     ListSessions,
+    MakeLink,
+    RevokeLinks,
     SetBlock,
     SetDrain,
     ShowConfiguration,
@@ -30,7 +34,8 @@ from conductor_trio.server.admin.messages import (
     ShowSession,
     ShowUsage,
 )
-from conductor_trio.server.admin.service import AdminService, Operator
+from conductor_trio.server.admin.operators import Operator
+from conductor_trio.server.admin.service import AdminService
 from conductor_trio.server.operation.reload import Reloads
 from conductor_trio.server.orders.blocks import Block, Blocked
 from tests.support.observing import KeptLines
@@ -210,3 +215,20 @@ async def test_each_act_is_logged_with_who_and_what(runtime_dir: Path) -> None:
     assert acts[2]["network"] == "192.0.2.0/24"
     audited = [{name: value for name, value in entry.items() if name != "time"} for entry in audit.lines]
     assert audited == [{name: value for name, value in entry.items() if name != "log_level"} for entry in acts]
+
+
+async def test_links_are_those_of_a_dashboard(runtime_dir: Path) -> None:
+    audit = KeptLines()
+    async with open_desk(runtime_dir, audit) as desk:
+        for command in (MakeLink(), ListLinks(), RevokeLinks()):
+            with pytest.raises(CommandRefused, match="no dashboard"):
+                desk.ask(command)
+        desk = Desk(desk.bench, make_service(desk.bench, audit=audit, entries=Entries("admin.test:8443")))
+        made = desk.ask(MakeLink())[1]
+        link = str(made["link"])
+        assert link.startswith("https://admin.test:8443/_conductor/auth/")
+        assert [one["kind"] for one in desk.ask(ListLinks())[0]] == ["link"]
+        assert desk.ask(RevokeLinks(user="eve"))[1] == {"links": 0, "entries": 0}
+        assert desk.ask(RevokeLinks())[1] == {"links": 1, "entries": 0}
+    assert [line["event"] for line in audit.lines][:2] == ["operator_link", "operator_links_revoked"]
+    assert link.rpartition("/")[2] not in repr(audit.lines)

@@ -93,10 +93,11 @@ def test_patterns(short_tmp: Path, pattern: str, status: Status, said: str) -> N
     assert said in found.detail + found.advice
 
 
-def check_tls(directory: Path) -> Finding:
+def check_tls(directory: Path, *options: str) -> Finding:
     """Return what is found of the certificate at `server.pem` in a directory."""
     pem = directory / "server.pem"
-    return check(directory, "-d", "{key}-{user}.apps.test", "--ssl-cert-file", pem, "--ssl-key-file", pem)["TLS"]
+    where: list[str | Path] = ["-d", "{key}-{user}.apps.test", "--ssl-cert-file", pem, "--ssl-key-file", pem]
+    return check(directory, *where, *options)["TLS"]
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,13 @@ def test_certificates(short_tmp: Path, name: str, days: int, status: Status, sai
     found = check_tls(short_tmp)
     assert found.status is status
     assert said in found.detail + found.advice
+
+
+def test_the_certificate_is_for_the_dashboard_too(short_tmp: Path) -> None:
+    (short_tmp / "server.pem").write_bytes(CertificateAuthority().issue("*.apps.test").both)
+    assert check_tls(short_tmp, "--admin-host", "admin.apps.test").status is Status.OK
+    found = check_tls(short_tmp, "--admin-host", "admin.test")
+    assert found.status is Status.FAILED and "it must be for admin.test" in found.advice
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,8 @@ from tests.support.programs import open_server, run_program, server_command
         (["ls", "a"], "unrecognized argument 'a'"),
         (["annonce", "a"], "did you mean announce?"),
         (["top", "--onec"], "did you mean --once?"),
+        (["links", "--list", "--revoke"], "either --list or --revoke"),
+        (["links", "--user", "eve"], "--user needs --revoke"),
     ],
 )
 def test_what_means_nothing(
@@ -93,3 +97,25 @@ async def test_each_command_with_a_server_and_for_programs(runtime_dir: Path) ->
         assert "(strangers)" in await run("top", "--once")
         assert '"users": [' in await run("top", "--once", "--json")
     assert "no server runs on" in await run("ls", status=1)
+
+
+async def test_links_to_the_dashboard(runtime_dir: Path) -> None:
+    program = server_command(runtime_dir)[0]
+
+    async def run(*words: str, status: int = 0) -> str:
+        done = await run_program([program, "links", *words, "-r", runtime_dir])
+        assert done.process.returncode == status, done.err.text
+        return done.out.text if not status else done.err.text
+
+    async with open_server(runtime_dir):
+        assert "this server has no dashboard; set admin_host" in await run(status=1)
+    async with open_server(runtime_dir, "--admin-host", "Admin.localhost:8443"):
+        assert await run("--list") == "There are no links to the dashboard, and nobody was let in.\n"
+        link = (await run()).removesuffix("\n")
+        assert re.fullmatch(r"http://admin\.localhost:8443/_conductor/auth/[-\w]{43}", link)
+        made = json.loads(await run("--json"))
+        assert set(made) == {"link", "until"} and made["link"] != link
+        assert (await run("--list")).count("link, not used") == 2
+        assert json.loads((await run("--list", "--json")).splitlines()[0])["kind"] == "link"
+        assert await run("--revoke", "--user", "nobody") == "Revoked: 0 links, 0 browsers that had been let in.\n"
+        assert json.loads(await run("--revoke", "--json")) == {"links": 2, "entries": 0}

@@ -122,3 +122,14 @@ def test_whatever_a_server_tells_is_shown(told: JSONObject) -> None:
     assert admin_output.format_endings([told])
     assert admin_output.format_block(told, told)
     assert admin_output.format_blocks({"blocks": [told]}, 80)
+
+
+def test_links() -> None:
+    assert "nobody was let in" in admin_output.format_links([], None)
+    one: JSONObject = {"kind": "browser", "user": "\x1b[2Jeve", "since": 0, "until": 60.0}
+    text = admin_output.format_links([one, {"kind": "sso"}], 80)
+    assert "link, in a browser" in text and "single sign-on" in text and "\x1b" not in text
+    assert admin_output.format_revoked({"links": 1, "entries": 2}).startswith("Revoked: 1 link, 2 browsers")
+    said = admin_output.format_link_note({"until": 700.0, "lasts": 43200.0}, 100.0)
+    assert "within 10 min, for 12 h" in said
+    assert admin_output.format_link_note({}, 0.0)

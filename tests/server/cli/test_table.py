@@ -16,6 +16,7 @@ def test_the_commands() -> None:
         "drain",
         "announce",
         "top",
+        "links",
         "check",
         "config",
         "reload",

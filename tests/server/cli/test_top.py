@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.control.messages import JSONObject
-from conductor_trio.server.cli.top import compare, describe_top, format_top
+from conductor_trio.server.admin.usage import compare
+from conductor_trio.server.cli.top import describe_top, format_top
 
 
 def look(user: str = "alice", **changed: object) -> JSONObject:
@@ -31,21 +31,6 @@ def look(user: str = "alice", **changed: object) -> JSONObject:
 
 STRANGERS: JSONObject = {"kind": "strangers", "user": None, "processor": 0.5, "throttled": True}
 SERVER: JSONObject = {"sessions": 3, "lost": 1, "held": 8192, "loopDelayPeak": 0.0042, "status": "ok", "time": 7.0}
-
-
-def test_rates_are_what_came_between() -> None:
-    before = [look(), look("bob"), STRANGERS]
-    now = [look(bytesOut=6000, requests=14, processor=1.5), look("bob", processor=1.02), STRANGERS]
-    alice, bob, strangers = compare(before, now, 2.0)
-    assert (alice.name, alice.processor, alice.bytes_out, alice.requests) == ("alice", 0.25, 2000.0, 2.0)
-    assert (bob.name, bob.bytes_in) == ("bob", 0.0) and bob.processor == pytest.approx(0.01)
-    assert (strangers.name, strangers.sessions, strangers.bytes_in) == ("(strangers)", None, None)
-    assert strangers.is_throttled
-
-
-def test_who_was_not_there_before_and_whose_sessions_went() -> None:
-    new, less = compare([look("bob")], [look("bob", bytesOut=5), look("eve")], 1.0)
-    assert (new.bytes_out, less.bytes_out) == (0.0, 0.0)
 
 
 def test_the_table_fits_and_says_what_is_left_out() -> None:

@@ -29,3 +29,10 @@ def test_a_key_that_moves_the_border_to_the_user_is_refused() -> None:
 def test_patterns_that_are_none_or_could_clash_are_refused(patterns: list[str]) -> None:
     with pytest.raises(ConfigError):
         HostNaming.parse(patterns)
+
+
+def test_a_reserved_name_is_no_sessions() -> None:
+    naming = HostNaming.parse(["{key}-{user}.apps.test", "{key}.{user}.org"], ["admin.alice.org"])
+    naming.check("admin", "bob")
+    with pytest.raises(RegistrationRefused, match="the gateway's own; choose another"):
+        naming.check("admin", "alice")

@@ -106,6 +106,10 @@ CHAOS_MINUTES ?= 10
 chaos: system venv ## kill, stop and cut every hop of a real chain under load, and attack it (CHAOS_MINUTES=10, CHAOS='--seed 7')
 	@$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(CHAOS)
 
+.PHONY: pyz
+pyz: $(VENV)/.runtime ## dist/conductor-trio.pyz and dist/conductor-trio-server.pyz: one file each, which needs only Python
+	@$(BIN)/python -m scripts.pyz dist
+
 .PHONY: venv
 venv: $(VENV)/.dev ## the virtual environment, for development
 

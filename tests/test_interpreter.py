@@ -35,6 +35,13 @@ def test_what_the_operator_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> Non
     assert interpreter.describe_interpreter().startswith(f"{platform.python_implementation()} 7.3.19, Python 3.")
 
 
+def test_a_module_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "conductor_trio").mkdir()  # in the working directory, which is not meant
+    command = interpreter.module_command("conductor_trio.interpreter")
+    assert command[:2] == (sys.executable, "-P")
+    subprocess.run(command, check=True, cwd=tmp_path)
+
+
 @pytest.mark.skipif(IS_PYPY, reason="CPython's collector is told nothing")
 def test_nothing_begins_anew_where_nothing_has_to_be_told() -> None:
     environment: dict[str, str] = {}

@@ -34,13 +34,13 @@ _conductor_trio() {
                 ;;
             esac
             ;;
-        -k | --key | --socket-user | --tcp | --idle | --busy | --token-file | -s | --server | --for | --label | --revoke)
+        -k | --key | --socket-user | --tcp | --idle | --busy | --token-file | -s | --server | --for | --label | --revoke | --install | --program)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
             ;;
         -*) ;;
-        run | ls | stop | share | doctor | recipes | completion | help)
+        run | ls | stop | share | doctor | recipes | completion | files | help)
             if [[ -z $command ]] && ((places == 0)); then
                 command=$word
             else
@@ -75,12 +75,16 @@ _conductor_trio() {
         _conductor_trio_offer -c
         return
         ;;
-    --token-file)
+    --token-file | --program)
         _conductor_trio_offer -f
         return
         ;;
     -s | --server)
         _conductor_trio_offer_hosts
+        return
+        ;;
+    --install)
+        _conductor_trio_offer -d
         return
         ;;
     esac
@@ -94,12 +98,13 @@ _conductor_trio() {
         doctor) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         recipes) _conductor_trio_offer -W '-V --version -h --help' ;;
         completion) _conductor_trio_offer -W '-V --version -h --help' ;;
+        files) _conductor_trio_offer -W '--install --program -V --version -h --help' ;;
         help) _conductor_trio_offer -W '-V --version -h --help' ;;
         esac
         return
     fi
     case $command:$places in
-    :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run ls stop share doctor recipes completion help' ;;
+    :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run ls stop share doctor recipes completion files help' ;;
     :1) _conductor_trio_offer -f ;;
     run:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
     ls:0) _conductor_trio_offer_hosts ;;
@@ -109,7 +114,7 @@ _conductor_trio() {
     doctor:1) _conductor_trio_offer -f ;;
     recipes:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
     completion:0) _conductor_trio_offer -W 'bash fish zsh' ;;
-    help:0) _conductor_trio_offer -W 'run ls stop share doctor recipes completion help' ;;
+    help:0) _conductor_trio_offer -W 'run ls stop share doctor recipes completion files help' ;;
     esac
 }
 

@@ -19,8 +19,8 @@ FILES = make_files()
 
 #: For each program, the files that have to know its options, and the commands that have some of their own.
 PROGRAMS = {
-    "conductor-trio": (["", "run", "ls", "stop", "share", "doctor", "recipes", "completion", "help"], 1),
-    "conductor-trio-server": (["", "check", "config", "reload", "completion", "help"], 8),
+    "conductor-trio": (["", "run", "ls", "stop", "share", "doctor", "recipes", "completion", "files", "help"], 1),
+    "conductor-trio-server": (["", "check", "config", "reload", "completion", "files", "help"], 8),
 }
 
 

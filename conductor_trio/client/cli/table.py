@@ -6,8 +6,17 @@ import argparse
 import re
 
 from conductor_trio.commandline.quantities import parse_duration
-from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
-from conductor_trio.commandline.table import Argument, Command, FirstWords, Kind, Option, Program
+from conductor_trio.commandline.standard import COMPLETION_COMMAND, FILES_COMMAND, HELP_COMMAND
+from conductor_trio.commandline.table import (
+    Argument,
+    Command,
+    FirstWords,
+    Kind,
+    Option,
+    Program,
+    Shipped,
+    shipped_for_shells,
+)
 from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET
 
 PROGRAM = "conductor-trio"
@@ -222,6 +231,16 @@ RECIPES = Command(
     arguments=(Argument(field="name", metavar="NAME", help="a recipe's name", values=_RECIPES),),
 )
 
+_EXAMPLES = f"share/doc/{PROGRAM}/examples"
+FILES = (
+    Shipped(f"man/{PROGRAM}.1", f"share/man/man1/{PROGRAM}.1"),
+    *shipped_for_shells(PROGRAM),
+    *(
+        Shipped(source, f"{_EXAMPLES}/{source}")
+        for source in ("busy-jupyter", "jobs/jupyter.pbs", "jobs/jupyter.slurm", "jobs/write-link.py")
+    ),
+)
+
 CLIENT = Program(
     name=PROGRAM,
     description="Start a web application, and give it a private address on a gateway that you reach by SSH.",
@@ -231,5 +250,6 @@ CLIENT = Program(
     "Exit status: 0 ended as asked, 1 failed, 2 LOCAL_SOCKET in use or wrong usage; an application that ends "
     "by itself passes on its own.",
     default=START,
-    commands=(RUN, LS, STOP, SHARE, DOCTOR, RECIPES, COMPLETION_COMMAND, HELP_COMMAND),
+    commands=(RUN, LS, STOP, SHARE, DOCTOR, RECIPES, COMPLETION_COMMAND, FILES_COMMAND, HELP_COMMAND),
+    files=FILES,
 )

@@ -11,7 +11,7 @@ from conductor_trio.client.cli.table import CLIENT, RUN, START
 
 def test_the_commands() -> None:
     assert list(CLIENT.commands_by_name) == [
-        *("run", "ls", "stop", "share", "doctor", "recipes", "completion", "help"),
+        *("run", "ls", "stop", "share", "doctor", "recipes", "completion", "files", "help"),
     ]
 
 

@@ -35,11 +35,11 @@ def install_shipped(program: Program, prefix: str, path: str) -> str:
     """
     written = []
     for file in program.files:
-        target = os.path.join(prefix, file.place)
+        target, text = os.path.join(prefix, file.place), _read(program, file, path)
         try:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             with open(target, "w", encoding="utf-8") as stream:
-                stream.write(text := _read(program, file, path))
+                stream.write(text)
                 if text.startswith("#!"):
                     os.fchmod(stream.fileno(), 0o755)
         except OSError as error:

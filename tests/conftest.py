@@ -45,6 +45,7 @@ _SLOW_PLACES = (
     "commandline/test_output.py",
     "repo/test_bench.py",
     "repo/test_contrib.py",
+    "repo/test_dist.py",
     "repo/test_pyz.py",
     "repo/test_soak.py",
     "server/cli/test_main.py",

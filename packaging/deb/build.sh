@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 source=$work/conductor-trio-$version
 mkdir "$source"
-cp -R "$root/packaging/deb/debian" "$root/packaging/deb/server.toml" "$root/packaging/deb/licences.py" \
+cp -R "$root/packaging/deb/debian" "$root/packaging/server.toml" "$root/packaging/deb/licences.py" \
     "$root/docs" "$root/CHANGELOG.md" "$dist/conductor-trio.pyz" "$dist/conductor-trio-server.pyz" "$source"
 cat >"$source/debian/changelog" <<END
 conductor-trio ($version-$revision) unstable; urgency=medium

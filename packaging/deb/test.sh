@@ -36,17 +36,19 @@ mkdir "$root/debs"
 cp "$work"/first/*.deb "$work"/second/*.deb "$here/test-inside.sh" "$root/debs"
 cat >"$root/etc/systemd/system/deb-test.service" <<'END'
 [Unit]
-After=multi-user.target ssh.service
+After=ssh.service systemd-user-sessions.service
 [Service]
-Type=oneshot
-StandardOutput=tty
-StandardError=tty
+StandardOutput=append:/debs/log
+StandardError=append:/debs/log
 ExecStart=/bin/sh -c 'sh /debs/test-inside.sh; systemctl exit $?'
 END
-mkdir -p "$root/etc/systemd/system/default.target.wants"
-ln -s ../deb-test.service "$root/etc/systemd/system/default.target.wants/deb-test.service"
+mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
+ln -s ../deb-test.service "$root/etc/systemd/system/multi-user.target.wants/deb-test.service"
 
 echo 'deb-test: starting systemd'
-# Without a machine manager on this host.
-timeout 300 systemd-nspawn --quiet --directory="$root" --register=no --keep-unit --boot \
-    --console=pipe systemd.show_status=0 systemd.log_level=warning </dev/null
+: >"$root/debs/log"
+# Without a machine manager on this host, and with a network of its own: its SSH server is on port 22.
+timeout 400 systemd-nspawn --quiet --directory="$root" --register=no --keep-unit --private-network --boot \
+    --console=pipe </dev/null >"$work/console" 2>&1 & systemd=$!
+tail --pid=$systemd -n +1 -f "$root/debs/log"
+wait "$systemd" || { tail -n 20 "$work/console"; exit 1; }

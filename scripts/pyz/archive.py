@@ -169,7 +169,9 @@ while name := stream.readline().decode().strip():
 
 def _compile(python: str, sources: dict[str, bytes]) -> tuple[str, dict[str, bytes]]:
     """Return the Python's tag, and the files with its bytecode in the place of all modules."""
-    modules = {name: content for name, content in sources.items() if name.endswith(".py") and "/contrib/" not in name}
+    modules = {
+        name: content for name, content in sources.items() if name.endswith(".py") and "/contrib/" not in name
+    }
     asked = b"".join(b"%s\n%d\n%s" % (name.encode(), len(text), text) for name, text in modules.items())
     done = subprocess.run([python, "-ISc", _COMPILE], input=asked, stdout=subprocess.PIPE, check=True)
     stream = io.BytesIO(done.stdout)

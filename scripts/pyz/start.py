@@ -19,10 +19,12 @@ ENTRY = "@ENTRY@"
 def begin_anew():
     """Have a later Python run this, where there is one; say what is needed where there is none."""
     from shutil import which
+    from subprocess import DEVNULL, call
 
+    suffices = "import sys; sys.exit(sys.version_info < %r)" % (LEAST,)
     for minor in range(20, LEAST[1] - 1, -1):
         python = which("python3.%d" % minor)
-        if python:
+        if python and call([python, "-c", suffices], stderr=DEVNULL) == 0:  # not what only looks like one
             os.execv(python, [python, *sys.argv])
     sys.exit(
         "%s: Python %d.%d or later is needed, and this is %d.%d; where there is one: PYTHON %s"

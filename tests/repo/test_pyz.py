@@ -135,9 +135,12 @@ def old_start(tmp_path: Path) -> Path:
 
 
 def test_an_old_python_looks_for_a_later_one(tmp_path: Path) -> None:
-    later = tmp_path / "python3.20"
-    later.write_text('#!/bin/sh\necho "$@"\n')
-    later.chmod(0o755)
+    for name, script in {
+        "python3.20": "exit 127",  # a version manager's, which has none of that version
+        "python3.19": '[ "$1" = -c ] || echo "$@"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
     told = run(OWN_PYTHON, old_start(tmp_path), "--help", env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert told == f"{tmp_path}/program.py --help\n"
 

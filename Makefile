@@ -25,7 +25,7 @@ SHELL := /bin/sh
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: $(VENV)/.runtime ## a server, an application behind it, one link to click (SSH=1: over a private SSH server)
@@ -115,6 +115,34 @@ CHAOS_MINUTES ?= 10
 .PHONY: chaos
 chaos: system venv ## kill, stop and cut every hop of a real chain under load, and attack it (CHAOS_MINUTES=10, CHAOS='--seed 7')
 	@$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(CHAOS)
+
+.PHONY: pyz
+pyz: $(VENV)/.runtime ## dist/conductor-trio.pyz and dist/conductor-trio-server.pyz: one file each, which needs only Python
+	@$(BIN)/python -m scripts.pyz dist
+
+.PHONY: deb
+deb: pyz ## dist/*.deb, by Debian's tools (debhelper) and without a network
+	@sh packaging/deb/build.sh dist
+
+.PHONY: deb-test
+deb-test: pyz ## the Debian packages installed, used, upgraded and purged under a systemd of their own, as root (RELEASE=)
+	@sh packaging/deb/test.sh dist
+
+.PHONY: rpm
+rpm: pyz ## dist/*.rpm, by rpmbuild
+	@sh packaging/rpm/build.sh dist
+
+.PHONY: image
+image: pyz ## dist/*-image.tar: the server on PyPy as an image for containers, by mmdebstrap and buildah, as root
+	@sh packaging/image/build.sh dist
+
+.PHONY: image-test
+image-test: image ## that image run by podman, read-only and unprivileged, with a session, as root
+	@sh packaging/image/test.sh dist
+
+.PHONY: dist
+dist: venv ## dist/*.whl and dist/*.tar.gz, tried in environments of their own
+	@sh packaging/wheel/build.sh $(BIN)/python dist
 
 .PHONY: venv
 venv: $(VENV)/.dev ## the virtual environment, for development

@@ -31,6 +31,17 @@ PYPY_MEMORY = {
 }
 
 
+#: The file that holds the whole program, where it is one (`make pyz`): its `__main__` says so.
+_ARCHIVE: str | None = getattr(sys.modules.get("__main__"), "ARCHIVE", None)
+
+
+def module_command(module: str) -> tuple[str, ...]:
+    """Return the command that runs a module of ours in a process of its own, wherever it is started."""
+    # -P keeps the working directory from being searched for it.
+    start = ("-m",) if _ARCHIVE is None else (_ARCHIVE, "-m")
+    return (sys.executable, "-P", *start, module)
+
+
 def describe_interpreter() -> str:
     """Return what runs, as ``PyPy 7.3.19, Python 3.11.11``."""
     name, version = platform.python_implementation(), platform.python_version()

@@ -47,6 +47,8 @@ _SLOW_PLACES = (
     "repo/test_bench.py",
     "repo/test_contrib.py",
     "repo/test_dashboard_script.py",
+    "repo/test_dist.py",
+    "repo/test_pyz.py",
     "repo/test_soak.py",
     "server/cli/test_main.py",
 )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,13 @@ def test_what_the_operator_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> Non
     }
     assert not interpreter.missing_memory_settings(SETTINGS)
     assert interpreter.describe_interpreter().startswith(f"{platform.python_implementation()} 7.3.19, Python 3.")
+
+
+def test_a_module_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "conductor_trio").mkdir()  # in the working directory, which is not meant
+    command = interpreter.module_command("conductor_trio.interpreter")
+    assert command[:2] == (sys.executable, "-P")
+    subprocess.run(command, check=True, cwd=tmp_path)
 
 
 @pytest.mark.skipif(IS_PYPY, reason="CPython's collector is told nothing")

@@ -128,9 +128,26 @@ class Command:
         return tuple(flag for option in self.all_options for flag in option.all_flags)
 
 
+@attrs.frozen(eq=False, repr=False)
+class Shipped:
+    """A file that comes with a program: its path below contrib, and where it belongs below /usr or the like."""
+
+    name: str
+    place: str
+
+
+def shipped_for_shells(program: str) -> tuple[Shipped, ...]:
+    """Return the completions of a program."""
+    return (
+        Shipped(f"completion/{program}.bash", f"share/bash-completion/completions/{program}.bash"),
+        Shipped(f"completion/_{program}", f"share/zsh/site-functions/_{program}"),
+        Shipped(f"completion/{program}.fish", f"share/fish/vendor_completions.d/{program}.fish"),
+    )
+
+
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Program:
-    """A program: what it does by default, and its commands."""
+    """A program: what it does by default, its commands, and the files that come with it."""
 
     name: str
     description: str
@@ -138,6 +155,7 @@ class Program:
     version_note: str = ""  #: what ``--version`` says after the version
     default: Command
     commands: tuple[Command, ...]
+    files: tuple[Shipped, ...] = ()
 
     @property
     def everything(self) -> tuple[Command, ...]:

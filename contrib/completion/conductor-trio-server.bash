@@ -27,13 +27,13 @@ _conductor_trio_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-        --config | -p | --port | -s | --socket | --sock | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-groups-header | --sso-admin-group | --sso-domain | --strip-cookie | --status-from | --metrics | --access-log | --access-log-format | --audit-log | --admin-group | --admin-host | --admin-network | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout | --user | --reason | --for)
+        --config | -p | --port | -s | --socket | --sock | --host | -r | --runtime-dir | -d | --domain | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-groups-header | --sso-admin-group | --sso-domain | --strip-cookie | --status-from | --metrics | --access-log | --access-log-format | --audit-log | --admin-group | --admin-host | --admin-network | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout | --user | --reason | --for | --install | --program)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
             ;;
         -*) ;;
-        ls | show | end | block | unblock | drain | announce | top | links | check | config | reload | completion | help)
+        ls | show | end | block | unblock | drain | announce | top | links | check | config | reload | completion | files | help)
             if [[ -z $command ]] && ((places == 0)); then
                 command=$word
             else
@@ -45,14 +45,14 @@ _conductor_trio_server() {
     done
     case $option in
     '') ;;
-    --config | -s | --socket | --sock | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --access-log | --audit-log)
+    --config | -s | --socket | --sock | --ssl-cert-file | --ssl-key-file | --ssl-allowed-clients | --access-log | --audit-log | --program)
         _conductor_trio_server_offer -f
         return
         ;;
     -p | --port | --host | -d | --domain | --trusted-proxy | --allow-origin | --sso-user-header | --sso-header | --sso-groups-header | --sso-admin-group | --sso-domain | --strip-cookie | --status-from | --metrics | --access-log-format | --admin-group | --admin-host | --admin-network | --grace | --max-sessions | --max-user-sessions | --max-user-new-sessions | --max-visitors | --max-address-visitors | --max-route-connections | --max-route-held | --max-route-parked | --lost-timeout | --detached-timeout | --user | --reason | --for)
         return
         ;;
-    -r | --runtime-dir)
+    -r | --runtime-dir | --install)
         _conductor_trio_server_offer -d
         return
         ;;
@@ -73,14 +73,15 @@ _conductor_trio_server() {
         config) _conductor_trio_server_offer -W '--json --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-groups-header --sso-admin-group --sso-domain --require-sso --no-require-sso --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace -v --verbose --no-verbose --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout -V --version -h --help' ;;
         reload) _conductor_trio_server_offer -W '--config -r --runtime-dir -V --version -h --help' ;;
         completion) _conductor_trio_server_offer -W '-V --version -h --help' ;;
+        files) _conductor_trio_server_offer -W '--install --program -V --version -h --help' ;;
         help) _conductor_trio_server_offer -W '-V --version -h --help' ;;
         esac
         return
     fi
     case $command:$places in
-    :0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top links check config reload completion help' ;;
+    :0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top links check config reload completion files help' ;;
     completion:0) _conductor_trio_server_offer -W 'bash fish zsh' ;;
-    help:0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top links check config reload completion help' ;;
+    help:0) _conductor_trio_server_offer -W 'ls show end block unblock drain announce top links check config reload completion files help' ;;
     esac
 }
 

@@ -10,10 +10,10 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-groups-header --sso-admin-group --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout --user --reason --for
+            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-groups-header --sso-admin-group --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout --user --reason --for --install --program
                 set -e words[1]
             case '-*'
-            case ls show end block unblock drain announce top links check config reload completion help
+            case ls show end block unblock drain announce top links check config reload completion files help
                 if test -z "$name" -a $places -eq 0
                     set name $words[1]
                 else
@@ -57,9 +57,10 @@ complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a check -d
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a config -d 'show the settings that are in force, and where each is said'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a reload -d 'have the running server apply its file, and tell what came of it'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a completion -d 'print the completion of this command line for a shell'
+complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a files -d 'list the files that come with the program, print one, or install them'
 complete -c conductor-trio-server -n '__conductor_trio_server_at :0' -a help -d 'explain the program, or one of its commands'
 complete -c conductor-trio-server -n '__conductor_trio_server_at completion:0' -a 'bash fish zsh'
-complete -c conductor-trio-server -n '__conductor_trio_server_at help:0' -a 'ls show end block unblock drain announce top links check config reload completion help'
+complete -c conductor-trio-server -n '__conductor_trio_server_at help:0' -a 'ls show end block unblock drain announce top links check config reload completion files help'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" ls show end block unblock drain announce top links check config reload' -l config -r -F -d 'the file with the settings, over which options win (default /etc/conductor-trio/server.toml, if it is there)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s p -l port -x -d 'listen on this TCP port (default 8888)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s s -l socket -l sock -r -F -d 'listen on this UNIX socket instead, of mode 0660; for a front proxy'
@@ -100,8 +101,8 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-route-connections -x -d 'requests and tunnels of one session at once (default 4096)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l max-route-held -l max-route-parked -x -d 'requests that wait for one session whose link was lost (default 256)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l lost-timeout -l detached-timeout -x -d 'how long the name of a session is kept whose link was lost (default 60)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" ls show end block unblock drain announce top links check config reload completion help' -s V -l version -d 'show the version'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" ls show end block unblock drain announce top links check config reload completion help' -s h -l help -d 'show help'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" ls show end block unblock drain announce top links check config reload completion files help' -s V -l version -d 'show the version'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" ls show end block unblock drain announce top links check config reload completion files help' -s h -l help -d 'show help'
 complete -c conductor-trio-server -n '__conductor_trio_server_in ls end' -l user -x -d 'the sessions of this user'
 complete -c conductor-trio-server -n '__conductor_trio_server_in ls show end block unblock drain announce top links' -l json -d 'write JSON, one object a line, for programs'
 complete -c conductor-trio-server -n '__conductor_trio_server_in ls show end block unblock drain announce top links reload' -s r -l runtime-dir -x -a '(__fish_complete_directories)' -d 'directory of the control socket and the relay sockets (default /var/run/conductor)'
@@ -116,3 +117,5 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in links' -l list 
 complete -c conductor-trio-server -n '__conductor_trio_server_in links' -l revoke -d 'end them, and close the dashboards that are open'
 complete -c conductor-trio-server -n '__conductor_trio_server_in links' -l user -x -d 'those of this user only'
 complete -c conductor-trio-server -n '__conductor_trio_server_in config' -l json -d 'write one object of JSON'
+complete -c conductor-trio-server -n '__conductor_trio_server_in files' -l install -x -a '(__fish_complete_directories)' -d 'write them below this directory, such as /usr/local'
+complete -c conductor-trio-server -n '__conductor_trio_server_in files' -l program -r -F -d 'where the program will be, for the units; where it is now if not given'

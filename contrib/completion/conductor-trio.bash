@@ -34,13 +34,13 @@ _conductor_trio() {
                 ;;
             esac
             ;;
-        -k | --key | --socket-user | --link-file | --tcp | --idle | --busy | --token-file | -s | --server | --scheduler | --time | --gpus | --cpus | --memory | --partition | --account | --directory | --attach | --for | --label | --revoke)
+        -k | --key | --socket-user | --link-file | --tcp | --idle | --busy | --token-file | -s | --server | --scheduler | --time | --gpus | --cpus | --memory | --partition | --account | --directory | --attach | --for | --label | --revoke | --install | --program)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
             ;;
         -*) ;;
-        run | submit | ls | stop | share | setup | doctor | recipes | completion | help)
+        run | submit | ls | stop | share | setup | doctor | recipes | completion | files | help)
             if [[ -z $command ]] && ((places == 0)); then
                 command=$word
             else
@@ -72,7 +72,7 @@ _conductor_trio() {
     -k | --key | --socket-user | --tcp | --idle | --time | --gpus | --cpus | --memory | --partition | --account | --attach | --for | --label | --revoke)
         return
         ;;
-    --link-file | --token-file)
+    --link-file | --token-file | --program)
         _conductor_trio_offer -f
         return
         ;;
@@ -88,7 +88,7 @@ _conductor_trio() {
         _conductor_trio_offer -W 'slurm pbs'
         return
         ;;
-    --directory)
+    --directory | --install)
         _conductor_trio_offer -d
         return
         ;;
@@ -105,12 +105,13 @@ _conductor_trio() {
         doctor) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         recipes) _conductor_trio_offer -W '-V --version -h --help' ;;
         completion) _conductor_trio_offer -W '-V --version -h --help' ;;
+        files) _conductor_trio_offer -W '--install --program -V --version -h --help' ;;
         help) _conductor_trio_offer -W '-V --version -h --help' ;;
         esac
         return
     fi
     case $command:$places in
-    :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion help' ;;
+    :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion files help' ;;
     :1) _conductor_trio_offer -f ;;
     run:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
     submit:0) _conductor_trio_offer_hosts ;;
@@ -122,7 +123,7 @@ _conductor_trio() {
     doctor:1) _conductor_trio_offer -f ;;
     recipes:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
     completion:0) _conductor_trio_offer -W 'bash fish zsh' ;;
-    help:0) _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion help' ;;
+    help:0) _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion files help' ;;
     esac
 }
 

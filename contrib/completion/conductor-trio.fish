@@ -16,10 +16,10 @@ function __conductor_trio_where
                     echo "$name:tail"
                     return
                 end
-            case -k --key --socket-user --link-file --tcp --idle --busy --token-file -s --server --scheduler --time --gpus --cpus --memory --partition --account --directory --attach --for --label --revoke
+            case -k --key --socket-user --link-file --tcp --idle --busy --token-file -s --server --scheduler --time --gpus --cpus --memory --partition --account --directory --attach --for --label --revoke --install --program
                 set -e words[1]
             case '-*'
-            case run submit ls stop share setup doctor recipes completion help
+            case run submit ls stop share setup doctor recipes completion files help
                 if test -z "$name" -a $places -eq 0
                     set name $words[1]
                 else
@@ -65,13 +65,14 @@ complete -c conductor-trio -n '__conductor_trio_at :0' -a setup -d 'make a key f
 complete -c conductor-trio -n '__conductor_trio_at :0' -a doctor -d 'try every hop on the way to a gateway and back, and say at the first that fails what to do'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a recipes -d 'list the recipes, or show one as a file that you can change and keep as your own'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a completion -d 'print the completion of this command line for a shell'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a files -d 'list the files that come with the program, print one, or install them'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a help -d 'explain the program, or one of its commands'
 complete -c conductor-trio -n '__conductor_trio_at :0 submit:0 ls:0 stop:1 share:1 setup:0 doctor:0' -a '(__fish_print_hostnames)'
 complete -c conductor-trio -n '__conductor_trio_at :1 run:tail doctor:1' -F
 complete -c conductor-trio -n '__conductor_trio_at :tail submit:tail' -a '(__conductor_trio_complete_tail)'
 complete -c conductor-trio -n '__conductor_trio_at run:0 recipes:0' -a '(conductor-trio recipes 2>/dev/null | string split -f1 " ")'
 complete -c conductor-trio -n '__conductor_trio_at completion:0' -a 'bash fish zsh'
-complete -c conductor-trio -n '__conductor_trio_at help:0' -a 'run submit ls stop share setup doctor recipes completion help'
+complete -c conductor-trio -n '__conductor_trio_at help:0' -a 'run submit ls stop share setup doctor recipes completion files help'
 complete -c conductor-trio -n '__conductor_trio_in "" run submit' -s k -l key -x -d 'name in the address; the server\'s choice if not given'
 complete -c conductor-trio -n '__conductor_trio_in ""' -s r -l replace -d 'take KEY over from another session of yours, and end whoever listens on LOCAL_SOCKET first'
 complete -c conductor-trio -n '__conductor_trio_in "" submit' -l no-recipe -d 'start COMMAND as it is, though a recipe knows it; with LOCAL_SOCKET it always is'
@@ -93,8 +94,8 @@ complete -c conductor-trio -n '__conductor_trio_in "" run submit' -l busy -x -a 
 complete -c conductor-trio -n '__conductor_trio_in "" run submit' -l no-busy -d 'no --busy, whatever the configuration says'
 complete -c conductor-trio -n '__conductor_trio_in "" run submit' -l token-file -r -F -d 'the token is the one line of this file, instead of $CONDUCTOR_TOKEN'
 complete -c conductor-trio -n '__conductor_trio_in "" run submit ls stop share setup doctor' -s v -l verbose -d 'log more, on standard error'
-complete -c conductor-trio -n '__conductor_trio_in "" run submit ls stop share setup doctor recipes completion help' -s V -l version -d 'show the version'
-complete -c conductor-trio -n '__conductor_trio_in "" run submit ls stop share setup doctor recipes completion help' -s h -l help -d 'show help'
+complete -c conductor-trio -n '__conductor_trio_in "" run submit ls stop share setup doctor recipes completion files help' -s V -l version -d 'show the version'
+complete -c conductor-trio -n '__conductor_trio_in "" run submit ls stop share setup doctor recipes completion files help' -s h -l help -d 'show help'
 complete -c conductor-trio -n '__conductor_trio_in run submit' -s r -l replace -d 'take KEY over from another session of yours'
 complete -c conductor-trio -n '__conductor_trio_in run' -s s -l server -x -a '(__fish_print_hostnames)' -d 'the gateway, unless the configuration names it'
 complete -c conductor-trio -n '__conductor_trio_in submit' -l scheduler -x -a 'slurm pbs' -d 'the batch system, slurm or pbs, where both are here'
@@ -115,3 +116,5 @@ complete -c conductor-trio -n '__conductor_trio_in share' -l once -d 'it opens o
 complete -c conductor-trio -n '__conductor_trio_in share' -l list -d 'list the links that there are instead'
 complete -c conductor-trio -n '__conductor_trio_in share' -l revoke -x -d 'end the link of that id instead, and all that it let in'
 complete -c conductor-trio -n '__conductor_trio_in setup' -l replace -d 'name HOST in the place of another gateway'
+complete -c conductor-trio -n '__conductor_trio_in files' -l install -x -a '(__fish_complete_directories)' -d 'write them below this directory, such as /usr/local'
+complete -c conductor-trio -n '__conductor_trio_in files' -l program -r -F -d 'where the program will be, for the units; where it is now if not given'

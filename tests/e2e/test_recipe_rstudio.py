@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor_trio.client.config.files import config_directories, load_config
+from conductor_trio.client.config.files import shipped_recipes
 from conductor_trio.client.config.placeholders import Values
 from conductor_trio.client.config.recipes import launch_recipe
 
@@ -36,7 +36,7 @@ def bench(short_tmp: Path) -> Path:
 
 
 def start(bench: Path, behaviour: str) -> subprocess.Popen[str]:
-    recipe = load_config({}, config_directories({})[:1]).recipes["rstudio"]
+    recipe = shipped_recipes()["rstudio"]
     command = launch_recipe(recipe, ["--www-frame-origin=any"]).fill_command(Values(port=4711))
     environment = {
         "PATH": f"{bench}:/usr/bin:/bin",

@@ -20,10 +20,10 @@ FILES = make_files()
 #: For each program, the files that have to know its options, and the commands that have some of their own.
 PROGRAMS = {
     "conductor-trio": (
-        ["", "run", "submit", "ls", "stop", "share", "setup", "doctor", "recipes", "completion", "help"],
+        ["", "run", "submit", "ls", "stop", "share", "setup", "doctor", "recipes", "completion", "files", "help"],
         1,
     ),
-    "conductor-trio-server": (["", "check", "config", "reload", "completion", "help"], 8),
+    "conductor-trio-server": (["", "check", "config", "reload", "completion", "files", "help"], 8),
 }
 
 

@@ -30,6 +30,6 @@ def test_every_task_has_a_name() -> None:
     unnamed = {
         str(path.relative_to(PACKAGE)): lines
         for path in sorted(PACKAGE.rglob("*.py"))
-        if (lines := unnamed_tasks(ast.parse(path.read_text())))
+        if "contrib" not in path.parts and (lines := unnamed_tasks(ast.parse(path.read_text())))
     }
     assert not unnamed

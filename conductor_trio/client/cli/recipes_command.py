@@ -46,7 +46,7 @@ def show_recipes(name: str | None) -> int:
 
 
 def _tell_found(config: Config, environ: Mapping[str, str]) -> str:
-    _, *places = [os.path.join(directory, "config.toml") for directory in config_directories(environ)]
+    places = [os.path.join(directory, "config.toml") for directory in config_directories(environ)]
     files = " and ".join(path for path in places if os.path.exists(path))
     if config.server is None:
         where = (

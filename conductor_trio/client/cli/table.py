@@ -23,8 +23,8 @@ from conductor_trio.client.cli.options import (
     parse_time,
 )
 from conductor_trio.client.config.visitor_token import TOKEN_VARIABLE
-from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
-from conductor_trio.commandline.table import Argument, Command, Kind, Option, Program
+from conductor_trio.commandline.standard import COMPLETION_COMMAND, FILES_COMMAND, HELP_COMMAND
+from conductor_trio.commandline.table import Argument, Command, Kind, Option, Program, Shipped, shipped_for_shells
 from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET
 
 PROGRAM = "conductor-trio"
@@ -185,6 +185,16 @@ RECIPES = Command(
     arguments=(Argument(field="name", metavar="NAME", help="a recipe's name", values=RECIPE_NAMES),),
 )
 
+_EXAMPLES = f"share/doc/{PROGRAM}/examples"
+FILES = (
+    Shipped(f"man/{PROGRAM}.1", f"share/man/man1/{PROGRAM}.1"),
+    *shipped_for_shells(PROGRAM),
+    *(
+        Shipped(source, f"{_EXAMPLES}/{source}")
+        for source in ("busy-jupyter", "jobs/jupyter.pbs", "jobs/jupyter.slurm")
+    ),
+)
+
 CLIENT = Program(
     name=PROGRAM,
     description="Start a web application, and give it a private address on a gateway that you reach by SSH.",
@@ -194,5 +204,18 @@ CLIENT = Program(
     "Exit status: 0 ended as asked, 1 failed, 2 LOCAL_SOCKET in use or wrong usage; an application that ends "
     "by itself passes on its own.",
     default=START,
-    commands=(RUN, SUBMIT, LS, STOP, SHARE, SETUP, DOCTOR, RECIPES, COMPLETION_COMMAND, HELP_COMMAND),
+    commands=(
+        RUN,
+        SUBMIT,
+        LS,
+        STOP,
+        SHARE,
+        SETUP,
+        DOCTOR,
+        RECIPES,
+        COMPLETION_COMMAND,
+        FILES_COMMAND,
+        HELP_COMMAND,
+    ),
+    files=FILES,
 )

@@ -21,13 +21,14 @@ from conductor_trio.client.config.address import ServerAddress, parse_server
 from conductor_trio.client.config.recipes import Recipe, parse_recipe
 from conductor_trio.client.config.submit import SubmitConfig, parse_submit
 from conductor_trio.commandline.quantities import parse_duration
-from conductor_trio.configuration.toml_table import Table, read_table
+from conductor_trio.commandline.shipped import list_files, name_file, read_file
+from conductor_trio.configuration.toml_table import Table, parse_table, read_table
 from conductor_trio.errors import ConfigError
 
 SERVER_VARIABLE = "CONDUCTOR_SERVER"
 KEY_VARIABLE = "CONDUCTOR_KEY"
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_RECIPES = "recipes"
 _SITE = "/etc/conductor-trio"
 _NAME = "conductor-trio"
 
@@ -49,19 +50,24 @@ class Config:
     recipes: Mapping[str, Recipe] = attrs.field(factory=dict)
 
 
-def config_directories(environ: Mapping[str, str]) -> tuple[str, str, str]:
-    """Return where files are looked for: what is shipped, the site's, the user's."""
+def config_directories(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return where files are looked for: the site's, the user's."""
     base = environ.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(base):  # to be ignored, as the specification of these directories says
         base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".config")
-    return _PACKAGE, _SITE, os.path.join(base, _NAME)
+    return _SITE, os.path.join(base, _NAME)
 
 
 def load_config(environ: Mapping[str, str], directories: Sequence[str] | None = None) -> Config:
-    """Return the configuration; raises `ConfigError` for any mistake, with its file, line and key."""
+    """Return the configuration; raises `ConfigError` for any mistake, with its file, line and key.
+
+    With `directories`, that of these, and nothing that is shipped.
+    """
     config = Config()
-    for directory in config_directories(environ) if directories is None else directories:
-        config = _merge(config, Config(recipes=_load_recipes(os.path.join(directory, "recipes"))))
+    if directories is None:
+        config, directories = Config(recipes=shipped_recipes()), config_directories(environ)
+    for directory in directories:
+        config = _merge(config, Config(recipes=_load_recipes(os.path.join(directory, _RECIPES))))
         table = read_table(os.path.join(directory, "config.toml"))
         if table is not None:
             config = _merge(config, parse_config(table))
@@ -118,6 +124,16 @@ def _parse_idle(table: Table) -> float | None:
         return None if text is None else parse_duration(text)
     except ValueError as error:
         raise table.wrong(str(error), "idle") from error
+
+
+def shipped_recipes() -> dict[str, Recipe]:
+    """Return the recipes that come with the package."""
+    recipes = {}
+    for name in list_files(_RECIPES):
+        path = f"{_RECIPES}/{name}"
+        stem = name.removesuffix(".toml")
+        recipes[stem] = parse_recipe(stem, parse_table(read_file(path), file=name_file(path)))
+    return recipes
 
 
 def _load_recipes(directory: str) -> dict[str, Recipe]:

@@ -13,7 +13,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import trio
 from conductor_trio.client.isolation import namespace, runner
 from conductor_trio.client.isolation.uplink import is_resolver_local, uplink_program
 from conductor_trio.errors import ConfigError, StartError
+from conductor_trio.interpreter import module_command
 from conductor_trio.limits.constants import MAX_PORT
 from conductor_trio.net.procfs import tcp_listeners
 
@@ -32,9 +32,6 @@ _RESOLVERS = Path("/etc/resolv.conf")
 # In a fresh namespace every port is free. This one is below those that connections take (ip_local_port_range), and
 # no application that we know listens there by default.
 _PRIVATE_PORT = 20080
-
-# Our module, wherever we are started: -P keeps the working directory from being searched for it.
-_RUN_MODULE = (sys.executable, "-P", "-m")
 
 
 def choose_port(*, shared: bool) -> int:
@@ -64,7 +61,7 @@ class PortPlan:
             self._check_free()
             return
         done = await trio.run_process(
-            [*_RUN_MODULE, namespace.__name__],
+            module_command(namespace.__name__),
             stdin=subprocess.DEVNULL,
             capture_stdout=True,
             capture_stderr=True,
@@ -87,7 +84,7 @@ class PortPlan:
     def wrap(self, command: Sequence[str], local_socket: str) -> tuple[str, ...]:
         """Return the command that runs `command` and makes its port reachable at `local_socket`."""
         mode = runner.SHARED if self.shared else runner.PRIVATE
-        return (*_RUN_MODULE, runner.__name__, mode, str(self.port), local_socket, *command)
+        return (*module_command(runner.__name__), mode, str(self.port), local_socket, *command)
 
     @property
     def notice(self) -> str | None:

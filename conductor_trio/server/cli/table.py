@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conductor_trio.commandline.standard import COMPLETION_COMMAND, HELP_COMMAND
-from conductor_trio.commandline.table import Command, Option, Program
+from conductor_trio.commandline.standard import COMPLETION_COMMAND, FILES_COMMAND, HELP_COMMAND
+from conductor_trio.commandline.table import Command, Option, Program, Shipped, shipped_for_shells
 from conductor_trio.interpreter import describe_interpreter
 from conductor_trio.server.cli.admin_table import ADMIN_COMMANDS, CONFIG_OPTION, WHERE
 from conductor_trio.server.cli.settings_table import OPTION_SETTINGS, QUOTAS
@@ -59,11 +59,34 @@ RELOAD = Command(
     options=WHERE,
 )
 
+_UNITS = f"{PROGRAM}.service", f"{PROGRAM}.socket", "conductor-trio-control.socket"
+_EXAMPLES = f"share/doc/{PROGRAM}/examples"
+FILES = (
+    Shipped(f"man/{PROGRAM}.8", f"share/man/man8/{PROGRAM}.8"),
+    *shipped_for_shells(PROGRAM),
+    *(Shipped(unit, f"lib/systemd/system/{unit}") for unit in _UNITS),
+    Shipped(f"sysusers.d/{PROGRAM}.conf", f"lib/sysusers.d/{PROGRAM}.conf"),
+    Shipped(f"tmpfiles.d/{PROGRAM}.conf", f"lib/tmpfiles.d/{PROGRAM}.conf"),
+    *(
+        Shipped(source, f"{_EXAMPLES}/{source}")
+        for source in (
+            "server.toml",
+            "sshd_config.d/conductor-trio.conf",
+            "nginx.conf",
+            "nginx-sso.conf",
+            "logrotate/conductor-trio",
+            "prometheus/conductor-trio.rules.yml",
+            "grafana/conductor-trio.json",
+        )
+    ),
+)
+
 SERVER = Program(
     name=PROGRAM,
     version_note=f" ({describe_interpreter()})",
     description="Give applications of a cluster's users web addresses; see conductor-trio for their side. Without "
     "a command, serve.",
     default=SERVE,
-    commands=(*ADMIN_COMMANDS, CHECK, CONFIG, RELOAD, COMPLETION_COMMAND, HELP_COMMAND),
+    commands=(*ADMIN_COMMANDS, CHECK, CONFIG, RELOAD, COMPLETION_COMMAND, FILES_COMMAND, HELP_COMMAND),
+    files=FILES,
 )

@@ -11,7 +11,7 @@ from conductor_trio.client.cli.table import CLIENT, RUN, START
 
 def test_the_commands() -> None:
     assert list(CLIENT.commands_by_name) == [
-        *("run", "submit", "ls", "stop", "share", "setup", "doctor", "recipes", "completion", "help"),
+        *("run", "submit", "ls", "stop", "share", "setup", "doctor", "recipes", "completion", "files", "help"),
     ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor_trio.client.config.files import Config, config_directories, load_config
+from conductor_trio.client.config.files import Config, config_directories, load_config, shipped_recipes
 from conductor_trio.client.config.recipes import launch_command
 from conductor_trio.errors import ConfigError
 
@@ -114,6 +114,11 @@ def test_a_directory_that_is_a_file_holds_no_recipes(tmp_path: Path) -> None:
     ],
 )
 def test_where_files_are_looked_for(environ: dict[str, str], user: str) -> None:
-    shipped, site, own = config_directories(environ)
-    assert (site, own) == ("/etc/conductor-trio", user)
-    assert Path(shipped, "client", "config", "files.py").exists()
+    assert config_directories(environ) == ("/etc/conductor-trio", user)
+
+
+def test_what_is_shipped_is_there_unless_directories_are_named(tmp_path: Path) -> None:
+    assert shipped_recipes().keys() >= {"jupyterlab", "rstudio"}
+    environ = {"HOME": str(tmp_path)}
+    assert load_config(environ).recipes.items() >= shipped_recipes().items()
+    assert not load(tmp_path).recipes

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.client.config.files import config_directories, load_config
+from conductor_trio.client.config.files import shipped_recipes
 from conductor_trio.client.config.launch import Launch
 from conductor_trio.client.config.placeholders import Values, find_placeholders
 from conductor_trio.client.config.recipes import (
@@ -232,7 +232,7 @@ def test_the_list_has_a_line_for_each() -> None:
 
 # What is shipped.
 
-SHIPPED = load_config({}, config_directories({})[:1]).recipes
+SHIPPED = shipped_recipes()
 
 
 @pytest.mark.parametrize("recipe", SHIPPED.values(), ids=SHIPPED)

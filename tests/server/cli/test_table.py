@@ -21,6 +21,7 @@ def test_the_commands() -> None:
         "config",
         "reload",
         "completion",
+        "files",
         "help",
     ]
 

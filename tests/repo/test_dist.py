@@ -75,7 +75,7 @@ def test_the_sdist_has_the_tests_and_what_they_need(built: Path) -> None:
         }
         assert kept <= names
     assert {"Makefile", "CHANGELOG.md", "LICENSE", "pyproject.toml", "tests/conftest.py"} <= names
-    assert "conductor_trio/contrib/jobs/write-link.py" in names
+    assert "conductor_trio/contrib/jobs/jupyter.slurm" in names
 
 
 def test_debian_s_packages(tmp_path: Path) -> None:

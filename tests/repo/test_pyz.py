@@ -81,8 +81,8 @@ def test_they_say_what_installed_ones_say(place: Path, tmp_path: Path) -> None:
             assert told == run(OWN_PYTHON.with_name(program.name), *words)
             assert words != ["--version"] or __version__ in told
     assert shipped_recipes().keys() <= set(run(place / "conductor-trio.pyz", "recipes").split())
-    link = run(place / "conductor-trio.pyz", "files", "jobs/write-link.py")
-    assert link == (ROOT / "contrib" / "jobs" / "write-link.py").read_text()
+    link = run(place / "conductor-trio.pyz", "files", "jobs/jupyter.slurm")
+    assert link == (ROOT / "contrib" / "jobs" / "jupyter.slurm").read_text()
     unit = run(place / "conductor-trio-server.pyz", "files", "conductor-trio-server.service")
     assert f"\nExecStart={place}/conductor-trio-server.pyz --runtime-dir" in unit
 

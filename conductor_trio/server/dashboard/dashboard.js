@@ -144,16 +144,16 @@ const showNow = now => {
 };
 const showUsers = told => {
   find("users").replaceChildren(...told.shown.map(user => {
-    const line = make("li");
-    const who = make("b", user.name);
+    const line = make("li", "", "use");
+    const who = make("span", "", "grow");
+    who.append(make("b", user.name), " ");
     const use = [known(user.sessions, n => count(n) + (n === 1 ? " session" : " sessions")),
       known(user.requestsPerSecond, n => rate(n) + " requests/s"),
       known(user.bytesOutPerSecond, n => size(n) + "/s out"), known(user.bytesInPerSecond, n => size(n) + "/s in"),
       user.processor > 0.005 ? Math.round(user.processor * 100) + " % of the processor" : "–"];
-    const words = make("span", use.filter(text => text !== "–").join(", "), "soft grow");
+    if (user.throttled) who.append(make("span", "throttled", "tag"), " ");
+    who.append(make("span", use.filter(text => text !== "–").join(", "), "soft"));
     line.append(who);
-    if (user.throttled) line.append(make("span", "throttled", "tag"));
-    line.append(words);
     if (user.kind === "user" && user.user) {
       line.append(button("Show", () => { find("search").value = user.user; look(); }, "Show the sessions of " + user.name));
     }
@@ -245,7 +245,7 @@ const makeRow = host => {
   line.setAttribute("role", "row");  // which is lost where the style makes cards of rows
   const cells = {};
   for (const column of columns) {
-    const cell = make("td", "", column.isNumber ? "number" : column.name === "host" ? "wide-cell" : "");
+    const cell = make("td", "", column.isNumber ? "number" : ({host: "wide-cell", since: "line", state: "line"})[column.name]);
     cell.setAttribute("role", "cell");
     cell.dataset.label = column.title;
     if (column.name === "host") cell.append(button(host, () => showSession(host), "", "name"));

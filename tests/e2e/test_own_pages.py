@@ -1,4 +1,4 @@
-"""What can be done on the server's own pages in a real browser, by keyboard, too; and how they fit their window."""
+"""What can be done on own pages in a real browser, by keyboard, too; and how they fit their window."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape
 
 import attrs
@@ -30,13 +31,24 @@ class Markup(str):
 
 def fill(template: str, values: Mapping[str, Value], language: Language) -> str:
     """Return a text with its values."""
+    if not values:
+        return template
     return template.format_map({name: _say(value, language) for name, value in values.items()})
 
 
 def fill_markup(template: str, values: Mapping[str, Value], language: Language) -> Markup:
     """Return the same as HTML: commands are marked as such, and times so that they can be written anew."""
-    code = re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(template, quote=False))
+    code = _mark_commands(template)
+    if "{" not in code:
+        return Markup(code)
     return Markup(code.format_map({name: _mark_up(value, language) for name, value in values.items()}))
+
+
+@lru_cache(maxsize=1024)  # more than all words of all languages: pages are asked for in floods
+def _mark_commands(template: str) -> str:
+    # A short one breaks nowhere; how long another is, its values decide.
+    whole = re.sub(r"`([^`{]{,28})`", r'<code class="whole">\1</code>', escape(template, quote=False))
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", whole)
 
 
 def as_markup(text: str) -> Markup:

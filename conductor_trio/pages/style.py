@@ -82,8 +82,9 @@ p{margin:0 0 var(--s3)}
 p:last-child{margin-bottom:0}
 a{color:var(--accent);text-underline-offset:.15em}
 time,.figure{font-variant-numeric:tabular-nums}
-code{display:inline-block;max-width:100%;font:.9em/1.5 var(--mono);background:var(--well);border-radius:.25rem;
-padding:0 .3em;overflow-wrap:anywhere}
+code{font:.9em/1.5 var(--mono);background:var(--well);border-radius:.25rem;padding:.1em .3em;
+overflow-wrap:anywhere;-webkit-box-decoration-break:clone;box-decoration-break:clone}
+.whole{white-space:nowrap}
 .soft{color:var(--soft);font-size:var(--small)}
 .note{border:1px solid var(--line);border-left:4px solid var(--accent);border-radius:var(--round);
 background:var(--card);padding:var(--s3) var(--s4);margin:0 0 var(--s4);overflow-wrap:anywhere}

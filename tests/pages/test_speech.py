@@ -24,6 +24,7 @@ def test_times(language: Language, text: str) -> None:
 
 
 def test_commands_are_marked() -> None:
+    assert fill_markup("Type `ls`.", {}, ENGLISH) == 'Type <code class="whole">ls</code>.'
     said = fill_markup("Type `stop {key}` & wait.", {"key": "<lab>"}, ENGLISH)
     assert said == "Type <code>stop &lt;lab&gt;</code> &amp; wait."
     assert fill("Type `stop {key}` & wait.", {"key": "<lab>"}, ENGLISH) == "Type `stop <lab>` & wait."

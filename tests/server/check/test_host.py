@@ -179,3 +179,13 @@ async def test_for_people(short_tmp: Path) -> None:
 def test_wrong_usage_stays_wrong(short_tmp: Path) -> None:
     with pytest.raises(ConfigError):
         read_settings(parse(SERVER, ["--check", "-p", "99999"]).given)
+
+
+def test_the_logo(short_tmp: Path) -> None:
+    file = short_tmp / "server.toml"
+    file.write_text('[site]\nlogo = "logo.png"\n')
+    assert "logo" not in check(short_tmp)
+    found = check(short_tmp, "--config", file)["logo"]
+    assert found.status is Status.FAILED and str(short_tmp / "logo.png") in found.detail
+    (short_tmp / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n....")
+    assert check(short_tmp, "--config", file)["logo"].status is Status.OK

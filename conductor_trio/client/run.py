@@ -127,7 +127,6 @@ async def _run_application(settings: ClientSettings, output: Output, wish: _Wish
     """Run the application, from the check of the local socket to its end; return the exit status."""
     status = exit_status.FAILED
     try:
-        look_up(settings.launch.command[0], {**os.environ, **settings.launch.environment})
         async with (
             open_cleanup(settings.limits) as cleanup,
             _open_link_file(settings, cleanup) as link_file,
@@ -164,7 +163,9 @@ async def _run_application(settings: ClientSettings, output: Output, wish: _Wish
 
 @contextlib.asynccontextmanager
 async def _open_link_file(settings: ClientSettings, cleanup: Cleanup) -> AsyncIterator[LinkFile | None]:
+    """Give the file for the link, if there is to be one; a former client's is gone, whatever is missing then."""
     with open_link_file(settings.link_file, cleanup) as file:
+        look_up(settings.launch.command[0], {**os.environ, **settings.launch.environment})
         yield file
 
 

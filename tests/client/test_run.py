@@ -231,3 +231,12 @@ async def test_the_link_is_in_its_file_when_live_is_told_and_gone_at_the_end(
         assert path.read_text() == f"{live['url']}\n"
         nursery.cancel_scope.cancel()
     assert not path.exists()
+
+
+async def test_a_former_link_is_gone_though_there_is_no_such_command(
+    server: ControlServer, short_tmp: Path, pipe: tuple[Events, int]
+) -> None:
+    (path := short_tmp / "link").write_text("https://lab.example.org/_conductor/auth/old\n")
+    settings = attrs.evolve(make_settings(short_tmp, "no-such-command"), link_file=str(path))
+    assert await run.run_client(settings, pipe[1]) == 127
+    assert not path.exists()

@@ -39,7 +39,7 @@ class JobProgress:
         self._state: JobState | None = None
         self._place: Place | None = None
         self._url: str | None = None
-        self._told = ""
+        self._told: tuple[str, Place | None] | None = None  # of the wait: why, and at which place
 
     @property
     def state(self) -> JobState | None:
@@ -59,7 +59,7 @@ class JobProgress:
             case Phase.RUNNING:
                 if former is not None and former.phase is Phase.RUNNING and former.restarts == state.restarts:
                     return []
-                self._told = ""
+                self._told = None
                 where = f" on {state.node}" if state.node else ""
                 return [Notice(mark=Mark.DONE, text=f"It runs{where}, {self._waited(state, now)}")]
             case Phase.ENDED:
@@ -100,15 +100,25 @@ class JobProgress:
         return tuple(parts)
 
     def _wait(self, former: JobState | None, now: float) -> list[Item]:
-        text = ", ".join(self._waiting(self._state, now)) if self._state else ""
+        assert self._state is not None
         again = former is not None and former.phase is Phase.RUNNING
-        if text == self._told and not again:
+        if not again and not self._is_news(self._state):
             return []
-        self._told = text
+        self._told = (self._state.reason, self._place)
+        text = ", ".join(self._waiting(self._state, now))
         if again:
             head = "It is queued again; address and token stay the same"
             return [Notice(mark=Mark.WARNING, text=f"{head}{': ' if text else ''}{text}")]
         return [Notice(mark=Mark.STEP, text=f"Queued{': ' if text else ''}{text}")]
+
+    def _is_news(self, state: JobState) -> bool:
+        """Whether it waits for something else now, or half of those before it have gone; the status tells all."""
+        if self._told is None:
+            return True
+        reason, place = self._told
+        if state.reason != reason or (place is None) != (self._place is None):
+            return True
+        return place is not None and self._place is not None and self._place.number <= place.number / 2
 
     def _waited(self, state: JobState, now: float) -> str:
         return f"after {format_duration((state.start or now) - self._submitted)} in the queue"

@@ -21,7 +21,15 @@ _SCRIPT = (
 _SAID = "conductor-trio setup:"
 
 # A login of its own: over one that stands already, no key is asked for.
-_ALONE = ("-T", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ClearAllForwardings=yes")
+_ALONE = (
+    "IgnoreUnknown=*",  # older versions do not know all of these
+    "ControlMaster=no",
+    "ControlPath=none",
+    "ClearAllForwardings=yes",
+    "RemoteCommand=none",
+    "PermitLocalCommand=no",
+    "ForkAfterAuthentication=no",
+)
 
 
 def is_accepted(address: ServerAddress, key: Key) -> bool:
@@ -57,7 +65,7 @@ def _run_ssh(
     if shutil.which("ssh") is None:
         raise StartError("there is no ssh on your PATH", advice="install the OpenSSH client")
     assert address.host is not None
-    words = ["ssh", *_ALONE, *options]
+    words = ["ssh", "-T", *(word for option in _ALONE for word in ("-o", option)), *options]
     if address.user:
         words += ["-l", address.user]
     if address.port:

@@ -37,6 +37,10 @@ def test_the_wait_is_told_when_it_changes(progress: JobProgress) -> None:
     said = "3 of 12 in the queue, expected to start at <2000>, Priority: others come first"
     assert texts(progress.receive(queued(start=2000.0), place, 1010.0)) == [f"Queued: {said}"]
     assert progress.receive(queued(start=2000.0), place, 1020.0) == []
+    assert progress.receive(queued(start=2100.0), Place(number=2, count=13), 1020.0) == []
+    [ahead] = texts(progress.receive(queued(start=2000.0), Place(number=1, count=9), 1020.0))
+    assert ahead.startswith("Queued: 1 of 9 in the queue")
+    progress.receive(queued(start=2000.0), place, 1020.0)
     assert parts(progress, 1060.0) == ("queued for 1 min", *said.split(", "), "Ctrl-C leaves it alone")
     assert texts(progress.receive(queued("Unheard,of"), None, 1100.0)) == ["Queued: Unheard,of"]
     assert texts(progress.receive(queued("PartitionTimeLimit"), None, 1100.0)) == [

@@ -56,11 +56,14 @@ class Crowd:
 
 def measure_scale(bench: Bench) -> None:
     """Report requests a second and the processor's time for each, beside more and more of all that."""
-    kinds = {kind.name for kind in bench.kinds}
+    programs: dict[str, tuple[str | None, float]] = {OURS.name: (None, 0.0)}
+    if OURS_ON_PYPY.name in {kind.name for kind in bench.kinds}:
+        programs[OURS_ON_PYPY.name] = (PYPY_SERVER, PYPY_WARM_UP)
     with contextlib.ExitStack() as stack:
-        crowds = [open_crowd(bench, OURS.name, stack)]
-        if OURS_ON_PYPY.name in kinds:
-            crowds.append(open_crowd(bench, OURS_ON_PYPY.name, stack, PYPY_SERVER, PYPY_WARM_UP))
+        crowds = []
+        for name, (program, warm_up) in programs.items():
+            site = Site(directory=bench.make_directory(), upstream=bench.origins.pages)
+            crowds.append(open_crowd(name, site, stack, program, warm_up))
         for count in SCALES:
             for crowd in crowds:
                 try:
@@ -77,10 +80,9 @@ def _measure(bench: Bench, name: str, peer: Peer) -> Mapping[str, float]:
 
 
 def open_crowd(
-    bench: Bench, name: str, stack: contextlib.ExitStack, program: str | None = None, warm_up: float = 0.0
+    name: str, site: Site, stack: contextlib.ExitStack, program: str | None = None, warm_up: float = 0.0
 ) -> Crowd:
     """Run one of our gateways, which gives each session several names, until `stack` ends."""
-    site = Site(directory=bench.make_directory(), upstream=bench.origins.pages)
     command = ours_command(site, program)
     for number in range(1, _NAMES):
         command += ["-d", f"{{key}}-{{user}}.n{number}.localhost"]

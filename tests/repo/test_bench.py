@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
@@ -20,6 +20,7 @@ from scripts.bench.origins import Origins, open_origins
 from scripts.bench.peers import OURS, Peer, Site, control_socket, open_gateway, ours_command
 from scripts.bench.requests import figures, pause_for_half
 from scripts.bench.results import MEASURES, Sample, describe, format_json, format_table, medians
+from scripts.bench.scale import open_crowd
 from scripts.bench.sessions import LocalSession
 from scripts.bench.steady import measure_steady
 from scripts.bench.transfer import direct, download, upload
@@ -182,6 +183,17 @@ def test_websocket_messages_come_back(through: str, origins: Origins, short_tmp:
     with open_peer(through, origins.websocket, short_tmp) as found, WebSocket(found) as websocket:
         for _ in range(3):
             assert websocket.echo() > 0
+
+
+@pytest.mark.e2e
+def test_a_crowd_grows_up_to_what_is_wanted(origins: Origins, short_tmp: Path) -> None:
+    with ExitStack() as stack:
+        crowd = open_crowd("ours", Site(directory=short_tmp, upstream=origins.pages), stack)
+        for count, sessions in ((5, 1), (30, 3)):
+            crowd.grow(count)
+            assert (crowd.sessions, crowd.connections) == (sessions, count)
+            hosts = [crowd.peer.host, f"session{sessions - 1}-{crowd.peer.host.partition('-')[2]}"]
+            assert measure_steady(crowd.peer, hosts, rate=50, seconds=0.1).p50 > 0
 
 
 @pytest.mark.e2e

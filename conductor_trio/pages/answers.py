@@ -302,6 +302,14 @@ _REFUSALS = {
         advice="Ask the gateway's administrators.",
     ),
     Refusal.SESSION_CUT: _failed(502, "The session ended before the application answered."),
+    Refusal.GATEWAY_RESTARTING: Reply(
+        status=503,
+        title="The gateway is restarting",
+        text="A part of the gateway is being started again, and what was asked for cannot be told without it.",
+        advice="There is nothing to do: this page tries again by itself.",
+        fields=((b"Retry-After", b"%d" % BROKEN_RETRY),),
+        reload=BROKEN_RELOAD,
+    ),
 }
 
 

@@ -21,6 +21,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import attrs
 import trio
@@ -72,6 +73,8 @@ from conductor_trio.server.sessions.host import SessionHost
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
+from conductor_trio.server.workers.crew import Crew, EveryRuntime
+from conductor_trio.server.workers.host import Workers, make_crew, open_workers
 
 
 async def run_server(settings: ServerSettings, log: Logger, said: Configuration, succession: Succession) -> None:
@@ -102,11 +105,13 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         state = StateFile(runtime.state, planes.routes, expected, log, planes.orders)
         snapshot = state.read() if predecessor is None else await predecessor.take()
         lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
-        borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
+        borrowed = BorrowedSessions(lent, planes.routes, EveryRuntime(planes.proxy.runtimes, planes.crew))
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
             restore_orders(planes.orders, snapshot.orders, time.time())
+        workers = stack.enter_context(open_workers(planes.crew, planes.proxy, runtime.path, listeners))
         server = _Server(
+            workers=workers,
             settings=settings,
             wanted=wanted,
             said=said,
@@ -143,6 +148,7 @@ class Planes:
     service: OwnerService
     proxy: ProxyContext
     operators: Operators
+    crew: Crew
 
 
 def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None = None) -> Planes:
@@ -153,31 +159,20 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
     observer.follow(routes)
     ledger, counters, orders = Ledger(limits), Counters(), Orders()
     poller = EdgePoller(payer_of, lambda: ledger.fairness.is_contended)
-    sessions = SessionContext.make(
-        settings,
-        log,
-        routes=routes,
-        ledger=ledger,
-        counters=counters,
-        poller=poller,
-        audit=observer.audit,
-        orders=orders,
-    )
+    shared: Any = {"routes": routes, "ledger": ledger, "counters": counters, "poller": poller, "orders": orders}
+    sessions = SessionContext.make(settings, log, audit=observer.audit, **shared)
     service = OwnerService(sessions)
     proxy = ProxyContext(
         settings=settings,
         log=log,
-        routes=routes,
-        ledger=ledger,
         holdings=sessions.holdings,
-        counters=counters,
         reports=service,
         own_pages=OwnPages(service, routes, limits, orders),
-        poller=poller,
         observer=observer,
-        orders=orders,
+        **shared,
     )
-    return Planes(routes, ledger, counters, orders, sessions, service, proxy, operators)
+    crew = make_crew(settings, log, sessions, proxy, service)
+    return Planes(routes, ledger, counters, orders, sessions, service, proxy, operators, crew)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -199,6 +194,7 @@ class _Server:
     feed: AccessFeed
     reloads: Reloads
     metrics: MetricsEndpoint
+    workers: Workers
     admin: AdminHost = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -214,6 +210,7 @@ class _Server:
             host.leftovers.take(path, None)
         shutdown = Shutdown(
             proxy=planes.proxy,
+            workers=planes.crew,
             sessions=planes.sessions,
             routes=planes.routes,
             listeners=self.listeners,
@@ -241,10 +238,14 @@ class _Server:
             sessions.start_soon(
                 collect_garbage, planes.ledger.fairness, self.settings.limits, name="garbage collection"
             )
+            sessions.start_soon(planes.crew.run, name="workers")
             sessions.start_soon(self.reloads.run, name="reloads")
             sessions.start_soon(self.admin.run, name="operators who wait for a reload")
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
+                    visitors.start_soon(
+                        self.workers.serve, visitors, self._note_shortage, name="requests of workers"
+                    )
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)
                     self.reloads.end()
                     if successor is not None:
@@ -265,6 +266,7 @@ class _Server:
     ) -> Successor | None:
         """Accept until a signal ends the server, or return the successor that accepts in our place."""
         while True:
+            self.workers.start_accepting()
             async with trio.open_nursery() as accepting:
                 self._start_accepting(accepting, visitors, serve_visitor, sessions, serve_client)
                 if predecessor is not None:
@@ -274,6 +276,7 @@ class _Server:
                     predecessor = None
                 successor = await self._wait_for_end()
                 accepting.cancel_scope.cancel()
+            await self.workers.stop_accepting()
             if successor is None or await self._hand_over(successor):
                 return successor
 
@@ -289,7 +292,7 @@ class _Server:
             # What comes through a socket of this host is a front proxy's, which has its own measures.
             pace = None if listener.sock.family == socket.AF_UNIX else self.planes.ledger.wait_for_strangers
             accept = functools.partial(
-                listener.serve, on_shortage=self._note_shortage, task_name="visitor", pace=pace
+                listener.serve, on_shortage=self._note_shortage, task_name="visitor", pace=self.workers.pace(pace)
             )
             accepting.start_soon(accept, serve_visitor, visitors, name="accept visitors")
         control = self.listeners.control

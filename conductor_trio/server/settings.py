@@ -14,6 +14,8 @@ from conductor_trio.limits.server import ServerLimits
 GROUP_MARK = "@"
 #: What stands in the place of a log's file.
 JOURNAL = "journal"
+#: What stands for as many workers as there are cores.
+AUTO = "auto"
 #: How the access log may be written.
 LOG_FORMATS = ("json", "combined")
 
@@ -104,6 +106,7 @@ class ServerSettings:
     audit_log: str | None = None
     verbose: bool = False
     take_over: bool = False
+    workers: int = 1  #: processes that forward requests; with one, that is the server itself
     admin_group: str | None = None
     limits: ServerLimits = attrs.field(factory=ServerLimits)
     rules: UserRules = attrs.field(factory=UserRules)

@@ -8,6 +8,7 @@ from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.cli.values import (
     LogTarget,
+    Workers,
     normalize_cookie_name,
     normalize_field_name,
     normalize_log_format,
@@ -273,6 +274,16 @@ _ADMIN_GROUP = Setting(
     help="let members of this group give the operator's commands, beside root and the server's own user",
     example='"conductor-admin"',
 )
+_WORKERS = Setting(
+    flags=("--workers",),
+    field="workers",
+    metavar="N",
+    kind=Workers(),
+    default=1,
+    help="processes that forward requests, or `auto` for the cores (default 1: the server itself)",
+    more="A reload applies another number. With more than one, the limits on connections and each user's share of "
+    "the processor hold for each of them; docs/scale.md says what else.",
+)
 _VERBOSE = Setting(
     flags=("-v", "--verbose"), field="verbose", kind=Switch(), default=False, help="log more, as JSON"
 )
@@ -309,8 +320,19 @@ _OWN = (
 )
 
 #: The settings with options, in the order in which help shows them.
-_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, _ADMIN_GROUP, GRACE, _VERBOSE, *LIMITS[1:])
-OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, *_OBSERVED, _ADMIN_GROUP, GRACE, _VERBOSE, *LIMITS[1:])
+_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, _ADMIN_GROUP, GRACE, _WORKERS, _VERBOSE, *LIMITS[1:])
+OPTION_SETTINGS = (
+    *_WHERE,
+    *_TLS,
+    *_TRUST,
+    *_SSO,
+    *_OBSERVED,
+    _ADMIN_GROUP,
+    GRACE,
+    _WORKERS,
+    _VERBOSE,
+    *LIMITS[1:],
+)
 
 SECTIONS = (
     Section(settings=(*_ROOT, *_USERS)),

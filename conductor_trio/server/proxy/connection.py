@@ -28,6 +28,7 @@ from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served, SessionView
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel, relay_tunnel
+from conductor_trio.server.proxy.handed import Handed, relay_handed
 
 
 @attrs.define(eq=False)
@@ -66,8 +67,11 @@ class VisitorConnection:
         )
         self._scope = ConnectionScope(place=self._place, address=self.peer.address)
         self._answerer = Answerer(shared)
-        self._dispatcher = Dispatcher(shared, self._listen(), self._answerer)
+        self._dispatcher = self._make_dispatcher(shared)
         self._scope.finish = self._dispatcher.finish
+
+    def _make_dispatcher(self, shared: ExchangeContext) -> Dispatcher:
+        return Dispatcher(shared, self._listen(), self._answerer)
 
     def _listen(self) -> DisconnectListener:
         return self.context.disconnects.listener(self.stream, self._requests, self._scope, self._holding_request)
@@ -170,6 +174,11 @@ class VisitorConnection:
         if isinstance(served, Outcome):
             return served
         self._speaks_http = False
+        if isinstance(served, Handed):
+            try:
+                return await relay_handed(served, self.stream, self.context)
+            finally:
+                self._end_visit()
         # Out of the frames of the request: nothing of it stays in memory for as long as this takes.
         activity = self.context.activity
         activity.tunnels += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 
 import trio
 
@@ -15,7 +16,7 @@ from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
 from conductor_trio.server.accounts.account import Account
-from conductor_trio.server.accounts.fairness import open_payer
+from conductor_trio.server.accounts.fairness import Payer, open_payer
 from conductor_trio.server.accounts.places import NoPlace, Place
 from conductor_trio.server.proxy.answering import turn_away
 from conductor_trio.server.proxy.connection import VisitorConnection
@@ -28,13 +29,23 @@ _REFUSALS = {
     NoPlace.BLOCKED: Refusal.NETWORK_BLOCKED,
 }
 
+#: Makes the connection of a visitor from its stream.
+ConnectionMaker = Callable[[Stream, Peer, ProxyContext, Payer, Place], VisitorConnection]
+
 
 async def serve_visitor(
-    sock: socket.socket, address: str, context: ProxyContext, tls: ssl.SSLContext | None
+    sock: socket.socket,
+    address: str,
+    context: ProxyContext,
+    tls: ssl.SSLContext | None,
+    *,
+    is_https: bool | None = None,
+    make_connection: ConnectionMaker = VisitorConnection,
 ) -> None:
     """Serve a connection that was just accepted, from that IP address ("" for a UNIX socket), to its end.
 
     Nothing that happens in it gets out. Here alone visitors' connections are ended: all arrives that was said.
+    `is_https` tells how the visitor came where another process of ours knows that.
     """
     raw = PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout, is_fresh=True)
     stream: Stream = raw
@@ -44,7 +55,7 @@ async def serve_visitor(
     account = context.ledger.proxies
     try:
         try:
-            peer = _peer_of(address, context, is_https=tls is not None)
+            peer = _peer_of(address, context, is_https=tls is not None if is_https is None else is_https)
             payer = open_payer(account := _account_of(peer, context))
             place = _take_place(peer, sock, context)
             if isinstance(place, NoPlace):
@@ -57,7 +68,7 @@ async def serve_visitor(
                 if tls is not None:
                     stream = TlsStream(raw, tls)
                     await _shake_hands(stream, context, account)
-                connection = VisitorConnection(stream, peer, context, payer, place)
+                connection = make_connection(stream, peer, context, payer, place)
                 raw.on_held = connection.hold
                 outcome = await connection.run()
                 limits = BRIEF_LINGER if connection.gave_way else limits  # somebody has its place already

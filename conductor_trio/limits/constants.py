@@ -299,6 +299,9 @@ MAX_METRICS_HEAD = 8 * KIB
 MAX_WORKERS = 256
 #: One recv() of what the control process answers to a request that was handed over.
 MAX_REPLY_SIZE = 16 * KIB
+#: What a worker may add to a head that it hands over: Host.
+MAX_ADDED_FIELDS = 1
+MAX_ADDED_HEAD = 1 * KIB
 #: One line between the control process and a worker, in bytes: a route, or what was done for a few.
 MAX_WORKER_LINE = 1 * MIB
 #: One recv() of such lines.

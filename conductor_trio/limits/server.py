@@ -60,9 +60,8 @@ class ServerLimits(LingerLimits):
     worker_start_timeout: float = 30.0  # from its start to its first word: a cold, busy disk
     worker_ack_timeout: float = 1.0  # to have in force what it was told; one that takes longer is replaced
     worker_report_interval: float = 0.5  # between two words of a worker of what it has done
-    worker_pause: float = 1.0  # before one is started anew that ended at once, doubled from time to time
+    worker_pause: float = 1.0  # before one is started anew that has never served, doubled from time to time
     max_worker_pause: float = 30.0
-    worker_settled: float = 10.0  # after which one did not end at once
     worker_end_timeout: float = 5.0  # for one that was told to end, beyond the last words of its visitors
 
     # Sessions whose link was lost, and whose client is expected back.

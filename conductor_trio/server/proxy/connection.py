@@ -55,7 +55,7 @@ class VisitorConnection:
     _speaks_http: bool = attrs.field(default=True, init=False)  # and no other protocol, that of a tunnel or a page
 
     def __attrs_post_init__(self) -> None:
-        self._requests = RequestReader(self.context.limits, self.context.runtimes.heads)
+        self._requests = self._make_reader()
         self._watch = self.context.observer.watch_requests(self.peer, self.context.ledger.fairness)
         shared = ExchangeContext(
             proxy=self.context,
@@ -69,6 +69,9 @@ class VisitorConnection:
         self._answerer = Answerer(shared)
         self._dispatcher = self._make_dispatcher(shared)
         self._scope.finish = self._dispatcher.finish
+
+    def _make_reader(self) -> RequestReader:
+        return RequestReader(self.context.limits, self.context.runtimes.heads)
 
     def _make_dispatcher(self, shared: ExchangeContext) -> Dispatcher:
         return Dispatcher(shared, self._listen(), self._answerer)

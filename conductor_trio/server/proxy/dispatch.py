@@ -240,7 +240,10 @@ class Dispatcher:
             self._exchange = None
             if exchange.is_finishing:
                 return await self._answerer.answer_last(Refusal.SESSION_CUT, request)
-            return await self._answer_failure(error, runtime, exchange, is_complete=pump.is_complete)
+            may_repeat = exchange.is_harmless
+            return await self._answer_failure(
+                error, runtime, request, is_complete=pump.is_complete, may_repeat=may_repeat
+            )
         except RequestAborted as error:
             self._exchange = None
             return await self._answerer.answer_last(BadRequest(status=error.status), request)
@@ -249,11 +252,17 @@ class Dispatcher:
         return outcome
 
     async def _answer_failure(
-        self, error: UpstreamUnavailable, runtime: RouteRuntime, exchange: Exchange, *, is_complete: bool
+        self,
+        error: UpstreamUnavailable,
+        runtime: RouteRuntime,
+        request: RequestHead,
+        *,
+        is_complete: bool,
+        may_repeat: bool,
     ) -> Served:
-        """Answer a request that the application did not."""
-        reason = self._note_failure(error, runtime, exchange.request)
-        return await self._answerer.answer(reason, exchange.request, is_complete=is_complete)
+        """Answer a request that the application did not; `may_repeat` tells that it could be sent once more."""
+        reason = self._note_failure(error, runtime, request)
+        return await self._answerer.answer(reason, request, is_complete=is_complete)
 
     async def _wait_for_loss(
         self, runtime: RouteRuntime, principal: Principal, error: UpstreamUnavailable

@@ -4,7 +4,7 @@
 
     start_worker ─▸ first word ─▸ follows the feed: told, acknowledged ─▸ its end, or none of its words in time
          ▴                                                                    │
-         └──────────────────── at once, or after a pause ─────────────────────┘
+         └──────────────────── at once, or after a pause where it never served ────────┘
 
 Each worker has one task here that sends and one that receives. What a client hears to be so is so at every worker:
 `wait_known`.
@@ -168,7 +168,7 @@ class Crew:
     async def wait_unused(self, route_id: str) -> None:
         """Return once nothing runs for a route at any of them."""
         self._set(UNUSED + route_id, value=True)
-        while any(worker.is_ready and route_id not in worker.unused for worker in self._workers.values()):
+        while any(worker.outbox and route_id not in worker.unused for worker in self._workers.values()):
             await self._changed.wait()
 
     def end_route(self, route_id: str) -> None:
@@ -184,15 +184,14 @@ class Crew:
                 nursery.start_soon(self._keep, index, name=f"worker {index}")
 
     async def _keep(self, index: int) -> None:
-        pause, limits = 0.0, self.limits
+        pause = self.limits.worker_pause
         while not self._is_draining:
-            began = trio.current_time()
-            await self._run_one(index)
-            if trio.current_time() - began >= limits.worker_settled:
-                pause = 0.0
+            if await self._run_one(index):
+                pause = self.limits.worker_pause
+                continue
             with trio.move_on_after(pause):
                 await self._wait_draining()
-            pause = min(2 * pause or limits.worker_pause, limits.max_worker_pause)
+            pause = min(2 * pause, self.limits.max_worker_pause)
 
     async def _wait_draining(self) -> None:
         while not self._is_draining:
@@ -208,19 +207,20 @@ class Crew:
         while self._workers and self.usage.now("exchanges"):  # noqa: ASYNC110 - they tell now and then
             await trio.sleep(self.limits.worker_report_interval)
 
-    async def _run_one(self, index: int) -> None:
-        """Start a worker and look after it until it has ended."""
+    async def _run_one(self, index: int) -> bool:
+        """Start a worker and look after it until it has ended; returns whether it had served."""
         try:
             process, sock = await start_worker(self.settings, self.listeners(), self.internal)
         except OSError as error:
             self.log.error("worker_not_started", worker=index, error=error.strerror)
-            return
+            return False
         worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(sock)))
         self._workers[process.pid] = worker
         why = "it ended"
         try:
             why = await self._serve(worker)
         finally:
+            has_served = worker.is_ready
             del self._workers[process.pid]
             if worker.outbox is not None:
                 self.source.detach(worker.outbox)
@@ -230,6 +230,7 @@ class Crew:
             self._note_change()
         if not self._is_draining:
             self.log.warning("worker_ended", worker=index, pid=process.pid, why=why, status=process.returncode)
+        return has_served
 
     async def _serve(self, worker: _Worker) -> str:
         """Send and receive until either is over; returns why."""

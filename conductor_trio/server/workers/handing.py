@@ -6,6 +6,7 @@ So a request with fields that nobody has sent here before is handed over, and co
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import attrs
@@ -24,11 +25,11 @@ from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served
-from conductor_trio.server.proxy.exchange.exchange import Exchange
 from conductor_trio.server.proxy.handed import Handed
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.workers.words import (
+    Failure,
     Introduction,
     format_as_received,
     format_introduction,
@@ -123,20 +124,40 @@ class WorkerDispatcher(Dispatcher):
         return await self._answerer.answer(handed, request, is_complete=is_complete)
 
     async def _answer_failure(
-        self, error: UpstreamUnavailable, runtime: RouteRuntime, exchange: Exchange, *, is_complete: bool
+        self,
+        error: UpstreamUnavailable,
+        runtime: RouteRuntime,
+        request: RequestHead,
+        *,
+        is_complete: bool,
+        may_repeat: bool,
     ) -> Served:
-        """Have the control process see whether the session is there, unless that could be the second time."""
-        if exchange.is_harmless:
-            handed = await self._hand_over(exchange.request, may_return=False)
+        """Have the control process see whether the session is still there, where it could go to the next one."""
+        if may_repeat:
+            runtime.failing_since = runtime.failing_since or time.time()
+            failure = Failure(
+                route_id=runtime.route_id,
+                status=error.status,
+                fault=error.fault,
+                what=str(error),
+                since=runtime.failing_since,
+            )
+            handed = await self._hand_over(request, may_return=False, failure=failure)
             if isinstance(handed, Handed):
                 return handed
-        return await super()._answer_failure(error, runtime, exchange, is_complete=is_complete)
+        return await super()._answer_failure(
+            error, runtime, request, is_complete=is_complete, may_repeat=may_repeat
+        )
 
-    async def _hand_over(self, request: RequestHead, *, may_return: bool) -> Handed | Refusal | None:
+    async def _hand_over(
+        self, request: RequestHead, *, may_return: bool, failure: Failure | None = None
+    ) -> Handed | Refusal | None:
         """Hand a request over; None where it is to be forwarded here."""
         context = self._context
         peer = context.peer
-        introduction = Introduction(address=peer.address or "", is_https=peer.is_https, may_return=may_return)
+        introduction = Introduction(
+            address=peer.address or "", is_https=peer.is_https, may_return=may_return, failure=failure
+        )
         context.payer.account = (
             context.proxy.ledger.proxies if peer.address is None else context.proxy.ledger.visitor(peer.address)
         )

@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterator
 import attrs
 import trio
 
-from conductor_trio.access.decisions import Forward, OwnPage, Respond
+from conductor_trio.access.decisions import Forward, OwnPage, RedeemOneTimeLink, Respond, SubmitToken
+from conductor_trio.access.reasons import Redirect
+from conductor_trio.errors import UpstreamUnavailable
+from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
+from conductor_trio.limits.constants import MAX_ADDED_FIELDS, MAX_ADDED_HEAD
 from conductor_trio.net.listeners import Listener, listen_unix
 from conductor_trio.net.peer_credentials import Credentials, peer_credentials
 from conductor_trio.server.proxy.connection import VisitorConnection
@@ -41,7 +45,7 @@ class InternalHost:
         if introduction is None:
             sock.close()
             return
-        make_connection = functools.partial(InternalConnection, may_return=introduction.may_return)
+        make_connection = functools.partial(InternalConnection, introduction=introduction)
         await serve_visitor(
             sock,
             introduction.address,
@@ -75,22 +79,16 @@ def open_internal_listener(runtime_dir: str) -> Iterator[Listener]:
     """Listen for this server's workers; raises `StartError`. What killed servers have left is removed."""
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(runtime_dir)):
-            if entry.name.startswith(_PREFIX) and not _is_used(entry.path):
+            if entry.name.startswith(_PREFIX) and not _is_alive(entry.name.removeprefix(_PREFIX)):
                 os.unlink(entry.path)
     path = os.path.join(runtime_dir, f"{_PREFIX}{os.getpid()}")
     with contextlib.closing(listen_unix(path, _MODE)) as listener:
         yield listener
 
 
-def _is_used(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return False
-        except OSError:
-            pass
-    return True
+def _is_alive(pid: str) -> bool:
+    """Whether that process is there; a server of another PID namespace does not share our runtime directory."""
+    return not pid.isdigit() or os.path.exists(f"/proc/{pid}")
 
 
 async def _receive_exactly(stream: trio.socket.SocketType, count: int) -> bytes:
@@ -106,19 +104,25 @@ async def _receive_exactly(stream: trio.socket.SocketType, count: int) -> bytes:
 class InternalDispatcher(Dispatcher):
     """Answers, or has the worker forward what it may."""
 
-    may_return: bool
+    introduction: Introduction
     _is_claimed: bool = False
 
     async def _forward(
         self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool
     ) -> Served:
-        if self.may_return and not self._is_claimed:
+        introduction = self.introduction
+        if introduction.may_return and not self._is_claimed:
             self._context.watch.forget()
             self._context.proxy.counters.requests_total -= 1
             await self._context.visitor.send_all(FORWARD)
             return Outcome.CLOSE
         await self._claim()
-        return await super()._forward(request, runtime, admitted, is_complete=is_complete)
+        failure = introduction.failure
+        if failure is None or failure.route_id != runtime.route_id:
+            return await super()._forward(_as_last(request), runtime, admitted, is_complete=is_complete)
+        runtime.failing_since = failure.since
+        error = UpstreamUnavailable(failure.what, status=failure.status, fault=failure.fault)
+        return await self._answer_failure(error, runtime, request, is_complete=is_complete, may_repeat=False)
 
     async def _answer(
         self,
@@ -130,6 +134,10 @@ class InternalDispatcher(Dispatcher):
         https: bool,
     ) -> Served:
         await self._claim()
+        if isinstance(ruling, SubmitToken | RedeemOneTimeLink) or (
+            isinstance(ruling, Respond) and isinstance(ruling.reason, Redirect)
+        ):
+            request = _as_last(request)  # whoever has been let in goes on to the application
         return await super()._answer(ruling, request, route, is_complete=is_complete, https=https)
 
     async def _park(self, request: RequestHead, route: Route) -> bool:
@@ -143,13 +151,26 @@ class InternalDispatcher(Dispatcher):
             await self._context.visitor.send_all(MINE)
 
 
+def _as_last(request: RequestHead) -> RequestHead:
+    """Return a request after which the visitor's connection ends, so that the next comes to a worker."""
+    return attrs.evolve(request, keep_alive=False)
+
+
 @attrs.define(eq=False)
 class InternalConnection(VisitorConnection):
     """A visitor's connection that a worker has."""
 
-    may_return: bool = attrs.field(kw_only=True)
+    introduction: Introduction = attrs.field(kw_only=True)
+
+    def _make_reader(self) -> RequestReader:
+        # The worker has read the head within the limits, and may have added Host.
+        limits = self.context.limits
+        more = attrs.evolve(
+            limits, max_fields=limits.max_fields + MAX_ADDED_FIELDS, max_head=limits.max_head + MAX_ADDED_HEAD
+        )
+        return RequestReader(more, self.context.runtimes.heads)
 
     def _make_dispatcher(self, shared: ExchangeContext) -> Dispatcher:
         dispatcher = InternalDispatcher(shared, self._listen(), self._answerer)
-        dispatcher.may_return = self.may_return
+        dispatcher.introduction = self.introduction
         return dispatcher

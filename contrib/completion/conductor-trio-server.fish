@@ -10,7 +10,7 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout --user --reason --for
+            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --grace --workers --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout --user --reason --for
                 set -e words[1]
             case '-*'
             case ls show end block unblock drain announce top check config reload completion help
@@ -83,6 +83,7 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l audit-log -r -F -d 'write who had sessions, shares and visitors to FILE, or with `journal` there'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l admin-group -x -d 'let members of this group give the operator\'s commands, beside root and the server\'s own user'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l grace -x -d 'how long running requests may go on at the end (default 10)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l workers -x -d 'processes that forward requests, or `auto` for the cores (default 1: the server itself)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s v -l verbose -d 'log more, as JSON'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l no-verbose -d 'no --verbose, whatever the configuration says'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l take-over -d 'take the place of the server that runs on RUNTIME_DIR, if one does, without a pause'

@@ -92,9 +92,13 @@ class Observer:
     def end(self) -> None:
         """Tell what is left to be told."""
         self._wrong_tokens.tell()
+        self.end_visits()
+        self.audit.note("server_ended", pid=os.getpid())
+
+    def end_visits(self) -> None:
+        """Tell that all visits are over here."""
         if self._visits is not None:
             self._visits.end_all()
-        self.audit.note("server_ended", pid=os.getpid())
 
     def reopen(self) -> None:
         """Go on with the files that have the logs' names now (logrotate)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Mapping
 
 import attrs
 import trio
@@ -54,7 +55,7 @@ class WorkerState:
 
 
 class ControlLink:
-    """Implements `routing.feed.Appliance` for one worker, and `routing.ports.SessionReports`."""
+    """Implements `routing.feed.Appliance`, `routing.ports.SessionReports` and `observability.sink.Sink`."""
 
     def __init__(self, feed: trio.SocketStream, limits: ServerLimits) -> None:
         self.state = WorkerState()
@@ -142,6 +143,15 @@ class ControlLink:
         """Have it remembered for the owner how the application failed, and at which request."""
         self.tell({"failed": [route_id, failure, where]})
 
+    def write(self, fields: Mapping[str, object]) -> None:
+        """Have an event written to the audit log, of which this is the sink here."""
+        self.tell({"audit": dict(fields)})
+
+    @property
+    def lost(self) -> int:
+        """How many events were lost: the control process counts."""
+        return 0
+
     async def send(self) -> None:
         """Send what there is to tell, for ever."""
         while True:
@@ -166,7 +176,8 @@ class ControlLink:
 
     def tell_last(self) -> None:
         """Tell what was done since the last report."""
-        assert self._reporter is not None
+        assert self._reporter is not None and self._proxy is not None
+        self._proxy.observer.end_visits()
         for message in self._reporter.take():
             self.tell(message)
 

@@ -95,6 +95,7 @@ class Crew:
     source: FeedSource
     usage: WorkersUsage
     reports: SessionReports
+    audit: Callable[[dict[str, object]], None]  #: writes an event, with its time, to the audit log
     listeners: Callable[[], Sequence[socket.socket]] = attrs.field(default=tuple)
     internal: str = ""
     _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)  # by their ids
@@ -312,6 +313,9 @@ class Crew:
                 worker.unused.add(route_id)
             case {"failed": [str() as route_id, str() as failure, str() as where]}:
                 self.reports.note_failure(route_id, failure, where)
+                return
+            case {"audit": dict() as fields}:
+                self.audit(fields)
                 return
             case dict():
                 self.usage.receive(worker, message)

@@ -40,6 +40,7 @@ def make_crew(
         source=source,
         usage=usage,
         reports=reports,
+        audit=lambda fields: _write_audit(proxy, fields),
     )
     if crew.count:
         feed_routes(proxy.routes, source)
@@ -48,6 +49,11 @@ def make_crew(
         proxy.others = usage
         sessions.awaited.append(crew.wait_known)
     return crew
+
+
+def _write_audit(proxy: ProxyContext, fields: dict[str, object]) -> None:
+    if (sink := proxy.observer.sinks.get("audit")) is not None:
+        sink.write(fields)
 
 
 def _tell_orders(crew: Crew, proxy: ProxyContext) -> None:

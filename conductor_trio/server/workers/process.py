@@ -31,6 +31,7 @@ from conductor_trio.net.kernel import open_shared_socket
 from conductor_trio.net.listeners import Handler, Listener
 from conductor_trio.server.lifecycle.garbage import collect_garbage
 from conductor_trio.server.lifecycle.tls import make_tls_context
+from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.observability.observer import open_observer
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import serve_visitor
@@ -68,8 +69,10 @@ async def run_worker(start: WorkerStart, log: Logger) -> None:
             listener = Listener(sock=open_shared_socket(descriptor), is_inherited=True, owns_path=False)
             listeners.append(listener)
             stack.callback(listener.close)
-        observer = stack.enter_context(open_observer(settings, log))
         link = ControlLink(trio.SocketStream(trio.socket.from_stdlib_socket(feed)), settings.limits)
+        observer = stack.enter_context(open_observer(settings, log))
+        if start.settings.audit_log is not None:
+            observer = attrs.evolve(observer, audit=AuditLog(link))
         proxy = make_worker_plane(settings, log, link, observer)
         make_connection = functools.partial(WorkerConnection, control=Control(path=start.internal))
         serve = functools.partial(serve_visitor, context=proxy, tls=tls, make_connection=make_connection)

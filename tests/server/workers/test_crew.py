@@ -57,9 +57,11 @@ class Load:
         self.broken = 0
         self.wrong: list[tuple[int, bytes]] = []
         self.is_over = False
+        self.running = 0
 
     async def run(self) -> None:
         """Ask until it is over."""
+        self.running += 1
         while not self.is_over:
             try:
                 answer = await ask(self._port, HOST, "/", token=TOKEN)
@@ -69,6 +71,12 @@ class Load:
             self.answered += 1
             if answer.status != 200:
                 self.wrong.append((answer.status, answer.body))
+        self.running -= 1
+
+    async def end(self) -> None:
+        """Ask no more, and return once all is answered."""
+        self.is_over = True
+        await wait_until(lambda: not self.running)
 
     async def wait_more(self, count: int) -> None:
         """Return once so many more are answered."""
@@ -116,7 +124,7 @@ async def test_kill_after_kill_breaks_connections_and_nothing_else(runtime_dir: 
                 os.kill(ready(server)[-2], signal.SIGKILL)
                 await wait_until(lambda killed=killed: len(ready(server)) == 3 + killed)  # type: ignore[misc]
             await load.wait_more(20)
-            load.is_over = True
+            await load.end()
         assert load.wrong == []
         # Each worker that was killed had no more than the visitors that there are.
         assert load.broken <= 4 * 3
@@ -167,7 +175,7 @@ async def test_a_hand_over_fails_no_request_and_leaves_no_worker(runtime_dir: Pa
                     await wait_gone(pid)
                 await wait_until(lambda: len(ready(server)) == 4)
                 await load.wait_more(20)
-                load.is_over = True
+                await load.end()
         assert (load.wrong, load.broken) == ([], 0)
 
 
@@ -199,6 +207,36 @@ async def test_no_worker_outlives_a_server_that_was_killed(runtime_dir: Path) ->
     # What it has left the next one removes.
     async with open_server(runtime_dir, "--workers", "2") as server:
         await wait_until(lambda: len(ready(server)) == 2)
+
+
+async def test_logs_have_what_workers_forward(runtime_dir: Path) -> None:
+    directory = runtime_dir.parent
+    access, audit = directory / "access.log", directory / "audit.log"
+    options = ("--access-log", str(access), "--audit-log", str(audit))
+    async with open_workers(runtime_dir, *options) as server:
+        async with open_session(server, answering(OK)):
+            for token in (TOKEN, TOKEN, None):
+                await ask(server.port, HOST, "/", token=token)
+            await wait_until(lambda: len(access.read_text().splitlines()) == 3)
+            await wait_until(lambda: "visit_began" in audit.read_text())
+            access.rename(directory / "access.log.1")
+            server.program.send_signal(signal.SIGUSR1)
+
+            async def is_written_anew() -> bool:
+                await ask(server.port, HOST, "/", token=TOKEN)
+                return access.exists() and bool(access.read_text())
+
+            with trio.fail_after(PATIENCE):
+                while not await is_written_anew():
+                    pass
+        server.program.send_signal(signal.SIGTERM)
+        assert await server.program.wait_ended() == 0
+    told = [json.loads(line) for line in (directory / "access.log.1").read_text().splitlines()]
+    assert sorted(entry["status"] for entry in told)[:3] == [200, 200, 403]
+    assert all(entry["user"] for entry in told)
+    events = [json.loads(line)["event"] for line in audit.read_text().splitlines()]
+    assert events.count("visit_began") == events.count("visit_ended") > 0
+    assert events[-1] == "server_ended"
 
 
 async def test_whoever_is_no_worker_gets_nothing_at_the_internal_socket(runtime_dir: Path) -> None:

@@ -304,6 +304,8 @@ MAX_ADDED_FIELDS = 1
 MAX_ADDED_HEAD = 1 * KIB
 #: One line between the control process and a worker, in bytes: a route, or what was done for a few.
 MAX_WORKER_LINE = 1 * MIB
+#: Of changes: more than there will ever be.
+MAX_FEED_NUMBER = 1 << 62
 #: One recv() of such lines.
 WORKER_READ_SIZE = 64 * KIB
 #: Routes in one line of what a worker has done.

@@ -41,6 +41,7 @@ from conductor_trio.pages.html import Form
 _GATEWAY = "Gateway"
 _LINK = "Link between the gateway and the application's computer"
 _APPLICATION = "Application"
+_NO_REFERRER = (b"Referrer-Policy", b"no-referrer")
 
 
 @attrs.frozen(kw_only=True)
@@ -139,11 +140,7 @@ def _redirect(reason: Redirect) -> Reply:
         status=reason.status,
         title="Welcome",
         text="Your browser goes on to the application.",
-        fields=(
-            (b"Location", reason.where.encode("ascii")),
-            *_set_cookies(reason.set_cookies),
-            (b"Referrer-Policy", b"no-referrer"),
-        ),
+        fields=((b"Location", reason.where.encode("ascii")), *_set_cookies(reason.set_cookies), _NO_REFERRER),
     )
 
 
@@ -302,13 +299,10 @@ _REFUSALS = {
         advice="Ask the gateway's administrators.",
     ),
     Refusal.SESSION_CUT: _failed(502, "The session ended before the application answered."),
-    Refusal.GATEWAY_RESTARTING: Reply(
-        status=503,
-        title="The gateway is restarting",
-        text="A part of the gateway is being started again, and what was asked for cannot be told without it.",
-        advice="There is nothing to do: this page tries again by itself.",
-        fields=((b"Retry-After", b"%d" % BROKEN_RETRY),),
-        reload=BROKEN_RELOAD,
+    Refusal.GATEWAY_RESTARTING: attrs.evolve(
+        _failed(503, "A part of the gateway starts again."),
+        hop=_GATEWAY,
+        advice="This page tries again by itself.",
     ),
 }
 

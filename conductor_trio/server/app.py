@@ -81,8 +81,7 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
     """Serve until SIGTERM or SIGINT, or until a successor does; raises `ConfigError` or `StartError` before that.
 
     On the first signal: accept no more, tell the clients, let running exchanges finish for the grace period, end
-    the sessions, remove what was made. On a second one: the same without grace. On SIGHUP: start a successor.
-    `said` is what the settings were made of; `succession` hears when we serve.
+    the sessions. On a second one: without grace. On SIGHUP: start a successor. `said` is what it was told.
     """
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()))
@@ -109,9 +108,8 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
             restore_orders(planes.orders, snapshot.orders, time.time())
-        workers = stack.enter_context(open_workers(planes.crew, planes.proxy, runtime.path, listeners))
         server = _Server(
-            workers=workers,
+            workers=stack.enter_context(open_workers(planes.crew, planes.proxy, runtime.path, listeners)),
             settings=settings,
             wanted=wanted,
             said=said,
@@ -238,14 +236,11 @@ class _Server:
             sessions.start_soon(
                 collect_garbage, planes.ledger.fairness, self.settings.limits, name="garbage collection"
             )
-            sessions.start_soon(planes.crew.run, name="workers")
             sessions.start_soon(self.reloads.run, name="reloads")
             sessions.start_soon(self.admin.run, name="operators who wait for a reload")
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
-                    visitors.start_soon(
-                        self.workers.serve, visitors, self._note_shortage, name="requests of workers"
-                    )
+                    self.workers.start(sessions, visitors, self._note_shortage)
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)
                     self.reloads.end()
                     if successor is not None:

@@ -18,7 +18,6 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ from conductor_trio.server.observability.observer import Observer
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
-from conductor_trio.server.proxy.visitor import serve_visitor
+from conductor_trio.server.proxy.visitor import Way, serve_visitor
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, SessionState
 from conductor_trio.server.routing.table import RouteTable
@@ -435,8 +434,8 @@ class Engine:
         if self.worker is None:
             self.nursery.start_soon(serve_visitor, theirs, source, self.context, tls)
         else:
-            serve = partial(serve_visitor, make_connection=self.worker.make_connection)
-            self.nursery.start_soon(serve, theirs, source, self.worker.proxy, tls)
+            way = Way(make_connection=self.worker.make_connection)
+            self.nursery.start_soon(serve_visitor, theirs, source, self.worker.proxy, tls, way)
         stream = SocketStream(ours)
         return self._visitor(Visitor(authority.visitor(stream) if authority else stream, ours))
 

@@ -280,9 +280,8 @@ _WORKERS = Setting(
     metavar="N",
     kind=Workers(),
     default=1,
-    help="processes that forward requests, or `auto` for the cores (default 1: the server itself)",
-    more="A reload applies another number. With more than one, the limits on connections and each user's share of "
-    "the processor hold for each of them; docs/scale.md says what else.",
+    help=Workers.help,
+    more=Workers.more,
 )
 _VERBOSE = Setting(
     flags=("-v", "--verbose"), field="verbose", kind=Switch(), default=False, help="log more, as JSON"
@@ -320,19 +319,9 @@ _OWN = (
 )
 
 #: The settings with options, in the order in which help shows them.
-_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, _ADMIN_GROUP, GRACE, _WORKERS, _VERBOSE, *LIMITS[1:])
-OPTION_SETTINGS = (
-    *_WHERE,
-    *_TLS,
-    *_TRUST,
-    *_SSO,
-    *_OBSERVED,
-    _ADMIN_GROUP,
-    GRACE,
-    _WORKERS,
-    _VERBOSE,
-    *LIMITS[1:],
-)
+_LAST = (_ADMIN_GROUP, GRACE, _WORKERS, _VERBOSE)
+_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, *_LAST, *LIMITS[1:])
+OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, *_OBSERVED, *_LAST, *LIMITS[1:])
 
 SECTIONS = (
     Section(settings=(*_ROOT, *_USERS)),

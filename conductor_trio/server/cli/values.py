@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from typing import ClassVar
 
 import attrs
 
@@ -88,7 +89,10 @@ def normalize_log_format(text: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class Workers(Kind):
-    """How many workers there are, or the word for as many as there are cores."""
+    """How many workers there are, or the word for as many as there are cores; `help` and `more` of the setting."""
+
+    help: ClassVar[str] = "processes that forward requests, or `auto` for the cores (default 1: the server itself)"
+    more: ClassVar[str] = "A reload applies another number. docs/scale.md says what holds for each of them."
 
     def read(self, table: Table, key: str) -> object:
         value = table.values.get(key)

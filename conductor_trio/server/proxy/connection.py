@@ -27,8 +27,8 @@ from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served, SessionView
 from conductor_trio.server.proxy.exchange.exchange import Outcome
+from conductor_trio.server.proxy.exchange.handed import Handed, relay_handed
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel, relay_tunnel
-from conductor_trio.server.proxy.handed import Handed, relay_handed
 
 
 @attrs.define(eq=False)

@@ -36,9 +36,9 @@ from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.exchange.exchange import Exchange, Outcome
 from conductor_trio.server.proxy.exchange.failures import RequestAborted
+from conductor_trio.server.proxy.exchange.handed import Handed
 from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel
-from conductor_trio.server.proxy.handed import Handed
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.ruling import Load, Park, may_repeat, rule

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
+import attrs
 import trio
 
 from conductor_trio.access.reasons import Refusal
@@ -33,19 +34,23 @@ _REFUSALS = {
 ConnectionMaker = Callable[[Stream, Peer, ProxyContext, Payer, Place], VisitorConnection]
 
 
+@attrs.frozen(kw_only=True)
+class Way:
+    """How a visitor's connection comes to this process: perhaps by HTTPS to another of ours; and what it is."""
+
+    is_https: bool = False
+    make_connection: ConnectionMaker = VisitorConnection
+
+
+DIRECT = Way()
+
+
 async def serve_visitor(
-    sock: socket.socket,
-    address: str,
-    context: ProxyContext,
-    tls: ssl.SSLContext | None,
-    *,
-    is_https: bool | None = None,
-    make_connection: ConnectionMaker = VisitorConnection,
+    sock: socket.socket, address: str, context: ProxyContext, tls: ssl.SSLContext | None, way: Way = DIRECT
 ) -> None:
     """Serve a connection that was just accepted, from that IP address ("" for a UNIX socket), to its end.
 
     Nothing that happens in it gets out. Here alone visitors' connections are ended: all arrives that was said.
-    `is_https` tells how the visitor came where another process of ours knows that.
     """
     raw = PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout, is_fresh=True)
     stream: Stream = raw
@@ -55,7 +60,7 @@ async def serve_visitor(
     account = context.ledger.proxies
     try:
         try:
-            peer = _peer_of(address, context, is_https=tls is not None if is_https is None else is_https)
+            peer = _peer_of(address, context, is_https=way.is_https or tls is not None)
             payer = open_payer(account := _account_of(peer, context))
             place = _take_place(peer, sock, context)
             if isinstance(place, NoPlace):
@@ -68,7 +73,7 @@ async def serve_visitor(
                 if tls is not None:
                     stream = TlsStream(raw, tls)
                     await _shake_hands(stream, context, account)
-                connection = make_connection(stream, peer, context, payer, place)
+                connection = way.make_connection(stream, peer, context, payer, place)
                 raw.on_held = connection.hold
                 outcome = await connection.run()
                 limits = BRIEF_LINGER if connection.gave_way else limits  # somebody has its place already

@@ -23,6 +23,7 @@ from typing import Protocol
 
 import attrs
 
+from conductor_trio.limits.constants import MAX_FEED_NUMBER
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause
 from conductor_trio.strict_json import is_count, parse_json
@@ -53,8 +54,6 @@ class RouteDown:
 
 RouteChange = RouteUp | RouteChanged | RouteDown
 Subscriber = Callable[[RouteChange], None]
-
-_MAX_NUMBER = 1 << 62
 
 
 @attrs.frozen
@@ -175,7 +174,7 @@ class FeedReplica:
                 self._appliance.set(key, value)
             case {"drop": str() as key, "value": str() as why}:
                 self._appliance.drop(key, why)
-            case {"commit": number} if is_count(number, _MAX_NUMBER):
+            case {"commit": number} if is_count(number, MAX_FEED_NUMBER):
                 self.number = number
                 return number
             case _:

@@ -25,7 +25,7 @@ from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served
-from conductor_trio.server.proxy.handed import Handed
+from conductor_trio.server.proxy.exchange.handed import Handed
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.workers.words import (

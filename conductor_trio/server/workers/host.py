@@ -89,13 +89,21 @@ class Workers:
         self.crew.accept(is_accepting=False)
         await self.crew.wait_known()
 
-    async def serve(self, visitors: trio.Nursery, on_shortage: Callable[[OSError], None]) -> None:
+    def start(
+        self, sessions: trio.Nursery, visitors: trio.Nursery, on_shortage: Callable[[OSError], None]
+    ) -> None:
+        """Have them run as long as sessions do, and what they hand over be served among the visitors."""
+        if self._internal is not None:
+            sessions.start_soon(self.crew.run, name="workers")
+            visitors.start_soon(self._serve, self._internal, visitors, on_shortage, name="requests of workers")
+
+    async def _serve(
+        self, internal: Listener, visitors: trio.Nursery, on_shortage: Callable[[OSError], None]
+    ) -> None:
         """Take what they hand over, until they have ended."""
-        if self._internal is None:
-            return
         host = InternalHost(context=self._proxy, is_worker=self.crew.is_worker)
         async with trio.open_nursery() as accepting:
-            accept = functools.partial(self._internal.serve, on_shortage=on_shortage, task_name="handed over")
+            accept = functools.partial(internal.serve, on_shortage=on_shortage, task_name="handed over")
             accepting.start_soon(accept, host.serve, visitors, name="accept from workers")
             await self.crew.wait_over()
             accepting.cancel_scope.cancel()

@@ -24,7 +24,7 @@ from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
-from conductor_trio.server.proxy.visitor import serve_visitor
+from conductor_trio.server.proxy.visitor import Way, serve_visitor
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.workers.words import FORWARD, LENGTH, MINE, Introduction, parse_introduction
 
@@ -46,14 +46,8 @@ class InternalHost:
             sock.close()
             return
         make_connection = functools.partial(InternalConnection, introduction=introduction)
-        await serve_visitor(
-            sock,
-            introduction.address,
-            self.context,
-            None,
-            is_https=introduction.is_https,
-            make_connection=make_connection,
-        )
+        way = Way(is_https=introduction.is_https, make_connection=make_connection)
+        await serve_visitor(sock, introduction.address, self.context, None, way)
 
     async def _receive_introduction(self, sock: socket.socket) -> Introduction | None:
         """Return what a worker says first; None for anybody else, or where it has just ended."""

@@ -34,7 +34,7 @@ from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.observability.observer import open_observer
 from conductor_trio.server.proxy.context import ProxyContext
-from conductor_trio.server.proxy.visitor import serve_visitor
+from conductor_trio.server.proxy.visitor import Way, serve_visitor
 from conductor_trio.server.workers.control_link import ControlLink
 from conductor_trio.server.workers.handing import Control, WorkerConnection
 from conductor_trio.server.workers.plane import make_worker_plane
@@ -75,7 +75,7 @@ async def run_worker(start: WorkerStart, log: Logger) -> None:
             observer = attrs.evolve(observer, audit=AuditLog(link))
         proxy = make_worker_plane(settings, log, link, observer)
         make_connection = functools.partial(WorkerConnection, control=Control(path=start.internal))
-        serve = functools.partial(serve_visitor, context=proxy, tls=tls, make_connection=make_connection)
+        serve = functools.partial(serve_visitor, context=proxy, tls=tls, way=Way(make_connection=make_connection))
         await _Worker(proxy=proxy, link=link, listeners=listeners, log=log).run(serve)
 
 

@@ -32,6 +32,7 @@ class Refusal(enum.Enum):
     TOO_MANY_PAGES = "too many pages"  #: of the session, or of its user's, that somebody looks at
     NETWORK_BLOCKED = "network blocked"  #: the operator keeps the visitor's network out
     SESSION_CUT = "session cut"  #: the session ended before the application answered
+    GATEWAY_RESTARTING = "gateway restarting"  #: the part of it that knows what to answer is away
 
 
 @attrs.frozen(kw_only=True)

@@ -125,6 +125,8 @@ LISTEN_BACKLOG = 1024
 #: Connections accepted before other tasks have their turn: with what each of them begins with, about a
 #: millisecond's worth.
 MAX_ACCEPTS = 16
+#: The same where several processes accept from one listener: more would go to one of them.
+SHARED_ACCEPTS = 1
 #: After a lack of descriptors or memory, for connections to end.
 SHORTAGE_PAUSE = 0.1
 # TCP peers that vanish without a word: the first probe after a minute of silence, given up after two.
@@ -346,3 +348,21 @@ MAX_METRICS_CONNECTIONS = 8
 METRICS_TIMEOUT = 10.0  # for one of them, from its first byte to the answer's last
 MAX_METRICS_HEAD = 8 * KIB
 MAX_KEYS = 64  # read from a terminal at once: what is typed in one go, or pasted by mistake
+
+# Workers.
+
+#: The most that there may be: more than any host has cores.
+MAX_WORKERS = 256
+#: One recv() of what the control process answers to a request that was handed over.
+MAX_REPLY_SIZE = 16 * KIB
+#: What a worker may add to a head that it hands over: Host.
+MAX_ADDED_FIELDS = 1
+MAX_ADDED_HEAD = 1 * KIB
+#: One line between the control process and a worker, in bytes: a route, or what was done for a few.
+MAX_WORKER_LINE = 1 * MIB
+#: Of changes: more than there will ever be.
+MAX_FEED_NUMBER = 1 << 62
+#: One recv() of such lines.
+WORKER_READ_SIZE = 64 * KIB
+#: Routes in one line of what a worker has done.
+MAX_ROUTES_TOLD = 500

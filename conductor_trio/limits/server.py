@@ -58,6 +58,14 @@ class ServerLimits(LingerLimits):
     state_pause: float = 0.2  # between two writes of what a successor has to know
     state_timeout: float = 2.0  # a disk that hangs
 
+    # Workers.
+    worker_start_timeout: float = 30.0  # from its start to its first word: a cold, busy disk
+    worker_ack_timeout: float = 1.0  # to have in force what it was told; one that takes longer is replaced
+    worker_report_interval: float = 0.5  # between two words of a worker of what it has done
+    worker_pause: float = 1.0  # before one is started anew that has never served, doubled from time to time
+    max_worker_pause: float = 30.0
+    worker_end_timeout: float = 5.0  # for one that was told to end, beyond the last words of its visitors
+
     # Sessions whose link was lost, and whose client is expected back.
     detached_timeout: float = 60.0  # how long their names are kept
     park_timeout: float = 10.0  # how long a request waits for them, and then another try is up to the visitor

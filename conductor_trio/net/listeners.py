@@ -69,12 +69,19 @@ class Listener:
         on_shortage: Callable[[OSError], None],
         task_name: str = "connection",
         pace: Callable[[], Awaitable[None]] | None = None,
+        max_accepts: int = MAX_ACCEPTS,
     ) -> None:
         """Accept for ever, as `serve_connections` does, wherever it listens."""
         while True:
             with trio.CancelScope() as self._accepting:
                 await serve_connections(
-                    self.sock, handler, nursery, on_shortage=on_shortage, task_name=task_name, pace=pace
+                    self.sock,
+                    handler,
+                    nursery,
+                    on_shortage=on_shortage,
+                    task_name=task_name,
+                    pace=pace,
+                    max_accepts=max_accepts,
                 )
 
     def move_to(self, path: str) -> None:
@@ -235,20 +242,21 @@ async def serve_connections(
     on_shortage: Callable[[OSError], None],
     task_name: str = "connection",
     pace: Callable[[], Awaitable[None]] | None = None,
+    max_accepts: int = MAX_ACCEPTS,
 ) -> None:
     """Accept for ever, starting `handler` in `nursery` for each connection; the handler owns the socket.
 
     The task is named by what it serves and, over TCP, from where that comes: "visitor 192.0.2.1".
     `on_shortage` hears of a lack of descriptors or memory, each time that accepting pauses for it. `pace`, if any,
-    is awaited before some more are accepted. The handler must contain its own exceptions, which would end the
-    nursery.
+    is awaited before some more are accepted, at most `max_accepts`. The handler must contain its own exceptions,
+    which would end the nursery.
     """
     listener.setblocking(False)
     while True:
         if pace is not None:
             await pace()
         await trio.lowlevel.wait_readable(listener)
-        for _ in range(MAX_ACCEPTS):
+        for _ in range(max_accepts):
             try:
                 sock, address = listener.accept()
             except BlockingIOError:

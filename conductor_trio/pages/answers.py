@@ -248,6 +248,7 @@ _REFUSALS = {
     Refusal.TOO_MANY_PAGES: _too_many("too_many_pages"),
     Refusal.NETWORK_BLOCKED: _denied(topic="network_blocked"),
     Refusal.SESSION_CUT: _failed(502, "session_cut"),
+    Refusal.GATEWAY_RESTARTING: _failed(503, "gateway_restarting"),
 }
 _FAULTS = {
     UpstreamFault.RELAY_SOCKET: "relay_socket",

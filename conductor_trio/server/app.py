@@ -21,6 +21,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import attrs
 import trio
@@ -74,14 +75,15 @@ from conductor_trio.server.sessions.host import SessionHost
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
+from conductor_trio.server.workers.crew import Crew, EveryRuntime
+from conductor_trio.server.workers.host import Workers, make_crew, open_workers
 
 
 async def run_server(settings: ServerSettings, log: Logger, said: Configuration, succession: Succession) -> None:
     """Serve until SIGTERM or SIGINT, or until a successor does; raises `ConfigError` or `StartError` before that.
 
     On the first signal: accept no more, tell the clients, let running exchanges finish for the grace period, end
-    the sessions, remove what was made. On a second one: the same without grace. On SIGHUP: start a successor.
-    `said` is what the settings were made of; `succession` hears when we serve.
+    the sessions. On a second one: without grace. On SIGHUP: start a successor. `said` is what it was told.
     """
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()), site=load_house(settings))
@@ -104,11 +106,12 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         state = StateFile(runtime.state, planes.routes, expected, log, planes.orders)
         snapshot = state.read() if predecessor is None else await predecessor.take()
         lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
-        borrowed = BorrowedSessions(lent, planes.routes, planes.proxy.runtimes)
+        borrowed = BorrowedSessions(lent, planes.routes, EveryRuntime(planes.proxy.runtimes, planes.crew))
         if snapshot is not None:  # all but those that are lent
             planes.routes.restore(snapshot)
             restore_orders(planes.orders, snapshot.orders, time.time())
         server = _Server(
+            workers=stack.enter_context(open_workers(planes.crew, planes.proxy, runtime.path, listeners)),
             settings=settings,
             wanted=wanted,
             said=said,
@@ -145,6 +148,7 @@ class Planes:
     service: OwnerService
     proxy: ProxyContext
     operators: Operators
+    crew: Crew
 
 
 def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None = None) -> Planes:
@@ -155,31 +159,20 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
     observer.follow(routes)
     ledger, counters, orders = Ledger(limits), Counters(), Orders()
     poller = EdgePoller(ledger.fairness.turnstile)
-    sessions = SessionContext.make(
-        settings,
-        log,
-        routes=routes,
-        ledger=ledger,
-        counters=counters,
-        poller=poller,
-        audit=observer.audit,
-        orders=orders,
-    )
+    shared: Any = {"routes": routes, "ledger": ledger, "counters": counters, "poller": poller, "orders": orders}
+    sessions = SessionContext.make(settings, log, audit=observer.audit, **shared)
     service = OwnerService(sessions)
     proxy = ProxyContext(
         settings=settings,
         log=log,
-        routes=routes,
-        ledger=ledger,
         holdings=sessions.holdings,
-        counters=counters,
         reports=service,
         own_pages=OwnPages(service, routes, limits, orders, settings.site),
-        poller=poller,
         observer=observer,
-        orders=orders,
+        **shared,
     )
-    return Planes(routes, ledger, counters, orders, sessions, service, proxy, operators)
+    crew = make_crew(settings, log, sessions, proxy, service)
+    return Planes(routes, ledger, counters, orders, sessions, service, proxy, operators, crew)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -201,6 +194,7 @@ class _Server:
     feed: AccessFeed
     reloads: Reloads
     metrics: MetricsEndpoint
+    workers: Workers
     admin: AdminHost = attrs.field(init=False)
     console: Console | None = attrs.field(init=False)
 
@@ -219,6 +213,7 @@ class _Server:
             host.leftovers.take(path, None)
         shutdown = Shutdown(
             proxy=planes.proxy,
+            workers=planes.crew,
             sessions=planes.sessions,
             routes=planes.routes,
             listeners=self.listeners,
@@ -251,6 +246,7 @@ class _Server:
             sessions.start_soon(run_console, self.console, name="dashboard")
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
+                    self.workers.start(sessions, visitors, self._note_shortage)
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)
                     self.reloads.end()
                     if successor is not None:
@@ -271,6 +267,7 @@ class _Server:
     ) -> Successor | None:
         """Accept until a signal ends the server, or return the successor that accepts in our place."""
         while True:
+            self.workers.start_accepting()
             async with trio.open_nursery() as accepting:
                 self._start_accepting(accepting, visitors, serve_visitor, sessions, serve_client)
                 if predecessor is not None:
@@ -280,6 +277,7 @@ class _Server:
                     predecessor = None
                 successor = await self._wait_for_end()
                 accepting.cancel_scope.cancel()
+            await self.workers.stop_accepting()
             if successor is None or await self._hand_over(successor):
                 return successor
 
@@ -295,7 +293,7 @@ class _Server:
             # What comes through a socket of this host is a front proxy's, which has its own measures.
             pace = None if listener.sock.family == socket.AF_UNIX else self.planes.ledger.wait_for_strangers
             accept = functools.partial(
-                listener.serve, on_shortage=self._note_shortage, task_name="visitor", pace=pace
+                listener.serve, on_shortage=self._note_shortage, task_name="visitor", pace=self.workers.pace(pace)
             )
             accepting.start_soon(accept, serve_visitor, visitors, name="accept visitors")
         control, pace = self.listeners.control, self.planes.ledger.wait_for_arrivals

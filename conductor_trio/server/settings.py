@@ -15,6 +15,8 @@ from conductor_trio.pages.house import House
 GROUP_MARK = "@"
 #: What stands in the place of a log's file.
 JOURNAL = "journal"
+#: What stands for as many workers as there are cores.
+AUTO = "auto"
 #: How the access log may be written.
 LOG_FORMATS = ("json", "combined")
 
@@ -105,6 +107,7 @@ class ServerSettings:
     audit_log: str | None = None
     verbose: bool = False
     take_over: bool = False
+    workers: int = 1  #: processes that forward requests; with one, that is the server itself
     admin_group: str | None = None
     admin_host: str | None = None  #: the dashboard's, in lower case, with its port if it has one
     admin_networks: tuple[str, ...] = ()  #: who may reach it; without any, everybody

@@ -10,7 +10,7 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-groups-header --sso-admin-group --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout --user --reason --for --install --program
+            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-groups-header --sso-admin-group --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace --workers --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout --user --reason --for --install --program
                 set -e words[1]
             case '-*'
             case ls show end block unblock drain announce top links check config reload completion files help
@@ -89,6 +89,7 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l admin-host -x -d 'host name, with a port if it needs one, at which the operator\'s dashboard is; none without it. No session gets that name'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l admin-network -x -d 'who may reach it; may be given several times (default everybody, who then needs a link)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l grace -x -d 'how long running requests may go on at the end (default 10)'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l workers -x -d 'processes that forward requests, or `auto` for the cores (default 1: the server itself)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -s v -l verbose -d 'log more, as JSON'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l no-verbose -d 'no --verbose, whatever the configuration says'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check' -l take-over -d 'take the place of the server that runs on RUNTIME_DIR, if one does, without a pause'

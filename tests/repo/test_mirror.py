@@ -35,8 +35,14 @@ EXCEPTIONS = {
     "server/cli/admin_table.py": "a table: cli/test_admin_commands, repo/test_contrib",
     "server/proxy/exchange/failures.py": "exceptions and nothing else: exchange/test_exchange",
     "server/proxy/ports.py": "an interface; who implements it: ownpages/test_pages",
-    "server/routing/feed.py": "values that the table publishes: routing/test_table",
     "server/routing/ports.py": "interfaces; who implements them: sessions/test_owner_service",
+    "server/proxy/exchange/handed.py": "what a worker hands over: workers/test_handing",
+    "server/workers/control_link.py": "both ends of the feed: workers/test_handing, workers/test_crew",
+    "server/workers/host.py": "a server with workers as processes: workers/test_crew, lifecycle/test_workers",
+    "server/workers/internal.py": "the other end of what is handed over: workers/test_handing, workers/test_crew",
+    "server/workers/keys.py": "names and nothing else: workers/test_handing",
+    "server/workers/plane.py": "what workers share: workers/test_handing",
+    "server/workers/process.py": "a process: workers/test_crew",
     "server/operation/successor.py": "a process that starts its own successor: lifecycle/test_restart",
 }
 

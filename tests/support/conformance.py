@@ -145,7 +145,8 @@ async def check_row(row: Row, watch_delay: float, directory: Path) -> None:
         assert response.status == row.status
         if row.shows is not None:
             assert unordered_head(response.raw) == unordered_head(row.shows)
-        if row.is_kept:
+        # Whoever has just been let in goes on at a worker, and so over another connection.
+        if row.is_kept and not (engine.worker is not None and row.status in (302, 303)):
             await visitor.send(request(b"OPTIONS * HTTP/1.1"))
             assert (await visitor.receive_response()).status == 200
             await visitor.send_eof()

@@ -17,6 +17,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from conductor_trio.server.observability.observer import Observer
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
-from conductor_trio.server.proxy.visitor import serve_visitor
+from conductor_trio.server.proxy.visitor import Way, serve_visitor
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, SessionState
 from conductor_trio.server.routing.table import RouteTable
@@ -43,6 +44,7 @@ from tests.doubles.origin import Origin, OriginConnection, OriginHandler, open_o
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 from tests.support.routes import make_route
 from tests.support.tls_visitor import Authority, TlsVisitor
+from tests.support.worker_plane import WorkerPlane, open_worker_plane
 
 TOKEN = b"correct-horse"
 HOST = b"app-alice.test"
@@ -385,6 +387,7 @@ class Engine:
     nursery: trio.Nursery
     listener: socket.socket
     visitors: list[Visitor] = attrs.field(factory=list)
+    worker: WorkerPlane | None = None  #: that visitors come to
 
     @property
     def context(self) -> ProxyContext:
@@ -428,7 +431,11 @@ class Engine:
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         tls = authority.server if authority else None
-        self.nursery.start_soon(serve_visitor, theirs, source, self.context, tls)
+        if self.worker is None:
+            self.nursery.start_soon(serve_visitor, theirs, source, self.context, tls)
+        else:
+            way = Way(make_connection=self.worker.make_connection)
+            self.nursery.start_soon(serve_visitor, theirs, source, self.worker.proxy, tls, way)
         stream = SocketStream(ours)
         return self._visitor(Visitor(authority.visitor(stream) if authority else stream, ours))
 
@@ -498,6 +505,22 @@ def make_log(entries: list[Mapping[str, Any]]) -> Any:
     )
 
 
+#: Whether visitors come to a worker, in tests that are about what they see.
+THROUGH_WORKER: ContextVar[bool] = ContextVar("THROUGH_WORKER", default=False)
+
+
+@asynccontextmanager
+async def _open_worker(planes: Planes, directory: Path) -> AsyncIterator[WorkerPlane | None]:
+    if not THROUGH_WORKER.get():
+        yield None
+        return
+    async with open_worker_plane(planes, directory) as worker:
+        yield worker
+    proxy = worker.proxy
+    assert proxy.counters.internal_errors == proxy.exchanges == proxy.activity.tunnels == proxy.visitors == 0
+    assert proxy.holdings.total == len(proxy.runtimes) == len(proxy.ledger) == 0
+
+
 @asynccontextmanager
 async def open_engine(
     directory: Path,
@@ -528,13 +551,15 @@ async def open_engine(
             background.start_soon(planes.sessions.run)
             with trio.fail_after(patience), socket.create_server(("127.0.0.1", 0)) as listener:  # noqa: ASYNC100
                 set_tcp_options(listener)
-                async with trio.open_nursery() as nursery:
-                    yield Engine(planes, route.id, origin, nursery, listener, visitors)
+                async with _open_worker(planes, directory) as worker, trio.open_nursery() as nursery:
+                    yield Engine(planes, route.id, origin, nursery, listener, visitors, worker)
                     for left in planes.routes.attached():
                         planes.routes.change(left.id, Cause.LEFT)
                     for visitor in visitors:
                         visitor.close()
                     planes.proxy.begin_drain()
+                    if worker is not None:
+                        worker.proxy.begin_drain()
             background.cancel_scope.cancel()
     finally:
         for visitor in visitors:

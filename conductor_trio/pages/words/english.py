@@ -102,6 +102,11 @@ _ANSWERS = {
     "too_many_visitors": Words(
         "The application is not available now", "The gateway has too many visitors at this moment.", _FAILED
     ),
+    "gateway_restarting": Words(
+        "The application is not available now",
+        "A part of the gateway is starting.",
+        "This page tries again by itself.",
+    ),
     "too_many_from_address": Words(
         HTTPStatus(429).phrase, "There are too many connections from your address at this moment.", _CLOSE
     ),

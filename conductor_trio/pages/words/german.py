@@ -104,6 +104,9 @@ _ANSWERS = {
         _NAMED_UNAVAILABLE,
     ),
     "too_many_visitors": Words(_UNAVAILABLE, "Das Gateway hat im Augenblick zu viele Besucher.", _FAILED),
+    "gateway_restarting": Words(
+        _UNAVAILABLE, "Ein Teil des Gateways startet.", "Diese Seite versucht es von selbst wieder."
+    ),
     "too_many_from_address": Words(
         _TOO_MANY, "Im Augenblick kommen zu viele Verbindungen von Ihrer Adresse.", _CLOSE
     ),

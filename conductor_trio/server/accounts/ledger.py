@@ -35,10 +35,17 @@ class SessionAccount(Account):
     traffic: Traffic = attrs.field(factory=Traffic, kw_only=True)
     #: For each exchange and tunnel, whatever stands for it, whom it was let in for; the data plane's to change.
     connections: dict[Any, str] = attrs.field(factory=dict, init=False)
+    #: How many each principal has at other processes of ours, by whatever stands for the process.
+    elsewhere: dict[Any, Counter[str]] = attrs.field(factory=dict, init=False)
 
     def visitors(self) -> Counter[str]:
         """Return how many exchanges and tunnels each principal has."""
-        return Counter(self.connections.values())
+        return sum(self.elsewhere.values(), Counter(self.connections.values()))
+
+    @property
+    def present(self) -> int:
+        """How many exchanges and tunnels there are, at whichever process."""
+        return len(self.connections) + sum(map(Counter.total, self.elsewhere.values()))
 
 
 class Ledger:
@@ -70,6 +77,10 @@ class Ledger:
             account = SessionAccount(self._user(user), traffic=Traffic(whole=self.traffic))
             self._sessions[route_id] = account
         return account
+
+    def find_session(self, route_id: str) -> SessionAccount | None:
+        """Return the account of a session, if there is one."""
+        return self._sessions.get(route_id)
 
     def close_session(self, route_id: str) -> None:
         """Close a session's account, if there is one: what was counted is forgotten with the last who has it."""

@@ -94,7 +94,7 @@ class Describer:
         use.lost += route.is_detached
         if route.is_attached:
             account = self._context.ledger.session(route.id, route.user)
-            use.visitors += len(account.connections)
+            use.visitors += account.present
             use.requests += account.traffic.requests
             use.to_application += account.traffic.to_application
             use.to_visitors += account.traffic.to_visitors

@@ -23,6 +23,7 @@ from conductor_trio.server.check.logs import check_logs
 from conductor_trio.server.check.neighbours import check_access_lists, check_shared
 from conductor_trio.server.check.open_files import check_open_files
 from conductor_trio.server.check.sshd import check_sshd
+from conductor_trio.server.check.workers import check_workers
 from conductor_trio.server.lifecycle.logo import load_house
 from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
@@ -50,6 +51,7 @@ def check_host(settings: ServerSettings, environment: Mapping[str, str], file: s
     yield from check_logs(settings)
     yield from _check_logo(settings)
     yield check_open_files(settings)
+    yield check_workers(settings)
     yield from check_sshd()
 
 

@@ -28,7 +28,7 @@ from conductor_trio.server.cli.settings_table import (
     SSO_USER_HEADER,
 )
 from conductor_trio.server.cli.site import read_house
-from conductor_trio.server.cli.values import metrics_address
+from conductor_trio.server.cli.values import metrics_address, workers_number
 from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
 
 _TCP = ("port", "host")
@@ -103,6 +103,7 @@ def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSett
         admin_networks=_texts(said["admin_networks"]),
         verbose=value("verbose") is True,
         take_over=take_over,
+        workers=workers_number(said.value("workers")),
         limits=attrs.evolve(ServerLimits(), **limits),
         rules=_user_rules(said),
         site=read_house(said),

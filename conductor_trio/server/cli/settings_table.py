@@ -10,6 +10,7 @@ from conductor_trio.server.cli.dashboard_settings import DASHBOARD, SSO_ADMIN_GR
 from conductor_trio.server.cli.site import SITE
 from conductor_trio.server.cli.values import (
     LogTarget,
+    Workers,
     normalize_cookie_name,
     normalize_field_name,
     normalize_log_format,
@@ -277,6 +278,15 @@ _ADMIN_GROUP = Setting(
     help="let members of this group give the operator's commands, beside root and the server's own user",
     example='"conductor-admin"',
 )
+_WORKERS = Setting(
+    flags=("--workers",),
+    field="workers",
+    metavar="N",
+    kind=Workers(),
+    default=1,
+    help=Workers.help,
+    more=Workers.more,
+)
 _VERBOSE = Setting(
     flags=("-v", "--verbose"), field="verbose", kind=Switch(), default=False, help="log more, as JSON"
 )
@@ -313,19 +323,9 @@ _OWN = (
 )
 
 #: The settings with options, in the order in which help shows them.
-_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, _ADMIN_GROUP, *DASHBOARD, GRACE, _VERBOSE, *LIMITS[1:])
-OPTION_SETTINGS = (
-    *_WHERE,
-    *_TLS,
-    *_TRUST,
-    *_SSO,
-    *_OBSERVED,
-    _ADMIN_GROUP,
-    *DASHBOARD,
-    GRACE,
-    _VERBOSE,
-    *LIMITS[1:],
-)
+_LAST = (_ADMIN_GROUP, *DASHBOARD, GRACE, _WORKERS, _VERBOSE)
+_ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, *_LAST, *LIMITS[1:])
+OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, *_OBSERVED, *_LAST, *LIMITS[1:])
 
 SECTIONS = (
     Section(settings=(*_ROOT, *_USERS)),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from typing import ClassVar
 
 import attrs
 
 from conductor_trio.access.hostnames import is_host_name
 from conductor_trio.access.origins import format_origin, parse_origin
-from conductor_trio.configuration.settings import Path
+from conductor_trio.configuration.settings import Kind, Path
 from conductor_trio.configuration.toml_table import Table
 from conductor_trio.http1.fields import is_own_field, is_token
-from conductor_trio.limits.constants import MAX_PORT
-from conductor_trio.server.settings import GROUP_MARK, JOURNAL, LOG_FORMATS
+from conductor_trio.limits.constants import MAX_PORT, MAX_WORKERS
+from conductor_trio.server.settings import AUTO, GROUP_MARK, JOURNAL, LOG_FORMATS
 
 
 def normalize_origin(text: str) -> str:
@@ -102,6 +103,36 @@ def normalize_sso_group(text: str) -> str:
     if not text.strip() or not text.isprintable() or "," in text:
         raise ValueError(f"{text!r} is no name of a group")
     return text.strip()
+
+
+@attrs.frozen(kw_only=True)
+class Workers(Kind):
+    """How many workers there are, or the word for as many as there are cores; `help` and `more` of the setting."""
+
+    help: ClassVar[str] = "processes that forward requests, or `auto` for the cores (default 1: the server itself)"
+    more: ClassVar[str] = "A reload applies another number. docs/scale.md says what holds for each of them."
+
+    def read(self, table: Table, key: str) -> object:
+        value = table.values.get(key)
+        return table.get_text(key) if isinstance(value, str) else table.get_number(key, 1, MAX_WORKERS)
+
+    def check(self, value: object) -> object:
+        text = str(value)
+        if text == AUTO:
+            return text
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_WORKERS:
+            raise ValueError(
+                f"{text!r} is no number of workers; write 1 to {MAX_WORKERS}, or {AUTO} for the cores"
+            )
+        return int(text)
+
+
+def workers_number(value: object) -> int:
+    """Return how many workers a value of that kind stands for."""
+    if value == AUTO:
+        return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    assert isinstance(value, int)
+    return value
 
 
 def normalize_user_or_group(text: str) -> str:

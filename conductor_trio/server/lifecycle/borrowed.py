@@ -4,13 +4,13 @@ registered here."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import attrs
 import trio
 
 from conductor_trio.control.messages import Takeover
 from conductor_trio.server.proxy.cancellation import CancelReason
-from conductor_trio.server.proxy.route_runtime import RouteRuntimes
 from conductor_trio.server.routing.feed import RouteChange, RouteDown
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause
@@ -20,6 +20,16 @@ from conductor_trio.server.routing.table import RouteTable
 def is_exportable(route: Route) -> bool:
     """Whether a successor can use a session while we have it; one that is lent to us is not ours to lend."""
     return route.is_live and route.relay_path is not None and not route.is_borrowed
+
+
+class Runtimes(Protocol):
+    """What the data plane keeps for routes, at whichever process."""
+
+    async def wait_unused(self, route_id: str) -> None:
+        """Return once no exchange or tunnel runs for a route."""
+
+    def end(self, route_id: str, reason: CancelReason) -> None:
+        """End what runs for a route."""
 
 
 @attrs.define(eq=False)
@@ -33,7 +43,7 @@ class _Borrowed:
 class BorrowedSessions:
     """All such sessions, in the route table from the beginning, until `end`."""
 
-    def __init__(self, lent: Iterable[Route], routes: RouteTable, runtimes: RouteRuntimes) -> None:
+    def __init__(self, lent: Iterable[Route], routes: RouteTable, runtimes: Runtimes) -> None:
         self._routes = routes
         self._runtimes = runtimes
         self._borrowed: dict[str, _Borrowed] = {}

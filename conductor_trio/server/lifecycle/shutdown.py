@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
+from typing import Protocol
 
 import attrs
 import trio
@@ -43,11 +44,25 @@ def open_signals() -> Iterator[AsyncIterator[int]]:
         yield signals
 
 
+class Workers(Protocol):
+    """The processes that forward requests beside this one, if there are any."""
+
+    def begin_drain(self) -> None:
+        """Have them end once nobody is left."""
+
+    async def wait_settled(self) -> None:
+        """Return once they have no requests under way."""
+
+    async def finish(self) -> None:
+        """Have them end what runs, and return once they have."""
+
+
 @attrs.define(eq=False, kw_only=True)
 class Shutdown:
     """One server's; the visitors' nursery runs within `grace`, which ends it."""
 
     proxy: ProxyContext
+    workers: Workers
     sessions: SessionContext
     routes: RouteTable
     listeners: Listeners
@@ -73,6 +88,7 @@ class Shutdown:
         self.listeners.close()
         self.runtime.release_ownership()
         self.proxy.begin_drain()
+        self.workers.begin_drain()
         self.sessions.begin_drain()
         others.start_soon(self._run_grace, name="grace period")
         others.start_soon(self._force_exit, name="second signal")
@@ -87,7 +103,9 @@ class Shutdown:
     async def _run_grace(self) -> None:
         with trio.move_on_after(self.limits.grace_timeout):
             await self._is_over.wait()
-        await self.proxy.finish()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.workers.finish, name="end of the workers")
+            await self.proxy.finish()
         self.grace.cancel()
 
     async def _follow_successor(self, successor: Successor, released: trio.Event) -> None:
@@ -106,6 +124,7 @@ class Shutdown:
                 nursery.start_soon(wait_for_anybody, listener, name="backlog of an inherited listener")
         await trio.sleep(self.limits.successor_pause)
         await self.proxy.wait_exchanges_settled()
+        await self.workers.wait_settled()
         self._is_over.set()
 
     async def _force_exit(self) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 from conductor_trio.interpreter import resident_memory
 from conductor_trio.log import lost_lines
+from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.loop_delay import LoopDelay
 from conductor_trio.server.lifecycle.tls import read_expiry
 from conductor_trio.server.observability.measures import Measures
@@ -48,6 +49,22 @@ class Figures:
     started: float  #: Unix time
 
 
+class _Nobody:
+    """No other processes."""
+
+    def count(self, _: str) -> int:
+        return 0
+
+    def now(self, _: str) -> int:
+        return 0
+
+    def counters(self, own: Counters) -> Counters:
+        return own
+
+    def measures(self, own: Measures) -> Measures:
+        return own
+
+
 class FigureSource:
     """Reads them."""
 
@@ -61,24 +78,26 @@ class FigureSource:
         """Return the numbers of this moment."""
         proxy, observer = self._proxy, self._proxy.observer
         counters, measures, traffic = proxy.counters, observer.measures, proxy.ledger.traffic
+        others = proxy.others or _Nobody()
+        counters, measures = others.counters(counters), others.measures(measures)
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return Figures(
             measures=measures,
             sessions={state: measures.sessions[state] for state in _STATES},
-            visitors=proxy.visitors,
-            requests=proxy.activity.exchanges,
-            tunnels=proxy.activity.tunnels,
+            visitors=proxy.visitors + others.now("visitors"),
+            requests=proxy.activity.exchanges + others.now("exchanges"),
+            tunnels=proxy.activity.tunnels + others.now("tunnels"),
             parked=proxy.parked.total,
             requests_total=counters.requests_total,
-            to_visitors=traffic.to_visitors,
-            to_applications=traffic.to_application,
+            to_visitors=traffic.to_visitors + others.count("to_visitors"),
+            to_applications=traffic.to_application + others.count("to_application"),
             registrations_refused=counters.refused,
             limited=counters.limited,
             internal_errors=counters.internal_errors,
             throttled=proxy.ledger.fairness.throttled,
             loop_delay=proxy.ledger.fairness.delay,
             memory={
-                "held": proxy.holdings.total,
+                "held": proxy.holdings.total + others.now("held"),
                 "parked": proxy.parked.size,
                 "log_lines": sum(sink.queued for sink in observer.sinks.values()),
             },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import attrs
 import trio
@@ -29,6 +29,10 @@ from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.settings import ServerSettings
 
 
+def _do_nothing() -> None:
+    pass
+
+
 @attrs.define(eq=False, kw_only=True)
 class Observer:
     """One server's; without sinks it counts, and nothing else."""
@@ -38,6 +42,7 @@ class Observer:
     sinks: dict[str, FileSink | JournalSink] = attrs.field(factory=dict)  #: by the names of their logs
     rotations: AsyncIterator[int] | None = None  #: a signal each time that files are to be opened anew
     measures: Measures = attrs.field(factory=Measures, init=False)
+    on_reopen: Callable[[], None] = attrs.field(default=_do_nothing, init=False)  #: called for each of them
     _visits: Visits | None = attrs.field(init=False)
     _wrong_tokens: WrongTokens = attrs.field(init=False)
     _sessions: SessionWatch | None = attrs.field(default=None, init=False)
@@ -94,12 +99,17 @@ class Observer:
     def end(self) -> None:
         """Tell what is left to be told."""
         self._wrong_tokens.tell()
+        self.end_visits()
+        self.audit.note("server_ended", pid=os.getpid())
+
+    def end_visits(self) -> None:
+        """Tell that all visits are over here."""
         if self._visits is not None:
             self._visits.end_all()
-        self.audit.note("server_ended", pid=os.getpid())
 
     def reopen(self) -> None:
         """Go on with the files that have the logs' names now (logrotate)."""
+        self.on_reopen()
         for sink in self.sinks.values():
             sink.reopen()
 

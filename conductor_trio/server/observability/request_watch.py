@@ -106,6 +106,15 @@ class RequestWatch:
         self._is_plain = False
         self._measures.upgrades += 1
 
+    def forget(self) -> None:
+        """Another process tells of the request that is under way."""
+        self._began = 0.0
+        self._queued = self._connecting = 0.0
+        self._entry = None
+        if self._visit is not None:
+            self._visit.leave()
+            self._visit = None
+
     def end(self, *, is_cut: bool = False) -> None:
         """Nothing more happens for the request, if one is under way; `is_cut` where its response broke off."""
         began, answered = self._began, self._answered

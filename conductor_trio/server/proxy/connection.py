@@ -27,6 +27,7 @@ from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served, SessionView
 from conductor_trio.server.proxy.exchange.exchange import Outcome
+from conductor_trio.server.proxy.exchange.handed import Handed, relay_handed
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel, relay_tunnel
 from conductor_trio.server.proxy.ports import ConsoleVisit
 
@@ -55,7 +56,7 @@ class VisitorConnection:
     _speaks_http: bool = attrs.field(default=True, init=False)  # and no other protocol, that of a tunnel or a page
 
     def __attrs_post_init__(self) -> None:
-        self._requests = RequestReader(self.context.limits, self.context.runtimes.heads)
+        self._requests = self._make_reader()
         self._watch = self.context.observer.watch_requests(self.peer, self.context.ledger.fairness)
         shared = ExchangeContext(
             proxy=self.context,
@@ -67,8 +68,14 @@ class VisitorConnection:
         )
         self._scope = ConnectionScope(place=self._place, address=self.peer.address)
         self._answerer = Answerer(shared)
-        self._dispatcher = Dispatcher(shared, self._listen(), self._answerer)
+        self._dispatcher = self._make_dispatcher(shared)
         self._scope.finish = self._dispatcher.finish
+
+    def _make_reader(self) -> RequestReader:
+        return RequestReader(self.context.limits, self.context.runtimes.heads)
+
+    def _make_dispatcher(self, shared: ExchangeContext) -> Dispatcher:
+        return Dispatcher(shared, self._listen(), self._answerer)
 
     def _listen(self) -> DisconnectListener:
         return self.context.disconnects.listener(self.stream, self._requests, self._scope, self._holding_request)
@@ -171,6 +178,11 @@ class VisitorConnection:
         if isinstance(served, Outcome):
             return served
         self._speaks_http = False
+        if isinstance(served, Handed):
+            try:
+                return await relay_handed(served, self.stream, self.context)
+            finally:
+                self._end_visit()
         # Out of the frames of the request: nothing of it stays in memory for as long as this takes.
         activity = self.context.activity
         activity.tunnels += 1

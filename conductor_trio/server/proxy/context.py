@@ -39,7 +39,7 @@ from conductor_trio.server.proxy.date import DateMemo
 from conductor_trio.server.proxy.disconnect import DisconnectMonitor
 from conductor_trio.server.proxy.idle import IdleReaper
 from conductor_trio.server.proxy.parking import ParkedRequests
-from conductor_trio.server.proxy.ports import Console, OwnPages
+from conductor_trio.server.proxy.ports import Console, OtherProcesses, OwnPages
 from conductor_trio.server.proxy.route_runtime import RouteRuntimes
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.routing.routes import Route
@@ -63,6 +63,7 @@ class ProxyContext:
     observer: Observer = attrs.field(factory=Observer)
     orders: Orders = attrs.field(factory=Orders)
     console: Console | None = None  #: the operator's dashboard, where there is one
+    others: OtherProcesses | None = None
     limits: ServerLimits = attrs.field(init=False)  #: those in force
     policy: Policy = attrs.field(init=False)
     trusted: Networks = attrs.field(init=False)  #: of front proxies, whose forwarding fields are believed
@@ -134,9 +135,13 @@ class ProxyContext:
 
     def status(self) -> dict[str, int]:
         """Return what ``/_conductor/status`` shows, by our own names."""
-        delay = self.ledger.fairness.delay
-        return attrs.asdict(self.counters) | {
-            "requests_active": self.activity.exchanges + self.activity.tunnels,
+        delay, others = self.ledger.fairness.delay, self.others
+        active, counters = self.activity.exchanges + self.activity.tunnels, self.counters
+        if others is not None:
+            active += others.now("exchanges") + others.now("tunnels")
+            counters = others.counters(counters)
+        return attrs.asdict(counters) | {
+            "requests_active": active,
             "routes_total": len(self.routes),
             "routes_detached": self.routes.detached,
             "requests_parked": self.parked.total,

@@ -37,6 +37,7 @@ from conductor_trio.server.proxy.context import ExchangeContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
 from conductor_trio.server.proxy.exchange.exchange import Exchange, Outcome
 from conductor_trio.server.proxy.exchange.failures import RequestAborted
+from conductor_trio.server.proxy.exchange.handed import Handed
 from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel
 from conductor_trio.server.proxy.ports import Console, ConsoleVisit
@@ -56,7 +57,7 @@ class SessionView:
     address: str  #: the visitor's
 
 
-Served = Outcome | Tunnel | SessionView | ConsoleVisit
+Served = Outcome | Tunnel | SessionView | ConsoleVisit | Handed
 
 
 @attrs.define(eq=False)
@@ -71,9 +72,10 @@ class Dispatcher:
     _repeats: int = attrs.field(default=0, init=False)  # of its request
 
     def __attrs_post_init__(self) -> None:
-        self._guard = ConnectionGuard(
-            self._context.peer, self._context.proxy.throttle, self._context.proxy.name_route
-        )
+        self._guard = self._make_guard()
+
+    def _make_guard(self) -> ConnectionGuard:
+        return ConnectionGuard(self._context.peer, self._context.proxy.throttle, self._context.proxy.name_route)
 
     async def dispatch(self, request: RequestHead, *, is_complete: bool) -> Served:
         """Have a request ruled on, again when it was parked and its session is another, and carry that out.
@@ -253,7 +255,7 @@ class Dispatcher:
 
     async def _forward(
         self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool
-    ) -> Outcome | Tunnel:
+    ) -> Served:
         context = self._context
         context.payer.account = runtime.account
         runtime.heads.remember_request(request)
@@ -267,14 +269,29 @@ class Dispatcher:
             self._exchange = None
             if exchange.is_finishing:
                 return await self._answerer.answer_last(Refusal.SESSION_CUT, request)
-            reason = self._note_failure(error, runtime, request)
-            return await self._answerer.answer(reason, request, is_complete=pump.is_complete)
+            may_repeat = exchange.is_harmless
+            return await self._answer_failure(
+                error, runtime, request, is_complete=pump.is_complete, may_repeat=may_repeat
+            )
         except RequestAborted as error:
             self._exchange = None
             return await self._answerer.answer_last(BadRequest(status=error.status), request)
         self._exchange = None
         runtime.failing_since = None
         return outcome
+
+    async def _answer_failure(
+        self,
+        error: UpstreamUnavailable,
+        runtime: RouteRuntime,
+        request: RequestHead,
+        *,
+        is_complete: bool,
+        may_repeat: bool,
+    ) -> Served:
+        """Answer a request that the application did not; `may_repeat` tells that it could be sent once more."""
+        reason = self._note_failure(error, runtime, request)
+        return await self._answerer.answer(reason, request, is_complete=is_complete)
 
     async def _wait_for_loss(
         self, runtime: RouteRuntime, principal: Principal, error: UpstreamUnavailable

@@ -16,6 +16,8 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.answers import Reply
 from conductor_trio.pages.documents import Document
+from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.observability.measures import Measures
 from conductor_trio.server.routing.routes import Route
 
 
@@ -43,6 +45,22 @@ class Console(Protocol):
 
     async def serve(self, visitor: Stream, visit: ConsoleVisit) -> None:
         """Serve a dashboard's WebSocket until the operator goes, or may not stay."""
+
+
+class OtherProcesses(Protocol):
+    """The processes that forward requests beside this one: what they have done is the server's, too."""
+
+    def count(self, name: str) -> int:
+        """Return how often something has happened there."""
+
+    def now(self, name: str) -> int:
+        """Return how many of something there are at this moment."""
+
+    def counters(self, own: Counters) -> Counters:
+        """Return the counters of all; `own` are those of this process."""
+
+    def measures(self, own: Measures) -> Measures:
+        """Return the measures of all; `own` are those of this process."""
 
 
 class OwnPages(Protocol):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 
+import attrs
 import trio
 
 from conductor_trio.access.reasons import Refusal
@@ -15,7 +17,7 @@ from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST, SocketStream, Stream
 from conductor_trio.net.tls import TlsStream
 from conductor_trio.server.accounts.account import Account
-from conductor_trio.server.accounts.fairness import open_payer
+from conductor_trio.server.accounts.fairness import Payer, open_payer
 from conductor_trio.server.accounts.places import NoPlace, Place
 from conductor_trio.server.proxy.answering import turn_away
 from conductor_trio.server.proxy.connection import VisitorConnection
@@ -28,9 +30,23 @@ _REFUSALS = {
     NoPlace.BLOCKED: Refusal.NETWORK_BLOCKED,
 }
 
+#: Makes the connection of a visitor from its stream.
+ConnectionMaker = Callable[[Stream, Peer, ProxyContext, Payer, Place], VisitorConnection]
+
+
+@attrs.frozen(kw_only=True)
+class Way:
+    """How a visitor's connection comes to this process: perhaps by HTTPS to another of ours; and what it is."""
+
+    is_https: bool = False
+    make_connection: ConnectionMaker = VisitorConnection
+
+
+DIRECT = Way()
+
 
 async def serve_visitor(
-    sock: socket.socket, address: str, context: ProxyContext, tls: ssl.SSLContext | None
+    sock: socket.socket, address: str, context: ProxyContext, tls: ssl.SSLContext | None, way: Way = DIRECT
 ) -> None:
     """Serve a connection that was just accepted, from that IP address ("" for a UNIX socket), to its end.
 
@@ -45,7 +61,7 @@ async def serve_visitor(
     account = context.ledger.proxies
     try:
         try:
-            peer = _peer_of(address, context, is_https=tls is not None)
+            peer = _peer_of(address, context, is_https=way.is_https or tls is not None)
             payer = open_payer(account := _account_of(peer, context))
             place = _take_place(peer, sock, context)
             if isinstance(place, NoPlace):
@@ -58,7 +74,7 @@ async def serve_visitor(
                 if tls is not None:
                     stream = TlsStream(raw, tls)
                     await _shake_hands(stream, context, account, place)
-                connection = VisitorConnection(stream, peer, context, payer, place)
+                connection = way.make_connection(stream, peer, context, payer, place)
                 raw.on_held = connection.hold
                 outcome = await connection.run()
                 limits = BRIEF_LINGER if connection.gave_way else limits  # somebody has its place already

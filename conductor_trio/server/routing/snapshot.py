@@ -54,14 +54,15 @@ def format_snapshot(snapshot: Snapshot) -> Iterator[bytes]:
     orders = {"orders": snapshot.orders} if snapshot.orders else {}
     yield _line({"snapshot": VERSION, "since": snapshot.since, "routes": len(routes), **orders})
     for route in routes:
-        yield _line(_describe_route(route))
+        yield _line(describe_route(route))
 
 
 def _line(message: dict[str, object]) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
-def _describe_route(route: Route) -> dict[str, object]:
+def describe_route(route: Route) -> dict[str, object]:
+    """Return a route as `parse_route` reads it, in JSON; one that has ended as one that is detached."""
     name, since = _describe_state(route.state)
     return {
         "id": route.id,

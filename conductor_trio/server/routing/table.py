@@ -55,6 +55,10 @@ class RouteTable:
         """Return the route of that id as it is now."""
         return self._by_id.get(route_id)
 
+    def __iter__(self) -> Iterator[Route]:
+        """Yield all that is known, tombstones, too."""
+        return iter(list(self._by_id.values()))
+
     def __len__(self) -> int:
         """Return how many sessions have a client here."""
         return len(self._by_id) - len(self._detached) - len(self._ended)

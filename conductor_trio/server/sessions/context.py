@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 import attrs
 import trio
@@ -48,6 +49,13 @@ class SessionContext:
     house: House
     ends: OperatorEnds
     audit: AuditLog = attrs.field(factory=AuditLog)
+    #: Each is awaited before a client hears that something is so.
+    awaited: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
+
+    async def wait_known(self) -> None:
+        """Return once what is so now is so at every process that serves visitors."""
+        for wait in self.awaited:
+            await wait()
 
     @classmethod
     def make(

@@ -73,7 +73,7 @@ class LinkMonitor:
                 scope = link.record.scope
                 scope.deadline = channel.last_heard + self._limits.ping_timeout
                 if scope.deadline > now:
-                    self._tell(channel, Ping(idle=link.measure_idle(now), visitors=len(link.account.connections)))
+                    self._tell(channel, Ping(idle=link.measure_idle(now), visitors=link.account.present))
 
     def _tell(self, channel: ControlChannel, event: ServerEvent) -> None:
         with contextlib.suppress(*STREAM_LOST):  # the session finds out by itself

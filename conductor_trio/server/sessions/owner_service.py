@@ -123,7 +123,7 @@ class OwnerService:
             return route.state, known
         account = self._context.ledger.session(route.id, route.user)
         traffic = account.traffic
-        counted = traffic.requests, traffic.to_application, traffic.to_visitors, len(account.connections)
+        counted = traffic.requests, traffic.to_application, traffic.to_visitors, account.present
         return route.state, known, counted
 
     def describe_events(self, route_id: str, *, for_owner: bool = True) -> list[dict[str, object]]:

@@ -115,6 +115,7 @@ class Session:
             with self._registered(registration, directory, ssh_client) as (route, record):
                 self.admission.note_registered()
                 urls = self.context.naming.url_hosts(route.key, self.owner.user)
+                await self.context.wait_known()
                 await self.channel.send(Accepted(urls=urls, key=route.key))
                 self.log.info("live", key=route.key, hosts=route.hosts)
                 record.event_log.note(
@@ -130,7 +131,9 @@ class Session:
     async def _serve_owner(self, command: Command) -> NoReturn:
         """Carry out the owner's commands, one after the other, until the channel ends."""
         while True:
-            await self.channel.send(await self.service.execute(command, self.owner.user))
+            answer = await self.service.execute(command, self.owner.user)
+            await self.context.wait_known()
+            await self.channel.send(answer)
             command = await self.channel.receive_command()
 
     @contextlib.contextmanager

@@ -1,0 +1,44 @@
+"""A visitor's connection that another process of ours goes on with: its bytes are carried there and back."""
+
+from __future__ import annotations
+
+import attrs
+
+from conductor_trio.limits.linger import BRIEF_LINGER
+from conductor_trio.net.ending import end_gently
+from conductor_trio.net.relay import Splice
+from conductor_trio.net.stream import SocketStream, Stream
+from conductor_trio.server.proxy.context import ProxyContext
+from conductor_trio.server.proxy.exchange.exchange import Outcome
+
+
+@attrs.define(kw_only=True, eq=False)
+class Handed:
+    """Another process has the request by now, and whatever follows: what is left is to carry bytes both ways.
+
+    Whoever serves the connection owns `stream` from then on.
+    """
+
+    stream: SocketStream
+    from_visitor: bytes  #: what came early
+    from_other: bytes
+
+    def take_early(self) -> tuple[bytes, bytes]:
+        """Return what came early from either, and keep it no longer."""
+        early = self.from_visitor, self.from_other
+        self.from_visitor = self.from_other = b""
+        return early
+
+
+async def relay_handed(handed: Handed, visitor: Stream, context: ProxyContext) -> Outcome:
+    """Carry the bytes until either has ended; closes the other process's connection.
+
+    It is the other one's to count, to time and to end: what it does to its connection is done to the visitor's.
+    """
+    other = handed.stream
+    try:
+        await Splice(visitor, other, context.buffer, context.limits).run(*handed.take_early())
+        await end_gently(other, BRIEF_LINGER)
+    finally:
+        other.close()
+    return Outcome.CLOSE

@@ -1,0 +1,71 @@
+"""The mirror of another process's route table: it is what the feed tells, and changes nothing by itself."""
+
+from __future__ import annotations
+
+import attrs
+
+from conductor_trio.server.routing.feed import FeedSource, RouteChange, RouteChanged, RouteDown, RouteUp
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.routing.snapshot import describe_route, parse_route
+from conductor_trio.server.routing.states import Cause, Ended
+from conductor_trio.server.routing.table import RouteTable
+
+#: What stands before the id of a route in its key in the feed.
+ROUTE = "route:"
+
+
+def feed_routes(routes: RouteTable, source: FeedSource) -> None:
+    """Have a table's routes, and all their changes from now on, in a feed."""
+
+    def tell(change: RouteChange) -> None:
+        match change:
+            case RouteUp(route=route) | RouteChanged(route=route):
+                source.set(ROUTE + route.id, describe_fed(route))
+            case RouteDown(route=route, cause=cause):
+                source.drop(ROUTE + route.id, cause.value)
+
+    for route in routes:
+        source.set(ROUTE + route.id, describe_fed(route))
+    routes.subscribe(tell)
+
+
+def describe_fed(route: Route) -> dict[str, object]:
+    """Return a route as the feed tells it, in JSON."""
+    is_ended = {"ended": True} if route.has_ended else {}
+    is_borrowed = {"borrowed": True} if route.is_borrowed else {}
+    return {**describe_route(route), "relay": route.relay_path, **is_ended, **is_borrowed}
+
+
+def parse_fed(value: object) -> Route:
+    """Read what `describe_fed` gave; raises ValueError."""
+    route = parse_route(value)
+    assert isinstance(value, dict)
+    if value.get("ended") is True:
+        route = attrs.evolve(route, state=Ended(since=route.state.since, expires=0.0))
+    return attrs.evolve(route, is_borrowed=value.get("borrowed") is True)
+
+
+class MirrorTable(RouteTable):
+    """A route table that is told what it is."""
+
+    def put(self, route: Route) -> None:
+        """Have a route be as it is told, in the place of those that have its names."""
+        before = self._by_id.get(route.id)
+        if before is None:
+            for holder in self._holders(route):
+                self.drop(holder.id, Cause.REPLACED)
+            self._put(route)
+            self._publish(RouteUp(route=route))
+            return
+        if route.access == before.access:
+            # What was concluded for who gets in stays so.
+            route = attrs.evolve(route, access=before.access)
+        self._remove(before)
+        self._put(route)
+        self._publish(RouteChanged(route=route, before=before))
+
+    def drop(self, route_id: str, cause: Cause) -> None:
+        """Know nothing of a route any more."""
+        if (before := self._by_id.get(route_id)) is not None:
+            self._remove(before)
+            self._publish(RouteDown(route=before, cause=cause))

@@ -1,0 +1,212 @@
+"""Handing requests over, at the worker's end: what it cannot answer, and tokens that it has not seen before.
+
+Tokens that are shown are compared here only once the control process has: how many may be is counted there alone.
+So a request with fields that nobody has sent here before is handed over, and comes back where the visitor may in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import attrs
+
+from conductor_trio.access.decisions import OwnPage, Respond
+from conductor_trio.access.grants import Access
+from conductor_trio.access.guard import Guess
+from conductor_trio.access.reasons import Refusal, TooManyGuesses
+from conductor_trio.errors import UpstreamUnavailable
+from conductor_trio.http1.request import RequestHead
+from conductor_trio.limits.constants import MAX_REPLY_SIZE
+from conductor_trio.net.poller import PolledStream
+from conductor_trio.net.stream import STREAM_LOST, SocketStream
+from conductor_trio.net.unix import connect_unix_socket
+from conductor_trio.server.accounts.guessing import ConnectionGuard
+from conductor_trio.server.proxy.connection import VisitorConnection
+from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
+from conductor_trio.server.proxy.dispatch import Dispatcher, Served
+from conductor_trio.server.proxy.exchange.handed import Handed
+from conductor_trio.server.proxy.route_runtime import RouteRuntime
+from conductor_trio.server.routing.routes import Route
+from conductor_trio.server.workers.words import (
+    Failure,
+    Introduction,
+    format_as_received,
+    format_introduction,
+    read_reply,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Control:
+    """The way to the control process: where its internal socket is."""
+
+    path: str
+
+    async def open(self, context: ProxyContext) -> SocketStream:
+        """Return a connection to it; raises `UpstreamUnavailable`."""
+        sock = await connect_unix_socket(self.path, connect_timeout=context.limits.connect_timeout)
+        return PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout)
+
+
+class WorkerGuard(ConnectionGuard):
+    """Has nothing compared but what the control process has let in, on this connection."""
+
+    _asked: tuple[Access, Sequence[Guess]] | None = None
+    _granted: tuple[Access, frozenset[Guess]] | None = None
+
+    def begin(self) -> None:
+        """Another request begins; of a front proxy's connection it may be anybody's."""
+        self._asked = None
+        if self._peer.is_trusted:
+            self._granted = None
+
+    def screen(
+        self, head: RequestHead, guesses: Sequence[Guess], access: Access
+    ) -> Sequence[Guess] | TooManyGuesses:
+        """Return the guesses if they are known to be right, and have the request handed over otherwise."""
+        if self._granted is not None and self._granted[0] is access and self._granted[1].issuperset(guesses):
+            return guesses
+        self._asked = (access, guesses)
+        return TooManyGuesses(wait=1)
+
+    def grant(self) -> None:
+        """The control process has found what was shown right."""
+        if self._asked is not None:
+            access, guesses = self._asked
+            self._granted = (access, frozenset(guesses))
+
+    def note_wrong(self, head: RequestHead, guesses: Sequence[Guess], access: Access) -> None:
+        """Do nothing: the control process counts."""
+
+    def note_right(self, head: RequestHead, access: Access) -> None:
+        """Do nothing: the control process has noted it."""
+
+
+class WorkerDispatcher(Dispatcher):
+    """Forwards what is for live routes, and hands everything else over."""
+
+    _guard: WorkerGuard
+    control: Control
+    _has_asked: bool
+
+    def _make_guard(self) -> WorkerGuard:
+        proxy = self._context.proxy
+        return WorkerGuard(self._context.peer, proxy.throttle, proxy.name_route)
+
+    async def dispatch(self, request: RequestHead, *, is_complete: bool) -> Served:
+        """Have a request ruled on, and carry that out: here where it is forwarded, or else there."""
+        self._guard.begin()
+        self._has_asked = False
+        return await super().dispatch(request, is_complete=is_complete)
+
+    async def _park(self, request: RequestHead, route: Route) -> bool:
+        return False  # it waits where its session will come back
+
+    async def _answer(
+        self,
+        ruling: Respond | OwnPage,
+        request: RequestHead,
+        route: Route | None,
+        *,
+        is_complete: bool,
+        https: bool,
+    ) -> Served:
+        if isinstance(ruling, Respond) and ruling.reason is Refusal.TOO_MANY_CONNECTIONS:  # here
+            return await super()._answer(ruling, request, route, is_complete=is_complete, https=https)
+        may_return, self._has_asked = not self._has_asked, True
+        handed = await self._hand_over(request, may_return=may_return)
+        if handed is None:
+            self._guard.grant()
+            return await super().dispatch(request, is_complete=is_complete)
+        if isinstance(handed, Handed):
+            return handed
+        return await self._answerer.answer(handed, request, is_complete=is_complete)
+
+    async def _answer_failure(
+        self,
+        error: UpstreamUnavailable,
+        runtime: RouteRuntime,
+        request: RequestHead,
+        *,
+        is_complete: bool,
+        may_repeat: bool,
+    ) -> Served:
+        """Have the control process see whether the session is still there, where it could go to the next one."""
+        if may_repeat:
+            runtime.failing_since = runtime.failing_since or time.time()
+            failure = Failure(
+                route_id=runtime.route_id,
+                status=error.status,
+                fault=error.fault,
+                what=str(error),
+                since=runtime.failing_since,
+            )
+            handed = await self._hand_over(request, may_return=False, failure=failure)
+            if isinstance(handed, Handed):
+                return handed
+        return await super()._answer_failure(
+            error, runtime, request, is_complete=is_complete, may_repeat=may_repeat
+        )
+
+    async def _hand_over(
+        self, request: RequestHead, *, may_return: bool, failure: Failure | None = None
+    ) -> Handed | Refusal | None:
+        """Hand a request over; None where it is to be forwarded here."""
+        context = self._context
+        peer = context.peer
+        introduction = Introduction(
+            address=peer.address or "", is_https=peer.is_https, may_return=may_return, failure=failure
+        )
+        context.payer.account = (
+            context.proxy.ledger.proxies if peer.address is None else context.proxy.ledger.visitor(peer.address)
+        )
+        early = context.requests.trailing_data
+        try:
+            stream = await self.control.open(context.proxy)
+        except UpstreamUnavailable:
+            return Refusal.GATEWAY_RESTARTING
+        try:
+            said = format_introduction(introduction) + format_as_received(request) + early
+            reply = await _ask(stream, said)
+        except STREAM_LOST:
+            stream.close()
+            return Refusal.GATEWAY_RESTARTING
+        except BaseException:
+            stream.close()
+            raise
+        if reply is None:
+            stream.close()
+            return Refusal.GATEWAY_RESTARTING
+        is_returned, response = reply
+        if is_returned:
+            stream.close()
+            return None
+        context.requests.take_trailing_data()
+        context.watch.forget()
+        context.proxy.counters.requests_total -= 1  # the control process counts it
+        return Handed(stream=stream, from_visitor=b"", from_other=response)
+
+
+async def _ask(stream: SocketStream, said: bytes) -> tuple[bool, bytes] | None:
+    """Return what `read_reply` does; None where the control process has gone."""
+    await stream.send_all(said)
+    data = b""
+    while (reply := read_reply(data)) is None:
+        more = await stream.receive_some(MAX_REPLY_SIZE)
+        if not more:
+            return None
+        data += more
+    return reply
+
+
+@attrs.define(eq=False)
+class WorkerConnection(VisitorConnection):
+    """A visitor's connection at a worker."""
+
+    control: Control = attrs.field(kw_only=True)
+
+    def _make_dispatcher(self, shared: ExchangeContext) -> Dispatcher:
+        dispatcher = WorkerDispatcher(shared, self._listen(), self._answerer)
+        dispatcher.control = self.control
+        return dispatcher

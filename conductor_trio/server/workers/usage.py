@@ -1,0 +1,206 @@
+"""What workers have done: told by each, and summed at the control process, where it counts as done there.
+
+::
+
+    worker → control    {"routes": {"<id>": [requests, bytes to the application, to visitors, {"owner": 2, …}]}}
+    worker → control    {"totals": {"counts": {…}, "now": {…}, "times": {"<histogram>": [sum, count, …]}}}
+
+Of a route what is new, and who has how many exchanges and tunnels at this moment; of the totals all since the
+worker's start, but for what is `now`. What a worker that has ended had counted stays.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TypeGuard
+
+import attrs
+
+from conductor_trio.limits.constants import MAX_ROUTES_TOLD
+from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.observability.histogram import Histogram
+from conductor_trio.server.observability.measures import Measures
+from conductor_trio.server.proxy.context import ProxyContext
+from conductor_trio.strict_json import is_number
+
+_HISTOGRAMS = ("direct", "first_byte", "queue", "connect", "application")
+_FAMILIES = ("by_application", "by_gateway")
+_COUNTED = ("upgrades", "parked", "wrong_tokens")
+_REFUSED = "refused:"
+
+Told = Mapping[str, object]
+
+
+_Use = tuple[int, int, int, dict[str, int]]
+
+
+class Reporter:
+    """A worker's: what is new since it was last told."""
+
+    def __init__(self, proxy: ProxyContext) -> None:
+        self._proxy = proxy
+        self._told: dict[str, _Use] = {}  # by the route's id
+
+    def take(self) -> Iterator[dict[str, object]]:
+        """Yield messages with what is new of routes, and at last of all together."""
+        news: dict[str, object] = {}
+        told, self._told = self._told, {}
+        for runtime in list(self._proxy.runtimes):
+            traffic, before = runtime.traffic, told.get(runtime.route_id)
+            visitors: dict[str, int] = dict(runtime.account.visitors())
+            if before is None:
+                before = (0, 0, 0, {})
+            now = (traffic.requests, traffic.to_application, traffic.to_visitors, visitors)
+            self._told[runtime.route_id] = now
+            if now != before:
+                news[runtime.route_id] = [now[0] - before[0], now[1] - before[1], now[2] - before[2], visitors]
+                if len(news) >= MAX_ROUTES_TOLD:
+                    yield {"routes": news}
+                    news = {}
+        if news:
+            yield {"routes": news}
+        yield {"totals": describe_totals(self._proxy)}
+
+
+def describe_totals(proxy: ProxyContext) -> dict[str, object]:
+    """Return what a worker has counted."""
+    measures, traffic = proxy.observer.measures, proxy.ledger.traffic
+    times = {name: _describe(getattr(measures, name)) for name in _HISTOGRAMS}
+    for family in _FAMILIES:
+        for index, one in enumerate(getattr(measures, family)):
+            if one.count:
+                times[f"{family}:{index}"] = _describe(one)
+    return {
+        "counts": attrs.asdict(proxy.counters)
+        | {name: getattr(measures, name) for name in _COUNTED}
+        | {_REFUSED + reason: count for reason, count in measures.refusals.items() if count}
+        | {"to_application": traffic.to_application, "to_visitors": traffic.to_visitors},
+        "now": {
+            "visitors": proxy.visitors,
+            "exchanges": proxy.activity.exchanges,
+            "tunnels": proxy.activity.tunnels,
+            "held": proxy.holdings.total,
+        },
+        "times": times,
+    }
+
+
+def _describe(one: Histogram) -> list[float]:
+    return [one.sum, *one.counts]
+
+
+@attrs.define(eq=False)
+class _Worker:
+    counts: Mapping[str, int] = attrs.field(factory=dict)
+    now: Mapping[str, int] = attrs.field(factory=dict)
+    times: Mapping[str, list[float]] = attrs.field(factory=dict)
+    routes: set[str] = attrs.field(factory=set)  # of which it has visitors
+
+
+class WorkersUsage:
+    """The control process's: what all workers have done, those that have ended, too."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._workers: dict[object, _Worker] = {}
+        self._past: Counter[str] = Counter()
+        self._past_times: dict[str, list[float]] = {}
+
+    def receive(self, worker: object, message: Told) -> None:
+        """Take in what a worker tells; raises ValueError for what is none of it."""
+        match message:
+            case {"routes": dict() as routes}:
+                for route_id, told in routes.items():
+                    self._note_route(worker, route_id, told)
+            case {"totals": {"counts": dict() as counts, "now": dict() as now, "times": dict() as times}} if (
+                _are_counts(counts) and _are_counts(now) and all(map(_are_numbers, times.values()))
+            ):
+                one = self._workers.setdefault(worker, _Worker())
+                one.counts, one.now, one.times = counts, now, times
+            case _:
+                raise ValueError("no word of a worker")
+
+    def _note_route(self, worker: object, route_id: str, told: object) -> None:
+        match told:
+            case [int() as requests, int() as to_application, int() as to_visitors, dict() as visitors] if (
+                _are_counts(visitors)
+            ):
+                account = self._ledger.find_session(route_id)
+                if account is None:
+                    return  # it has ended
+                traffic = account.traffic
+                traffic.requests += requests
+                traffic.to_application += to_application
+                traffic.to_visitors += to_visitors
+                traffic.was_active |= requests + to_application + to_visitors > 0
+                one = self._workers.setdefault(worker, _Worker())
+                if visitors:
+                    account.elsewhere[worker] = Counter(visitors)
+                    one.routes.add(route_id)
+                else:
+                    account.elsewhere.pop(worker, None)
+                    one.routes.discard(route_id)
+            case _:
+                raise ValueError("nothing of a route")
+
+    def forget(self, worker: object) -> None:
+        """A worker has ended: what it had under way is none any more."""
+        one = self._workers.pop(worker, None)
+        if one is None:
+            return
+        self._past.update(one.counts)
+        for name, numbers in one.times.items():
+            self._past_times[name] = _added(self._past_times.get(name), numbers)
+        for route_id in one.routes:
+            if (account := self._ledger.find_session(route_id)) is not None:
+                account.elsewhere.pop(worker, None)
+
+    def count(self, name: str) -> int:
+        """Return how often something has happened at workers."""
+        return self._past[name] + sum(one.counts.get(name, 0) for one in self._workers.values())
+
+    def now(self, name: str) -> int:
+        """Return how many of something there are at this moment, as far as workers have told."""
+        return sum(one.now.get(name, 0) for one in self._workers.values())
+
+    def counters(self, own: Counters) -> Counters:
+        """Return the counters of all processes; `own` are those of this one."""
+        return Counters(**{name: value + self.count(name) for name, value in attrs.asdict(own).items()})
+
+    def measures(self, own: Measures) -> Measures:
+        """Return the measures of all processes; `own` are those of this one."""
+        whole = Measures()
+        whole.ready, whole.sessions, whole.session_events = own.ready, own.sessions, own.session_events
+        for name in _COUNTED:
+            setattr(whole, name, getattr(own, name) + self.count(name))
+        for reason in own.refusals:
+            whole.refusals[reason] = own.refusals[reason] + self.count(_REFUSED + reason)
+        for name in _HISTOGRAMS:
+            self._sum(getattr(whole, name), getattr(own, name), name)
+        for family in _FAMILIES:
+            pairs = zip(getattr(whole, family), getattr(own, family), strict=True)
+            for index, (total, one) in enumerate(pairs):
+                self._sum(total, one, f"{family}:{index}")
+        return whole
+
+    def _sum(self, total: Histogram, own: Histogram, name: str) -> None:
+        numbers: list[float] | None = _describe(own)
+        for told in (self._past_times.get(name), *(one.times.get(name) for one in self._workers.values())):
+            if told is not None and len(told) == 1 + len(own.counts):
+                numbers = _added(numbers, told)
+        assert numbers is not None
+        total.sum, total.counts = numbers[0], [int(number) for number in numbers[1:]]
+
+
+def _added(former: list[float] | None, more: list[float]) -> list[float]:
+    return more if former is None else [one + other for one, other in zip(former, more, strict=True)]
+
+
+def _are_counts(values: dict[object, object]) -> bool:
+    return all(isinstance(name, str) and isinstance(value, int) for name, value in values.items())
+
+
+def _are_numbers(values: object) -> TypeGuard[list[float]]:
+    return isinstance(values, list) and all(map(is_number, values))

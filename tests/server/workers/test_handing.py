@@ -1,0 +1,241 @@
+"""A worker beside its control process: what it forwards, what it hands over, and what becomes of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+from conductor_trio.access.grants import Share
+from conductor_trio.access.tokens import hash_token
+from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.routing.states import Cause, Starting
+from tests.doubles.origin import OriginConnection
+from tests.support.engine import (
+    COOKIE,
+    IMPATIENT,
+    THROUGH_WORKER,
+    TOKEN,
+    Application,
+    Engine,
+    open_engine,
+    request,
+)
+from tests.support.worker_plane import WorkerPlane
+
+SHARED = b"Cookie: authorization=shared\r\n"
+SHARE = Share(
+    id="s1",
+    label="",
+    created=0.0,
+    expires=None,
+    link_hash=hash_token(b"link"),
+    token_hash=hash_token(b"shared"),
+    is_once=False,
+)
+UPGRADE = b"Connection: upgrade\r\nUpgrade: echo\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def through_worker() -> Iterator[None]:
+    """Have visitors come to a worker."""
+    token = THROUGH_WORKER.set(True)
+    yield
+    THROUGH_WORKER.reset(token)
+
+
+def worker_of(engine: Engine) -> WorkerPlane:
+    assert engine.worker is not None
+    return engine.worker
+
+
+async def ask(engine: Engine, auth: bytes = COOKIE, host: bytes = b"app-alice.test") -> int:
+    visitor = engine.connect()
+    await visitor.send(request(auth=auth, host=host))
+    status = (await visitor.receive_response()).status
+    visitor.close()
+    return status
+
+
+def with_share(engine: Engine) -> None:
+    engine.routes.set_access(engine.route_id, engine.route.access.with_share(SHARE))
+
+
+async def echo(connection: OriginConnection) -> None:
+    """Switch to a protocol that says everything again."""
+    await connection.receive_head()
+    await connection.send_all(SWITCHED)
+    while await connection.receive_more():
+        data = bytes(connection.unread)
+        connection.unread.clear()
+        await connection.send_all(data)
+
+
+async def test_the_owner_s_requests_are_forwarded_by_the_worker(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        assert await ask(engine) == 200
+        assert await ask(engine) == 200
+        # The second one came with fields that were let in before: nobody was asked.
+        worker, control = worker_of(engine).proxy, engine.context
+        assert (worker.counters.requests_total, control.counters.requests_total) == (2, 0)
+        assert control.status()["requests_total"] == 0
+        worker_of(engine).link.tell_last()
+        await worker_of(engine).link.flush()
+        while not control.status()["requests_total"]:  # noqa: ASYNC110
+            await trio.lowlevel.checkpoint()
+        assert control.status()["requests_total"] == 2
+
+
+@pytest.mark.parametrize(
+    ("auth", "host", "status"),
+    [
+        (b"", b"app-alice.test", 403),
+        (COOKIE, b"nobody.test", 404),
+        (b"Cookie: authorization=x\r\n", b"app-alice.test", 403),
+    ],
+)
+async def test_what_is_not_let_in_is_answered_by_the_control_process(
+    short_tmp: Path, auth: bytes, host: bytes, status: int
+) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        visitor = engine.connect()
+        for _ in range(2):
+            await visitor.send(request(auth=auth, host=host))
+            assert (await visitor.receive_response()).status == status
+        assert engine.context.counters.requests_total == 2
+        assert worker_of(engine).proxy.counters.requests_total == 0
+
+
+async def test_wrong_tokens_have_one_rate_whoever_is_asked(short_tmp: Path) -> None:
+    limits = ServerLimits(max_token_failures=3, max_failures_of_all=3, max_first_failures_of_all=3)
+    async with open_engine(short_tmp, Application(), limits=limits) as engine:
+        for number in range(3):
+            assert await ask(engine, b"Cookie: authorization=wrong%d\r\n" % number) == 403
+        # Of two who may not be compared now nobody can tell which one is right.
+        assert await ask(engine, b"Cookie: authorization=wrong3\r\n") in (403, 429)
+        assert await ask(engine, b"Cookie: authorization=wrong4\r\n") == 429
+        assert await ask(engine) == 429
+        assert not engine.origin.connections
+
+
+async def test_a_share_that_is_revoked_ends_what_it_opened(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, echo) as engine:
+        with_share(engine)
+        await worker_of(engine).wait_known()
+        guest, owner = engine.connect(), engine.connect()
+        for visitor, auth in ((guest, SHARED), (owner, COOKIE)):
+            await visitor.send(request(fields=UPGRADE, auth=auth))
+            assert (await visitor.receive_response(upgrade=True)).status == 101
+            await visitor.send(b"x")
+            assert await visitor.receive_exactly(1) == b"x"
+        engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
+        await guest.wait_closed()
+        await owner.send(b"y")
+        assert await owner.receive_exactly(1) == b"y"
+        assert await ask(engine, SHARED) == 403
+
+
+async def test_a_visitor_stays_let_in_on_a_connection_and_no_longer_than_the_share(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        with_share(engine)
+        await worker_of(engine).wait_known()
+        visitor = engine.connect()
+        for number in range(3):
+            await visitor.send(request(auth=SHARED, fields=b"X-Number: %d\r\n" % number))
+            assert (await visitor.receive_response()).status == 200
+        assert worker_of(engine).proxy.counters.requests_total == 3
+        engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
+        await worker_of(engine).wait_known()
+        await visitor.send(request(auth=SHARED))
+        assert (await visitor.receive_response()).status == 403
+
+
+async def test_a_route_that_the_worker_does_not_know_yet_is_served(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        await worker_of(engine).wait_known()
+        with engine.another_route("new-bob.test", str(short_tmp / "app"), TOKEN):
+            # The feed has not come yet: this task has not waited since.
+            assert await ask(engine, host=b"new-bob.test") == 200
+
+
+async def test_a_route_that_the_worker_has_lost_is_asked_for(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(), is_resumable=True) as engine:
+        assert await ask(engine) == 200
+        engine.routes.change(engine.route_id, Cause.LEFT)
+        await worker_of(engine).wait_known()
+        assert await ask(engine) == 410
+
+
+async def test_a_relay_socket_that_is_gone_is_told_of_by_who_knows_the_session(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(), limits=IMPATIENT) as engine:
+        await worker_of(engine).wait_known()
+        (short_tmp / "app").rename(short_tmp / "elsewhere")
+        assert await ask(engine) == 502
+        assert engine.context.counters.broken == 1 and worker_of(engine).proxy.counters.broken == 0
+        events = engine.planes.service.describe_events(engine.route_id)
+        assert "Answered 502" in str(events)
+        (short_tmp / "elsewhere").rename(short_tmp / "app")
+        assert await ask(engine) == 200
+
+
+async def test_a_request_waits_at_the_control_process_for_a_lost_session(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(), is_resumable=True) as engine:
+        former = engine.route
+        engine.routes.change(former.id, Cause.LINK_LOST)
+        await worker_of(engine).wait_known()
+        visitor = engine.connect()
+        await visitor.send(request())
+        while not engine.context.parked.total:  # noqa: ASYNC110
+            await trio.lowlevel.checkpoint()
+        relay = str(short_tmp / "app")
+        engine.routes.register(attrs.evolve(former, id="next", relay_path=relay))
+        assert (await visitor.receive_response()).status == 200
+
+
+async def test_an_application_that_starts_is_waited_for_there(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        starting = Starting(since=1.0)
+        with engine.another_route("new-bob.test", str(short_tmp / "app"), TOKEN, state=starting) as route:
+            await worker_of(engine).wait_known()
+            assert await ask(engine, host=b"new-bob.test") == 503
+            engine.routes.change(route.id, Cause.READY)
+            await worker_of(engine).wait_known()
+            assert await ask(engine, host=b"new-bob.test") == 200
+
+
+async def test_one_who_comes_by_a_front_proxy_is_who_that_says(short_tmp: Path) -> None:
+    limits = ServerLimits(max_token_failures=1, max_failures_of_all=1, max_first_failures_of_all=100)
+    async with open_engine(short_tmp, Application(), limits=limits) as engine:
+        statuses = []
+        for number, address in enumerate([b"192.0.2.1", b"192.0.2.1", b"192.0.2.1", b"192.0.2.2"]):
+            visitor = engine.connect(unix=True)
+            fields = b"X-Forwarded-For: %b\r\n" % address
+            await visitor.send(request(fields=fields, auth=b"Cookie: authorization=wrong%d\r\n" % number))
+            statuses.append((await visitor.receive_response()).status)
+        assert statuses[0] == statuses[3] == 403 and statuses[2] == 429
+
+
+async def test_without_its_control_process_a_worker_says_so(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        assert await ask(engine) == 200
+        (short_tmp / "workers.test").rename(short_tmp / "gone")
+        assert await ask(engine) == 200
+        assert await ask(engine, host=b"nobody.test") == 503
+        (short_tmp / "gone").rename(short_tmp / "workers.test")
+
+
+async def test_a_body_that_is_still_coming_goes_where_the_request_does(short_tmp: Path) -> None:
+    application = Application()
+    async with open_engine(short_tmp, application) as engine:
+        visitor = engine.connect()
+        head = request(b"POST / HTTP/1.1", b"Content-Length: 6\r\n")
+        await visitor.send(head + b"abc")
+        await trio.testing.wait_all_tasks_blocked()
+        await visitor.send(b"def")
+        assert (await visitor.receive_response()).status == 200
+        assert [message.body for message in application.messages] == [b"abcdef"]
+        assert worker_of(engine).proxy.counters.requests_total == 1

@@ -1,0 +1,75 @@
+"""What workers have done, summed."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+import pytest
+
+from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.counters import Counters
+from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.observability.measures import Measures
+from conductor_trio.server.workers.usage import WorkersUsage
+
+
+def totals(requests: int, visitors: int) -> dict[str, object]:
+    return {
+        "totals": {
+            "counts": {"requests_total": requests, "refused:no_route": 1, "upgrades": 2, "to_visitors": 5},
+            "now": {"visitors": visitors},
+            "times": {"direct": [1.5, *([0] * (len(Measures().direct.counts) - 1)), 3]},
+        }
+    }
+
+
+def test_what_workers_have_counted_is_summed_and_stays_when_they_end() -> None:
+    usage = WorkersUsage(Ledger(ServerLimits()))
+    own = Counters(requests_total=1, refused=4)
+    measures = Measures()
+    measures.direct.observe(0.0)
+    for worker, requests in (("a", 10), ("b", 20), ("a", 15)):
+        usage.receive(worker, json.loads(json.dumps(totals(requests, 3))))
+    assert usage.counters(own) == attrs.evolve(own, requests_total=36)
+    assert (usage.now("visitors"), usage.count("to_visitors")) == (6, 10)
+    usage.forget("a")
+    usage.forget("a")
+    assert usage.counters(own).requests_total == 36
+    assert (usage.now("visitors"), usage.count("to_visitors")) == (3, 10)
+    whole = usage.measures(measures)
+    assert (whole.direct.count, whole.direct.counts[-1], whole.direct.sum) == (7, 6, 3.0)
+    assert (whole.upgrades, whole.refusals["no_route"], measures.upgrades) == (4, 2, 0)
+
+
+def test_a_session_hears_of_its_visitors_at_workers() -> None:
+    ledger = Ledger(ServerLimits())
+    account = ledger.session("r", "alice")
+    usage = WorkersUsage(ledger)
+    usage.receive("a", {"routes": {"r": [2, 10, 20, {"owner": 1, "s1": 2}], "gone": [1, 1, 1, {}]}})
+    usage.receive("b", {"routes": {"r": [1, 0, 5, {"owner": 1}]}})
+    account.connections[object()] = "owner"
+    assert account.visitors() == {"owner": 3, "s1": 2} and account.present == 5
+    traffic = account.traffic
+    assert (traffic.requests, traffic.to_application, traffic.to_visitors) == (3, 10, 25)
+    assert traffic.was_active and ledger.traffic.to_visitors == 0
+    usage.receive("a", {"routes": {"r": [0, 0, 0, {}]}})
+    usage.forget("b")
+    assert account.present == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"routes": {"r": [1, 2, 3]}},
+        {"routes": {"r": [1, 2, 3, {"owner": "x"}]}},
+        {"totals": {"counts": {"a": "b"}, "now": {}, "times": {}}},
+        {"totals": {"counts": {}, "now": {}, "times": {"direct": "x"}}},
+    ],
+)
+def test_what_is_no_word_of_a_worker_is_refused(message: dict[str, object]) -> None:
+    ledger = Ledger(ServerLimits())
+    ledger.session("r", "alice")
+    with pytest.raises(ValueError, match=r".+"):
+        WorkersUsage(ledger).receive("a", message)

@@ -14,20 +14,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
 import trio
 
 from scripts.bench.load import browser_headers
-from scripts.bench.machine import allow_many_files, cpu_seconds, is_listening, open_process, wait_until
+from scripts.bench.machine import cpu_seconds, is_listening, open_process, wait_until
 from scripts.bench.peers import Site, control_socket, ours_command
-from scripts.bench.sessions import TOKEN, LocalSession
+from scripts.bench.sessions import TOKEN
+from scripts.dashboard.metered import session_host
 from scripts.dashboard.viewers import enter, open_viewer
 
 _HOST = "admin.localhost"
-_THREADS = 32
 _ASKED = 10  # questions of each kind, of which the median is taken
 # No two after one another have the same answer.
 _QUESTIONS: Mapping[str, Sequence[Mapping[str, object]]] = {
@@ -46,12 +45,12 @@ _BUSY_RATE = 100  # requests a second, each to another session
 
 @attrs.frozen(kw_only=True)
 class Gateway:
-    """A running gateway, and its sessions' host names."""
+    """A running gateway."""
 
     port: int
     pid: int
     runtime: Path
-    hosts: list[str] = attrs.field(factory=list)
+    sessions: int
 
     def make_link(self) -> str:
         """Return a link to its dashboard."""
@@ -99,26 +98,11 @@ def open_gateway(directory: Path, application: Path, sessions: int, meter: Path)
     """Run a gateway with a meter and so many sessions."""
     site = Site(directory=directory, upstream=application)
     control_socket(site).parent.mkdir()
-    command = [sys.executable, "-m", "scripts.dashboard.metered", str(meter), *ours_command(site)[1:]]
-    command += ["--admin-host", f"{_HOST}:{site.port}"]
-    for name in ("--max-sessions", "--max-user-sessions", "--max-user-new-sessions"):
-        command += [name, str(4 * sessions // 3 + 1)]  # one user has three quarters of all at most
-    command += ["--max-visitors", "200"]  # of the descriptors that there are, the most are for sessions
-    with open_process(command, site.log) as process, contextlib.ExitStack() as stack:
-        wait_until(
-            lambda: is_listening(site.port) and is_listening(control_socket(site)),
-            process,
-            site.log,
-            "the gateway",
-        )
-        gateway = Gateway(port=site.port, pid=process.pid, runtime=control_socket(site).parent)
-        # Most of the time of each is spent waiting for the other side.
-        with ThreadPoolExecutor(_THREADS) as threads:
-            keys = (f"session{number:05}" for number in range(sessions))
-            for session in threads.map(lambda key: LocalSession(control_socket(site), application, key), keys):
-                stack.callback(session.cut)
-                gateway.hosts.append(session.host)
-        yield gateway
+    metered = [sys.executable, "-m", "scripts.dashboard.metered", str(meter), str(sessions), str(application)]
+    command = [*metered, *ours_command(site)[1:], "--admin-host", f"{_HOST}:{site.port}"]
+    with open_process(command, site.log) as process:
+        wait_until(lambda: is_listening(site.port) and is_listening(control_socket(site)), process, site.log, "it")
+        yield Gateway(port=site.port, pid=process.pid, runtime=control_socket(site).parent, sessions=sessions)
 
 
 async def measure(gateway: Gateway, dashboards: int, seconds: float) -> list[tuple[str, str]]:
@@ -130,7 +114,7 @@ async def measure(gateway: Gateway, dashboards: int, seconds: float) -> list[tup
     async with open_viewer(gateway.port, host, cookie, proof) as viewer:
         first = await viewer.wait_sessions()
         rows.append(("first frame", f"{(time.perf_counter() - began) * 1e3:.0f} ms, {viewer.sent / 1e3:.1f} kB"))
-        assert first["total"] == len(gateway.hosts)
+        assert first["total"] == gateway.sessions
         await viewer.wait_sessions() if first["order"] is None else None
         for name, questions in _QUESTIONS.items():
             asked = itertools.islice(itertools.cycle(questions), _ASKED)
@@ -171,7 +155,7 @@ async def _use(gateway: Gateway, seconds: float) -> str:
 
 async def _visit(gateway: Gateway) -> None:
     """Have sessions visited, one after the other, for ever."""
-    for host in itertools.cycle(gateway.hosts):
+    for host in itertools.cycle(session_host(number) for number in range(gateway.sessions)):
         fields = [*browser_headers(host), f"Cookie: authorization={TOKEN}", "Connection: close", "", ""]
         async with await trio.open_tcp_stream("127.0.0.1", gateway.port) as stream:
             await stream.send_all("\r\n".join(["GET / HTTP/1.1", *fields]).encode())
@@ -183,7 +167,6 @@ async def _visit(gateway: Gateway) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and print a table."""
     options = make_parser().parse_args(argv)
-    allow_many_files()
     with tempfile.TemporaryDirectory(prefix="ct-") as directory:
         place, application, meter = (Path(directory, name) for name in ("gateway", "application", "steps"))
         place.mkdir()

@@ -275,7 +275,7 @@ class _Run:
             _warn_of_token(self.settings, self.output),
             partial(open_transport, self.settings, self.local_socket, self.cleanup, self.output),
             self.application.ready,
-            self._is_ending,
+            lambda: self.wish.is_there or self.application.is_over,
             stop=lambda stop: self._stop(events.make_stopping(stop)),
             idle=idle,
             hurry=self.wish.hurry,
@@ -346,6 +346,3 @@ class _Run:
         if not self.wish.is_there:
             self.output.send(event)
             self.wish.ask()
-
-    def _is_ending(self) -> bool:
-        return self.wish.is_there or self.application.is_over

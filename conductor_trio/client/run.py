@@ -248,7 +248,7 @@ class _Run:
             self._make_reporter(),
             open_way if self.links is None else partial(self.links.over, open_way),
             self.application.ready,
-            self._is_ending,
+            lambda: self.wish.is_there or self.application.is_over,
             stop=lambda stop: self._stop(events.make_stopping(stop)),
             idle=idle,
             hurry=self.wish.hurry,
@@ -324,6 +324,3 @@ class _Run:
         if not self.wish.is_there:
             self.output.send(event)
             self.wish.ask()
-
-    def _is_ending(self) -> bool:
-        return self.wish.is_there or self.application.is_over

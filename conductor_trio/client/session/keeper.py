@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
-import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -21,10 +19,12 @@ import trio
 
 from conductor_trio.client.config.settings import ClientSettings
 from conductor_trio.client.host.batch_job import find_job
+from conductor_trio.client.host.node import node_name
 from conductor_trio.client.output import events
 from conductor_trio.client.output.reporter import Reporter
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.session.machine import ClientSession
+from conductor_trio.client.session.output_teller import tell_output
 from conductor_trio.client.session.prober import WayProber
 from conductor_trio.client.session.states import (
     ChannelLost,
@@ -45,10 +45,10 @@ from conductor_trio.client.session.states import (
     WayProven,
 )
 from conductor_trio.client.transport.base import LinkSilent, ServerAway, Transport
-from conductor_trio.control.events import Move, Notice, Output, Ping, Pong, Probed, Ready, Replaced, Stop
+from conductor_trio.control.events import Move, Notice, Ping, Pong, Probed, Ready, Replaced, Stop
 from conductor_trio.control.messages import OUTPUT, PROBE, RESUME, Accepted, Banner, Registration
 from conductor_trio.errors import ConductorError, RegistrationRefused, TransportError, first_of, host_shortage
-from conductor_trio.limits.constants import MAX_NODE_NAME, OUTPUT_PAUSE, RELAY_NAME
+from conductor_trio.limits.constants import RELAY_NAME
 from conductor_trio.thread import is_thread_missing
 
 if TYPE_CHECKING:
@@ -65,9 +65,8 @@ class Connection:
 
     `ready` is set once the application listens. `is_ending` is asked at our cancellation: whether the client ends
     on purpose, of which the server is told, and then what its application said last is waited for, unless `hurry`
-    is set. `stop` is called where the owner has the application ended from
-    elsewhere, or the gateway's operator, `idle` learns from the server when visitors come, and the server from
-    `tail` what the application says while it starts.
+    is set. `stop` is called where the owner has the application ended from elsewhere, or the gateway's operator,
+    `idle` learns from the server when visitors come, and the server from `tail` what the application says.
     """
 
     def __init__(
@@ -253,7 +252,7 @@ class Connection:
                     self._go_live_when_ready, channel, accepted, is_shown, name="application's start"
                 )
                 if self._tail is not None and {RESUME, OUTPUT} <= banner.extensions:
-                    nursery.start_soon(self._tell_output, channel, self._tail, name="application's output")
+                    nursery.start_soon(tell_output, channel, self._tail, self._ready, name="application's output")
             else:
                 self._tell_live(accepted)
             error = await self._follow(channel, is_shown, prober)
@@ -273,7 +272,7 @@ class Connection:
     def _make_registration(self, banner: Banner, *, is_starting: bool) -> Registration:
         job = find_job(os.environ)
         return self._session.make_registration(
-            banner, is_starting=is_starting, node=_node_name(), until=job.end if job is not None else None
+            banner, is_starting=is_starting, node=node_name(), until=job.end if job is not None else None
         )
 
     async def _follow(
@@ -325,17 +324,6 @@ class Connection:
         self._session.handle(Shown())
         self._tell_live(accepted)
 
-    async def _tell_output(self, channel: ControlChannel, tail: OutputTail) -> None:
-        """Tell now and then what the application says while it starts."""
-        if tail.lines:  # to another channel
-            await channel.send_event(Output(lines=tail.lines))
-        while True:
-            await tail.wait_changed()
-            if self._ready.is_set():
-                return
-            await channel.send_event(Output(lines=tail.lines))
-            await trio.sleep(OUTPUT_PAUSE)
-
     def _tell_live(self, accepted: Accepted) -> None:
         self._output.send(events.Live(token=self._settings.token, key=self._session.key, urls=accepted.urls))
 
@@ -360,8 +348,3 @@ def _classify(error: ConductorError) -> Loss:
         case RegistrationRefused():
             return Loss.REFUSED
     return Loss.FAILED
-
-
-def _node_name() -> str:
-    """Return the name of this host, as far as it may be told."""
-    return re.sub(r"[^A-Za-z0-9._-]", "", socket.gethostname())[:MAX_NODE_NAME]

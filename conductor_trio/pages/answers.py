@@ -300,9 +300,7 @@ _REFUSALS = {
     ),
     Refusal.SESSION_CUT: _failed(502, "The session ended before the application answered."),
     Refusal.GATEWAY_RESTARTING: attrs.evolve(
-        _failed(503, "A part of the gateway starts again."),
-        hop=_GATEWAY,
-        advice="This page tries again by itself.",
+        _failed(503, "A part of the gateway is starting."), hop=_GATEWAY, advice="This page tries again by itself."
     ),
 }
 

@@ -20,7 +20,7 @@ import trio
 
 from conductor_trio import __version__
 from conductor_trio.errors import StartError
-from conductor_trio.server.settings import ServerSettings
+from conductor_trio.server.settings import ServerSettings, UserRules
 from conductor_trio.strict_json import parse_json
 
 _VARIABLE = "CONDUCTOR_TRIO_WORKER"
@@ -49,6 +49,8 @@ async def start_worker(
 
     Raises OSError.
     """
+    # What is said of thousands of users may be more than fits, and is the control process's.
+    settings = attrs.evolve(settings, rules=UserRules())
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with theirs:

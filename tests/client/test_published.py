@@ -44,7 +44,7 @@ async def open_application(path: Path) -> AsyncIterator[None]:
         await listener.bind(str(path))
         listener.listen()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.serve_listeners, answer, [trio.SocketListener(listener)])
+            await nursery.start(trio.serve_listeners, answer, [trio.SocketListener(listener)])
             try:
                 yield
             finally:
@@ -126,10 +126,9 @@ async def test_an_error_of_the_block_comes_as_it_is(server: ControlServer, short
     with pytest.raises(ZeroDivisionError):
         async with publish(str(server.path), socket=short_tmp / "app.sock", limits=LIMITS):
             raise ZeroDivisionError
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.RaisesGroup(ZeroDivisionError, KeyError, flatten_subgroups=True):
         async with publish(str(server.path), socket=short_tmp / "app.sock", limits=LIMITS):
             raise ExceptionGroup("both", [ZeroDivisionError(), KeyError()])
-    assert caught.group_contains(KeyError)
 
 
 @pytest.mark.parametrize(

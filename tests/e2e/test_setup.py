@@ -152,7 +152,7 @@ async def test_a_password_once_and_never_again(newcomer: Newcomer) -> None:
     restricted = [str(newcomer.home / "bin" / "ssh"), "-tt", "-i", str(key), "gateway", "tty"]
     async with open_program(restricted, person=newcomer.person, environment=newcomer.environment) as program:
         await program.wait_ended()
-        assert "PTY allocation request failed" in program.err.text
+    assert "PTY allocation request failed" in program.err.text
 
 
 async def test_what_is_there_is_kept(newcomer: Newcomer) -> None:

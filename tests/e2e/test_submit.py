@@ -121,7 +121,7 @@ async def test_a_job_is_shown_from_its_start_to_its_end(node: LoginNode) -> None
         assert "which is running; `conductor-trio submit --attach lab` follows it" in second.err.text
         await node.run(node.client("stop", "lab", str(node.server.control_socket)))
         assert await program.wait_ended() == 0
-        assert "The job has ended" in program.out.text
+    assert "The job has ended" in program.out.text
     assert not (node.files("lab") / "link").exists()
     for name in ("log", "token", "script", "job.json"):
         assert stat.S_IMODE((node.files("lab") / name).stat().st_mode) == 0o600
@@ -134,15 +134,15 @@ async def test_ctrl_c_leaves_the_job_alone_and_attach_finds_it(node: LoginNode, 
     async with node.open(node.submit("lab")) as program:
         await program.out.wait_line(lambda line: "/_conductor/auth/" in line)
         assert await program.end(signal.SIGINT) == 130
-        job = job_of(node, "lab")
-        assert f"Slurm job {job} goes on. `scancel {job}` ends it" in program.err.text
+    job = job_of(node, "lab")
+    assert f"Slurm job {job} goes on. `scancel {job}` ends it" in program.err.text
     await node.visit("lab")
     async with node.open(node.client("submit", "--attach", "lab")) as program:
         await program.out.wait_line(lambda line: "/_conductor/auth/" in line)
         slurm.run("scancel", job)
         assert await program.wait_ended() == 0
-        assert "The job was cancelled" in program.out.text
-        assert "The application has ended" in program.out.text
+    assert "The job was cancelled" in program.out.text
+    assert "The application has ended" in program.out.text
     assert not (node.files("lab") / "link").exists()
 
 
@@ -183,7 +183,7 @@ async def test_who_waits_sees_why_and_may_leave_the_queue(node: LoginNode, slurm
         assert any(line.split()[:2] == ["lab", "queued"] for line in listed.out.lines)
         await node.run(node.client("stop", "lab"))
         assert await program.wait_ended() == 0
-        assert "The job was cancelled" in program.out.text
+    assert "The job was cancelled" in program.out.text
 
 
 async def test_a_job_that_fails_says_why(node: LoginNode) -> None:
@@ -226,8 +226,8 @@ async def test_time_that_is_up_ends_it_in_order(node: LoginNode, slurm: SlurmClu
         with trio.fail_after(60):
             status = await program.process.wait()
         assert status == 1
-        assert "The job's time is up" in program.out.text
-        assert "The application has ended" in program.out.text
+    assert "The job's time is up" in program.out.text
+    assert "The application has ended" in program.out.text
     assert not (node.files("lab") / "link").exists()
 
 
@@ -254,7 +254,7 @@ async def test_pbs_runs_it_shows_it_and_ends_it(pbs_node: LoginNode) -> None:
         told = json.loads((Path(node.environment["PBS_DOUBLE"]) / "1.json").read_text())
         assert told["resources"] == ["select=1:ngpus=1:mem=4gb", "walltime=02:00:00"]
         assert await program.end(signal.SIGINT) == 130
-        assert "PBS job 1.pbs goes on. `qdel 1.pbs` ends it" in program.err.text
+    assert "PBS job 1.pbs goes on. `qdel 1.pbs` ends it" in program.err.text
     async with node.open(node.client("submit", "--attach", "lab")) as program:
         await program.out.wait_line(lambda line: "/_conductor/auth/" in line)
         await node.run([Path(node.environment["PATH"].partition(":")[0]) / "qdel", "1.pbs"])

@@ -98,6 +98,8 @@ def save(record: Record) -> None:
 
 def load(jobs: str, key: str) -> Record | None:
     """Return the record of the job of that key, if there is one."""
+    if not is_key(key):  # which may lead anywhere
+        return None
     directory = os.path.join(jobs, key)
     try:
         with open(os.path.join(directory, _RECORD), encoding="utf-8") as file:

@@ -222,7 +222,7 @@ async def _hand_in(plan: _Plan) -> Record:
 
 
 def _find_record(jobs: str, key: str) -> Record:
-    record = records.load(jobs, key.lower()) if records.is_key(key.lower()) else None
+    record = records.load(jobs, key.lower())
     if record is None or record.scheduler not in SCHEDULERS:
         known = ", ".join(one.key for one in records.load_all(jobs) if one.ended is None)
         raise ConfigError(

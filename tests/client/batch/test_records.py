@@ -53,10 +53,12 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 def test_what_is_no_record_is_none(tmp_path: Path) -> None:
     assert load(str(tmp_path), "lab") is None
     assert load_all(str(tmp_path / "none")) == []
+    make(tmp_path, "lab")
+    assert load(str(tmp_path / "jobs"), "../lab") is None
     for number, text in enumerate(["", "[]", "{}", '{"key": "x"}', '{"command": 7}']):
         (tmp_path / f"k{number}").mkdir()
         (tmp_path / f"k{number}" / "job.json").write_text(text)
-    assert load_all(str(tmp_path)) == []
+    assert [record.key for record in load_all(str(tmp_path))] == ["lab"]
 
 
 def test_the_link_is_read_while_it_is_there(tmp_path: Path) -> None:

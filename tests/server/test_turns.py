@@ -13,12 +13,12 @@ import trio
 
 from conductor_trio.access.grants import Access
 from conductor_trio.access.tokens import hash_token
-from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE
+from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, MAX_PASSING
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.server.routing.states import Cause
 from tests.doubles.origin import OriginConnection
-from tests.support.engine import Application, Engine, Visitor, open_engine, request
+from tests.support.engine import OK, Application, Engine, Visitor, open_engine, request
 from tests.support.session_bench import open_bench
 from tests.support.work import watch_turns
 
@@ -116,3 +116,74 @@ async def test_hundreds_of_clients_end(runtime_dir: Path) -> None:
                 while bench.host.sessions:  # noqa: ASYNC110
                     await trio.sleep(0.001)
             assert watch.turns and watch.most <= MOST
+
+
+class QuietWatch(trio.abc.Instrument):
+    """Counts the turns, and the steps for visitors of all, for as long as a quiet one waits."""
+
+    def __init__(self) -> None:
+        self.is_waiting = False
+        self.steps = self.most = self._count = 0
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Count it (called by Trio)."""
+        if self.is_waiting and any(name in task.name for name in ("serve_visitor", "request pump")):
+            self.steps += 1
+            self._count += 1
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Make an end of a turn (called by Trio)."""
+        self.most, self._count = max(self.most, self._count), 0
+
+
+async def read_or_answer(connection: OriginConnection) -> None:
+    """Answer requests for something, and read away uploads without end."""
+    while (await connection.receive_head()).startswith(b"GET "):
+        await connection.send_all(OK)
+    while await connection.receive_more():
+        connection.unread.clear()
+        connection.received.clear()
+
+
+async def test_a_request_among_the_uploads_of_many_users_waits_for_few_steps(tmp_path: Path) -> None:
+    """Each of them has used more than the one who asks, however little of it in the last moments."""
+    users, each = 10, 8
+    auth = b"Cookie: authorization=token\r\n"
+    chunked = b"Transfer-Encoding: chunked\r\n"
+    async with open_engine(tmp_path, read_or_answer) as engine:
+        with contextlib.ExitStack() as stack:
+            uploads = []
+            for number in range(users):
+                host = f"app-user{number}.test"
+                path = engine.origin.path
+                stack.enter_context(engine.another_route(host, path, b"token", user=f"user{number}"))
+                for _ in range(each):
+                    uploads.append(engine.connect())
+                    head = request(b"POST / HTTP/1.1", chunked, host=host.encode(), auth=auth)
+                    await uploads[-1].send(head)
+            async with trio.open_nursery() as nursery:
+
+                async def upload(visitor: Visitor) -> None:
+                    with contextlib.suppress(*STREAM_LOST):
+                        while True:
+                            await visitor.stream.send_all(b"1\r\nx\r\n" * 2000)
+
+                for visitor in uploads:
+                    nursery.start_soon(upload, visitor)
+                quiet = engine.connect()
+                await quiet.send(request())
+                await quiet.receive_response()
+                await trio.sleep(0.5)  # by then it is known who is busy
+                trio.lowlevel.add_instrument(watch := QuietWatch())
+                for _ in range(10):
+                    watch.is_waiting = True
+                    await quiet.send(request())
+                    assert (await quiet.receive_response()).status == 200
+                    watch.is_waiting = False
+                    await trio.sleep(0.02)
+                trio.lowlevel.remove_instrument(watch)
+                nursery.cancel_scope.cancel()
+            assert watch.most <= 3 * MAX_PASSING
+            assert watch.steps / 10 <= 6 * MAX_PASSING
+            for visitor in uploads:
+                visitor.close()

@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.fields import (
+    NO_RULES,
     Field,
+    FieldName,
+    FieldRules,
     format_fields,
     is_not_forwarded,
     list_elements,
     parse_field_block,
     passable_trailers,
 )
+from conductor_trio.limits.constants import MAX_KNOWN_NAME, MAX_KNOWN_NAMES
 from tests.support.messages import pairs
 
 
@@ -114,6 +118,25 @@ def test_arbitrary_bytes_are_fields_that_h11_reads_alike_or_refused(block: bytes
 )
 def test_fields_that_end_here(lower: bytes, does: bool) -> None:
     assert is_not_forwarded(lower) is does
+
+
+@pytest.mark.parametrize("rules", [NO_RULES, FieldRules(identity=frozenset([b"x-user", b"x-forwarded-user"]))])
+def test_what_a_name_says_is_the_same_however_many_others_come(rules: FieldRules) -> None:
+    """Of a name in whatever spelling, known or forgotten, and of one that is too long to be known."""
+    names = [b"Host", b"X-User", b"x_user", b"Accept", b"COOKIE", b"X-Forwarded-User", b"X" * (MAX_KNOWN_NAME + 1)]
+    expected = [
+        FieldName(
+            lower=name.lower(),
+            is_forwarded=not is_not_forwarded(name.lower()),
+            has_meaning=rules.name_visitor(name.lower()) or name in (b"Host", b"COOKIE"),
+            is_identity=name.lower() in rules.identity,
+            is_hidden=rules.name_visitor(name.lower()) and name.lower() not in rules.identity,
+        )
+        for name in names
+    ]
+    for number in range(MAX_KNOWN_NAMES + 2):
+        assert rules.find_name(b"X-%d" % number).lower == b"x-%d" % number
+        assert [rules.find_name(name) for name in names] == expected
 
 
 def test_list_elements() -> None:

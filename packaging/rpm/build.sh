@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build the RPM packages of the two files that `make pyz` has left in a directory, into the same directory. PYTHON names
+# Build the RPM packages of the two files that `make pyz` has left in a directory, into the same directory. RPM_PYTHON names
 # the interpreter that they are to run on, as its package is called (python3).
 set -eu
 
@@ -15,7 +15,7 @@ cp "$dist"/conductor-trio.pyz "$dist"/conductor-trio-server.pyz "$root/packaging
 without=$(command -v dpkg >/dev/null && echo --nodeps || true)
 # shellcheck disable=SC2086 # nothing or a word
 rpmbuild -bb $without --quiet --define "_topdir $work" --define "pyz_version $version" \
-    --define "python ${PYTHON:-python3}" "$root/contrib/conductor-trio.spec" >"$work/log" 2>&1 \
+    --define "python ${RPM_PYTHON:-python3}" "$root/contrib/conductor-trio.spec" >"$work/log" 2>&1 \
     || { cat "$work/log" >&2; exit 1; }
 cp "$work"/RPMS/noarch/*.rpm "$dist"
 ls "$dist"/*.rpm

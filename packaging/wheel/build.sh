@@ -26,6 +26,6 @@ for place in share/man/man1/conductor-trio.1 share/man/man8/conductor-trio-serve
 done
 tar -xf "$dist/conductor_trio-$version.tar.gz"
 cd "conductor_trio-$version"
-"$python" -m pytest -q -p no:cacheprovider tests/access tests/http1 tests/control tests/commandline tests/repo/test_mirror.py \
+"$python" -m pytest -q -p no:cacheprovider tests/access tests/http1 tests/control tests/repo/test_mirror.py \
     tests/repo/test_architecture.py
 ls "$dist"/conductor_trio-"$version"*

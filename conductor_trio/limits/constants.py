@@ -248,6 +248,10 @@ MAX_TEMP_PARENT = 24
 #: Between two questions about a batch job's end. Its limit may be changed while it runs, but the batch system's
 #: daemon answers everybody on the cluster.
 JOB_INTERVAL = 600.0
+#: Characters of a job's name in PBS, whose older versions take no more.
+MAX_JOB_NAME = 15
+#: GPUs or processors that a job may ask for: six digits, more than any cluster has.
+MAX_JOB_COUNT = 999_999
 #: Seconds before a job's end in which the client is asked to end it in order: ten times what that takes.
 JOB_END_NOTICE = 60
 #: Jobs that are shorter than this are not: Slurm may send that signal a minute too early.

@@ -16,7 +16,7 @@ from conductor_trio.client.batch.scheduler import Scheduler, ask_place, ask_stat
 from conductor_trio.client.batch.state import JobState, Phase, Place
 from conductor_trio.client.batch.view import JobView, open_view
 from conductor_trio.limits.client import ClientLimits
-from conductor_trio.limits.constants import LOG_TAIL_SIZE
+from conductor_trio.limits.constants import LOG_TAIL_SIZE, MIB
 
 _HALF_A_DAY = 43200
 
@@ -139,7 +139,7 @@ class _Log:
         try:
             with open(self._path, "rb") as file:
                 file.seek(self._offset)
-                chunk = file.read(1024 * 1024)
+                chunk = file.read(MIB)
         except OSError:
             return ""
         self._offset += len(chunk)

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from conductor_trio.client.batch.request import JobRequest, Resources, format_clock
 from conductor_trio.client.batch.state import GONE, JobState, Outcome, Phase, Place
+from conductor_trio.limits.constants import MAX_JOB_NAME
 
 _ID = re.compile(r"[0-9]+(\[\])?(\.[\w.-]+)?")
 _FIELD = re.compile(r"^ {4}([A-Za-z_.]+) = (.*)$", re.MULTILINE)
 _QUEUED = "QHWTU"
 _RUNNING = "RESB"
-_MAX_NAME = 15
 _BY_SIGNAL = 256
 _TIME_UP = re.compile(r"walltime .* exceeded|exceeded .*walltime", re.IGNORECASE)
 _GONE = re.compile(r"unknown job", re.IGNORECASE)
@@ -31,7 +31,7 @@ class Pbs:
         asked = request.resources
         name = request.name if request.name[:1].isalpha() else f"j{request.name}"
         # The script writes its log by itself: PBS would bring it at the end. -V: our environment, as in Slurm.
-        command = ["qsub", "-N", name[:_MAX_NAME], "-j", "oe", "-o", f"{request.log}.pbs", "-V"]
+        command = ["qsub", "-N", name[:MAX_JOB_NAME], "-j", "oe", "-o", f"{request.log}.pbs", "-V"]
         command += ["-l", _format_chunk(asked)]
         if asked.seconds is not None:
             command += ["-l", f"walltime={format_clock(asked.seconds)}"]

@@ -9,12 +9,12 @@ from typing import TypedDict
 
 from conductor_trio.configuration.toml_table import Table
 from conductor_trio.errors import ConfigError
+from conductor_trio.limits.constants import MAX_JOB_COUNT
 
 #: The batch systems that there are.
 SCHEDULERS = ("slurm", "pbs")
 
 _MEMORY = re.compile(r"([1-9][0-9]{0,8})([KMGT]?)B?", re.IGNORECASE)
-_MAX_COUNT = 999_999
 
 
 class SubmitConfig(TypedDict, total=False):
@@ -36,8 +36,8 @@ def parse_submit(table: Table) -> SubmitConfig:
     table.check_keys(SubmitConfig.__annotations__)
     said: dict[str, object] = {
         "time": table.get_seconds("time"),
-        "gpus": table.get_number("gpus", 1, _MAX_COUNT),
-        "cpus": table.get_number("cpus", 1, _MAX_COUNT),
+        "gpus": table.get_number("gpus", 1, MAX_JOB_COUNT),
+        "cpus": table.get_number("cpus", 1, MAX_JOB_COUNT),
         "partition": table.get_text("partition"),
         "account": table.get_text("account"),
         "directory": table.get_text("directory"),

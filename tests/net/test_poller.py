@@ -230,7 +230,7 @@ class OneATurn:
             self.passed += self.waits.pop().wake()
 
     async def run(self) -> None:
-        while True:
+        while True:  # noqa: ASYNC110
             await trio.lowlevel.checkpoint()
 
 
@@ -247,7 +247,7 @@ async def open_poller_with(turnstile: OneATurn) -> AsyncIterator[EdgePoller]:
 
 
 async def wait_for(what: Callable[[], bool]) -> None:
-    while not what():
+    while not what():  # noqa: ASYNC110
         await trio.lowlevel.checkpoint()
 
 

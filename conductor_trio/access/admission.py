@@ -33,18 +33,32 @@ class OwnerShown:
         )
 
 
-def read_identity(head: RequestHead, sso: SingleSignOn, owner: str | None) -> Identity | None:
+def read_identity(
+    head: RequestHead, sso: SingleSignOn, owner: str | None, *, needs_groups: bool = True
+) -> Identity | None:
     """Return who a trusted front proxy says the visitor is; None where it names nobody, or not just one.
 
-    `owner` is the name of the user whose session is asked for, if that is known.
+    `owner` is the name of the user whose session is asked for, if that is known. Groups that are told in several
+    fields are none: one of them may have come from the visitor.
     """
-    users = [field.value for field in head.parsed.identity if field.lower == sso.user_field]
+    user = sso.user_of(_one_text(head, sso.user_field) or "")
+    if not user:
+        return None
+    listed = _one_text(head, sso.groups_field) if needs_groups and sso.groups_field is not None else None
+    return Identity(
+        user=user,
+        is_owner=owner is not None and user == owner,
+        groups=frozenset() if listed is None else sso.groups_of(listed),
+    )
+
+
+def _one_text(head: RequestHead, lower: bytes) -> str | None:
+    """Return what a front proxy says by that field, None where it says nothing, or more than one thing."""
     try:
-        [user] = [value.decode("utf-8") for value in users]
+        [text] = [field.value.decode("utf-8") for field in head.parsed.identity if field.lower == lower]
     except ValueError:
         return None
-    user = user.removesuffix(f"@{sso.domain}") if sso.domain else user
-    return Identity(user=user, is_owner=owner is not None and user == owner) if user else None
+    return text
 
 
 _FORWARD_BY_COOKIE = Forward(drop_authorization=False)
@@ -56,6 +70,8 @@ def find_principal(
 ) -> tuple[bool, Principal] | Respond:
     """Return whether a bearer token lets the request in, and whom it lets in, or the answer if nobody.
 
+    One whom the owner has named needs no token, and one that is right counts all the same: it may be the owner's.
+
     A browser shows the same from request to request, so that it was the owner's is concluded once: any change of
     who gets in makes another `Access`, and other principals have an end in time.
     """
@@ -65,17 +81,20 @@ def find_principal(
         return known.forward.drop_authorization, OWNER
     if identity is not None and identity.is_owner:
         return False, OWNER  # not remembered: who else sends the same fields is not believed
+    named = None if identity is None else access.find_named(identity, now)
     if policy.needs_identity:
-        return ask_for_identity(identity)
+        return ask_for_identity(identity) if named is None else (False, named)
     if not (guesses := shown_guesses(head.parsed)):
-        return ask_for_token(head)
+        return ask_for_token(head) if named is None else (False, named)
     screened = guard.screen(head, guesses, access)
     if isinstance(screened, TooManyGuesses):
-        return Respond(reason=screened)
+        return Respond(reason=screened) if named is None else (False, named)
     by_bearer, principal = _compare(screened, head.parsed.bearer, access, now)
     if principal is None:
         if screened:
             guard.note_wrong(head, screened, access)
+        if named is not None:
+            return False, named
         return Respond(reason=_no_token(head), failed_token=bool(screened))
     guard.note_right(head, access)
     if principal == OWNER:

@@ -12,8 +12,8 @@ Which of them may come when is in the tables of `conductor_trio.control.states`.
 registration the client has the SSH server listen at ``<directory>/socket``, the relay socket.
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
-announced in the greeting, ``"extensions": ["notices", "owner", "probe", "relay", "resume", "starting"]``, and used
-by a client only then, and by the server only with a client whose registration says the same:
+announced in the greeting, ``"extensions": ["named", "notices", …]``, and used by a client only then, and by the
+server only with a client whose registration says the same:
 
 ========== =========================== ====================================================================
 extension  fields of the registration  what it adds
@@ -31,6 +31,8 @@ probe                                  The client can have the server try the wh
                                        `resume`, without which there are no events.
 notices                                The client is told what the gateway's operator has everybody know:
                                        `Notice`. Needs `resume`.
+named                                  Owners can share with people who are named: a field `with` of `share` in
+                                       `conductor_trio.control.owner_commands`.
 relay                                  Before it registers, a client can ask how the server finds the relay socket:
                                        `conductor_trio.control.relay_inspection`.
 ========== =========================== ====================================================================
@@ -71,8 +73,11 @@ RELAY = "relay"
 #: The extension by which clients hear what the gateway's operator has everybody know; see above.
 NOTICES = "notices"
 
+#: The extension by which owners share with people who are named; see above.
+NAMED_SHARES = "named"
+
 #: All extensions that we know.
-EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY, NOTICES})
+EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY, NOTICES, NAMED_SHARES})
 
 
 class Takeover(enum.Enum):

@@ -203,9 +203,9 @@ def _identity_needed(user: str | None) -> Reply:
     return Reply(
         status=403,
         title="This application is somebody else's",
-        text=f"You are signed in as {user}. The applications here are open to those alone whose they are, and no "
-        "link and no token changes that.",
-        advice="If it is yours, sign in by the name under which you started it.",
+        text=f"You are signed in as {user}. The applications here are open to those alone whose they are, and to "
+        "whom these have named; no link and no token changes that.",
+        advice=f"Ask its owner to name you (`conductor-trio share KEY --with {user}`), or sign in as another.",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import attrs
 
 from conductor_trio.access.cors import Preflight, preflight_fields
-from conductor_trio.pages.session_page import SESSION_POLICY, render_session_page
+from conductor_trio.pages.session_page import SESSION_POLICY, SignOn, render_session_page
 
 
 @attrs.frozen(kw_only=True)
@@ -29,7 +29,7 @@ OPTIONS_ANSWER = Document(
 )
 
 
-def session_document(proof: str) -> Document:
+def session_document(proof: str, sign_on: SignOn = SignOn.NONE) -> Document:
     """Return the session's page, with the proof that its script shows; "" for one that needs none.
 
     No window of the application's may hold it: with both policies of isolation it shares its group of windows only
@@ -37,7 +37,7 @@ def session_document(proof: str) -> Document:
     """
     return Document(
         content_type=b"text/html; charset=utf-8",
-        body=render_session_page(proof),
+        body=render_session_page(proof, sign_on),
         fields=(
             (b"Content-Security-Policy", SESSION_POLICY),
             (b"Cross-Origin-Opener-Policy", b"same-origin"),

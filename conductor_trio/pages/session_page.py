@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from base64 import b64encode
 from hashlib import sha256
 
@@ -45,6 +46,14 @@ let socket = null;
 let proof = document.querySelector("meta[name=proof]").content;
 const tell = message => socket.send(JSON.stringify(message));
 const put = (id, text) => { const place = find(id); if (place.textContent !== text) place.textContent = text; };
+const named = document.querySelector("#with");
+const nameShare = share => share.with || share.label || "Share " + share.id;
+const describe = (person, shares) => {
+  const share = shares.find(one => one.id === person.by);
+  const by = person.by === "owner" ? "owner" : share ? nameShare(share) : "a former share";
+  const who = person.identity && person.identity !== by ? person.identity + " (" + by + ")" : by;
+  return who + (person.address ? ", from " + person.address : "") + ", since " + at(person.since);
+};
 const item = (text, name, act) => {
   const line = document.createElement("li");
   const words = document.createElement("span");
@@ -74,18 +83,20 @@ const show = told => {
   const owns = told.you === "owner" && Boolean(proof);
   find("owner").hidden = !owns;
   find("stale").hidden = owns || told.you !== "owner";
-  const lists = JSON.stringify([told.shares, told.log, told.ownVisitors, owns]);
+  const lists = JSON.stringify([told.shares, told.people, told.log, told.ownVisitors, owns]);
   if (lists === shown) return;
   shown = lists;
-  const who = [item("Owner's link: " + (told.ownVisitors || 0) + " connections now")];
+  const who = told.ownVisitors === undefined ? []
+    : [item("Owner: " + told.ownVisitors + " connections now")];
   for (const share of told.shares) {
     const kind = share.once ? (share.used ? "one-time, used" : "one-time, not used yet") : "";
     const end = share.expires ? "until " + at(share.expires) : "as long as the session";
-    const text = (share.label || "Share " + share.id) + ": " + (share.visitors || 0) + " connections now, " +
-      [kind, end].filter(Boolean).join(", ");
+    const text = nameShare(share) + (share.with && share.label ? " (" + share.label + ")" : "") + ": " +
+      (share.visitors || 0) + " connections now, " + [kind, end].filter(Boolean).join(", ");
     who.push(item(text, "Revoke", owns && (() => tell({do: "revoke", id: share.id}))));
   }
   find("shares").replaceChildren(...who);
+  find("people").replaceChildren(...(told.people || []).map(person => item(describe(person, told.shares))));
   find("log").replaceChildren(...told.log.slice().reverse().map(entry =>
     item(at(entry.at) + "  " + entry.text + (entry.count > 1 ? " (" + entry.count + " times)" : ""))));
 };
@@ -109,6 +120,10 @@ const connect = () => {
       find("link").value = location.origin + told.link;
       find("link").select();
     }
+    if (told.named) {
+      named.value = "";
+      put("news", told.named + " gets in by the single sign-on from now on, at " + location.origin + "/");
+    }
     if (told.error) put("news", told.error);
   });
   socket.addEventListener("close", () => {
@@ -119,7 +134,9 @@ const connect = () => {
 find("share").addEventListener("submit", event => {
   event.preventDefault();
   const hours = Number(find("hours").value);
-  tell({do: "share", label: find("label").value, for: hours ? hours * 3600 : null, once: find("once").checked});
+  const name = named && named.value.trim();
+  const what = name ? {with: name} : {once: find("once").checked};
+  tell({do: "share", label: find("label").value, for: hours ? hours * 3600 : null, ...what});
 });
 find("stop").addEventListener("click", () => {
   if (confirm("Stop the application? What it has not saved is lost.")) tell({do: "stop"});
@@ -157,19 +174,21 @@ the gateway takes that from no page to which the application has led, or that it
 <dt>Requests</dt><dd id="requests"></dd>
 <dt>Traffic</dt><dd id="traffic"></dd>
 </dl>
-<h2>Who has a link</h2>
+<h2>Who is there</h2>
+<ul id="people"></ul>
+<h2>Who is let in</h2>
 <ul id="shares"></ul>
 <section id="owner" hidden>
 <form id="share">
 <h2>Share</h2>
 <div class="row">
-<div><label for="label">For whom</label><input id="label" maxlength="60" autocomplete="off"></div>
+%(named)s<div><label for="label">For whom</label><input id="label" maxlength="60" autocomplete="off"></div>
 <div><label for="hours">How long</label><select id="hours"><option value="1">1 hour</option>\
 <option value="8" selected>8 hours</option><option value="72">3 days</option>\
 <option value="0">as long as the session</option></select></div>
 </div>
-<label class="check"><input type="checkbox" id="once"> for one browser only</label>
-<button type="submit">Make a link</button>
+<label class="check"%(link)s><input type="checkbox" id="once"> for one browser only</label>
+<button type="submit">%(share)s</button>
 <div id="linkrow" hidden><label for="link">The link, shown only now</label><input id="link" readonly></div>
 </form>
 <h2>End</h2>
@@ -185,9 +204,37 @@ the gateway takes that from no page to which the application has led, or that it
 """
 
 
-def render_session_page(proof: str) -> bytes:
+class SignOn(enum.Enum):
+    """Whether people can be let in by their names."""
+
+    NONE = enum.auto()
+    OFFERED = enum.auto()
+    NEEDED = enum.auto()  #: and by nothing else
+
+
+#: Where a person is named who needs no link, and what the button then does.
+_NAMED = """\
+<div><label for="with">%(who)s</label><input id="with" maxlength="200" autocomplete="off" %(more)s></div>
+"""
+_FORMS = {
+    SignOn.NONE: {"named": "", "link": "", "share": "Make a link"},
+    SignOn.OFFERED: {
+        "named": _NAMED % {"who": "User or @group, if not by link", "more": 'placeholder="without: a link"'},
+        "link": "",
+        "share": "Share",
+    },
+    SignOn.NEEDED: {
+        "named": _NAMED % {"who": "User or @group", "more": "required"},
+        "link": " hidden",
+        "share": "Let in",
+    },
+}
+
+
+def render_session_page(proof: str, sign_on: SignOn = SignOn.NONE) -> bytes:
     """Return the page; `proof`, of letters that need no escaping, shows the gateway that its script speaks."""
-    return (_BODY % {"style": STYLE + _OWN_STYLE, "script": _SCRIPT, "proof": proof}).encode()
+    parts = {"style": STYLE + _OWN_STYLE, "script": _SCRIPT, "proof": proof}
+    return (_BODY % {**parts, **_FORMS[sign_on]}).encode()
 
 
 #: Its own script and its own WebSocket, and nothing else.

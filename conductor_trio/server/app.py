@@ -172,7 +172,7 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
         holdings=sessions.holdings,
         counters=counters,
         reports=service,
-        own_pages=OwnPages(service, routes, limits, orders),
+        own_pages=OwnPages(service, routes, limits, orders, settings.sso),
         poller=poller,
         observer=observer,
         orders=orders,

@@ -34,7 +34,7 @@ _conductor_trio() {
                 ;;
             esac
             ;;
-        -k | --key | --socket-user | --tcp | --idle | --busy | --token-file | -s | --server | --for | --label | --revoke)
+        -k | --key | --socket-user | --tcp | --idle | --busy | --token-file | -s | --server | --for | --with | --label | --revoke)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
@@ -68,7 +68,7 @@ _conductor_trio() {
     fi
     case $option in
     '') ;;
-    -k | --key | --socket-user | --tcp | --idle | --for | --label | --revoke)
+    -k | --key | --socket-user | --tcp | --idle | --for | --with | --label | --revoke)
         return
         ;;
     --busy)
@@ -90,7 +90,7 @@ _conductor_trio() {
         run) _conductor_trio_offer -W '-k --key -r --replace -s --server --json --no-json --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         ls) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         stop) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
-        share) _conductor_trio_offer -W '--for --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;
+        share) _conductor_trio_offer -W '--for --with --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;
         doctor) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         recipes) _conductor_trio_offer -W '-V --version -h --help' ;;
         completion) _conductor_trio_offer -W '-V --version -h --help' ;;

@@ -16,7 +16,7 @@ function __conductor_trio_where
                     echo "$name:tail"
                     return
                 end
-            case -k --key --socket-user --tcp --idle --busy --token-file -s --server --for --label --revoke
+            case -k --key --socket-user --tcp --idle --busy --token-file -s --server --for --with --label --revoke
                 set -e words[1]
             case '-*'
             case run ls stop share doctor recipes completion help
@@ -59,7 +59,7 @@ complete -c conductor-trio -f
 complete -c conductor-trio -n '__conductor_trio_at :0' -a run -d 'start an application by the name of its recipe'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a ls -d 'list your sessions at a gateway, wherever they run'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a stop -d 'end a session of yours from anywhere, its application included'
-complete -c conductor-trio -n '__conductor_trio_at :0' -a share -d 'make a further link to a session of yours, list such links, or end one'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a share -d 'make a further link to a session of yours, let people in by name, list such shares, or end one'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a doctor -d 'try every hop on the way to a gateway and back, and say at the first that fails what to do'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a recipes -d 'list the recipes, or show one as a file that you can change and keep as your own'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a completion -d 'print the completion of this command line for a shell'
@@ -95,6 +95,7 @@ complete -c conductor-trio -n '__conductor_trio_in run' -s r -l replace -d 'take
 complete -c conductor-trio -n '__conductor_trio_in run' -s s -l server -x -a '(__fish_print_hostnames)' -d 'the gateway, unless the configuration names it'
 complete -c conductor-trio -n '__conductor_trio_in ls stop share doctor' -l json -d 'write lines of JSON'
 complete -c conductor-trio -n '__conductor_trio_in share' -l for -x -d 'how long it is good, such as 8h or 2d'
+complete -c conductor-trio -n '__conductor_trio_in share' -l with -x -d 'whom to let in by the single sign-on, without a link: a user, or @GROUP; may be given again'
 complete -c conductor-trio -n '__conductor_trio_in share' -l label -x -d 'whom or what it is for'
 complete -c conductor-trio -n '__conductor_trio_in share' -l once -d 'it opens one browser only'
 complete -c conductor-trio -n '__conductor_trio_in share' -l list -d 'list the links that there are instead'

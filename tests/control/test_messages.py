@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.client.output import events
 from conductor_trio.control.messages import (
+    NAMED_SHARES,
     NOTICES,
     OWNER_COMMANDS,
     PROBE,
@@ -93,7 +94,7 @@ def test_the_contract_to_the_letter() -> None:
     greeting = {
         "directory": "/run/c/sockets/a-1",
         "status": "ok",
-        "extensions": ["notices", "owner", "probe", "relay", "resume", "starting"],
+        "extensions": ["named", "notices", "owner", "probe", "relay", "resume", "starting"],
     }
     assert format_banner("/run/c/sockets/a-1") == json.dumps(greeting).encode() + b"\n"
     assert json.loads(format_registration(Registration(auth=DIGEST, key=None))) == {"auth": DIGEST}
@@ -187,7 +188,15 @@ def test_banners_read_back(directory: str) -> None:
     line = format_banner(directory)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert parse_banner(line[:-1]).directory == directory
-    assert parse_banner(line[:-1]).extensions == {NOTICES, OWNER_COMMANDS, PROBE, RELAY, RESUME, STARTING}
+    assert parse_banner(line[:-1]).extensions == {
+        NAMED_SHARES,
+        NOTICES,
+        OWNER_COMMANDS,
+        PROBE,
+        RELAY,
+        RESUME,
+        STARTING,
+    }
     assert parse_banner(line[:-1]).raw == json.loads(line)
 
 

@@ -6,7 +6,9 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 
-from conductor_trio.pages.session_page import SESSION_POLICY, render_session_page
+import pytest
+
+from conductor_trio.pages.session_page import SESSION_POLICY, SignOn, render_session_page
 
 PAGE = render_session_page("a-proof_1").decode()
 
@@ -41,6 +43,17 @@ def test_every_field_has_its_label() -> None:
     assert fields
     for field in fields:
         assert f'for="{field}"' in PAGE or re.search(rf'<label[^>]*><input[^>]*id="{field}"', PAGE)
+
+
+@pytest.mark.parametrize("sign_on", SignOn)
+def test_people_are_named_where_that_means_anything_and_links_made_where_they_open_anything(
+    sign_on: SignOn,
+) -> None:
+    page = render_session_page("p", sign_on).decode()
+    assert ('id="with"' in page) is (sign_on is not SignOn.NONE)
+    assert ('class="check" hidden' in page) is (sign_on is SignOn.NEEDED)
+    assert page.count('<label for="with">') == page.count('id="with"')
+    assert "%(" not in page
 
 
 def test_the_proof_stands_in_the_page_and_not_in_its_script() -> None:

@@ -23,9 +23,8 @@ from conductor_trio.server.cli.settings_table import (
     LIMITS,
     RUNTIME_DIR,
     SECTIONS,
-    SSO_MORE,
-    SSO_USER_HEADER,
 )
+from conductor_trio.server.cli.sign_on_settings import SSO_MORE, SSO_USER_HEADER
 from conductor_trio.server.cli.values import metrics_address
 from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
 
@@ -174,10 +173,10 @@ def _tls_settings(said: Configuration) -> TlsSettings | None:
 
 
 def _single_sign_on(said: Configuration) -> SingleSignOn | None:
-    user, domain = said[SSO_USER_HEADER.field], said["sso_domain"]
+    user, groups, domain = said[SSO_USER_HEADER.field], said["sso_groups_header"], said["sso_domain"]
     if user.value is None:
         for setting in SSO_MORE:
-            if said[setting.field].value:
+            if not said[setting.field].origin.is_default and said[setting.field].value:
                 flag = said[setting.field].origin.flag
                 raise said[setting.field].contradicts(
                     f"needs {SSO_USER_HEADER.flags[0] if flag else 'user_header'}"
@@ -188,8 +187,12 @@ def _single_sign_on(said: Configuration) -> SingleSignOn | None:
             "it is believed from trusted front proxies only, and there is none; let the front proxy come by -s, "
             "or name it by --trusted-proxy"
         )
+    if groups.value == user.value:
+        raise groups.wrong("it names the user already; name the field that lists the groups")
     return SingleSignOn(
         user_field=str(user.value).encode(),
+        groups_field=None if groups.value is None else str(groups.value).encode(),
+        groups_separator=str(said.value("sso_groups_separator")),
         other_fields=tuple(name.encode() for name in _texts(said["sso_headers"])),
         domain=None if domain.value is None else str(domain.value).removeprefix("@"),
         is_needed=said.value("require_sso") is True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from conductor_trio.access.decisions import RedeemOneTimeLink, Respond
-from conductor_trio.access.grants import Principal
+from conductor_trio.access.grants import Principal, SingleSignOn
 from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.reasons import Reason
 from conductor_trio.http1.reader import RequestReader
@@ -13,12 +13,13 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.documents import Document, session_document
+from conductor_trio.pages.session_page import SignOn
 from conductor_trio.server.accounts.addresses import account_of
 from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.ownpages.login import LoginForm, redeem_link
 from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.ownpages.session_socket import SessionSocketServer
-from conductor_trio.server.ownpages.session_updates import SessionUpdates
+from conductor_trio.server.ownpages.session_updates import Onlooker, SessionUpdates
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -32,6 +33,7 @@ class OwnPages:
     routes: RouteTable
     limits: ServerLimits
     orders: Orders = attrs.field(factory=Orders)
+    sign_on: SingleSignOn | None = None  #: of the front proxy's
     _proofs: PageProofs = attrs.field(init=False)
 
     _updates: SessionUpdates = attrs.field(init=False)
@@ -65,7 +67,10 @@ class OwnPages:
 
     def show_session(self, route: Route, *, may_command: bool) -> Document:
         """Return the session's page, which may do what its owner wants, or only shows what is so."""
-        return session_document(self._proofs.issue(route) if may_command else "")
+        sign_on = (
+            SignOn.NONE if self.sign_on is None else SignOn.NEEDED if self.sign_on.is_needed else SignOn.OFFERED
+        )
+        return session_document(self._proofs.issue(route) if may_command else "", sign_on)
 
     def has_room(self, route: Route, address: str) -> bool:
         """Whether one more may look at a session's page from there."""
@@ -79,11 +84,15 @@ class OwnPages:
         route: Route,
         principal: Principal,
         address: str,
+        identity: str | None = None,
     ) -> None:
-        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""
+        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request.
+
+        `identity` is who they are, where the single sign-on says so.
+        """
         server = SessionSocketServer(self.sessions, self._proofs, self.limits)
         with self._updates.watching(route, account_of(address)) as watched:
-            await server.serve(visitor, request, trailing_data, watched, principal)
+            await server.serve(visitor, request, trailing_data, watched, Onlooker(principal, identity))
 
     async def run(self) -> None:
         """Look for what is to be told to them, for ever."""

@@ -15,7 +15,7 @@ import attrs
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from conductor_trio.access.grants import OWNER, Principal
+from conductor_trio.access.grants import OWNER
 from conductor_trio.access.login_link import LOGIN_PREFIX
 from conductor_trio.access.reasons import BadRequest
 from conductor_trio.access.tokens import hash_token
@@ -37,7 +37,7 @@ from conductor_trio.pages.answers import answer_for
 from conductor_trio.pages.rendering import format_answer
 from conductor_trio.server.accounts.fairness import take_turn, wait_turn
 from conductor_trio.server.ownpages.proofs import PageProofs
-from conductor_trio.server.ownpages.session_updates import WatchedSession
+from conductor_trio.server.ownpages.session_updates import Onlooker, WatchedSession
 from conductor_trio.server.routing.ports import SessionService
 
 
@@ -97,7 +97,7 @@ class SessionSocketServer:
         request: RequestHead,
         trailing_data: bytes,
         watched: WatchedSession,
-        principal: Principal,
+        onlooker: Onlooker,
     ) -> None:
         """Serve one of them, until they go; `trailing_data` came after the request."""
         if (fault := find_fault(request)) is not None:
@@ -113,7 +113,7 @@ class SessionSocketServer:
                     connection = await handshake.accept()
                     stream.is_accepted.set()
                 page = _SessionSocket(
-                    connection, watched, principal, self._sessions, self._proofs, limits.max_wrong_proofs
+                    connection, watched, onlooker, self._sessions, self._proofs, limits.max_wrong_proofs
                 )
                 nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
                 await page.run_commands()
@@ -126,7 +126,7 @@ class _SessionSocket:
 
     _connection: WebSocketConnection
     _watched: WatchedSession
-    _principal: Principal
+    _onlooker: Onlooker
     _sessions: SessionService
     _proofs: PageProofs
     _guesses_left: int
@@ -137,7 +137,7 @@ class _SessionSocket:
         with suppress(ConnectionClosed, *STREAM_LOST):
             while True:
                 version = self._watched.version
-                await self._connection.send_message(self._watched.message(self._principal))
+                await self._connection.send_message(self._watched.message(self._onlooker))
                 await self._watched.wait_change(version)
                 await take_turn()
         scope.cancel()
@@ -152,7 +152,7 @@ class _SessionSocket:
                 await self._send(error=str(error))
 
     async def _handle_command(self, message: str | bytes) -> None:
-        if self._principal != OWNER:
+        if self._onlooker.principal != OWNER:
             raise RegistrationRefused("only the owner's own link can do that")
         if not self._watched.find():
             raise RegistrationRefused("the session has ended")
@@ -163,12 +163,13 @@ class _SessionSocket:
         if not self._is_proven:
             raise RegistrationRefused("the gateway takes this from the session's own page only; load it anew")
         token = secrets.token_urlsafe(TOKEN_ENTROPY)
-        command = _read_page_command(fields, self._watched.route.key, hash_token(token.encode()))
+        auth = None if fields.get("with") else hash_token(token.encode())
+        command = _read_page_command(fields, self._watched.route.key, auth)
         if not isinstance(command, ShareSession | RevokeShare | StopSession):
             raise RegistrationRefused("the gateway did not understand the page", advice="load it anew")
         self._sessions.execute_for(self._watched.route, command)
         if isinstance(command, ShareSession):
-            await self._send(link=LOGIN_PREFIX + token)
+            await self._send(**({"link": LOGIN_PREFIX + token} if auth else {"named": command.grantee}))
 
     async def _prove(self, proof: object) -> None:
         """Take the page's proof, and tell it the one for its next connection; "" where this one was none."""
@@ -188,6 +189,7 @@ def _parse_page_message(message: str | bytes) -> dict[str, object]:
         return {}
 
 
-def _read_page_command(fields: dict[str, object], key: str, token_hash: str) -> Command | None:
+def _read_page_command(fields: dict[str, object], key: str, auth: str | None) -> Command | None:
     """Return a message of the page as an owner's command, None for what is none."""
-    return read_command(fields | {"command": fields.get("do"), "key": key, "auth": token_hash})
+    told = {"command": fields.get("do"), "key": key, "auth": auth, "with": fields.get("with") or None}
+    return read_command(fields | told)

@@ -241,7 +241,13 @@ class VisitorConnection:
         self.hold(size)
         try:
             await self.context.own_pages.serve_session_socket(
-                self.stream, view.request, view.trailing_data, view.route, view.principal, view.address
+                self.stream,
+                view.request,
+                view.trailing_data,
+                view.route,
+                view.principal,
+                view.address,
+                view.identity,
             )
         finally:
             self.hold(-size)

@@ -52,6 +52,7 @@ class SessionView:
     route: Route
     principal: Principal
     address: str  #: the visitor's
+    identity: str | None  #: who the visitor is, where the single sign-on says so
 
 
 Served = Outcome | Tunnel | SessionView
@@ -94,7 +95,7 @@ class Dispatcher:
                     assert runtime is not None and route is not None, "a session that is here has a runtime"
                     guard.note_admitted(route.hosts[0], ruling.principal, route.access.owner_hash)
                     if self._context.watch.names_visitors:
-                        self._context.watch.note_admitted(route, ruling.principal, request)
+                        self._context.watch.note_admitted(route, ruling.principal, request, self._identity)
                     return await self._forward(request, runtime, ruling, is_complete=is_complete)
                 case Park(otherwise=otherwise):
                     assert route is not None
@@ -105,8 +106,16 @@ class Dispatcher:
 
     def _read_identity(self, request: RequestHead, route: Route | None, sso: SingleSignOn) -> Identity | None:
         """Return who the visitor is, where a trusted front proxy says so."""
-        owner = None if route is None else route.user
-        return read_identity(request, sso, owner) if self._context.peer.is_trusted else None
+        identity = None
+        if route is not None and self._context.peer.is_trusted:
+            identity = read_identity(request, sso, route.user, needs_groups=route.access.names_groups)
+        self.listener.connection.identity = None if identity is None else identity.user
+        return identity
+
+    @property
+    def _identity(self) -> str | None:
+        """Who the visitor is, by the request that is under way."""
+        return self.listener.connection.identity
 
     @property
     def user(self) -> str | None:
@@ -160,7 +169,12 @@ class Dispatcher:
                     return await answerer.answer(Refusal.TOO_MANY_PAGES, request, is_complete=is_complete)
                 rest = context.requests.take_trailing_data()
                 return SessionView(
-                    request=request, trailing_data=rest, route=route, principal=principal, address=address
+                    request=request,
+                    trailing_data=rest,
+                    route=route,
+                    principal=principal,
+                    address=address,
+                    identity=self._identity,
                 )
         assert_never(ruling)
 
@@ -171,7 +185,7 @@ class Dispatcher:
             return
         match ruling:
             case SessionPage(principal=principal) | SessionSocket(principal=principal):
-                watch.note_admitted(route, principal, request)
+                watch.note_admitted(route, principal, request, self._identity)
             case _:
                 watch.note_route(route)
 

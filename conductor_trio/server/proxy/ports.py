@@ -50,8 +50,12 @@ class OwnPages(Protocol):
         route: Route,
         principal: Principal,
         address: str,
+        identity: str | None,
     ) -> None:
-        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""
+        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request.
+
+        `identity` is who they are, where the single sign-on says so.
+        """
 
     async def run(self) -> None:
         """Look for what is to be told to those who look at pages, for ever."""

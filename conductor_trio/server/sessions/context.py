@@ -7,6 +7,7 @@ import time
 import attrs
 import trio
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
@@ -45,6 +46,7 @@ class SessionContext:
     orders: Orders  #: the data plane's, too
     notices: Notices
     ends: OperatorEnds
+    sign_on: SingleSignOn | None = None  #: of the front proxy's
     audit: AuditLog = attrs.field(factory=AuditLog)
 
     @classmethod
@@ -79,6 +81,7 @@ class SessionContext:
             audit=audit or AuditLog(),
             orders=orders,
             notices=Notices(orders),
+            sign_on=settings.sso,
             ends=OperatorEnds(routes, records, settings.limits),
         )
 

@@ -122,7 +122,8 @@ const connect = () => {
     }
     if (told.named) {
       named.value = "";
-      put("news", told.named + " gets in by the single sign-on from now on, at " + location.origin + "/");
+      find("named").hidden = false;
+      put("named", told.named + " gets in by the single sign-on from now on, at " + location.origin + "/");
     }
     if (told.error) put("news", told.error);
   });
@@ -189,6 +190,7 @@ the gateway takes that from no page to which the application has led, or that it
 </div>
 <label class="check"%(link)s><input type="checkbox" id="once"> for one browser only</label>
 <button type="submit">%(share)s</button>
+<p id="named" role="status" hidden></p>
 <div id="linkrow" hidden><label for="link">The link, shown only now</label><input id="link" readonly></div>
 </form>
 <h2>End</h2>

@@ -13,6 +13,7 @@ from conductor_trio.access.origins import Policy, is_own_part, names_own_site
 from conductor_trio.access.planted_cookies import is_crowded
 from conductor_trio.access.reasons import IdentityNeeded, Refusal, TooManyGuesses
 from conductor_trio.http1.request import SAFE_METHODS, RequestHead
+from conductor_trio.limits.constants import MAX_GRANTEE
 
 
 @attrs.frozen(kw_only=True)
@@ -38,18 +39,24 @@ def read_identity(
 ) -> Identity | None:
     """Return who a trusted front proxy says the visitor is; None where it names nobody, or not just one.
 
-    `owner` is the name of the user whose session is asked for, if that is known. Groups that are told in several
-    fields are none: one of them may have come from the visitor.
+    A name that is too long to be one names nobody, either: it is kept for as long as they are there.
+
+    `owner` is the name of the user whose session is asked for, if that is known.
     """
     user = sso.user_of(_one_text(head, sso.user_field) or "")
-    if not user:
+    if not user or len(user) > MAX_GRANTEE:
         return None
-    listed = _one_text(head, sso.groups_field) if needs_groups and sso.groups_field is not None else None
-    return Identity(
-        user=user,
-        is_owner=owner is not None and user == owner,
-        groups=frozenset() if listed is None else sso.groups_of(listed),
-    )
+    groups = read_groups(head, sso) if needs_groups else frozenset[str]()
+    return Identity(user=user, is_owner=owner is not None and user == owner, groups=groups)
+
+
+def read_groups(head: RequestHead, sso: SingleSignOn) -> frozenset[str]:
+    """Return of which groups a trusted front proxy says the visitor is.
+
+    Those that are told in several fields are none: one of them may have come from the visitor.
+    """
+    listed = None if sso.groups_field is None else _one_text(head, sso.groups_field)
+    return frozenset() if listed is None else sso.groups_of(listed)
 
 
 def _one_text(head: RequestHead, lower: bytes) -> str | None:

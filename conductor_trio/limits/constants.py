@@ -24,6 +24,7 @@ MAX_OWNER_ANSWER = 4 * MIB  # bytes of the answer to a command: more sessions th
 MAX_NODE_NAME = 64  # characters of a computer's name in a registration
 MAX_NOTICE_TEXT = 1000  # characters of what the operator has clients know, with what the server says besides
 MAX_SHARE_LABEL = 60  # characters
+MAX_GRANTEE = 200  # bytes of the name of a user or a group to share with: an address, or the URN of a group
 MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
 MAX_JSON_DEPTH = 32  # of lists and objects inside one another; our own messages have four
 MAX_JSON_DIGITS = 1000  # of a whole number: the time that they take grows with their square
@@ -31,7 +32,7 @@ MAX_COUNT = 10**18  # of bytes or connections: an exabyte
 MAX_TIME = 5e9  # Unix time, in the year 2128; what is later, or longer, is a mistake
 MAX_SAVED_TIME = 1e11  # the same of what a server leaves to another: the year 5138, which can still be written
 
-#: One line of a snapshot, in bytes: all that is left of one session, with its shares (80 KiB at most).
+#: One line of a snapshot, in bytes: all that is left of one session, with its shares (160 KiB at most).
 MAX_SNAPSHOT_LINE = 256 * KIB
 #: Sessions in a snapshot, of one user and of all: what was within the limits of the server that leaves it goes on,
 #: though those of its successor are lower.
@@ -340,6 +341,12 @@ READY_TIME_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300
 MAX_LOGGED_PATH = 2048
 #: Seconds without a request after which a visit is over: somebody who reads clicks more often.
 VISIT_PAUSE = 900.0
+#: Seconds without a request after which somebody is not shown as there any more: pages ask again within a minute.
+PRESENCE_PAUSE = 60.0
+#: Those who are shown as there at one session though nothing is under way for them, at about 300 bytes each.
+MAX_PRESENT = 64
+#: Those of whom a session's owner is told in one message.
+MAX_TOLD_PRESENT = 200
 #: Between two looks for such visits, in seconds.
 VISITS_INTERVAL = 60.0
 #: Visits that are remembered, at about 1 KiB each; more than a gateway has visitors.

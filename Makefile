@@ -153,7 +153,7 @@ system: ## system packages for the end-to-end tests, where we are root on Debian
 
 .PHONY: clean
 clean: ## remove what was made here
-	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .apps .bench .npm .pypy .pypy.base .site bench-results \
+	@rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .apps .bench .npm .oidc .pypy .pypy.base .site bench-results \
 	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 

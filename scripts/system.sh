@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the programs that the end-to-end tests use, where this is Debian and we are root; otherwise say what is
 # missing. Arguments: the Python whose `venv` module has to work; `bench` for the programs that `make bench` compares
-# as well, one of which comes from npm and goes to .bench/. What tests have from npm goes to .npm/.
+# as well, one of which comes from npm and goes to .bench/. What tests have from npm goes to .npm/ and .oidc/.
 set -eu
 
 python=${1:-python3}
@@ -21,6 +21,13 @@ without pasta passt 'tests of the way out of a network namespace are left out'
 without slirp4netns slirp4netns 'tests of the way out of a network namespace are left out'
 without ip iproute2 'tests of the way out of a network namespace are left out'
 without nginx nginx-light 'tests behind a front proxy are left out'
+without apache2 apache2 'tests behind Apache are left out'
+[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || {
+    missing="$missing libapache2-mod-auth-openidc"
+    echo 'system: no mod_auth_openidc: nobody signs in at an OpenID provider'
+}
+without caddy caddy 'tests behind Caddy are left out'
+without node nodejs 'there is no OpenID provider'
 without prometheus prometheus 'nobody scrapes the metrics'
 without logrotate logrotate 'no log is rotated'
 without systemd-cat systemd 'no log goes to the journal'
@@ -33,14 +40,12 @@ without munged munge 'no job is handed in to Slurm'
 without zsh zsh 'its completion is not checked'
 without fish fish 'its completion is not checked'
 without tcsh tcsh 'it is not tried as a login shell'
-without npm npm 'pages are not checked by axe-core'
+without npm npm 'pages are not checked by axe-core, and there is no OpenID provider'
 command -v "$python" >/dev/null || { missing="$missing python3 python3-venv"; echo "system: no $python"; }
 "$python" -c 'import ensurepip' 2>/dev/null || { missing="$missing python3-venv"; echo 'system: no virtual environments'; }
 if [ "$purpose" = bench ]; then
     without wrk wrk 'no requests can be measured'
     without haproxy haproxy 'it is left out'
-    without caddy caddy 'it is left out'
-    without node nodejs 'configurable-http-proxy is left out'
 fi
 
 install_missing() {
@@ -99,6 +104,22 @@ install_axe() {
     fi
 }
 
+# An OpenID provider for tests, of this version and in a directory of its own.
+install_provider() {
+    version=8.8.1
+    if ! command -v npm >/dev/null || grep -qs "\"version\": \"$version\"" .oidc/node_modules/oidc-provider/package.json; then
+        return
+    fi
+    echo "system: installing oidc-provider $version to .oidc"
+    rm -rf .oidc
+    mkdir .oidc
+    if ! npm install --prefix .oidc --silent --no-audit --no-fund --ignore-scripts "oidc-provider@$version" >/dev/null; then
+        echo 'system: that failed; nobody signs in at an OpenID provider' >&2
+        [ -z "${CI:-}" ]
+    fi
+}
+
 [ -z "$missing" ] || install_missing
 [ "$purpose" = bench ] || install_axe
+install_provider
 [ "$purpose" != bench ] || install_chp

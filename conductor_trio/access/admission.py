@@ -13,6 +13,7 @@ from conductor_trio.access.origins import Policy, is_own_part, names_own_site
 from conductor_trio.access.planted_cookies import is_crowded
 from conductor_trio.access.reasons import IdentityNeeded, Refusal, TooManyGuesses
 from conductor_trio.http1.request import SAFE_METHODS, RequestHead
+from conductor_trio.limits.constants import MAX_GRANTEE
 
 
 @attrs.frozen(kw_only=True)
@@ -33,28 +34,38 @@ class OwnerShown:
         )
 
 
-def read_identity(head: RequestHead, sso: SingleSignOn, owner: str | None) -> Identity | None:
+def read_identity(
+    head: RequestHead, sso: SingleSignOn, owner: str | None, *, needs_groups: bool = True
+) -> Identity | None:
     """Return who a trusted front proxy says the visitor is; None where it names nobody, or not just one.
+
+    A name that is too long to be one names nobody, either: it is kept for as long as they are there.
 
     `owner` is the name of the user whose session is asked for, if that is known.
     """
-    users = [field.value for field in head.parsed.identity if field.lower == sso.user_field]
-    try:
-        [user] = [value.decode("utf-8") for value in users]
-    except ValueError:
+    user = sso.user_of(_one_text(head, sso.user_field) or "")
+    if not user or len(user) > MAX_GRANTEE:
         return None
-    user = user.removesuffix(f"@{sso.domain}") if sso.domain else user
-    return Identity(user=user, is_owner=owner is not None and user == owner) if user else None
+    groups = read_groups(head, sso) if needs_groups else frozenset[str]()
+    return Identity(user=user, is_owner=owner is not None and user == owner, groups=groups)
 
 
 def read_groups(head: RequestHead, sso: SingleSignOn) -> frozenset[str]:
-    """Return the groups in which a trusted front proxy says the visitor is; none where it does not say it once."""
-    values = [field.value for field in head.parsed.identity if field.lower == sso.groups_field]
+    """Return of which groups a trusted front proxy says the visitor is.
+
+    Those that are told in several fields are none: one of them may have come from the visitor.
+    """
+    listed = None if sso.groups_field is None else _one_text(head, sso.groups_field)
+    return frozenset() if listed is None else sso.groups_of(listed)
+
+
+def _one_text(head: RequestHead, lower: bytes) -> str | None:
+    """Return what a front proxy says by that field, None where it says nothing, or more than one thing."""
     try:
-        [names] = [value.decode("utf-8") for value in values]
+        [text] = [field.value.decode("utf-8") for field in head.parsed.identity if field.lower == lower]
     except ValueError:
-        return frozenset()
-    return frozenset(name.strip() for name in names.split(",") if name.strip())
+        return None
+    return text
 
 
 _FORWARD_BY_COOKIE = Forward(drop_authorization=False)
@@ -66,6 +77,8 @@ def find_principal(
 ) -> tuple[bool, Principal] | Respond:
     """Return whether a bearer token lets the request in, and whom it lets in, or the answer if nobody.
 
+    One whom the owner has named needs no token, and one that is right counts all the same: it may be the owner's.
+
     A browser shows the same from request to request, so that it was the owner's is concluded once: any change of
     who gets in makes another `Access`, and other principals have an end in time.
     """
@@ -75,17 +88,20 @@ def find_principal(
         return known.forward.drop_authorization, OWNER
     if identity is not None and identity.is_owner:
         return False, OWNER  # not remembered: who else sends the same fields is not believed
+    named = None if identity is None else access.find_named(identity, now)
     if policy.needs_identity:
-        return ask_for_identity(identity)
+        return ask_for_identity(identity) if named is None else (False, named)
     if not (guesses := shown_guesses(head.parsed)):
-        return ask_for_token(head)
+        return ask_for_token(head) if named is None else (False, named)
     screened = guard.screen(head, guesses, access)
     if isinstance(screened, TooManyGuesses):
-        return Respond(reason=screened)
+        return Respond(reason=screened) if named is None or screened.is_unknown else (False, named)
     by_bearer, principal = _compare(screened, head.parsed.bearer, access, now)
     if principal is None:
         if screened:
             guard.note_wrong(head, screened, access)
+        if named is not None:
+            return False, named
         return Respond(reason=_no_token(head), failed_token=bool(screened))
     guard.note_right(head, access)
     if principal == OWNER:

@@ -134,9 +134,9 @@ def _decide_link(
     if head.method not in (b"GET", b"HEAD", b"POST"):
         return Respond(reason=Refusal.METHOD_NOT_ALLOWED)
     if policy.needs_identity:  # then the link is no more than the way to where it leads
-        is_owner = identity is not None and identity.is_owner
+        is_known = identity is not None and (identity.is_owner or access.find_named(identity, now) is not None)
         return (
-            Respond(reason=Redirect(where=link.next, set_cookies=())) if is_owner else ask_for_identity(identity)
+            Respond(reason=Redirect(where=link.next, set_cookies=())) if is_known else ask_for_identity(identity)
         )
     found = find_link(head, link.token, access, guard, Refusal.WRONG_TOKEN, now)
     match found:

@@ -109,9 +109,13 @@ class IdentityNeeded:
 
 @attrs.frozen(kw_only=True)
 class TooManyGuesses:
-    """Wrong tokens came from this visitor, or to this application, at a rate above what is compared."""
+    """Wrong tokens came from this visitor, or to this application, at a rate above what is compared.
+
+    With `is_unknown` it is not known here whether they did: another process compares them first.
+    """
 
     wait: int  #: seconds after which another one may be compared
+    is_unknown: bool = False
 
 
 Reason = (

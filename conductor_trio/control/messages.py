@@ -12,9 +12,8 @@ Which of them may come when is in the tables of `conductor_trio.control.states`.
 registration the client has the SSH server listen at ``<directory>/socket``, the relay socket.
 
 Fields that are not named here are ignored by either end, so that the channel can grow. What it has grown by is
-announced in the greeting, ``"extensions": ["names", "notices", "output", "owner", "probe", "relay", "resume",
-"starting"]``, and used
-by a client only then, and by the server only with a client whose registration says the same:
+announced in the greeting, ``"extensions": ["named", "names", …]``, and used by a client only then, and by the
+server only with a client whose registration says the same:
 
 ========== =========================== ====================================================================
 extension  fields of the registration  what it adds
@@ -34,6 +33,7 @@ names      application, commandLine    By which name people know it, and, for it
 output                                 The owner sees what the application says while it starts: `Output`.
 notices                                The client is told what the gateway's operator has everybody know:
                                        `Notice`. Needs `resume`.
+named                                  Owners can share with people who are named: `owner_commands.ShareSession`.
 relay                                  Before it registers, a client can ask how the server finds the relay socket:
                                        `conductor_trio.control.relay_inspection`.
 ========== =========================== ====================================================================
@@ -70,8 +70,8 @@ RESUME = "resume"
 #: The extension by which an application is registered before it listens; see above.
 STARTING = "starting"
 
-#: The extension by which owners give commands, and clients are told to stop; see above.
-OWNER_COMMANDS = "owner"
+#: Those by which owners give commands, and clients are told to stop, and owners share by names; see above.
+OWNER_COMMANDS, NAMED_SHARES = "owner", "named"
 
 #: The extension by which a client has the way to its application tried; see above.
 PROBE = "probe"
@@ -86,7 +86,7 @@ NOTICES = "notices"
 NAMES, OUTPUT = "names", "output"
 
 #: All extensions that we know.
-EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY, NOTICES, NAMES, OUTPUT})
+EXTENSIONS = frozenset({RESUME, STARTING, OWNER_COMMANDS, PROBE, RELAY, NOTICES, NAMES, OUTPUT, NAMED_SHARES})
 
 
 class Takeover(enum.Enum):

@@ -6,6 +6,8 @@ The dialogue after the greeting::
                       {"command": "stop", "key": "<key>"}
                       {"command": "share", "key": "<key>", "auth": "<blake2b-512 hex>", "label": "<text>",
                        "for": <seconds or null>, "once": <bool>}
+                      {"command": "share", "key": "<key>", "with": "<user or @group>", "label": "<text>",
+                       "for": <seconds or null>}                       extension ``named``
                       {"command": "revoke", "key": "<key>", "id": "<share's id>"}
     server → client   {"status": "ok", …}  or  {"status": "error", "reason": "<text>"}
 
@@ -17,11 +19,11 @@ from __future__ import annotations
 
 import re
 
-from conductor_trio.access.grants import Share
+from conductor_trio.access.grants import GROUP_MARK, Share
 from conductor_trio.access.tokens import TokenHash, is_token_hash
 from conductor_trio.control.messages import JSONObject, format_object, parse_from_server, parse_object
 from conductor_trio.errors import RegistrationRefused
-from conductor_trio.limits.constants import MAX_SHARE_LABEL, MAX_SHARE_TIME
+from conductor_trio.limits.constants import MAX_GRANTEE, MAX_SHARE_LABEL, MAX_SHARE_TIME
 from conductor_trio.message import Message
 from conductor_trio.strict_json import is_number
 
@@ -39,13 +41,18 @@ class StopSession(Message):
 
 
 class ShareSession(Message):
-    """Asks for a further token, of which `auth` is the hash, for so many seconds, or for the session's life."""
+    """Asks for a further token, of which `auth` is the hash, for so many seconds, or for the session's life.
+
+    With a `grantee`, a user or a group after ``@``, it asks to let those in without a token who are called that by
+    the single sign-on.
+    """
 
     key: str
-    auth: TokenHash
+    auth: TokenHash | None
     label: str
     seconds: float | None
     is_once: bool
+    grantee: str | None = None
 
 
 class RevokeShare(Message):
@@ -105,7 +112,14 @@ def _key(message: JSONObject) -> str:
 
 def _parse_share(message: JSONObject) -> ShareSession:
     auth, label, seconds = message.get("auth"), message.get("label", ""), message.get("for")
-    if not isinstance(auth, str) or not is_token_hash(auth):
+    grantee = message.get("with")
+    if grantee is not None:
+        if not isinstance(grantee, str):
+            raise RegistrationRefused("with is no name")
+        check_grantee(grantee)
+        if auth is not None or message.get("once") is True:
+            raise RegistrationRefused("who is named needs no token: with goes with neither auth nor once")
+    elif not isinstance(auth, str) or not is_token_hash(auth):
         raise RegistrationRefused(
             "auth is malformed", advice="send the blake2b-512 hex digest of the token (128 digits)"
         )
@@ -119,7 +133,18 @@ def _parse_share(message: JSONObject) -> ShareSession:
         label=label,
         seconds=None if seconds is None else float(seconds),
         is_once=message.get("once") is True,
+        grantee=grantee,
     )
+
+
+def check_grantee(name: str) -> None:
+    """Raise `RegistrationRefused` unless it can be the name of a user, or of a group after ``@``."""
+    plain = name.removeprefix(GROUP_MARK)
+    if not plain or plain != plain.strip() or _UNPRINTABLE.search(name) or len(name.encode()) > MAX_GRANTEE:
+        raise RegistrationRefused(
+            f"{name[:64]!a} is no name of a user or a group",
+            advice=f"give a user, or @ and a group, of printable characters, at most {MAX_GRANTEE} bytes",
+        )
 
 
 def format_command(command: Command) -> bytes:
@@ -133,11 +158,14 @@ def format_command(command: Command) -> bytes:
             message = {
                 "command": "share",
                 "key": command.key,
-                "auth": command.auth,
                 "label": command.label,
                 "for": command.seconds,
-                "once": command.is_once,
             }
+            message |= (
+                {"auth": command.auth, "once": command.is_once}
+                if command.grantee is None
+                else {"with": command.grantee}
+            )
         case RevokeShare(key=key, id=share):
             message = {"command": "revoke", "key": key, "id": share}
     return format_object(message)
@@ -145,6 +173,7 @@ def format_command(command: Command) -> bytes:
 
 def describe_share(share: Share) -> JSONObject:
     """Return what an owner is told of a share; times are Unix times."""
+    named = {} if share.grantee is None else {"with": share.grantee}
     return {
         "id": share.id,
         "label": share.label,
@@ -152,6 +181,7 @@ def describe_share(share: Share) -> JSONObject:
         "expires": share.expires,
         "once": share.is_once,
         "used": share.is_once and share.token_hash is not None,
+        **named,
     }
 
 

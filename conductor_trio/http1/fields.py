@@ -85,6 +85,7 @@ _NOT_IN_TRAILERS = (
         [
             b"authorization",
             b"cache-control",
+            b"clear-site-data",
             b"content-encoding",
             b"content-length",
             b"content-range",
@@ -93,22 +94,29 @@ _NOT_IN_TRAILERS = (
             b"expect",
             b"host",
             b"max-forwards",
+            b"nel",
             b"range",
             b"set-cookie",
             b"trailer",
+            b"x-request-id",
         ]
     )
 )
 
 
 #: By which the sign-ons of the field name a visitor, and the frameworks behind them know one: CGI's REMOTE_USER,
-#: Authelia, oauth2-proxy, Kubernetes, Grafana, Envoy.
+#: Authelia, oauth2-proxy, Kubernetes, Grafana, Envoy, CAS.
 _IDENTITY = frozenset(
     [
+        b"cas-user",
         b"remote-email",
         b"remote-groups",
         b"remote-name",
         b"remote-user",
+        b"x-auth-email",
+        b"x-auth-groups",
+        b"x-auth-user",
+        b"x-auth-username",
         b"x-authenticated-user",
         b"x-forwarded-access-token",
         b"x-forwarded-client-cert",
@@ -125,8 +133,9 @@ _IDENTITY = frozenset(
         b"x-webauth-user",
     ]
 )
-#: And how the names of mod_auth_openidc, of nginx with oauth2-proxy, of authentik and of Kubernetes begin.
-_IDENTITY_PREFIXES = (b"oidc-", b"x-auth-request-", b"x-authentik-", b"x-remote-extra-")
+#: And how the names of mod_auth_openidc, of Shibboleth, of nginx with oauth2-proxy, of authentik and of Kubernetes
+#: begin.
+_IDENTITY_PREFIXES = (b"oidc-", b"shib-", b"x-auth-request-", b"x-authentik-", b"x-remote-extra-")
 
 
 def dash(name: bytes) -> bytes:
@@ -184,6 +193,14 @@ class FieldRules:
                     self._names.clear()
                 self._names[name] = found
         return found
+
+    def passable_trailers(self, trailers: Fields) -> Fields:
+        """Return the trailer fields of a request that may go on.
+
+        None of those that say who the visitor is: a front proxy puts its own word into the head, and passes on
+        what a visitor has sent after the body.
+        """
+        return tuple(field for field in passable_trailers(trailers) if not self.name_visitor(field.lower))
 
 
 #: Of a gateway that knows of no front proxy.
@@ -248,9 +265,9 @@ def is_not_forwarded(lower: bytes) -> bool:
 
 def is_own_field(lower: bytes) -> bool:
     """Whether a request's field is one whose meaning is fixed: for messages, for cookies, for what we set."""
-    return is_not_forwarded(lower) or lower in _NOT_IN_TRAILERS
+    return is_not_forwarded(lower) or dash(lower) in _NOT_IN_TRAILERS
 
 
 def passable_trailers(trailers: Fields) -> Fields:
-    """Return the trailer fields that may go on."""
+    """Return the trailer fields of a response that may go on."""
     return tuple(field for field in trailers if dash(field.lower) not in _NOT_IN_TRAILERS)

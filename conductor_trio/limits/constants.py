@@ -24,6 +24,7 @@ MAX_OWNER_ANSWER = 4 * MIB  # bytes of the answer to a command: more sessions th
 MAX_NODE_NAME = 64  # characters of a computer's name in a registration
 MAX_NOTICE_TEXT = 1000  # characters of what the operator has clients know, with what the server says besides
 MAX_SHARE_LABEL = 60  # characters
+MAX_GRANTEE = 200  # bytes of the name of a user or a group to share with: an address, or the URN of a group
 MAX_SHARE_TIME = 366 * 86400.0  # seconds: a year
 MAX_JSON_DEPTH = 32  # of lists and objects inside one another; our own messages have four
 MAX_JSON_DIGITS = 1000  # of a whole number: the time that they take grows with their square
@@ -31,7 +32,7 @@ MAX_COUNT = 10**18  # of bytes or connections: an exabyte
 MAX_TIME = 5e9  # Unix time, in the year 2128; what is later, or longer, is a mistake
 MAX_SAVED_TIME = 1e11  # the same of what a server leaves to another: the year 5138, which can still be written
 
-#: One line of a snapshot, in bytes: all that is left of one session, with its shares (80 KiB at most).
+#: One line of a snapshot, in bytes: all that is left of one session, with its shares (160 KiB at most).
 MAX_SNAPSHOT_LINE = 256 * KIB
 #: Sessions in a snapshot, of one user and of all: what was within the limits of the server that leaves it goes on,
 #: though those of its successor are lower.

@@ -12,6 +12,12 @@ READY_TIME_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300
 MAX_LOGGED_PATH = 2048
 #: Seconds without a request after which a visit is over: somebody who reads clicks more often.
 VISIT_PAUSE = 900.0
+#: Seconds without a request after which somebody is not shown as there any more: pages ask again within a minute.
+PRESENCE_PAUSE = 60.0
+#: Those who are shown as there at one session though nothing is under way for them, at about 300 bytes each.
+MAX_PRESENT = 64
+#: Those of whom a session's owner is told in one message.
+MAX_TOLD_PRESENT = 200
 #: Between two looks for such visits, in seconds.
 VISITS_INTERVAL = 60.0
 #: Visits that are remembered, at about 1 KiB each; more than a gateway has visitors.

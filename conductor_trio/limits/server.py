@@ -38,7 +38,7 @@ class ServerLimits(LingerLimits):
     idle_look_pause: float = 0.1  # after a look at all idle connections that found none to close
     max_turned_away: int = 128  # connections that are being told that there is no place for them
     turned_away_interval: float = 10.0  # between two words of it in the log
-    # Descriptors: from these numbers on they are kept for others; set at start (`server.accounts.descriptors`).
+    # Descriptors: from these numbers on they are kept for others; set at start (`server.operation.descriptors`).
     max_visitor_descriptor: int = 1 << 30
     max_client_descriptor: int = 1 << 30
     max_upstream_descriptor: int = 1 << 30

@@ -1,14 +1,17 @@
 """The session's own page: what its owner, and those to whom they gave a link, see of it while it runs.
 
 The session that it is about is named in the page, as it was when that was asked for; what changes comes over its
-WebSocket, and `session_script` shows it.
+WebSocket, and `session_script` shows it. Who else is let in, and who is there, comes for the owner alone.
 """
 
 from __future__ import annotations
 
+import enum
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
+from typing import assert_never
 
 import attrs
 
@@ -27,7 +30,7 @@ _OWN_SHEET = """\
 .state.live::before{background:var(--good)}.state.starting::before,.state.lost::before{background:var(--wait)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:var(--s1) var(--s5);margin:var(--s4) 0 0}
 dt{color:var(--soft)}dd{margin:0;min-width:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
-#news:empty{display:none}#news{margin:var(--s4) 0 0}
+#news:empty,#named:empty{display:none}#news{margin:var(--s4) 0 0}
 ul{list-style:none;margin:0;padding:0}
 li{display:flex;flex-wrap:wrap;gap:var(--s2) var(--s4);align-items:center;justify-content:space-between;
 padding:var(--s2) 0;border-top:1px solid var(--line)}
@@ -41,7 +44,7 @@ li button{flex:none}
 .row label{margin:0 0 var(--s1)}
 .check{display:flex;gap:var(--s2);align-items:center;font-weight:400;margin:var(--s3) 0;min-height:1.75rem}
 .check input{width:1.25rem;height:1.25rem;min-height:0;flex:none;accent-color:var(--accent)}
-#linkrow{margin-top:var(--s4)}
+#linkrow,#named{margin:var(--s4) 0 0}
 .copy{display:flex;gap:var(--s2);align-items:stretch}
 .copy textarea{flex:1;min-width:0;font:.875rem/1.4 var(--mono);word-break:break-all;resize:none;
 field-sizing:content}
@@ -78,6 +81,10 @@ _BODY = """<p id="announcement" class="note announcement" role="note" hidden></p
 <pre id="output" tabindex="0" role="log" aria-labelledby="outputname"></pre>
 </section>
 </article>
+<section class="card" aria-labelledby="peoplename">
+<h2 id="peoplename">{people}</h2>
+<ul id="people"></ul>
+</section>
 <section class="card" aria-labelledby="linksname">
 <h2 id="linksname">{links}</h2>
 <ul id="shares"></ul>
@@ -87,14 +94,15 @@ _BODY = """<p id="announcement" class="note announcement" role="note" hidden></p
 <form id="share">
 <h2 id="sharename">{share}</h2>
 <div class="row">
-<div><label for="label">{whom}</label><input id="label" maxlength="60" autocomplete="off" \
+{with_field}<div><label for="label">{whom}</label><input id="label" maxlength="60" autocomplete="off" \
 aria-describedby="labelnote"><p id="labelnote" class="soft">{whom_note}</p></div>
 <div><label for="hours">{long}</label><select id="hours"><option value="1">{hour}</option>\
 <option value="8" selected>{hours}</option><option value="72">{days}</option>\
 <option value="0">{always}</option></select></div>
 </div>
-<label class="check"><input type="checkbox" id="once"> {once}</label>
-<button type="submit" class="own">{make}</button>
+<label class="check"{once_hidden}><input type="checkbox" id="once"> {once}</label>
+<button type="submit" class="own">{submit}</button>
+<p id="named" role="status"></p>
 <div id="linkrow" hidden><label for="link">{made}</label><div class="copy">\
 <textarea id="link" rows="2" readonly spellcheck="false"></textarea>\
 <button type="button" id="copy" class="quiet">{copy}</button></div>\
@@ -112,6 +120,19 @@ aria-describedby="labelnote"><p id="labelnote" class="soft">{whom_note}</p></div
 <ul id="log"></ul>
 </section>
 """
+#: Where a person is named who needs no link.
+_WITH_FIELD = """<div><label for="with">{with_label}</label><input id="with" maxlength="200" autocomplete="off" \
+autocapitalize="off" spellcheck="false" aria-describedby="withnote"{more}>\
+<p id="withnote" class="soft">{with_note}</p></div>
+"""
+
+
+class SignOn(enum.Enum):
+    """Whether people can be let in by their names."""
+
+    NONE = enum.auto()
+    OFFERED = enum.auto()
+    NEEDED = enum.auto()  #: and by nothing else
 
 
 @attrs.frozen(kw_only=True)
@@ -123,6 +144,7 @@ class SessionView:
     node: str = ""
     application: str = ""
     proof: str = ""  #: of letters that need no escaping; shows the gateway that the page's script speaks
+    sign_on: SignOn = SignOn.NONE
 
 
 def render_session_page(view: SessionView, language: Language, house: House) -> bytes:
@@ -136,7 +158,9 @@ def render_session_page(view: SessionView, language: Language, house: House) -> 
         head=f'<meta name="proof" content="{view.proof}">\n',
         attributes=f' data-words="{escape(json.dumps(told, ensure_ascii=False))}"',
         announcements=(house.announcement,),
-        body=_BODY.format_map({**words, "name": escape(name), "where": escape(" · ".join(where))}),
+        body=_BODY.format_map(
+            {**words, **_form(view.sign_on, words), "name": escape(name), "where": escape(" · ".join(where))}
+        ),
         more_style=_OWN_SHEET,
         script=SESSION_SCRIPT,
         language=language,
@@ -147,6 +171,24 @@ def render_session_page(view: SessionView, language: Language, house: House) -> 
 def _shown(language: Language) -> dict[str, str]:
     """Return the words that stand in the page; those with values are its script's."""
     return {name: text for name, text in language.session.items() if "{" not in text}
+
+
+def _form(sign_on: SignOn, words: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the form for shares depends on the sign-on: whether it asks for a name, and makes links."""
+    match sign_on:
+        case SignOn.NONE:
+            return {"with_field": "", "once_hidden": "", "submit": words["make"]}
+        case SignOn.OFFERED:
+            told = {"with_label": words["with"], "with_note": words["with_note"], "more": ""}
+            return {"with_field": _WITH_FIELD.format_map(told), "once_hidden": "", "submit": words["share"]}
+        case SignOn.NEEDED:
+            told = {"with_label": words["with"], "with_note": words["with_only_note"], "more": " required"}
+            return {
+                "with_field": _WITH_FIELD.format_map(told),
+                "once_hidden": " hidden",
+                "submit": words["let_in"],
+            }
+    assert_never(sign_on)
 
 
 @lru_cache(maxsize=4)  # there is one house but in tests

@@ -31,6 +31,14 @@ const happened = text => {
   const end = text.indexOf(": "), head = end < 0 ? text : text.slice(0, end);
   return (events[head] || head) + text.slice(head.length);
 };
+const name_share = share => share.with || share.label || fill(words.nameless, {id: share.id});
+const describe = (person, shares) => {
+  const share = shares.find(one => one.id === person.by);
+  const by = person.by === "owner" ? words.by_owner : share ? name_share(share) : words.by_former;
+  const who = person.identity && person.identity !== by ? person.identity + " (" + by + ")" : by;
+  const place = {who, address: person.address, time: at(person.since)};
+  return fill(person.address ? words.there_from : words.there, place);
+};
 let socket = null;
 let proof = document.querySelector("meta[name=proof]").content;
 const tell = message => socket.send(JSON.stringify(message));
@@ -42,12 +50,13 @@ const make = (name, text, ...inner) => {
   made.append(...inner);
   return made;
 };
-const access = (text, more, name, act) => {
+const named = find("with");
+const access = (text, more, label, act) => {
   const line = make("li", "", make("span", text, make("small", more)));
   if (act) {
     const button = make("button", words.revoke);
     button.type = "button"; button.className = "plain";
-    button.setAttribute("aria-label", fill(words.revoke_named, {name: text}));
+    button.setAttribute("aria-label", label);
     button.addEventListener("click", act);
     line.append(button);
   }
@@ -83,18 +92,23 @@ const show = told => {
   const owns = told.you === "owner" && Boolean(proof) && told.state !== "ended";
   show_if(["owner"], owns);
   show_if(["stale"], !proof && told.you === "owner");
-  const lists = JSON.stringify([told.shares, told.log, told.ownVisitors, owns]);
+  const lists = JSON.stringify([told.shares, told.people, told.log, told.ownVisitors, owns]);
   if (lists === shown) return;
   shown = lists;
-  const who = [access(words.owners, connections(told.ownVisitors || 0))];
+  const who = told.ownVisitors === undefined ? [] : [access(words.owners, connections(told.ownVisitors))];
   for (const share of told.shares) {
     const kind = share.once ? (share.used ? words.once_used : words.once_unused) : "";
     const end = share.expires ? fill(words.until, {time: at(share.expires)}) : words.with_session;
-    const more = [connections(share.visitors || 0), kind, end].filter(Boolean).join(", ");
-    who.push(access(share.label || fill(words.nameless, {id: share.id}), more, words.revoke,
+    const label = share.with && share.label;
+    const more = [label, connections(share.visitors || 0), kind, end].filter(Boolean).join(", ");
+    const name = name_share(share);
+    who.push(access(name, more, fill(share.with ? words.revoke_grantee : words.revoke_named, {name}),
       owns && (() => tell({do: "revoke", id: share.id}))));
   }
   find("shares").replaceChildren(...who);
+  const people = (told.people || []).map(person => describe(person, told.shares));
+  find("people").replaceChildren(...(people.length ? people : [words.nobody_there]).map(
+    text => make("li", "", make("span", text))));
   find("log").replaceChildren(...told.log.slice().reverse().map(event_line));
 };
 const connect = () => {
@@ -114,6 +128,10 @@ const connect = () => {
       find("link").select();
       put("copied", "");
     }
+    if (told.named) {
+      named.value = "";
+      put("named", fill(words.named, {name: told.named, address: location.origin + "/"}));
+    }
     if (told.error) put("news", told.error);
   });
   socket.addEventListener("close", () => {
@@ -124,7 +142,9 @@ const connect = () => {
 find("share").addEventListener("submit", event => {
   event.preventDefault();
   const hours = Number(find("hours").value);
-  tell({do: "share", label: find("label").value, for: hours ? hours * 3600 : null, once: find("once").checked});
+  const name = named && named.value.trim();
+  const what = name ? {with: name} : {once: find("once").checked};
+  tell({do: "share", label: find("label").value, for: hours ? hours * 3600 : null, ...what});
 });
 find("copy").addEventListener("click", async () => {
   const link = find("link");

@@ -35,7 +35,6 @@ from conductor_trio.net.listeners import Handler
 from conductor_trio.net.poller import EdgePoller
 from conductor_trio.net.socket_activation import open_inherited_listeners
 from conductor_trio.server.accounts.counters import Counters
-from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.admin.entries import make_entries
 from conductor_trio.server.admin.host import AdminHost
@@ -62,6 +61,7 @@ from conductor_trio.server.metrics.endpoint import MetricsEndpoint
 from conductor_trio.server.metrics.serve import open_metrics
 from conductor_trio.server.observability.observer import Observer, open_observer
 from conductor_trio.server.operation.announcement import format_status, log_few_files, log_start, warn_of_shared
+from conductor_trio.server.operation.descriptors import allowed_descriptors, fit_limits
 from conductor_trio.server.operation.reload import Reloads, lasting_settings
 from conductor_trio.server.operation.succession import Succession
 from conductor_trio.server.orders.orders import Orders
@@ -167,7 +167,7 @@ def make_planes(settings: ServerSettings, log: Logger, observer: Observer | None
         log=log,
         holdings=sessions.holdings,
         reports=service,
-        own_pages=OwnPages(service, routes, limits, orders, settings.site),
+        own_pages=OwnPages(service, routes, limits, orders, settings.site, settings.sso),
         observer=observer,
         **shared,
     )

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Set
 
 import attrs
 
-from conductor_trio.access.grants import SingleSignOn
+from conductor_trio.access.grants import GROUP_MARK, SingleSignOn
 from conductor_trio.limits.constants import DEFAULT_PORT
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.pages.house import House
 
-#: What stands before a group's name where users may stand, too.
-GROUP_MARK = "@"
 #: What stands in the place of a log's file.
 JOURNAL = "journal"
 #: What stands for as many workers as there are cores.

@@ -10,7 +10,7 @@ function __conductor_trio_server_where
     set -l places 0
     while set -q words[1]
         switch $words[1]
-            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-header --sso-groups-header --sso-admin-group --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace --workers --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout --user --reason --for --install --program
+            case --config -p --port -s --socket --sock --host -r --runtime-dir -d --domain --ssl-cert-file --ssl-key-file --ssl-allowed-clients --trusted-proxy --allow-origin --sso-user-header --sso-groups-header --sso-groups-separator --sso-admin-group --sso-header --sso-domain --strip-cookie --status-from --metrics --access-log --access-log-format --audit-log --admin-group --admin-host --admin-network --grace --workers --max-sessions --max-user-sessions --max-user-new-sessions --max-visitors --max-address-visitors --max-route-connections --max-route-held --max-route-parked --lost-timeout --detached-timeout --user --reason --for --install --program
                 set -e words[1]
             case '-*'
             case ls show end block unblock drain announce top links check config reload completion files help
@@ -73,11 +73,12 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l trusted-proxy -x -d 'front proxy whose X-Forwarded-* fields are believed; a UNIX socket\'s peers always are'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l allow-origin -x -d 'further origin whose pages may use the applications, such as https://portal.example.org'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-user-header -x -d 'field by which a trusted front proxy says who the visitor is, such as X-Forwarded-User: owners enter their own sessions by it, without a link'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-header -x -d 'another field that it sets itself, whatever a visitor sends, and that applications get, such as X-Forwarded-Email'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-groups-header -x -d 'field by which it says in which groups they are, with commas between them, such as X-Forwarded-Groups; it has to set it whatever a visitor sends'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-groups-header -x -d 'field by which it says of which groups the visitor is, for `conductor-trio share --with @GROUP` and for operators; it has to set it whatever a visitor sends'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-groups-separator -x -d 'what stands between two groups there (default ,)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-admin-group -x -d 'group whose members use the operator\'s dashboard without a link; may be given several times'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-header -x -d 'another field that it sets itself, whatever a visitor sends, and that applications get, such as X-Forwarded-Email'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l sso-domain -x -d 'what follows the user\'s name there, after an @'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l require-sso -d 'let nobody in but by the single sign-on: tokens and links open nothing'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l require-sso -d 'let nobody in but by the single sign-on: tokens and links open nothing, and none are made'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l no-require-sso -d 'no --require-sso, whatever the configuration says'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l strip-cookie -x -d 'cookie of the front proxy\'s, which goes on to no application and is set by none; * at its end stands for anything, as in _oauth2_proxy*'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l status-from -x -d 'who may see /_conductor/status; may be given several times (default everybody)'

@@ -34,7 +34,7 @@ _conductor_trio() {
                 ;;
             esac
             ;;
-        -k | --key | --socket-user | --link-file | --tcp | --idle | --busy | --token-file | -s | --server | --scheduler | --time | --gpus | --cpus | --memory | --partition | --account | --directory | --attach | --for | --label | --revoke | --install | --program)
+        -k | --key | --socket-user | --link-file | --tcp | --idle | --busy | --token-file | -s | --server | --scheduler | --time | --gpus | --cpus | --memory | --partition | --account | --directory | --attach | --for | --with | --label | --revoke | --install | --program)
             if ((++index == COMP_CWORD)); then
                 option=$word
             fi
@@ -69,7 +69,7 @@ _conductor_trio() {
     fi
     case $option in
     '') ;;
-    -k | --key | --socket-user | --tcp | --idle | --time | --gpus | --cpus | --memory | --partition | --account | --attach | --for | --label | --revoke)
+    -k | --key | --socket-user | --tcp | --idle | --time | --gpus | --cpus | --memory | --partition | --account | --attach | --for | --with | --label | --revoke)
         return
         ;;
     --link-file | --token-file | --program)
@@ -100,7 +100,7 @@ _conductor_trio() {
         submit) _conductor_trio_offer -W '--scheduler --time --gpus --cpus --memory --partition --account --directory --attach --no-wait --dry-run -k --key -r --replace --no-recipe --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         ls) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         stop) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
-        share) _conductor_trio_offer -W '--for --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;
+        share) _conductor_trio_offer -W '--for --with --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;
         setup) _conductor_trio_offer -W '--replace -v --verbose -V --version -h --help' ;;
         doctor) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         recipes) _conductor_trio_offer -W '-V --version -h --help' ;;

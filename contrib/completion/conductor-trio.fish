@@ -16,7 +16,7 @@ function __conductor_trio_where
                     echo "$name:tail"
                     return
                 end
-            case -k --key --socket-user --link-file --tcp --idle --busy --token-file -s --server --scheduler --time --gpus --cpus --memory --partition --account --directory --attach --for --label --revoke --install --program
+            case -k --key --socket-user --link-file --tcp --idle --busy --token-file -s --server --scheduler --time --gpus --cpus --memory --partition --account --directory --attach --for --with --label --revoke --install --program
                 set -e words[1]
             case '-*'
             case run submit ls stop share setup doctor recipes completion files help
@@ -60,7 +60,7 @@ complete -c conductor-trio -n '__conductor_trio_at :0' -a run -d 'start an appli
 complete -c conductor-trio -n '__conductor_trio_at :0' -a submit -d 'start an application in a batch job of Slurm or PBS, wait for it and follow it'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a ls -d 'list your sessions at a gateway, wherever they run'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a stop -d 'end a session of yours from anywhere, its application included'
-complete -c conductor-trio -n '__conductor_trio_at :0' -a share -d 'make a further link to a session of yours, list such links, or end one'
+complete -c conductor-trio -n '__conductor_trio_at :0' -a share -d 'make a further link to a session of yours, let people in by name, list such shares, or end one'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a setup -d 'make a key for compute nodes, install it at a gateway, and name that in your configuration'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a doctor -d 'try every hop on the way to a gateway and back, and say at the first that fails what to do'
 complete -c conductor-trio -n '__conductor_trio_at :0' -a recipes -d 'list the recipes, or show one as a file that you can change and keep as your own'
@@ -111,6 +111,7 @@ complete -c conductor-trio -n '__conductor_trio_in submit' -l no-wait -d 'only h
 complete -c conductor-trio -n '__conductor_trio_in submit' -l dry-run -d 'only show what would be handed in'
 complete -c conductor-trio -n '__conductor_trio_in ls stop share doctor' -l json -d 'write lines of JSON'
 complete -c conductor-trio -n '__conductor_trio_in share' -l for -x -d 'how long it is good, such as 8h or 2d'
+complete -c conductor-trio -n '__conductor_trio_in share' -l with -x -d 'whom to let in by the single sign-on, without a link: a user, or @GROUP; may be given again'
 complete -c conductor-trio -n '__conductor_trio_in share' -l label -x -d 'whom or what it is for'
 complete -c conductor-trio -n '__conductor_trio_in share' -l once -d 'it opens one browser only'
 complete -c conductor-trio -n '__conductor_trio_in share' -l list -d 'list the links that there are instead'

@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.access.grants import OWNER, Access, Principal, Share, describe_saved, parse_saved
+from conductor_trio.access.grants import (
+    OWNER,
+    Access,
+    Identity,
+    Principal,
+    Share,
+    SingleSignOn,
+    describe_saved,
+    parse_saved,
+    parse_saved_grantee,
+)
 from conductor_trio.access.tokens import hash_token
-from tests.support.shares import LINK_TOKEN, make_share
+from tests.support.shares import LINK_TOKEN, make_named, make_share
 from tests.support.work import count_calls
 
 NOW = 1_000_000.0
@@ -82,6 +92,92 @@ def test_shares_come_and_go_by_their_ids() -> None:
 )
 def test_a_saved_share_reads_back(share: Share) -> None:
     assert parse_saved(json.loads(json.dumps(describe_saved(share)))) == share
+
+
+@given(st.text(min_size=1, max_size=20), st.none() | st.floats(0, 1e10))
+def test_a_saved_share_with_somebody_reads_back(grantee: str, expires: float | None) -> None:
+    share = make_named(grantee, expires=expires)
+    assert parse_saved_grantee(json.loads(json.dumps(describe_saved(share)))) == share
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("id", 1), ("label", None), ("created", "0"), ("expires", "x"), ("grantee", "")]
+)
+def test_what_is_no_saved_share_with_anybody_is_refused(name: str, value: object) -> None:
+    saved = describe_saved(make_named("bob"))
+    for wrong in (saved | {name: value}, {key: kept for key, kept in saved.items() if key != name}, [saved], None):
+        with pytest.raises(ValueError):
+            parse_saved_grantee(wrong)
+
+
+BOB = Identity(user="bob", is_owner=False, groups=frozenset(["staff", "a b"]))
+
+
+@pytest.mark.parametrize(
+    ("grantee", "does"),
+    [
+        ("bob", True),
+        ("Bob", False),
+        ("bob ", False),
+        ("bo", False),
+        ("b\u043eb", False),
+        ("@staff", True),
+        ("@Staff", False),
+        ("staff", False),
+        ("@bob", False),
+        ("@a b", True),
+        ("@a", False),
+        ("@", False),
+    ],
+)
+def test_names_are_compared_exactly_and_a_group_is_no_user(grantee: str, does: bool) -> None:
+    access = make_access(make_named(grantee))
+    assert (access.find_named(BOB, 1.0) is not None) is does
+    assert access.names_groups is grantee.startswith("@")
+
+
+@pytest.mark.parametrize("user", ["@staff", "staff"])
+def test_a_user_who_is_called_like_a_group_is_none_of_it(user: str) -> None:
+    assert make_access(make_named("@staff")).find_named(Identity(user=user, is_owner=False), 1.0) is None
+
+
+def test_of_several_shares_with_one_the_longest_counts_and_none_that_is_over() -> None:
+    short, long = make_named("bob", id="short", expires=5.0), make_named("bob", id="long", expires=9.0)
+    for shares in ((short, long), (long, short)):
+        access = make_access(*shares)
+        assert access.find_named(BOB, 1.0) == "long"
+        assert access.find_named(BOB, 9.0) is None
+    access = make_access(short, make_named("@staff", id="group"))
+    assert (access.find_named(BOB, 1.0), access.find_named(BOB, 6.0)) == ("short", "group")
+    found = access.find_share(Principal("group"))
+    assert found is not None and found.grantee == "@staff"
+    assert access.find_share(OWNER) is None and access.find_share(Principal("x")) is None
+
+
+def test_who_is_named_has_no_link_and_no_token() -> None:
+    access = make_access(make_named("bob"))
+    for token in (b"", b"bob", b"None"):
+        assert access.find([token], 1.0) is None and access.find_link(token, 1.0) is None
+    assert access.admits(Principal("n1"), access.owner_hash)
+    assert not access.without(["n1"]).admits(Principal("n1"), access.owner_hash)
+
+
+@pytest.mark.parametrize(
+    ("separator", "listed", "groups"),
+    [
+        (",", "staff,dev", {"staff", "dev"}),
+        (",", " staff ,\tdev,,", {"staff", "dev"}),
+        (",", "staff;dev|ops", {"staff;dev|ops"}),
+        (",", "Domain Users", {"Domain Users"}),
+        (",", "", set()),
+        (",", ",", set()),
+        ("|", "a,b|c", {"a,b", "c"}),
+        (" ", "a  b", {"a", "b"}),
+        (",", "gr\u00fcn,\u00a0x", {"gr\u00fcn", "\u00a0x"}),
+    ],
+)
+def test_groups_are_what_stands_between_separators(separator: str, listed: str, groups: set[str]) -> None:
+    assert SingleSignOn(user_field=b"x-u", groups_separator=separator).groups_of(listed) == groups
 
 
 @pytest.mark.parametrize(

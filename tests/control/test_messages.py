@@ -92,7 +92,7 @@ def test_the_contract_to_the_letter() -> None:
     greeting = {
         "directory": "/run/c/sockets/a-1",
         "status": "ok",
-        "extensions": ["names", "notices", "output", "owner", "probe", "relay", "resume", "starting"],
+        "extensions": ["named", "names", "notices", "output", "owner", "probe", "relay", "resume", "starting"],
     }
     assert format_banner("/run/c/sockets/a-1") == json.dumps(greeting).encode() + b"\n"
     assert json.loads(format_registration(Registration(auth=DIGEST, key=None))) == {"auth": DIGEST}

@@ -27,6 +27,7 @@ from tests.support.shares import make_share
 AUTH = hash_token(b"t")
 SHARE = {"command": "share", "key": "lab", "auth": AUTH, "label": "Jane", "for": 60.0, "once": True}
 
+NAMES = ("bob", "@staff", "zoë@uni.example", "@urn:geant:h.de:group:A B#login", "b" * 200)
 LINES: list[tuple[dict[str, object], Command]] = [
     ({"command": "list"}, ListSessions()),
     ({"command": "stop", "key": "lab"}, StopSession(key="lab")),
@@ -41,6 +42,15 @@ LINES: list[tuple[dict[str, object], Command]] = [
 
 def encode(message: object) -> bytes:
     return json.dumps(message).encode() + b"\n"
+
+
+LINES += [
+    (
+        {"command": "share", "key": "lab", "with": name, "label": "", "for": None},
+        ShareSession(key="lab", auth=None, label="", seconds=None, is_once=False, grantee=name),
+    )
+    for name in NAMES
+]
 
 
 @pytest.mark.parametrize(("message", "command"), LINES)
@@ -99,6 +109,24 @@ def test_what_is_no_command(line: bytes) -> None:
         (SHARE | {"for": True}, "between a second and a year"),
         (SHARE | {"for": "60"}, "between a second and a year"),
         (SHARE | {"for": MAX_SHARE_TIME + 1}, "between a second and a year"),
+        *(
+            ({"command": "share", "key": "lab", "with": name}, "is no name of a user or a group")
+            for name in (
+                "",
+                "@",
+                " bob",
+                "bob ",
+                "@ staff",
+                "a\nb",
+                "\x1b[2J",
+                "\ud800",
+                "b" * 201,
+                "\u00eb" * 101,
+            )
+        ),
+        ({"command": "share", "key": "lab", "with": 7}, "with is no name"),
+        (SHARE | {"with": "bob"}, "needs no token"),
+        ({"command": "share", "key": "lab", "with": "bob", "once": True}, "needs no token"),
     ],
 )
 def test_a_wrong_command_is_told_what_is_wrong(message: dict[str, object], says: str) -> None:

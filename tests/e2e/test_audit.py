@@ -23,7 +23,7 @@ from tests.support.needs import require_program
 from tests.support.observing import KeptLines
 from tests.support.programs import PATIENCE
 from tests.support.routes import make_route
-from tests.support.shares import make_share
+from tests.support.shares import make_named, make_share
 
 OPERATOR = (Path(__file__).parents[2] / "docs" / "operator.md").read_text()
 
@@ -73,9 +73,11 @@ def day() -> Day:
     routes.register(notebook)
     routes.register(make_route(host="lab-bob.test", user="bob", key="lab"))
     jane, gone = make_share(id="jane"), make_share(b"another", id="gone")
-    routes.set_access(notebook.id, notebook.access.with_share(jane).with_share(gone))
+    staff = make_named("@staff", id="staff")
+    routes.set_access(notebook.id, notebook.access.with_share(jane).with_share(gone).with_share(staff))
     seen = routes.get(notebook.id)
     assert seen is not None
+    visits.enter(seen, Principal("staff"), "203.0.113.5", "carol").leave()
     owner = visits.enter(seen, OWNER, "192.0.2.1")  # whose notebook stays open until four
     visits.enter(seen, Principal("jane"), "198.51.100.7").leave()  # who has looked in the morning
     day.clock("10:00")
@@ -98,13 +100,15 @@ def day() -> Day:
 def test_who_could_see_it(day: Day) -> None:
     could = answer("could", day.lines.lines, user="alice", at=f"{_TUESDAY}T15:00:00Z")
     assert could == [
-        {"host": "lab-alice.test", "by": "owner", "label": None},
-        {"host": "lab-alice.test", "by": "jane", "label": "friend"},
+        {"host": "lab-alice.test", "by": "owner", "label": None, "with": None},
+        {"host": "lab-alice.test", "by": "jane", "label": "friend", "with": None},
+        {"host": "lab-alice.test", "by": "staff", "label": "", "with": "@staff"},
     ]
     assert [one["by"] for one in answer("could", day.lines.lines, user="alice", at=f"{_TUESDAY}T13:00:00Z")] == [
         "owner",
         "jane",
         "gone",
+        "staff",
     ]
     for hours in ("08:59", "16:01"):
         assert answer("could", day.lines.lines, user="alice", at=f"{_TUESDAY}T{hours}:00Z") == []
@@ -116,7 +120,11 @@ def test_who_did(day: Day) -> None:
     did = answer("did", day.lines.lines, user="alice", at=f"{_TUESDAY}T15:30:00Z")
     assert {(one["by"], one["address"]) for one in did} == {("owner", "192.0.2.1"), ("jane", "203.0.113.9")}
     did = answer("did", day.lines.lines, user="alice", at=f"{_TUESDAY}T09:00:00Z")
-    assert {(one["by"], one["address"]) for one in did} == {("owner", "192.0.2.1"), ("jane", "198.51.100.7")}
+    assert {(one["by"], one["address"], one["identity"]) for one in did} == {
+        ("owner", "192.0.2.1", None),
+        ("jane", "198.51.100.7", None),
+        ("staff", "203.0.113.5", "carol"),
+    }
 
 
 def test_nobody_else_is_among_them(day: Day) -> None:

@@ -11,238 +11,40 @@ import hashlib
 import json
 import random
 import socket
-import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
 import trio
 
 from conductor_trio.access.grants import SingleSignOn
-from conductor_trio.limits.server import ServerLimits
-from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.stream import SocketStream
-from conductor_trio.server.proxy.visitor import serve_visitor
-from tests.doubles.origin import OriginConnection, OriginHandler, open_origin
-from tests.support.certificates import CertificateAuthority
+from tests.doubles.origin import OriginConnection
+from tests.support import fronts
 from tests.support.chain_app import download_chunks
-from tests.support.engine import (
-    Application,
-    Engine,
-    Response,
-    Truncated,
-    Visitor,
-    open_engine,
+from tests.support.engine import Application, Response, Truncated, Visitor
+from tests.support.fronts import (
+    ALICE,
+    BOB,
+    DOMAIN,
+    Front,
+    FrontProxy,
+    Person,
+    open_nginx,
+    open_sign_on,
+    request,
+    shipped,
 )
 from tests.support.needs import require_program
-from tests.support.programs import (
-    Program,
-    login_target,
-    open_client,
-    open_program,
-    open_server,
-    run_program,
-)
+from tests.support.programs import login_target, open_client, open_server, run_program
 from tests.support.websocket_ends import Application as WebSocketApplication
-from tests.support.websocket_ends import End, TrioStream, shake_hands
+from tests.support.websocket_ends import End, shake_hands
 
 pytestmark = pytest.mark.e2e
 
-CONFIGURATION = Path(__file__).parents[2] / "contrib" / "nginx.conf"
-SINGLE_SIGN_ON = CONFIGURATION.with_name("nginx-sso.conf")
 CHAIN_APP = Path(__file__).parents[1] / "support" / "chain_app.py"
-DOMAIN = "apps.example.org"
-
-
-@attrs.frozen
-class Person:
-    """An owner of an application, behind whose address all else is theirs alone."""
-
-    name: str
-
-    @property
-    def host(self) -> str:
-        """The application's address."""
-        return f"lab-{self.name}.{DOMAIN}"
-
-    @property
-    def token(self) -> bytes:
-        """The application's token."""
-        return b"secret-of-" + self.name.encode()
-
-    @property
-    def answer(self) -> bytes:
-        """What the application answers."""
-        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(self.name), self.name.encode())
-
-
-ALICE, BOB = Person("alice"), Person("bob")
-
-
-def request(
-    person: Person, target: str = "/", *, line: str = "GET", token: bytes | None = None, fields: bytes = b""
-) -> bytes:
-    """Write a visitor's request to that person's application, with their token unless another is given."""
-    token = person.token if token is None else token
-    return (
-        b"%b %b HTTP/1.1\r\nHost: %b\r\nCookie: a=b; authorization=%b; c=d\r\n%b\r\n"
-        % (line.encode(), target.encode(), person.host.encode(), token, fields)
-    )  # fmt: skip
-
-
-@attrs.frozen(kw_only=True)
-class Nginx:
-    """A running nginx; its only output is what it logs."""
-
-    program: Program
-    port: int
-    plain_port: int
-    access_log: Path
-    authority: CertificateAuthority
-
-    async def connect(self) -> tuple[TrioStream, trio.SSLStream[TrioStream]]:
-        """Return a visitor's connection by TLS: below it and above it."""
-        raw = TrioStream(SocketStream(socket.create_connection(("127.0.0.1", self.port))))
-        context = ssl.create_default_context()
-        self.authority.configure_trust(context)
-        tls = trio.SSLStream(raw, context, server_hostname=ALICE.host, https_compatible=True)
-        await tls.do_handshake()
-        return raw, tls
-
-    @asynccontextmanager
-    async def visitor(self) -> AsyncIterator[Visitor]:
-        """Hold a visitor's connection by TLS."""
-        _, tls = await self.connect()
-        async with tls:
-            yield Visitor(tls)  # type: ignore[arg-type]  # any stream will do
-
-
-def configuration(directory: Path, server_socket: Path, port: int, plain_port: int, sso_port: int | None) -> str:
-    """Return the file as it is shipped, with this test's paths and ports; every one of them must be in it."""
-    text = CONFIGURATION.read_text()
-    if sso_port is not None:
-        shipped = SINGLE_SIGN_ON.read_text()
-        assert shipped.count("127.0.0.1:4180") == 2
-        (directory / "sso.conf").write_text(shipped.replace("127.0.0.1:4180", f"127.0.0.1:{sso_port}"))
-        place = "    # No size, no copy on disk"
-        assert text.count(place) == 1
-        text = text.replace(place, f"    include {directory}/sso.conf;\n{place}")
-    for shipped, ours in {
-        "unix:/run/conductor-front/http": f"unix:{server_socket}",
-        "listen 80;\n": f"listen 127.0.0.1:{plain_port};\n",
-        "    listen [::]:80;\n": "",
-        "listen 443 ssl;\n": f"listen 127.0.0.1:{port} ssl;\n",
-        "    listen [::]:443 ssl;\n": "",
-        "/etc/ssl/certs/apps.example.org.pem": f"{directory}/site.pem",
-        "/etc/ssl/private/apps.example.org.key": f"{directory}/site.key",
-    }.items():
-        assert text.count(shipped) == 1, f"{shipped!r} is not once in {CONFIGURATION}"
-        text = text.replace(shipped, ours)
-    (directory / "site.conf").write_text(text)
-    return f"""
-        daemon off;
-        master_process off;
-        pid {directory}/pid;
-        error_log stderr notice;
-        events {{ worker_connections 512; }}
-        http {{
-            access_log {directory}/access.log;
-            client_body_temp_path {directory}/body;
-            proxy_temp_path {directory}/proxy;
-            fastcgi_temp_path {directory}/fastcgi;
-            uwsgi_temp_path {directory}/uwsgi;
-            scgi_temp_path {directory}/scgi;
-            include {directory}/site.conf;
-        }}
-    """
-
-
-@contextlib.contextmanager
-def free_ports(count: int) -> Iterator[list[int]]:
-    """Give ports that nobody else is given while the block runs; to listen there needs SO_REUSEADDR."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(("127.0.0.1", 0))
-        yield [sock.getsockname()[1] for sock in sockets]
-
-
-@asynccontextmanager
-async def open_nginx(directory: Path, server_socket: Path, sso_port: int | None = None) -> AsyncIterator[Nginx]:
-    """Run nginx in front of the server at that socket, perhaps with a single sign-on at that port."""
-    nginx = require_program("nginx")
-    authority = CertificateAuthority()
-    certificate = authority.issue(f"*.{DOMAIN}")
-    (directory / "site.pem").write_bytes(certificate.certificate)
-    (directory / "site.key").write_bytes(certificate.key)
-    (directory / "ca.pem").write_bytes(authority.certificate)
-    with free_ports(2) as (port, plain_port):
-        (directory / "nginx.conf").write_text(configuration(directory, server_socket, port, plain_port, sso_port))
-        command: list[str | Path] = [nginx, "-e", "stderr", "-c", directory / "nginx.conf"]
-        checked = await run_program([*command, "-t"])
-        assert checked.process.returncode == 0, checked.err.text
-        assert "[warn]" not in checked.err.text, checked.err.text
-        async with open_program(command) as program:
-            # It listens by then.
-            await program.err.wait_line(lambda line: "getrlimit(RLIMIT_NOFILE)" in line)
-            yield Nginx(
-                program=program,
-                port=port,
-                plain_port=plain_port,
-                access_log=directory / "access.log",
-                authority=authority,
-            )
-    logged = (directory / "access.log").read_text() + program.err.text
-    assert "secret" not in logged
-
-
-@attrs.define(eq=False)
-class Front:
-    """nginx and the engine behind it; `connections` counts those that it opened to the engine."""
-
-    nginx: Nginx
-    engine: Engine
-    connections: int = 0
-
-    async def serve(self, sock: socket.socket, address: str) -> None:
-        """Serve one of them."""
-        self.connections += 1
-        await serve_visitor(sock, address, self.engine.context, None)
-
-
-@asynccontextmanager
-async def open_front(
-    directory: Path, alice: OriginHandler, bob: OriginHandler, sso_port: int | None = None, **settings: Any
-) -> AsyncIterator[Front]:
-    """Run nginx and the engine in front of the two applications, perhaps with a single sign-on at that port."""
-    server_socket = directory / "http"
-    # Many visitors come from one address here, with many wrong tokens.
-    limits = ServerLimits(max_token_failures=10_000)
-    async with (
-        open_engine(directory, alice, limits=limits, **settings) as engine,
-        open_origin(directory / "bob", bob) as bobs,
-    ):
-        with (
-            engine.another_route(ALICE.host, engine.origin.path, ALICE.token, user=ALICE.name),
-            engine.another_route(BOB.host, bobs.path, BOB.token),
-            open_unix_listener(str(server_socket), 0o660) as listener,
-        ):
-            async with trio.open_nursery() as accepting:
-                async with open_nginx(directory, server_socket, sso_port) as nginx:
-                    front = Front(nginx, engine)
-                    accept = functools.partial(serve_connections, on_shortage=_give_up)
-                    accepting.start_soon(accept, listener, front.serve, engine.nursery)
-                    yield front
-                accepting.cancel_scope.cancel()
-
-
-def _give_up(shortage: OSError) -> None:
-    raise shortage
+open_front = functools.partial(fronts.open_front, open_nginx)
 
 
 # Whose request it is.
@@ -254,7 +56,7 @@ async def test_no_request_reaches_anothers_application_and_no_token_reaches_any(
     alice, bob = Application(ALICE.answer), Application(BOB.answer)
     expected: dict[str, list[bytes]] = {"alice": [], "bob": []}
 
-    async def visit(nginx: Nginx, number: int) -> None:
+    async def visit(nginx: FrontProxy, number: int) -> None:
         choose = random.Random(number)
         async with nginx.visitor() as visitor:
             for turn in range(ROUNDS):
@@ -298,7 +100,7 @@ async def test_no_request_reaches_anothers_application_and_no_token_reaches_any(
     async with open_front(short_tmp, alice, bob) as front:
         async with trio.open_nursery() as nursery:
             for number in range(VISITORS):
-                nursery.start_soon(visit, front.nginx, number)
+                nursery.start_soon(visit, front.proxy, number)
         assert front.connections < VISITORS * ROUNDS / 4, "nginx did not keep its connections"
     for person, application in ((ALICE, alice), (BOB, bob)):
         received = [message.line.split(b" ", 1)[1] for message in application.messages]
@@ -314,7 +116,7 @@ async def test_the_application_is_told_who_asks_by_nginx_and_not_by_the_visitor(
         b"X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: evil.test\r\n"
         b"X-Forwarded-Port: 1\r\nX-Real-IP: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\nX_Forwarded_For: 10.0.0.1\r\n"
     )
-    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+    async with open_front(short_tmp, alice, alice) as front, front.proxy.visitor() as visitor:
         await visitor.send(request(ALICE, fields=claims))
         await visitor.receive_response()
     [message] = alice.messages
@@ -322,7 +124,7 @@ async def test_the_application_is_told_who_asks_by_nginx_and_not_by_the_visitor(
         b"X-Forwarded-For": [b"127.0.0.1"],
         b"X-Forwarded-Proto": [b"https"],
         b"X-Forwarded-Host": [ALICE.host.encode()],
-        b"X-Forwarded-Port": [b"%d" % front.nginx.port],
+        b"X-Forwarded-Port": [b"%d" % front.proxy.port],
         b"X-Real-IP": [b"127.0.0.1"],
         b"Forwarded": [],
         b"X_Forwarded_For": [],
@@ -336,7 +138,7 @@ async def test_what_applications_may_need_passes(short_tmp: Path) -> None:
     alice = Application(ALICE.answer)
     large = b"Cookie: state=%b\r\n" % (b"s" * 20_000)
     target = "/a%2Fb//c/../d;e?q=" + "x" * 12_000
-    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+    async with open_front(short_tmp, alice, alice) as front, front.proxy.visitor() as visitor:
         await visitor.send(request(ALICE, target, line="PATCH", fields=large + b"x_own_field: 1\r\n"))
         assert (await visitor.receive_response()).status == 200
     [message] = alice.messages
@@ -350,7 +152,7 @@ async def test_the_login_link_sets_a_cookie_for_https_only_and_is_not_logged(sho
     link = login_target(ALICE.token.decode(), next="/lab")
     async with open_front(short_tmp, alice, alice) as front:
         # open_nginx looks whether the token was logged.
-        async with front.nginx.visitor() as visitor:
+        async with front.proxy.visitor() as visitor:
             await visitor.send(request(ALICE, link, token=b""))
             response = await visitor.receive_response()
             assert (response.status, response.values(b"location")) == (302, [b"/lab"])
@@ -359,7 +161,7 @@ async def test_the_login_link_sets_a_cookie_for_https_only_and_is_not_logged(sho
             assert len(response.values(b"strict-transport-security")) == 1
             await visitor.send(request(ALICE, login_target("secret-guess"), token=b""))
             assert (await visitor.receive_response()).status == 403
-        plain = Visitor(SocketStream(socket.create_connection(("127.0.0.1", front.nginx.plain_port))))
+        plain = Visitor(SocketStream(socket.create_connection(("127.0.0.1", front.proxy.plain_port))))
         with contextlib.closing(plain.stream):
             await plain.send(request(ALICE, link, token=b""))
             response = await plain.receive_response()
@@ -370,7 +172,7 @@ async def test_the_login_link_sets_a_cookie_for_https_only_and_is_not_logged(sho
 
 async def test_a_page_of_the_neighbours_is_refused(short_tmp: Path) -> None:
     alice = Application(ALICE.answer)
-    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+    async with open_front(short_tmp, alice, alice) as front, front.proxy.visitor() as visitor:
         for origin, status in (
             (f"https://{BOB.host}", 403),
             (f"https://{ALICE.host}:8443", 403),
@@ -394,7 +196,7 @@ def planted(count: int) -> bytes:
 async def test_cookies_that_leave_no_room_are_forgotten_or_told_of(short_tmp: Path) -> None:
     async with open_front(short_tmp, Application(ALICE.answer), Application(BOB.answer)) as front:
         for count, is_forgotten in ((15, None), (25, True), (60, False)):
-            async with front.nginx.visitor() as visitor:
+            async with front.proxy.visitor() as visitor:
                 await visitor.send(request(ALICE, fields=planted(count)))
                 answer = await visitor.receive_response()
                 if is_forgotten is None:
@@ -416,7 +218,7 @@ async def test_an_upload_streams(short_tmp: Path) -> None:
         assert await connection.receive_exactly(6) == b"second"
         await connection.send_all(ALICE.answer)
 
-    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+    async with open_front(short_tmp, alice, alice) as front, front.proxy.visitor() as visitor:
         await visitor.send(request(ALICE, line="PUT", fields=b"Content-Length: 11\r\n") + b"first")
         await half.wait()
         await visitor.send(b"second")
@@ -434,7 +236,7 @@ async def test_events_and_downloads_arrive_at_once(short_tmp: Path, kind: bytes)
         await arrived.wait()
         await connection.send_all(b"c\r\ndata: two\n\n\0\r\n0\r\n\r\n")
 
-    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+    async with open_front(short_tmp, alice, alice) as front, front.proxy.visitor() as visitor:
         await visitor.send(request(ALICE))
         assert (await visitor.receive_until(b"\0")).endswith(b"data: one\n\n\0")
         arrived.set()
@@ -452,7 +254,7 @@ async def test_who_goes_away_is_gone_for_the_application(short_tmp: Path) -> Non
         gone.set()
 
     async with open_front(short_tmp, alice, alice) as front:
-        async with front.nginx.visitor() as visitor:
+        async with front.proxy.visitor() as visitor:
             await visitor.send(request(ALICE))
             await reached.wait()
         await gone.wait()
@@ -463,7 +265,7 @@ async def test_an_answer_cut_short_looks_cut_short(short_tmp: Path) -> None:
         await connection.receive_head()
         await connection.send_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
 
-    async with open_front(short_tmp, alice, alice) as front, front.nginx.visitor() as visitor:
+    async with open_front(short_tmp, alice, alice) as front, front.proxy.visitor() as visitor:
         await visitor.send(request(ALICE))
         with pytest.raises(Truncated) as cut:
             await visitor.receive_response()
@@ -478,7 +280,7 @@ async def test_websockets(short_tmp: Path, visitors_library: str, applications_l
     async def dial(front: Front, person: Person) -> End:
         cookie = ("Cookie", f"authorization={person.token.decode()}")
         origin = ("Origin", f"https://{person.host}")
-        raw, tls = await front.nginx.connect()
+        raw, tls = await front.proxy.connect()
         nursery = front.engine.nursery
         return await shake_hands(nursery, visitors_library, raw, tls, host=person.host, fields=[cookie, origin])
 
@@ -545,27 +347,6 @@ SSO = SingleSignOn(user_field=b"x-forwarded-user")
 SIGNED_IN = b"Cookie: a=b; _oauth2_proxy=%b; c=d\r\n"
 
 
-@asynccontextmanager
-async def open_sign_on() -> AsyncIterator[int]:
-    """Run what stands for oauth2-proxy, and give its port: whoever shows its cookie is whom that names."""
-
-    async def answer(stream: trio.SocketStream) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += bytes(await stream.receive_some(4096))
-        assert head.startswith(b"GET /oauth2/auth HTTP/")
-        user = head.partition(b"_oauth2_proxy=")[2].partition(b";")[0]
-        status = b"202 Accepted\r\nX-Auth-Request-User: " + user if user else b"401 Unauthorized"
-        await stream.send_all(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await stream.aclose()
-
-    async with trio.open_nursery() as nursery:
-        serve = functools.partial(trio.serve_tcp, answer, 0, host="127.0.0.1")
-        [listener] = await nursery.start(serve)
-        yield listener.socket.getsockname()[1]
-        nursery.cancel_scope.cancel()
-
-
 @pytest.mark.parametrize("is_needed", [False, True])
 async def test_owners_enter_by_the_single_sign_on_and_their_sign_in_stays_with_it(
     short_tmp: Path, is_needed: bool
@@ -574,8 +355,15 @@ async def test_owners_enter_by_the_single_sign_on_and_their_sign_in_stays_with_i
     sso = attrs.evolve(SSO, is_needed=is_needed)
     async with (
         open_sign_on() as port,
-        open_front(short_tmp, alice, alice, port, sso=sso, stripped_cookies=("_oauth2_proxy*",)) as front,
-        front.nginx.visitor() as visitor,
+        open_front(
+            short_tmp,
+            alice,
+            alice,
+            shipped("nginx-sso.conf", {"127.0.0.1:4180": f"127.0.0.1:{port}"}),
+            sso=sso,
+            stripped_cookies=("_oauth2_proxy*",),
+        ) as front,
+        front.proxy.visitor() as visitor,
     ):
 
         async def ask(fields: bytes, line: bytes = b"GET / HTTP/1.1") -> Response:

@@ -150,3 +150,29 @@ def test_trailers_that_may_go_on() -> None:
     )
     dropped = tuple(map(field, [*names.split(), b"X-Forwarded-For", b"X_Real_IP", b"Expect", b"TE", b"Upgrade"]))
     assert passable_trailers((*dropped, *passed)) == passed
+    assert FieldRules().passable_trailers((*dropped, *passed)) == passed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"Remote-User",
+        b"REMOTE_USER",
+        b"X-Forwarded-User",
+        b"X_Forwarded-User",
+        b"X-Auth-Request-Groups",
+        b"OIDC_CLAIM_sub",
+        b"OIDC-CLAIM_sub",
+        b"Shib-Session-Id",
+        b"X-My-User",
+        b"X_My_User",
+        b"X-Request-Id",
+        b"X_Request_ID",
+        b"Clear-Site-Data",
+        b"NEL",
+    ],
+)
+def test_no_trailer_of_a_request_says_who_the_visitor_or_what_the_request_is(name: bytes) -> None:
+    rules = FieldRules(identity=frozenset([b"x-my-user", b"x-forwarded-user"]))
+    passed = (field(b"X-Checksum"), field(b"X-My-User-Agent"))
+    assert rules.passable_trailers((field(name), *passed)) == passed

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
 from conductor_trio.pages.house import House
-from conductor_trio.pages.session_page import SessionView, render_session_page, session_policy
+from conductor_trio.pages.session_page import SessionView, SignOn, render_session_page, session_policy
 from conductor_trio.pages.words.languages import LANGUAGES
 
 
-def render(proof: str = "a-proof_1", language: str = "en", **view: str) -> str:
+def render(proof: str = "a-proof_1", language: str = "en", **view: Any) -> str:
     return render_session_page(
         SessionView(**{"key": "lab", "proof": proof, **view}), LANGUAGES[language], House()
     ).decode()
@@ -56,6 +57,17 @@ def test_every_field_has_its_label() -> None:
     assert fields
     for field in fields:
         assert f'for="{field}"' in PAGE or re.search(rf'<label[^>]*><input[^>]*id="{field}"', PAGE)
+
+
+@pytest.mark.parametrize("sign_on", SignOn)
+def test_people_are_named_where_that_means_anything_and_links_made_where_they_open_anything(
+    sign_on: SignOn,
+) -> None:
+    page = render(sign_on=sign_on)
+    assert ('id="with"' in page) is (sign_on is not SignOn.NONE)
+    assert ('class="check" hidden' in page) is (sign_on is SignOn.NEEDED)
+    assert page.count('<label for="with">') == page.count('id="with"')
+    assert ("required" in page) is (sign_on is SignOn.NEEDED)
 
 
 def test_the_proof_stands_in_the_page_and_not_in_its_script() -> None:

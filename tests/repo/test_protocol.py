@@ -54,7 +54,7 @@ def test_what_clients_send_is_understood() -> None:
 
 def test_what_the_server_sends_is_understood() -> None:
     greeting, reply = examples("←")[:2]
-    extensions = {"names", "notices", "output", "owner", "probe", "relay", "resume", "starting"}
+    extensions = {"named", "names", "notices", "output", "owner", "probe", "relay", "resume", "starting"}
     assert parse_banner(json.dumps(greeting).encode()).extensions == extensions
     assert isinstance(parse_reply(json.dumps(reply).encode()), Accepted)
 

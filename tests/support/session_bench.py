@@ -25,6 +25,7 @@ import attrs
 import trio
 import trio.testing
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.access.hostnames import user_label
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.lines import LineReader
@@ -213,11 +214,15 @@ class Bench:
 
 @asynccontextmanager
 async def open_bench(
-    runtime_dir: Path, *, limits: ServerLimits = LIMITS, patterns: tuple[str, ...] = ("{key}-{user}.apps.test",)
+    runtime_dir: Path,
+    *,
+    limits: ServerLimits = LIMITS,
+    patterns: tuple[str, ...] = ("{key}-{user}.apps.test",),
+    sso: SingleSignOn | None = None,
 ) -> AsyncIterator[Bench]:
     """Serve clients; checks on leaving that nothing broke inside and nothing is left."""
     log = get_logger()
-    settings = ServerSettings(runtime_dir=str(runtime_dir), patterns=patterns, limits=limits)
+    settings = ServerSettings(runtime_dir=str(runtime_dir), patterns=patterns, limits=limits, sso=sso)
     routes, ledger, counters = make_table(limits), Ledger(limits), Counters()
     poller = EdgePoller(ledger.fairness.turnstile)
     context = SessionContext.make(settings, log, routes=routes, ledger=ledger, counters=counters, poller=poller)

@@ -24,6 +24,19 @@ def make_share(
     )
 
 
+def make_named(grantee: str, *, id: str = "n1", expires: float | None = None) -> Share:
+    return Share(
+        id=id,
+        label="",
+        created=0.0,
+        expires=expires,
+        link_hash=None,
+        token_hash=None,
+        is_once=False,
+        grantee=grantee,
+    )
+
+
 def cookie(token: bytes) -> bytes:
     return b"Cookie: authorization=" + token + b"\r\n"
 

@@ -132,15 +132,17 @@ def _stop(given: argparse.Namespace) -> int:
 def _share(given: argparse.Namespace) -> int:
     is_new = not given.list and given.revoke is None
     if (given.list and given.revoke is not None) or (
-        not is_new and (given.seconds is not None or given.label is not None or given.once)
+        not is_new and (given.seconds is not None or given.label is not None or given.once or given.grantees)
     ):
-        raise ConfigError("--list and --revoke stand alone: --for, --label and --once are for a new link")
+        raise ConfigError("--list and --revoke stand alone: --with, --for, --label and --once are for a new share")
+    if given.grantees and given.once:
+        raise ConfigError("--once is for a link: who is let in by --with gets in with any browser")
     server = _choose_server(given)
     if given.list:
         return _list_shares(given, server)
     if given.revoke is not None:
         return _revoke(given, server)
-    return _make_share(given, server)
+    return _share_with(given, server) if given.grantees else _make_share(given, server)
 
 
 def _make_share(given: argparse.Namespace, server: ServerAddress) -> int:
@@ -156,6 +158,26 @@ def _make_share(given: argparse.Namespace, server: ServerAddress) -> int:
         # The link alone on standard output, for whoever pipes it on.
         sys.stderr.write(describe_share(made.share, given.key) + "\n")
         write_output(made.link + "\n")
+    return exit_status.OK
+
+
+def _share_with(given: argparse.Namespace, server: ServerAddress) -> int:
+    from conductor_trio.client.session.listing import describe_share
+
+    async def share_with_all(desk: OwnerClient) -> None:
+        # Told one by one: those before the first that is refused are let in.
+        link = ""
+        for grantee in dict.fromkeys(given.grantees):
+            made = await desk.share_with(given.key, grantee, label=given.label or "", seconds=given.seconds)
+            if given.json:
+                write_output(json.dumps({"link": made.link, **made.share.raw}) + "\n")
+            else:
+                sys.stderr.write(describe_share(made.share, given.key) + "\n")
+            link = made.link
+        if not given.json:
+            write_output(link + "\n")
+
+    _visit(server, share_with_all)
     return exit_status.OK
 
 
@@ -177,7 +199,7 @@ def _list_shares(given: argparse.Namespace, server: ServerAddress) -> int:
 def _revoke(given: argparse.Namespace, server: ServerAddress) -> int:
     _visit(server, lambda desk: desk.revoke(given.key, given.revoke))
     said = json.dumps({"key": given.key, "id": given.revoke, "state": "revoked"})
-    write_output(said + "\n" if given.json else f"The link {given.revoke} to {given.key} is revoked.\n")
+    write_output(said + "\n" if given.json else f"The share {given.revoke} of {given.key} is revoked.\n")
     return exit_status.OK
 
 

@@ -137,9 +137,10 @@ STOP = Command(
 )
 SHARE = Command(
     name="share",
-    summary="make a further link to a session of yours, list such links, or end one",
+    summary="make a further link to a session of yours, let people in by name, list such shares, or end one",
     description="Make a further link to a session of yours, which you can give away and revoke; it is shown only "
-    "once. With --list or --revoke, list or end such links instead.",
+    "once. With --with, let people in who come by the gateway's single sign-on, and need no link. With --list or "
+    "--revoke, list or end such shares instead.",
     forms=("[OPTION]... KEY [SERVER]", "--list [OPTION]... KEY [SERVER]", "--revoke ID [OPTION]... KEY [SERVER]"),
     options=(
         Option(
@@ -148,6 +149,13 @@ SHARE = Command(
             metavar="TIME",
             parse=parse_time,
             help="how long it is good, such as 8h or 2d",
+        ),
+        Option(
+            flags=("--with",),
+            field="grantees",
+            metavar="USER",
+            is_repeatable=True,
+            help="whom to let in by the single sign-on, without a link: a user, or @GROUP; may be given again",
         ),
         Option(flags=("--label",), field="label", metavar="NAME", help="whom or what it is for"),
         Option(flags=("--once",), field="once", help="it opens one browser only"),

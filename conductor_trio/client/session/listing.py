@@ -22,7 +22,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\
 
 @attrs.frozen(kw_only=True)
 class Share:
-    """A further token of a session. `raw` is what the gateway told."""
+    """A further token of a session, or who gets in without one, `grantee`. `raw` is what the gateway told."""
 
     id: str
     label: str
@@ -31,7 +31,15 @@ class Share:
     is_once: bool
     is_used: bool
     visitors: int | None
+    grantee: str = ""
     raw: JSONObject = attrs.field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """What people know it by, if anything."""
+        if not self.grantee:
+            return self.label
+        return f"with {self.grantee}" + (f" ({self.label})" if self.label else "")
 
 
 @attrs.frozen(kw_only=True)
@@ -74,6 +82,7 @@ def parse_share(value: object) -> Share:
                 is_once=told.get("once") is True,
                 is_used=told.get("used") is True,
                 visitors=_count(told.get("visitors")),
+                grantee=_clean(grantee) if isinstance(grantee := told.get("with"), str) else "",
                 raw=told,
             )
     raise RemoteProtocolError("the gateway's answer holds something else than a share")
@@ -129,7 +138,7 @@ def format_shares(shares: Sequence[Share], now: float) -> str:
     rows = [
         (
             share.id,
-            share.label or "-",
+            share.title or "-",
             f"{format_duration(now - share.created)} ago",
             _format_end(share, now),
             _format_use(share),
@@ -144,6 +153,11 @@ def describe_share(share: Share, key: str) -> str:
     """Return a sentence about a new share."""
     who = "the first browser that opens it" if share.is_once else "whoever has it"
     long = "until it ends" if share.expires is None else f"for {format_duration(share.expires - share.created)}"
+    if share.grantee:
+        return (
+            f"{share.grantee} gets in to {key} by the single sign-on, {long}; "
+            f"`share {key} --revoke {share.id}` ends that."
+        )
     return f"This link opens {key} to {who}, {long}; `share {key} --revoke {share.id}` ends that."
 
 
@@ -161,7 +175,8 @@ def _details(session: Session, now: float) -> Iterable[str]:
     if session.idle_until is not None:
         yield f"nobody uses it; it ends in {format_duration(session.idle_until - now)} unless somebody does"
     for share in session.shares:
-        name = set_cell_size(share.label, min(cell_len(share.label), 40)) if share.label else share.id
+        title = share.title
+        name = set_cell_size(title, min(cell_len(title), 40)) if title else share.id
         once = f", once, {_format_use(share)}" if share.is_once else ""
         yield f"shared: {name}, ends {_format_end(share, now)}{once}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import TypeVar
 
 import attrs
@@ -22,13 +22,14 @@ from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.session.listing import (
     Session,
     Share,
+    format_url,
     parse_sessions,
     parse_share,
 )
 from conductor_trio.client.session.machine import ask_for_newer
 from conductor_trio.client.transport.base import Transport
 from conductor_trio.client.transport.open import open_transport
-from conductor_trio.control.messages import OWNER_COMMANDS, is_url_host
+from conductor_trio.control.messages import NAMED_SHARES, OWNER_COMMANDS, is_url_host
 from conductor_trio.control.owner_commands import (
     Answer,
     Command,
@@ -53,7 +54,7 @@ _T = TypeVar("_T")
 
 @attrs.frozen(kw_only=True)
 class NewShare:
-    """A share as it was made: the link holds a token that is known nowhere else."""
+    """A share as it was made: the link holds a token that is known nowhere else, or none for one who is named."""
 
     share: Share
     link: str = attrs.field(repr=False)
@@ -62,9 +63,10 @@ class NewShare:
 class OwnerClient:
     """Gives an owner's commands over a control channel that is greeted, one after the other."""
 
-    def __init__(self, channel: ControlChannel, limits: ClientLimits) -> None:
+    def __init__(self, channel: ControlChannel, limits: ClientLimits, extensions: Set[str] = frozenset()) -> None:
         self._channel = channel
         self._limits = limits
+        self._extensions = extensions
 
     async def list_sessions(self) -> tuple[Session, ...]:
         """Return all of one's sessions."""
@@ -104,10 +106,21 @@ class OwnerClient:
         answer = await self._command(
             ShareSession(key=key, auth=hash_token(token.encode()), label=label, seconds=seconds, is_once=is_once)
         )
-        urls = answer.fields.get("urls")
-        if not isinstance(urls, list) or not urls or not is_url_host(urls[0]):
-            raise RemoteProtocolError("the gateway's answer holds no host name")
-        return NewShare(share=parse_share(answer.fields.get("share")), link=format_login_link(urls[0], token))
+        host = _read_host(answer)
+        return NewShare(share=parse_share(answer.fields.get("share")), link=format_login_link(host, token))
+
+    async def share_with(self, key: str, grantee: str, *, label: str, seconds: float | None) -> NewShare:
+        """Let a user in, or after ``@`` a group, whom the single sign-on calls so; the link is the address."""
+        if NAMED_SHARES not in self._extensions:
+            raise StartError(
+                "the gateway's server cannot share with people by their names",
+                advice="ask for a newer conductor-trio-server, or make a link: share without --with",
+            )
+        answer = await self._command(
+            ShareSession(key=key, auth=None, label=label, seconds=seconds, is_once=False, grantee=grantee)
+        )
+        link = f"{format_url(_read_host(answer))}/"
+        return NewShare(share=parse_share(answer.fields.get("share")), link=link)
 
     async def revoke(self, key: str, share: str) -> None:
         """The share has ended, and so has all that was let in by it."""
@@ -129,7 +142,15 @@ async def converse_over(
                 "the gateway's server knows no owner's commands",
                 advice=ask_for_newer(banner),
             )
-        return await converse(OwnerClient(channel, limits))
+        return await converse(OwnerClient(channel, limits, banner.extensions))
+
+
+def _read_host(answer: Answer) -> str:
+    """Return the session's address in the answer to a share; raises `RemoteProtocolError`."""
+    urls = answer.fields.get("urls")
+    if not isinstance(urls, list) or not urls or not is_url_host(urls[0]):
+        raise RemoteProtocolError("the gateway's answer holds no host name")
+    return str(urls[0])
 
 
 async def open_owner_client(

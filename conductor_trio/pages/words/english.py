@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from conductor_trio.pages.words.dashboard import ENGLISH_DASHBOARD
+from conductor_trio.pages.words.sign_on import ENGLISH_PEOPLE, ENGLISH_SIGN_ON
 from conductor_trio.pages.words.words import Language, Words
 
 _PRIVATE = (
@@ -190,18 +191,7 @@ _ANSWERS = {
         "If yours is right, there is nothing to do: this page tries again by itself. A program shows the same "
         "token again after as many seconds as Retry-After says.",
     ),
-    "nobody": Words(
-        "Signed in as nobody",
-        "The applications here are open to those alone whom the single sign-on knows. It has told the gateway "
-        "nothing of you, and so no link and no token opens this one.",
-        "Sign in first. If you have, tell the people who run this gateway.",
-    ),
-    "somebody_else": Words(
-        "This application is somebody else's",
-        "You are signed in as {user}. The applications here are open to those alone whose they are, and no link "
-        "and no token changes that.",
-        "If it is yours, sign in by the name under which you started it.",
-    ),
+    **ENGLISH_SIGN_ON,
     "link_for_one_browser": Words(
         "A link for one browser",
         "This link opens the application once, for the browser in which it is used. It has not been used yet.",
@@ -262,7 +252,7 @@ _SESSION = {
     "traffic": "Traffic",
     "output": "What it says",
     "output_note": "The last lines of its output, for you alone.",
-    "links": "Who has a link",
+    "links": "Who is let in",
     "share": "Share",
     "whom": "For whom",
     "whom_note": "For your own memory; shown in the list above.",
@@ -295,7 +285,7 @@ _SESSION = {
     "hours_minutes": "{hours} h {minutes} min",
     "until": "until {time}",
     "left_until": "{left}, until {time}",
-    "owners": "Owner's link",
+    "owners": "Owner",
     "nameless": "Share {id}",
     "one_connection": "1 connection now",
     "some_connections": "{count} connections now",
@@ -308,6 +298,7 @@ _SESSION = {
     "idle": "Nobody uses the application. It ends at {time} unless somebody does.",
     "away": "Not connected to the gateway; trying again.",
     "confirm": "Stop the application? What it has not saved is lost.",
+    **ENGLISH_PEOPLE,
 }
 
 ENGLISH = Language(

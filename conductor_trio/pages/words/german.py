@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conductor_trio.pages.words.dashboard import GERMAN_DASHBOARD
+from conductor_trio.pages.words.sign_on import GERMAN_PEOPLE, GERMAN_SIGN_ON
 from conductor_trio.pages.words.words import Language, Words
 
 _PRIVATE = "`conductor-trio share {key}` macht einen Link für Sie oder für andere; `conductor-trio ls` zeigt alle."
@@ -195,18 +196,7 @@ _ANSWERS = {
         "Ist Ihres richtig, so ist nichts zu tun: diese Seite versucht es von selbst wieder. Ein Programm zeigt "
         "dasselbe Token nach so vielen Sekunden wieder, wie Retry-After sagt.",
     ),
-    "nobody": Words(
-        "Als niemand angemeldet",
-        "Die Anwendungen hier stehen nur denen offen, die der Single-Sign-on kennt. Er hat dem Gateway nichts von "
-        "Ihnen gesagt, und so öffnet kein Link und kein Token diese hier.",
-        "Melden Sie sich zuerst an. Haben Sie das getan, so sagen Sie es den Betreibern dieses Gateways.",
-    ),
-    "somebody_else": Words(
-        "Diese Anwendung gehört jemand anderem",
-        "Sie sind als {user} angemeldet. Die Anwendungen hier stehen nur denen offen, denen sie gehören, und kein "
-        "Link und kein Token ändert das.",
-        "Ist es Ihre, so melden Sie sich unter dem Namen an, unter dem Sie sie gestartet haben.",
-    ),
+    **GERMAN_SIGN_ON,
     "link_for_one_browser": Words(
         "Ein Link für einen Browser",
         "Dieser Link öffnet die Anwendung einmal, für den Browser, in dem er benutzt wird. Er ist noch nicht "
@@ -270,7 +260,7 @@ _SESSION = {
     "traffic": "Daten",
     "output": "Was sie ausgibt",
     "output_note": "Die letzten Zeilen ihrer Ausgabe, nur für Sie.",
-    "links": "Wer einen Link hat",
+    "links": "Wer eingelassen wird",
     "share": "Teilen",
     "whom": "Für wen",
     "whom_note": "Als Gedächtnisstütze; steht in der Liste oben.",
@@ -303,7 +293,7 @@ _SESSION = {
     "hours_minutes": "{hours} h {minutes} min",
     "until": "bis {time}",
     "left_until": "{left}, bis {time}",
-    "owners": "Link des Besitzers",
+    "owners": "Besitzer",
     "nameless": "Freigabe {id}",
     "one_connection": "1 Verbindung jetzt",
     "some_connections": "{count} Verbindungen jetzt",
@@ -316,6 +306,7 @@ _SESSION = {
     "idle": "Niemand benutzt die Anwendung. Sie endet um {time}, wenn es dabei bleibt.",
     "away": "Nicht mit dem Gateway verbunden; neuer Versuch läuft.",
     "confirm": "Anwendung beenden? Was sie nicht gespeichert hat, ist verloren.",
+    **GERMAN_PEOPLE,
 }
 
 _EVENTS = {
@@ -329,6 +320,7 @@ _EVENTS = {
     "A wrong token was shown": "Ein falsches Token wurde vorgezeigt",
     "One-time link opened": "Einmal-Link geöffnet",
     "Shared": "Geteilt",
+    "Let in by name": "Mit Namen eingelassen",
     "A share was revoked": "Eine Freigabe wurde zurückgezogen",
     "The owner asked to stop the application": "Der Besitzer will die Anwendung beenden",
     "The owner asked to stop the application, which will be told when its link is back": "Der Besitzer will die "

@@ -6,8 +6,8 @@ to one of them; a `turnstile` has few tasks go on in a turn, first those of who 
 for how long all wait; `gradual` does for a few at a time what is done for many.
 `quotas` bounds the sessions of a user, `throttle` bounds guessing of tokens, which the guard of a connection in
 `guessing` asks, `addresses` says which of them count as one visitor, `traffic` counts what goes through a route,
-`counters` what ``/_conductor/status`` shows. `places` counts connections by address, `holdings` the bytes that
-they have us keep in memory by user or address, and `descriptors` says how many of all there can be.
+`counters` what ``/_conductor/status`` shows, `presence` who is there at a session. `places` counts connections by
+address, and `holdings` the bytes that they have us keep in memory by user or address.
 
 May import the sans-IO rooms and `net`. Never here: what is done with what is counted.
 

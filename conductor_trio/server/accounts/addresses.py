@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from conductor_trio.limits.constants import MAX_ADDRESS_TEXT
+from conductor_trio.server.orders.networks import bare_address
 
 _NETWORK_BITS = 64  # of an IPv6 address: what one network has at least, whose hosts take any (RFC 4291 2.5.4)
 _MAPPED = bytes(10) + b"\xff\xff"  # IPv4 in IPv6 (RFC 4291 section 2.5.5.2)
@@ -15,15 +16,13 @@ def account_of(address: str) -> str:
 
     A front proxy's word may come with a port, in brackets, or be anything.
     """
-    if ":" not in address:
-        return address.strip()[:MAX_ADDRESS_TEXT]
-    text = address.strip().removeprefix("[").partition("]")[0] if address.startswith("[") else address.strip()
+    text = bare_address(address)
+    if ":" not in text:
+        return text[:MAX_ADDRESS_TEXT]
     try:
-        if text.count(":") == 1:  # IPv4 with a port
-            return socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, text.partition(":")[0]))
-        packed = socket.inet_pton(socket.AF_INET6, text.partition("%")[0])
+        packed = socket.inet_pton(socket.AF_INET6, text)
     except (OSError, ValueError):
-        return address[:MAX_ADDRESS_TEXT]
+        return text[:MAX_ADDRESS_TEXT]
     if packed.startswith(_MAPPED):
         return socket.inet_ntop(socket.AF_INET, packed[len(_MAPPED) :])
     network = packed[: _NETWORK_BITS // 8].ljust(len(packed), b"\0")

@@ -25,6 +25,7 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.account import Account, Group
 from conductor_trio.server.accounts.addresses import account_of
 from conductor_trio.server.accounts.fairness import Fairness, current_account, open_payer
+from conductor_trio.server.accounts.presence import Presence
 from conductor_trio.server.accounts.traffic import Traffic
 
 
@@ -37,6 +38,7 @@ class SessionAccount(Account):
     connections: dict[Any, str] = attrs.field(factory=dict, init=False)
     #: How many each principal has at other processes of ours, by whatever stands for the process.
     elsewhere: dict[Any, Counter[str]] = attrs.field(factory=dict, init=False)
+    presence: Presence = attrs.field(factory=Presence, init=False)  #: whose these are
 
     def visitors(self) -> Counter[str]:
         """Return how many exchanges and tunnels each principal has."""

@@ -61,6 +61,7 @@ class Describer:
             "comesBack": route.is_resumable,
             "isBorrowed": route.is_borrowed,
             "throttled": account is not None and account.is_waited_for,
+            "people": self._service.describe_people(route),
             "events": self._service.describe_events(route.id),
         }
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from conductor_trio.errors import StartError
 from conductor_trio.findings import Finding, Status
-from conductor_trio.server.accounts.descriptors import allowed_descriptors, fit_limits, is_less, needed_descriptors
+from conductor_trio.server.operation.descriptors import (
+    allowed_descriptors,
+    fit_limits,
+    is_less,
+    needed_descriptors,
+)
 from conductor_trio.server.settings import ServerSettings
 
 

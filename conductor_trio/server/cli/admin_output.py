@@ -75,6 +75,8 @@ def format_session(session: Mapping[str, object], now: float) -> str:
     text = "".join(f"{name:{width}}{GAP}{value}\n" for name, value in things if value not in ("", "-"))
     shares = [one for one in _list(session.get("shares")) if isinstance(one, dict)]
     text += "".join(f"{'share':{width}}{GAP}{_format_share(one)}\n" for one in shares)
+    people = [one for one in _list(session.get("people")) if isinstance(one, dict)]
+    text += "".join(f"{'there':{width}}{GAP}{_format_visitor(one)}\n" for one in people)
     events = [one for one in _list(session.get("events")) if isinstance(one, dict)]
     return text + "".join(f"{format_time(one.get('at'))}{GAP}{_format_event(one)}\n" for one in events)
 
@@ -184,9 +186,18 @@ def _format_standing(orders: object) -> str:
 
 def _format_share(share: Mapping[str, object]) -> str:
     name = share.get("label") or share.get("id")
+    if share.get("with"):
+        name = f"{name}, with {share['with']}"
     end = "ends with the session" if share.get("expires") is None else f"ends {format_time(share.get('expires'))}"
     once = ", once" if share.get("once") is True else ""
     return f"{escape(str(name))}, {end}{once}, visitors: {_count(share, 'visitors')}"
+
+
+def _format_visitor(visitor: Mapping[str, object]) -> str:
+    identity, by = _text(visitor, "identity"), _text(visitor, "by")
+    who = f"by {by}" if identity == "-" else f"{identity} by {by}"
+    since = format_time(visitor.get("since"))
+    return f"{who} from {_text(visitor, 'address')} since {since}, visitors: {_count(visitor, 'connections')}"
 
 
 def _format_event(event: Mapping[str, object]) -> str:

@@ -19,11 +19,14 @@ from conductor_trio.errors import ConfigError
 from conductor_trio.limits.constants import DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.cli.admin_table import DEFAULT_FILE
-from conductor_trio.server.cli.dashboard_settings import SSO_ADMIN_GROUPS, SSO_GROUPS_HEADER
 from conductor_trio.server.cli.settings_table import (
     LIMITS,
     RUNTIME_DIR,
     SECTIONS,
+)
+from conductor_trio.server.cli.sign_on_settings import (
+    SSO_ADMIN_GROUPS,
+    SSO_GROUPS_HEADER,
     SSO_MORE,
     SSO_USER_HEADER,
 )
@@ -181,10 +184,10 @@ def _tls_settings(said: Configuration) -> TlsSettings | None:
 
 
 def _single_sign_on(said: Configuration) -> SingleSignOn | None:
-    user, domain = said[SSO_USER_HEADER.field], said["sso_domain"]
+    user, groups, domain = said[SSO_USER_HEADER.field], said[SSO_GROUPS_HEADER.field], said["sso_domain"]
     if user.value is None:
         for setting in SSO_MORE:
-            if said[setting.field].value:
+            if not said[setting.field].origin.is_default and said[setting.field].value:
                 flag = said[setting.field].origin.flag
                 raise said[setting.field].contradicts(
                     f"needs {SSO_USER_HEADER.flags[0] if flag else 'user_header'}"
@@ -195,15 +198,18 @@ def _single_sign_on(said: Configuration) -> SingleSignOn | None:
             "it is believed from trusted front proxies only, and there is none; let the front proxy come by -s, "
             "or name it by --trusted-proxy"
         )
-    groups, admins = said[SSO_GROUPS_HEADER.field], said[SSO_ADMIN_GROUPS.field]
+    admins = said[SSO_ADMIN_GROUPS.field]
     if admins.value and groups.value is None:
         missing = SSO_GROUPS_HEADER.flags[0] if admins.origin.flag else "groups_header"
         raise admins.contradicts(f"needs {missing}")
+    if groups.value == user.value:
+        raise groups.wrong("it names the user already; name the field that lists the groups")
     return SingleSignOn(
         user_field=str(user.value).encode(),
+        groups_field=None if groups.value is None else str(groups.value).encode(),
+        groups_separator=str(said.value("sso_groups_separator")),
         other_fields=tuple(name.encode() for name in _texts(said["sso_headers"])),
         domain=None if domain.value is None else str(domain.value).removeprefix("@"),
-        groups_field=None if groups.value is None else str(groups.value).encode(),
         admin_groups=_texts(admins),
         is_needed=said.value("require_sso") is True,
     )

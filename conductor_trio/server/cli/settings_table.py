@@ -6,13 +6,12 @@ from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.configuration.settings import Count, Path, Port, Seconds, Section, Setting, Switch, Text, Texts
 from conductor_trio.limits.constants import DEFAULT_PORT, DEFAULT_RUNTIME_DIR
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.cli.dashboard_settings import DASHBOARD, SSO_ADMIN_GROUPS, SSO_GROUPS_HEADER
+from conductor_trio.server.cli.dashboard_settings import DASHBOARD
+from conductor_trio.server.cli.sign_on_settings import SIGN_ON
 from conductor_trio.server.cli.site import SITE
 from conductor_trio.server.cli.values import (
     LogTarget,
     Workers,
-    normalize_cookie_name,
-    normalize_field_name,
     normalize_log_format,
     normalize_metrics,
     normalize_origin,
@@ -169,64 +168,6 @@ _TRUST = (
         example='["https://portal.example.org"]',
     ),
 )
-SSO_USER_HEADER = Setting(
-    flags=("--sso-user-header",),
-    field="sso_user_header",
-    own_key="user_header",
-    metavar="NAME",
-    kind=Text(normalize=normalize_field_name),
-    help="field by which a trusted front proxy says who the visitor is, such as X-Forwarded-User: owners "
-    "enter their own sessions by it, without a link",
-    example='"X-Forwarded-User"',
-)
-#: What makes sense with that only.
-SSO_MORE = (
-    Setting(
-        flags=("--sso-header",),
-        field="sso_headers",
-        own_key="headers",
-        metavar="NAME",
-        kind=Texts(normalize=normalize_field_name),
-        default=(),
-        help="another field that it sets itself, whatever a visitor sends, and that applications get, such as "
-        "X-Forwarded-Email",
-        example='["X-Forwarded-Email"]',
-    ),
-    SSO_GROUPS_HEADER,
-    SSO_ADMIN_GROUPS,
-    Setting(
-        flags=("--sso-domain",),
-        field="sso_domain",
-        own_key="domain",
-        metavar="DOMAIN",
-        kind=Text(),
-        help="what follows the user's name there, after an @",
-        example='"uni.example"',
-    ),
-    Setting(
-        flags=("--require-sso",),
-        field="require_sso",
-        own_key="required",
-        kind=Switch(),
-        default=False,
-        help="let nobody in but by the single sign-on: tokens and links open nothing",
-    ),
-)
-_SSO = (
-    SSO_USER_HEADER,
-    *SSO_MORE,
-    Setting(
-        flags=("--strip-cookie",),
-        field="stripped_cookies",
-        own_key="strip_cookies",
-        metavar="NAME",
-        kind=Texts(normalize=normalize_cookie_name),
-        default=(),
-        help="cookie of the front proxy's, which goes on to no application and is set by none; * at its end "
-        "stands for anything, as in _oauth2_proxy*",
-        example='["_oauth2_proxy*"]',
-    ),
-)
 _OBSERVED = (
     Setting(
         flags=("--status-from",),
@@ -325,13 +266,13 @@ _OWN = (
 #: The settings with options, in the order in which help shows them.
 _LAST = (_ADMIN_GROUP, *DASHBOARD, GRACE, _WORKERS, _VERBOSE)
 _ROOT = (*_WHERE, *_TLS, *_TRUST, *_OBSERVED, *_LAST, *LIMITS[1:])
-OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *_SSO, *_OBSERVED, *_LAST, *LIMITS[1:])
+OPTION_SETTINGS = (*_WHERE, *_TLS, *_TRUST, *SIGN_ON, *_OBSERVED, *_LAST, *LIMITS[1:])
 
 SECTIONS = (
     Section(settings=(*_ROOT, *_USERS)),
     Section(
         name="sso",
-        settings=_SSO,
+        settings=SIGN_ON,
         help="A single sign-on in a front proxy, which says who a visitor is; contrib/nginx-sso.conf is one.",
     ),
     SITE,

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import attrs
 
+from conductor_trio.access.grants import GROUP_MARK
 from conductor_trio.access.hostnames import is_host_name
 from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.configuration.settings import Kind, Path
@@ -15,7 +16,7 @@ from conductor_trio.configuration.toml_table import Table
 from conductor_trio.http1.fields import is_own_field, is_token
 from conductor_trio.limits.constants import MAX_PORT
 from conductor_trio.limits.workers import MAX_WORKERS
-from conductor_trio.server.settings import AUTO, GROUP_MARK, JOURNAL, LOG_FORMATS
+from conductor_trio.server.settings import AUTO, JOURNAL, LOG_FORMATS
 
 
 def normalize_origin(text: str) -> str:
@@ -32,6 +33,13 @@ def normalize_field_name(text: str) -> str:
     if not is_token(lower.encode()) or is_own_field(lower.encode()):
         raise ValueError(f"{text!r} is no name of a field for that; name one as X-Forwarded-User")
     return lower
+
+
+def normalize_separator(text: str) -> str:
+    """Return what stands between two groups."""
+    if len(text) != 1 or not text.isprintable() or text.isalnum():
+        raise ValueError(f"{text!r} is no separator; give one character that no group's name has, such as , or |")
+    return text
 
 
 def normalize_cookie_name(text: str) -> str:

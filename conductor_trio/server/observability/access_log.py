@@ -19,6 +19,7 @@ from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.constants import MAX_ADDRESS_TEXT
 from conductor_trio.limits.observability import MAX_LOGGED_PATH
+from conductor_trio.server.observability.audit_log import name_grant
 from conductor_trio.server.observability.sink import Sink, format_time
 from conductor_trio.server.routing.routes import Route
 
@@ -50,7 +51,9 @@ class AccessEntry:
     request_id: bytes
     user: str | None = None  #: whose session it was for
     session: str | None = None  #: the session's id
-    grant: str | None = None  #: by what the visitor was let in: `owner`, or a share's id
+    grant: str | None = None  #: by what the visitor was let in: `owner`, `share`, or `identity`
+    share: str | None = None  #: the share's id, if it was by one
+    identity: str | None = None  #: who the visitor is, where the single sign-on says so
     status: int = 0
     sent: int = 0  #: bytes
     took: float = 0.0  #: seconds
@@ -62,10 +65,12 @@ class AccessEntry:
         """Note whose session it is for."""
         self.user, self.session = route.user, route.id
 
-    def admit(self, route: Route, principal: Principal) -> None:
-        """Note by what the visitor was let in."""
+    def admit(self, route: Route, principal: Principal, identity: str | None = None) -> None:
+        """Note by what the visitor was let in, and who that is, if it is known."""
         self.name_session(route)
-        self.grant = principal
+        self.grant = name_grant(route.access, principal)
+        self.share = None if principal == OWNER else principal
+        self.identity = identity
 
 
 class AccessLog:
@@ -106,7 +111,6 @@ class AccessLog:
 
 def describe(entry: AccessEntry) -> dict[str, object]:
     """Return an entry's fields, all of which are there in every line."""
-    is_share = entry.grant not in (None, OWNER)
     return {
         "time": format_time(entry.at),
         "request": entry.request_id.decode("ascii"),
@@ -123,8 +127,9 @@ def describe(entry: AccessEntry) -> dict[str, object]:
         "first_byte": None if entry.first_byte is None else round(entry.first_byte, 6),
         "user": entry.user,
         "session": entry.session,
-        "grant": "share" if is_share else entry.grant,
-        "share": entry.grant if is_share else None,
+        "grant": entry.grant,
+        "share": entry.share,
+        "identity": entry.identity,
         "agent": entry.agent,
     }
 
@@ -153,6 +158,8 @@ def format_combined(fields: Mapping[str, object]) -> str:
     """Write an entry as Apache and nginx do, and after that its host, request, session and seconds."""
     at = datetime.fromisoformat(str(fields["time"])).astimezone(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
     who = fields["grant"] and f"{fields['user'] or '-'}:{fields['share'] or fields['grant']}"
+    if fields["identity"]:
+        who = f"{who}:{fields['identity']}"
     line = _quoted(f"{fields['method']} {fields['path']} {fields['protocol']}")
     words = [
         f"{_word(fields['address'])} - {_word(who)} [{at}] {line} {fields['status']} {fields['bytes'] or '-'}",

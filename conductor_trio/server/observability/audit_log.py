@@ -44,9 +44,26 @@ class AuditLog:
             self._sink.write({"time": format_time(self._clock()), "event": event, **fields})
 
 
-def describe_grant(access: Access, principal: Principal) -> dict[str, object]:
-    """Return by what somebody was let in: the owner's token, or a share, whose label people know it by."""
+def name_grant(access: Access, principal: Principal) -> str:
+    """Return the word for by what somebody was let in.
+
+    By the owner's token or name, by a share's token, or for being named in a share.
+    """
     if principal == OWNER:
-        return {"grant": "owner", "share": None, "label": None}
-    label = next((share.label for share in access.shares if share.id == principal), None)
-    return {"grant": "share", "share": principal, "label": label}
+        return "owner"
+    share = access.find_share(principal)
+    return "share" if share is None or share.grantee is None else "identity"
+
+
+def describe_grant(access: Access, principal: Principal, identity: str | None = None) -> dict[str, object]:
+    """Return by what somebody was let in, for a share with the label that people know it by, and who they are.
+
+    That is known where the single sign-on has told it, whatever they were let in by.
+    """
+    share = access.find_share(principal)
+    return {
+        "grant": name_grant(access, principal),
+        "share": None if principal == OWNER else principal,
+        "label": None if share is None else share.label,
+        "identity": identity,
+    }

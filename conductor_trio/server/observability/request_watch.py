@@ -66,14 +66,19 @@ class RequestWatch:
             self._entry = self._log.open_entry(request, self._peer)
             self.request_id = self._entry.request_id
 
-    def note_admitted(self, route: Route, principal: Principal, request: RequestHead) -> None:
-        """A token has let it in; to be told where `names_visitors`, perhaps again for another link's session."""
+    def note_admitted(
+        self, route: Route, principal: Principal, request: RequestHead, identity: str | None = None
+    ) -> None:
+        """It was let in; to be told where `names_visitors`, perhaps again for another link's session.
+
+        `identity` is who the visitor is, where the single sign-on says so.
+        """
         if self._entry is not None:
-            self._entry.admit(route, principal)
+            self._entry.admit(route, principal, identity)
         if self._visits is not None:
             if self._visit is not None:
                 self._visit.leave()
-            self._visit = self._visits.enter(route, principal, self._peer.visitor_address(request))
+            self._visit = self._visits.enter(route, principal, self._peer.visitor_address(request), identity)
 
     def note_route(self, route: Route) -> None:
         """It was for that session, and nobody was let in; to be told where `names_visitors`."""

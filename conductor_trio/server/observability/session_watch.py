@@ -53,7 +53,7 @@ class SessionWatch:
             former = None
         if route.is_borrowed:
             return  # the predecessor has told of it
-        shares = [{"by": share.id, "label": share.label} for share in route.access.shares]
+        shares = [{"by": share.id, "label": share.label, "with": share.grantee} for share in route.access.shares]
         came = {"shares": shares, "former": None if former is None else former.id, **_describe_client(route)}
         if route.is_detached:
             self._tell("expected", route, **came)
@@ -109,7 +109,8 @@ class SessionWatch:
                 self._tell_share("share_ended", route, share, why=why)
 
     def _tell_share(self, event: str, route: Route, share: Share, **fields: object) -> None:
-        self._audit.note(event, **_describe(route), share=share.id, label=share.label, **fields)
+        told = {"share": share.id, "label": share.label, "with": share.grantee}
+        self._audit.note(event, **_describe(route), **told, **fields)
 
     def _tell(self, event: str, route: Route, **fields: object) -> None:
         assert event in EVENTS

@@ -1,6 +1,6 @@
 """Visits, for the audit log: who is let in at a session, by what and from where, and until when.
 
-A visit begins with the first request that a token has let in, and is over when none was under way for a while: an
+A visit begins with the first request that was let in, and is over when none was under way for a while: an
 open page or notebook, whose connections stay, is one visit for as long as it is open.
 """
 
@@ -19,7 +19,7 @@ from conductor_trio.server.observability.audit_log import AuditLog, describe_gra
 from conductor_trio.server.observability.sink import format_time
 from conductor_trio.server.routing.routes import Route
 
-_Key = tuple[str, Principal, str]
+_Key = tuple[str, Principal, str, str | None]
 
 
 @attrs.define(eq=False)
@@ -55,9 +55,9 @@ class Visits:
         """Return how many there are."""
         return len(self._visits)
 
-    def enter(self, route: Route, principal: Principal, address: str) -> Visit:
+    def enter(self, route: Route, principal: Principal, address: str, identity: str | None = None) -> Visit:
         """Count a request that was let in; whoever does calls the visit's `leave` at its end."""
-        key = (route.hosts[0], principal, address)
+        key = (route.hosts[0], principal, address, identity)
         visit = self._visits.get(key)
         if visit is None:
             visit = self._begin(key, route)
@@ -68,12 +68,12 @@ class Visits:
         if len(self._visits) >= MAX_VISITS:
             oldest = next(iter(self._visits))
             self._end(oldest, self._visits[oldest])
-        host, principal, address = key
+        host, principal, address, identity = key
         told = {
             "host": host,
             "user": route.user,
             "session": route.id,
-            **describe_grant(route.access, principal),
+            **describe_grant(route.access, principal, identity),
             "address": address,
         }
         self._audit.note("visit_began", **told)

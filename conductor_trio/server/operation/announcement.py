@@ -9,10 +9,10 @@ from conductor_trio.configuration.configured import Configuration
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.printable import escape
-from conductor_trio.server.accounts.descriptors import allowed_descriptors, is_less, needed_descriptors
 from conductor_trio.server.lifecycle.listeners import Listeners
 from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
+from conductor_trio.server.operation.descriptors import allowed_descriptors, is_less, needed_descriptors
 from conductor_trio.server.operation.succession import Succession
 from conductor_trio.server.settings import ServerSettings
 from conductor_trio.shared_directory import find_shared_directory

@@ -24,6 +24,19 @@ def parse_network(text: str) -> str:
     return str(network)
 
 
+def bare_address(text: str) -> str:
+    """Return an address as a front proxy writes it without quotes, brackets, port and zone; other text likewise.
+
+    Whoever tells visitors apart by their addresses reads them by this, so that all mean the same one.
+    """
+    text = text.strip().strip('"').strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:  # IPv4 with a port
+        text = text.partition(":")[0]
+    return text.partition("%")[0]
+
+
 class Networks:
     """Some networks, such as those of the trusted front proxies; true where there is one."""
 
@@ -40,7 +53,7 @@ class Networks:
         return bool(self._prefixes)
 
     def has(self, text: str) -> bool:
-        """Whether an address is in one of them; a front proxy's word may have a port, brackets, or be anything."""
+        """Whether an address is in one of them, which a front proxy may have written as `bare_address` says."""
         if not self._prefixes:
             return False
         if (known := self._known.get(text)) is not None:
@@ -64,13 +77,8 @@ class Networks:
 
 
 def _parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    text = text.strip().strip('"')
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:  # IPv4 with a port
-        text = text.partition(":")[0]
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        address = ipaddress.ip_address(bare_address(text))
     except ValueError:
         return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from conductor_trio.access.decisions import RedeemOneTimeLink, Respond
-from conductor_trio.access.grants import Principal
+from conductor_trio.access.grants import Principal, SingleSignOn
 from conductor_trio.access.guard import TokenGuard
 from conductor_trio.access.reasons import Reason
 from conductor_trio.http1.reader import RequestReader
@@ -14,14 +14,14 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import Stream
 from conductor_trio.pages.documents import Document, session_document
 from conductor_trio.pages.house import House
-from conductor_trio.pages.session_page import SessionView
+from conductor_trio.pages.session_page import SessionView, SignOn
 from conductor_trio.pages.words.languages import choose_language
 from conductor_trio.server.accounts.addresses import account_of
 from conductor_trio.server.orders.orders import Orders
 from conductor_trio.server.ownpages.login import LoginForm, redeem_link
 from conductor_trio.server.ownpages.proofs import PageProofs
 from conductor_trio.server.ownpages.session_socket import SessionSocketServer
-from conductor_trio.server.ownpages.session_updates import SessionUpdates
+from conductor_trio.server.ownpages.session_updates import Onlooker, SessionUpdates
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -36,6 +36,7 @@ class OwnPages:
     limits: ServerLimits
     orders: Orders = attrs.field(factory=Orders)
     house: House = attrs.field(factory=House)
+    sign_on: SingleSignOn | None = None  #: of the front proxy's
     _proofs: PageProofs = attrs.field(init=False)
 
     _updates: SessionUpdates = attrs.field(init=False)
@@ -75,8 +76,14 @@ class OwnPages:
             node=route.node,
             application=route.application,
             proof=self._proofs.issue(route) if may_command else "",
+            sign_on=self._offer(),
         )
         return session_document(view, choose_language(request.values(b"accept-language")), self.house)
+
+    def _offer(self) -> SignOn:
+        if self.sign_on is None:
+            return SignOn.NONE
+        return SignOn.NEEDED if self.sign_on.is_needed else SignOn.OFFERED
 
     def has_room(self, route: Route, address: str) -> bool:
         """Whether one more may look at a session's page from there."""
@@ -90,11 +97,15 @@ class OwnPages:
         route: Route,
         principal: Principal,
         address: str,
+        identity: str | None = None,
     ) -> None:
-        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""
+        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request.
+
+        `identity` is who they are, where the single sign-on says so.
+        """
         server = SessionSocketServer(self.sessions, self._proofs, self.limits)
         with self._updates.watching(route, account_of(address)) as watched:
-            await server.serve(visitor, request, trailing_data, watched, principal)
+            await server.serve(visitor, request, trailing_data, watched, Onlooker(principal, identity))
 
     async def run(self) -> None:
         """Look for what is to be told to them, for ever."""

@@ -14,7 +14,7 @@ import attrs
 import trio
 from trio_websocket import ConnectionClosed
 
-from conductor_trio.access.grants import OWNER, Principal
+from conductor_trio.access.grants import OWNER
 from conductor_trio.access.login_link import LOGIN_PREFIX
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.control.messages import parse_object
@@ -32,7 +32,7 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST, Stream
 from conductor_trio.server.accounts.fairness import take_turn
 from conductor_trio.server.ownpages.proofs import PageProofs
-from conductor_trio.server.ownpages.session_updates import WatchedSession
+from conductor_trio.server.ownpages.session_updates import Onlooker, WatchedSession
 from conductor_trio.server.ownpages.websocket import PageSocket, accept_websocket
 from conductor_trio.server.routing.ports import SessionService
 
@@ -51,7 +51,7 @@ class SessionSocketServer:
         request: RequestHead,
         trailing_data: bytes,
         watched: WatchedSession,
-        principal: Principal,
+        onlooker: Onlooker,
     ) -> None:
         """Serve one of them, until they go; `trailing_data` came after the request."""
         async with trio.open_nursery() as nursery:
@@ -60,7 +60,7 @@ class SessionSocketServer:
                 connection = await accept_websocket(nursery, visitor, request, trailing_data, limits)
                 if connection is not None:
                     page = _SessionSocket(
-                        connection, watched, principal, self._sessions, self._proofs, limits.max_wrong_proofs
+                        connection, watched, onlooker, self._sessions, self._proofs, limits.max_wrong_proofs
                     )
                     nursery.start_soon(page.run_updates, nursery.cancel_scope, name="session page updates")
                     await page.run_commands()
@@ -73,7 +73,7 @@ class _SessionSocket:
 
     _connection: PageSocket
     _watched: WatchedSession
-    _principal: Principal
+    _onlooker: Onlooker
     _sessions: SessionService
     _proofs: PageProofs
     _guesses_left: int
@@ -84,7 +84,7 @@ class _SessionSocket:
         with suppress(ConnectionClosed, *STREAM_LOST):
             while True:
                 version = self._watched.version
-                await self._connection.send_message(self._watched.message(self._principal))
+                await self._connection.send_message(self._watched.message(self._onlooker))
                 await self._watched.wait_change(version)
                 await take_turn()
         scope.cancel()
@@ -99,7 +99,7 @@ class _SessionSocket:
                 await self._send(error=str(error))
 
     async def _handle_command(self, message: str | bytes) -> None:
-        if self._principal != OWNER:
+        if self._onlooker.principal != OWNER:
             raise RegistrationRefused("only the owner's own link can do that")
         if not self._watched.find():
             raise RegistrationRefused("the session has ended")
@@ -110,12 +110,13 @@ class _SessionSocket:
         if not self._is_proven:
             raise RegistrationRefused("the gateway takes this from the session's own page only; load it anew")
         token = secrets.token_urlsafe(TOKEN_ENTROPY)
-        command = _read_page_command(fields, self._watched.route.key, hash_token(token.encode()))
+        auth = None if fields.get("with") else hash_token(token.encode())
+        command = _read_page_command(fields, self._watched.route.key, auth)
         if not isinstance(command, ShareSession | RevokeShare | StopSession):
             raise RegistrationRefused("the gateway did not understand the page", advice="load it anew")
         self._sessions.execute_for(self._watched.route, command)
         if isinstance(command, ShareSession):
-            await self._send(link=LOGIN_PREFIX + token)
+            await self._send(**({"link": LOGIN_PREFIX + token} if auth else {"named": command.grantee}))
 
     async def _prove(self, proof: object) -> None:
         """Take the page's proof, and tell it the one for its next connection; "" where this one was none."""
@@ -135,6 +136,7 @@ def _parse_page_message(message: str | bytes) -> dict[str, object]:
         return {}
 
 
-def _read_page_command(fields: dict[str, object], key: str, token_hash: str) -> Command | None:
+def _read_page_command(fields: dict[str, object], key: str, auth: str | None) -> Command | None:
     """Return a message of the page as an owner's command, None for what is none."""
-    return read_command(fields | {"command": fields.get("do"), "key": key, "auth": token_hash})
+    told = {"command": fields.get("do"), "key": key, "auth": auth, "with": fields.get("with") or None}
+    return read_command(fields | told)

@@ -26,6 +26,14 @@ from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
 
 
+@attrs.frozen
+class Onlooker:
+    """Who looks at a session's page: what let them in, and who they are, where the single sign-on says so."""
+
+    principal: Principal
+    identity: str | None = None
+
+
 @attrs.define(eq=False)
 class WatchedSession:
     """One session that somebody looks at, under its host name: when its link comes back, it is another route."""
@@ -39,7 +47,8 @@ class WatchedSession:
     version: int = attrs.field(default=0, init=False)
     _told: dict[str, object] = attrs.field(factory=dict, init=False)
     _texts: tuple[str, str] = attrs.field(default=("", ""), init=False)  # for the owner, and for all others
-    _messages: dict[Principal, str] = attrs.field(factory=dict, init=False)
+    _people: list[dict[str, object]] = attrs.field(factory=list, init=False)
+    _messages: dict[Onlooker, str] = attrs.field(factory=dict, init=False)
     _seen: Hashable = attrs.field(default=None, init=False)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
 
@@ -63,6 +72,7 @@ class WatchedSession:
         # At the end the rest stays as it was.
         told = self._sessions.describe(self.route) if is_there else self._told | {"state": "ended"}
         self._told = told | {"announcement": announced}
+        self._people = self._sessions.describe_people(self.route) if is_there else []
         texts = self._write(for_owner=True), self._write(for_owner=False)
         if texts == self._texts:
             return False
@@ -74,17 +84,26 @@ class WatchedSession:
         return True
 
     def _write(self, *, for_owner: bool) -> str:
-        own = self._sessions.describe_for_owner(self.route) if for_owner else {}
-        log = self._sessions.describe_events(self.route.id, for_owner=for_owner)
-        return json.dumps(self._told | own | {"log": log})
+        if for_owner:
+            told = self._told | self._sessions.describe_for_owner(self.route) | {"people": self._people}
+        else:
+            told = {name: value for name, value in self._told.items() if name not in ("shares", "ownVisitors")}
+        return json.dumps(told | {"log": self._sessions.describe_events(self.route.id, for_owner=for_owner)})
 
-    def message(self, principal: Principal) -> str:
-        """Return what is to be sent to a page of theirs."""
-        message = self._messages.get(principal)
+    def message(self, onlooker: Onlooker) -> str:
+        """Return what is to be sent to a page of theirs; only the owner is told who else is let in, or there."""
+        message = self._messages.get(onlooker)
         if message is None:
-            more = json.dumps({"you": principal, "now": time.time()})
-            text = self._texts[principal != OWNER]
-            message = self._messages[principal] = f'{{"session": {text[:-1]}, {more[1:]}}}'
+            principal, is_owner = onlooker.principal, onlooker.principal == OWNER
+            more: dict[str, object] = {"you": principal, "identity": onlooker.identity, "now": time.time()}
+            if not is_owner:
+                shares = self._told.get("shares", [])
+                assert isinstance(shares, list)
+                more["shares"] = [share for share in shares if share["id"] == principal]
+                own = (principal, onlooker.identity)
+                more["people"] = [one for one in self._people if (one["by"], one["identity"]) == own]
+            text = self._texts[not is_owner]
+            message = self._messages[onlooker] = f'{{"session": {text[:-1]}, {json.dumps(more)[1:]}}}'
         return message
 
     async def wait_change(self, version: int) -> None:

@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from conductor_trio.server.accounts.places import Place
+from conductor_trio.server.accounts.presence import Visitor
 
 
 class CancelReason(enum.Enum):
@@ -42,6 +43,8 @@ class ConnectionScope:
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     place: Place | None = None  #: where it is counted
     address: str | None = None  #: the visitor's, as far as it is known
+    identity: str | None = None  #: who the visitor is, where the single sign-on says so
+    visitor: Visitor | None = attrs.field(default=None, init=False)  #: whom it was last noted as, at a session
     #: Asked first when the session or the server is over: whether what is under way goes on for a while, to pass
     #: last words on.
     finish: Callable[[CancelReason], bool] | None = attrs.field(default=None, init=False)

@@ -25,11 +25,11 @@ from conductor_trio.server.proxy.answering import Answerer
 from conductor_trio.server.proxy.cancellation import SESSION_OVER, CancelReason, ConnectionScope
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.disconnect import DisconnectListener
-from conductor_trio.server.proxy.dispatch import Dispatcher, Served, SessionView
+from conductor_trio.server.proxy.dispatch import Dispatcher, Served
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 from conductor_trio.server.proxy.exchange.handed import Handed, relay_handed
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel, relay_tunnel
-from conductor_trio.server.proxy.ports import ConsoleVisit
+from conductor_trio.server.proxy.ports import ConsoleVisit, SessionView
 
 
 @attrs.define(eq=False)
@@ -255,8 +255,9 @@ class VisitorConnection:
         size = view.request.size + len(view.trailing_data)
         self.hold(size)
         try:
-            await self.context.own_pages.serve_session_socket(
-                self.stream, view.request, view.trailing_data, view.route, view.principal, view.address
+            stream, pages = self.stream, self.context.own_pages
+            await pages.serve_session_socket(
+                stream, view.request, view.trailing_data, view.route, view.principal, view.address, view.identity
             )
         finally:
             self.hold(-size)

@@ -40,22 +40,10 @@ from conductor_trio.server.proxy.exchange.failures import RequestAborted
 from conductor_trio.server.proxy.exchange.handed import Handed
 from conductor_trio.server.proxy.exchange.request_pump import RequestPump
 from conductor_trio.server.proxy.exchange.tunnel import Tunnel
-from conductor_trio.server.proxy.ports import Console, ConsoleVisit
+from conductor_trio.server.proxy.ports import Console, ConsoleVisit, SessionView
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.ruling import Load, Park, may_repeat, rule
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class SessionView:
-    """The visitor looks at the session's page: what is left to do is to serve its WebSocket."""
-
-    request: RequestHead
-    trailing_data: bytes
-    route: Route
-    principal: Principal
-    address: str  #: the visitor's
-
 
 Served = Outcome | Tunnel | SessionView | ConsoleVisit | Handed
 
@@ -100,7 +88,7 @@ class Dispatcher:
                     assert runtime is not None and route is not None, "a session that is here has a runtime"
                     guard.note_admitted(route.hosts[0], ruling.principal, route.access.owner_hash)
                     if self._context.watch.names_visitors:
-                        self._context.watch.note_admitted(route, ruling.principal, request)
+                        self._context.watch.note_admitted(route, ruling.principal, request, self._identity)
                     return await self._forward(request, runtime, ruling, is_complete=is_complete)
                 case Park(otherwise=otherwise):
                     assert route is not None
@@ -122,8 +110,16 @@ class Dispatcher:
 
     def _read_identity(self, request: RequestHead, route: Route | None, sso: SingleSignOn) -> Identity | None:
         """Return who the visitor is, where a trusted front proxy says so."""
-        owner = None if route is None else route.user
-        return read_identity(request, sso, owner) if self._context.peer.is_trusted else None
+        identity = None
+        if route is not None and self._context.peer.is_trusted:
+            identity = read_identity(request, sso, route.user, needs_groups=route.access.names_groups)
+        self.listener.connection.identity = None if identity is None else identity.user
+        return identity
+
+    @property
+    def _identity(self) -> str | None:
+        """Who the visitor is, by the request that is under way."""
+        return self.listener.connection.identity
 
     @property
     def user(self) -> str | None:
@@ -174,7 +170,12 @@ class Dispatcher:
                     return await answerer.answer(Refusal.TOO_MANY_PAGES, request, is_complete=is_complete)
                 rest = context.requests.take_trailing_data()
                 return SessionView(
-                    request=request, trailing_data=rest, route=route, principal=principal, address=address
+                    request=request,
+                    trailing_data=rest,
+                    route=route,
+                    principal=principal,
+                    address=address,
+                    identity=self._identity,
                 )
         assert_never(ruling)
 
@@ -202,7 +203,7 @@ class Dispatcher:
             return
         match ruling:
             case SessionPage(principal=principal) | SessionSocket(principal=principal):
-                watch.note_admitted(route, principal, request)
+                watch.note_admitted(route, principal, request, self._identity)
             case _:
                 watch.note_route(route)
 

@@ -32,6 +32,18 @@ class ConsoleVisit:
     address: str
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class SessionView:
+    """The visitor looks at the session's page: what is left to do is to serve its WebSocket."""
+
+    request: RequestHead
+    trailing_data: bytes
+    route: Route
+    principal: Principal
+    address: str  #: the visitor's
+    identity: str | None  #: who the visitor is, where the single sign-on says so
+
+
 class Console(Protocol):
     """The operator's dashboard, at a host name that is no session's."""
 
@@ -98,8 +110,12 @@ class OwnPages(Protocol):
         route: Route,
         principal: Principal,
         address: str,
+        identity: str | None,
     ) -> None:
-        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request."""
+        """Serve one who looks at the session's page, until they go; `trailing_data` came after the request.
+
+        `identity` is who they are, where the single sign-on says so.
+        """
 
     async def run(self) -> None:
         """Look for what is to be told to those who look at pages, for ever."""

@@ -18,6 +18,7 @@ from conductor_trio.net.poller import EdgePoller
 from conductor_trio.server.accounts.gradual import GradualWork
 from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger, SessionAccount
+from conductor_trio.server.accounts.presence import Presence
 from conductor_trio.server.accounts.traffic import Traffic
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
@@ -63,11 +64,13 @@ class RouteRuntime:
     lent_as: Route | None = None
     traffic: Traffic = attrs.field(init=False)  #: the account's
     _connections: dict[ConnectionScope, str] = attrs.field(init=False)  # the account's
+    _presence: Presence = attrs.field(init=False)  # the account's
     _unused: trio.Event | None = attrs.field(default=None, init=False)  # somebody waits for it
 
     def __attrs_post_init__(self) -> None:
         self.traffic = self.account.traffic
         self._connections = self.account.connections
+        self._presence = self.account.presence
 
     @property
     def load(self) -> Load:
@@ -80,13 +83,30 @@ class RouteRuntime:
         """Have a connection cancelled when the session ends, at once where it has, or the principal's access."""
         self._connections[connection] = principal
         self.owner.connections += 1
+        self._note_visitor(connection, principal)
         if self.ended_as is not None:
             connection.cancel(self.ended_as)
+
+    def _note_visitor(self, connection: ConnectionScope, principal: Principal) -> None:
+        """Have it known who is there: on one connection it is the same one most of the time."""
+        visitor = connection.visitor
+        if (
+            visitor is None
+            or visitor.presence is not self._presence
+            or visitor.principal != principal
+            or visitor.identity != connection.identity
+            or visitor.address != connection.address
+        ):
+            visitor = self._presence.find(principal, connection.identity, connection.address)
+            connection.visitor = visitor
+        visitor.under_way += 1
 
     def leave(self, connection: ConnectionScope) -> None:
         """Leave a connection alone from now on."""
         if self._connections.pop(connection, None) is not None:
             self.owner.connections -= 1
+            if (visitor := connection.visitor) is not None:
+                self._presence.leave(visitor)
         if self._unused is not None and not self._connections:
             self._unused.set()
             self._unused = None

@@ -36,6 +36,9 @@ class SessionService(SessionReports, Protocol):
     def describe_for_owner(self, route: Route) -> dict[str, object]:
         """Return what the owner alone is told of a session besides, for JSON."""
 
+    def describe_people(self, route: Route) -> list[dict[str, object]]:
+        """Return who is there, for JSON: by what they were let in, who they are, from where, and since when."""
+
     def describe_events(self, route_id: str, *, for_owner: bool = True) -> list[dict[str, object]]:
         """Return a session's last events for JSON, the latest last: all of them, or those that others may see."""
 

@@ -4,7 +4,7 @@
 
     {"snapshot": 2, "since": <Unix time>, "routes": <number>, "orders": {…}}
     {"id": "…", "user": "alice", "key": "app", "hosts": ["…"], "auth": "<blake2b-512 hex>", "shares": […],
-     "state": "starting" | "live" | "detached", "since": <Unix time>, "relay": "<path>" | null,
+     "named": […], "state": "starting" | "live" | "detached", "since": <Unix time>, "relay": "<path>" | null,
      "resumable": <bool>, "node": "…", "until": <Unix time> | null, "application": "…", "command": "…"}
     …
 
@@ -25,7 +25,7 @@ from typing import TypeGuard
 
 import attrs
 
-from conductor_trio.access.grants import Access, describe_saved, parse_saved
+from conductor_trio.access.grants import Access, Share, describe_saved, parse_saved, parse_saved_grantee
 from conductor_trio.access.tokens import is_token_hash
 from conductor_trio.limits.constants import MAX_SAVED_TIME, MAX_SNAPSHOT_LINE, MAX_SNAPSHOT_V1
 from conductor_trio.limits.server import ServerLimits
@@ -70,7 +70,9 @@ def describe_route(route: Route) -> dict[str, object]:
         "key": route.key,
         "hosts": route.hosts,
         "auth": route.access.owner_hash,
-        "shares": list(map(describe_saved, route.access.shares)),
+        "shares": [describe_saved(share) for share in route.access.shares if share.grantee is None],
+        # By themselves: a server that knows nothing of them ignores them, and goes on with the rest.
+        "named": [describe_saved(share) for share in route.access.shares if share.grantee is not None],
         "state": name,
         "since": since,
         # What is lent to us is not ours to lend.
@@ -189,7 +191,7 @@ def parse_route(value: object) -> Route:
                 user=user,
                 key=key,
                 hosts=_unique(hosts),
-                access=Access(owner_hash=auth, shares=tuple(map(parse_saved, shares))),
+                access=Access(owner_hash=auth, shares=_parse_shares(shares, more.get("named"))),
                 state=_parse_state(state, float(since)),
                 relay_path=relay,
                 is_resumable=is_resumable,
@@ -199,6 +201,12 @@ def parse_route(value: object) -> Route:
                 until=_parse_time(more.get("until")),
             )
     raise ValueError("no route")
+
+
+def _parse_shares(links: list[object], named: object) -> tuple[Share, ...]:
+    """Return the shares by links, and those with people who are named; raises ValueError."""
+    people = named if isinstance(named, list) else []
+    return (*map(parse_saved, links), *map(parse_saved_grantee, people))
 
 
 def _parse_state(name: str, since: float) -> SessionState:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
@@ -48,6 +49,7 @@ class SessionContext:
     notices: Notices
     house: House
     ends: OperatorEnds
+    sign_on: SingleSignOn | None = None  #: of the front proxy's
     audit: AuditLog = attrs.field(factory=AuditLog)
     #: Each is awaited before a client hears that something is so.
     awaited: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
@@ -90,6 +92,7 @@ class SessionContext:
             orders=orders,
             notices=Notices(orders),
             house=settings.site,
+            sign_on=settings.sso,
             ends=OperatorEnds(routes, records, settings.limits),
         )
 

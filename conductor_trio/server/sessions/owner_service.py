@@ -9,7 +9,7 @@ from collections.abc import Hashable
 
 import attrs
 
-from conductor_trio.access.grants import OWNER, Share
+from conductor_trio.access.grants import GROUP_MARK, OWNER, Access, Share
 from conductor_trio.access.tokens import EMPTY_TOKEN_HASH, TokenHash
 from conductor_trio.control.events import Stop
 from conductor_trio.control.owner_commands import (
@@ -124,7 +124,14 @@ class OwnerService:
         account = self._context.ledger.session(route.id, route.user)
         traffic = account.traffic
         counted = traffic.requests, traffic.to_application, traffic.to_visitors, account.present
-        return route.state, known, counted
+        return route.state, known, counted, account.presence.count(time.time())
+
+    def describe_people(self, route: Route) -> list[dict[str, object]]:
+        """Return who is there, for JSON, who came first before the others; of very many not all."""
+        if not route.is_attached:
+            return []
+        presence = self._context.ledger.session(route.id, route.user).presence
+        return [attrs.asdict(one) for one in presence.describe(time.time())]
 
     def describe_events(self, route_id: str, *, for_owner: bool = True) -> list[dict[str, object]]:
         """Return a session's last events for JSON, the latest last: all of them, or those that others may see."""
@@ -173,11 +180,9 @@ class OwnerService:
 
     def _share(self, route: Route, command: ShareSession) -> Answer:
         limits, access = self._context.limits, route.access
-        hashes = {access.owner_hash, EMPTY_TOKEN_HASH, *(share.link_hash for share in access.shares)}
-        if command.auth in hashes:
-            raise RegistrationRefused(
-                "auth is that of an empty token, or of one in use", advice="choose another token"
-            )
+        grantee = None if command.grantee is None else self._find_grantee(command.grantee, route)
+        if grantee is None:
+            self._check_link(command, access)
         if len(access.shares) >= limits.max_shares:
             raise RegistrationRefused(
                 f"the session has {limits.max_shares} shares, the most there can be", advice="revoke one first"
@@ -197,11 +202,53 @@ class OwnerService:
             link_hash=command.auth,
             token_hash=None if command.is_once else command.auth,
             is_once=command.is_once,
+            grantee=grantee,
         )
         self._context.routes.set_access(route.id, access.with_share(share))
-        self._note(route.id, f"Shared: {share.label or share.id}")
+        self._note(
+            route.id, f"Shared: {share.label or share.id}" if grantee is None else f"Let in by name: {grantee}"
+        )
         urls = self._context.naming.url_hosts(route.key, route.user or "")
         return Answer(fields={"share": describe_share(share), "urls": urls})
+
+    def _check_link(self, command: ShareSession, access: Access) -> None:
+        """Raise `RegistrationRefused` where a link would open nothing, or not this session alone."""
+        sign_on = self._context.sign_on
+        if sign_on is not None and sign_on.is_needed:
+            raise RegistrationRefused(
+                "links open nothing here: this gateway lets people in by its single sign-on alone",
+                advice="name those whom you let in: `conductor-trio share KEY --with USER`",
+            )
+        hashes = {access.owner_hash, EMPTY_TOKEN_HASH, *(share.link_hash for share in access.shares)}
+        if command.auth in hashes:
+            raise RegistrationRefused(
+                "auth is that of an empty token, or of one in use", advice="choose another token"
+            )
+
+    def _find_grantee(self, name: str, route: Route) -> str:
+        """Return the name as the single sign-on says it; raises `RegistrationRefused` where it never will."""
+        sign_on = self._context.sign_on
+        if sign_on is None:
+            raise RegistrationRefused(
+                "names mean nothing here: this gateway has no single sign-on that tells who a visitor is",
+                advice="give a link: share without --with",
+            )
+        if not name.startswith(GROUP_MARK):
+            user = sign_on.user_of(name)
+            if user == route.user:
+                raise RegistrationRefused("that is you, and you get in without a share")
+            return user
+        if sign_on.groups_field is None:
+            raise RegistrationRefused(
+                "groups mean nothing here: this gateway's single sign-on tells who a visitor is, and no groups",
+                advice="name the users",
+            )
+        if sign_on.groups_separator in name:
+            raise RegistrationRefused(
+                f"no group has {sign_on.groups_separator!a} in its name here, where it parts one from another",
+                advice="share with one group at a time",
+            )
+        return name
 
     def _revoke(self, route: Route, share: str) -> Answer:
         if share not in {one.id for one in route.access.shares}:

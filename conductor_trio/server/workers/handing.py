@@ -68,7 +68,7 @@ class WorkerGuard(ConnectionGuard):
         if self._granted is not None and self._granted[0] is access and self._granted[1].issuperset(guesses):
             return guesses
         self._asked = (access, guesses)
-        return TooManyGuesses(wait=1)
+        return TooManyGuesses(wait=1, is_unknown=True)
 
     def grant(self) -> None:
         """The control process has found what was shown right."""

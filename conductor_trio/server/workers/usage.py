@@ -3,14 +3,17 @@
 ::
 
     worker → control    {"routes": {"<id>": [requests, bytes to the application, to visitors, {"owner": 2, …}]}}
+    worker → control    {"people": {"<id>": [["owner", "<identity>" or null, "<address>" or null, since, 2], …]}}
     worker → control    {"totals": {"counts": {…}, "now": {…}, "times": {"<histogram>": [sum, count, …]}}}
 
-Of a route what is new, and who has how many exchanges and tunnels at this moment; of the totals all since the
-worker's start, but for what is `now`. What a worker that has ended had counted stays.
+Of a route what is new, and who has how many exchanges and tunnels at this moment; whenever it is another, who is
+there; of the totals all since the worker's start, but for what is `now`. What a worker that has ended had counted
+stays.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TypeGuard
@@ -19,7 +22,8 @@ import attrs
 
 from conductor_trio.limits.workers import MAX_ROUTES_TOLD
 from conductor_trio.server.accounts.counters import Counters
-from conductor_trio.server.accounts.ledger import Ledger
+from conductor_trio.server.accounts.ledger import Ledger, SessionAccount
+from conductor_trio.server.accounts.presence import Present
 from conductor_trio.server.observability.histogram import Histogram
 from conductor_trio.server.observability.measures import Measures
 from conductor_trio.server.proxy.context import ProxyContext
@@ -42,9 +46,24 @@ class Reporter:
     def __init__(self, proxy: ProxyContext) -> None:
         self._proxy = proxy
         self._told: dict[str, _Use] = {}  # by the route's id
+        self._present: dict[str, list[Present]] = {}  # likewise
 
     def take(self) -> Iterator[dict[str, object]]:
         """Yield messages with what is new of routes, and at last of all together."""
+        yield from self._take_routes()
+        yield from self._take_people()
+        yield {"totals": describe_totals(self._proxy)}
+
+    def _take_people(self) -> Iterator[dict[str, object]]:
+        told, self._present = self._present, {}
+        for runtime in list(self._proxy.runtimes):
+            route_id, present = runtime.route_id, runtime.account.presence.describe(time.time())
+            if present:
+                self._present[route_id] = present
+            if present != told.get(route_id, []):
+                yield {"people": {route_id: [attrs.astuple(one) for one in present]}}
+
+    def _take_routes(self) -> Iterator[dict[str, object]]:
         news: dict[str, object] = {}
         told, self._told = self._told, {}
         for runtime in list(self._proxy.runtimes):
@@ -61,7 +80,6 @@ class Reporter:
                     news = {}
         if news:
             yield {"routes": news}
-        yield {"totals": describe_totals(self._proxy)}
 
 
 def describe_totals(proxy: ProxyContext) -> dict[str, object]:
@@ -96,7 +114,7 @@ class _Worker:
     counts: Mapping[str, int] = attrs.field(factory=dict)
     now: Mapping[str, int] = attrs.field(factory=dict)
     times: Mapping[str, list[float]] = attrs.field(factory=dict)
-    routes: set[str] = attrs.field(factory=set)  # of which it has visitors
+    routes: set[str] = attrs.field(factory=set)  # of which it has visitors, or had just now
 
 
 class WorkersUsage:
@@ -114,6 +132,9 @@ class WorkersUsage:
             case {"routes": dict() as routes}:
                 for route_id, told in routes.items():
                     self._note_route(worker, route_id, told)
+            case {"people": dict() as people}:
+                for route_id, told in people.items():
+                    self._note_people(worker, route_id, told)
             case {"totals": {"counts": dict() as counts, "now": dict() as now, "times": dict() as times}} if (
                 _are_counts(counts) and _are_counts(now) and all(map(_are_numbers, times.values()))
             ):
@@ -135,15 +156,30 @@ class WorkersUsage:
                 traffic.to_application += to_application
                 traffic.to_visitors += to_visitors
                 traffic.was_active |= requests + to_application + to_visitors > 0
-                one = self._workers.setdefault(worker, _Worker())
-                if visitors:
-                    account.elsewhere[worker] = Counter(visitors)
-                    one.routes.add(route_id)
-                else:
-                    account.elsewhere.pop(worker, None)
-                    one.routes.discard(route_id)
+                account.elsewhere[worker] = Counter(visitors)
+                self._note_use(worker, route_id, account)
             case _:
                 raise ValueError("nothing of a route")
+
+    def _note_people(self, worker: object, route_id: str, told: object) -> None:
+        if not isinstance(told, list):
+            raise ValueError("no people")
+        present = tuple(map(_parse_present, told))
+        if (account := self._ledger.find_session(route_id)) is not None:
+            account.presence.elsewhere[worker] = present
+            self._note_use(worker, route_id, account)
+
+    def _note_use(self, worker: object, route_id: str, account: SessionAccount) -> None:
+        """Remember whether a worker has visitors of a route, or had just now."""
+        routes = self._workers.setdefault(worker, _Worker()).routes
+        if not account.elsewhere.get(worker):
+            account.elsewhere.pop(worker, None)
+        if not account.presence.elsewhere.get(worker):
+            account.presence.elsewhere.pop(worker, None)
+        if worker in account.elsewhere or worker in account.presence.elsewhere:
+            routes.add(route_id)
+        else:
+            routes.discard(route_id)
 
     def forget(self, worker: object) -> None:
         """A worker has ended: what it had under way is none any more."""
@@ -156,6 +192,7 @@ class WorkersUsage:
         for route_id in one.routes:
             if (account := self._ledger.find_session(route_id)) is not None:
                 account.elsewhere.pop(worker, None)
+                account.presence.elsewhere.pop(worker, None)
 
     def count(self, name: str) -> int:
         """Return how often something has happened at workers."""
@@ -196,6 +233,15 @@ class WorkersUsage:
 
 def _added(former: list[float] | None, more: list[float]) -> list[float]:
     return more if former is None else [one + other for one, other in zip(former, more, strict=True)]
+
+
+def _parse_present(value: object) -> Present:
+    match value:
+        case [str() as by, None | str() as identity, None | str() as address, since, int() as connections] if (
+            is_number(since)
+        ):
+            return Present(by, identity, address, since, connections)
+    raise ValueError("nobody")
 
 
 def _are_counts(values: dict[object, object]) -> bool:

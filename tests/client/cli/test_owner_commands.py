@@ -104,6 +104,38 @@ async def test_a_share_is_made_listed_and_revoked(desk: OwnerClient) -> None:
     assert "no share of that id" in (await desk.command("share", "lab", "--revoke", share, status=1)).err.text
 
 
+async def test_where_no_single_sign_on_is_a_name_means_nothing(desk: OwnerClient) -> None:
+    done = await desk.command("share", "lab", "--with", "bob", status=1)
+    assert "names mean nothing here: this gateway has no single sign-on" in done.err.text
+
+
+async def test_people_are_let_in_by_name_listed_and_revoked(short_tmp: Path) -> None:
+    local, public = short_tmp / "app.sock", short_tmp / "http"
+    sso = ["--sso-user-header", "X-User", "--sso-groups-header", "X-Groups", "--require-sso"]
+    async with open_server(short_tmp / "run", "-s", public, "-d", "{key}-{user}.localhost", *sso) as server:
+        command = [*UPPERCASE_APPLICATION, str(local)]
+        async with open_client(server.control_socket, local, command, key="lab", token="t0ken") as client:
+            await client.wait_state("live")
+            desk = OwnerClient(server=server, client=client)
+            done = await desk.command("share", "lab", "--with", "zoë", "--with", "@staff", "--for", "8h")
+            assert done.out.text == "http://lab-root.localhost/\n"
+            assert "zoë gets in to lab by the single sign-on, for 8 h 0 min" in done.err.text
+            lines = (await desk.command("share", "lab", "--list", "--json")).out.lines
+            assert [json.loads(line)["with"] for line in lines] == ["zoë", "@staff"]
+            listed = (await desk.command("share", "lab", "--list")).out.lines
+            assert "with zoë" in listed[1] and "with @staff" in listed[2]
+            assert "shared: with zoë" in (await desk.command("ls")).out.text
+            await desk.command("share", "lab", "--revoke", json.loads(lines[0])["id"])
+            [left] = (await desk.command("share", "lab", "--list", "--json")).out.lines
+            assert json.loads(left)["with"] == "@staff"
+            [made] = (await desk.command("share", "lab", "--with", "bob", "--json")).out.lines
+            assert json.loads(made)["link"] == "http://lab-root.localhost/" and json.loads(made)["with"] == "bob"
+            refused = await desk.command("share", "lab", status=1)
+            assert "links open nothing here" in refused.err.text
+            for name in ("", "@", " bob", "@staff,dev", "root"):
+                await desk.command("share", "lab", "--with", name, status=1)
+
+
 async def test_a_one_time_link_opens_once(desk: OwnerClient) -> None:
     [line] = (await desk.command("share", "lab", "--once", "--json")).out.lines
     made = json.loads(line)
@@ -137,6 +169,8 @@ async def test_the_configuration_names_the_gateway(desk: OwnerClient, short_tmp:
         (["stop"], "KEY"),
         (["share", "lab", "--for", "soon"], "8h, 1h30m or 2d"),
         (["share", "lab", "--list", "--once"], "stand alone"),
+        (["share", "lab", "--list", "--with", "bob"], "stand alone"),
+        (["share", "lab", "--with", "bob", "--once"], "--once is for a link"),
         (["share", "lab", "--list", "--revoke", "x"], "stand alone"),
         (["share", "lab", "gw", "more"], "more"),
     ],

@@ -37,6 +37,7 @@ from conductor_trio.client.session.states import (
 from conductor_trio.control.events import Replaced
 from conductor_trio.control.messages import (
     EXTENSIONS,
+    NAMED_SHARES,
     RELAY,
     RESUME,
     STARTING,
@@ -360,8 +361,8 @@ def ask(session: ClientSession, banner: Banner = BANNER, *, is_starting: bool = 
 def test_a_registration_speaks_what_the_server_knows_and_the_session_uses() -> None:
     session = make_session()
     # One of them is over when the client registers.
-    assert ask(session).extensions == EXTENSIONS - {STARTING, RELAY}
-    assert ask(session, is_starting=True).extensions == EXTENSIONS - {RELAY}
+    assert ask(session).extensions == EXTENSIONS - {STARTING, RELAY, NAMED_SHARES}
+    assert ask(session, is_starting=True).extensions == EXTENSIONS - {RELAY, NAMED_SHARES}
     assert ask(session, Banner(directory="/d", extensions=frozenset({RESUME}))).extensions == {RESUME}
     assert ask(session, ORIGINAL).extensions == frozenset()
     assert ask(session).auth == hash_token(b"t0ken")

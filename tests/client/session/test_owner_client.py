@@ -17,7 +17,7 @@ from conductor_trio.client.config.address import ServerAddress
 from conductor_trio.client.session.channel import ControlChannel
 from conductor_trio.client.session.listing import Session
 from conductor_trio.client.session.owner_client import OwnerClient, open_owner_client
-from conductor_trio.control.messages import OWNER_COMMANDS
+from conductor_trio.control.messages import NAMED_SHARES, OWNER_COMMANDS
 from conductor_trio.errors import ConductorError, RegistrationRefused, RemoteProtocolError, StartError
 from conductor_trio.limits.client import ClientLimits
 from tests.doubles.control_server import open_control_server
@@ -49,16 +49,18 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def open_gateway(*answers: dict[str, Any]) -> AsyncIterator[tuple[OwnerClient, Gateway]]:
+async def open_gateway(
+    *answers: dict[str, Any], extensions: frozenset[str] = frozenset([OWNER_COMMANDS, NAMED_SHARES])
+) -> AsyncIterator[tuple[OwnerClient, Gateway]]:
     """Give the commands over a channel that is greeted, and who answers them."""
     ours, theirs = memory_stream_pair()
     gateway = Gateway(Channel(directory="/d", stream=theirs), list(answers))
     channel = ControlChannel(ours, LIMITS)
-    await gateway.channel.send(directory="/d", status="ok", extensions=[OWNER_COMMANDS])
+    await gateway.channel.send(directory="/d", status="ok", extensions=sorted(extensions))
     await channel.receive_banner()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.serve)  # noqa: ASYNC113 # what is asked waits in the stream
-        yield OwnerClient(channel, LIMITS), gateway
+        yield OwnerClient(channel, LIMITS, extensions), gateway
         ours.close()
 
 
@@ -97,6 +99,21 @@ async def test_a_stop_that_is_not_certain_says_so(
         with pytest.raises(StartError, match=says):
             await desk.stop("lab")
         assert trio.current_time() - started <= LIMITS.stop_timeout
+
+
+async def test_a_share_with_somebody_has_no_token_and_its_link_is_the_address() -> None:
+    told = SHARE | {"with": "@staff", "label": "", "once": False}
+    async with open_gateway({"urls": ["lab-me.apps.test"], "share": told}) as (desk, gateway):
+        new = await desk.share_with("lab", "@staff", label="", seconds=60)
+    assert (new.link, new.share.grantee, new.share.title) == ("https://lab-me.apps.test/", "@staff", "with @staff")
+    assert gateway.asked == [{"command": "share", "key": "lab", "with": "@staff", "label": "", "for": 60}]
+
+
+async def test_a_gateway_that_cannot_share_with_people_is_asked_nothing() -> None:
+    async with open_gateway({}, extensions=frozenset([OWNER_COMMANDS])) as (desk, gateway):
+        with pytest.raises(StartError, match=r"cannot share with people by their names; ask for a newer"):
+            await desk.share_with("lab", "bob", label="", seconds=None)
+    assert gateway.asked == []
 
 
 async def test_a_share_is_a_link_whose_token_the_gateway_never_sees() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_trio.server.accounts.addresses import account_of
+from conductor_trio.server.orders.networks import Networks
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,12 @@ from conductor_trio.server.accounts.addresses import account_of
         ("[2001:db8::1]:80", "2001:db8::/64"),
         ("[2001:db8::1]", "2001:db8::/64"),
         ("fe80::1%eth0", "fe80::/64"),
+        ("[192.0.2.1]:4711", "192.0.2.1"),
+        (' "192.0.2.1:4711" ', "192.0.2.1"),
+        ('"192.0.2.1"', "192.0.2.1"),
+        (' "[2001:db8::1%eth0]:80" ', "2001:db8::/64"),
+        ("[::ffff:192.0.2.1]:80", "192.0.2.1"),
+        ("192.0.2.1%eth0", "192.0.2.1"),
         ("unix", "unix"),
         ("unknown", "unknown"),
         ("x" * 1000, "x" * 64),
@@ -33,6 +42,18 @@ def test_what_an_address_is_counted_under(address: str, account: str) -> None:
 @given(st.text() | st.text("0123456789abcdef.:[]%"))
 def test_whatever_a_front_proxy_says_is_counted_under_something(address: str) -> None:
     assert len(account_of(address)) <= 64
+
+
+@given(
+    st.ip_addresses(),
+    st.sampled_from(["{}", " {} ", '"{}"', "[{}]", "[{}]:80", '"[{}]:80"', "[{}%eth0]", "{}%eth0"]),
+)
+def test_a_network_that_is_named_is_the_one_that_is_counted(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, form: str
+) -> None:
+    written = form.format(address)
+    assert account_of(written) == account_of(str(address))
+    assert Networks([str(address)]).has(written) or getattr(address, "ipv4_mapped", None) is not None
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ async def test_sessions_are_listed_and_shown(runtime_dir: Path) -> None:
                 )
             assert desk.ask(ListSessions(user="nobody-else"))[0] == []
             session: Any = desk.ask(ShowSession(host=host("A") + "."))[1]["session"]
+            assert session["people"] == []
             assert session["comesBack"] is True and session["hosts"] == (host("a"),)
             assert [event["text"] for event in session["events"]] == ["The link is there"]
             assert session["relay"] == str(one.relay)

@@ -94,6 +94,18 @@ def test_one_session_in_full() -> None:
     assert lines[-1] == "2026-11-28 12:00:00  The link is there (2 times)"
 
 
+def test_who_is_let_in_by_name_and_who_is_there() -> None:
+    shares = [{"id": "n1", "label": "", "expires": None, "once": False, "visitors": 1, "with": "@staff\x1b"}]
+    people = [
+        {"by": "n1", "identity": "zo\x1b", "address": "192.0.2.7", "since": NOON, "connections": 1},
+        {"by": "owner", "identity": None, "address": None, "since": NOON, "connections": 0},
+    ]
+    lines = admin_output.format_session(session(shares=shares, people=people), NOON).splitlines()
+    assert lines[-3].endswith("n1, with @staff\\x1b, ends with the session, visitors: 1")
+    assert lines[-2].endswith("zo\\x1b by n1 from 192.0.2.7 since 2026-11-28 12:00:00, visitors: 1")
+    assert lines[-1].endswith("by owner from - since 2026-11-28 12:00:00, visitors: 0")
+
+
 def test_endings() -> None:
     told: list[JSONObject] = [
         {"host": "a.example", "ending": "told"},
@@ -115,7 +127,7 @@ def test_what_others_have_named_commands_no_terminal() -> None:
 anything = st.none() | st.booleans() | st.text() | st.floats() | st.integers() | st.lists(st.none(), max_size=2)
 
 
-@given(st.dictionaries(st.sampled_from([*session(), "shares", "events", "hosts", "until"]), anything))
+@given(st.dictionaries(st.sampled_from([*session(), "shares", "people", "events", "hosts", "until"]), anything))
 def test_whatever_a_server_tells_is_shown(told: JSONObject) -> None:
     assert admin_output.format_sessions([told], told, NOON, 80)
     assert admin_output.format_session(told, NOON)

@@ -18,10 +18,10 @@ from conductor_trio.server.routing.states import Cause
 from conductor_trio.server.routing.table import RouteTable
 from conductor_trio.server.sessions.records import SessionRecord, SessionRecords
 from tests.support.routes import make_route, make_table
-from tests.support.shares import make_share
+from tests.support.shares import make_named, make_share
 
 LIMITS = ServerLimits()
-ONE, TWO = make_share(id="one"), make_share(b"another", id="two")
+ONE, TWO = make_share(id="one"), make_named("bob", id="two")
 
 
 async def test_what_is_told_is_the_latest_of_each() -> None:

@@ -25,6 +25,7 @@ from conductor_trio.server.observability.access_log import (
 from tests.support.heads import parse_request_head
 from tests.support.observing import KeptLines
 from tests.support.routes import make_route
+from tests.support.shares import make_named
 
 STRANGER = Peer(address="192.0.2.1", is_https=False, is_trusted=False)
 FRONT = Peer(address=None, is_https=False, is_trusted=True)
@@ -67,6 +68,7 @@ def test_a_line_has_all_of_it() -> None:
         "session": route.id,
         "grant": "owner",
         "share": None,
+        "identity": None,
         "agent": "curl/8",
     }
 
@@ -78,6 +80,15 @@ def test_a_share_is_told_by_its_id() -> None:
     assert (told["grant"], told["share"], told["status"]) == ("share", "k3x", 499)
     found = COMBINED.fullmatch(format_combined(told))
     assert found is not None and found["user"] == "alice:k3x"
+
+
+def test_whom_the_sign_on_knows_is_told_by_name() -> None:
+    entry = entry_of(b"GET / HTTP/1.1\r\nHost: a.test\r\n")
+    entry.admit(make_route(shares=(make_named("@staff", id="k3x"),)), Principal("k3x"), "b o\nb")
+    told = describe(entry)
+    assert (told["grant"], told["share"], told["identity"]) == ("identity", "k3x", "b o\nb")
+    found = COMBINED.fullmatch(format_combined(told))
+    assert found is not None and found["user"] == "alice:k3x:b\\x20o\\x0ab"
 
 
 #: Login links, spelled so that the server, or a server before or behind it, might take them for one.

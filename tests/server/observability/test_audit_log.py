@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from conductor_trio.access.grants import OWNER, Access, Principal
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.server.observability.access_log import format_json
-from conductor_trio.server.observability.audit_log import AuditLog, describe_grant
+from conductor_trio.server.observability.audit_log import AuditLog, describe_grant, name_grant
 from tests.support.observing import KeptLines
-from tests.support.shares import make_share
+from tests.support.shares import make_named, make_share
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
@@ -46,6 +46,29 @@ def test_no_field_breaks_a_line(fields: dict[str, Any]) -> None:
 def test_a_share_is_told_with_its_label() -> None:
     share = make_share(id="abc")
     access = Access(owner_hash=hash_token(b"t"), shares=(share,))
-    assert describe_grant(access, OWNER) == {"grant": "owner", "share": None, "label": None}
-    assert describe_grant(access, Principal("abc")) == {"grant": "share", "share": "abc", "label": "friend"}
+    assert describe_grant(access, OWNER) == {
+        "grant": "owner",
+        "share": None,
+        "label": None,
+        "identity": None,
+    }
+    assert describe_grant(access, Principal("abc")) == {
+        "grant": "share",
+        "share": "abc",
+        "label": "friend",
+        "identity": None,
+    }
     assert describe_grant(access, Principal("gone"))["label"] is None
+
+
+def test_who_was_named_is_told_by_name_and_so_is_whoever_the_sign_on_knows() -> None:
+    share = make_named("@staff", id="abc")
+    access = Access(owner_hash=hash_token(b"t"), shares=(share,))
+    assert describe_grant(access, Principal("abc"), "bob") == {
+        "grant": "identity",
+        "share": "abc",
+        "label": "",
+        "identity": "bob",
+    }
+    assert describe_grant(access, OWNER, "alice")["identity"] == "alice"
+    assert name_grant(access, OWNER) == "owner" and name_grant(access, Principal("gone")) == "share"

@@ -134,7 +134,7 @@ def test_shares_are_told_without_their_tokens(stage: Stage) -> None:
     made, _, ended = stage.lines.lines[-3:]
     assert made["share"] == "abc" and made["label"] == "friend" and made["is_once"] is True
     assert "revoked" in ended["why"]
-    assert share.link_hash not in repr(stage.lines.lines)
+    assert str(share.link_hash) not in repr(stage.lines.lines)
 
 
 def test_a_share_whose_time_is_over_is_told_so(stage: Stage) -> None:

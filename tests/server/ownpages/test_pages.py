@@ -58,6 +58,7 @@ async def test_who_looks_at_the_session_is_told_of_it_until_they_go() -> None:
                 bench.route,
                 OWNER,
                 "192.0.2.1",
+                None,
             )
             got = b""
             while b'"now"' not in got:

@@ -14,7 +14,7 @@ import trio.testing
 from conductor_trio.access.grants import OWNER, Principal
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.fairness import open_payer
-from conductor_trio.server.ownpages.session_updates import SessionUpdates
+from conductor_trio.server.ownpages.session_updates import Onlooker, SessionUpdates
 from conductor_trio.server.routing.ports import SessionService
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause
@@ -105,7 +105,7 @@ async def test_it_is_made_once_for_all_pages_and_only_when_something_has_changed
                         await page.wait_change(before)
                 await trio.sleep(10)
                 assert stage.counting.described == 2
-                told = [json.loads(page.message(OWNER))["session"] for page in pages]
+                told = [json.loads(page.message(Onlooker(OWNER)))["session"] for page in pages]
                 assert told[0] == told[1] == told[2]
             nursery.cancel_scope.cancel()
 
@@ -113,7 +113,7 @@ async def test_it_is_made_once_for_all_pages_and_only_when_something_has_changed
 async def test_each_is_told_who_they_are(autojump_clock: trio.testing.MockClock) -> None:
     with open_stage() as stage, stage.updates.watching(stage.route, "net") as page:
         for principal in (OWNER, Principal("s1")):
-            told = json.loads(page.message(principal))["session"]
+            told = json.loads(page.message(Onlooker(principal)))["session"]
             assert told["you"] == principal and told["key"] == "app" and told["now"] > 0
 
 
@@ -123,7 +123,7 @@ async def test_an_ended_session_is_told_as_it_was(autojump_clock: trio.testing.M
         with stage.updates.watching(stage.route, "net") as page:
             _lose(stage)
             assert page.look() and not page.look()
-            told = json.loads(page.message(OWNER))["session"]
+            told = json.loads(page.message(Onlooker(OWNER)))["session"]
             assert told["state"] == "ended" and told["requests"] == 1
 
 

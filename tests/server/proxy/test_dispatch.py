@@ -14,8 +14,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from conductor_trio.control.messages import Takeover
 from conductor_trio.server.proxy.answering import Answerer
 from conductor_trio.server.proxy.cancellation import ConnectionScope
-from conductor_trio.server.proxy.dispatch import Dispatcher, Served, SessionView
+from conductor_trio.server.proxy.dispatch import Dispatcher, Served
 from conductor_trio.server.proxy.exchange.exchange import Outcome
+from conductor_trio.server.proxy.ports import SessionView
 from conductor_trio.server.routing.states import Cause, Live, SessionState, Starting
 from tests.doubles.origin import OriginConnection, answering, open_origin
 from tests.support.engine import HOST, OK, TOKEN, request

@@ -81,6 +81,40 @@ async def test_owners_enter_by_the_front_proxys_word_and_by_nobody_elses(short_t
             assert (await visitor.receive_response()).status == 403
 
 
+@pytest.mark.parametrize("is_front", [False, True])
+async def test_no_trailer_says_who_a_visitor_is_whoever_sends_it(short_tmp: Path, is_front: bool) -> None:
+    application = Application(OK)
+    cookie = b"Cookie: _oauth2_proxy=s3cret\r\nX-Checksum: 1\r\n"
+    body = b"3\r\nabc\r\n0\r\n" + FORGED + cookie + b"\r\n"
+    async with open_engine(short_tmp, application, sso=SSO, stripped_cookies=("_oauth2_proxy*",)) as engine:
+        visitor = engine.connect(unix=is_front)
+        head = request(fields=b"Transfer-Encoding: chunked\r\n", line=b"POST / HTTP/1.1")
+        await visitor.send(head + body)
+        assert (await visitor.receive_response()).status == 200
+        await visitor.send(head + b"3\r\nabc\r\n0\r\nX-A: b\r\n Remote-User: alice\r\n\r\n")
+        assert (await visitor.receive_response()).status == 400
+    passed = application.messages[0]
+    assert passed.trailers == (b"X-Checksum: 1",)
+
+
+async def test_what_a_response_and_a_change_of_protocol_bring_sets_no_cookie_of_the_fronts(
+    short_tmp: Path,
+) -> None:
+    setting = b"\r\nSet-Cookie: _oauth2_proxy=mine\r\nset-cookie:\t=_oauth2_proxy_1=mine"
+    hints = b"HTTP/1.1 103 Early Hints" + setting + b"\r\n\r\n"
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x" + setting + b"\r\n\r\n"
+    application = Application(hints + switch)
+    fields = b"Upgrade: x\r\nConnection: upgrade\r\nCookie: a=1; _oauth2_proxy_0=s3cret\r\nRemote_User: eve\r\n"
+    async with open_engine(short_tmp, application, stripped_cookies=("_oauth2_proxy*",)) as engine:
+        visitor = engine.connect()
+        await visitor.send(request(fields=fields))
+        answer = await visitor.receive_until(b"101 Switching") + await visitor.receive_until(b"\r\n\r\n")
+    assert b"mine" not in answer
+    [message] = application.messages
+    assert b"s3cret" not in b"".join(message.fields) and message.values(b"cookie") == [b"a=1"]
+    assert not message.values(b"remote_user")
+
+
 async def test_a_front_proxys_cookies_reach_no_application_and_none_sets_them(short_tmp: Path) -> None:
     answer = OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: _oauth2_proxy=mine\r\nSet-Cookie: a=1\r\n\r\n", 1)
     application = Application(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 
 import attrs
 import pytest
@@ -39,13 +40,30 @@ shares = st.builds(
     token_hash=st.none() | hashes,
     is_once=st.booleans(),
 )
+people = st.builds(
+    Share,
+    id=st.text(),
+    label=st.text(),
+    created=times,
+    expires=st.none() | times,
+    link_hash=st.none(),
+    token_hash=st.none(),
+    is_once=st.just(False),
+    grantee=st.text(min_size=1),
+)
 routes = st.builds(
     Route,
     id=st.text(min_size=1),
     user=st.none() | st.text(),
     key=st.text(),
     hosts=st.lists(st.text(min_size=1), min_size=1, unique=True).map(tuple),
-    access=st.builds(Access, owner_hash=hashes, shares=st.lists(shares, max_size=3).map(tuple)),
+    access=st.builds(
+        Access,
+        owner_hash=hashes,
+        shares=st.builds(
+            operator.add, st.lists(shares, max_size=3).map(tuple), st.lists(people, max_size=3).map(tuple)
+        ),
+    ),
     state=st.builds(Starting, since=times)
     | st.builds(Live, since=times)
     | st.builds(Detached, since=times, expires=st.just(0.0)),
@@ -123,6 +141,7 @@ ONE = json.loads(list(format_snapshot(Snapshot(since=1.0, routes=(make_route(),)
         {"hosts": [""]},
         {"auth": "ab"},
         {"shares": [{}]},
+        {"named": [{}]},
         {"shares": None},
         {"state": "ended"},
         {"since": -1},

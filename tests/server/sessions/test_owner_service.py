@@ -14,6 +14,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.access.tokens import EMPTY_TOKEN_HASH, hash_token
 from conductor_trio.control.owner_commands import (
     Command,
@@ -32,6 +33,7 @@ from tests.support.session_bench import (
     LIMITS,
     PATIENCE,
     TOKEN_HASH,
+    USER,
     Bench,
     Client,
     open_bench,
@@ -275,6 +277,68 @@ async def test_a_user_has_so_many_shares_in_all_and_no_more(runtime_dir: Path) -
                 with bench.connect() as late:
                     await late.greet()
                     assert "3 shares" in await refusal(late, command="share", key=key, auth=SHARE_HASH)
+
+
+SSO = SingleSignOn(user_field=b"x-user", groups_field=b"x-groups", domain="uni.example")
+
+
+async def test_people_are_named_listed_and_revoked(runtime_dir: Path) -> None:
+    async with open_bench(runtime_dir, sso=SSO) as bench:
+        with bench.connect() as client, bench.connect() as owner:
+            await client.go_live(**OWNER)
+            await owner.greet()
+            made = await command(
+                owner, command="share", key="app", label="Zo\u00eb", **{"with": "zoe", "for": 3600}
+            )
+            share = made["share"]
+            assert (share["with"], share["label"], share["once"], share["used"]) == (
+                "zoe",
+                "Zo\u00eb",
+                False,
+                False,
+            )
+            assert made["urls"] == [HOST]
+            by_domain = await command(owner, command="share", key="app", **{"with": "bob@uni.example"})
+            assert by_domain["share"]["with"] == "bob"
+            group = await command(owner, command="share", key="app", **{"with": "@staff"})
+            [listed] = (await command(owner, command="list"))["sessions"]
+            assert [one["with"] for one in listed["shares"]] == ["zoe", "bob", "@staff"]
+            await command(owner, command="revoke", key="app", id=group["share"]["id"])
+            [listed] = (await command(owner, command="list"))["sessions"]
+            assert [one["with"] for one in listed["shares"]] == ["zoe", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("sso", "fields", "words"),
+    [
+        (None, {"with": "bob"}, "no single sign-on"),
+        (attrs.evolve(SSO, groups_field=None), {"with": "@staff"}, "no groups"),
+        (SSO, {"with": "@a,b"}, "one group at a time"),
+        (SSO, {"with": USER}, "that is you"),
+        (SSO, {"with": f"{USER}@uni.example"}, "that is you"),
+        (attrs.evolve(SSO, is_needed=True), {"auth": SHARE_HASH}, "single sign-on alone"),
+    ],
+)
+async def test_what_would_let_nobody_in_is_refused_with_the_reason(
+    runtime_dir: Path, sso: SingleSignOn | None, fields: dict[str, object], words: str
+) -> None:
+    async with open_bench(runtime_dir, sso=sso) as bench:
+        with bench.connect() as client, bench.connect() as owner:
+            await client.go_live(**OWNER)
+            await owner.greet()
+            reason = await refusal(owner, command="share", key="app", **fields)
+            assert words in reason and "\n" not in reason
+
+
+async def test_those_who_are_named_are_bounded_as_links_are(runtime_dir: Path) -> None:
+    limits = attrs.evolve(LIMITS, max_user_shares=2)
+    async with open_bench(runtime_dir, sso=SSO, limits=limits) as bench:
+        with bench.connect() as client, bench.connect() as owner:
+            await client.go_live(**OWNER)
+            await owner.greet()
+            await command(owner, command="share", key="app", **{"with": "bob"})
+            await command(owner, command="share", key="app", auth=SHARE_HASH)
+            assert "2 shares" in await refusal(owner, command="share", key="app", **{"with": "carol"})
 
 
 async def test_a_channel_for_commands_registers_nothing(bench: Bench) -> None:

@@ -52,7 +52,7 @@ async def test_a_session_as_the_original_client_has_it(bench: Bench) -> None:
         assert banner == {
             "directory": str(client.directory),
             "status": "ok",
-            "extensions": ["names", "notices", "output", "owner", "probe", "relay", "resume", "starting"],
+            "extensions": ["named", "names", "notices", "output", "owner", "probe", "relay", "resume", "starting"],
         }
         assert client.directory.parent == bench.runtime_dir / "sockets"
         assert client.directory.name.startswith(f"{USER}-")

@@ -10,7 +10,6 @@ import trio
 
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.http1.body import EndOfMessage, Framing, format_chunk, format_last_chunk
-from conductor_trio.http1.fields import passable_trailers
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.constants import MAX_EVENTS_AT_ONCE
 from conductor_trio.net.shared_buffer import SinkLost, wait_sink
@@ -54,7 +53,7 @@ class RequestPump:
                 return format_chunk(payload) if chunked else payload
             case EndOfMessage(trailers=trailers):
                 self.is_complete = True
-                return format_last_chunk(passable_trailers(trailers)) if chunked else b""
+                return format_last_chunk(self._runtime.heads.rules.passable_trailers(trailers)) if chunked else b""
             case _:
                 return None
 

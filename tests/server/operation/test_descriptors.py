@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conductor_trio.errors import StartError
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.accounts.descriptors import (
+from conductor_trio.server.operation.descriptors import (
     allowed_descriptors,
     fit_limits,
     is_less,

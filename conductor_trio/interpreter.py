@@ -20,13 +20,12 @@ LEAVES_GARBAGE = hasattr(gc, "freeze")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 #: What PyPy's collector reads at the start of a process, and only then (PyPy, "Garbage collector configuration").
-#: Untuned its nursery follows the processor's cache. One of 8 MiB holds what a hundred requests leave behind, and
-#: that costs nothing; twice as much saves 2 µs of a request and takes 14 MiB more. The old generation is looked at
-#: before it has grown by as much, which saves another 9 MiB, and in small steps: otherwise each marks as much as
-#: two nurseries hold, and everybody waits meanwhile.
+#: Untuned its nursery follows the processor's cache. One of 16 MiB holds what hundreds of requests leave behind,
+#: which then costs nothing; twice as much is hardly faster. The old generation is looked at before it has grown by
+#: as much, and in small steps: otherwise each marks as much as two nurseries hold, and everybody waits meanwhile.
 PYPY_MEMORY = {
-    "PYPY_GC_NURSERY": "8M",
-    "PYPY_GC_MIN": "32M",
+    "PYPY_GC_NURSERY": "16M",
+    "PYPY_GC_MIN": "48M",
     "PYPY_GC_MAJOR_COLLECT": "1.4",
     "PYPY_GC_INCREMENT_STEP": "2M",
 }

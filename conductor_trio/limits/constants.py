@@ -331,49 +331,6 @@ LOOP_DELAY_MEMORY = 60.0
 #: Seconds from which on the event loop counts as having waited: to look at the sockets takes 10 to 30 µs.
 LEAST_IO_WAIT = 50e-6
 
-# What the server tells of itself.
+# The client's terminal.
 
-#: Times of requests that are told apart: the least is a kept connection's, the greatest a person's patience.
-REQUEST_TIME_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-#: The same of sessions that start: an application takes seconds, one that is downloaded first takes minutes.
-READY_TIME_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
-#: Of a request's path in the access log, in characters.
-MAX_LOGGED_PATH = 2048
-#: Seconds without a request after which a visit is over: somebody who reads clicks more often.
-VISIT_PAUSE = 900.0
-#: Seconds without a request after which somebody is not shown as there any more: pages ask again within a minute.
-PRESENCE_PAUSE = 60.0
-#: Those who are shown as there at one session though nothing is under way for them, at about 300 bytes each.
-MAX_PRESENT = 64
-#: Those of whom a session's owner is told in one message.
-MAX_TOLD_PRESENT = 200
-#: Between two looks for such visits, in seconds.
-VISITS_INTERVAL = 60.0
-#: Visits that are remembered, at about 1 KiB each; more than a gateway has visitors.
-MAX_VISITS = 50_000
-#: For each session and address, wrong tokens are told at once, and then so often, in seconds, how many there were.
-WRONG_TOKENS_INTERVAL = 60.0
-MAX_WRONG_TOKEN_ACCOUNTS = 1000  # that are told apart meanwhile
-#: Connections to the listener of the metrics at once: a few collectors, and people who look.
-MAX_METRICS_CONNECTIONS = 8
-METRICS_TIMEOUT = 10.0  # for one of them, from its first byte to the answer's last
-MAX_METRICS_HEAD = 8 * KIB
 MAX_KEYS = 64  # read from a terminal at once: what is typed in one go, or pasted by mistake
-
-# Workers.
-
-#: The most that there may be: more than any host has cores.
-MAX_WORKERS = 256
-#: One recv() of what the control process answers to a request that was handed over.
-MAX_REPLY_SIZE = 16 * KIB
-#: What a worker may add to a head that it hands over: Host.
-MAX_ADDED_FIELDS = 1
-MAX_ADDED_HEAD = 1 * KIB
-#: One line between the control process and a worker, in bytes: a route, or what was done for a few.
-MAX_WORKER_LINE = 1 * MIB
-#: Of changes: more than there will ever be.
-MAX_FEED_NUMBER = 1 << 62
-#: One recv() of such lines.
-WORKER_READ_SIZE = 64 * KIB
-#: Routes in one line of what a worker has done.
-MAX_ROUTES_TOLD = 500

@@ -61,7 +61,7 @@ from conductor_trio.server.metrics.endpoint import MetricsEndpoint
 from conductor_trio.server.metrics.serve import open_metrics
 from conductor_trio.server.observability.observer import Observer, open_observer
 from conductor_trio.server.operation.announcement import format_status, log_few_files, log_start, warn_of_shared
-from conductor_trio.server.operation.descriptors import allowed_descriptors, fit_limits, is_less
+from conductor_trio.server.operation.descriptors import allowed_descriptors, fit_limits
 from conductor_trio.server.operation.reload import Reloads, lasting_settings
 from conductor_trio.server.operation.succession import Succession
 from conductor_trio.server.orders.orders import Orders
@@ -82,8 +82,8 @@ from conductor_trio.server.workers.host import Workers, make_crew, open_workers
 async def run_server(settings: ServerSettings, log: Logger, said: Configuration, succession: Succession) -> None:
     """Serve until SIGTERM or SIGINT, or until a successor does; raises `ConfigError` or `StartError` before that.
 
-    On the first signal: accept no more, tell the clients, let running exchanges finish for the grace period, end
-    the sessions. On a second one: without grace. On SIGHUP: start a successor. `said` is what it was told.
+    On a signal: accept no more, tell the clients, let running exchanges finish for the grace period, end the
+    sessions; on a second one without grace. On SIGHUP: start a successor. `said` is what it was told.
     """
     wanted = settings.limits
     settings = attrs.evolve(settings, limits=fit_limits(wanted, allowed_descriptors()), site=load_house(settings))
@@ -223,12 +223,7 @@ class _Server:
             limits=self.settings.limits,
             log=self.log,
         )
-        if not self.monitor.is_told:
-            self.log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
-        warn_of_shared(self.log, self.settings, self.runtime, self.said.file)
-        log_start(self.log, self.settings, self.listeners, self.said.file)
-        if is_less(self.settings.limits, self.wanted):
-            log_few_files(self.log, self.settings.limits, self.wanted)
+        self._log_start()
         self.succession.end()
         notify(f"MAINPID={os.getpid()}", "READY=1", format_status(self.said, self.succession))
         planes.proxy.observer.begin(self.settings)
@@ -256,6 +251,13 @@ class _Server:
             sessions.cancel_scope.cancel()
         planes.proxy.observer.end()
         self.log.info("stopped")
+
+    def _log_start(self) -> None:
+        if not self.monitor.is_told:
+            self.log.warning("no_inotify", advice="raise fs.inotify.max_user_instances; until then we look")
+        warn_of_shared(self.log, self.settings, self.runtime, self.said.file)
+        log_start(self.log, self.settings, self.listeners, self.said.file)
+        log_few_files(self.log, self.settings.limits, self.wanted)
 
     async def _serve(
         self,

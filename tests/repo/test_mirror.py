@@ -31,6 +31,8 @@ EXCEPTIONS = {
     "access/decisions.py": "values that `decide` returns: access/test_decide",
     "client/batch/state.py": "values and nothing else: client/batch/test_slurm",
     "client/cli/options.py": "a table: cli/test_table, repo/test_contrib",
+    "limits/observability.py": "numbers, as limits/constants: repo/test_limits",
+    "limits/workers.py": "numbers, as limits/constants: repo/test_limits",
     "server/orders/blocks.py": "values and nothing else: orders/test_orders",
     "server/cli/admin_table.py": "a table: cli/test_admin_commands, repo/test_contrib",
     "server/proxy/exchange/failures.py": "exceptions and nothing else: exchange/test_exchange",

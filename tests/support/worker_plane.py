@@ -16,7 +16,7 @@ import attrs
 import trio
 
 from conductor_trio.control.lines import LineReader
-from conductor_trio.limits.constants import MAX_WORKER_LINE
+from conductor_trio.limits.workers import MAX_WORKER_LINE
 from conductor_trio.net.listeners import listen_unix
 from conductor_trio.server.app import Planes
 from conductor_trio.server.proxy.context import ProxyContext

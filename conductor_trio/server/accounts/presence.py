@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from conductor_trio.limits.constants import MAX_ADDRESS_TEXT, MAX_PRESENT, MAX_TOLD_PRESENT, PRESENCE_PAUSE
+from conductor_trio.limits.constants import MAX_ADDRESS_TEXT
+from conductor_trio.limits.observability import MAX_PRESENT, MAX_TOLD_PRESENT, PRESENCE_PAUSE
 from conductor_trio.server.orders.networks import bare_address
 
 _Key = tuple[str, str | None, str | None]

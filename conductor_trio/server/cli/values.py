@@ -14,7 +14,8 @@ from conductor_trio.access.origins import format_origin, parse_origin
 from conductor_trio.configuration.settings import Kind, Path
 from conductor_trio.configuration.toml_table import Table
 from conductor_trio.http1.fields import is_own_field, is_token
-from conductor_trio.limits.constants import MAX_PORT, MAX_WORKERS
+from conductor_trio.limits.constants import MAX_PORT
+from conductor_trio.limits.workers import MAX_WORKERS
 from conductor_trio.server.settings import AUTO, JOURNAL, LOG_FORMATS
 
 

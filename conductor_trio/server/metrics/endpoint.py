@@ -13,12 +13,8 @@ import trio
 from conductor_trio.errors import RemoteProtocolError, StartError
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits.constants import (
-    MAX_METRICS_CONNECTIONS,
-    MAX_METRICS_HEAD,
-    METRICS_TIMEOUT,
-)
 from conductor_trio.limits.linger import BRIEF_LINGER
+from conductor_trio.limits.observability import MAX_METRICS_CONNECTIONS, MAX_METRICS_HEAD, METRICS_TIMEOUT
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.ending import end_gently

@@ -17,7 +17,8 @@ from conductor_trio.access.grants import OWNER, Principal
 from conductor_trio.access.login_link import OWN_PREFIX, is_own
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits.constants import MAX_ADDRESS_TEXT, MAX_LOGGED_PATH
+from conductor_trio.limits.constants import MAX_ADDRESS_TEXT
+from conductor_trio.limits.observability import MAX_LOGGED_PATH
 from conductor_trio.server.observability.audit_log import name_grant
 from conductor_trio.server.observability.sink import Sink, format_time
 from conductor_trio.server.routing.routes import Route

@@ -21,7 +21,7 @@ from conductor_trio.access.reasons import (
     UpstreamFailed,
 )
 from conductor_trio.errors import UpstreamFault
-from conductor_trio.limits.constants import READY_TIME_BOUNDS, REQUEST_TIME_BOUNDS
+from conductor_trio.limits.observability import READY_TIME_BOUNDS, REQUEST_TIME_BOUNDS
 from conductor_trio.server.observability.histogram import Histogram
 
 #: What is no refusal: the visitor goes on, or is asked something.

@@ -15,7 +15,7 @@ import attrs
 from conductor_trio.access.grants import Principal
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits.constants import REQUEST_TIME_BOUNDS
+from conductor_trio.limits.observability import REQUEST_TIME_BOUNDS
 from conductor_trio.server.observability.access_log import AccessEntry, AccessLog
 from conductor_trio.server.observability.measures import Measures
 from conductor_trio.server.observability.visits import Visit, Visits

@@ -13,7 +13,8 @@ import attrs
 import trio
 
 from conductor_trio.access.grants import Principal
-from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE, MAX_VISITS, VISIT_PAUSE, VISITS_INTERVAL
+from conductor_trio.limits.constants import MAX_TOLD_AT_ONCE
+from conductor_trio.limits.observability import MAX_VISITS, VISIT_PAUSE, VISITS_INTERVAL
 from conductor_trio.server.observability.audit_log import AuditLog, describe_grant
 from conductor_trio.server.observability.sink import format_time
 from conductor_trio.server.routing.routes import Route

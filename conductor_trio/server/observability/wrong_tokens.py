@@ -7,7 +7,7 @@ from collections import Counter
 import attrs
 import trio
 
-from conductor_trio.limits.constants import MAX_WRONG_TOKEN_ACCOUNTS, WRONG_TOKENS_INTERVAL
+from conductor_trio.limits.observability import MAX_WRONG_TOKEN_ACCOUNTS, WRONG_TOKENS_INTERVAL
 from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.routing.routes import Route
 

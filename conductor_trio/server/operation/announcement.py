@@ -12,7 +12,7 @@ from conductor_trio.printable import escape
 from conductor_trio.server.lifecycle.listeners import Listeners
 from conductor_trio.server.lifecycle.plain_http import find_plain_http
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
-from conductor_trio.server.operation.descriptors import allowed_descriptors, needed_descriptors
+from conductor_trio.server.operation.descriptors import allowed_descriptors, is_less, needed_descriptors
 from conductor_trio.server.operation.succession import Succession
 from conductor_trio.server.settings import ServerSettings
 from conductor_trio.shared_directory import find_shared_directory
@@ -48,7 +48,9 @@ def warn_of_shared(log: Logger, settings: ServerSettings, runtime: RuntimeDirect
 
 
 def log_few_files(log: Logger, fitted: ServerLimits, wanted: ServerLimits) -> None:
-    """Log what was taken less of, since there are few descriptors."""
+    """Log what was taken less of, if there are few descriptors."""
+    if not is_less(fitted, wanted):
+        return
     log.warning(
         "few_open_files",
         allowed=allowed_descriptors(),

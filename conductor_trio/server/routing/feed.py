@@ -23,7 +23,7 @@ from typing import Protocol
 
 import attrs
 
-from conductor_trio.limits.constants import MAX_FEED_NUMBER
+from conductor_trio.limits.workers import MAX_FEED_NUMBER
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause
 from conductor_trio.strict_json import is_count, parse_json

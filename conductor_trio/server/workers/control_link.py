@@ -12,8 +12,8 @@ import trio
 
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.limits.constants import MAX_WORKER_LINE, WORKER_READ_SIZE
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.limits.workers import MAX_WORKER_LINE, WORKER_READ_SIZE
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.server.orders.saved import restore_orders
 from conductor_trio.server.proxy.cancellation import CancelReason

@@ -21,9 +21,9 @@ import trio
 
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import RemoteProtocolError
-from conductor_trio.limits.constants import MAX_WORKER_LINE, WORKER_READ_SIZE
 from conductor_trio.limits.linger import BRIEF_LINGER
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.limits.workers import MAX_WORKER_LINE, WORKER_READ_SIZE
 from conductor_trio.log import Logger
 from conductor_trio.net.peer_credentials import Credentials
 from conductor_trio.server.proxy.cancellation import CancelReason

@@ -17,7 +17,7 @@ from conductor_trio.access.guard import Guess
 from conductor_trio.access.reasons import Refusal, TooManyGuesses
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits.constants import MAX_REPLY_SIZE
+from conductor_trio.limits.workers import MAX_REPLY_SIZE
 from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.net.unix import connect_unix_socket

@@ -16,7 +16,7 @@ from conductor_trio.access.reasons import Redirect
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
-from conductor_trio.limits.constants import MAX_ADDED_FIELDS, MAX_ADDED_HEAD
+from conductor_trio.limits.workers import MAX_ADDED_FIELDS, MAX_ADDED_HEAD
 from conductor_trio.net.listeners import Listener, listen_unix
 from conductor_trio.net.peer_credentials import Credentials, peer_credentials
 from conductor_trio.server.proxy.connection import VisitorConnection

@@ -89,12 +89,13 @@ class _Worker:
     async def run(self, serve: Handler) -> None:
         """Serve to the end."""
         proxy, link, limits = self.proxy, self.link, self.proxy.limits
+        grace = trio.CancelScope()  # cancelled when what runs is to end
         async with trio.open_nursery() as background:
             background.start_soon(proxy.run, name="data plane")
             background.start_soon(collect_garbage, proxy.ledger.fairness, limits, name="garbage collection")
             background.start_soon(link.send, name="words to the control process")
             background.start_soon(link.report, name="reports")
-            with trio.CancelScope() as grace:
+            with grace:
                 async with trio.open_nursery() as visitors:
                     background.start_soon(self._follow, grace, background, name="feed")
                     visitors.start_soon(self._accept, serve, visitors, name="accepting")

@@ -20,7 +20,7 @@ from typing import TypeGuard
 
 import attrs
 
-from conductor_trio.limits.constants import MAX_ROUTES_TOLD
+from conductor_trio.limits.workers import MAX_ROUTES_TOLD
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger, SessionAccount
 from conductor_trio.server.accounts.presence import Present

@@ -352,6 +352,7 @@ def test_an_application_that_nobody_uses_is_warned_of() -> None:
 
 def test_a_link_that_is_in_a_file_is_not_in_the_log() -> None:
     progress = ProgressModel(place=None, now=0.0, time_of_day=lambda: "14:03", link_file="/home/me/link")
-    [ready] = progress.receive(events.Live(token="s3cret", key="lab", urls=("lab.example.org",)), 4.0)
-    assert isinstance(ready, Notice)
+    [ready, page] = progress.receive(events.Live(token="s3cret", key="lab", urls=("lab.example.org",)), 4.0)
+    assert isinstance(ready, Notice) and isinstance(page, Notice)
+    assert page.text == "The session's page: https://lab.example.org/_conductor/"
     assert ready.text == "Ready after 4.0 s. The link is in /home/me/link"

@@ -6,7 +6,7 @@ import time
 
 import attrs
 
-from conductor_trio.limits.constants import MAX_PRESENT, PRESENCE_PAUSE
+from conductor_trio.limits.observability import MAX_PRESENT, PRESENCE_PAUSE
 from conductor_trio.server.accounts.presence import Presence
 
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from conductor_trio.errors import StartError
-from conductor_trio.limits.constants import MAX_METRICS_CONNECTIONS, MAX_METRICS_HEAD, METRICS_TIMEOUT
+from conductor_trio.limits.observability import MAX_METRICS_CONNECTIONS, MAX_METRICS_HEAD, METRICS_TIMEOUT
 from conductor_trio.net.listeners import Listener
 from conductor_trio.server.metrics.endpoint import MetricsEndpoint, open_metrics_listeners
 from tests.support.engine import make_log

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conductor_trio.access.grants import OWNER
-from conductor_trio.limits import constants
+from conductor_trio.limits import observability as constants
 from conductor_trio.server.observability import visits as module
 from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.observability.visits import Visits

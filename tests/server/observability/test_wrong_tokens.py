@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conductor_trio.limits.constants import MAX_WRONG_TOKEN_ACCOUNTS
+from conductor_trio.limits.observability import MAX_WRONG_TOKEN_ACCOUNTS
 from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.observability.wrong_tokens import WrongTokens
 from tests.support.observing import KeptLines

@@ -1,0 +1,21 @@
+"""Bounds of workers, and of what they and the control process tell each other."""
+
+from __future__ import annotations
+
+from conductor_trio.limits.constants import KIB, MIB
+
+#: The most that there may be: more than any host has cores.
+MAX_WORKERS = 256
+#: One recv() of what the control process answers to a request that was handed over.
+MAX_REPLY_SIZE = 16 * KIB
+#: What a worker may add to a head that it hands over: Host.
+MAX_ADDED_FIELDS = 1
+MAX_ADDED_HEAD = 1 * KIB
+#: One line between the control process and a worker, in bytes: a route, or what was done for a few.
+MAX_WORKER_LINE = 1 * MIB
+#: Of changes: more than there will ever be.
+MAX_FEED_NUMBER = 1 << 62
+#: One recv() of such lines.
+WORKER_READ_SIZE = 64 * KIB
+#: Routes in one line of what a worker has done.
+MAX_ROUTES_TOLD = 500

@@ -50,7 +50,7 @@ const make = (name, text, ...inner) => {
   made.append(...inner);
   return made;
 };
-const named = find("with");
+const named = document.querySelector("#with");  // where people can be named
 const access = (text, more, label, act) => {
   const line = make("li", "", make("span", text, make("small", more)));
   if (act) {

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser
 
 from conductor_trio.pages.colors import parse_color
 from conductor_trio.pages.house import House, read_logo
+from conductor_trio.pages.session_page import SignOn
 from tests.support.axe import find_violations, read_axe
 from tests.support.demo import Demo, see_application
 from tests.support.own_pages import SESSION, Shown, all_reasons
@@ -58,14 +59,22 @@ def test_everybody_can_use_the_pages(browser: Browser, axe: str, scheme: str, ho
         for topic in REASONS if is_every else COLOURED:
             shown.show(REASONS[topic], is_exposed=True, announcement="Down at noon.")
             check(shown, axe)
-        for told in (SESSION, {**SESSION, "state": "starting", "output": ["loading"], "announcement": "Noon."}):
-            shown.show_session(told)
+        starting = {**SESSION, "state": "starting", "output": ["loading"], "announcement": "Noon.", "people": []}
+        for told, sign_on in ((SESSION, SignOn.OFFERED), (starting, SignOn.NONE)):
+            shown.show_session(told, sign_on=sign_on)
             shown.page.wait_for_selector("#owner:not([hidden])")
             shown.page.click("#share button[type=submit]")
             shown.page.wait_for_selector("#linkrow:not([hidden])")
             check(shown, axe)
+        shown.show_session(sign_on=SignOn.NEEDED)
+        shown.page.wait_for_selector("#owner:not([hidden])")
+        shown.page.fill("#with", "bob")
+        shown.page.click("#share button[type=submit]")
+        shown.page.wait_for_selector("#named:not(:empty)")
+        check(shown, axe)
         if is_every:
-            shown.show_session({**SESSION, "you": "abc"}, proof="")
+            guest = {name: told for name, told in SESSION.items() if name != "ownVisitors"}
+            shown.show_session({**guest, "you": "abc"}, proof="")
             shown.page.wait_for_selector("#shares li")
             check(shown, axe)
 

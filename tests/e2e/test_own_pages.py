@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
+from conductor_trio.pages.session_page import SignOn
 from tests.support.own_pages import NOW, SESSION, Shown, all_reasons
 
 pytestmark = pytest.mark.e2e
@@ -106,3 +107,31 @@ def test_the_end_of_a_session_leaves_nothing_to_be_done(browser: Browser) -> Non
         expect(shown.page.locator("#log")).to_contain_text("Ein falsches Token wurde vorgezeigt (3 mal)")
         expect(shown.page.locator("#log")).to_contain_text("Geteilt: Seminar")
         expect(shown.page.get_by_role("button", name="Anwendung beenden")).to_be_hidden()
+
+
+def test_people_are_named_and_seen_in_the_readers_language(browser: Browser) -> None:
+    with browser.new_context(locale="de-DE") as context:
+        shown = Shown(context, "de")
+        shown.show_session(sign_on=SignOn.OFFERED)
+        page = shown.page
+        expect(page.locator("#people li")).to_have_count(3)
+        expect(page.locator("#people li").nth(0)).to_contain_text("alice (Besitzer), von 192.0.2.1, seit")
+        expect(page.locator("#people li").nth(1)).to_contain_text("zoe (@staff), von 2001:db8::1, seit")
+        expect(page.locator("#people li").nth(2)).to_contain_text("Jane, reviewer two, seit")
+        expect(page.locator("#shares li", has_text="@staff")).to_contain_text("reads, 1 Verbindung jetzt")
+        expect(page.get_by_role("button", name="Freigabe für @staff zurückziehen")).to_be_visible()
+        page.get_by_label("Benutzer oder @Gruppe").fill("bob")
+        page.get_by_role("button", name="Teilen").click()
+        expect(page.locator("#named")).to_contain_text("bob kommt von jetzt an durch den Single-Sign-on herein")
+        expect(page.get_by_label("Benutzer oder @Gruppe")).to_have_value("")
+
+
+def test_a_guest_is_told_of_no_owner_and_nobody_there_is_told_as_such(browser: Browser) -> None:
+    with browser.new_context() as context:
+        shown = Shown(context)
+        guest = {name: told for name, told in SESSION.items() if name not in ("ownVisitors", "people")}
+        shown.show_session({**guest, "you": "jkl", "people": []}, proof="")
+        expect(shown.page.locator("#shares li")).to_have_count(4)
+        expect(shown.page.locator("#shares")).not_to_contain_text("Owner")
+        expect(shown.page.locator("#people")).to_have_text("Nobody at this moment.")
+        expect(shown.page.get_by_label("User or @group")).to_be_hidden()

@@ -23,7 +23,7 @@ from conductor_trio.pages.answers import Reply, answer_for
 from conductor_trio.pages.documents import Document, logo_document, session_document
 from conductor_trio.pages.house import LOGO_PATH, House
 from conductor_trio.pages.rendering import About, Setting, format_answer
-from conductor_trio.pages.session_page import SessionView
+from conductor_trio.pages.session_page import SessionView, SignOn
 from conductor_trio.pages.words.languages import LANGUAGES
 from tests.support.answers import REASONS, read_answer
 from tests.support.heads import parse_request_head
@@ -56,6 +56,12 @@ SESSION = {
         {"id": "abc", "label": "Jane, reviewer two", "visitors": 1, "once": False, "expires": NOW + 3600 * 7},
         {"id": "def", "label": "Seminar", "visitors": 1, "once": False, "expires": None},
         {"id": "ghi", "label": "", "visitors": 0, "once": True, "used": False, "expires": NOW + 60000},
+        {"id": "jkl", "label": "reads", "with": "@staff", "visitors": 1, "once": False, "expires": None},
+    ],
+    "people": [
+        {"by": "owner", "identity": "alice", "address": "192.0.2.1", "since": NOW - 7000, "connections": 2},
+        {"by": "jkl", "identity": "zoe", "address": "2001:db8::1", "since": NOW - 500, "connections": 1},
+        {"by": "abc", "identity": None, "address": None, "since": NOW - 60, "connections": 0},
     ],
     "log": [
         {"text": "The application is starting", "at": NOW - 7520, "count": 1},
@@ -107,9 +113,13 @@ class Shown:
         self._told = {"session": {"state": "starting" if output else "lost"}}
         self._load(answer_for(reason), about, **more)
 
-    def show_session(self, told: dict[str, object] | None = None, proof: str = "proof") -> None:
+    def show_session(
+        self, told: dict[str, object] | None = None, proof: str = "proof", sign_on: SignOn = SignOn.NONE
+    ) -> None:
         """Show the session's page, which is told that."""
-        view = SessionView(key="lab", user="alice", node="node-17", application="JupyterLab", proof=proof)
+        view = SessionView(
+            key="lab", user="alice", node="node-17", application="JupyterLab", proof=proof, sign_on=sign_on
+        )
         self._told = {"session": SESSION if told is None else told}
         self._load(session_document(view, LANGUAGES[self._language], self._house), About())
 
@@ -140,6 +150,8 @@ class Shown:
             match told["do"]:
                 case "prove":
                     socket.send(json.dumps({"proof": "next"}))
+                case "share" if told.get("with"):
+                    socket.send(json.dumps({"named": told["with"]}))
                 case "share":
                     socket.send(json.dumps({"link": "/_conductor/auth/" + "k3J9" * 11}))
 

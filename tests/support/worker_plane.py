@@ -88,7 +88,7 @@ async def open_worker_plane(planes: Planes, directory: Path) -> AsyncIterator[Wo
                     case {"ack": int() as number}:
                         outbox.acknowledge(number)
                         plane.heard.unpark_all()
-                    case dict() as message if "routes" in message or "totals" in message:
+                    case dict() as message if message.keys() & {"routes", "people", "totals"}:
                         usage.receive(plane, message)
                     case message:
                         plane.said.append(message)

@@ -6,8 +6,8 @@ import time
 
 import attrs
 
-from conductor_trio.limits.observability import MAX_PRESENT, PRESENCE_PAUSE
-from conductor_trio.server.accounts.presence import Presence
+from conductor_trio.limits.observability import MAX_PRESENT, MAX_TOLD_PRESENT, PRESENCE_PAUSE
+from conductor_trio.server.accounts.presence import Presence, Present
 
 
 def test_visitors_are_told_apart_by_what_let_them_in_who_they_are_and_where_from() -> None:
@@ -57,3 +57,31 @@ def test_of_those_for_whom_nothing_is_under_way_no_more_are_kept_than_may_be() -
     for visitor in visitors:
         presence.leave(visitor)
     assert len(presence.present(time.time())) == MAX_PRESENT
+
+
+def test_whoever_is_there_by_several_processes_is_told_of_once() -> None:
+    presence = Presence()
+    visitor = presence.find("s1", "bob", "192.0.2.1")
+    visitor.under_way = 1
+    before, later = visitor.since - 5, visitor.since + 5
+    presence.elsewhere["a"] = (
+        Present("s1", "bob", "192.0.2.1", before, 2),
+        Present("owner", None, "192.0.2.2", later, 1),
+    )
+    presence.elsewhere["b"] = (Present("s1", "bob", "192.0.2.1", later, 0),)
+    now = time.time()
+    assert presence.describe(now) == [
+        Present("s1", "bob", "192.0.2.1", before, 3),
+        Present("owner", None, "192.0.2.2", later, 1),
+    ]
+    assert presence.count(now) == 4
+    del presence.elsewhere["a"], presence.elsewhere["b"]
+    assert presence.describe(now) == [visitor.describe()]
+
+
+def test_of_very_many_not_all_are_told_of() -> None:
+    presence = Presence()
+    many = [Present("s1", None, str(number), float(number), 1) for number in range(MAX_TOLD_PRESENT)]
+    presence.elsewhere["a"] = tuple(many)
+    presence.find("owner", None, None).under_way = 1
+    assert presence.describe(time.time()) == many

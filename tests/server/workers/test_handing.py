@@ -9,7 +9,7 @@ import attrs
 import pytest
 import trio
 
-from conductor_trio.access.grants import Share
+from conductor_trio.access.grants import OWNER, Share, SingleSignOn
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.routing.states import Cause, Starting
@@ -24,6 +24,7 @@ from tests.support.engine import (
     open_engine,
     request,
 )
+from tests.support.shares import give, make_named
 from tests.support.worker_plane import WorkerPlane
 
 SHARED = b"Cookie: authorization=shared\r\n"
@@ -217,6 +218,89 @@ async def test_one_who_comes_by_a_front_proxy_is_who_that_says(short_tmp: Path) 
             await visitor.send(request(fields=fields, auth=b"Cookie: authorization=wrong%d\r\n" % number))
             statuses.append((await visitor.receive_response()).status)
         assert statuses[0] == statuses[3] == 403 and statuses[2] == 429
+
+
+SSO = SingleSignOn(user_field=b"x-user", groups_field=b"x-groups")
+BOB = b"X-User: bob\r\nX-Forwarded-For: 192.0.2.7\r\n"
+ZOE = b"X-User: zoe\r\nX-Groups: dev, staff\r\nX-Forwarded-For: 192.0.2.8\r\n"
+EVE = b"X-User: eve\r\nX-Groups: dev\r\n"
+
+
+async def ask_by_name(engine: Engine, fields: bytes, *, unix: bool = True, auth: bytes = b"") -> int:
+    visitor = engine.connect(unix=unix)
+    await visitor.send(request(fields=fields, auth=auth))
+    status = (await visitor.receive_response()).status
+    visitor.close()
+    return status
+
+
+async def find_people(engine: Engine, count: int) -> list[dict[str, object]]:
+    """Return who is there, by the control process, once these are so many."""
+    worker_of(engine).link.tell_last()
+    await worker_of(engine).link.flush()
+    while len(people := engine.planes.service.describe_people(engine.route)) < count:
+        await trio.lowlevel.checkpoint()
+    return people
+
+
+@pytest.mark.parametrize("is_needed", [False, True])
+async def test_those_who_are_named_enter_at_the_worker_and_nobody_else_does(
+    short_tmp: Path, *, is_needed: bool
+) -> None:
+    async with open_engine(short_tmp, Application(), sso=attrs.evolve(SSO, is_needed=is_needed)) as engine:
+        assert await ask_by_name(engine, BOB) == 403
+        give(engine, make_named("bob", id="n1"))
+        give(engine, make_named("@staff", id="n2"))
+        await worker_of(engine).wait_known()
+        for fields in (BOB, ZOE):
+            assert await ask_by_name(engine, fields) == 200
+        # Nobody was asked for them.
+        assert worker_of(engine).proxy.counters.requests_total == 2
+        assert await ask_by_name(engine, EVE) == 403
+        assert await ask_by_name(engine, BOB, unix=False) == 403
+        engine.routes.set_access(engine.route_id, engine.route.access.without(["n1"]))
+        await worker_of(engine).wait_known()
+        assert await ask_by_name(engine, BOB) == 403
+        assert await ask_by_name(engine, ZOE) == 200
+
+
+async def test_a_share_by_name_that_is_revoked_ends_what_it_opened(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, echo, sso=SSO) as engine:
+        give(engine, make_named("bob", id="n1"))
+        await worker_of(engine).wait_known()
+        guest = engine.connect(unix=True)
+        await guest.send(request(fields=UPGRADE + BOB, auth=b""))
+        assert (await guest.receive_response(upgrade=True)).status == 101
+        await guest.send(b"x")
+        assert await guest.receive_exactly(1) == b"x"
+        engine.routes.set_access(engine.route_id, engine.route.access.without(["n1"]))
+        await guest.wait_closed()
+
+
+async def test_who_is_there_by_a_worker_is_known_to_the_control_process(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, echo, sso=SSO) as engine:
+        give(engine, make_named("bob", id="n1"))
+        await worker_of(engine).wait_known()
+        bob = engine.connect(unix=True)
+        await bob.send(request(fields=UPGRADE + BOB, auth=b""))
+        assert (await bob.receive_response(upgrade=True)).status == 101
+        [told] = await find_people(engine, 1)
+        assert (told["by"], told["identity"], told["address"], told["connections"]) == (
+            "n1",
+            "bob",
+            "192.0.2.7",
+            1,
+        )
+
+
+async def test_one_who_is_named_and_shows_a_token_is_let_in_by_that_if_it_is_right(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(), sso=SSO) as engine:
+        give(engine, make_named("bob", id="n1"))
+        await worker_of(engine).wait_known()
+        assert await ask_by_name(engine, BOB, auth=COOKIE) == 200
+        assert [one["by"] for one in await find_people(engine, 1)] == [OWNER]
+        assert await ask_by_name(engine, BOB, auth=b"Cookie: authorization=wrong\r\n") == 200
+        assert [one["by"] for one in await find_people(engine, 2)] == [OWNER, "n1"]
 
 
 async def test_without_its_control_process_a_worker_says_so(short_tmp: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import attrs
 import pytest
@@ -58,11 +59,31 @@ def test_a_session_hears_of_its_visitors_at_workers() -> None:
     assert account.present == 1
 
 
+def test_a_session_hears_who_is_there_by_workers() -> None:
+    ledger = Ledger(ServerLimits())
+    presence = ledger.session("r", "alice").presence
+    usage = WorkersUsage(ledger)
+    bob = ["s1", "bob", "192.0.2.7", 1.5, 2]
+    usage.receive("a", {"people": {"r": [bob, ["owner", None, None, 3, 0]], "gone": [bob]}})
+    usage.receive("b", {"people": {"r": [bob]}})
+    told = [attrs.astuple(one) for one in presence.describe(time.time())]
+    assert told == [("s1", "bob", "192.0.2.7", 1.5, 4), ("owner", None, None, 3, 0)]
+    usage.receive("a", {"people": {"r": []}})
+    assert [one.connections for one in presence.describe(time.time())] == [2]
+    usage.forget("b")
+    assert presence.describe(time.time()) == [] and not presence.elsewhere
+
+
 @pytest.mark.parametrize(
     "message",
     [
         {},
         {"routes": {"r": [1, 2, 3]}},
+        {"people": {"r": {}}},
+        {"people": {"r": [["owner", None, None, 1.0]]}},
+        {"people": {"r": [["owner", 7, None, 1.0, 1]]}},
+        {"people": {"r": [["owner", None, None, "x", 1]]}},
+        {"people": {"r": [["owner", None, None, True, 1]]}},
         {"routes": {"r": [1, 2, 3, {"owner": "x"}]}},
         {"totals": {"counts": {"a": "b"}, "now": {}, "times": {}}},
         {"totals": {"counts": {}, "now": {}, "times": {"direct": "x"}}},

@@ -13,6 +13,7 @@ ASYNC_OFF := ASYNC114,ASYNC124,ASYNC231,ASYNC9
 PYTEST := $(BIN)/python -m pytest -q
 # As many files side by side as there are processors (JOBS=), and then, one by one, what needs them all.
 JOBS ?= auto
+SLOWEST := --durations=10 --durations-min=1
 TOGETHER := -n $(JOBS) --dist loadfile -m 'not alone'
 SPHINX := $(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning -c docs -b html . .site
 LAYERS := { $(BIN)/lint-imports --no-cache >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }; }
@@ -25,7 +26,7 @@ SHELL := /bin/sh
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: $(VENV)/.runtime ## a server, an application behind it, one link to click (SSH=1: over a private SSH server)
@@ -40,10 +41,11 @@ quick: venv ## for the work at hand, under a minute: format, lint, types, layers
 	@echo 'quick: tests' && HYPOTHESIS_PROFILE=quick $(PYTEST) -m 'not e2e and not slow'
 
 .PHONY: test
-test: system venv ## all tests, those of the engine on PyPy as well
-	@$(PYTEST) $(TOGETHER)
-	@$(PYTEST) -m alone
-	@$(TRY_PYPY)
+test: system venv ## all tests, those of the engine on PyPy as well; says first what it installs
+	@echo 'test: all of them, about ten minutes (make quick: under one, and nothing is installed)'
+	@echo 'test: 1 of 3, side by side' && $(PYTEST) $(SLOWEST) $(TOGETHER)
+	@echo 'test: 2 of 3, those that need the machine for themselves' && $(PYTEST) $(SLOWEST) -m alone
+	@echo 'test: 3 of 3, the engine on PyPy' && $(TRY_PYPY)
 
 .PHONY: check
 check: system venv ## format, lint, types, layers, and all tests with their coverage, those of the engine on PyPy as well
@@ -148,8 +150,13 @@ dist: venv ## dist/*.whl and dist/*.tar.gz, tried in environments of their own
 venv: $(VENV)/.dev ## the virtual environment, for development
 
 .PHONY: system
-system: ## system packages for the end-to-end tests, where we are root on Debian
+system: ## system packages for the end-to-end tests, where we are root on Debian; says first what it installs
 	@sh scripts/system.sh $(PYTHON)
+
+.PHONY: clean-system
+clean-system: ## take back what `make system` and tests made on this machine: packages, users, copies, and .npm and .bench
+	@rm -rf .npm .bench
+	@sh scripts/clean_system.sh
 
 .PHONY: clean
 clean: ## remove what was made here

@@ -1,12 +1,18 @@
 #!/bin/sh
 # Install the programs that the end-to-end tests use, where this is Debian and we are root; otherwise say what is
 # missing. Arguments: the Python whose `venv` module has to work; `bench` for the programs that `make bench` compares
-# as well, one of which comes from npm and goes to .bench/. What tests have from npm goes to .npm/ and .oidc/.
+# as well, one of which comes from npm and goes to .bench/; `say` to say only what would be done. What tests have from
+# npm goes to .npm/ and .oidc/. Packages that were installed are recorded, one a line, for scripts/clean_system.sh.
 set -eu
 
 python=${1:-python3}
 purpose=${2:-test}
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+record=/var/lib/conductor-trio-tests/made # tests/support/users.py writes users into it
+users='ct-gateway ct-alice ct-bob ct-bash' # which tests make, as root (the same module)
+axe=4.14.1                                 # a part of what is tested: another version has other rules
+provider=8.8.1                            # an OpenID provider for tests
+chp=.bench/node_modules/.bin/configurable-http-proxy
 
 missing=
 without() { # command, package, what it is for
@@ -48,16 +54,65 @@ if [ "$purpose" = bench ]; then
     without haproxy haproxy 'it is left out'
 fi
 
-install_missing() {
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+has_axe() { grep -qs "\"version\": \"$axe\"" .npm/node_modules/axe-core/package.json; }
+
+has_provider() { grep -qs "\"version\": \"$provider\"" .oidc/node_modules/oidc-provider/package.json; }
+
+# Before anything is done, since some of it is the whole machine's.
+say_plan() {
+    new=
+    for user in $users; do getent passwd "$user" >/dev/null || new="$new $user"; done
+    made=
+    if [ -n "$missing" ] && can_install; then
+        made=1
+        echo "system: will install these Debian packages, and what they need:$missing"
+    elif [ -n "$missing" ]; then
         echo "system: to have them, as root on Debian: apt-get install$missing"
-        return
     fi
+    if command -v npm >/dev/null || { [ -n "$made" ] && [ "${missing% npm*}" != "$missing" ]; }; then
+        if [ "$purpose" = bench ]; then
+            [ -e "$chp" ] || { made=1; echo 'system: will install from npm, to .bench: configurable-http-proxy'; }
+        elif ! has_axe; then
+            made=1
+            echo "system: will install from npm, to .npm: axe-core $axe"
+        fi
+        if ! has_provider; then
+            made=1
+            echo "system: will install from npm, to .oidc: oidc-provider $provider"
+        fi
+    fi
+    if [ "$(id -u)" = 0 ] && [ -n "$new" ]; then
+        made=1
+        echo "system: tests will make these users, who own nothing:$new"
+    fi
+    if [ "$(id -u)" = 0 ] && [ ! -d /var/tmp/conductor-trio-tests ]; then
+        made=1
+        echo 'system: tests will make /var/tmp/conductor-trio-tests, for copies of the project that every user can run'
+    fi
+    [ -z "$made" ] || echo 'system: `make clean-system` takes all of this back; `make quick` needs none of it'
+}
+
+installed() { dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed //p' | sort; }
+
+finish_install() {
+    [ -z "$is_policy_ours" ] || rm -f "$policy"
+    # Whatever came of it, and what they need, too.
+    mkdir -p "$(dirname "$record")"
+    installed | comm -13 "$before" - | sed 's/^/package /' >>"$record"
+    rm -f "$before"
+}
+
+install_missing() {
+    before=$(mktemp)
+    installed >"$before"
+    is_policy_ours=
+    trap finish_install EXIT
+    trap 'exit 1' HUP INT TERM
     # Installed for tests, the services must not start: an SSH server open to the world would be no gift.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
-        trap 'rm -f "$policy"' EXIT
-        trap 'exit 1' HUP INT TERM
+        is_policy_ours=1
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 755 "$policy"
     fi
@@ -66,15 +121,17 @@ install_missing() {
     wait_for_lock='-o DPkg::Lock::Timeout=300'
     # shellcheck disable=SC2086 # lists of words
     if ! { apt-get -qq $wait_for_lock update &&
+        echo "system: packages in all: $(apt-get -qq -s install --no-install-recommends $missing | grep -c '^Inst ')" &&
         apt-get -qq $wait_for_lock install --no-install-recommends $missing >/dev/null; }; then
         echo 'system: that failed; what needs them is left out' >&2
-        [ -z "${CI:-}" ]
+        [ -z "${CI:-}" ] || exit 1
     fi
+    trap - EXIT HUP INT TERM
+    finish_install
 }
 
 # Version 5 is the first that can have a UNIX socket behind it; an older Node.js runs only version 4.
 install_chp() {
-    chp=.bench/node_modules/.bin/configurable-http-proxy
     if [ -e "$chp" ] || ! command -v npm >/dev/null; then
         return
     fi
@@ -90,36 +147,35 @@ install_chp() {
     echo 'system: that failed; configurable-http-proxy is left out' >&2
 }
 
-# The version is a part of what is tested: another one has other rules.
 install_axe() {
-    version=4.14.1
-    if grep -qs "\"version\": \"$version\"" .npm/node_modules/axe-core/package.json || ! command -v npm >/dev/null; then
+    if has_axe || ! command -v npm >/dev/null; then
         return
     fi
     mkdir -p .npm
-    echo "system: installing axe-core $version to .npm"
-    if ! npm install --prefix .npm --silent --no-audit --no-fund --ignore-scripts "axe-core@$version" >/dev/null; then
+    echo "system: installing axe-core $axe to .npm"
+    if ! npm install --prefix .npm --silent --no-audit --no-fund --ignore-scripts "axe-core@$axe" >/dev/null; then
         echo 'system: that failed; pages are not checked by axe-core' >&2
         [ -z "${CI:-}" ]
     fi
 }
 
-# An OpenID provider for tests, of this version and in a directory of its own.
+# An OpenID provider for tests in a directory of its own.
 install_provider() {
-    version=8.8.1
-    if ! command -v npm >/dev/null || grep -qs "\"version\": \"$version\"" .oidc/node_modules/oidc-provider/package.json; then
+    if ! command -v npm >/dev/null || has_provider; then
         return
     fi
-    echo "system: installing oidc-provider $version to .oidc"
+    echo "system: installing oidc-provider $provider to .oidc"
     rm -rf .oidc
     mkdir .oidc
-    if ! npm install --prefix .oidc --silent --no-audit --no-fund --ignore-scripts "oidc-provider@$version" >/dev/null; then
+    if ! npm install --prefix .oidc --silent --no-audit --no-fund --ignore-scripts "oidc-provider@$provider" >/dev/null; then
         echo 'system: that failed; nobody signs in at an OpenID provider' >&2
         [ -z "${CI:-}" ]
     fi
 }
 
-[ -z "$missing" ] || install_missing
+say_plan
+[ "$purpose" != say ] || exit 0
+[ -z "$missing" ] || ! can_install || install_missing
 [ "$purpose" = bench ] || install_axe
 install_provider
 [ "$purpose" != bench ] || install_chp

@@ -61,6 +61,14 @@ class Listener:
         self._accepting.cancel()
         former.close()
 
+    def succeed(self, sock: socket.socket, path: str) -> None:
+        """Listen by another process's socket, to which that path leads, in the place of our own.
+
+        The path is still the other's to remove. Before `serve`.
+        """
+        self.close()
+        self.sock, self.path, self._file, self.owns_path = sock, path, _status(path), False
+
     async def serve(
         self,
         handler: Handler,

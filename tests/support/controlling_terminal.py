@@ -29,5 +29,5 @@ async def open_at_terminal(
     finally:
         if process.poll() is None:
             process.terminate()
-        with trio.fail_after(20), trio.CancelScope(shield=True):
+        with trio.fail_after(20, shield=True):
             await process.wait()

@@ -1,6 +1,7 @@
 """Several real users in one test: who they are, and an installed copy of the project that each of them can run.
 
-Only root can act as others. The users are made once and stay; the copy is made for each state of the sources.
+Only root can act as others. The users are made once and stay until `make clean-system`; the copy is made for each
+state of the sources.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ from tests.support.needs import require_program, require_root
 GATEWAY, ALICE, BOB = "ct-gateway", "ct-alice", "ct-bob"
 BASH_USER = "ct-bash"  #: whose login shell is bash
 
+#: What was made on this machine besides, which scripts/system.sh begins and scripts/clean_system.sh takes back.
+RECORD = Path("/var/lib/conductor-trio-tests/made")
+
 _ROOT = Path(__file__).parents[2]
 _SOURCES = ("pyproject.toml", "conductor_trio")
 # In nobody's home, so that everybody can enter, and kept between runs.
-_STORE = Path("/var/tmp/conductor-trio-tests")
+STORE = Path("/var/tmp/conductor-trio-tests")
 _KEPT = 6 * 3600  # seconds since a run has begun with a copy; it may still be using it
 
 
@@ -64,8 +68,16 @@ def real_person(name: str, *, shell: str = "/bin/sh") -> Person:
             # A group of their own, a home that exists but is not theirs, a shell for what `ssh` runs.
             options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/", "--shell", shell]
             subprocess.run([useradd, *options, name], check=True)
+            _record_user(name)
             entry = pwd.getpwnam(name)
     return Person(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
+
+
+def _record_user(name: str) -> None:
+    """Have `make clean-system` take this user back."""
+    RECORD.parent.mkdir(mode=0o755, exist_ok=True)
+    with RECORD.open("a") as record:
+        record.write(f"user {name}\n")
 
 
 @contextlib.contextmanager
@@ -91,7 +103,7 @@ def everybodys_python() -> Path:
     """Return an interpreter that every user can run, beside which the project's commands are installed."""
     digest = _digest_sources()
     with _locked("copy"):
-        place = _STORE / digest
+        place = STORE / digest
         if not place.exists():
             _remove_outdated()
             _install(place)
@@ -100,7 +112,7 @@ def everybodys_python() -> Path:
 
 
 def _remove_outdated() -> None:
-    for copy in _STORE.glob("?" * 16):
+    for copy in STORE.glob("?" * 16):
         if time.time() - copy.stat().st_mtime > _KEPT:
             shutil.rmtree(copy)
 
@@ -111,7 +123,7 @@ def _install(place: Path) -> None:
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, place, ignore_errors=True)
         subprocess.run([interpreter, "-m", "venv", "--without-pip", str(place)], check=True)
-        with tempfile.TemporaryDirectory(dir=_STORE, prefix="sources-") as directory:
+        with tempfile.TemporaryDirectory(dir=STORE, prefix="sources-") as directory:
             # A copy, since building leaves files beside the sources.
             _copy_sources(Path(directory))
             pip = [sys.executable, "-m", "pip", "--python", str(place / "bin" / "python")]
@@ -151,9 +163,9 @@ def _digest_sources() -> str:
 @contextlib.contextmanager
 def _locked(what: str) -> Iterator[None]:
     """Be the only one who does this on the machine; the directory is ours, whoever else may write beside it."""
-    _STORE.mkdir(mode=0o755, exist_ok=True)
-    found = _STORE.lstat()
-    assert stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid(), f"{_STORE} is someone else's: remove it"
-    with open(_STORE / f"{what}.lock", "w") as lock:
+    STORE.mkdir(mode=0o755, exist_ok=True)
+    found = STORE.lstat()
+    assert stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid(), f"{STORE} is someone else's: remove it"
+    with open(STORE / f"{what}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

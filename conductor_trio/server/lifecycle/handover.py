@@ -7,7 +7,8 @@ r"""The hand-over from one server to the next, on ``<runtime>/handover``: listen
                                and with it the descriptors (SCM_RIGHTS) of the ownership lock and of the listeners
     successor → predecessor    {"ready": true}      everything that can fail is done
     predecessor → successor    a snapshot of its routes (`routing.snapshot`), with the relay sockets of those
-                               sessions that it lends; from here on it does not accept
+                               sessions that it lends, and the descriptor of the operators' listener; from here on
+                               it does not accept
     successor → predecessor    {"taken": true}      the successor accepts, and what has a path is its own
     successor → predecessor    {"route": …}, …      whom the sessions let in, which are over (see `access_feed`)
     successor → predecessor    {"released": true}   it uses the sessions no more
@@ -22,7 +23,6 @@ that it lends, and which knows no end of the use but the close.
 
 from __future__ import annotations
 
-import array
 import contextlib
 import errno
 import json
@@ -66,20 +66,22 @@ _VERSION = 2
 class Successor:
     """A server that is ready to take our place; whoever has it closes it."""
 
-    def __init__(self, channel: HandoverChannel, pidfd: int) -> None:
+    def __init__(self, channel: HandoverChannel, pidfd: int, admin: Listener) -> None:
         self._channel = channel
         self._pidfd = pidfd
+        self._admin = admin
 
     async def hand_over(self, routes: RouteTable, orders: Orders | None = None) -> bool:
         """Return whether it accepts from now on; if not, it has ended."""
         with contextlib.suppress(HandoverEnded, *FAILURES):
-            piece = b""
+            # One whose path somebody has taken is of no use.
+            piece, lent = b"", [self._admin.sock.fileno()] if self._admin.has_its_path() else []
             for line in format_snapshot(take_snapshot(routes, orders or Orders())):
                 piece += line
                 if len(piece) >= HANDOVER_PIECE_SIZE:
-                    await self._channel.send(piece)
-                    piece = b""
-            await self._channel.send(piece)
+                    await self._channel.send(piece, lent)
+                    piece, lent = b"", []
+            await self._channel.send(piece, lent)
             await self._channel.hear("taken")
             return True
         with contextlib.suppress(ProcessLookupError):
@@ -153,14 +155,14 @@ class HandoverHost:
         except (HandoverEnded, *FAILURES) as error:
             self._note_failure(error)
             return None
-        return Successor(channel, pidfd)
+        return Successor(channel, pidfd, self._listeners.admin)
 
     def _note_failure(self, error: BaseException) -> None:
         self._log.warning("handover_failed", error=_words(error))
 
     async def _lend(self, channel: HandoverChannel) -> None:
         lent = self._listeners.by_role
-        descriptors = array.array("i", [self._ownership, *(listener.sock.fileno() for _, listener in lent)])
+        descriptors = [self._ownership, *(listener.sock.fileno() for _, listener in lent)]
         described = [{"role": role.value, "inherited": listener.is_inherited} for role, listener in lent]
         await channel.send(
             json.dumps({"handover": _VERSION, "listeners": described}).encode() + b"\n", descriptors
@@ -201,6 +203,12 @@ class Predecessor:
             return reader.snapshot
         except (HandoverEnded, ValueError, *FAILURES) as error:
             raise _failed(error) from error
+
+    def take_admin(self) -> socket.socket | None:
+        """Return the operators' listener if that came with the sessions, None where it did not."""
+        for descriptor in self._channel.descriptors[1 + len(self.listeners) :]:
+            return open_shared_socket(os.dup(descriptor))
+        return None
 
     async def _take_v1(self) -> Snapshot:
         """Return the sessions that it lends, and then all of them once more, which is how they are restored."""

@@ -1,4 +1,4 @@
-"""The channel between two servers at a hand-over: lines, and descriptors with the first of them."""
+"""The channel between two servers at a hand-over: lines, and descriptors with some of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import socket
+from collections.abc import Sequence
 
 import trio
 
@@ -24,7 +25,7 @@ class HandoverEnded(ConductorError):
 
 
 class HandoverChannel:
-    """A connection between two servers: lines, and descriptors with the first of them."""
+    """A connection between two servers: lines, and descriptors with some of them, kept in the order they came."""
 
     def __init__(self, sock: socket.socket, limits: ServerLimits) -> None:
         self._sock = trio.socket.from_stdlib_socket(sock)
@@ -32,8 +33,8 @@ class HandoverChannel:
         self._lines = LineReader(MAX_SNAPSHOT_V1)
         self.descriptors = array.array("i")
 
-    async def send(self, line: bytes, descriptors: array.array[int] | None = None) -> None:
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)] if descriptors else []
+    async def send(self, line: bytes, descriptors: Sequence[int] = ()) -> None:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         with trio.fail_after(self.limits.handover_timeout):
             sent = await self._sock.sendmsg([line], rights)
             while sent < len(line):

@@ -1,7 +1,8 @@
 """Where the server listens, and by whose sockets: its own, its parent's, or its predecessor's.
 
-The operator's socket is each server's own: it is not lent, since a server of an earlier version would not know
-what it is for, and takes its path in one step when the server begins to accept.
+The operators' is not among those that are lent first, since a server of an earlier version would not know what it
+is for. It comes with the sessions, so that no operator finds nobody there; where it does not, our own takes its
+path in one step when we begin to accept.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
@@ -82,10 +84,18 @@ class Listeners:
             else:
                 yield listener, None
 
+    def adopt_admin(self, lent: socket.socket | None) -> None:
+        """Listen for operators by the predecessor's socket, which has the path, if it lends that."""
+        if lent is not None:
+            self.admin.succeed(lent, self.admin_path)
+
     def claim_paths(self) -> None:
         """Look after all paths from now on, in the predecessor's place."""
-        with contextlib.suppress(StartError):  # which `keep_paths` finds
-            self.admin.move_to(self.admin_path)
+        with contextlib.suppress(StartError, FileNotFoundError):  # which `keep_paths` finds
+            if self.admin.path == self.admin_path:
+                os.chmod(self.admin_path, self.admin_mode)
+            else:
+                self.admin.move_to(self.admin_path)
         for listener in (*self._all(), *self.unwanted):
             listener.owns_path = True
         for listener in self.unwanted:

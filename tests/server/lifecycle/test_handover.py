@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import textwrap
@@ -173,6 +174,77 @@ async def test_the_sockets_are_the_same_and_so_are_their_paths(short_tmp: Path) 
             with pytest.raises(StartError, match="another server"), open_runtime_directory(str(run)):
                 pass
     assert not (run / "client").exists() and not (run / "handover").exists()
+
+
+@asynccontextmanager
+async def taking_over(old: Old, *, admin_group: str | None = None) -> AsyncIterator[Listeners]:
+    """Go through a hand-over up to where the successor accepts, and give where it listens."""
+    async with asking(old) as (predecessor, ready), trio.open_nursery() as nursery:
+        settings = attrs.evolve(old.settings, admin_group=admin_group)
+        with (
+            open_runtime_directory(settings.runtime_dir, ownership=predecessor.ownership) as runtime,
+            open_listeners(settings, runtime, [], predecessor.listeners) as listeners,
+        ):
+
+            async def take() -> None:
+                await predecessor.take()
+                listeners.adopt_admin(predecessor.take_admin())
+                await predecessor.confirm()
+
+            nursery.start_soon(take)
+            await ready.told.wait()
+            assert await ready.successor.hand_over(some_routes())
+            yield listeners
+
+
+async def test_operators_who_wait_get_to_the_successor(short_tmp: Path) -> None:
+    run = short_tmp / "run"
+    with socket.socket(socket.AF_UNIX) as early, open_old(run) as old:
+        early.connect(str(run / "admin"))
+        async with taking_over(old) as listeners:
+            assert [path.name for path in run.glob("admin*")] == ["admin"]
+            old.listeners.release_paths()
+            old.listeners.close()
+            assert answers(run / "admin")  # though the successor has not claimed the paths yet
+            listeners.claim_paths()
+            assert answers(run / "admin") and listeners.admin.has_its_path()
+            with listeners.admin.sock.accept()[0] as accepted:
+                early.sendall(b"?")
+                await trio.lowlevel.wait_readable(accepted)
+                assert accepted.recv(10) == b"?"
+    assert not list(run.glob("admin*"))
+
+
+async def test_the_operators_socket_has_the_mode_of_the_successors_settings(short_tmp: Path) -> None:
+    run = short_tmp / "run"
+    with open_old(run) as old:
+        async with taking_over(old, admin_group="staff") as listeners:
+            assert stat.S_IMODE((run / "admin").stat().st_mode) == 0o600
+            old.listeners.release_paths()
+            listeners.claim_paths()
+            assert stat.S_IMODE((run / "admin").stat().st_mode) == 0o666
+
+
+async def test_an_operators_socket_that_has_lost_its_path_is_not_lent(short_tmp: Path) -> None:
+    run = short_tmp / "run"
+    with open_old(run) as old:
+        (run / "admin").unlink()
+        async with taking_over(old) as listeners:
+            old.listeners.release_paths()
+            listeners.claim_paths()
+            old.listeners.close()
+            assert answers(run / "admin") and listeners.admin.has_its_path()
+
+
+async def test_a_successor_that_ends_before_it_has_claimed_the_paths_leaves_operators_theirs(
+    short_tmp: Path,
+) -> None:
+    with open_old(short_tmp / "run") as old:
+        async with taking_over(old):
+            pass
+        admin = old.listeners.admin
+        assert answers(old.listeners.admin_path) and admin.has_its_path()
+        admin.sock.accept()[0].close()
 
 
 async def test_a_successor_that_gives_up_leaves_everything_as_it_was(short_tmp: Path) -> None:

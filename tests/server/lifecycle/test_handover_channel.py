@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import contextlib
 import os
 import socket
@@ -31,7 +30,7 @@ async def test_lines_and_descriptors_arrive(ends: Ends) -> None:
     one, other = ends
     reading, writing = os.pipe()
     try:
-        await one.send(b"a line\n", array.array("i", [reading]))
+        await one.send(b"a line\n", [reading])
     finally:
         os.close(reading)
         os.close(writing)

@@ -238,7 +238,7 @@ async def find_people(engine: Engine, count: int) -> list[dict[str, object]]:
     """Return who is there, by the control process, once these are so many."""
     worker_of(engine).link.tell_last()
     await worker_of(engine).link.flush()
-    while len(people := engine.planes.service.describe_people(engine.route)) < count:
+    while len(people := engine.planes.service.describe_people(engine.route)) < count:  # noqa: ASYNC110
         await trio.lowlevel.checkpoint()
     return people
 

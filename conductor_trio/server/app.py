@@ -104,8 +104,7 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         listeners = stack.enter_context(handed)
         metrics = stack.enter_context(open_metrics(settings, planes.proxy, takes_over=predecessor is not None))
         state = StateFile(runtime.state, planes.routes, expected, log, planes.orders)
-        snapshot = state.read() if predecessor is None else await predecessor.take()
-        listeners.adopt_admin(predecessor.take_admin() if predecessor else None)
+        snapshot = state.read() if predecessor is None else await predecessor.take(listeners)
         lent = filter(is_exportable, snapshot.routes) if snapshot and predecessor else ()
         borrowed = BorrowedSessions(lent, planes.routes, EveryRuntime(planes.proxy.runtimes, planes.crew))
         if snapshot is not None:  # all but those that are lent

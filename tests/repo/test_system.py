@@ -172,3 +172,11 @@ def test_who_is_not_root_is_told_so(tmp_path: Path) -> None:
         )
     assert done.returncode == 1 and "only root" in done.stderr
     assert pwd.getpwnam(users.BOB)
+
+
+def test_each_target_is_explained_and_no_other_is_named() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (_ROOT / "Makefile").read_text(), re.MULTILINE))
+    for name in ("CONTRIBUTING.md", "README.md", "docs/releasing.md"):
+        named = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", (_ROOT / name).read_text()))
+        assert named <= targets
+        assert name != "CONTRIBUTING.md" or named == targets - {"help"}

@@ -191,8 +191,11 @@ class Predecessor:
     _channel: HandoverChannel
     _limits: ServerLimits
 
-    async def take(self) -> Snapshot:
-        """Return its sessions; now it does not accept. Raises `StartError`."""
+    async def take(self, listeners: Listeners | None = None) -> Snapshot:
+        """Return its sessions; now it does not accept. Raises `StartError`.
+
+        The operators' listener, if that comes with them, is the one of `listeners` from now on.
+        """
         try:
             await self._channel.say(ready=True)
             if self._version == 1:
@@ -200,15 +203,12 @@ class Predecessor:
             reader = SnapshotReader(self._limits)
             while not reader.is_complete:
                 reader.receive_line(await self._channel.receive_line())
+            if listeners is not None:
+                for descriptor in self._channel.descriptors[1 + len(self.listeners) :]:
+                    listeners.adopt_admin(open_shared_socket(os.dup(descriptor)))
             return reader.snapshot
         except (HandoverEnded, ValueError, *FAILURES) as error:
             raise _failed(error) from error
-
-    def take_admin(self) -> socket.socket | None:
-        """Return the operators' listener if that came with the sessions, None where it did not."""
-        for descriptor in self._channel.descriptors[1 + len(self.listeners) :]:
-            return open_shared_socket(os.dup(descriptor))
-        return None
 
     async def _take_v1(self) -> Snapshot:
         """Return the sessions that it lends, and then all of them once more, which is how they are restored."""

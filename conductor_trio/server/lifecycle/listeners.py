@@ -84,10 +84,9 @@ class Listeners:
             else:
                 yield listener, None
 
-    def adopt_admin(self, lent: socket.socket | None) -> None:
-        """Listen for operators by the predecessor's socket, which has the path, if it lends that."""
-        if lent is not None:
-            self.admin.succeed(lent, self.admin_path)
+    def adopt_admin(self, lent: socket.socket) -> None:
+        """Listen for operators by the predecessor's socket, which has the path."""
+        self.admin.succeed(lent, self.admin_path)
 
     def claim_paths(self) -> None:
         """Look after all paths from now on, in the predecessor's place."""

@@ -187,8 +187,7 @@ async def taking_over(old: Old, *, admin_group: str | None = None) -> AsyncItera
         ):
 
             async def take() -> None:
-                await predecessor.take()
-                listeners.adopt_admin(predecessor.take_admin())
+                await predecessor.take(listeners)
                 await predecessor.confirm()
 
             nursery.start_soon(take)

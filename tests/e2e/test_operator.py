@@ -127,7 +127,7 @@ async def test_an_announcement_is_read_once_by_everybody_and_on_every_page(
         notice = await client.wait_state("notice")
         assert (notice["about"], notice["text"]) == ("announcement", "Down at <noon>")
         page = await ask(server.port, f"a-{LABEL}.localhost", "/", fields=[("Accept", "text/html")])
-        assert b'role="note">Down at &lt;noon&gt;</p>' in page.body
+        assert b'role="note" aria-label="Announcement">Down at &lt;noon&gt;</div>' in page.body
         await upgrade(server)
         await client.wait_state("live")
         await operate(runtime_dir, "drain")

@@ -81,7 +81,7 @@ class Display(Output):
         self._failure: list[Item] = []
         self._is_failure_told = self._is_failure_buried = False
         self._keys: KeyCommands | None = None
-        if settings.keyboard is not None:
+        if settings.keyboard is not None and settings.make_link is not None:
             self._keys = KeyCommands(
                 Keyboard(settings.keyboard),
                 self._progress,

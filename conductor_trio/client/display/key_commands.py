@@ -17,7 +17,6 @@ from conductor_trio.errors import ConductorError
 MakeLink = Callable[[str, float], Awaitable[tuple[str, str]]]
 
 _HELP = "l shows the link, o opens it, s makes one for others, q draws it for a telephone, Ctrl-C ends it"
-_HELP_WITHOUT_LINKS = _HELP.replace("s makes one for others, ", "")
 
 
 class KeyCommands:
@@ -29,7 +28,7 @@ class KeyCommands:
         progress: ProgressModel,
         tell: Callable[..., None],
         open_link: Callable[[], Awaitable[None]],
-        make_link: MakeLink | None,
+        make_link: MakeLink,
         share_time: float,
     ) -> None:
         self.keyboard = keyboard
@@ -39,7 +38,7 @@ class KeyCommands:
         self._make_link = make_link
         self._share_time = share_time
         self._is_sharing = False
-        self._is_opening = False
+        self._opening = trio.CancelScope()
 
     def mind(self) -> None:
         """Take keys where they mean something, and else leave them to whom they are for."""
@@ -62,24 +61,23 @@ class KeyCommands:
                 self._tell(Link(url=url))
             case "q":
                 self._tell(Link(url=url, has_code=True))
-            case "o" if not self._is_opening:
-                self._is_opening = True
-                nursery.start_soon(self._open, name="display: browser")
-            case "s" if self._make_link is not None and not self._is_sharing:
+            case "o":
+                self._opening.cancel()  # which keeps the page of the last time for its browser
+                self._opening = trio.CancelScope()
+                nursery.start_soon(self._open, self._opening, name="display: browser")
+            case "s" if not self._is_sharing:
                 self._is_sharing = True
-                nursery.start_soon(self._share, self._make_link, name="display: new link")
+                nursery.start_soon(self._share, name="display: new link")
             case "?" | "h":
-                self._tell(step(_HELP if self._make_link is not None else _HELP_WITHOUT_LINKS))
+                self._tell(step(_HELP))
 
-    async def _open(self) -> None:
-        try:
+    async def _open(self, scope: trio.CancelScope) -> None:
+        with scope:
             await self._open_link()
-        finally:
-            self._is_opening = False
 
-    async def _share(self, make_link: MakeLink) -> None:
+    async def _share(self) -> None:
         try:
-            about, url = await make_link(self._progress.key, self._share_time)
+            about, url = await self._make_link(self._progress.key, self._share_time)
             self._tell(Notice(mark=Mark.DONE, text=about), Link(url=url))
         except ConductorError as error:
             text, beneath = make_sentence(error.what), format_advice(error.advice)

@@ -14,7 +14,7 @@ import pytest
 from scripts.bench.machine import REPOSITORY
 from tests.doubles.terminal import Terminal, open_terminal
 from tests.support.controlling_terminal import open_at_terminal
-from tests.support.programs import OWN_PYTHON, Server, ask, open_server
+from tests.support.programs import OWN_PYTHON, Server, ask, open_server, wait_until
 
 RECIPE = """
 command = [{python!r}, {application!r}]
@@ -36,12 +36,16 @@ async def at_terminal(runtime_dir: Path, home: Path, terminal: Terminal) -> Asyn
     recipes.mkdir(parents=True)
     application = REPOSITORY / "scripts" / "demo_app.py"
     (recipes / "tick.toml").write_text(RECIPE.format(python=str(OWN_PYTHON), application=str(application)))
+    browser = home / "browser"
+    browser.write_text(f'#!/bin/sh\ncat "${{1#file://}}" >>{home}/opened\n')
+    browser.chmod(0o755)
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home.parent),
         "LANG": "C.UTF-8",
         "TERM": "xterm-256color",
+        "BROWSER": str(browser),
     }
     async with open_server(runtime_dir) as server:
         command: list[str | Path] = [
@@ -83,6 +87,19 @@ async def test_keys_show_the_link_draw_it_and_make_another(
         login = await ask(server.port, host, made.removeprefix(f"http://{host}"))
         assert login.status == 302
         await press(terminal, "q", "█▀")
+
+
+async def test_a_browser_is_shown_the_link_as_often_as_it_is_asked_for(
+    runtime_dir: Path, tmp_path: Path, terminal: Terminal
+) -> None:
+    home = tmp_path / "conductor-trio"
+    opened = home / "opened"
+    async with at_terminal(runtime_dir, home, terminal):
+        [link] = links(terminal)
+        for times in (1, 2):
+            os.write(terminal.master, b"o")
+            await wait_until(lambda: opened.exists() and opened.read_text().count("\n") == times)  # noqa: B023
+        assert opened.read_text().count(f'href="{link}"') == 2
 
 
 async def test_the_terminal_is_as_it_was_at_the_end(runtime_dir: Path, tmp_path: Path, terminal: Terminal) -> None:

@@ -4,28 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conductor_trio.control.messages import JSONObject
 from conductor_trio.server.admin.usage import compare
-
-
-def look(user: str = "alice", **changed: object) -> JSONObject:
-    told: JSONObject = {
-        "kind": "user",
-        "user": user,
-        "sessions": 2,
-        "lost": 0,
-        "visitors": 3,
-        "requests": 10,
-        "bytesIn": 1000,
-        "bytesOut": 2000,
-        "held": 4096,
-        "processor": 1.0,
-        "throttled": False,
-    }
-    return told | changed
-
-
-STRANGERS: JSONObject = {"kind": "strangers", "user": None, "processor": 0.5, "throttled": True}
+from tests.support.usage import STRANGERS, look
 
 
 def test_rates_are_what_came_between() -> None:

@@ -10,26 +10,8 @@ from hypothesis import strategies as st
 from conductor_trio.control.messages import JSONObject
 from conductor_trio.server.admin.usage import compare
 from conductor_trio.server.cli.top import describe_top, format_top
+from tests.support.usage import look
 
-
-def look(user: str = "alice", **changed: object) -> JSONObject:
-    told: JSONObject = {
-        "kind": "user",
-        "user": user,
-        "sessions": 2,
-        "lost": 0,
-        "visitors": 3,
-        "requests": 10,
-        "bytesIn": 1000,
-        "bytesOut": 2000,
-        "held": 4096,
-        "processor": 1.0,
-        "throttled": False,
-    }
-    return told | changed
-
-
-STRANGERS: JSONObject = {"kind": "strangers", "user": None, "processor": 0.5, "throttled": True}
 SERVER: JSONObject = {"sessions": 3, "lost": 1, "held": 8192, "loopDelayPeak": 0.0042, "status": "ok", "time": 7.0}
 
 

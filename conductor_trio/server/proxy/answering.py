@@ -73,6 +73,7 @@ class Answerer:
     async def _send(self, answer: Reply | Document, request: RequestHead | None, *, keep_alive: bool) -> None:
         """Count an answer and send it."""
         context, proxy = self._context, self._context.proxy
+        context.count_request()
         if not (isinstance(answer, Reply) and answer.is_expected):
             proxy.counters.count_answer(answer.status)
         context.watch.status = answer.status

@@ -209,9 +209,8 @@ class VisitorConnection:
             return await self._refuse(error.status)
         if request is None:
             return Outcome.CLOSE
-        self.context.counters.requests_total += 1
         self._watch.begin(request)
-        self._dispatcher.forget_repeats()
+        self._dispatcher.begin()
         return await self._serve(request, is_complete=False)
 
     async def _serve(self, request: RequestHead, *, is_complete: bool) -> Served:
@@ -277,7 +276,7 @@ class VisitorConnection:
 
     async def _refuse(self, status: int) -> Outcome:
         """Answer a request that could not be read."""
-        self.context.counters.requests_total += 1
+        self._dispatcher.begin()
         if status == 431 and (bomb := read_cookie_bomb(self._requests.trailing_data)) is not None:
             return await self._answerer.disarm(bomb)
         return await self._answerer.answer_last(BadRequest(status=status), None)

@@ -210,6 +210,18 @@ class ExchangeContext:
     requests: RequestReader
     payer: Payer
     watch: RequestWatch
+    is_counted: bool = attrs.field(default=False, init=False)  #: the request that is under way
+
+    def begin_request(self, *, is_mine: bool) -> None:
+        """Another request begins; `is_mine` tells that no other process will answer it."""
+        self.is_counted = is_mine
+        if is_mine:
+            self.proxy.counters.requests_total += 1
+
+    def count_request(self) -> None:
+        """Count the request that is under way, unless it is counted: once, by the process that answers it."""
+        if not self.is_counted:
+            self.begin_request(is_mine=True)
 
     def report_failure(self, route_id: str, failure: str, request: RequestHead) -> None:
         """Have the session's owner see how the application failed at a request; its query may be a secret."""

@@ -331,9 +331,10 @@ class Dispatcher:
         self._repeats += 1
         return exchange.request
 
-    def forget_repeats(self) -> None:
-        """Begin with another request."""
+    def begin(self, *, is_mine: bool = True) -> None:
+        """Begin with another request; `is_mine` tells that no other process will answer and count it."""
         self._repeats = 0
+        self._context.begin_request(is_mine=is_mine)
 
     @property
     def cut_outcome(self) -> Outcome:

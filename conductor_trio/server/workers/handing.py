@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from conductor_trio.access.decisions import OwnPage, Respond
+from conductor_trio.access.decisions import Forward, OwnPage, Respond
 from conductor_trio.access.grants import Access
 from conductor_trio.access.guard import Guess
 from conductor_trio.access.reasons import Refusal, TooManyGuesses
@@ -100,6 +100,16 @@ class WorkerDispatcher(Dispatcher):
         self._has_asked = False
         return await super().dispatch(request, is_complete=is_complete)
 
+    def begin(self, *, is_mine: bool = False) -> None:
+        """Begin with another request, which may be the control process'."""
+        super().begin(is_mine=is_mine)
+
+    async def _forward(
+        self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool
+    ) -> Served:
+        self._context.count_request()
+        return await super()._forward(request, runtime, admitted, is_complete=is_complete)
+
     async def _park(self, request: RequestHead, route: Route) -> bool:
         return False  # it waits where its session will come back
 
@@ -156,7 +166,11 @@ class WorkerDispatcher(Dispatcher):
         context = self._context
         peer = context.peer
         introduction = Introduction(
-            address=peer.address or "", is_https=peer.is_https, may_return=may_return, failure=failure
+            address=peer.address or "",
+            is_https=peer.is_https,
+            may_return=may_return,
+            is_counted=context.is_counted,
+            failure=failure,
         )
         context.payer.account = (
             context.proxy.ledger.proxies if peer.address is None else context.proxy.ledger.visitor(peer.address)
@@ -184,7 +198,6 @@ class WorkerDispatcher(Dispatcher):
             return None
         context.requests.take_trailing_data()
         context.watch.forget()
-        context.proxy.counters.requests_total -= 1  # the control process counts it
         return Handed(stream=stream, from_visitor=b"", from_other=response)
 
 

@@ -101,13 +101,18 @@ class InternalDispatcher(Dispatcher):
     introduction: Introduction
     _is_claimed: bool = False
 
+    def begin(self, *, is_mine: bool = False) -> None:
+        """Begin with another request: on a connection that this process has claimed, it is its own."""
+        super().begin(is_mine=is_mine or self._is_claimed)
+        if not self._is_claimed:
+            self._context.is_counted = self.introduction.is_counted
+
     async def _forward(
         self, request: RequestHead, runtime: RouteRuntime, admitted: Forward, *, is_complete: bool
     ) -> Served:
         introduction = self.introduction
         if introduction.may_return and not self._is_claimed:
             self._context.watch.forget()
-            self._context.proxy.counters.requests_total -= 1
             await self._context.visitor.send_all(FORWARD)
             return Outcome.CLOSE
         await self._claim()
@@ -142,6 +147,7 @@ class InternalDispatcher(Dispatcher):
         """Have the worker pass on what the visitor sends from now on."""
         if not self._is_claimed:
             self._is_claimed = True
+            self._context.count_request()
             await self._context.visitor.send_all(MINE)
 
 

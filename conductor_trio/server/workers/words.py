@@ -48,12 +48,14 @@ class Failure:
 class Introduction:
     """Who the visitor is: the address, "" for a UNIX socket's, and whether they came by HTTPS.
 
-    `may_return` tells whether the worker can forward the request itself, if it is told that the visitor may.
+    `may_return` tells whether the worker can forward the request itself, if it is told that the visitor may;
+    `is_counted` that it has begun to, and so has counted it.
     """
 
     address: str
     is_https: bool
     may_return: bool
+    is_counted: bool = False
     failure: Failure | None = None
 
 
@@ -63,6 +65,7 @@ def format_introduction(introduction: Introduction) -> bytes:
         "address": introduction.address,
         "https": introduction.is_https,
         "may_return": introduction.may_return,
+        "counted": introduction.is_counted,
     }
     if (failure := introduction.failure) is not None:
         told["failure"] = [failure.route_id, failure.status, failure.fault.name, failure.what, failure.since]
@@ -80,7 +83,13 @@ def parse_introduction(text: bytes) -> Introduction:
             **more,
         } if len(address) <= MAX_ADDRESS_TEXT:
             failure = _parse_failure(more.get("failure"))
-            return Introduction(address=address, is_https=is_https, may_return=may_return, failure=failure)
+            return Introduction(
+                address=address,
+                is_https=is_https,
+                may_return=may_return,
+                is_counted=more.get("counted") is True,
+                failure=failure,
+            )
     raise ValueError("no introduction")
 
 

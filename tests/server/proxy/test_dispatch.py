@@ -259,10 +259,10 @@ async def test_what_is_under_way_may_be_repeated_so_often(short_tmp: Path, data:
                     for _ in range(repeats):
                         assert dispatcher.take_interrupted() is not None
                     assert dispatcher.take_interrupted() is None
-                    dispatcher.forget_repeats()
+                    dispatcher.begin()
                     assert (dispatcher.take_interrupted() is not None) is may_repeat
                     stage.end(Cause.LEFT)  # nobody is there to repeat it to
-                    dispatcher.forget_repeats()
+                    dispatcher.begin()
                     assert dispatcher.take_interrupted() is None
 
 

@@ -12,6 +12,7 @@ import trio
 from conductor_trio.access.grants import OWNER, Share, SingleSignOn
 from conductor_trio.access.tokens import hash_token
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.routing.states import Cause, Starting
 from tests.doubles.origin import OriginConnection
 from tests.support.engine import (
@@ -109,6 +110,53 @@ async def test_what_is_not_let_in_is_answered_by_the_control_process(
             assert (await visitor.receive_response()).status == status
         assert engine.context.counters.requests_total == 2
         assert worker_of(engine).proxy.counters.requests_total == 0
+
+
+class Rising(Counters):
+    """Counters of which none may ever fall: who reads them in between would take that for a restart."""
+
+    def __setattr__(self, name: str, value: int) -> None:
+        assert value >= getattr(self, name, 0), name
+        super().__setattr__(name, value)
+
+
+async def test_each_request_is_counted_once_and_no_count_falls(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(), is_resumable=True, limits=IMPATIENT) as engine:
+        worker, control = worker_of(engine).proxy, engine.context
+        worker.counters, control.counters = Rising(), Rising()
+
+        def count() -> int:
+            return worker.counters.requests_total + control.counters.requests_total
+
+        await worker_of(engine).wait_known()
+        (short_tmp / "app").rename(short_tmp / "elsewhere")
+        assert await ask(engine) == 502  # which both have worked for
+        assert count() == 1
+        (short_tmp / "elsewhere").rename(short_tmp / "app")
+        for auth, status in ((COOKIE, 200), (COOKIE, 200), (b"", 403), (SHARED, 403), (COOKIE, 200)):
+            assert await ask(engine, auth) == status
+        assert await ask(engine, host=b"nobody.test") == 404
+        assert count() == 7
+        visitor = engine.connect()
+        await visitor.send(b"GET / HTTP/1.1\r\n\r\n")
+        assert (await visitor.receive_response()).status == 400
+        assert count() == 8
+
+
+async def test_a_request_that_begins_anew_elsewhere_is_counted_once(short_tmp: Path) -> None:
+    async def hang(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        await trio.sleep_forever()
+
+    async with open_engine(short_tmp, hang, is_resumable=True) as engine:
+        worker, control = worker_of(engine).proxy, engine.context
+        visitor = engine.connect()
+        await visitor.send(request())
+        await engine.origin.wait_connections()
+        engine.routes.change(engine.route_id, Cause.LINK_LOST)
+        while not control.parked.total:  # noqa: ASYNC110
+            await trio.lowlevel.checkpoint()
+        assert (worker.counters.requests_total, control.counters.requests_total) == (1, 0)
 
 
 async def test_wrong_tokens_have_one_rate_whoever_is_asked(short_tmp: Path) -> None:

@@ -37,6 +37,7 @@ def read(data: bytes) -> RequestHead:
     address=st.sampled_from(["", "192.0.2.1", "2001:db8::1"]),
     is_https=st.booleans(),
     may_return=st.booleans(),
+    is_counted=st.booleans(),
     failure=st.none()
     | st.builds(
         Failure,
@@ -48,9 +49,11 @@ def read(data: bytes) -> RequestHead:
     ),
 )
 def test_who_the_visitor_is_arrives(
-    address: str, is_https: bool, may_return: bool, failure: Failure | None
+    address: str, is_https: bool, may_return: bool, is_counted: bool, failure: Failure | None
 ) -> None:
-    told = Introduction(address=address, is_https=is_https, may_return=may_return, failure=failure)
+    told = Introduction(
+        address=address, is_https=is_https, may_return=may_return, is_counted=is_counted, failure=failure
+    )
     written = format_introduction(told)
     (length,) = LENGTH.unpack(written[: LENGTH.size])
     assert length == len(written) - LENGTH.size

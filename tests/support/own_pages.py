@@ -29,6 +29,11 @@ from tests.support.answers import REASONS, read_answer
 from tests.support.heads import parse_request_head
 
 ADDRESS = "http://lab-alice.localhost:9/"
+# Have no page load itself again while it is looked at, which may take longer than it waits.
+STAY = """
+const later = setTimeout;
+window.setTimeout = (what, after, ...more) => after >= 1000 ? 0 : later(what, after, ...more);
+"""
 NOW = time.time()
 OUTPUT = (
     "[I 2026-11-28 14:03:22.101 ServerApp] Package jupyterlab took 0.4117s to import",
@@ -94,6 +99,7 @@ class Shown:
 
     def __init__(self, context: BrowserContext, language: str = "en", house: House | None = None) -> None:
         self.page: Page = context.new_page()
+        self.page.add_init_script(STAY)
         self.problems: list[str] = []
         self._language = language
         self._house = House() if house is None else house

@@ -18,7 +18,7 @@ import attrs
 from conductor_trio.errors import StartError
 from conductor_trio.net.listeners import Listener, listen_unix, open_tcp_listeners
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
-from conductor_trio.server.settings import ServerSettings
+from conductor_trio.server.settings import NO_FRONT_PROXY, ServerSettings
 
 _PUBLIC_SOCKET_MODE = 0o660  # for a front proxy in our group (docs/protocol.md, "Directories and sockets")
 _CONTROL_SOCKET_MODE = 0o777  # for every user; who they are, the kernel tells
@@ -145,6 +145,11 @@ def open_listeners(
             assert settings.port is not None
             held = [listener for role, listener in given if role is Role.PUBLIC]
             public = stack.enter_context(open_tcp_listeners(settings.host, settings.port, held))
+        if settings.sso and not settings.trusted_proxies and all(listener.path is None for listener in public):
+            raise StartError(
+                f"what a single sign-on says cannot be used: {NO_FRONT_PROXY}; what the service manager hands on "
+                "are TCP ports, so name the front proxy by trusted_proxy"
+            )
         control = listen_at(runtime.control, _CONTROL_SOCKET_MODE, Role.CONTROL)
         handover = listen_at(runtime.handover, _HANDOVER_SOCKET_MODE, Role.HANDOVER)
         mode = _ADMIN_SOCKET_MODE if settings.admin_group is None else _ADMIN_GROUP_SOCKET_MODE

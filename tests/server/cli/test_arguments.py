@@ -394,6 +394,26 @@ def test_what_no_reload_changes_is_kept_and_told(file: Path) -> None:
     assert keep_lasting(said, {}) == (said, [])
 
 
+def test_a_socket_of_the_service_manager_s_needs_no_restart_where_nothing_else_is_said(file: Path) -> None:
+    (file.parent / "link").symlink_to(file.parent)
+    for text in ("", f'socket = "{file.parent}/link/http"'):
+        file.write_text(text)
+        said = read_configuration({"config": str(file)})
+        assert keep_lasting(said, {"socket": f"{file.parent}/http"}) == (said, [])
+    file.write_text('socket = "other"')
+    kept, notes = keep_lasting(read_configuration({"config": str(file)}), {"socket": "/http"})
+    assert make_settings(kept).socket == "/http"
+    assert notes == [f"socket needs a restart: it stays /http, and is not yet {file.parent}/other ({file}:1)"]
+
+
+def test_who_inherits_sockets_may_be_told_of_a_front_proxy_by_them_alone(file: Path) -> None:
+    file.write_text('[sso]\nuser_header = "X-Forwarded-User"')
+    said = read_configuration({"config": str(file)})
+    assert make_settings(said, inherits=True).sso is not None
+    with pytest.raises(ConfigError, match=r":2: sso.user_header: .*there is none; .* by `socket`, or name it by"):
+        make_settings(said)
+
+
 _KEYS = [key for section in SECTIONS for setting in section.settings for key in setting.keys]
 _keys = st.sampled_from([*_KEYS, "users", "groups", "users.a", '"\\u0000"', "x"])
 _values = st.recursive(

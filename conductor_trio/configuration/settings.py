@@ -164,6 +164,7 @@ class Setting:
     help: str
     flags: tuple[str, ...] = ()
     own_key: str = ""
+    also: tuple[str, ...] = ()  #: further keys by which a file may say it
     metavar: str | None = None
     default: object = None
     group: str = ""  #: the heading below which the help lists it
@@ -174,9 +175,9 @@ class Setting:
     def keys(self) -> tuple[str, ...]:
         """Its own key in a file, or the option's long names, by each of which it is known."""
         if self.own_key:
-            return (self.own_key,)
+            return (self.own_key, *self.also)
         names = [flag[2:].replace("-", "_") for flag in self.flags if flag.startswith("--")]
-        return tuple(names) or (self.field,)
+        return (*(names or [self.field]), *self.also)
 
     @property
     def key(self) -> str:

@@ -80,6 +80,8 @@ FILES = (
             "Caddyfile-sso",
             "logrotate/conductor-trio",
             "prometheus/conductor-trio.rules.yml",
+            "prometheus/conductor-trio-metrics.socket",
+            "prometheus/conductor-trio-metrics.service",
             "grafana/conductor-trio.json",
         )
     ),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from conductor_trio.commandline.quantities import parse_duration
+from conductor_trio.commandline.quantities import parse_duration, parse_whole
 from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.commandline.table import Option
 from conductor_trio.configuration.toml_table import Table
@@ -100,7 +100,7 @@ class Count(Kind):
         return table.get_number(key, self.least, self.most)
 
     def parse(self, word: str) -> object:
-        return int(word)
+        return parse_whole(word)
 
     def check(self, value: object) -> object:
         assert isinstance(value, int)
@@ -118,7 +118,7 @@ class Port(Kind):
         return table.get_number(key, 0, MAX_PORT)
 
     def parse(self, word: str) -> object:
-        return int(word)
+        return parse_whole(word)
 
     def check(self, value: object) -> object:
         assert isinstance(value, int)

@@ -131,7 +131,7 @@ const drawTile = tile => {
 };
 const showNow = now => {
   find("main").hidden = false;
-  document.title = count(now.sessions) + " sessions – " + document.querySelector("h1").textContent;
+  document.title = count(now.sessions) + (now.sessions === 1 ? " session – " : " sessions – ") + document.querySelector("h1").textContent;
   for (const tile of tiles) {
     put(tile.number, tile.of(now));
     put(tile.note, tile.more(now));

@@ -187,9 +187,6 @@ class VisitorConnection:
         activity = self.context.activity
         activity.tunnels += 1
         self._watch.note_upgrade()
-        self._watch.status = (
-            self._watch.status or 101
-        )  # of a page of our own, for which no application has answered
         try:
             match served:
                 case Tunnel():

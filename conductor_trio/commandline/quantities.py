@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -15,6 +16,22 @@ def parse_duration(text: str) -> float:
     if not seconds or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is no time; write it as 90s, 30m, 8h, 1h30m or 2d")
     return seconds
+
+
+def parse_time(text: str) -> float:
+    """Return the seconds that an option says; raises what argparse tells."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def parse_whole(text: str) -> int:
+    """Return the whole number that an option says; raises what argparse tells."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text[:50]!r} is no whole number") from error
 
 
 def format_duration(seconds: float) -> str:

@@ -115,11 +115,11 @@ def configure(
 
     `options` are values by field; None, an empty list and what is missing is not said.
     """
-    options = options or {}
+    options, elsewhere = options or {}, _places(sections)
     if table is not None:
         roots = [section for section in sections if not section.name]
         keys = [key for section in roots for setting in section.settings for key in setting.keys]
-        table.check_keys([*keys, *(section.name for section in sections if section.name)])
+        table.check_keys([*keys, *(section.name for section in sections if section.name)], elsewhere)
     values: dict[str, Given] = {}
     named: dict[str, Mapping[str, Values]] = {}
     for section in sections:
@@ -128,11 +128,22 @@ def configure(
             named[section.name] = _read_named(section, below)
             continue
         if below is not None and section.name:
-            below.check_keys(key for setting in section.settings for key in setting.keys)
+            below.check_keys([key for setting in section.settings for key in setting.keys], elsewhere)
         for setting in section.settings:
             said = _read_option(setting, options) or _read_file(setting, below)
             values[setting.field] = said or _default(setting)
     return Configuration(sections=sections, file=None if table is None else table.file, values=values, named=named)
+
+
+def _places(sections: Sequence[Section]) -> dict[str, str]:
+    """Return where each key stands, of those that have one place."""
+    return {
+        key: f"in [{section.name}]" if section.name else "above all sections"
+        for section in sections
+        if not section.named
+        for setting in section.settings
+        for key in setting.keys
+    }
 
 
 def _default(setting: Setting) -> Given:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from conductor_trio.commandline.quantities import parse_duration
+from conductor_trio.commandline.quantities import parse_duration, parse_whole
 from conductor_trio.commandline.table import Kind as Completed
 from conductor_trio.commandline.table import Option
 from conductor_trio.configuration.toml_table import Table
@@ -100,7 +100,7 @@ class Count(Kind):
         return table.get_number(key, self.least, self.most)
 
     def parse(self, word: str) -> object:
-        return int(word)
+        return parse_whole(word)
 
     def check(self, value: object) -> object:
         assert isinstance(value, int)
@@ -118,7 +118,7 @@ class Port(Kind):
         return table.get_number(key, 0, MAX_PORT)
 
     def parse(self, word: str) -> object:
-        return int(word)
+        return parse_whole(word)
 
     def check(self, value: object) -> object:
         assert isinstance(value, int)
@@ -164,6 +164,7 @@ class Setting:
     help: str
     flags: tuple[str, ...] = ()
     own_key: str = ""
+    also: tuple[str, ...] = ()  #: further keys by which a file may say it
     metavar: str | None = None
     default: object = None
     group: str = ""  #: the heading below which the help lists it
@@ -174,9 +175,9 @@ class Setting:
     def keys(self) -> tuple[str, ...]:
         """Its own key in a file, or the option's long names, by each of which it is known."""
         if self.own_key:
-            return (self.own_key,)
+            return (self.own_key, *self.also)
         names = [flag[2:].replace("-", "_") for flag in self.flags if flag.startswith("--")]
-        return tuple(names) or (self.field,)
+        return (*(names or [self.field]), *self.also)
 
     @property
     def key(self) -> str:

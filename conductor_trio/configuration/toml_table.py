@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from conductor_trio.commandline.quantities import parse_duration
-from conductor_trio.commandline.suggest import suggest
+from conductor_trio.commandline.suggest import find_similar, suggest
 from conductor_trio.configuration.toml_words import advise
 from conductor_trio.errors import ConfigError
 from conductor_trio.limits.constants import MAX_CONFIG_FILE, MAX_TIME
@@ -40,12 +40,17 @@ class Table:
         """Return the line of the value at these keys, or of the nearest table that holds it."""
         return self.lines.find((*self.path, *keys))
 
-    def check_keys(self, known: Iterable[str]) -> None:
-        """Raise `ConfigError` for a key that has no meaning here."""
-        known = list(known)
+    def check_keys(self, known: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> None:
+        """Raise `ConfigError` for a key that has no meaning here; `elsewhere` says where others stand."""
+        known, elsewhere = list(known), elsewhere or {}
         for key in self.values:
-            if key not in known:
-                raise self.wrong(f"there is no such setting; {suggest(key, known)}", key)
+            if key in known:
+                continue
+            advice = suggest(key, known)
+            if key in elsewhere or find_similar(key, known) is None:
+                other = find_similar(key, elsewhere)
+                advice = advice if other is None else f"did you mean {other}, which stands {elsewhere[other]}?"
+            raise self.wrong(f"there is no such setting; {advice}", key)
 
     def get_text(self, key: str) -> str | None:
         """Return a text without control characters that is not empty, or None where there is no such key."""

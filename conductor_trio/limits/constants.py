@@ -191,6 +191,9 @@ MAX_LOG_ACCOUNTS = 1000  # that are told apart
 
 #: Users and networks that the operator blocks: more is a firewall's. All of them are 1 ms to write.
 MAX_BLOCKS = 1000
+#: Sessions whose client has still to hear that the operator has ended them: as many as there can be at once, by
+#: default. All of them are 5 ms to write.
+MAX_ENDS = 8192
 MAX_ORDER_TEXT = 500  # characters of a reason or an announcement: some sentences, in one line of each client
 # The operator's commands.
 MAX_ADMIN_LINE = 64 * MIB  # of an answer: one setting of a file of the greatest size, several times

@@ -84,6 +84,10 @@ class UserRules:
         return OwnLimits(**{field.name: of(field.name) for field in attrs.fields(OwnLimits)})
 
 
+#: What is wrong with a single sign-on that nobody can speak for.
+NO_FRONT_PROXY = "it is believed from trusted front proxies only, and there is none"
+
+
 @attrs.frozen(kw_only=True)
 class ServerSettings:
     """What the command line and the file say, checked."""

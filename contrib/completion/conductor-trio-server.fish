@@ -82,7 +82,7 @@ complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l no-require-sso -d 'no --require-sso, whatever the configuration says'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l strip-cookie -x -d 'cookie of the front proxy\'s, which goes on to no application and is set by none; * at its end stands for anything, as in _oauth2_proxy*'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l status-from -x -d 'who may see /_conductor/status; may be given several times (default everybody)'
-complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l metrics -x -d 'serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9090, or UNIX socket'
+complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l metrics -x -d 'serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9091, or UNIX socket'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l access-log -r -F -d 'write a line for each request to FILE, or with `journal` there; SIGUSR1 opens files anew'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l access-log-format -x -d 'json or combined (default json)'
 complete -c conductor-trio-server -n '__conductor_trio_server_in "" check config' -l audit-log -r -F -d 'write who had sessions, shares and visitors to FILE, or with `journal` there'

@@ -11,6 +11,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir "$work/SOURCES"
 cp "$dist"/conductor-trio.pyz "$dist"/conductor-trio-server.pyz "$root/packaging/server.toml" "$work/SOURCES"
+(cd "$root/docs" && tar --owner=root --group=root --mode=644 -cf "$work/SOURCES/docs.tar" ./*.md)
 # Beside Debian's own tools the packages that it needs are not known as RPMs.
 without=$(command -v dpkg >/dev/null && echo --nodeps || true)
 # shellcheck disable=SC2086 # nothing or a word

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor_trio.commandline.quantities import format_duration, format_size, parse_duration
+from conductor_trio.commandline.quantities import (
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_time,
+    parse_whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +70,11 @@ def test_any_text_is_a_positive_time_or_none(text: str) -> None:
 )
 def test_sizes(count: int, text: str) -> None:
     assert format_size(count) == text
+
+
+def test_a_mistake_in_an_option_is_told_in_words() -> None:
+    assert (parse_time("2m"), parse_whole("7")) == (120, 7)
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^'2x' is no time; write it as 90s"):
+        parse_time("2x")
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^'abc' is no whole number$"):
+        parse_whole("abc")

@@ -75,6 +75,18 @@ def test_what_is_kept_of_before_says_so() -> None:
     [
         ("\nprot = 1", "/etc/f.toml:2: prot: there is no such setting; did you mean port?"),
         ("[metrics]\nlisen = 1", "/etc/f.toml:2: metrics.lisen: there is no such setting; did you mean listen?"),
+        (
+            "[metrics]\nport = 1",
+            "/etc/f.toml:2: metrics.port: there is no such setting; did you mean port, which stands",
+        ),
+        (
+            "[metrics]\nprot = 1",
+            "/etc/f.toml:2: metrics.prot: there is no such setting; did you mean port, which ",
+        ),
+        (
+            "listne = 1",
+            "/etc/f.toml:1: listne: there is no such setting; did you mean listen, which stands in [metrics]?",
+        ),
         ("[users.a]\nmots = 1", "/etc/f.toml:2: users.a.mots: there is no such setting; did you mean most?"),
         ('port = "2"', "/etc/f.toml:1: port: has to be a number"),
         ("users = 1", "/etc/f.toml:1: users: has to be a table"),

@@ -127,6 +127,33 @@ def test_who_did(day: Day) -> None:
     }
 
 
+def test_a_visit_that_a_hand_over_splits_goes_on(day: Day) -> None:
+    visit = {"host": "lab-alice.test", "user": "alice", "share": None, "address": "192.0.2.1", "identity": "alice"}
+
+    def entry(hours: str, event: str, **fields: object) -> dict[str, object]:
+        return {"time": f"{_TUESDAY}T{hours}:00.000Z", "event": event, **visit, **fields}
+
+    lines = [
+        entry("10:00", "visit_began", session="before"),
+        # The next server has taken over, and the former one says so when it ends.
+        entry("12:00", "visit_began", session="after"),
+        entry("12:01", "visit_ended", session="before", last=f"{_TUESDAY}T12:00:00.000Z"),
+        entry("14:00", "visit_ended", session="after", last=f"{_TUESDAY}T13:45:00.000Z"),
+        entry("16:00", "visit_ended", session="of a log before this one", last=f"{_TUESDAY}T16:00:00.000Z"),
+        entry("17:00", "visit_began", session="later"),
+    ]
+
+    def since(hours: str) -> list[object]:
+        return [one["since"] for one in answer("did", lines, user="alice", at=f"{_TUESDAY}T{hours}:00Z")]
+
+    began = f"{_TUESDAY}T10:00:00.000Z"
+    assert since("11:00") == since("13:00") == [began] and since("15:00") == []
+    assert since("18:00") == [f"{_TUESDAY}T17:00:00.000Z"]
+    assert set(answer("did", lines, user="alice", at=f"{_TUESDAY}T13:00:00Z")[0]) == {
+        "host", "by", "label", "identity", "address", "since",
+    }  # fmt: skip
+
+
 def test_nobody_else_is_among_them(day: Day) -> None:
     assert answer("did", day.lines.lines, user="bob", at=f"{_TUESDAY}T15:00:00Z") == []
     assert [one["by"] for one in answer("could", day.lines.lines, user="bob", at=f"{_TUESDAY}T15:00:00Z")] == [

@@ -106,6 +106,7 @@ async def test_the_application_is_told_who_asks_by_the_proxy_and_not_by_the_visi
     claims = (
         b"X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: evil.test\r\n"
         b"X-Forwarded-Port: 1\r\nX-Real-IP: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\nX_Forwarded_For: 10.0.0.1\r\n"
+        b"X-Request-Id: another's\r\n"
     )
     target = "/a%2Fb//c/../d;e?q=" + "x" * 8_000
     async with open_front(opener, short_tmp, alice, alice) as front, front.proxy.visitor() as visitor:
@@ -125,6 +126,7 @@ async def test_the_application_is_told_who_asks_by_the_proxy_and_not_by_the_visi
         b"X-Real-IP": [b"127.0.0.1"],
         b"Forwarded": [],
         b"X_Forwarded_For": [],
+        b"X-Request-Id": [],
         b"Cookie": [b"a=b; c=d"],
         b"Host": [ALICE.host.encode()],
     }

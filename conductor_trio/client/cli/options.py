@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from conductor_trio.commandline.quantities import parse_duration
+from conductor_trio.commandline.quantities import parse_time
 from conductor_trio.commandline.table import Argument, FirstWords, Kind, Option, Words
 from conductor_trio.errors import ConfigError
 
@@ -18,14 +18,6 @@ def _parse_port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"there is no port {text!r}; give one from 1 to 65535, or 0")
     return int(text)
-
-
-def parse_time(text: str) -> float:
-    """Return seconds; raises what argparse tells."""
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _parse_memory(text: str) -> str:

@@ -20,9 +20,9 @@ from conductor_trio.client.cli.options import (
     TCP_SHARED,
     TOKEN_FILE,
     VERBOSE,
-    parse_time,
 )
 from conductor_trio.client.config.visitor_token import TOKEN_VARIABLE
+from conductor_trio.commandline.quantities import parse_time
 from conductor_trio.commandline.standard import COMPLETION_COMMAND, FILES_COMMAND, HELP_COMMAND
 from conductor_trio.commandline.table import Argument, Command, Kind, Option, Program, Shipped, shipped_for_shells
 from conductor_trio.limits.constants import DEFAULT_CONTROL_SOCKET

@@ -169,7 +169,8 @@ class AdminService:
             found = tuple(routes.of_user(command.user))
         else:
             found = routes.snapshot().routes
-        whom = {"host": command.host, "whose": command.user, "is_all": not (command.host or command.user)}
+        whose = found[0].user if command.host is not None else command.user
+        whom = {"host": command.host, "whose": whose, "is_all": not (command.host or command.user)}
         self._note("end", operator, **whom, sessions=len(found), reason=command.reason)
         return Answer(items=self._end_all(found, command.reason), is_act=True)
 
@@ -227,7 +228,8 @@ class AdminService:
         assert_never(command)
 
     def _note(self, act: str, operator: Operator, **fields: object) -> None:
-        told = {**operator.describe(), **fields}
+        # Whom it is about is the `user` of all entries; `whose` is what it was called here alone.
+        told = {**operator.describe(), **({"user": fields["whose"]} if "whose" in fields else {}), **fields}
         self._context.log.info(OPERATOR + act, **told)
         self._context.audit.note(OPERATOR + act, **told)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conductor_trio.commandline.quantities import parse_duration
+from conductor_trio.commandline.quantities import parse_time
 from conductor_trio.commandline.table import Argument, Command, Kind, Option
 from conductor_trio.server.cli.settings_table import RUNTIME_DIR
 
@@ -67,7 +67,7 @@ BLOCK = Command(
             flags=("--for",),
             field="seconds",
             metavar="TIME",
-            parse=parse_duration,
+            parse=parse_time,
             help="how long, such as 30m, 8h or 2d (until `unblock` unless given)",
         ),
         Option(

@@ -32,7 +32,8 @@ from conductor_trio.server.cli.sign_on_settings import (
 )
 from conductor_trio.server.cli.site import read_house
 from conductor_trio.server.cli.values import metrics_address, workers_number
-from conductor_trio.server.settings import OwnLimits, ServerSettings, TlsSettings, UserRules
+from conductor_trio.server.operation.succession import SOCKET
+from conductor_trio.server.settings import NO_FRONT_PROXY, OwnLimits, ServerSettings, TlsSettings, UserRules
 
 _TCP = ("port", "host")
 
@@ -74,14 +75,24 @@ def keep_lasting(said: Configuration, in_force: Mapping[str, object]) -> tuple[C
     for field, value in in_force.items():
         if field in said.values and said.value(field) != value:
             given = said[field]
+            if field == SOCKET and (given.value is None or _is_same_path(given.value, value)):
+                continue
             wanted = given.value if given.origin.is_default else f"{given.value} ({given.origin.place})"
             notes.append(f"{given.setting.key} needs a restart: it stays {value}, and is not yet {wanted}")
             said = said.keep(field, value)
     return said, notes
 
 
-def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSettings:
-    """Return the settings of a configuration that `read_configuration` has settled; raises `ConfigError`."""
+def _is_same_path(path: object, other: object) -> bool:
+    """Whether both lead to the same: /var/run may be a link to /run."""
+    return os.path.realpath(str(path)) == os.path.realpath(str(other))
+
+
+def make_settings(said: Configuration, *, take_over: bool = False, inherits: bool = False) -> ServerSettings:
+    """Return the settings of a configuration that `read_configuration` has settled; raises `ConfigError`.
+
+    Whether a server that `inherits` its sockets has a front proxy to believe shows when it has opened them.
+    """
     value = said.value
     socket = value("socket")
     limits: dict[str, Any] = {setting.field: value(setting.field) for setting in LIMITS}
@@ -99,7 +110,7 @@ def make_settings(said: Configuration, *, take_over: bool = False) -> ServerSett
         access_log=_text(said["access_log"]),
         access_log_format=str(value("access_log_format")),
         audit_log=_text(said["audit_log"]),
-        sso=_single_sign_on(said),
+        sso=_single_sign_on(said, inherits=inherits),
         stripped_cookies=_texts(said["stripped_cookies"]),
         admin_group=_text(said["admin_group"]),
         admin_host=_admin_host(said),
@@ -183,7 +194,7 @@ def _tls_settings(said: Configuration) -> TlsSettings | None:
     )
 
 
-def _single_sign_on(said: Configuration) -> SingleSignOn | None:
+def _single_sign_on(said: Configuration, *, inherits: bool) -> SingleSignOn | None:
     user, groups, domain = said[SSO_USER_HEADER.field], said[SSO_GROUPS_HEADER.field], said["sso_domain"]
     if user.value is None:
         for setting in SSO_MORE:
@@ -193,11 +204,9 @@ def _single_sign_on(said: Configuration) -> SingleSignOn | None:
                     f"needs {SSO_USER_HEADER.flags[0] if flag else 'user_header'}"
                 )
         return None
-    if said["socket"].value is None and not said["trusted_proxies"].value:
-        raise user.wrong(
-            "it is believed from trusted front proxies only, and there is none; let the front proxy come by -s, "
-            "or name it by --trusted-proxy"
-        )
+    if not (inherits or said[SOCKET].value or said["trusted_proxies"].value):
+        by, name = ("-s", "--trusted-proxy") if user.origin.flag else ("`socket`", "`trusted_proxy`")
+        raise user.wrong(f"{NO_FRONT_PROXY}; let the front proxy come by {by}, or name it by {name}")
     admins = said[SSO_ADMIN_GROUPS.field]
     if admins.value and groups.value is None:
         missing = SSO_GROUPS_HEADER.flags[0] if admins.origin.flag else "groups_header"

@@ -80,7 +80,8 @@ def _serve(said: Configuration, succession: Succession, *, take_over: bool) -> i
     _allow_many_files()
     tune_collector()
     said, notes = keep_lasting(said, succession.in_force)
-    settings = make_settings(said, take_over=take_over)
+    inherits = succession.inherits or bool(os.environ.get("LISTEN_FDS"))
+    settings = make_settings(said, take_over=take_over, inherits=inherits)
     log.configure(verbose=settings.verbose)
     logger = log.get_logger()
     for note in notes:

@@ -11,6 +11,7 @@ from conductor_trio.server.cli.sign_on_settings import SIGN_ON
 from conductor_trio.server.cli.site import SITE
 from conductor_trio.server.cli.values import (
     LogTarget,
+    MetricsAddress,
     Workers,
     normalize_log_format,
     normalize_metrics,
@@ -182,9 +183,9 @@ _OBSERVED = (
         flags=("--metrics",),
         field="metrics",
         metavar="ADDRESS",
-        kind=Text(normalize=normalize_metrics),
-        help="serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9090, or UNIX socket",
-        example='"127.0.0.1:9090"',
+        kind=MetricsAddress(normalize=normalize_metrics),
+        help="serve metrics for Prometheus on this loopback address, such as 127.0.0.1:9091, or UNIX socket",
+        example='"127.0.0.1:9091"',
     ),
     Setting(
         flags=("--access-log",),

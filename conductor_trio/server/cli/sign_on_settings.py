@@ -77,6 +77,7 @@ SSO_MORE = (
         flags=("--require-sso",),
         field="require_sso",
         own_key="required",
+        also=("require_sso",),
         kind=Switch(),
         default=False,
         help="let nobody in but by the single sign-on: tokens and links open nothing, and none are made",

@@ -11,7 +11,7 @@ import attrs
 from conductor_trio.access.grants import GROUP_MARK
 from conductor_trio.access.hostnames import is_host_name
 from conductor_trio.access.origins import format_origin, parse_origin
-from conductor_trio.configuration.settings import Kind, Path
+from conductor_trio.configuration.settings import Kind, Path, Text
 from conductor_trio.configuration.toml_table import Table
 from conductor_trio.http1.fields import is_own_field, is_token
 from conductor_trio.limits.constants import MAX_PORT
@@ -62,6 +62,19 @@ class LogTarget(Path):
         return value if value == JOURNAL else os.path.abspath(str(value))
 
 
+@attrs.frozen(kw_only=True)
+class MetricsAddress(Text):
+    """Where the metrics are, which may also stand as `listen` in a table of their own."""
+
+    def read(self, table: Table, key: str) -> object:
+        if not isinstance(table.values.get(key), dict):
+            return super().read(table, key)
+        own = table.get_table(key)
+        assert own is not None
+        own.check_keys(["listen"])
+        return super().read(own, "listen")
+
+
 def metrics_address(text: str) -> str | tuple[str, int]:
     """Return a UNIX socket's path, which has a slash, or a loopback address and a port; raises ValueError."""
     if "/" in text:
@@ -69,7 +82,7 @@ def metrics_address(text: str) -> str | tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= MAX_PORT:
         raise ValueError(
-            f"{text!r} is no address; write it as 127.0.0.1:9090, or as a UNIX socket's path, with a slash"
+            f"{text!r} is no address; write it as 127.0.0.1:9091, or as a UNIX socket's path, with a slash"
         )
     host = host.removeprefix("[").removesuffix("]")
     try:

@@ -70,12 +70,13 @@ class Console:
     orders: Orders
     observer: Observer
     draining: trio.Event
-    _page: DashboardPage = attrs.field(factory=DashboardPage, init=False)
+    _page: DashboardPage = attrs.field(init=False)
     _networks: Networks | None = attrs.field(init=False)
     _hosts: frozenset[str] = attrs.field(init=False)
     _open: dict[trio.CancelScope, str] = attrs.field(factory=dict, init=False)  # dashboards, and from where
 
     def __attrs_post_init__(self) -> None:
+        self._page = DashboardPage(site=self.settings.site.name)
         self._hosts = frozenset(self.settings.reserved_hosts)
         self._networks = Networks(self.settings.admin_networks) if self.settings.admin_networks else None
         self.orders.subscribe(self._note_orders)

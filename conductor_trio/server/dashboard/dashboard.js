@@ -131,7 +131,7 @@ const drawTile = tile => {
 };
 const showNow = now => {
   find("main").hidden = false;
-  document.title = count(now.sessions) + " sessions – Gateway";
+  document.title = count(now.sessions) + (now.sessions === 1 ? " session – " : " sessions – ") + document.querySelector("h1").textContent;
   for (const tile of tiles) {
     put(tile.number, tile.of(now));
     put(tile.note, tile.more(now));
@@ -192,8 +192,8 @@ const showOrders = told => {
 const shows = {now: showNow, users: showUsers, orders: showOrders};
 
 // Events.
-const labels = {whose: "user", by: "by", ssh_client: "from", is_all: "all sessions", by_link: "by a link"};
-const described = ["host", "user", "whose", "network", "node", "ssh_client", "by", "through", "address", "why", "reason",
+const labels = {with: "with", identity: "who", by: "by", ssh_client: "from", is_all: "all sessions", by_link: "by a link"};
+const described = ["host", "user", "with", "identity", "network", "node", "ssh_client", "by", "through", "address", "why", "reason",
   "text", "label", "grant", "count", "sessions", "is_all", "by_link", "version"];
 const showEvents = events => {
   const lines = events.map(told => {

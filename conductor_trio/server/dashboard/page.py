@@ -22,8 +22,9 @@ def _hash(text: str) -> str:
 
 @attrs.frozen(eq=False)
 class DashboardPage:
-    """The page, once for all who look at it."""
+    """The page, once for all who look at it; `site` is whose gateway it is."""
 
+    site: str = ""
     _markup: str = attrs.field(factory=lambda: _read("dashboard.html"), repr=False)
     _style: str = attrs.field(factory=lambda: _read("dashboard.css"), repr=False)
     _script: str = attrs.field(factory=lambda: _read("dashboard.js"), repr=False)
@@ -44,10 +45,11 @@ class DashboardPage:
         for name, text in (
             ("STYLE", self._style),
             ("SCRIPT", self._script),
+            ("SITE", escape(self.site or "Gateway")),
             ("PROOF", escape(proof)),
             ("USER", escape(user)),
         ):
-            page = page.replace(f"@{name}@", text, 1)
+            page = page.replace(f"@{name}@", text)
         return Document(
             content_type=b"text/html; charset=utf-8",
             body=page.encode("utf-8", "replace"),

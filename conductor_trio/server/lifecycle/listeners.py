@@ -18,7 +18,7 @@ import attrs
 from conductor_trio.errors import StartError
 from conductor_trio.net.listeners import Listener, listen_unix, open_tcp_listeners
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
-from conductor_trio.server.settings import ServerSettings
+from conductor_trio.server.settings import NO_FRONT_PROXY, ServerSettings
 
 _PUBLIC_SOCKET_MODE = 0o660  # for a front proxy in our group (docs/protocol.md, "Directories and sockets")
 _CONTROL_SOCKET_MODE = 0o777  # for every user; who they are, the kernel tells
@@ -145,6 +145,7 @@ def open_listeners(
             assert settings.port is not None
             held = [listener for role, listener in given if role is Role.PUBLIC]
             public = stack.enter_context(open_tcp_listeners(settings.host, settings.port, held))
+        _check_sign_on(settings, public)
         control = listen_at(runtime.control, _CONTROL_SOCKET_MODE, Role.CONTROL)
         handover = listen_at(runtime.handover, _HANDOVER_SOCKET_MODE, Role.HANDOVER)
         mode = _ADMIN_SOCKET_MODE if settings.admin_group is None else _ADMIN_GROUP_SOCKET_MODE
@@ -163,6 +164,15 @@ def open_listeners(
             admin_path=runtime.admin,
             admin_mode=mode,
             unwanted=unwanted,
+        )
+
+
+def _check_sign_on(settings: ServerSettings, public: Iterable[Listener]) -> None:
+    """Raise `StartError` where a single sign-on is to be believed, and nobody who comes can speak for it."""
+    if settings.sso and not settings.trusted_proxies and all(listener.path is None for listener in public):
+        raise StartError(
+            f"what a single sign-on says cannot be used: {NO_FRONT_PROXY}; what the service manager hands on "
+            "are TCP ports, so name the front proxy by trusted_proxy"
         )
 
 

@@ -42,6 +42,7 @@ class StateFile:
         self._written = 0  # the latest
         routes.subscribe(self._note_change)
         self._orders.subscribe(self._note_change)
+        self._orders.ends.subscribe(self._note_change)
 
     def _note_change(self, _: RouteChange | None = None) -> None:
         self._has_changed.set()

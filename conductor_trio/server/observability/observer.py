@@ -15,6 +15,7 @@ from conductor_trio.access.reasons import Reason
 from conductor_trio.http1.forwarded import Peer
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
+from conductor_trio.pages.colors import Color
 from conductor_trio.server.observability.access_log import FORMATS, AccessLog, format_json
 from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.observability.measures import Measures
@@ -115,15 +116,23 @@ class Observer:
 
 
 def describe_settings(settings: ServerSettings) -> dict[str, object]:
-    """Return what is in force, and no file's contents; of the limits those that are another than usual."""
-    told = attrs.asdict(settings, value_serializer=_as_text)
+    """Return what is in force, and no file's contents; of the limits those that are another than usual.
+
+    What has no place in a value's `repr` is a file's contents, or follows from the rest.
+    """
+    told = attrs.asdict(settings, filter=lambda field, _: bool(field.repr), value_serializer=_as_text)
     usual = ServerLimits()
     changed = {name: value for name, value in told.pop("limits").items() if value != getattr(usual, name)}
     return {**told, "limits": changed}
 
 
 def _as_text(_: object, __: object, value: object) -> object:
-    return value.decode("ascii") if isinstance(value, bytes) else value
+    match value:
+        case bytes():
+            return value.decode("ascii")
+        case Color():
+            return str(value)
+    return value
 
 
 @contextlib.contextmanager

@@ -107,6 +107,7 @@ class RequestWatch:
 
     def note_upgrade(self) -> None:
         """The connection goes on with another protocol, which may last: what it took as a request is known now."""
+        self.status = self.status or 101  # of a page of our own, for which no application has answered
         self._is_upgraded = True
         self._is_plain = False
         self._measures.upgrades += 1

@@ -18,7 +18,7 @@ from conductor_trio.log import Logger
 from conductor_trio.printable import escape
 from conductor_trio.server.lifecycle.listeners import Listeners
 from conductor_trio.server.lifecycle.service_manager import notify
-from conductor_trio.server.operation.succession import Report, open_report
+from conductor_trio.server.operation.succession import SOCKET, Report, open_report
 from conductor_trio.server.operation.successor import run_successor
 
 
@@ -83,8 +83,13 @@ class Reloads:
 
 
 def lasting_settings(said: Configuration, listeners: Listeners) -> dict[str, object]:
-    """Return the settings that no reload changes, by field: where sessions are, and what was given to us."""
+    """Return the settings that no reload changes, by field: where sessions are, and what was given to us.
+
+    Whose visitors' sockets were given to it has a `socket` among them: where the first of these is.
+    """
     fields = ["runtime_dir"]
-    if any(listener.is_inherited for listener in listeners.public):
-        fields += ["port", "host", "socket"]
-    return {field: said.value(field) for field in fields}
+    given = [listener for listener in listeners.public if listener.is_inherited]
+    if not given:
+        return {field: said.value(field) for field in fields}
+    in_force = {field: said.value(field) for field in (*fields, "port", "host")}
+    return in_force | {SOCKET: given[0].path or said.value(SOCKET)}

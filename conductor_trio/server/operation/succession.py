@@ -23,6 +23,8 @@ from conductor_trio.limits.constants import MAX_REPORT
 from conductor_trio.strict_json import parse_json
 
 _VARIABLE = "CONDUCTOR_TRIO_SUCCESSION"
+#: The setting that is among those in force where the service manager has given visitors' sockets.
+SOCKET = "socket"
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +88,11 @@ class Succession:
         self._report = report
         self.in_force = in_force or {}  #: what stays as it is until a restart, by the settings' fields
         self.notes: list[str] = []
+
+    @property
+    def inherits(self) -> bool:
+        """Whether visitors' sockets are the service manager's."""
+        return SOCKET in self.in_force
 
     @classmethod
     def find(cls, environment: Mapping[str, str]) -> Succession:

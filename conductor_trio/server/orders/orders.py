@@ -8,6 +8,7 @@ import attrs
 
 from conductor_trio.errors import ADMINISTRATORS, RegistrationRefused
 from conductor_trio.server.orders.blocks import Block, Blocked
+from conductor_trio.server.orders.ends import Ends
 from conductor_trio.server.orders.networks import Networks
 
 
@@ -28,12 +29,16 @@ class Announcement:
 
 
 class Orders:
-    """All of them. `networks` are those that are blocked, in a form in which an address is looked up."""
+    """All of them. `networks` are those that are blocked, in a form in which an address is looked up.
+
+    `ends` are of single sessions, and have subscribers of their own.
+    """
 
     def __init__(self) -> None:
         self.drain: Drain | None = None
         self.announcement: Announcement | None = None
         self.networks = Networks()
+        self.ends = Ends()
         self._blocks: dict[tuple[Blocked, str], Block] = {}
         self._subscribers: list[Callable[[], None]] = []
 

@@ -6,16 +6,24 @@
                 {"network": "192.0.2.0/24", …}],
      "drain": {"since": <Unix time>, "reason": "…"} | null,
      "announcement": {"text": "…", "since": <Unix time>} | null}
+
+The next server is told of sessions that are to end, too, those with the same reason together::
+
+    "ends": [{"reason": "…", "until": <Unix time>, "sessions": [["<user>", "<blake2b-512 hex>"], …]}, …]
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeGuard
 
+from conductor_trio.access.tokens import is_token_hash
 from conductor_trio.control.messages import JSONObject
-from conductor_trio.limits.constants import MAX_BLOCKS, MAX_ORDER_TEXT, MAX_SAVED_TIME
+from conductor_trio.limits.constants import MAX_BLOCKS, MAX_ENDS, MAX_ORDER_TEXT, MAX_SAVED_TIME
 from conductor_trio.server.orders.blocks import Block, Blocked
+from conductor_trio.server.orders.ends import End, Ends
 from conductor_trio.server.orders.networks import parse_network
 from conductor_trio.server.orders.orders import Announcement, Drain, Orders
 from conductor_trio.strict_json import is_number
@@ -33,7 +41,16 @@ def describe_orders(orders: Orders) -> JSONObject:
 
 def save_orders(orders: Orders) -> JSONObject:
     """Return what is to be left to the next server: nothing where no order stands."""
-    return describe_orders(orders) if orders.are_any else {}
+    if not (orders.are_any or orders.ends):
+        return {}
+    return describe_orders(orders) | ({"ends": _describe_ends(orders.ends)} if orders.ends else {})
+
+
+def _describe_ends(ends: Ends) -> list[JSONObject]:
+    return [
+        {"reason": end.reason, "until": end.until, "sessions": [name for name, _ in those]}
+        for end, those in groupby(ends, key=itemgetter(1))
+    ]
 
 
 def describe_block(block: Block) -> JSONObject:
@@ -51,6 +68,21 @@ def restore_orders(orders: Orders, told: Mapping[str, object], now: float) -> No
         _parse_announcement(told.get("announcement")),
         now,
     )
+    ends = told.get("ends")
+    for one in ends[:MAX_ENDS] if isinstance(ends, list) else []:
+        _restore_ends(orders.ends, one, now)
+
+
+def _restore_ends(ends: Ends, value: object, now: float) -> None:
+    match value:
+        case {"reason": str() as reason, "until": until, "sessions": list() as names} if (
+            _is_time(until) and until > now
+        ):
+            end = End(reason=_cut(reason), until=float(until))
+            for name in names[:MAX_ENDS]:
+                match name:
+                    case [str() as user, str() as owner_hash] if is_token_hash(owner_hash):
+                        ends.add((user, owner_hash), end)
 
 
 def _parse_block(value: object) -> Block | None:

@@ -93,7 +93,7 @@ class SessionContext:
             notices=Notices(orders),
             house=settings.site,
             sign_on=settings.sso,
-            ends=OperatorEnds(routes, records, settings.limits),
+            ends=OperatorEnds(orders.ends, routes, records, settings.limits),
         )
 
     def begin_drain(self) -> None:

@@ -12,7 +12,7 @@ import trio
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener
 from conductor_trio.server.lifecycle.listeners import Listeners
-from conductor_trio.server.orders.saved import save_orders
+from conductor_trio.server.orders.saved import describe_orders
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.routing.feed import FeedSource
 from conductor_trio.server.routing.mirror import feed_routes
@@ -57,7 +57,7 @@ def _write_audit(proxy: ProxyContext, fields: dict[str, object]) -> None:
 
 
 def _tell_orders(crew: Crew, proxy: ProxyContext) -> None:
-    crew.source.set(ORDERS, save_orders(proxy.orders))
+    crew.source.set(ORDERS, describe_orders(proxy.orders))
 
 
 @attrs.frozen(eq=False)

@@ -212,7 +212,8 @@ async def test_each_act_is_logged_with_who_and_what(runtime_dir: Path) -> None:
         "end",
     ]
     assert all((entry["by"], entry["by_uid"]) == ("root", 0) for entry in acts)
-    assert acts[0]["whose"] == acts[-1]["whose"] == "mallory" and acts[0]["reason"] == "noise"
+    assert acts[0]["whose"] == acts[-1]["whose"] == acts[0]["user"] == acts[-1]["user"] == "mallory"
+    assert acts[0]["reason"] == "noise"
     assert acts[2]["network"] == "192.0.2.0/24"
     audited = [{name: value for name, value in entry.items() if name != "time"} for entry in audit.lines]
     assert audited == [{name: value for name, value in entry.items() if name != "log_level"} for entry in acts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -392,6 +393,42 @@ def test_what_no_reload_changes_is_kept_and_told(file: Path) -> None:
     assert make_settings(kept).runtime_dir == "/a"
     assert notes == [f"runtime_dir needs a restart: it stays /a, and is not yet {file.parent}/b ({file}:1)"]
     assert keep_lasting(said, {}) == (said, [])
+
+
+def test_a_socket_of_the_service_manager_s_needs_no_restart_where_nothing_else_is_said(file: Path) -> None:
+    (file.parent / "link").symlink_to(file.parent)
+    for text in ("", f'socket = "{file.parent}/link/http"'):
+        file.write_text(text)
+        said = read_configuration({"config": str(file)})
+        assert keep_lasting(said, {"socket": f"{file.parent}/http"}) == (said, [])
+    file.write_text('socket = "other"')
+    kept, notes = keep_lasting(read_configuration({"config": str(file)}), {"socket": "/http"})
+    assert make_settings(kept).socket == "/http"
+    assert notes == [f"socket needs a restart: it stays /http, and is not yet {file.parent}/other ({file}:1)"]
+
+
+def test_metrics_and_a_required_sign_on_have_second_names(file: Path) -> None:
+    file.write_text(
+        'socket = "x"\n[metrics]\nlisten = "127.0.0.1:9091"\n[sso]\nuser_header = "X-User"\nrequire_sso = true'
+    )
+    settings = make_settings(read_configuration({"config": str(file)}))
+    assert settings.metrics == ("127.0.0.1", 9091) and settings.sso is not None and settings.sso.is_needed
+    for text, wrong in {
+        "[metrics]\nlisten = 1": ":2: metrics.listen: has to be text",
+        "[metrics]\nlissen = 1": ":2: metrics.lissen: there is no such setting; did you mean listen?",
+        "[sso]\nrequired = true\nrequire_sso = true": ":3: sso.require_sso: is the same setting as required",
+    }.items():
+        file.write_text(text)
+        with pytest.raises(ConfigError, match=re.escape(f"{file}{wrong}")):
+            read_configuration({"config": str(file)})
+
+
+def test_who_inherits_sockets_may_be_told_of_a_front_proxy_by_them_alone(file: Path) -> None:
+    file.write_text('[sso]\nuser_header = "X-Forwarded-User"')
+    said = read_configuration({"config": str(file)})
+    assert make_settings(said, inherits=True).sso is not None
+    with pytest.raises(ConfigError, match=r":2: sso.user_header: .*there is none; .* by `socket`, or name it by"):
+        make_settings(said)
 
 
 _KEYS = [key for section in SECTIONS for setting in section.settings for key in setting.keys]

@@ -34,9 +34,10 @@ async def test_sessions_are_ended_as_by_the_command(short_tmp: Path) -> None:
         told = await do(dashboard, command="session", host=HOST.decode())
         assert isinstance(told["session"], dict) and told["session"]["host"] == HOST.decode()
         await do(dashboard, command="end", host=HOST.decode(), reason="")
-        [first, _] = dashboard.audit.events("operator_end")
+        [first, second] = dashboard.audit.events("operator_end")
         expected = {"by": "root", "through": "dashboard", "address": "192.0.2.1", "whose": "eve", "sessions": 20}
         assert first | expected == first
+        assert (second["host"], second["user"]) == (HOST.decode(), "alice")
 
 
 async def test_users_and_networks_are_blocked_and_unblocked(short_tmp: Path) -> None:

@@ -42,6 +42,13 @@ def test_a_name_is_text() -> None:
     assert page.render("proof", "\udcff").body
 
 
+def test_it_says_whose_gateway_it_is() -> None:
+    assert "<h1>Gateway</h1>" in DashboardPage().render("proof", "root").body.decode()
+    text = DashboardPage(site="Uni & Co").render("proof", "@SITE@").body.decode()
+    assert "<h1>Uni &amp; Co</h1>" in text and "<title>Uni &amp; Co</title>" in text
+    assert "@SITE@" in text
+
+
 def test_without_scripts_it_says_what_to_do() -> None:
     text = DashboardPage().render("proof", "root").body.decode()
     [words] = re.findall(r"<noscript>(.*?)</noscript>", text, re.DOTALL)

@@ -12,6 +12,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from conductor_trio.access.grants import SingleSignOn
 from conductor_trio.errors import StartError
 from conductor_trio.net.listeners import Listener
 from conductor_trio.server.lifecycle.listeners import Listeners, Role, open_listeners
@@ -66,6 +67,21 @@ def test_a_port_instead_of_a_socket(short_tmp: Path) -> None:
         [public] = listeners.public
         host, port = public.sock.getsockname()
         assert host == "127.0.0.1" and port > 0
+
+
+def test_a_single_sign_on_needs_a_front_proxy_that_can_be_believed(short_tmp: Path) -> None:
+    sso = SingleSignOn(user_field=b"x-forwarded-user")
+    settings = attrs.evolve(make_settings(short_tmp), socket=None, sso=sso)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        given = Listener(sock=sock.dup(), is_inherited=True)
+        with contextlib.closing(given.sock):
+            with pytest.raises(StartError, match=r"there is none.*trusted_proxy"), listening(settings, given):
+                pass
+            with listening(attrs.evolve(settings, trusted_proxies=("127.0.0.1",)), given):
+                pass
+    with parents(short_tmp / "parents") as given, contextlib.closing(given.sock), listening(settings, given):
+        pass
+    (short_tmp / "parents").unlink()
 
 
 def test_what_cannot_be_had_leaves_nothing(short_tmp: Path) -> None:

@@ -34,10 +34,12 @@ from tests.support.programs import (
     wait_gone,
     wait_until,
 )
+from tests.support.session_bench import USER
 from tests.support.successors import ending_successors, entries, upgrade
 from tests.support.users import GATEWAY, everybodys_python, real_person
 
 RESUME = {"extensions": ["resume"]}
+NAME = USER.encode()
 LAST_REQUEST = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
@@ -345,6 +347,28 @@ async def test_a_successor_inherits_what_its_predecessor_did(manager: Manager) -
         os.kill(pid, signal.SIGTERM)
         await wait_gone(pid)
     assert (manager.runtime_dir / "client").is_socket()
+
+
+async def test_a_single_sign_on_by_an_inherited_socket_is_applied_by_a_reload(
+    manager: Manager, short_tmp: Path
+) -> None:
+    file, path = short_tmp / "server.toml", short_tmp / "http"
+    file.write_text("")
+    with socket.socket(socket.AF_UNIX) as public:
+        public.bind(str(path))
+        public.listen()
+        listeners = (public, manager.listeners[1])
+        async with (
+            manager.open_server("--config", file, listeners=listeners) as server,
+            ending_successors(server.program),
+        ):
+            file.write_text('[sso]\nuser_header = "X-User"')
+            await upgrade(server)
+            assert not entries(server.program, "needs_restart")
+            async with open_session(server, answering(OK)), await trio.open_unix_socket(path) as front:
+                await front.send_all(LAST_REQUEST.replace(b"Cookie: authorization=token", b"X-User: " + NAME))
+                assert (await read_answer(front)).endswith(b"ok")
+    path.unlink()
 
 
 async def test_what_waits_is_served_by_the_next_one(manager: Manager) -> None:

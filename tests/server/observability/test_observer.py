@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.pages.house import House, Logo
 from conductor_trio.server.observability.observer import describe_settings, open_observer
 from conductor_trio.server.settings import ServerSettings, TlsSettings
 from tests.support.engine import make_log
@@ -42,6 +43,19 @@ def test_only_limits_that_are_another_than_usual_are_told() -> None:
     )
     assert told["limits"] == {"max_sessions": 7}
     assert told["tls"] == {"cert_file": "/c.pem", "key_file": "/k.pem", "allowed_clients": None}
+    assert json.dumps(told)
+
+
+def test_of_the_house_what_was_said_is_told_and_neither_its_logo_nor_the_pages_style() -> None:
+    house = House(name="Uni", logo=Logo("image/png", b"\x89PNG\r\n\x1a\n"), help_url="https://uni.example/help")
+    told = describe_settings(settings(site=house))
+    assert told["site"] == {
+        "name": "Uni",
+        "logo": {"type": "image/png"},
+        "help_url": "https://uni.example/help",
+        "announcement": "",
+        "color": str(house.color),
+    }
     assert json.dumps(told)
 
 

@@ -107,6 +107,19 @@ async def test_a_tunnel_is_told_at_its_end_and_its_time_is_no_requests(short_tmp
     assert observer.measures.by_application[1].count == 0
 
 
+async def test_a_page_of_our_own_that_goes_on_as_a_websocket_is_told_as_a_tunnel(short_tmp: Path) -> None:
+    async with observed(short_tmp) as (engine, _, access, _):
+        visitor = engine.connect()
+        fields = (
+            b"Origin: http://app-alice.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        )
+        await visitor.send(request(b"GET /_conductor/live HTTP/1.1", fields))
+        assert (await visitor.receive_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+    [line] = access.lines
+    assert (line["path"], line["status"], line["user"]) == ("/_conductor/live", 101, "alice")
+
+
 async def test_one_that_waits_for_a_lost_link_is_queued(short_tmp: Path) -> None:
     async with observed(short_tmp) as (engine, observer, access, audit):
         visitor = engine.connect()

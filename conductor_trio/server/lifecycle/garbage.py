@@ -1,8 +1,9 @@
 """Cyclic garbage that is not young any more: collected when there may be much, rather while nobody has to wait.
 
 Connections leave none, so what memory tells is the measure: a server that does not grow has no garbage that
-matters, however much goes through it. One that has thousands of connections at once for the first time grows as
-well, and is looked through in vain; but neither they nor any others bring that about twice.
+matters, however much goes through it. To look takes the longer the more there is, half a second with thousands of
+sessions, and nobody is served meanwhile; so what those who are here by now take is no reason to. When they have
+gone and their memory has not, it may be garbage, and then there is little to look through.
 """
 
 from __future__ import annotations
@@ -17,16 +18,23 @@ from conductor_trio.server.accounts.fairness import Fairness
 
 
 async def collect_garbage(
-    fairness: Fairness, limits: ServerLimits, memory: Callable[[], int] = resident_memory
+    fairness: Fairness,
+    limits: ServerLimits,
+    population: Callable[[], int],
+    memory: Callable[[], int] = resident_memory,
 ) -> None:
-    """Collect what may have gathered, for ever, where the collector does not by itself."""
+    """Collect what may have gathered, for ever, where the collector does not by itself.
+
+    `population` tells how many sessions and connections there are.
+    """
     if not LEAVES_GARBAGE:
         return
-    most = memory()  # after any collection
+    most, population_then = memory(), population()  # after any collection
     while True:
         await trio.sleep(limits.garbage_interval)
         is_calm = not fairness.is_contended
         growth = limits.calm_growth if is_calm else limits.busy_growth
-        if memory() > most + max(limits.min_growth, most * growth):
+        of_others = max(0, population() - population_then) * limits.memory_of_one
+        if memory() - of_others > most + max(limits.min_growth, most * growth):
             collect_all()
-            most = max(most, memory())
+            most, population_then = max(most, memory()), population()

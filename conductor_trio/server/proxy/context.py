@@ -115,6 +115,11 @@ class ProxyContext:
         return self.places.total
 
     @property
+    def population(self) -> int:
+        """How many connections of visitors, and sessions, there are."""
+        return self.visitors + len(self.runtimes)
+
+    @property
     def exchanges(self) -> int:
         """How many requests are being served or are parked, tunnels apart."""
         return self.activity.exchanges

@@ -46,17 +46,18 @@ def old_cycle() -> Iterator[Callable[[], bool]]:
         gc.enable()
 
 
-async def is_collected(*, is_contended: bool, memory: Sequence[int]) -> list[bool]:
-    """Whether old garbage is gone, at the end of each interval in which memory was so many MiB."""
+async def is_collected(*, is_contended: bool, memory: Sequence[int], population: Sequence[int] = ()) -> list[bool]:
+    """Whether old garbage is gone, at the end of each interval with so many MiB in use, and so many there."""
     fairness = Fairness(LIMITS)
     fairness.is_contended = is_contended
     is_gone = []
     sizes = [size * MIB for size in memory]
-    now = sizes[0]
+    now, there = sizes[0], 0
+    populations = population or [0] * (len(memory) - 1)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(collect_garbage, fairness, LIMITS, lambda: now)
+        nursery.start_soon(collect_garbage, fairness, LIMITS, lambda: there, lambda: now)
         await trio.testing.wait_all_tasks_blocked()
-        for now in sizes[1:]:  # noqa: B007 - what the collection asks
+        for now, there in zip(sizes[1:], populations, strict=True):  # noqa: B007 - what the collection asks
             with old_cycle() as has_gone:
                 await trio.sleep(LIMITS.garbage_interval)
                 await trio.testing.wait_all_tasks_blocked()
@@ -90,7 +91,7 @@ async def test_memory_that_comes_and_goes_is_no_reason_to_look_again(autojump_cl
 async def test_the_process_s_own_memory_is_what_counts(autojump_clock: MockClock) -> None:
     fairness = Fairness(LIMITS)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(collect_garbage, fairness, LIMITS)
+        nursery.start_soon(collect_garbage, fairness, LIMITS, lambda: 0)
         await trio.testing.wait_all_tasks_blocked()
         with old_cycle() as has_gone:
             grown = bytearray(b"x") * (resident_memory() + 2 * LIMITS.min_growth)
@@ -99,3 +100,21 @@ async def test_the_process_s_own_memory_is_what_counts(autojump_clock: MockClock
             assert has_gone()
         del grown
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("is_contended", [False, True])
+async def test_what_those_take_who_are_here_is_no_reason_to_look(
+    autojump_clock: MockClock, *, is_contended: bool
+) -> None:
+    is_gone = await is_collected(is_contended=is_contended, memory=[50, 250, 250], population=[8000, 8000])
+    assert is_gone == [False, False]
+
+
+async def test_what_they_leave_is_and_once(autojump_clock: MockClock) -> None:
+    sizes, population = [50, 250, 250, 250, 250], [8000, 10, 10, 8000]
+    is_gone = await is_collected(is_contended=False, memory=sizes, population=population)
+    assert is_gone == [False, True, False, False]
+
+
+async def test_what_is_more_than_they_take_is(autojump_clock: MockClock) -> None:
+    assert await is_collected(is_contended=False, memory=[50, 250], population=[1000]) == [True]

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 import trio
 
-from conductor_trio.interpreter import LEAVES_GARBAGE, collect_all, resident_memory
+from conductor_trio.interpreter import LEAVES_GARBAGE, collect_all, collect_young, resident_memory
+from conductor_trio.limits.constants import YOUNG_TASKS
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.fairness import Fairness
 
@@ -29,6 +31,16 @@ async def collect_garbage(
     """
     if not LEAVES_GARBAGE:
         return
+    trio.lowlevel.add_instrument(young := YoungObjects())
+    try:
+        await _collect_old(fairness, limits, population, memory)
+    finally:
+        trio.lowlevel.remove_instrument(young)
+
+
+async def _collect_old(
+    fairness: Fairness, limits: ServerLimits, population: Callable[[], int], memory: Callable[[], int]
+) -> None:
     most, population_then = memory(), population()  # after any collection
     while True:
         await trio.sleep(limits.garbage_interval)
@@ -38,3 +50,21 @@ async def collect_garbage(
         if memory() - of_others > most + max(limits.min_growth, most * growth):
             collect_all()
             most, population_then = max(most, memory()), population()
+
+
+@attrs.define(eq=False)
+class YoungObjects(trio.abc.Instrument):
+    """Has the collector look at what is young whenever so many tasks have begun.
+
+    By itself it looks when so many objects more were made than went. Where as many connections end as begin it
+    would not, and then at those of thousands in one go.
+    """
+
+    _tasks: int = 0
+
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        """Count it (called by Trio)."""
+        self._tasks += 1
+        if self._tasks == YOUNG_TASKS:
+            self._tasks = 0
+            collect_young()

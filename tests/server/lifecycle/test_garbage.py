@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from conductor_trio.interpreter import resident_memory
-from conductor_trio.limits.constants import MIB
+from conductor_trio.limits.constants import MIB, YOUNG_TASKS
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.fairness import Fairness
 from conductor_trio.server.lifecycle.garbage import collect_garbage
@@ -118,3 +118,34 @@ async def test_what_they_leave_is_and_once(autojump_clock: MockClock) -> None:
 
 async def test_what_is_more_than_they_take_is(autojump_clock: MockClock) -> None:
     assert await is_collected(is_contended=False, memory=[50, 250], population=[1000]) == [True]
+
+
+async def test_what_is_young_is_looked_at_however_many_go_meanwhile() -> None:
+    """As many connections end as begin: by count, there is nothing new."""
+    young = 0
+
+    def note(phase: str, info: Mapping[str, int]) -> None:
+        nonlocal young
+        if phase == "start":
+            young = max(young, len(gc.get_objects(generation=0)))
+
+    async def be_there() -> None:
+        held: list[list[int]] = [[] for _ in range(20)]
+        await trio.sleep(10 + len(held))
+
+    thresholds = gc.get_threshold()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(collect_garbage, Fairness(LIMITS), LIMITS, lambda: 0)
+        await trio.testing.wait_all_tasks_blocked()
+        gc.collect()
+        gc.callbacks.append(note)
+        gc.set_threshold(1_000_000)  # as if as many went: what goes hides what is new
+        try:
+            for _ in range(10 * YOUNG_TASKS):
+                nursery.start_soon(be_there)
+                await trio.lowlevel.checkpoint()
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.callbacks.remove(note)
+        nursery.cancel_scope.cancel()
+    assert 0 < young < 100 * YOUNG_TASKS

@@ -115,9 +115,9 @@ class ProxyContext:
         return self.places.total
 
     @property
-    def population(self) -> int:
-        """How many connections of visitors, and sessions, there are."""
-        return self.visitors + len(self.runtimes)
+    def known_memory(self) -> int:
+        """What visitors' connections and sessions take, in bytes, about."""
+        return (self.visitors + len(self.runtimes)) * self.limits.memory_of_one + self.holdings.total
 
     @property
     def exchanges(self) -> int:

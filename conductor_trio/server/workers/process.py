@@ -93,7 +93,7 @@ class _Worker:
         grace = trio.CancelScope()  # cancelled when what runs is to end
         async with trio.open_nursery() as background:
             background.start_soon(proxy.run, name="data plane")
-            collect = functools.partial(collect_garbage, population=lambda: proxy.population)
+            collect = functools.partial(collect_garbage, known_memory=lambda: proxy.known_memory)
             background.start_soon(collect, proxy.ledger.fairness, limits, name="garbage collection")
             background.start_soon(link.send, name="words to the control process")
             background.start_soon(link.report, name="reports")

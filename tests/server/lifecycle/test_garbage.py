@@ -16,6 +16,7 @@ from conductor_trio.interpreter import resident_memory
 from conductor_trio.limits.constants import MIB, YOUNG_TASKS
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.fairness import Fairness
+from conductor_trio.server.lifecycle import garbage
 from conductor_trio.server.lifecycle.garbage import collect_garbage
 
 pytestmark = pytest.mark.skipif(hasattr(sys, "pypy_version_info"), reason="PyPy's collector is another")
@@ -55,7 +56,7 @@ async def is_collected(*, is_contended: bool, memory: Sequence[int], population:
     now, there = sizes[0], 0
     populations = population or [0] * (len(memory) - 1)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(collect_garbage, fairness, LIMITS, lambda: there, lambda: now)
+        nursery.start_soon(collect_garbage, fairness, LIMITS, lambda: there * LIMITS.memory_of_one, lambda: now)
         await trio.testing.wait_all_tasks_blocked()
         for now, there in zip(sizes[1:], populations, strict=True):  # noqa: B007 - what the collection asks
             with old_cycle() as has_gone:
@@ -149,3 +150,25 @@ async def test_what_is_young_is_looked_at_however_many_go_meanwhile() -> None:
             gc.callbacks.remove(note)
         nursery.cancel_scope.cancel()
     assert 0 < young < 100 * YOUNG_TASKS
+
+
+async def test_what_the_allocator_gives_back_is_no_reason_to_look(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of handshakes of TLS that nobody has finished it keeps hundreds of MiB, which is nobody's garbage."""
+    size = 50 * MIB
+
+    def give_back() -> None:
+        nonlocal size
+        size = 60 * MIB
+
+    monkeypatch.setattr(garbage, "give_back_memory", give_back)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(collect_garbage, Fairness(LIMITS), LIMITS, lambda: 0, lambda: size)
+        await trio.testing.wait_all_tasks_blocked()
+        size = 300 * MIB
+        with old_cycle() as has_gone:
+            await trio.sleep(LIMITS.garbage_interval)
+            await trio.testing.wait_all_tasks_blocked()
+            assert size == 60 * MIB and not has_gone()
+        nursery.cancel_scope.cancel()

@@ -9,7 +9,7 @@ from conductor_trio.errors import RegistrationRefused
 from conductor_trio.net.peer_credentials import peer_credentials
 from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST
-from conductor_trio.server.accounts.fairness import open_payer, take_turn
+from conductor_trio.server.accounts.fairness import open_payer
 from conductor_trio.server.accounts.quotas import Allowance, SessionQuotas
 from conductor_trio.server.sessions.channel import ChannelEnded, ControlChannel
 from conductor_trio.server.sessions.context import SessionContext
@@ -78,7 +78,6 @@ class SessionHost:
                         admission=admission,
                         log=log.bind(user=owner.user),
                     )
-                    await take_turn()  # many come at once, and to make a directory takes a while
                     await session.run(self._sockets)
             except RegistrationRefused as error:
                 context.counters.refused += 1

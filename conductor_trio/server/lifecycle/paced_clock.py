@@ -25,8 +25,7 @@ Arguments = TypeVarTuple("Arguments")
 
 def run_paced(main: Callable[[*Arguments], Awaitable[Result]], *arguments: *Arguments) -> Result:
     """Run a server's event loop, as `trio.run` does."""
-    clock = PacedClock()
-    return trio.run(main, *arguments, clock=clock, instruments=[clock])
+    return trio.run(main, *arguments, clock=PacedClock())
 
 
 class PacedClock(trio.abc.Clock, trio.abc.Instrument):
@@ -45,6 +44,7 @@ class PacedClock(trio.abc.Clock, trio.abc.Instrument):
     def start_clock(self) -> None:
         """Begin (called by Trio)."""
         self._looked = self._clock()
+        trio.lowlevel.add_instrument(self)
 
     def current_time(self) -> float:
         """Return the time in seconds, and in a turn's first moment the time by which deadlines are over."""

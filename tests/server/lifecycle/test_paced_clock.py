@@ -60,7 +60,7 @@ def wake_after_jump(deadlines: Sequence[float], jump: float) -> Turns:
             passing.now += jump
             assert trio.current_time() == begin + jump
 
-    trio.run(main, clock=clock, instruments=[clock])
+    trio.run(main, clock=clock)
     assert sum(turns.woken) == len(deadlines)
     return turns
 

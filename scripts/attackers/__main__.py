@@ -74,7 +74,7 @@ def _begin(how: str, attack: Attack) -> None:
         raise
 
 
-def _wait_begun(attacks: Iterable[Attack], over: threading.Event, patience: float) -> None:
+def wait_begun(attacks: Iterable[Attack], over: threading.Event, patience: float) -> None:
     """Return once all have begun, or one cannot, or that takes too long."""
     end = time.monotonic() + patience
     while not all(attack.begun.is_set() for attack in attacks) and time.monotonic() < end:
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for thread in threads:
         thread.start()
     if args.seconds is not None:
-        _wait_begun(attacks.values(), over, args.patience)
+        wait_begun(attacks.values(), over, args.patience)
     over.wait(args.seconds)
     over.set()
     for thread in threads:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import subprocess
-import time
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
-from conductor_trio.limits.constants import RELAY_NAME
-from scripts.attackers.__main__ import bounded_command
+from scripts.attackers.__main__ import bounded_command, wait_begun
+from scripts.attackers.attack import Attack
 from scripts.attackers.ways import ATTACKS, BOUNDED
 from scripts.bench.machine import REPOSITORY, free_port
 from scripts.bench.results import MEASURES
@@ -34,33 +32,27 @@ def test_who_could_not_attack_says_so(how: str, short_tmp: Path) -> None:
     assert done.stderr.endswith(f"attackers: nothing came of {how}\n")
 
 
-def answer_late(listener: socket.socket, directory: Path, late: float) -> None:
-    """Be a gateway that takes the first session so many seconds late, and then whatever is shared."""
-    with listener.accept()[0] as channel, channel.makefile("rwb", buffering=0) as lines:
-        lines.write(json.dumps({"directory": str(directory)}).encode() + b"\n")
-        lines.readline()
-        time.sleep(late)
-        lines.write(b'{"urls": ["shared.test"]}\n')
-        with listener.accept()[0] as owner, owner.makefile("rwb", buffering=0) as commands:
-            commands.write(b"{}\n")
-            while commands.readline():
-                commands.write(b'{"share": {"id": "one"}}\n')
+def make_attack(over: threading.Event) -> Attack:
+    return Attack(port=1, control=Path("nobody"), over=over)
 
 
-def test_who_is_made_to_wait_longer_than_the_attack_takes_attacks_after_all(short_tmp: Path) -> None:
-    """As those are whose session the gateway of a busy machine takes only after seconds."""
-    short_tmp.chmod(0o777)  # they are another user
-    control = short_tmp / "client"
-    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor() as threads:
-        listener.bind(str(control))
-        control.chmod(0o777)
-        listener.listen()
-        gateway = threads.submit(answer_late, listener, short_tmp, 0.5)
-        done = run_attackers(bounded_command(["shares"], free_port(), control, seconds=0.1))
-        assert (done.returncode, done.stderr) == (0, "")
-        gateway.result()
-        control.unlink()
-        (short_tmp / RELAY_NAME).unlink()  # as nobody's, by us who own the directory
+def test_an_attack_s_time_begins_when_all_have_begun() -> None:
+    """Those are late whose session the gateway of a busy machine takes only after seconds."""
+    over = threading.Event()
+    early, late = make_attack(over), make_attack(over)
+    early.begun.set()
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(wait_begun, [early, late], over, patience=3600)
+        assert not wait([waiting], timeout=0.2).done
+        late.begun.set()
+        waiting.result()
+
+
+def test_who_cannot_attack_and_who_never_does_are_not_waited_for() -> None:
+    over = threading.Event()
+    wait_begun([make_attack(over)], over, patience=0)
+    over.set()
+    wait_begun([make_attack(over)], over, patience=3600)
 
 
 def test_bounds_hold_for_all_but_a_program_that_knows_none_and_what_uses_up_a_quota() -> None:

@@ -104,10 +104,7 @@ def tune_collector() -> None:
         gc.set_threshold(4_000)
         gc.callbacks.append(_keep_out)
     if hasattr(gc, "hooks"):
-        import ctypes  # which `--help` does without
-
-        if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # malloc_trim(3), of glibc's
-            gc.hooks.on_gc_collect = lambda _: trim(0)
+        gc.hooks.on_gc_collect = lambda _: give_back_memory()
 
 
 def _keep_out(phase: str, info: Mapping[str, int]) -> None:
@@ -119,6 +116,14 @@ def resident_memory() -> int:
     """Return how much memory the process has, in bytes (proc_pid_statm(5))."""
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * _PAGE_SIZE
+
+
+def give_back_memory() -> None:
+    """Have the allocator give back what is free: of thousands of handshakes of TLS it keeps hundreds of MiB."""
+    import ctypes  # which `--help` does without
+
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # malloc_trim(3), of glibc's
+        trim(0)
 
 
 def collect_young() -> None:

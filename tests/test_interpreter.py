@@ -154,3 +154,14 @@ def test_who_runs_the_client_has_all_that_it_needs(monkeypatch: pytest.MonkeyPat
     assert interpreter.can_run_client()
     monkeypatch.delattr(os, "posix_spawnp")
     assert not interpreter.can_run_client()
+
+
+@pytest.mark.skipif(IS_PYPY, reason="its bytes are its own collector's")
+def test_free_memory_is_given_back() -> None:
+    pieces = [bytes(2000) for _ in range(20_000)]  # more than Python manages by itself: the C library does
+    last = bytes(2000)  # behind them, so that the heap does not just end sooner
+    held = interpreter.resident_memory()
+    pieces.clear()
+    interpreter.give_back_memory()
+    assert interpreter.resident_memory() < held - 20 * MIB
+    del last

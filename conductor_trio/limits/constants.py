@@ -321,6 +321,10 @@ PASSING_MEMORY = 8
 MAX_PASSING_ALONE = 32
 #: Seconds from as many to the next ones, where many are cancelled, or would all have the same deadline.
 TURN_SPACING = 0.004
+#: Tasks that begin between two looks of the collector at young objects, of which each leaves some fifty.
+YOUNG_TASKS = 100
+#: Bytes that a handshake of TLS holds until it is over: thousands of half-open ones took 62 KiB each.
+HANDSHAKE_HELD = 60 * KIB
 #: One recv() from a session page's WebSocket: forty pings, each of which takes 40 µs to answer.
 PAGE_READ_SIZE = 256
 #: Seconds from which on a step may have been interrupted: less than the kernel gives the processor to another for.

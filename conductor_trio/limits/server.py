@@ -106,11 +106,12 @@ class ServerLimits(LingerLimits):
     max_networks: int = 10_000  # of visitors, whose use is remembered; the longest unused go first
 
     # Cyclic garbage that is not young. To look for it takes 50 ms for 100,000 objects, so that is done only when
-    # memory has grown by so much since the last time.
+    # memory has grown by so much since the last time, beyond what those who are here by now take.
+    memory_of_one: int = 32 * KIB  # a session takes 27 KiB, a tunnel 12, of TLS 40
     garbage_interval: float = 15.0  # between two moments at which it may be collected
     min_growth: int = 16 * MIB  # and by a part of what it was:
     calm_growth: float = 0.25  # where nobody is in anybody's way
-    busy_growth: float = 1.0  # in any case: some five times in the life of a server
+    busy_growth: float = 1.0  # in any case: once or twice in the life of a server
 
     # Wrong tokens. That many at once of one address at one route, then one in each interval: a person who tries an
     # old link again, and a token of 32 bits is safe for a lifetime.

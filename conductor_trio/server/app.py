@@ -233,9 +233,8 @@ class _Server:
             sessions.start_soon(planes.sessions.run, name="control plane")
             sessions.start_soon(host.run, name="leftovers of sessions")
             sessions.start_soon(planes.proxy.run, name="data plane")
-            sessions.start_soon(
-                collect_garbage, planes.ledger.fairness, self.settings.limits, name="garbage collection"
-            )
+            collect = functools.partial(collect_garbage, known_memory=lambda: planes.proxy.known_memory)
+            sessions.start_soon(collect, planes.ledger.fairness, self.settings.limits, name="garbage collection")
             sessions.start_soon(self.reloads.run, name="reloads")
             sessions.start_soon(self.admin.run, name="operators who wait for a reload")
             sessions.start_soon(run_console, self.console, name="dashboard")

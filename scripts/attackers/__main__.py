@@ -2,10 +2,10 @@
 
 ::
 
-    python -m scripts.attackers PORT CONTROL_SOCKET HOW… [--seconds S] [--peers N] [--pause S]
+    python -m scripts.attackers PORT CONTROL_SOCKET HOW… [--seconds S] [--patience S] [--peers N] [--pause S]
 
-Without options each attacks with all it has, for ever. With ``--seconds`` it ends by itself: with status 0 where
-each did attack, 1 where one could not.
+Without options each attacks with all it has, for ever. With ``--seconds`` it ends by itself, so long after each
+has begun: with status 0 where each did attack, 1 where one could not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import os
 import pwd
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from scripts.attackers.attack import Attack
@@ -23,11 +24,17 @@ from scripts.attackers.ways import ATTACKS
 from scripts.bench.machine import PATIENCE
 
 USER = "nobody"  # who exists everywhere, and has no quiet session
+#: Seconds until each has begun. Who attacks in other ways at the same time, as the same user, is made to wait for
+#: the sessions and commands that it takes, the longer the busier the machine is.
+_PATIENCE = 60.0
+_LOOK_PAUSE = 0.05
 
 
-def bounded_command(hows: Sequence[str], port: int, control: Path, seconds: float) -> list[str]:
+def bounded_command(
+    hows: Sequence[str], port: int, control: Path, seconds: float, *, patience: float = _PATIENCE
+) -> list[str]:
     """Return the command that attacks in these ways at once for so long, with little, beside what is to go on."""
-    bounds = ["--seconds", str(seconds), "--peers", "4", "--pause", "0.02"]
+    bounds = ["--seconds", str(seconds), "--patience", str(patience), "--peers", "4", "--pause", "0.02"]
     return [sys.executable, "-m", "scripts.attackers", str(port), str(control), *hows, *bounds]
 
 
@@ -37,7 +44,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("port", type=int, metavar="PORT")
     parser.add_argument("control", type=Path, metavar="CONTROL_SOCKET")
     parser.add_argument("hows", nargs="+", choices=[*ATTACKS], metavar="HOW", help=", ".join(ATTACKS))
-    parser.add_argument("--seconds", type=float, metavar="S", help="how long (default: for ever)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="how long all of them (default: for ever)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=_PATIENCE,
+        metavar="S",
+        help="until all have begun (default: %(default)s)",
+    )
     parser.add_argument(
         "--peers", type=int, metavar="N", help="of each sort at most (default: as many as it takes)"
     )
@@ -58,6 +72,14 @@ def _begin(how: str, attack: Attack) -> None:
     except BaseException:
         attack.over.set()
         raise
+
+
+def wait_begun(attacks: Iterable[Attack], over: threading.Event, patience: float) -> None:
+    """Return once all have begun, or one cannot, or that takes too long."""
+    end = time.monotonic() + patience
+    while not all(attack.begun.is_set() for attack in attacks) and time.monotonic() < end:
+        if over.wait(_LOOK_PAUSE):
+            break
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,6 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     threads = [threading.Thread(target=_begin, args=item, daemon=True) for item in attacks.items()]
     for thread in threads:
         thread.start()
+    if args.seconds is not None:
+        wait_begun(attacks.values(), over, args.patience)
     over.wait(args.seconds)
     over.set()
     for thread in threads:

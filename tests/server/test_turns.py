@@ -6,6 +6,7 @@ Each of them has a step of its own then, of 50 to 300 µs, and whoever comes mea
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from conductor_trio.access.tokens import hash_token
 from conductor_trio.limits.constants import MAX_CANCELLED_AT_ONCE, MAX_PASSING
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import STREAM_LOST
+from conductor_trio.server.lifecycle.paced_clock import run_paced
 from conductor_trio.server.routing.states import Cause
 from tests.doubles.origin import OriginConnection
 from tests.support.engine import OK, Application, Engine, Visitor, open_engine, request
@@ -187,3 +189,32 @@ async def test_a_request_among_the_uploads_of_many_users_waits_for_few_steps(tmp
             assert watch.steps / 10 <= 6 * MAX_PASSING
             for visitor in uploads:
                 visitor.close()
+
+
+async def switch_and_wait(connection: OriginConnection) -> None:
+    """Switch protocols, and then say nothing."""
+    await connection.receive_head()
+    await connection.send_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+    await wait_for_ever(connection)
+
+
+def test_the_session_of_hundreds_of_tunnels_ends_while_the_process_stands_still(tmp_path: Path) -> None:
+    """Their deadlines are some milliseconds apart, all of which are over when it goes on."""
+    limits = ServerLimits(ended_session_silence=0.05)
+
+    async def end_session() -> int:
+        async with open_engine(tmp_path, switch_and_wait, limits=limits) as engine:
+            upgrade = b"Connection: Upgrade\r\nUpgrade: x\r\n"
+            visitors = await connect_many(engine, request(fields=upgrade))
+            for visitor in visitors:
+                assert (await visitor.receive_response(upgrade=True)).status == 101
+            engine.routes.change(engine.route_id, Cause.LEFT)
+            await trio.sleep(0.05)
+            with watch_turns("serve_visitor", "splice") as watch:
+                time.sleep(0.3)  # noqa: ASYNC251 - it is what others have the processor for
+                for visitor in visitors:
+                    while await visitor.stream.receive_some(100):
+                        pass
+            return watch.most
+
+    assert run_paced(end_session) <= 2 * MOST

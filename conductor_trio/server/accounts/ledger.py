@@ -64,6 +64,8 @@ class Ledger:
         self.proxies = Account(self._everybody, is_occasional=True)
         #: Of this host's users who connect to a socket, and are not let in.
         self.arrivals = Account(self._everybody, is_occasional=True)
+        #: Of those who ask for the metrics.
+        self.collectors = Account(self._everybody, is_occasional=True)
         self.traffic = Traffic()  #: of all sessions together
         self._sessions: dict[str, SessionAccount] = {}  # by the route's id
         self._users: dict[int | str | None, Group] = {}  # for ever: a host does not have that many

@@ -71,10 +71,9 @@ def _run(invocation: Invocation, succession: Succession) -> int:
 
 def _serve(said: Configuration, succession: Succession, *, take_over: bool) -> int:
     # Imported only now, where Ctrl-C is ours to handle: it takes a quarter of a second.
-    import trio
-
     from conductor_trio import log
     from conductor_trio.server.app import run_server
+    from conductor_trio.server.lifecycle.paced_clock import run_paced
 
     succession.begin(os.environ)
     _allow_many_files()
@@ -87,7 +86,7 @@ def _serve(said: Configuration, succession: Succession, *, take_over: bool) -> i
     for note in notes:
         logger.warning("needs_restart", text=note)
         succession.note(note)
-    trio.run(run_server, settings, logger, said, succession)
+    run_paced(run_server, settings, logger, said, succession)
     return exit_status.OK
 
 

@@ -2,7 +2,8 @@
 
 `runtime_directory` and `listeners` are what one server has at a time, `state_file` what it leaves on disk,
 `shutdown` its phases; `handover` passes all of it on, `borrowed` are the sessions that a predecessor lends
-meanwhile, `service_manager` is told, `tls` reads the certificate. Who starts a successor is in `operation`.
+meanwhile, `service_manager` is told, `tls` reads the certificate, `paced_clock` runs the event loop. Who starts a
+successor is in `operation`.
 
 May import the planes and what lies below them. Never here: a single request, a single client.
 

@@ -20,6 +20,8 @@ from conductor_trio.log import Logger
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.listeners import Listener, TcpAddress, listen_unix, tcp_addresses
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
+from conductor_trio.server.accounts.account import Account
+from conductor_trio.server.accounts.fairness import open_payer, take_turn
 
 _CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SOCKET_MODE = 0o660
@@ -42,6 +44,7 @@ class MetricsEndpoint:
     render: Render
     listeners: Sequence[Listener]
     log: Logger
+    account: Account  #: whoever asks works for it: who can connect is nobody who is known
     _connections: int = attrs.field(default=0, init=False)
     _limits: ServerLimits = attrs.field(factory=lambda: ServerLimits(max_head=MAX_METRICS_HEAD), init=False)
 
@@ -60,8 +63,15 @@ class MetricsEndpoint:
                 listener.path = path
 
     async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
+        open_payer(self.account)
         with contextlib.suppress(trio.ClosedResourceError):  # the server ends, or a successor serves
-            await listener.serve(self.serve, nursery, on_shortage=self._note_shortage, task_name="metrics")
+            await listener.serve(
+                self.serve,
+                nursery,
+                on_shortage=self._note_shortage,
+                task_name="metrics",
+                pace=self.account.wait_share,
+            )
 
     def _note_shortage(self, error: OSError) -> None:
         self.log.warning("cannot_accept", error=error.strerror)
@@ -79,6 +89,7 @@ class MetricsEndpoint:
         stream = SocketStream(sock, send_timeout=METRICS_TIMEOUT)
         self._connections += 1
         try:
+            self.account.note_wish()
             if self._connections <= MAX_METRICS_CONNECTIONS:
                 with trio.move_on_after(METRICS_TIMEOUT):
                     await self._answer(stream)
@@ -107,7 +118,7 @@ class MetricsEndpoint:
             pieces = []
             for piece in self.render():
                 pieces.append(piece)
-                await trio.lowlevel.checkpoint()  # each takes a part of a millisecond
+                await take_turn()  # each takes a part of a millisecond
             await _send(stream, 200, b"".join(pieces), has_body=request.method == b"GET")
 
     async def _receive(self, stream: SocketStream) -> RequestHead | None:

@@ -115,6 +115,11 @@ class ProxyContext:
         return self.places.total
 
     @property
+    def known_memory(self) -> int:
+        """What visitors' connections and sessions take, in bytes, about."""
+        return (self.visitors + len(self.runtimes)) * self.limits.memory_of_one + self.holdings.total
+
+    @property
     def exchanges(self) -> int:
         """How many requests are being served or are parked, tunnels apart."""
         return self.activity.exchanges

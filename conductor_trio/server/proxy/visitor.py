@@ -11,6 +11,7 @@ import trio
 
 from conductor_trio.access.reasons import Refusal
 from conductor_trio.http1.forwarded import Peer
+from conductor_trio.limits.constants import HANDSHAKE_HELD
 from conductor_trio.limits.linger import BRIEF_LINGER, LingerLimits
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.poller import PolledStream
@@ -178,7 +179,12 @@ async def _shake_hands(stream: TlsStream, context: ProxyContext, account: Accoun
         trio.fail_after(limits.tls_handshake_timeout) as scope,
         place.shaking_hands(scope, limits.max_address_handshakes),
     ):
-        await stream.handshake(account.wait_share)
+        holding = context.holdings.open(lambda: place.name, scope.cancel)
+        holding.change(HANDSHAKE_HELD)
+        try:
+            await stream.handshake(account.wait_share)
+        finally:
+            holding.change(-HANDSHAKE_HELD)
 
 
 def _peer_of(address: str, context: ProxyContext, *, is_https: bool) -> Peer:

@@ -30,6 +30,7 @@ from conductor_trio.net.listeners import OUT_OF_RESOURCES
 from conductor_trio.net.procfs import find_tcp_peer
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.net.unix import connect_unix
+from conductor_trio.server.accounts.fairness import take_turn
 from conductor_trio.server.accounts.quotas import Admission
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, Live, Starting
@@ -76,6 +77,7 @@ class Session:
 
         Raises `RegistrationRefused`, `ChannelEnded`, and what a lost stream raises.
         """
+        await take_turn()  # many come at once, and to make a directory takes a while
         with contextlib.ExitStack() as stack:
             try:
                 directory = stack.enter_context(open_session_directory(sockets, self.owner.user, self.owner.uid))

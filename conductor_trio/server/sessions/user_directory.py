@@ -41,7 +41,9 @@ class UserDirectory:
         # Apart from the other threads: a directory service that hangs must not hold up anything else.
         self._threads = trio.CapacityLimiter(_THREADS)
         self._known: dict[_Key, tuple[User, float]] = {}  # and since when, the oldest first
-        self._running: dict[_Key, trio.Event] = {}  # set when that look-up has ended
+        # Held by who looks a user up. Who waits for it goes on one by one: a user can have a thousand clients come
+        # at once, each of which makes a directory next.
+        self._locks: dict[_Key, trio.Lock] = {}
 
     @property
     def running(self) -> int:
@@ -62,24 +64,27 @@ class UserDirectory:
         raise RegistrationRefused("the gateway could not look up your user name in time", advice="try again")
 
     async def _find(self, key: _Key) -> User:
-        while True:
-            user, since = self._known.get(key, (None, 0.0))
-            if user is not None and trio.current_time() - since < self._limits.user_memory:
-                return user
-            if key not in self._running:
-                return await self._ask(key)
-            await self._running[key].wait()
+        if (user := self._find_known(key)) is not None:
+            return user
+        lock = self._locks.setdefault(key, trio.Lock())
+        try:
+            async with lock:
+                return self._find_known(key) or await self._ask(key)
+        finally:
+            if not lock.locked():
+                self._locks.pop(key, None)
+
+    def _find_known(self, key: _Key) -> User | None:
+        user, since = self._known.get(key, (None, 0.0))
+        return user if trio.current_time() - since < self._limits.user_memory else None
 
     async def _ask(self, key: _Key) -> User:
-        self._running[key] = trio.Event()
         try:
             user = await trio.to_thread.run_sync(
                 _read, *key, self._groups, abandon_on_cancel=True, limiter=self._threads
             )
         except KeyError:
             raise RegistrationRefused(f"the gateway knows no user with the id {key[0]}") from None
-        finally:
-            self._running.pop(key).set()
         self._known.pop(key, None)
         self._known[key] = user, trio.current_time()
         if len(self._known) > self._limits.max_known_users:

@@ -30,6 +30,7 @@ from conductor_trio.log import Logger
 from conductor_trio.net.kernel import open_shared_socket
 from conductor_trio.net.listeners import Handler, Listener
 from conductor_trio.server.lifecycle.garbage import collect_garbage
+from conductor_trio.server.lifecycle.paced_clock import run_paced
 from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.observability.audit_log import AuditLog
 from conductor_trio.server.observability.observer import open_observer
@@ -51,7 +52,7 @@ def main() -> None:
         start = read_start(os.environ)
         tune_collector()
         logging.configure(verbose=start.settings.verbose)
-        trio.run(run_worker, start, logging.get_logger())
+        run_paced(run_worker, start, logging.get_logger())
     except ConductorError as error:
         with contextlib.suppress(AttributeError, OSError):
             sys.stderr.write(f"conductor-trio-server, a worker: {error}\n")
@@ -92,7 +93,8 @@ class _Worker:
         grace = trio.CancelScope()  # cancelled when what runs is to end
         async with trio.open_nursery() as background:
             background.start_soon(proxy.run, name="data plane")
-            background.start_soon(collect_garbage, proxy.ledger.fairness, limits, name="garbage collection")
+            collect = functools.partial(collect_garbage, known_memory=lambda: proxy.known_memory)
+            background.start_soon(collect, proxy.ledger.fairness, limits, name="garbage collection")
             background.start_soon(link.send, name="words to the control process")
             background.start_soon(link.report, name="reports")
             with grace:

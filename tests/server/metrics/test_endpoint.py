@@ -11,17 +11,22 @@ import trio
 
 from conductor_trio.errors import StartError
 from conductor_trio.limits.observability import MAX_METRICS_CONNECTIONS, MAX_METRICS_HEAD, METRICS_TIMEOUT
+from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.listeners import Listener
+from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.metrics.endpoint import MetricsEndpoint, open_metrics_listeners
 from tests.support.engine import make_log
 
+ACCOUNT = Ledger(ServerLimits()).collectors
 PIECES = [b"one 1\n", b"two 2\n"]
 
 
 @pytest.fixture
 async def listener() -> AsyncIterator[Listener]:
     with open_metrics_listeners(("127.0.0.1", 0), takes_over=False) as [listener]:
-        endpoint = MetricsEndpoint(render=lambda: iter(PIECES), listeners=[listener], log=make_log([]))
+        endpoint = MetricsEndpoint(
+            render=lambda: iter(PIECES), listeners=[listener], log=make_log([]), account=ACCOUNT
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(endpoint.run)
             yield listener
@@ -89,7 +94,7 @@ async def test_a_fault_ends_one_answer() -> None:
 
     entries: list[object] = []
     with open_metrics_listeners(("127.0.0.1", 0), takes_over=False) as [listener]:
-        endpoint = MetricsEndpoint(render=fail, listeners=[listener], log=make_log(entries))  # type: ignore[arg-type]
+        endpoint = MetricsEndpoint(render=fail, listeners=[listener], log=make_log(entries), account=ACCOUNT)  # type: ignore[arg-type]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(endpoint.run)
             for _ in range(2):
@@ -135,9 +140,13 @@ async def test_a_path_goes_to_the_successor_when_that_serves(short_tmp: Path) ->
             open_metrics_listeners(str(path), takes_over=False),
         ):
             pass
-        former = MetricsEndpoint(render=lambda: iter((b"former 1\n",)), listeners=[first], log=make_log([]))
+        former = MetricsEndpoint(
+            render=lambda: iter((b"former 1\n",)), listeners=[first], log=make_log([]), account=ACCOUNT
+        )
         with open_metrics_listeners(str(path), takes_over=True) as listeners:
-            latter = MetricsEndpoint(render=lambda: iter((b"latter 1\n",)), listeners=listeners, log=make_log([]))
+            latter = MetricsEndpoint(
+                render=lambda: iter((b"latter 1\n",)), listeners=listeners, log=make_log([]), account=ACCOUNT
+            )
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(former.run)
                 assert b"former 1" in await ask_unix(path)
@@ -158,3 +167,34 @@ async def ask_unix(path: Path) -> bytes:
 def test_without_an_address_nobody_listens() -> None:
     with open_metrics_listeners(None, takes_over=False) as listeners:
         assert listeners == []
+
+
+async def test_who_asks_again_and_again_waits_behind_others() -> None:
+    """It takes milliseconds each time, and whoever can connect can ask."""
+    ledger = Ledger(ServerLimits(contention_memory=3600))
+    rendered = 0
+
+    def render() -> Iterator[bytes]:
+        nonlocal rendered
+        for piece in PIECES:
+            rendered += 1
+            yield piece
+
+    with open_metrics_listeners(("127.0.0.1", 0), takes_over=False) as listeners:
+        endpoint = MetricsEndpoint(render=render, listeners=listeners, log=make_log([]), account=ledger.collectors)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(endpoint.run)
+            nursery.start_soon(ledger.fairness.run)
+            asked = request(b"GET /metrics")
+            assert (await ask(listeners[0], asked)).endswith(b"two 2\n")
+            await trio.testing.wait_all_tasks_blocked()
+            assert rendered == 2
+            ledger.session("quiet", "alice").note_wish()
+            ledger.collectors.note_wish()
+            ledger.collectors.note_wish()
+            assert ledger.fairness.is_contended
+            ledger.collectors.caught_up_at = ledger.fairness.now() + 3600
+            with trio.move_on_after(0.1) as waiting:
+                await ask(listeners[0], asked)
+            assert waiting.cancelled_caught and rendered <= 3
+            nursery.cancel_scope.cancel()

@@ -16,6 +16,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from conductor_trio.limits.constants import HANDSHAKE_HELD
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.orders.blocks import Block, Blocked
@@ -212,6 +213,25 @@ async def test_too_many_handshakes_of_an_address_end_the_oldest() -> None:
             assert planes.proxy.visitors == 1
             nursery.cancel_scope.cancel()
     assert planes.counters.internal_errors == 0
+
+
+async def test_handshakes_of_all_hold_no_more_than_all_may() -> None:
+    """As many as there are places for would take a gigabyte."""
+    planes = open_planes(ServerLimits(max_held=2 * HANDSHAKE_HELD))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with trio.fail_after(PATIENCE), contextlib.ExitStack() as stack:
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                ours, theirs = tcp_sockets()
+                visitor = Visitor(SocketStream(ours), ours)
+                stack.enter_context(contextlib.closing(visitor))
+                nursery.start_soon(serve_visitor, theirs, f"192.0.2.{number}", planes.proxy, tls)
+                await visitor.send(b"\x16\x03")  # a handshake's first bytes
+                await wait_all_tasks_blocked()
+                assert planes.proxy.holdings.total <= 2 * HANDSHAKE_HELD
+            assert planes.proxy.visitors == 2
+            nursery.cancel_scope.cancel()
+    assert planes.counters.internal_errors == planes.proxy.holdings.total == 0
 
 
 @pytest.mark.parametrize("is_begun", [False, True])

@@ -17,6 +17,7 @@ from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.sessions import user_directory
 from conductor_trio.server.sessions.user_directory import User, UserDirectory, find_group
+from tests.support.work import watch_turns
 
 ME = pwd.getpwuid(os.geteuid())
 LIMITS = ServerLimits(user_lookup_timeout=float("inf"))
@@ -96,6 +97,46 @@ async def test_who_asks_at_the_same_time_waits_for_one_answer(service: Directory
         assert directory.running == 1
         service.may_answer = True
     assert service.asked == 1
+
+
+async def test_who_has_waited_goes_on_one_in_a_turn(service: Directory, peer: socket.socket) -> None:
+    """A user's thousand clients come at once, and each of them has something to do next."""
+    directory = UserDirectory(frozenset(), LIMITS)
+    gone_on = 0
+
+    async def come() -> None:
+        nonlocal gone_on
+        await directory.look_up(ME.pw_uid, peer)
+        gone_on += 1
+        await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(50):
+            nursery.start_soon(come, name="client")
+        await trio.testing.wait_all_tasks_blocked()
+        with watch_turns("client") as watch:
+            service.may_answer = True
+            while gone_on < 50:  # noqa: ASYNC110
+                await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()  # the end of that turn
+        assert watch.most <= 3  # one goes on, one has gone on, and the one who asked
+    assert service.asked == 1
+
+
+async def test_who_waits_behind_one_who_is_unknown_asks_again(peer: socket.socket) -> None:
+    directory = UserDirectory(frozenset(), LIMITS)
+    refused = 0
+
+    async def come() -> None:
+        nonlocal refused
+        with pytest.raises(RegistrationRefused, match="knows no user"):
+            await directory.look_up(3999999999, peer)
+        refused += 1
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(come)
+    assert refused == 3
 
 
 async def test_what_was_said_is_believed_for_a_while(

@@ -32,7 +32,7 @@ class Words:
 
 @attrs.frozen(eq=False, repr=False)
 class FirstWords:
-    """The values that a command of the shell prints, each at the beginning of a line."""
+    """The values that a command of the shell prints, each at the beginning of a line, and behind it what it is."""
 
     command: str
 

@@ -57,13 +57,13 @@ async def test_while_the_server_ends_every_answer_is_the_last() -> None:
 @pytest.mark.parametrize(
     ("reason", "counted"),
     [
-        (Refusal.NO_TOKEN, Counters(unauthorized=1)),
-        (Refusal.NO_ROUTE, Counters(no_route=1)),
-        (SessionEnded(since=0.0), Counters(no_route=1)),
-        (LinkLost(since=0.0), Counters(broken=1)),
-        (Refusal.TOO_MANY_CONNECTIONS, Counters(broken=1, limited=1)),
-        (Refusal.TOO_MANY_VISITORS, Counters(broken=1, limited=1)),
-        (BadRequest(status=400), Counters()),
+        (Refusal.NO_TOKEN, Counters(requests_total=1, unauthorized=1)),
+        (Refusal.NO_ROUTE, Counters(requests_total=1, no_route=1)),
+        (SessionEnded(since=0.0), Counters(requests_total=1, no_route=1)),
+        (LinkLost(since=0.0), Counters(requests_total=1, broken=1)),
+        (Refusal.TOO_MANY_CONNECTIONS, Counters(requests_total=1, broken=1, limited=1)),
+        (Refusal.TOO_MANY_VISITORS, Counters(requests_total=1, broken=1, limited=1)),
+        (BadRequest(status=400), Counters(requests_total=1)),
     ],
 )
 async def test_answers_are_counted(reason: Reason, counted: Counters) -> None:

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Install the programs that the end-to-end tests use, where this is Debian and we are root; otherwise say what is
 # missing. Arguments: the Python whose `venv` module has to work; `bench` for the programs that `make bench` compares
-# as well, one of which comes from npm and goes to .bench/; `say` to say only what would be done. What tests have from
+# as well, one of which comes from npm and goes to .bench/; `apps` for what applications of `make apps` need that no
+# environment of their own can hold; `say` to say only what would be done. What tests have from
 # npm goes to .npm/ and .oidc/. Packages that were installed are recorded, one a line, for scripts/clean_system.sh.
 set -eu
 
@@ -49,6 +50,13 @@ without tcsh tcsh 'it is not tried as a login shell'
 without npm npm 'pages are not checked by axe-core, and there is no OpenID provider'
 command -v "$python" >/dev/null || { missing="$missing python3 python3-venv"; echo "system: no $python"; }
 "$python" -c 'import ensurepip' 2>/dev/null || { missing="$missing python3-venv"; echo 'system: no virtual environments'; }
+if [ "$purpose" = apps ]; then
+    without Xvnc tigervnc-standalone-server 'no desktop is tried'
+    without mcookie util-linux 'no desktop is tried'
+    without xauth xauth 'no desktop is tried'
+    without xterm xterm 'no desktop is tried'
+    [ -e /usr/share/novnc/vnc.html ] || { missing="$missing novnc"; echo 'system: no noVNC: no desktop is tried'; }
+fi
 if [ "$purpose" = bench ]; then
     without wrk wrk 'no requests can be measured'
     without haproxy haproxy 'it is left out'

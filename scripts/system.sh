@@ -3,7 +3,7 @@
 # missing. Arguments: the Python whose `venv` module has to work; `bench` for the programs that `make bench` compares
 # as well, one of which comes from npm and goes to .bench/; `apps` for what applications of `make apps` need that no
 # environment of their own can hold; `say` to say only what would be done. What tests have from
-# npm goes to .npm/ and .oidc/. Packages that were installed are recorded, one a line, for scripts/clean_system.sh.
+# npm goes to .npm/ and .oidc/. What was installed is recorded, one a line, for scripts/clean_system.sh.
 set -eu
 
 python=${1:-python3}
@@ -101,19 +101,24 @@ say_plan() {
     [ -z "$made" ] || echo 'system: `make clean-system` takes all of this back; `make quick` needs none of it'
 }
 
-installed() { dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed //p' | sort; }
+# Packages leave the users and groups that they make for their services.
+present() {
+    dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed /package /p'
+    getent passwd | sed 's/^\([^:]*\):.*/service-user \1/'
+    getent group | sed 's/^\([^:]*\):.*/service-group \1/'
+}
 
 finish_install() {
     [ -z "$is_policy_ours" ] || rm -f "$policy"
     # Whatever came of it, and what they need, too.
     mkdir -p "$(dirname "$record")"
-    installed | comm -13 "$before" - | sed 's/^/package /' >>"$record"
+    present | sort | comm -13 "$before" - >>"$record"
     rm -f "$before"
 }
 
 install_missing() {
     before=$(mktemp)
-    installed >"$before"
+    present | sort >"$before"
     is_policy_ours=
     trap finish_install EXIT
     trap 'exit 1' HUP INT TERM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from trio.testing import MockClock
 
@@ -57,20 +58,20 @@ async def test_while_the_server_ends_every_answer_is_the_last() -> None:
 @pytest.mark.parametrize(
     ("reason", "counted"),
     [
-        (Refusal.NO_TOKEN, Counters(requests_total=1, unauthorized=1)),
-        (Refusal.NO_ROUTE, Counters(requests_total=1, no_route=1)),
-        (SessionEnded(since=0.0), Counters(requests_total=1, no_route=1)),
-        (LinkLost(since=0.0), Counters(requests_total=1, broken=1)),
-        (Refusal.TOO_MANY_CONNECTIONS, Counters(requests_total=1, broken=1, limited=1)),
-        (Refusal.TOO_MANY_VISITORS, Counters(requests_total=1, broken=1, limited=1)),
-        (BadRequest(status=400), Counters(requests_total=1)),
+        (Refusal.NO_TOKEN, Counters(unauthorized=1)),
+        (Refusal.NO_ROUTE, Counters(no_route=1)),
+        (SessionEnded(since=0.0), Counters(no_route=1)),
+        (LinkLost(since=0.0), Counters(broken=1)),
+        (Refusal.TOO_MANY_CONNECTIONS, Counters(broken=1, limited=1)),
+        (Refusal.TOO_MANY_VISITORS, Counters(broken=1, limited=1)),
+        (BadRequest(status=400), Counters()),
     ],
 )
 async def test_answers_are_counted(reason: Reason, counted: Counters) -> None:
     with open_bench() as bench:
         head = bench.receive_request(request())
         await Answerer(bench.context).answer(reason, head, is_complete=True)
-        assert bench.planes.counters == counted
+        assert bench.planes.counters == attrs.evolve(counted, requests_total=1)
 
 
 @pytest.mark.parametrize("has_request", [True, False])

@@ -110,7 +110,8 @@ soak: venv ## a million requests, 100 GiB, 5,000 sessions, attackers beside, and
 	@$(BIN)/python -m scripts.soak $(SOAK)
 
 .PHONY: apps
-apps: system venv ## try real applications in a real browser (APPS='dash --ssh': which, and over SSH)
+apps: venv ## try real applications in a real browser (APPS='dash --ssh': which, and over SSH)
+	@sh scripts/system.sh $(PYTHON) apps
 	@$(BIN)/python -m scripts.apps $(APPS)
 
 CHAOS_MINUTES ?= 10

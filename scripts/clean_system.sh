@@ -1,6 +1,7 @@
 #!/bin/sh
 # Take back what `make system`, `make bench` and the tests have made on this machine: the Debian packages and the users
-# that stand in their record, and the copies of the project. What was here before, or others need by now, stays.
+# that stand in their record, the packages' own with them, and the copies of the project. What was here before, or others
+# need by now, stays.
 # Arguments, for tests: the record, the copies' directory.
 set -eu
 
@@ -12,6 +13,7 @@ export DEBIAN_FRONTEND=noninteractive
 recorded() { # kind
     [ ! -e "$record" ] || sed -n "s/^$1 //p" "$record" | sort -u
 }
+is_group() { getent group "$1" >/dev/null; }
 is_user() { getent passwd "$1" >/dev/null; }
 is_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 still() { # test, names: those of them that are here, one a line
@@ -24,8 +26,10 @@ still() { # test, names: those of them that are here, one a line
 users=$(still is_user $(recorded user))
 # shellcheck disable=SC2046
 packages=$(still is_package $(recorded package))
+# shellcheck disable=SC2046
+service_users=$(still is_user $(recorded service-user)) service_groups=$(still is_group $(recorded service-group))
 
-if [ -n "$users$packages" ] && [ "$(id -u)" != 0 ]; then
+if [ -n "$users$packages$service_users$service_groups" ] && [ "$(id -u)" != 0 ]; then
     echo 'clean-system: only root can take back users and packages; nothing was removed' >&2
     exit 1
 fi
@@ -49,7 +53,13 @@ fi
 left_users=$(still is_user $users)
 # shellcheck disable=SC2086
 left_packages=$(still is_package $packages)
-if [ -z "$left_users$left_packages" ]; then
+if [ -z "$left_packages" ]; then # whose services are gone, too
+    for user in $service_users; do userdel "$user" || true; done
+    for group in $(still is_group $service_groups); do groupdel "$group" || true; done
+fi
+# shellcheck disable=SC2086
+service_users=$(still is_user $service_users) service_groups=$(still is_group $service_groups)
+if [ -z "$left_users$left_packages$service_users$service_groups" ]; then
     rm -f "$record"
     rmdir "$(dirname "$record")" 2>/dev/null || true
     exit 0
@@ -58,6 +68,8 @@ fi
 {
     for user in $left_users; do echo "user $user"; done
     for package in $left_packages; do echo "package $package"; done
+    for user in $service_users; do echo "service-user $user"; done
+    for group in $service_groups; do echo "service-group $group"; done
 } >"$record.new"
 mv "$record.new" "$record"
 [ -z "$left_users" ] || echo "clean-system: these users stay, as userdel says above:" $left_users >&2

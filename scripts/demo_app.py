@@ -271,8 +271,9 @@ async def serve(path: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STA
         await serve_connection(stream, counters)
 
     with (
-        open_unix_listener(path, 0o600) as listener,
+        # First: whoever sees the socket may end us.
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+        open_unix_listener(path, 0o600) as listener,
     ):
         async with trio.open_nursery() as nursery:
             accepting = trio.SocketListener(trio.socket.from_stdlib_socket(listener))

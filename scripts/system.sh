@@ -1,8 +1,9 @@
 #!/bin/sh
 # Install the programs that the end-to-end tests use, where this is Debian and we are root; otherwise say what is
 # missing. Arguments: the Python whose `venv` module has to work; `bench` for the programs that `make bench` compares
-# as well, one of which comes from npm and goes to .bench/; `say` to say only what would be done. What tests have from
-# npm goes to .npm/ and .oidc/. Packages that were installed are recorded, one a line, for scripts/clean_system.sh.
+# as well, one of which comes from npm and goes to .bench/; `apps` for what applications of `make apps` need that no
+# environment of their own can hold; `say` to say only what would be done. What tests have from
+# npm goes to .npm/ and .oidc/. What was installed is recorded, one a line, for scripts/clean_system.sh.
 set -eu
 
 python=${1:-python3}
@@ -49,6 +50,13 @@ without tcsh tcsh 'it is not tried as a login shell'
 without npm npm 'pages are not checked by axe-core, and there is no OpenID provider'
 command -v "$python" >/dev/null || { missing="$missing python3 python3-venv"; echo "system: no $python"; }
 "$python" -c 'import ensurepip' 2>/dev/null || { missing="$missing python3-venv"; echo 'system: no virtual environments'; }
+if [ "$purpose" = apps ]; then
+    without Xvnc tigervnc-standalone-server 'no desktop is tried'
+    without mcookie util-linux 'no desktop is tried'
+    without xauth xauth 'no desktop is tried'
+    without xterm xterm 'no desktop is tried'
+    [ -e /usr/share/novnc/vnc.html ] || { missing="$missing novnc"; echo 'system: no noVNC: no desktop is tried'; }
+fi
 if [ "$purpose" = bench ]; then
     without wrk wrk 'no requests can be measured'
     without haproxy haproxy 'it is left out'
@@ -93,19 +101,24 @@ say_plan() {
     [ -z "$made" ] || echo 'system: `make clean-system` takes all of this back; `make quick` needs none of it'
 }
 
-installed() { dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed //p' | sort; }
+# Packages leave the users and groups that they make for their services.
+present() {
+    dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed /package /p'
+    getent passwd | sed 's/^\([^:]*\):.*/service-user \1/'
+    getent group | sed 's/^\([^:]*\):.*/service-group \1/'
+}
 
 finish_install() {
     [ -z "$is_policy_ours" ] || rm -f "$policy"
     # Whatever came of it, and what they need, too.
     mkdir -p "$(dirname "$record")"
-    installed | comm -13 "$before" - | sed 's/^/package /' >>"$record"
+    present | sort | comm -13 "$before" - >>"$record"
     rm -f "$before"
 }
 
 install_missing() {
     before=$(mktemp)
-    installed >"$before"
+    present | sort >"$before"
     is_policy_ours=
     trap finish_install EXIT
     trap 'exit 1' HUP INT TERM

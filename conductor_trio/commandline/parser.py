@@ -70,7 +70,7 @@ def format_help(program: Program, command: Command) -> str:
 
 def suggest_command(program: Program, word: str) -> str | None:
     """Return what to say about a word that may be meant for a command, or None where it resembles none."""
-    similar = find_similar(word, program.commands_by_name)
+    similar = program.elsewhere.get(word) or find_similar(word, program.commands_by_name)
     return None if similar is None else f"there is no command {word!r}; did you mean {similar}?"
 
 

@@ -7,7 +7,7 @@ another does not.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -32,7 +32,7 @@ class Words:
 
 @attrs.frozen(eq=False, repr=False)
 class FirstWords:
-    """The values that a command of the shell prints, each at the beginning of a line."""
+    """The values that a command of the shell prints, each at the beginning of a line, and behind it what it is."""
 
     command: str
 
@@ -156,6 +156,8 @@ class Program:
     default: Command
     commands: tuple[Command, ...]
     files: tuple[Shipped, ...] = ()
+    #: What other programs call what a command of this one does, and how it is called here.
+    elsewhere: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def everything(self) -> tuple[Command, ...]:

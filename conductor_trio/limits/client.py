@@ -34,6 +34,7 @@ class ClientLimits(LingerLimits):
     # ours for 3 s at most, and for news of the end that come over a busy network.
     stop_poll_pause: float = 0.2
     stop_timeout: float = 60.0
+    completion_timeout: float = 4.0  # for a shell that completes a session's key: a login, and somebody who waits
     ping_timeout: float = 28.0  # of silence of a server that pings, and the link is dead: within 30 s
     min_idle_warning: float = 60.0  # before an unused application is ended: enough to come back and click
     busy_timeout: float = 30.0  # for the user's --busy; a Jupyter server under load may take seconds to answer

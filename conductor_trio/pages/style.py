@@ -85,7 +85,7 @@ time,.figure{font-variant-numeric:tabular-nums}
 code{font:.9em/1.5 var(--mono);background:var(--well);border-radius:.25rem;padding:.1em .3em;
 overflow-wrap:anywhere;-webkit-box-decoration-break:clone;box-decoration-break:clone}
 .whole{white-space:nowrap}
-.soft{color:var(--soft);font-size:var(--small)}
+.soft{color:var(--soft);font-size:var(--small)}input+.soft{margin-top:var(--s1)}
 .note{border:1px solid var(--line);border-left:4px solid var(--accent);border-radius:var(--round);
 background:var(--card);padding:var(--s3) var(--s4);margin:0 0 var(--s4);overflow-wrap:anywhere}
 .note p{margin:0 0 var(--s1)}.note p:last-child{margin:0}

@@ -13,6 +13,19 @@ _conductor_trio_server_offer_hosts() {
     fi
 }
 
+_conductor_trio_server_offer_first_words() { # of the lines that a command prints; where all are listed, with what stands behind them
+    local line
+    while read -r line; do
+        if [[ $line == "$cur"* ]]; then
+            case ${COMP_TYPE-} in 33 | 63 | 64) ;; *) line=${line%% *} ;; esac
+            COMPREPLY+=("$line")
+        fi
+    done < <("$@" 2>/dev/null)
+    if ((${#COMPREPLY[@]} == 1)); then
+        COMPREPLY=("${COMPREPLY[0]%% *}")
+    fi
+}
+
 _conductor_trio_server_offer_command() { # the completion of the command that begins at this word
     if declare -F _command_offset >/dev/null; then # of bash-completion
         _command_offset "$1"

@@ -13,6 +13,19 @@ _conductor_trio_offer_hosts() {
     fi
 }
 
+_conductor_trio_offer_first_words() { # of the lines that a command prints; where all are listed, with what stands behind them
+    local line
+    while read -r line; do
+        if [[ $line == "$cur"* ]]; then
+            case ${COMP_TYPE-} in 33 | 63 | 64) ;; *) line=${line%% *} ;; esac
+            COMPREPLY+=("$line")
+        fi
+    done < <("$@" 2>/dev/null)
+    if ((${#COMPREPLY[@]} == 1)); then
+        COMPREPLY=("${COMPREPLY[0]%% *}")
+    fi
+}
+
 _conductor_trio_offer_command() { # the completion of the command that begins at this word
     if declare -F _command_offset >/dev/null; then # of bash-completion
         _command_offset "$1"
@@ -69,7 +82,7 @@ _conductor_trio() {
     fi
     case $option in
     '') ;;
-    -k | --key | --socket-user | --tcp | --idle | --time | --gpus | --cpus | --memory | --partition | --account | --attach | --for | --with | --label | --revoke)
+    -k | --key | --socket-user | --tcp | --idle | --time | --gpus | --cpus | --memory | --partition | --account | --for | --with | --label | --revoke)
         return
         ;;
     --link-file | --token-file | --program)
@@ -92,13 +105,17 @@ _conductor_trio() {
         _conductor_trio_offer -d
         return
         ;;
+    --attach)
+        _conductor_trio_offer_first_words conductor-trio ls --keys
+        return
+        ;;
     esac
     if [[ $cur == -* ]]; then
         case $command in
         '') _conductor_trio_offer -W '-k --key -r --replace --no-recipe --socket-user --json --no-json --text --link-file --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         run) _conductor_trio_offer -W '-k --key -r --replace -s --server --json --no-json --text --link-file --open --no-open --qr --no-qr --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
         submit) _conductor_trio_offer -W '--scheduler --time --gpus --cpus --memory --partition --account --directory --attach --no-wait --dry-run -k --key -r --replace --no-recipe --tcp --tcp-shared --no-tcp-shared --idle --no-idle --busy --no-busy --token-file -v --verbose -V --version -h --help' ;;
-        ls) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
+        ls) _conductor_trio_offer -W '--keys --json -v --verbose -V --version -h --help' ;;
         stop) _conductor_trio_offer -W '--json -v --verbose -V --version -h --help' ;;
         share) _conductor_trio_offer -W '--for --with --label --once --list --revoke --json -v --verbose -V --version -h --help' ;;
         setup) _conductor_trio_offer -W '--replace -v --verbose -V --version -h --help' ;;
@@ -113,15 +130,17 @@ _conductor_trio() {
     case $command:$places in
     :0) _conductor_trio_offer_hosts; _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion files help' ;;
     :1) _conductor_trio_offer -f ;;
-    run:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
+    run:0) _conductor_trio_offer_first_words conductor-trio recipes ;;
     submit:0) _conductor_trio_offer_hosts ;;
     ls:0) _conductor_trio_offer_hosts ;;
+    stop:0) _conductor_trio_offer_first_words conductor-trio ls --keys ;;
     stop:1) _conductor_trio_offer_hosts ;;
+    share:0) _conductor_trio_offer_first_words conductor-trio ls --keys ;;
     share:1) _conductor_trio_offer_hosts ;;
     setup:0) _conductor_trio_offer_hosts ;;
     doctor:0) _conductor_trio_offer_hosts ;;
     doctor:1) _conductor_trio_offer -f ;;
-    recipes:0) _conductor_trio_offer -W "$(conductor-trio recipes 2>/dev/null | cut -d' ' -f1)" ;;
+    recipes:0) _conductor_trio_offer_first_words conductor-trio recipes ;;
     completion:0) _conductor_trio_offer -W 'bash fish zsh' ;;
     help:0) _conductor_trio_offer -W 'run submit ls stop share setup doctor recipes completion files help' ;;
     esac

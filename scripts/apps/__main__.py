@@ -15,7 +15,7 @@ from pathlib import Path
 import attrs
 from playwright.sync_api import Browser, Error, expect
 
-from conductor_trio.client.config.files import config_directories, load_config
+from conductor_trio.client.config.files import shipped_recipes
 from conductor_trio.client.config.recipes import launch_command
 from scripts.apps.application import AppError, Application, install
 from scripts.apps.chain import BROWSER_OPTIONS, Gateway, open_gateway, open_link, tell
@@ -46,7 +46,7 @@ class Result:
 
 def listens_on(application: Application) -> str:
     """Return where the recipe has the application listen, for people."""
-    recipes = load_config({}, config_directories({})[:1]).recipes
+    recipes = shipped_recipes()
     command = application.command
     listen = recipes[command[0]].listen if application.run_recipe else launch_command(command, recipes).listen
     return {"unix": "UNIX socket", "tcp": "TCP, in a namespace of its own"}[listen]

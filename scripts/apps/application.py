@@ -96,7 +96,7 @@ def _find_version(application: Application, directory: Path) -> str:
         description = directory / "node_modules" / application.node_package / "package.json"
         return str(json.loads(description.read_text())["version"])
     code = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
-    package = application.python_packages[0]
+    package = application.python_packages[0].partition("[")[0]
     return run(
         [directory / "bin" / "python", "-c", code, package], f"there is no {package} after its installation"
     )

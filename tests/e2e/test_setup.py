@@ -90,6 +90,12 @@ class Newcomer:
 
 @pytest.fixture
 async def newcomer(short_tmp: Path) -> AsyncIterator[Newcomer]:
+    async with open_newcomer(short_tmp) as newcomer:
+        yield newcomer
+
+
+@contextlib.asynccontextmanager
+async def open_newcomer(short_tmp: Path, *more_sshd_config: str) -> AsyncIterator[Newcomer]:
     alice = real_person(ALICE)
     there = alice.make_directory(short_tmp / "there")
     with socket.socket() as probe:
@@ -99,6 +105,7 @@ async def newcomer(short_tmp: Path) -> AsyncIterator[Newcomer]:
         "PasswordAuthentication yes",
         f"AuthorizedKeysFile {there}/.ssh/authorized_keys",
         f"SetEnv HOME={there}",
+        *more_sshd_config,
     ]
     address = ["-p", str(port), "-d", f"{{key}}-{{user}}.localhost:{port}"]
     with password_of(ALICE), open_sshd(extra_config=sshd_config) as sshd:
@@ -184,3 +191,31 @@ async def test_without_a_terminal_it_says_what_ssh_says(newcomer: Newcomer) -> N
     assert "Host key verification failed" in program.err.text
     assert "no SSH login at gateway; see what ssh says above, and try again" in program.err.text
     assert not newcomer.config.exists()
+
+
+async def test_where_a_second_factor_is_wanted_in_any_case_that_is_told(short_tmp: Path) -> None:
+    async with open_newcomer(short_tmp, "AuthenticationMethods publickey,password") as newcomer:
+        own = newcomer.home / "own"
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(own)]
+        async with open_program(keygen, person=newcomer.person, environment=newcomer.environment) as program:
+            assert await program.wait_ended() == 0
+        newcomer.person.make_directory(newcomer.there / ".ssh")
+        shutil.copy(own.with_suffix(".pub"), newcomer.there / ".ssh" / "authorized_keys")
+        os.chown(newcomer.there / ".ssh" / "authorized_keys", newcomer.person.uid, newcomer.person.gid)
+        config = newcomer.home / "bin" / "config"
+        config.write_text(config.read_text().replace("IdentityFile none", f"IdentityFile {own}"))
+        with open_terminal(columns=200) as terminal:
+            async with newcomer.at(terminal, "setup", newcomer.gateway) as process:
+                await terminal.wait_for("Are you sure you want to continue connecting")
+                os.write(terminal.master, b"yes\n")
+                await terminal.wait_for("password:")
+                os.write(terminal.master, f"{PASSWORD}\n".encode())
+                await terminal.wait_for("asks for a second factor all the same, which no job can answer")
+            assert process.returncode == 1
+        assert AUTHORIZED in newcomer.authorized
+        # Known from then on, without another login.
+        async with open_program(
+            newcomer.command("setup", newcomer.gateway), person=newcomer.person, environment=newcomer.environment
+        ) as program:
+            assert await program.wait_ended() == 1
+        assert "asks for a second factor all the same" in program.err.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import re
@@ -104,6 +105,40 @@ def test_users_that_tests_made_go_and_others_stay(tmp_path: Path, monkeypatch: p
     finally:
         for name in (ours, other):
             subprocess.run([userdel, name], stderr=subprocess.DEVNULL)
+
+
+def test_users_and_groups_of_packages_go_once_those_are_gone(tmp_path: Path) -> None:
+    require_root()
+    name, record = f"ct-s{os.getpid()}", tmp_path / "made"
+    try:
+        subprocess.run([require_program("useradd"), "--system", "--no-create-home", "-U", name], check=True)
+        subprocess.run([require_program("groupadd"), "--system", f"{name}g"], check=True)
+        service = (
+            f"service-user {name}\nservice-group {name}\nservice-group {name}g\nservice-user ct-no-such-user\n"
+        )
+        # Not while a package is there whose service may be theirs; this one stays, since others need it.
+        record.write_text(f"package base-files\n{service}")
+        done = take_back(record, PATH=f"{_without_purge(tmp_path)}:{os.environ['PATH']}")
+        assert done.returncode == 1 and pwd.getpwnam(name)
+        assert f"service-user {name}\n" in record.read_text() and "ct-no-such-user" not in record.read_text()
+        record.write_text(service)
+        done = take_back(record)
+        assert (done.returncode, done.stderr) == (0, "")
+        with pytest.raises(KeyError):
+            pwd.getpwnam(name)
+        assert not {name, f"{name}g"} & {group.gr_name for group in grp.getgrall()}
+        assert not record.exists()
+    finally:
+        for command in (["userdel", name], ["groupdel", name], ["groupdel", f"{name}g"]):
+            subprocess.run(command, stderr=subprocess.DEVNULL)
+
+
+def _without_purge(directory: Path) -> Path:
+    """Return a directory with a dpkg that does nothing."""
+    (directory / "bin").mkdir()
+    (directory / "bin" / "dpkg").write_text("#!/bin/sh\n")
+    (directory / "bin" / "dpkg").chmod(0o755)
+    return directory / "bin"
 
 
 def make_package(directory: Path, name: str, needs: str | None = None) -> Path:

@@ -58,8 +58,29 @@ def write_completion(program: str, shell: str, path: Path) -> Path:
     return path
 
 
-def ask_shell(*command: str) -> list[str]:
-    """Return the lines that a shell prints, which has nothing to complain about."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=_ENVIRONMENT)
+#: What a shell finds in the place of the program that it asks for sessions.
+_TWO_SESSIONS = """\
+#!/bin/sh
+[ "$*" = 'ls --keys' ] || exit 1
+printf '%s\\n' 'lab      JupyterLab on node-17' 'lab-2    python: a, queued' 'rstudio  RStudio on node-3'
+"""
+#: What it offers for ``stop la`` then, and what stands beside each.
+TWO_SESSIONS = {"lab": "JupyterLab on node-17", "lab-2": "python: a, queued"}
+
+
+def make_sessions(directory: Path) -> Path:
+    """Have a shell that searches this directory find sessions to complete; returns it."""
+    directory.mkdir()
+    (directory / "conductor-trio").write_text(_TWO_SESSIONS)
+    (directory / "conductor-trio").chmod(0o755)
+    return directory
+
+
+def ask_shell(*command: str, programs: Path | None = None) -> list[str]:
+    """Return the lines that a shell prints, which has nothing to complain about; it searches `programs` first."""
+    environment = dict(_ENVIRONMENT)
+    if programs is not None:
+        environment["PATH"] = f"{programs}:{environment['PATH']}"
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=environment)
     assert done.stderr == ""
     return done.stdout.split("\n")[:-1]

@@ -50,10 +50,12 @@ OWNERS_JSON = Option(flags=("--json",), field="json", help="write lines of JSON"
 OPTIONAL_SERVER = Argument(
     field="server", metavar="SERVER", help="the gateway, unless the configuration names it", values=Kind.HOST
 )
+KEYS = FirstWords("conductor-trio ls --keys")
 KEY_OF_SESSION = Argument(
     field="key",
     metavar="KEY",
     help="the session's key; `conductor-trio ls` shows those of yours",
+    values=KEYS,
     is_required=True,
 )
 RECIPE_NAMES = FirstWords("conductor-trio recipes")

@@ -29,6 +29,8 @@ _T = TypeVar("_T")
 def run_command(invocation: Invocation) -> int:
     """Carry an owner's command out and return the exit status; wrong usage raises `ConfigError`."""
     given = invocation.given
+    if invocation.command in (STOP, SHARE):
+        _order_words(given)
     logging.raiseExceptions = False
     logging.basicConfig(level=logging.DEBUG if given.verbose else logging.ERROR, format=f"{PROGRAM}: %(message)s")
     try:
@@ -41,7 +43,19 @@ def run_command(invocation: Invocation) -> int:
         return exit_status.INTERRUPTED
 
 
+def _order_words(given: argparse.Namespace) -> None:
+    """Have KEY and SERVER be what was meant."""
+    if given.server is None:
+        return
+    from conductor_trio.client.cli.word_order import order_key_and_server
+    from conductor_trio.client.config.files import load_config
+
+    given.key, given.server = order_key_and_server(given.key, given.server, load_config(os.environ).server)
+
+
 def _list(given: argparse.Namespace) -> int:
+    if given.keys:
+        return _list_keys(_choose_server(given))
     from conductor_trio.client.session.listing import format_sessions
 
     sessions = list(_visit(_choose_server(given), lambda desk: desk.list_sessions()))
@@ -54,6 +68,28 @@ def _list(given: argparse.Namespace) -> int:
     else:
         details = {key: job.description for key, job in jobs.items()}
         write_output(format_sessions(sessions, time.time(), details))
+    return exit_status.OK
+
+
+def _list_keys(server: ServerAddress) -> int:
+    """Tell a shell that completes a command which sessions there are: soon, and without a question."""
+    import trio
+
+    from conductor_trio.client.session.listing import format_keys
+    from conductor_trio.client.session.owner_client import open_owner_client
+    from conductor_trio.limits.client import ClientLimits
+
+    limits = ClientLimits()
+
+    async def ask() -> list[Session]:
+        with trio.move_on_after(limits.completion_timeout):
+            return list(await open_owner_client(server, lambda desk: desk.list_sessions(), limits, may_ask=False))
+        return []
+
+    sessions = interrupt.raise_within(lambda: trio.run(ask))
+    known = {session.key for session in sessions}
+    sessions += [_make_session(job) for job in _ask_jobs() if job.record.key not in known]
+    write_output(format_keys(sessions))
     return exit_status.OK
 
 

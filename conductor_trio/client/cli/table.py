@@ -7,6 +7,7 @@ from conductor_trio.client.cli.options import (
     IDLE,
     KEY,
     KEY_OF_SESSION,
+    KEYS,
     NO_RECIPE,
     OPTIONAL_SERVER,
     OWNERS_JSON,
@@ -84,7 +85,13 @@ SUBMIT = Command(
     ),
     options=(
         *RESOURCES,
-        Option(flags=("--attach",), field="attach", metavar="KEY", help="follow a job that was handed in before"),
+        Option(
+            flags=("--attach",),
+            field="attach",
+            metavar="KEY",
+            help="follow a job that was handed in before",
+            values=KEYS,
+        ),
         Option(flags=("--no-wait",), field="no_wait", help="only hand the job in"),
         Option(flags=("--dry-run",), field="dry_run", help="only show what would be handed in"),
         KEY,
@@ -125,7 +132,13 @@ LS = Command(
     name="ls",
     summary="list your sessions at a gateway, wherever they run",
     forms=("[OPTION]... [SERVER]",),
-    options=(OWNERS_JSON, VERBOSE),
+    options=(
+        Option(
+            flags=("--keys",), field="keys", help="only the key and the application of each, asking you nothing"
+        ),
+        OWNERS_JSON,
+        VERBOSE,
+    ),
     arguments=(OPTIONAL_SERVER,),
 )
 STOP = Command(
@@ -226,4 +239,19 @@ CLIENT = Program(
         HELP_COMMAND,
     ),
     files=FILES,
+    elsewhere={
+        "cancel": "stop",
+        "end": "stop",
+        "exec": "run",
+        "kill": "stop",
+        "login": "setup",
+        "logs": "submit --attach",
+        "ps": "ls",
+        "revoke": "share --revoke",
+        "sessions": "ls",
+        "start": "run",
+        "status": "ls",
+        "test": "doctor",
+        "unshare": "share --revoke",
+    },
 )

@@ -33,6 +33,7 @@ class ClientSettings:
     tcp_shared: bool = False
     idle: float | None = None  # seconds without visitors after which the application is to end
     busy: str | None = None  # a shell's command that can veto
+    may_ask: bool = True  # ssh, for a password and the like, where there is a terminal
     socket_user: str | None = None  # who may listen at `local_socket`, besides the user
     limits: ClientLimits = attrs.field(factory=ClientLimits)
 

@@ -123,6 +123,16 @@ def format_sessions(sessions: Sequence[Session], now: float, jobs: Mapping[str, 
     return text
 
 
+def format_keys(sessions: Sequence[Session]) -> str:
+    """Return a line for each session, for shells: its key, and behind that what people know it by."""
+    width = max((len(session.key) for session in sessions), default=0)
+    lines = []
+    for session in sessions:
+        where = f" on {session.node}" if session.node else f", {session.state}"
+        lines.append(f"{session.key:{width}}  {session.application or session.command or session.state}{where}\n")
+    return "".join(lines)
+
+
 def format_shares(shares: Sequence[Share], now: float) -> str:
     """Return the table of a session's shares."""
     if not shares:

@@ -154,11 +154,20 @@ def _read_host(answer: Answer) -> str:
 
 
 async def open_owner_client(
-    server: ServerAddress, converse: Callable[[OwnerClient], Awaitable[_T]], limits: ClientLimits | None = None
+    server: ServerAddress,
+    converse: Callable[[OwnerClient], Awaitable[_T]],
+    limits: ClientLimits | None = None,
+    *,
+    may_ask: bool = True,
 ) -> _T:
     """Return what `converse` makes of the owner's commands, given to this gateway; raises `ConductorError`."""
     settings = ClientSettings(
-        server=server, local_socket=None, launch=Launch(command=()), token="", limits=limits or ClientLimits()
+        server=server,
+        local_socket=None,
+        launch=Launch(command=()),
+        token="",
+        may_ask=may_ask,
+        limits=limits or ClientLimits(),
     )
     error: BaseException
     try:

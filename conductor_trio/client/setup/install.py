@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import shutil
 import subprocess
@@ -32,11 +33,23 @@ _ALONE = (
 )
 
 
-def is_accepted(address: ServerAddress, key: Key) -> bool:
-    """Whether the gateway lets the key in, without a question; raises `StartError` where there is no ssh."""
+class Acceptance(enum.Enum):
+    """What a gateway makes of a key with which nobody answers questions."""
+
+    WHOLE = "it lets the key in"
+    HALF = "it takes the key, and asks for a second factor all the same"
+    NONE = "it does not know the key"
+
+
+def try_key(address: ServerAddress, key: Key) -> Acceptance:
+    """Try to log in with the key, without a question; raises `StartError` where there is no ssh."""
     options = ["-v", "-i", key.path, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none"]
     done = _run_ssh(address, [*options, "-o", "PreferredAuthentications=publickey"], "true", is_quiet=True)
-    return f"Server accepts key: {key.path} " in done.stderr and "Authenticated to " in done.stderr
+    if f"Server accepts key: {key.path} " not in done.stderr:
+        return Acceptance.NONE
+    if "Authenticated to " in done.stderr:
+        return Acceptance.WHOLE
+    return Acceptance.HALF if "with partial success" in done.stderr else Acceptance.NONE
 
 
 def install(address: ServerAddress, key: Key) -> bool:

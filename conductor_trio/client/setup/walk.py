@@ -11,7 +11,7 @@ import attrs
 from conductor_trio.client.config.address import ServerAddress, format_place, parse_server
 from conductor_trio.client.config.files import config_directories
 from conductor_trio.client.setup.configuration import add_settings
-from conductor_trio.client.setup.install import install, is_accepted
+from conductor_trio.client.setup.install import Acceptance, install, try_key
 from conductor_trio.client.setup.key import Key, key_path, provide_key
 from conductor_trio.errors import ConfigError, StartError, TransportError
 from conductor_trio.findings import Finding, Status
@@ -37,19 +37,33 @@ def set_up(
 
 def _bring(address: ServerAddress, key: Key, report: Callable[[Finding], None]) -> None:
     place = format_place(address)
-    if not key.is_new and is_accepted(address, key):
+    found = Acceptance.NONE if key.is_new else try_key(address, key)
+    if found is Acceptance.WHOLE:
         report(_done("gateway", f"{place} takes it"))
         return
+    if found is Acceptance.HALF:
+        raise _wants_more(place)
     report(_done("gateway", f"logging in at {place} to install it, which may ask you something"))
     is_added = install(address, key)
-    if not is_accepted(address, key):
+    found = try_key(address, key)
+    if found is Acceptance.HALF:
+        raise _wants_more(place)
+    if found is Acceptance.NONE:
         raise TransportError(
             f"{place} does not let the key in, though it is in ~/.ssh/authorized_keys there",
-            advice="a second factor may be asked for in any case, or its administrators keep keys elsewhere: ask "
-            f"them to add this line: {key.authorized_line}",
+            advice=f"its administrators may keep keys elsewhere: ask them to add this line: {key.authorized_line}",
             hop="login",
         )
     report(_done("gateway", f"{place} takes it{'' if is_added else ', and has done so before'}"))
+
+
+def _wants_more(place: str) -> TransportError:
+    return TransportError(
+        f"{place} takes the key, and asks for a second factor all the same, which no job can answer",
+        advice="ask its administrators to let such keys in by themselves (AuthenticationMethods); where you can "
+        f"answer, in a terminal, `conductor-trio {place} -- COMMAND` works without setup",
+        hop="login",
+    )
 
 
 def _write_configuration(

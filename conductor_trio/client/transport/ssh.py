@@ -249,7 +249,9 @@ async def open_ssh(
         raise TransportError("there is no ssh on your PATH", advice="install the OpenSSH client")
     async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(open_directory(cleanup, "ssh_directory"))
-        command = format_master_command(settings.server, settings.limits, directory.path, may_ask=_has_terminal())
+        command = format_master_command(
+            settings.server, settings.limits, directory.path, may_ask=settings.may_ask and _has_terminal()
+        )
         # The path of the local socket may be too long or too odd for a forward; that of a link to it is not.
         target = await stack.enter_async_context(open_relay_target(directory, application, settings.limits))
         mux = stack.enter_context(contextlib.closing(SshMux(directory.path, settings.limits)))

@@ -22,6 +22,19 @@ _TEMPLATE = """\
     fi
 }
 
+@ID@_offer_first_words() { # of the lines that a command prints; where all are listed, with what stands behind them
+    local line
+    while read -r line; do
+        if [[ $line == "$cur"* ]]; then
+            case ${COMP_TYPE-} in 33 | 63 | 64) ;; *) line=${line%% *} ;; esac
+            COMPREPLY+=("$line")
+        fi
+    done < <("$@" 2>/dev/null)
+    if ((${#COMPREPLY[@]} == 1)); then
+        COMPREPLY=("${COMPREPLY[0]%% *}")
+    fi
+}
+
 @ID@_offer_command() { # the completion of the command that begins at this word
     if declare -F _command_offset >/dev/null; then # of bash-completion
         _command_offset "$1"
@@ -199,6 +212,6 @@ def _offer(values: Values, program: Program) -> str:
         case Words(words):
             return f"@ID@_offer -W '{' '.join(words)}'"
         case FirstWords(command):
-            return f"@ID@_offer -W \"$({command} 2>/dev/null | cut -d' ' -f1)\""
+            return f"@ID@_offer_first_words {command}"
         case _:
             assert_never(values)

@@ -156,7 +156,7 @@ def _offer(values: Values, program: Program) -> str:
         case Words(words):
             return f" -a '{' '.join(words)}'"
         case FirstWords(command):
-            return f" -a '({command} 2>/dev/null | string split -f1 \" \")'"
+            return f" -a '({command} 2>/dev/null | string replace -r \" +\" \\t)'"
         case _:
             assert_never(values)
 

@@ -22,10 +22,14 @@ _TEMPLATE = """\
     @FIRST@
 }
 
-@ID@-first-words() { # of the lines that a command prints
-    local -a names
-    names=(${(f)"$("$@" 2>/dev/null | cut -d' ' -f1)"})
-    compadd -a names
+@ID@-first-words() { # of the lines that a command prints, with what stands behind them
+    local -a lines names
+    local line
+    lines=(${(f)"$("$@" 2>/dev/null)"})
+    for line in $lines; do
+        names+=("${line%% *}:${${line#* }##[ ]#}")
+    done
+    _describe -t values value names
 }
 
 @ID@() {

@@ -6,10 +6,11 @@ What the visitor does has an effect that only the application, at the far end of
 from __future__ import annotations
 
 from scripts.apps.application import Application
-from scripts.apps.drivers import dashboards, notebooks, tools
+from scripts.apps.drivers import computing, dashboards, notebooks, tools
 
 APPLICATIONS: tuple[Application, ...] = (
     *notebooks.APPLICATIONS,
     *dashboards.APPLICATIONS,
     *tools.APPLICATIONS,
+    *computing.APPLICATIONS,
 )

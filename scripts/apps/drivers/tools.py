@@ -14,7 +14,7 @@ _PATIENCE = 30.0
 _PAUSE = 0.1
 
 
-def _wait_for_answer(directory: Path) -> None:
+def wait_for_answer(directory: Path) -> None:
     """Wait until the shell of the far end has written 42 into a file."""
     answer, end = directory / "answer", time.monotonic() + _PATIENCE
     while not (answer.exists() and answer.read_text() == "42\n"):
@@ -27,7 +27,7 @@ def _type_in_terminal(page: Page, directory: Path) -> None:
     page.locator(".xterm-helper-textarea").first.wait_for(state="attached")
     page.locator(".xterm-screen").first.click()
     page.keyboard.type("echo $((6 * 7)) > answer\n", delay=20)
-    _wait_for_answer(directory)
+    wait_for_answer(directory)
 
 
 def _filter_tags(page: Page, directory: Path) -> None:

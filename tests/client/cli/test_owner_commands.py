@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -74,6 +75,33 @@ async def test_sessions_are_listed(desk: OwnerClient) -> None:
     [line] = (await desk.command("ls", "--json")).out.lines
     assert json.loads(line)["key"] == "lab"
     assert "t0ken" not in line
+
+
+async def test_a_shell_is_told_keys_and_applications(desk: OwnerClient) -> None:
+    program = Path(UPPERCASE_APPLICATION[0]).name
+    [line] = (await desk.command("ls", "--keys")).out.lines
+    assert line.split()[:3] == ["lab", program, "on"]
+    await desk.command("stop", "lab")
+    assert (await desk.command("ls", "--keys")).out.text == ""
+
+
+async def test_a_gateway_that_does_not_answer_keeps_no_shell_waiting(short_tmp: Path) -> None:
+    # It accepts, and says nothing.
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(short_tmp / "client"))
+        listener.listen()
+        assert (await give(["ls", "--keys", short_tmp / "client"])).out.text == ""
+    (short_tmp / "client").unlink()
+
+
+async def test_the_gateway_may_come_first(desk: OwnerClient) -> None:
+    gateway = desk.server.control_socket
+    [link] = (await give(["share", gateway, "lab", "--label", "Zoë"])).out.lines
+    assert link.startswith("http://lab-root.localhost/_conductor/auth/")
+    [line] = (await give(["share", "--list", "--json", gateway, "lab"])).out.lines
+    share = json.loads(line)["id"]
+    assert "revoked" in (await give(["share", "--revoke", share, gateway, "lab"])).out.text
+    assert (await give(["stop", gateway, "lab"])).out.text == "lab has ended.\n"
 
 
 async def test_a_stop_waits_for_the_end(desk: OwnerClient) -> None:

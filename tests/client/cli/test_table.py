@@ -39,3 +39,10 @@ def test_times() -> None:
     assert parse("1h30m") == 5400
     with pytest.raises(argparse.ArgumentTypeError, match="'soon' is no time"):
         parse("soon")
+
+
+def test_what_others_call_a_command_is_none_of_ours_and_leads_to_one() -> None:
+    for word, meant in CLIENT.elsewhere.items():
+        assert word not in CLIENT.commands_by_name
+        name, *flags = meant.split()
+        assert set(flags) <= set(CLIENT.commands_by_name[name].all_flags)

@@ -18,6 +18,7 @@ from conductor_trio.client.host.application_socket import (
 )
 from conductor_trio.errors import StartError, UpstreamUnavailable
 from tests.support.descriptors import no_descriptor_left
+from tests.support.needs import require_root
 from tests.support.users import BOB, acting_as, real_person
 
 
@@ -152,6 +153,7 @@ def test_a_directory_that_there_is_not_is_told(shared: Path) -> None:
 
 
 async def test_while_it_listens_it_is_reached_whoever_has_its_name(shared: Path) -> None:
+    require_root()
     path = shared / "s"
     with socket.socket(socket.AF_UNIX) as sock, open_application_socket(str(path), None) as application:
         sock.bind(str(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conductor_trio.client.config.address import ServerAddress
-from conductor_trio.client.setup.install import install, is_accepted
+from conductor_trio.client.setup.install import Acceptance, install, try_key
 from conductor_trio.client.setup.key import Key
 from conductor_trio.errors import StartError, TransportError
 
@@ -58,17 +58,22 @@ def test_a_login_that_fails_is_told(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "is_in"),
+    ("said", "found"),
     [
-        ("debug1: Server accepts key: /home/me/key ED25519\nAuthenticated to gw", True),
-        ("debug1: Server accepts key: /home/me/other ED25519\nAuthenticated to gw", False),
-        ("debug1: Server accepts key: /home/me/key ED25519\nPermission denied (keyboard-interactive).", False),
-        ("Permission denied (publickey).", False),
+        ("debug1: Server accepts key: /home/me/key ED25519\nAuthenticated to gw", Acceptance.WHOLE),
+        ("debug1: Server accepts key: /home/me/other ED25519\nAuthenticated to gw", Acceptance.NONE),
+        ("debug1: Server accepts key: /home/me/key ED25519\nPermission denied (publickey).", Acceptance.NONE),
+        (
+            'Server accepts key: /home/me/key RSA\nAuthenticated using "publickey" with partial success.',
+            Acceptance.HALF,
+        ),
+        ("Server accepts key: /home/me/key ED25519\nAuthenticated with partial success.", Acceptance.HALF),
+        ("Permission denied (publickey).", Acceptance.NONE),
     ],
 )
-def test_who_lets_it_in_is_known_by_what_ssh_says(home: Path, said: str, is_in: bool) -> None:
+def test_who_lets_it_in_is_known_by_what_ssh_says(home: Path, said: str, found: Acceptance) -> None:
     (home / "ssh").write_text(f"#!/bin/sh\nprintf '%s\\n' '{said}' >&2\n")
-    assert is_accepted(GATEWAY, KEY) is is_in
+    assert try_key(GATEWAY, KEY) is found
 
 
 def test_without_ssh_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

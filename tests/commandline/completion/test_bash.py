@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.completions import ask_shell, by_offer, write_completion
+from tests.support.completions import TWO_SESSIONS, ask_shell, by_offer, make_sessions, write_completion
 from tests.support.needs import require_program
 from tests.support.programs import OWN_PYTHON
 
@@ -16,8 +16,9 @@ _ASK = """
 """
 
 
-def ask_bash(script: str, *words: str) -> list[str]:
-    return sorted(ask_shell(require_program("bash"), "--norc", "-uc", script, "bash", *words))
+def ask_bash(script: str, *words: str, programs: Path | None = None) -> list[str]:
+    bash = require_program("bash")
+    return sorted(ask_shell(bash, "--norc", "-uc", script, "bash", *words, programs=programs))
 
 
 @by_offer
@@ -35,3 +36,17 @@ def test_short_options_and_directories(tmp_path: Path) -> None:
     source = write_completion("conductor-trio-server", "bash", tmp_path / "completion")
     assert {"-h", "-p", "-V", "--port"} <= set(ask_bash(f"source {source}; {_ASK}", "conductor-trio-server", "-"))
     assert ask_bash(f"source {source}; {_ASK}", "conductor-trio-server", "-r", "/va") == ["/var"]
+
+
+def test_sessions_are_told_apart_where_they_are_listed(tmp_path: Path) -> None:
+    source = write_completion("conductor-trio", "bash", tmp_path / "completion")
+    programs = make_sessions(tmp_path / "bin")
+
+    def ask(word: str, comp_type: str) -> list[str]:
+        script = f"source {source}; COMP_TYPE={comp_type}; {_ASK}"
+        return ask_bash(script, "conductor-trio", "stop", word, programs=programs)
+
+    assert [line.split(maxsplit=1) for line in ask("la", "63")] == [list(one) for one in TWO_SESSIONS.items()]
+    # What is put into the line is the key alone.
+    assert ask("la", "9") == ask("la", "37") == list(TWO_SESSIONS)
+    assert ask("lab-", "63") == ["lab-2"]

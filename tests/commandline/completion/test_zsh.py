@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.completions import ask_shell, by_offer, write_completion
+from tests.support.completions import TWO_SESSIONS, ask_shell, by_offer, make_sessions, write_completion
 from tests.support.needs import require_program
 
 # Arguments: what the inner zsh has to source, and the line that is completed there. Prints what is offered.
@@ -43,13 +43,25 @@ print READY
 """
 
 
+def ask_zsh(directory: Path, *words: str, programs: Path | None = None) -> set[str]:
+    zsh = require_program("zsh")
+    write_completion(words[0], "zsh", directory / f"_{words[0]}")
+    init = directory / "init"
+    init.write_text(_INNER.replace("DIRECTORY", str(directory)))
+    lines = ask_shell(zsh, "-fc", _OUTER, "zsh", str(init), " ".join(words), programs=programs)
+    return {line.rstrip("\r").removesuffix("=") for line in lines}
+
+
 @by_offer
 def test_zsh_completes(words: list[str], offered: list[str], tmp_path: Path) -> None:
-    zsh = require_program("zsh")
-    write_completion(words[0], "zsh", tmp_path / f"_{words[0]}")
-    init = tmp_path / "init"
-    init.write_text(_INNER.replace("DIRECTORY", str(tmp_path)))
-    lines = ask_shell(zsh, "-fc", _OUTER, "zsh", str(init), " ".join(words))
     # Of a path it offers what is behind the last slash, of a long option what may follow it.
-    found = {line.rstrip("\r").removesuffix("=") for line in lines}
-    assert sorted(found) == sorted({Path(word).name if "/" in word else word for word in offered})
+    assert sorted(ask_zsh(tmp_path, *words)) == sorted(
+        {Path(word).name if "/" in word else word for word in offered}
+    )
+
+
+def test_sessions_are_told_apart(tmp_path: Path) -> None:
+    programs = make_sessions(tmp_path / "bin")
+    found = ask_zsh(tmp_path, "conductor-trio", "stop", "la", programs=programs)
+    assert set(TWO_SESSIONS) <= found
+    assert {line.partition(" -- ")[2] for line in found - set(TWO_SESSIONS)} <= {"", *TWO_SESSIONS.values()}

@@ -39,6 +39,7 @@ class Way:
     """How a visitor's connection comes to this process: perhaps by HTTPS to another of ours; and what it is."""
 
     is_https: bool = False
+    has_place: bool = False  #: there
     make_connection: ConnectionMaker = VisitorConnection
 
 
@@ -63,7 +64,12 @@ async def serve_visitor(
         try:
             peer = _peer_of(address, context, is_https=way.is_https or tls is not None)
             payer = open_payer(account := _account_of(peer, context))
-            place = _take_place(peer, sock, context)
+            if way.has_place:
+                place = context.places.lend(None if peer.is_trusted else peer.address, sock.fileno())
+            else:
+                if context.places.leases is not None:
+                    await context.places.obtain(None if peer.is_trusted else peer.address)
+                place = _take_place(peer, sock, context)
             if isinstance(place, NoPlace):
                 limits = BRIEF_LINGER
                 is_silent = tls is not None or account.is_over()

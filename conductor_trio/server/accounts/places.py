@@ -107,13 +107,16 @@ class Places:
         if (leases := self.leases) is None:
             return False
         name = None if address is None else account_of(address)
-        while name is not None and self._is_full(self._find(name)):
-            if not await leases.obtain(Kind.ADDRESS, name):
+        # From the beginning after each wait: meanwhile others may have taken what there was.
+        while True:
+            if name is not None and self._is_full(self._find(name)):
+                has_more = await leases.obtain(Kind.ADDRESS, name)
+            elif is_new and self.total >= self._most:
+                has_more = await leases.obtain(Kind.VISITORS)
+            else:
+                return True
+            if not has_more:
                 return False
-        while is_new and self.total >= self._most:
-            if not await leases.obtain(Kind.VISITORS):
-                return False
-        return True
 
     def count_of(self, address: str) -> int:
         """Return how many places an address has."""

@@ -72,6 +72,10 @@ class HostUses:
         self._latest: dict[Hashable, Use] = {}
         self._told: dict[Hashable, Weights] = {}
 
+    def attach(self, process: Hashable) -> None:
+        """Tell a process, too, which has used nothing yet."""
+        self.note(process, Use({}, is_contended=False))
+
     def note(self, process: Hashable, use: Use) -> None:
         """Take in what a process has used within its latest period."""
         self._latest[process] = use

@@ -102,12 +102,14 @@ class Sharing:
         self._is_delivering = False
         if proxy.settings.workers > 1:
             self.lessor.attach(self)
+            self._host.attach(self)
             proxy.share(self._leases)
 
     def attach(self, worker: Hashable, tell: Tell) -> None:
         """Lend to a worker from now on; raises ValueError where there are too many."""
         self.lessor.attach(worker)
         self._tells[worker] = tell
+        self._host.attach(worker)
         self._deliver()
 
     def detach(self, worker: Hashable) -> None:

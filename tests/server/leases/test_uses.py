@@ -22,7 +22,7 @@ def test_nobody_weighs_more_than_the_processes_that_they_use(here: float) -> Non
     host = HostUses()
     host.note("one", Use({"user/alice": here} if here else {}, is_contended=True))
     host.note("two", Use({"user/alice": 0.4}, is_contended=True))
-    host.note("three", Use({}, is_contended=True))
+    host.attach("three")
     weights = host.fold()["one"].weights
     assert weights["user/alice"] == 2.0
     assert "user/alice" not in host.fold()["two"].weights or here > 0.005

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -34,9 +35,9 @@ class _Holder:
 
 @attrs.define(eq=False)
 class _Waiting:
-    """Those who wait for more of a key."""
+    """What those wait for who need more of a key, and whether there was more."""
 
-    count: int = 0
+    has_more: bool = False
     is_over: trio.Event = attrs.field(factory=trio.Event)
 
 
@@ -48,6 +49,7 @@ class Leases:
         self._lessee = Lessee(terms, self._used, self._allot, tell)
         self._holders: dict[Kind, _Holder] = {}
         self._waiting: dict[str, _Waiting] = {}
+        self._coming: Counter[str] = Counter()  # those who wait, and who have not taken yet what they waited for
         self._denied: dict[str, float] = {}  # until when, by Trio's clock
 
     def hold(self, kind: Kind, used: Callable[[str], int], allot: Callable[[str, int], None]) -> None:
@@ -68,7 +70,7 @@ class Leases:
 
     def _used(self, key: str) -> int:
         kind, name = split_key(key)
-        return self._holders[kind].used(name)
+        return self._holders[kind].used(name) + self._coming[key]
 
     def _allot(self, key: str, part: int) -> None:
         kind, name = split_key(key)
@@ -95,18 +97,21 @@ class Leases:
     async def obtain(self, kind: Kind, name: str = "") -> bool:
         """Ask for more of what is used up, and return whether there is some, of which others may be quicker."""
         key = make_key(kind, name)
-        waiting = self._waiting.get(key)
-        need = 1 if waiting is None else waiting.count + 1
         before = self._lessee.part(key)
-        if not self._want(key, need):
+        if not self._want(key, 1 + self._coming[key]):
             return False
-        if self._lessee.is_wanted(key):
-            waiting = self._waiting.setdefault(key, waiting or _Waiting())
-            waiting.count += 1
+        if not self._lessee.is_wanted(key):  # there was an answer at once
+            return self._lessee.part(key) > before
+        waiting = self._waiting.setdefault(key, _Waiting())
+        self._coming[key] += 1
+        try:
             with trio.move_on_after(self._limits.worker_ack_timeout):
                 await waiting.is_over.wait()
-            waiting.count -= 1
-        return self._lessee.part(key) > before
+        finally:
+            self._coming[key] -= 1
+            if not self._coming[key]:
+                del self._coming[key]
+        return waiting.has_more
 
     def receive(self, word: Word) -> None:
         """Take in what the lessor says; raises ValueError for what is no word of a lessor."""
@@ -115,7 +120,9 @@ class Leases:
             case {"deny": [*keys]}:
                 self._denied |= dict.fromkeys(map(str, keys), trio.current_time() + LEASE_DENIED_PAUSE)
         for key in [key for key in self._waiting if not self._lessee.is_wanted(key)]:
-            self._waiting.pop(key).is_over.set()
+            waiting = self._waiting.pop(key)
+            waiting.has_more = "grant" in word
+            waiting.is_over.set()
 
     def give_back(self) -> None:
         """Give back what is not needed, and forget what was denied long ago; now and then."""

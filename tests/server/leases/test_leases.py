@@ -68,6 +68,31 @@ async def test_those_who_wait_for_the_same_ask_once_and_share_the_answer(autojum
     assert sorted(taken) == 2 * [False] + 10 * [True]
 
 
+async def test_what_somebody_has_waited_for_is_not_given_away_before_they_take_it(
+    autojump_clock: MockClock,
+) -> None:
+    lending, session = make()
+    session.under_way = session.max_connections = 2
+    lending.is_held_up = True
+    taken: list[bool] = []
+
+    async def come() -> None:
+        taken.append(await take(lending, session))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come)
+        await wait_all_tasks_blocked()
+        lending.is_held_up = False
+        lending.deliver()
+        session.under_way = 0  # so that nothing is needed but for whoever comes
+        lending.ours.give_back()
+        for _ in range(9):
+            lending.theirs.want(Kind.ROUTE, "r", 1)
+        session.under_way = session.max_connections - 1
+        assert session.max_connections >= 1 and taken == []
+    assert taken == [True]
+
+
 async def test_nobody_waits_for_ever_for_a_control_process_that_is_gone(autojump_clock: MockClock) -> None:
     lending, session = make()
     lending.is_held_up = True

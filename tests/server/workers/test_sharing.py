@@ -24,6 +24,7 @@ LIMITS = ServerLimits(
     max_route_connections=3,
     contention_memory=1000.0,
     worker_report_interval=0.05,
+    worker_ack_timeout=20.0,
 )
 UPGRADE = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\n" + UPGRADE + b"\r\n"

@@ -90,7 +90,7 @@ class Places:
         self.leases = leases
         self._most = leases.part(Kind.VISITORS)
         leases.hold(Kind.VISITORS, lambda _: self.total, self._allot_all)
-        leases.hold(Kind.ADDRESS, self.count_of, self._allot)
+        leases.hold(Kind.ADDRESS, self.count_of, self._allot, self._make_room_elsewhere)
 
     def _allot_all(self, _: str, most: int) -> None:
         self._most = most
@@ -98,6 +98,11 @@ class Places:
     def _allot(self, name: str, most: int) -> None:
         if (place := self._by_name.get(name)) is not None:
             place.most = most
+
+    def _make_room_elsewhere(self, name: str) -> None:
+        """Have an address give way to itself, which comes to another process."""
+        if (place := self._by_name.get(name)) is not None:
+            self._make_room_at(place)
 
     async def obtain(self, address: str | None, *, is_new: bool = True) -> bool:
         """Have other processes leave us a place where ours are taken, before one is; returns whether there is one.

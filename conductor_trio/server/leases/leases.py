@@ -25,12 +25,20 @@ class Borrower(Protocol):
         """How many there are."""
 
 
+def _keep(_: str) -> None:
+    """Give nothing up."""
+
+
 @attrs.frozen(eq=False)
 class _Holder:
-    """Who has what is lent: how much of a name is in use, and who hears how much there may be."""
+    """Who has what is lent: how much of a name is in use, and who hears how much there may be.
+
+    `make_room` gives up what is in use, but less than what somebody needs elsewhere.
+    """
 
     used: Callable[[str], int]
     allot: Callable[[str, int], None]
+    make_room: Callable[[str], object]
 
 
 @attrs.define(eq=False)
@@ -46,15 +54,21 @@ class Leases:
 
     def __init__(self, terms: Terms, tell: Callable[[Word], None]) -> None:
         self._limits = terms.limits
-        self._lessee = Lessee(terms, self._used, self._allot, tell)
+        self._lessee = Lessee(terms, self._used, self._allot, self._make_room, tell)
         self._holders: dict[Kind, _Holder] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._coming: Counter[str] = Counter()  # those who wait, and who have not taken yet what they waited for
         self._denied: dict[str, float] = {}  # until when, by Trio's clock
 
-    def hold(self, kind: Kind, used: Callable[[str], int], allot: Callable[[str, int], None]) -> None:
+    def hold(
+        self,
+        kind: Kind,
+        used: Callable[[str], int],
+        allot: Callable[[str, int], None],
+        make_room: Callable[[str], object] = _keep,
+    ) -> None:
         """Have somebody be asked what they have in use of a name, and told how much they may have."""
-        self._holders[kind] = _Holder(used, allot)
+        self._holders[kind] = _Holder(used, allot, make_room)
 
     def hold_connections(self, kind: Kind, find: Callable[[str], Borrower | None]) -> None:
         """Have whoever is found by a name be asked, and told."""
@@ -75,6 +89,10 @@ class Leases:
     def _allot(self, key: str, part: int) -> None:
         kind, name = split_key(key)
         self._holders[kind].allot(name, part)
+
+    def _make_room(self, key: str) -> None:
+        kind, name = split_key(key)
+        self._holders[kind].make_room(name)
 
     def part(self, kind: Kind, name: str = "") -> int:
         """Return how much this process may have."""

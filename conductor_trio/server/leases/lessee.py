@@ -12,8 +12,8 @@ from conductor_trio.server.leases.terms import Terms
 class Lessee:
     """Borrows for one process.
 
-    `used` says how much of a key it has in use, `allot` hears how much it may have, whenever that changes, and
-    `tell` takes words to the lessor.
+    `used` says how much of a key it has in use, `allot` hears how much it may have, whenever that changes,
+    `make_room` has something given up where others ask and all is in use, and `tell` takes words to the lessor.
     """
 
     def __init__(
@@ -21,11 +21,13 @@ class Lessee:
         terms: Terms,
         used: Callable[[str], int],
         allot: Callable[[str, int], None],
+        make_room: Callable[[str], None],
         tell: Callable[[Word], None],
     ) -> None:
         self._terms = terms
         self._used = used
         self._allot = allot
+        self._make_room = make_room
         self._tell = tell
         self._parts: dict[str, int] = {}  # those that are not the base
         self._wanted: set[str] = set()
@@ -71,6 +73,8 @@ class Lessee:
                 raise ValueError("no word of a lessor")
 
     def _answer_recall(self, key: str) -> None:
+        if self._used(key) >= self.part(key):
+            self._make_room(key)
         # A half: what comes here next would have to ask for it again.
         given = (max(0, self.part(key) - self._used(key)) + 1) // 2
         self._change(key, -given)

@@ -22,10 +22,19 @@ class Bench:
         self.used: Counter[str] = Counter()
         self.allotted: list[tuple[str, int]] = []
         self.said: list[Word] = []
+        self.idle = 0
         terms = Terms(ServerLimits(max_address_visitors=100), 2)
         self.lessee = Lessee(
-            terms, self.used.__getitem__, lambda key, part: self.allotted.append((key, part)), self.said.append
+            terms,
+            self.used.__getitem__,
+            lambda key, part: self.allotted.append((key, part)),
+            self.give_up,
+            self.said.append,
         )
+
+    def give_up(self, key: str) -> None:
+        """Need as many less as can be given up."""
+        self.used[key] -= min(self.idle, self.used[key])
 
 
 def test_more_is_asked_for_once_until_there_is_an_answer() -> None:
@@ -52,6 +61,14 @@ def test_a_half_of_what_is_not_used_is_given_to_others(used: int, given: int) ->
     bench.lessee.receive({"recall": [KEY]})
     assert bench.said == [{"gave": {KEY: given}}]
     assert bench.lessee.part(KEY) == 25 - given
+
+
+@pytest.mark.parametrize(("used", "idle", "given"), [(25, 1, 1), (25, 5, 3), (24, 5, 1), (25, 0, 0)])
+def test_where_all_is_used_something_is_given_up_that_can_be(used: int, idle: int, given: int) -> None:
+    bench = Bench()
+    bench.used[KEY], bench.idle = used, idle
+    bench.lessee.receive({"recall": [KEY]})
+    assert bench.said == [{"gave": {KEY: given}}]
 
 
 @pytest.mark.parametrize(("used", "rest"), [(0, 25), (12, 25), (20, 40), (40, 60)])

@@ -33,7 +33,9 @@ class Process:
     lessee: Lessee = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.lessee = Lessee(self.terms, self.used.__getitem__, self.parts.__setitem__, self._say)
+        self.lessee = Lessee(
+            self.terms, self.used.__getitem__, self.parts.__setitem__, lambda key: None, self._say
+        )
 
     def _say(self, word: Word) -> None:
         self.said.append(json.loads(json.dumps(word)))

@@ -74,6 +74,11 @@ async def upgrade(visitor: Visitor) -> int:
     return (await visitor.receive_response(upgrade=True)).status
 
 
+async def ask(visitor: Visitor) -> int:
+    await visitor.send(request())
+    return (await visitor.receive_response()).status
+
+
 async def see_status(visitor: Visitor) -> int:
     await visitor.send(b"GET /_conductor/status HTTP/1.1\r\nHost: x\r\n\r\n")
     return (await visitor.receive_response()).status
@@ -97,6 +102,15 @@ async def test_an_address_has_its_places_at_both_together(short_tmp: Path, at_wo
             again = visit(engine, ALICE, is_worker=at_worker == 0)
             if await see_status(again) == 200:
                 break
+
+
+@pytest.mark.parametrize("is_worker", [True, False])
+async def test_an_address_gives_way_to_itself_at_the_other_process(short_tmp: Path, is_worker: bool) -> None:
+    async with open_engine(short_tmp, Application(), limits=LIMITS) as engine:
+        for _ in range(4):
+            assert await ask(visit(engine, ALICE, is_worker=not is_worker)) == 200  # and idle from now on
+        assert await ask(visit(engine, ALICE, is_worker=is_worker)) == 200
+        assert worker_of(engine).proxy.places.count_of(ALICE) + engine.context.places.count_of(ALICE) <= 4
 
 
 async def test_what_is_handed_over_takes_one_place(short_tmp: Path) -> None:

@@ -19,3 +19,15 @@ MAX_FEED_NUMBER = 1 << 62
 WORKER_READ_SIZE = 64 * KIB
 #: Routes in one line of what a worker has done.
 MAX_ROUTES_TOLD = 500
+
+# Leases of limits that hold for all processes together.
+#: One in so many of each limit is the processes' from the start, in equal parts; the rest is lent to who asks.
+LENT_ON_DEMAND = 2
+#: What a process keeps of what was lent to it, as a multiple of what it uses: as much again may come soon.
+LEASE_RESERVE = 2
+#: Seconds after there was none to be had, for which it is not asked for again, and who comes is refused at once.
+LEASE_DENIED_PAUSE = 0.1
+#: Keys in one line: with names of the greatest length 200 KiB.
+MAX_LEASES_TOLD = 500
+#: Of the processor, in one period: who has used less (in seconds) gets in nobody's way, at however many processes.
+LEAST_FOLDED_USE = 0.005

@@ -537,7 +537,10 @@ async def open_engine(
     The session's client can come back, and so leave, where `is_resumable` says so.
     """
     limits = limits or ServerLimits()
-    server = ServerSettings(runtime_dir=str(directory), patterns=("{key}-{user}.test",), limits=limits, **settings)
+    workers = 2 if THROUGH_WORKER.get() else 1  # of which one serves
+    server = ServerSettings(
+        runtime_dir=str(directory), patterns=("{key}-{user}.test",), limits=limits, workers=workers, **settings
+    )
     entries: list[Mapping[str, Any]] = []
     planes = make_planes(server, make_log(entries), observer)
     path = directory / "app"

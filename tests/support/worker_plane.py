@@ -27,6 +27,7 @@ from conductor_trio.server.workers.control_link import ControlLink
 from conductor_trio.server.workers.handing import Control, WorkerConnection
 from conductor_trio.server.workers.internal import InternalHost
 from conductor_trio.server.workers.plane import make_worker_plane
+from conductor_trio.server.workers.sharing import Sharing
 from conductor_trio.server.workers.usage import WorkersUsage
 from conductor_trio.strict_json import parse_json
 
@@ -41,6 +42,7 @@ class WorkerPlane:
     source: FeedSource
     outbox: Outbox
     usage: WorkersUsage
+    sharing: Sharing
     said: list[object] = attrs.field(factory=list)  #: what it has told, but for what it has done
     heard: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
 
@@ -62,8 +64,15 @@ async def open_worker_plane(planes: Planes, directory: Path) -> AsyncIterator[Wo
     usage = WorkersUsage(planes.ledger)
     planes.proxy.others = usage
     outbox = source.attach()
+    sharing = planes.crew.sharing
     plane = WorkerPlane(
-        proxy, link, functools.partial(WorkerConnection, control=Control(path=path)), source, outbox, usage
+        proxy,
+        link,
+        functools.partial(WorkerConnection, control=Control(path=path)),
+        source,
+        outbox,
+        usage,
+        sharing,
     )
     changed = trio.Event()
     feed = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
@@ -88,18 +97,21 @@ async def open_worker_plane(planes: Planes, directory: Path) -> AsyncIterator[Wo
                     case {"ack": int() as number}:
                         outbox.acknowledge(number)
                         plane.heard.unpark_all()
+                    case {"share": dict() as word}:
+                        sharing.receive(plane, word)
                     case dict() as message if message.keys() & {"routes", "people", "totals"}:
                         usage.receive(plane, message)
                     case message:
                         plane.said.append(message)
 
     source.on_change = note_change
+    sharing.attach(plane, outbox.tell)
     host = InternalHost(context=planes.proxy, is_worker=lambda _: True)
     with ours, theirs, contextlib.closing(listen_unix(path, 0o600)) as listener:
         async with trio.open_nursery() as handed, trio.open_nursery() as background:
             accept = functools.partial(listener.serve, on_shortage=print)
             background.start_soon(accept, host.serve, handed)
-            for task in (send, receive, link.follow, link.send, link.report, proxy.run):
+            for task in (send, receive, link.follow, link.send, link.report, proxy.run, sharing.run):
                 background.start_soon(task)
             await plane.wait_known()
             yield plane
@@ -107,3 +119,4 @@ async def open_worker_plane(planes: Planes, directory: Path) -> AsyncIterator[Wo
             link.tell_last()
             await link.flush()
             background.cancel_scope.cancel()
+        sharing.detach(plane)

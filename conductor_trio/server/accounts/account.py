@@ -154,6 +154,8 @@ class Account:
     caught_up_at: float = attrs.field(default=0.0, init=False)
     metered: float = attrs.field(default=0.0, init=False)  #: seconds that are to be charged to it
     used: float = attrs.field(default=0.0, init=False)  #: seconds since it was opened, as far as that was measured
+    #: How much more it uses in all, at the other processes of ours, too, than here.
+    weight: float = attrs.field(default=1.0, init=False)
     _wanted_at: float = attrs.field(default=float("-inf"), init=False)
     #: Held by the first of those that wait, who come one after the other.
     _queue: _Turns = attrs.field(factory=_Turns, init=False)
@@ -207,9 +209,10 @@ class Account:
 
     @property
     def lately_used(self) -> float:
-        """What it has used within the last two periods, in seconds, as far as that was measured."""
+        """What it has used within the last two periods, at all processes, in seconds, as far as measured."""
         missed = self.group.period - self._period
-        return self._use + self._use_before if missed == 0 else self._use if missed == 1 else 0.0
+        used = self._use + self._use_before if missed == 0 else self._use if missed == 1 else 0.0
+        return used * self.weight
 
     def _must_spare(self, now: float) -> bool:
         """Whether it is busy, and somebody of its group is not; one who is far from it is noted as such."""
@@ -233,7 +236,7 @@ class Account:
         begin = group.processor.since - seconds
         if group.contended_until > begin:
             group.charge(seconds, begin, share)
-            share *= limits.processor_share
+            share *= limits.processor_share / self.weight
             self.caught_up_at = max(self.caught_up_at, begin - limits.processor_burst) + seconds / share
             if missed := group.period - self._period:
                 self._use_before = self._use if missed == 1 else 0.0

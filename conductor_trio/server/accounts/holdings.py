@@ -8,11 +8,14 @@ may, the connection that holds the most of the greediest account's is closed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 
 import attrs
 
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.server.leases.leases import Leases
+from conductor_trio.server.leases.terms import Kind
 
 
 @attrs.define(eq=False)
@@ -20,6 +23,7 @@ class _Account:
     """Who has a part in what is held."""
 
     name: Hashable
+    most: float
     size: int = 0
     holdings: set[Holding] = attrs.field(factory=set)
 
@@ -58,9 +62,25 @@ class Holdings:
 
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
+        self._leases: Leases | None = None
+        self._most = limits.max_held
         self._accounts: dict[Hashable, _Account] = {}
         self.total = 0
         self.closed = 0  #: connections that were closed for what they held
+
+    def share(self, leases: Leases) -> None:
+        """Have the limits hold for this process and others together; before anything is held."""
+        self._leases = leases
+        self._most = leases.part(Kind.HELD)
+        leases.hold(Kind.HELD, lambda _: self.total, self._allot_all)
+        leases.hold(Kind.ACCOUNT, lambda text: self.size_of(_parse_name(text)), self._allot)
+
+    def _allot_all(self, _: str, most: int) -> None:
+        self._most = most
+
+    def _allot(self, text: str, most: int) -> None:
+        if (account := self._accounts.get(_parse_name(text))) is not None:
+            account.most = most
 
     def open(self, find_account: Callable[[], Hashable | None], close: Callable[[], None]) -> Holding:
         """Return a connection's holding, of nothing so far."""
@@ -75,8 +95,15 @@ class Holdings:
         """Return an account by its name; for `Holding`."""
         account = self._accounts.get(name)
         if account is None:
-            account = self._accounts[name] = _Account(name)
+            account = self._accounts[name] = _Account(name, self._most_of(name))
         return account
+
+    def _most_of(self, name: Hashable | None) -> float:
+        if name is None:
+            return math.inf
+        if self._leases is None:
+            return self._limits.max_account_held
+        return self._leases.part(Kind.ACCOUNT, _format_name(name))
 
     def close_holding(self, holding: Holding, account: _Account) -> None:
         """Forget a holding of nothing; for `Holding`."""
@@ -86,12 +113,35 @@ class Holdings:
 
     def bound(self, account: _Account) -> None:
         """Close the greediest where this account, or all, hold too much; for `Holding`."""
-        if account.name is not None and account.size > self._limits.max_account_held:
+        if account.size > account.most:
             self._close_greatest(account)
-        elif self.total > self._limits.max_held:
+        elif self.total > self._most:
             self._close_greatest(max(self._accounts.values(), key=lambda one: one.size))
+        if self._leases is not None:
+            self._ask_ahead(account, self._leases)
+
+    def _ask_ahead(self, account: _Account, leases: Leases) -> None:
+        """Ask for more where a half is used up: what comes at once has come when there is an answer."""
+        if account.name is not None and 2 * account.size > account.most:
+            leases.want(Kind.ACCOUNT, _format_name(account.name), account.size)
+        if 2 * self.total > self._most:
+            leases.want(Kind.HELD, "", self.total)
 
     def _close_greatest(self, account: _Account) -> None:
         greatest = max(account.holdings, key=lambda holding: holding.size)
         self.closed += 1
         greatest.close()
+
+
+def _format_name(name: Hashable) -> str:
+    """Return the text by which other processes know an account: a user's, or an address."""
+    match name:
+        case ("user", str() as user):
+            return f"user/{user}"
+    return f"address/{name}"
+
+
+def _parse_name(text: str) -> Hashable:
+    """Read what `_format_name` gave."""
+    kind, _, name = text.partition("/")
+    return ("user", name) if kind == "user" else name

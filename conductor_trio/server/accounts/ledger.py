@@ -17,6 +17,7 @@ networks is another below it, so that one that asks too much makes the others wa
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -127,6 +128,19 @@ class Ledger:
         else:
             self._networks.move_to_end(network)
         return account
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether several of all want something here at this moment: users, strangers, or front proxies."""
+        return self._everybody.contended_until > self.fairness.now()
+
+    def shared(self) -> Iterator[tuple[str, Account]]:
+        """Yield the accounts that other processes have for the same people, by names that are the same there."""
+        yield "strangers", self.strangers
+        yield "proxies", self.proxies
+        for user, group in self._users.items():
+            if not isinstance(user, int) and group.account is not None:
+                yield f"user/{user or ''}", group.account
 
     async def wait_for_strangers(self) -> None:
         """Wait while all strangers together are over their share: before some more are accepted."""

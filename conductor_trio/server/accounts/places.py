@@ -19,6 +19,8 @@ import trio
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.addresses import account_of
+from conductor_trio.server.leases.leases import Leases
+from conductor_trio.server.leases.terms import Kind
 
 
 class NoPlace(enum.Enum):
@@ -34,7 +36,9 @@ class Place:
     """Where the connections of one address have their places."""
 
     name: str | None  #: the address's account, None for front proxies
+    most: float = math.inf  #: how many connections there may be
     count: int = 0  #: connections, and what front proxies have under way for this address
+    is_counted: bool = True  #: here, and not by the process of ours that the connection came to
     looked_at: float = -math.inf  #: when it had no idle connection, by Trio's clock
     _handshakes: dict[trio.CancelScope, None] = attrs.field(factory=dict, init=False)  # the oldest first
 
@@ -75,9 +79,49 @@ class Places:
         self._limits = limits
         self._idle = idle
         self._by_name: dict[str | None, Place] = {}
+        self.leases: Leases | None = None  #: where others have some of the places
+        self._most = limits.max_visitors
         self._looked_at = -math.inf
         self.total = 0
         self.leaving = 0
+
+    def share(self, leases: Leases) -> None:
+        """Have the limits hold for this process and others together; before the first place is taken."""
+        self.leases = leases
+        self._most = leases.part(Kind.VISITORS)
+        leases.hold(Kind.VISITORS, lambda _: self.total, self._allot_all)
+        leases.hold(Kind.ADDRESS, self.count_of, self._allot, self._make_room_elsewhere)
+
+    def _allot_all(self, _: str, most: int) -> None:
+        self._most = most
+
+    def _allot(self, name: str, most: int) -> None:
+        if (place := self._by_name.get(name)) is not None:
+            place.most = most
+
+    def _make_room_elsewhere(self, name: str) -> None:
+        """Have an address give way to itself, which comes to another process."""
+        if (place := self._by_name.get(name)) is not None:
+            self._make_room_at(place)
+
+    async def obtain(self, address: str | None, *, is_new: bool = True) -> bool:
+        """Have other processes leave us a place where ours are taken, before one is; returns whether there is one.
+
+        `is_new` tells that it is for a connection.
+        """
+        if (leases := self.leases) is None:
+            return False
+        name = None if address is None else account_of(address)
+        # From the beginning after each wait: meanwhile others may have taken what there was.
+        while True:
+            if name is not None and self._is_full(self._find(name)):
+                has_more = await leases.obtain(Kind.ADDRESS, name)
+            elif is_new and self.total >= self._most:
+                has_more = await leases.obtain(Kind.VISITORS)
+            else:
+                return True
+            if not has_more:
+                return False
 
     def count_of(self, address: str) -> int:
         """Return how many places an address has."""
@@ -90,21 +134,28 @@ class Places:
         `address` is None for a front proxy; `descriptor` is the number of the connection's own, which tells how
         many are in use: it is the least that was free (open(2)).
         """
-        limits = self._limits
         place = self._find(None if address is None else account_of(address))
         if self._is_full(place) and not self._make_room_at(place):
             return NoPlace.ADDRESS_FULL
-        if self.total >= limits.max_visitors and not self._make_room_in_all(place):
+        if self.total >= self._most and not self._make_room_in_all(place):
             return NoPlace.FULL
-        if descriptor >= limits.max_visitor_descriptor:
+        if descriptor >= self._limits.max_visitor_descriptor:
             self._make_room_in_all(place)  # for those to come
             return NoPlace.FULL
         self._add(place)
         self.total += 1
         return place
 
+    def lend(self, address: str | None, descriptor: int) -> Place | NoPlace:
+        """Return a place for a connection that is counted where it came to, at another process of ours."""
+        if descriptor >= self._limits.max_visitor_descriptor:
+            return NoPlace.FULL
+        return Place(None if address is None else account_of(address), is_counted=False)
+
     def leave(self, place: Place, *, gave_way: bool) -> None:
         """Give a place back at the connection's end; where it gave way, another has it already."""
+        if not place.is_counted:
+            return
         if gave_way:
             self.leaving -= 1
         else:
@@ -121,14 +172,20 @@ class Places:
 
     def exit(self, place: Place) -> None:
         """Give back what `enter` returned."""
-        self._remove(place)
+        if place.is_counted:
+            self._remove(place)
 
     def make_room(self) -> None:
         """Have the greediest give way, for those to come: descriptors or memory are short."""
         self._make_room_in_all(Place(None))
 
     def _find(self, name: str | None) -> Place:
-        return self._by_name.get(name) or Place(name)
+        return self._by_name.get(name) or Place(name, self._most_of(name))
+
+    def _most_of(self, name: str | None) -> float:
+        if name is None:
+            return math.inf
+        return self._limits.max_address_visitors if self.leases is None else self.leases.part(Kind.ADDRESS, name)
 
     def _add(self, place: Place) -> None:
         place.count += 1
@@ -139,8 +196,9 @@ class Places:
         if not place.count:
             del self._by_name[place.name]
 
-    def _is_full(self, place: Place) -> bool:
-        return place.name is not None and place.count >= self._limits.max_address_visitors
+    @staticmethod
+    def _is_full(place: Place) -> bool:
+        return place.count >= place.most
 
     def _make_room_at(self, place: Place) -> bool:
         """Have an address give way to itself."""

@@ -132,7 +132,7 @@ class Workers(Kind):
     """How many workers there are, or the word for as many as there are cores; `help` and `more` of the setting."""
 
     help: ClassVar[str] = "processes that forward requests, or `auto` for the cores (default 1: the server itself)"
-    more: ClassVar[str] = "A reload applies another number. docs/scale.md says what holds for each of them."
+    more: ClassVar[str] = "A reload applies another number. Limits hold for all of them together (docs/scale.md)."
 
     def read(self, table: Table, key: str) -> object:
         value = table.values.get(key)

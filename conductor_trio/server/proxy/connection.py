@@ -218,6 +218,8 @@ class VisitorConnection:
         activity.exchanges += 1
         try:
             refusal = self._begin_visit(request) if self.peer.is_trusted else None
+            if refusal is not None and await self.context.places.obtain(self._scope.address, is_new=False):
+                refusal = self._begin_visit(request)
             networks = self.context.orders.networks
             if networks and networks.has(self._scope.address or ""):
                 refusal = Refusal.NETWORK_BLOCKED

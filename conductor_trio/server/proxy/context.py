@@ -29,6 +29,8 @@ from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.accounts.places import NoPlace, Places
 from conductor_trio.server.accounts.throttle import GuessThrottle
+from conductor_trio.server.leases.leases import Leases
+from conductor_trio.server.leases.terms import Kind
 from conductor_trio.server.observability.observer import Observer
 from conductor_trio.server.observability.request_watch import RequestWatch
 from conductor_trio.server.orders.networks import Networks
@@ -40,7 +42,7 @@ from conductor_trio.server.proxy.disconnect import DisconnectMonitor
 from conductor_trio.server.proxy.idle import IdleReaper
 from conductor_trio.server.proxy.parking import ParkedRequests
 from conductor_trio.server.proxy.ports import Console, OtherProcesses, OwnPages
-from conductor_trio.server.proxy.route_runtime import RouteRuntimes
+from conductor_trio.server.proxy.route_runtime import RouteRuntime, RouteRuntimes
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.table import RouteTable
@@ -64,6 +66,7 @@ class ProxyContext:
     orders: Orders = attrs.field(factory=Orders)
     console: Console | None = None  #: the operator's dashboard, where there is one
     others: OtherProcesses | None = None
+    leases: Leases | None = attrs.field(default=None, init=False)  #: of limits that other processes have a part of
     limits: ServerLimits = attrs.field(init=False)  #: those in force
     policy: Policy = attrs.field(init=False)
     trusted: Networks = attrs.field(init=False)  #: of front proxies, whose forwarding fields are believed
@@ -108,6 +111,21 @@ class ProxyContext:
         self.disconnects = DisconnectMonitor(limits)
         self.throttle = GuessThrottle(limits)
         self.buffer = SharedBuffer(limits.splice_size, limits.max_pipes)
+
+    def share(self, leases: Leases) -> None:
+        """Have limits hold for this process and others together, from the beginning."""
+        self.places.share(leases)
+        self.runtimes.share(leases)
+        self.holdings.share(leases)
+        self.leases = leases
+
+    async def obtain_connection(self, runtime: RouteRuntime | None) -> bool:
+        """Have other processes leave us some of a session's where ours are used up; returns whether they do."""
+        if self.leases is None or runtime is None:
+            return False
+        is_of_route = runtime.under_way >= runtime.max_connections
+        kind, name = (Kind.ROUTE, runtime.route_id) if is_of_route else (Kind.USER, runtime.owner.user)
+        return await self.leases.obtain(kind, name)
 
     @property
     def visitors(self) -> int:

@@ -29,7 +29,6 @@ from conductor_trio.access.reasons import BadRequest, Reason, Refusal, UpstreamF
 from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.pages.documents import OPTIONS_ANSWER, Document, logo_document, preflight_answer, status_page
-from conductor_trio.server.accounts.account import Account
 from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.answering import Answerer
 from conductor_trio.server.proxy.cancellation import CancelReason
@@ -90,6 +89,8 @@ class Dispatcher:
                     if self._context.watch.names_visitors:
                         self._context.watch.note_admitted(route, ruling.principal, request, self._identity)
                     return await self._forward(request, runtime, ruling, is_complete=is_complete)
+                case Respond(reason=Refusal.TOO_MANY_CONNECTIONS) if await proxy.obtain_connection(runtime):
+                    continue
                 case Park(otherwise=otherwise):
                     assert route is not None
                     if await self._park(request, route):
@@ -219,7 +220,6 @@ class Dispatcher:
     async def _charge_answer(self, ruling: Respond | OwnPage, request: RequestHead, route: Route | None) -> None:
         """Charge what is answered here to whom it is for, and wait while they are over their share."""
         context, ledger = self._context, self._context.proxy.ledger
-        account: Account
         if route is not None and isinstance(ruling, SessionPage | SessionSocket):  # for one who was let in
             runtime = context.proxy.runtimes.get(route.id)
             account = ledger.user(route.user) if runtime is None else runtime.account

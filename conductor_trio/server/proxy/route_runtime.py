@@ -20,6 +20,8 @@ from conductor_trio.server.accounts.holdings import Holdings
 from conductor_trio.server.accounts.ledger import Ledger, SessionAccount
 from conductor_trio.server.accounts.presence import Presence
 from conductor_trio.server.accounts.traffic import Traffic
+from conductor_trio.server.leases.leases import Leases
+from conductor_trio.server.leases.terms import Kind
 from conductor_trio.server.proxy.cancellation import CancelReason, ConnectionScope
 from conductor_trio.server.proxy.upstream import PoolExpiry, UpstreamPool
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
@@ -41,7 +43,7 @@ class OwnerRuntime:
     user: str
     max_connections: int
     sessions: int = 0
-    connections: int = 0  #: exchanges and tunnels
+    under_way: int = 0  #: exchanges and tunnels
 
 
 @attrs.define(eq=False)
@@ -75,14 +77,19 @@ class RouteRuntime:
     @property
     def load(self) -> Load:
         """How much of what the application may have at once it has."""
-        if len(self._connections) >= self.max_connections or self.owner.connections >= self.owner.max_connections:
+        if len(self._connections) >= self.max_connections or self.owner.under_way >= self.owner.max_connections:
             return Load.FULL
         return Load.NORMAL
+
+    @property
+    def under_way(self) -> int:
+        """How many exchanges and tunnels run here."""
+        return len(self._connections)
 
     def enter(self, connection: ConnectionScope, principal: Principal) -> None:
         """Have a connection cancelled when the session ends, at once where it has, or the principal's access."""
         self._connections[connection] = principal
-        self.owner.connections += 1
+        self.owner.under_way += 1
         self._note_visitor(connection, principal)
         if self.ended_as is not None:
             connection.cancel(self.ended_as)
@@ -104,7 +111,7 @@ class RouteRuntime:
     def leave(self, connection: ConnectionScope) -> None:
         """Leave a connection alone from now on."""
         if self._connections.pop(connection, None) is not None:
-            self.owner.connections -= 1
+            self.owner.under_way -= 1
             if (visitor := connection.visitor) is not None:
                 self._presence.leave(visitor)
         if self._unused is not None and not self._connections:
@@ -222,6 +229,7 @@ class RouteRuntimes:
         self._holdings = holdings
         self._limits = limits
         self._poller = poller
+        self._leases: Leases | None = None
         self._by_id: dict[str, RouteRuntime] = {}
         self._owners: dict[str, OwnerRuntime] = {}
         self._lent: dict[str, RouteRuntime] = {}  # by host name; see `RouteRuntime.lent_as`
@@ -237,6 +245,15 @@ class RouteRuntimes:
 
     def __iter__(self) -> Iterator[RouteRuntime]:
         return iter(self._by_id.values())
+
+    def share(self, leases: Leases) -> None:
+        """Have the limits hold for this process and others together; before there is a route."""
+        self._leases = leases
+        leases.hold_connections(Kind.ROUTE, self._by_id.get)
+        leases.hold_connections(Kind.USER, self._owners.get)
+
+    def _part(self, kind: Kind, name: str, whole: int) -> int:
+        return whole if self._leases is None else self._leases.part(kind, name)
 
     def get(self, route_id: str) -> RouteRuntime | None:
         """Return a route's runtime, None where its session is not here."""
@@ -279,14 +296,15 @@ class RouteRuntimes:
             ),
             account=self._ledger.session(route.id, route.user),
             heads=self.heads.open_route(user),
-            max_connections=self._limits.max_route_connections,
+            max_connections=self._part(Kind.ROUTE, route.id, self._limits.max_route_connections),
             gradual=self._gradual,
         )
 
     def _open_owner(self, user: str) -> OwnerRuntime:
         owner = self._owners.get(user)
         if owner is None:
-            owner = self._owners[user] = OwnerRuntime(user, self._limits.max_user_connections)
+            most = self._part(Kind.USER, user, self._limits.max_user_connections)
+            owner = self._owners[user] = OwnerRuntime(user, most)
         owner.sessions += 1
         return owner
 

@@ -40,6 +40,7 @@ class Way:
     """How a visitor's connection comes to this process: perhaps by HTTPS to another of ours; and what it is."""
 
     is_https: bool = False
+    has_place: bool = False  #: there
     make_connection: ConnectionMaker = VisitorConnection
 
 
@@ -64,11 +65,12 @@ async def serve_visitor(
         try:
             peer = _peer_of(address, context, is_https=way.is_https or tls is not None)
             payer = open_payer(account := _account_of(peer, context))
-            place = _take_place(peer, sock, context)
+            if context.places.leases is not None and not way.has_place:
+                await context.places.obtain(None if peer.is_trusted else peer.address)
+            place = _take_place(peer, sock, context, way)
             if isinstance(place, NoPlace):
                 limits = BRIEF_LINGER
-                is_silent = tls is not None or account.is_over()
-                outcome = await _turn_away(raw, place, context, is_silent=is_silent)
+                outcome = await _turn_away(raw, place, context, is_silent=tls is not None or account.is_over())
             else:
                 if not peer.is_trusted and not await _wait_turn(raw, account):
                     return
@@ -135,13 +137,12 @@ async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, 
     return Outcome.CLOSE
 
 
-def _take_place(peer: Peer, sock: socket.socket, context: ProxyContext) -> Place | NoPlace:
-    if peer.is_trusted:
-        return context.places.take(None, sock.fileno())
-    networks = context.orders.networks
-    if networks and networks.has(peer.address or ""):
+def _take_place(peer: Peer, sock: socket.socket, context: ProxyContext, way: Way) -> Place | NoPlace:
+    address, networks = None if peer.is_trusted else peer.address, context.orders.networks
+    if networks and address is not None and networks.has(address):
         return NoPlace.BLOCKED
-    return context.places.take(peer.address, sock.fileno())
+    take = context.places.lend if way.has_place else context.places.take
+    return take(address, sock.fileno())
 
 
 def _account_of(peer: Peer, context: ProxyContext) -> Account:

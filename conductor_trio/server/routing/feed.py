@@ -8,6 +8,7 @@ Between processes values go under keys, as lines of JSON::
     source → replica    {"set": "<key>", "value": …}
     source → replica    {"drop": "<key>", "value": "<why>"}
     source → replica    {"commit": <number>}
+    source → replica    {"tell": …}                            to this replica alone, and no value
     replica → source    {"ack": <number>}                      what was committed is in force there
 
 Each change of the source has a number. What a replica has not been sent yet is coalesced: of each key the latest
@@ -64,8 +65,10 @@ class _Dropped:
 class Outbox:
     """What one replica has not been sent yet, and what it has acknowledged; made by `FeedSource.attach`."""
 
-    def __init__(self, pending: dict[str, object], number: int) -> None:
+    def __init__(self, pending: dict[str, object], number: int, on_news: Callable[[], None]) -> None:
+        self._on_news = on_news
         self._pending = pending
+        self._told: list[object] = []
         self._number = number  # of the latest change in there
         self._sent = -1  # the latest that was committed
         self.acknowledged = -1  #: the latest number that is in force at the replica
@@ -76,10 +79,15 @@ class Outbox:
         self._pending[key] = value
         self._number = number
 
+    def tell(self, value: object) -> None:
+        """Have something sent that is for this replica alone, before any change that is not sent yet."""
+        self._told.append(value)
+        self._on_news()
+
     @property
     def has_news(self) -> bool:
         """Whether something is to be sent."""
-        return self._sent < self._number
+        return bool(self._told) or self._sent < self._number
 
     @property
     def waits(self) -> bool:
@@ -88,6 +96,11 @@ class Outbox:
 
     def take(self) -> Iterator[bytes]:
         """Yield the lines of all that is new, the last of which commits it; changes meanwhile come next time."""
+        told, self._told = self._told, []
+        for value in told:
+            yield _line({"tell": value})
+        if self._sent == self._number:
+            return
         pending, self._pending = self._pending, {}
         number = self._sent = self._number
         for key, value in pending.items():
@@ -141,7 +154,7 @@ class FeedSource:
 
     def attach(self) -> Outbox:
         """Return the outbox of a new replica, which has everything to hear."""
-        outbox = Outbox(dict(self._values), self.number)
+        outbox = Outbox(dict(self._values), self.number, lambda: self.on_change())
         self._outboxes.append(outbox)
         return outbox
 
@@ -159,6 +172,9 @@ class Appliance(Protocol):
     def drop(self, key: str, why: str) -> None:
         """Have nothing under that key any more."""
 
+    def hear(self, value: object) -> None:
+        """Take what is told to this replica alone; raises ValueError for what is none of it."""
+
 
 class FeedReplica:
     """The far end: applies lines as they come."""
@@ -174,6 +190,8 @@ class FeedReplica:
                 self._appliance.set(key, value)
             case {"drop": str() as key, "value": str() as why}:
                 self._appliance.drop(key, why)
+            case {"tell": value}:
+                self._appliance.hear(value)
             case {"commit": number} if is_count(number, MAX_FEED_NUMBER):
                 self.number = number
                 return number

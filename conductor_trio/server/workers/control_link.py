@@ -22,6 +22,7 @@ from conductor_trio.server.routing.feed import FeedReplica
 from conductor_trio.server.routing.mirror import ROUTE, MirrorTable, parse_fed
 from conductor_trio.server.routing.states import Cause
 from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, ORDERS, OVER, UNUSED
+from conductor_trio.server.workers.sharing import Share
 from conductor_trio.server.workers.usage import Reporter
 
 
@@ -67,12 +68,14 @@ class ControlLink:
         self._mirror: MirrorTable | None = None
         self._proxy: ProxyContext | None = None
         self._reporter: Reporter | None = None
+        self._share: Share | None = None
         self._asked: list[str] = []  # of which routes it is asked whether they are used
         self._accepts_next = False  # once it is committed
 
     def attach(self, mirror: MirrorTable, proxy: ProxyContext) -> None:
         """Have these be as we are told."""
         self._mirror, self._proxy, self._reporter = mirror, proxy, Reporter(proxy)
+        self._share = Share(proxy, self.tell)
 
     # What it is told.
 
@@ -129,6 +132,11 @@ class ControlLink:
         if key.startswith(ROUTE):
             self._mirror.drop(key.removeprefix(ROUTE), Cause(why))
 
+    def hear(self, value: object) -> None:
+        """Take in what this process may have of what all share."""
+        assert self._share is not None
+        self._share.receive(value)
+
     # What it tells.
 
     def tell(self, message: object) -> None:
@@ -171,12 +179,13 @@ class ControlLink:
 
     async def report(self) -> None:
         """Tell now and then what was done, for ever."""
-        assert self._reporter is not None
+        assert self._reporter is not None and self._share is not None
         while True:
             await trio.sleep(self._limits.worker_report_interval)
             for message in self._reporter.take():
                 self.tell(message)
                 await trio.lowlevel.checkpoint()
+            self._share.report()
 
     def tell_last(self) -> None:
         """Tell what was done since the last report."""

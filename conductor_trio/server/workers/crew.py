@@ -31,6 +31,7 @@ from conductor_trio.server.routing.feed import FeedSource, Outbox
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.settings import ServerSettings
 from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, OVER, UNUSED
+from conductor_trio.server.workers.sharing import Sharing
 from conductor_trio.server.workers.start import start_worker
 from conductor_trio.server.workers.usage import WorkersUsage
 from conductor_trio.strict_json import parse_json
@@ -94,6 +95,7 @@ class Crew:
     log: Logger
     source: FeedSource
     usage: WorkersUsage
+    sharing: Sharing
     reports: SessionReports
     audit: Callable[[dict[str, object]], None]  #: writes an event, with its time, to the audit log
     listeners: Callable[[], Sequence[socket.socket]] = attrs.field(default=tuple)
@@ -228,6 +230,7 @@ class Crew:
             self.usage.forget(worker)
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self.limits.worker_end_timeout):
                 await _end(worker)
+            self.sharing.detach(worker)
             self._note_change()
         if not self._is_draining:
             self.log.warning("worker_ended", worker=index, pid=process.pid, why=why, status=process.returncode)
@@ -304,6 +307,7 @@ class Crew:
         match message:
             case {"ready": True}:
                 worker.outbox = self.source.attach()
+                self.sharing.attach(worker, worker.outbox.tell)
             case {"ack": int() as number} if worker.outbox is not None:
                 is_new = not worker.is_ready
                 worker.outbox.acknowledge(number)
@@ -316,6 +320,9 @@ class Crew:
                 return
             case {"audit": dict() as fields}:
                 self.audit(fields)
+                return
+            case {"share": dict() as word}:
+                self.sharing.receive(worker, word)
                 return
             case dict():
                 self.usage.receive(worker, message)

@@ -22,6 +22,7 @@ from conductor_trio.server.settings import ServerSettings
 from conductor_trio.server.workers.crew import Crew
 from conductor_trio.server.workers.internal import InternalHost, open_internal_listener
 from conductor_trio.server.workers.keys import ORDERS
+from conductor_trio.server.workers.sharing import Sharing
 from conductor_trio.server.workers.usage import WorkersUsage
 
 Pace = Callable[[], Awaitable[None]]
@@ -39,6 +40,7 @@ def make_crew(
         log=log,
         source=source,
         usage=usage,
+        sharing=Sharing(proxy),
         reports=reports,
         audit=lambda fields: _write_audit(proxy, fields),
     )
@@ -95,6 +97,7 @@ class Workers:
         """Have them run as long as sessions do, and what they hand over be served among the visitors."""
         if self._internal is not None:
             sessions.start_soon(self.crew.run, name="workers")
+            sessions.start_soon(self.crew.sharing.run, name="shares of workers")
             visitors.start_soon(self._serve, self._internal, visitors, on_shortage, name="requests of workers")
 
     async def _serve(

@@ -12,13 +12,15 @@ import attrs
 import trio
 
 from conductor_trio.access.decisions import Forward, OwnPage, RedeemOneTimeLink, Respond, SubmitToken
-from conductor_trio.access.reasons import Redirect
+from conductor_trio.access.reasons import Redirect, Refusal
 from conductor_trio.errors import UpstreamUnavailable
 from conductor_trio.http1.reader import RequestReader
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.workers import MAX_ADDED_FIELDS, MAX_ADDED_HEAD
 from conductor_trio.net.listeners import Listener, listen_unix
 from conductor_trio.net.peer_credentials import Credentials, peer_credentials
+from conductor_trio.server.accounts.addresses import account_of
+from conductor_trio.server.accounts.places import Place
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served
@@ -46,7 +48,7 @@ class InternalHost:
             sock.close()
             return
         make_connection = functools.partial(InternalConnection, introduction=introduction)
-        way = Way(is_https=introduction.is_https, make_connection=make_connection)
+        way = Way(is_https=introduction.is_https, has_place=True, make_connection=make_connection)
         await serve_visitor(sock, introduction.address, self.context, None, way)
 
     async def _receive_introduction(self, sock: socket.socket) -> Introduction | None:
@@ -169,6 +171,12 @@ class InternalConnection(VisitorConnection):
             limits, max_fields=limits.max_fields + MAX_ADDED_FIELDS, max_head=limits.max_head + MAX_ADDED_HEAD
         )
         return RequestReader(more, self.context.runtimes.heads)
+
+    def _begin_visit(self, request: RequestHead) -> Refusal | None:
+        # The worker has counted it.
+        address = self._scope.address = self.peer.forwarded_address(request)
+        self._visit = None if address is None else Place(account_of(address), is_counted=False)
+        return None
 
     def _make_dispatcher(self, shared: ExchangeContext) -> Dispatcher:
         dispatcher = InternalDispatcher(shared, self._listen(), self._answerer)

@@ -80,6 +80,24 @@ async def test_a_route_gets_its_share_while_another_wants_something(autojump_clo
     assert worked == pytest.approx(10 * LIMITS.processor_share, rel=0.02)
 
 
+async def test_who_uses_as_much_elsewhere_gets_half_of_the_share(autojump_clock: MockClock) -> None:
+    hot, quiet = two_routes(autojump_clock)
+    hot.account.weight = 2.0
+    begin = trio.current_time()
+    worked = 0.0
+    while trio.current_time() < begin + 10:
+        assert await quiet.wait() == 0
+        await hot.wait()
+        hot.work(0.002)
+        worked += 0.002
+        quiet.work(0.0001)
+    assert worked == pytest.approx(10 * LIMITS.processor_share / 2, rel=0.02)
+    assert hot.account.used == pytest.approx(worked)
+    used = hot.account.lately_used
+    hot.account.weight = 1.0
+    assert hot.account.lately_used == used / 2
+
+
 async def test_a_burst_is_let_through(autojump_clock: MockClock) -> None:
     hot, quiet = two_routes(autojump_clock)
     await quiet.wait()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.holdings import Holding, Holdings
+from tests.support.lending import Lending
 
 LIMITS = ServerLimits(max_account_held=100, max_held=250)
 
@@ -17,7 +21,7 @@ class Connection:
     """One that holds something until it is closed."""
 
     holdings: Holdings
-    name: str | None
+    name: Hashable | None
     is_closed: bool = False
     holding: Holding = attrs.field(init=False)
 
@@ -92,6 +96,42 @@ def test_who_stands_for_many_is_bounded_with_all_only() -> None:
     proxy.holding.change(200)
     assert not proxy.is_closed
     proxy.holding.change(51)
+    assert proxy.is_closed
+
+
+async def test_what_other_processes_hold_is_not_held_here(autojump_clock: MockClock) -> None:
+    lending = Lending(LIMITS)
+    holdings = Holdings(LIMITS)
+    holdings.share(lending.ours)
+    lending.used_there = {"user/alice": 20, "address/192.0.2.1": 0, "": 20}
+    alice, bob = Connection(holdings, ("user", "alice")), Connection(holdings, "192.0.2.1")
+    for _ in range(8):
+        alice.holding.change(10)
+    for _ in range(10):
+        bob.holding.change(10)
+    assert [alice.is_closed, bob.is_closed] == [False, False]
+    alice.holding.change(10)
+    assert [alice.is_closed, bob.is_closed] == [True, False]
+    bob.holding.change(10)
+    assert bob.is_closed
+    alice.end()
+    bob.end()
+    lending.ours.give_back()
+    lending.lessor.settle()
+    lending.deliver()
+    assert len(lending.lessor) == holdings.total == 0
+
+
+async def test_all_together_hold_no_more_than_other_processes_leave(autojump_clock: MockClock) -> None:
+    lending = Lending(LIMITS)
+    holdings = Holdings(LIMITS)
+    holdings.share(lending.ours)
+    lending.used_there = {"": 60}
+    proxy = Connection(holdings, None)
+    for _ in range(19):
+        proxy.holding.change(10)
+    assert not proxy.is_closed
+    proxy.holding.change(10)
     assert proxy.is_closed
 
 

@@ -9,7 +9,7 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.fairness import current_account
 from conductor_trio.server.accounts.ledger import Ledger
 
-LIMITS = ServerLimits(max_networks=3)
+LIMITS = ServerLimits(max_networks=3, contention_memory=1000.0)
 
 
 def test_an_account_is_opened_once() -> None:
@@ -51,6 +51,26 @@ def test_sessions_and_control_channels_of_a_user_are_that_user_s() -> None:
     ledger.identify(1000, "alice")
     assert ledger.session("hers", "alice").group is ledger.channel(1000).group
     assert ledger.session("his", "bob").group is not ledger.channel(1000).group
+
+
+def test_what_is_the_same_at_other_processes_has_the_same_name_there() -> None:
+    ledger, other = Ledger(LIMITS), Ledger(LIMITS)
+    for one in (ledger, other):
+        one.session("hers", "alice")
+        one.session("whose", None)
+    ledger.identify(1000, "alice")
+    names = dict(ledger.shared())
+    assert names.keys() == dict(other.shared()).keys() == {"strangers", "proxies", "user/alice", "user/"}
+    assert names["user/alice"] is ledger.user(1000) and names["strangers"] is ledger.strangers
+
+
+def test_it_is_contended_while_several_of_all_want_something() -> None:
+    ledger = Ledger(LIMITS)
+    ledger.session("one", "alice").note_wish()
+    ledger.session("two", "alice").note_wish()
+    assert ledger.fairness.is_contended and not ledger.is_contended
+    ledger.session("his", "bob").note_wish()
+    assert ledger.is_contended
 
 
 @pytest.mark.parametrize("is_known_by", ["id", "name", "both"])

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.limits.workers import LEASE_DENIED_PAUSE
 from conductor_trio.server.accounts.places import NoPlace, Place, Places
+from tests.support.lending import Lending
 
 LIMITS = ServerLimits(max_visitors=10, max_address_visitors=6)
 ALICE, BOB, CAROL = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -54,6 +56,42 @@ async def test_an_address_has_a_part_of_all_and_others_get_in() -> None:
     assert places.count_of(ALICE) == 5
     take(places, CAROL)
     assert places.total == 10
+
+
+async def test_places_that_other_processes_have_are_nobody_else_s(autojump_clock: MockClock) -> None:
+    lending = Lending(LIMITS)
+    places = Places(LIMITS, Idle())
+    places.share(lending.ours)
+    lending.used_there = {ALICE: 1, "": 1}
+
+    async def come(address: str | None) -> Place | NoPlace:
+        await places.obtain(address)
+        return places.take(address, 5)
+
+    alice = [await come(ALICE) for _ in range(5)]
+    assert all(isinstance(place, Place) for place in alice)
+    assert await come(ALICE) is NoPlace.ADDRESS_FULL
+    assert [type(await come(BOB)) for _ in range(4)] == 4 * [Place]
+    assert await come(None) is NoPlace.FULL
+    assert not await places.obtain(CAROL) and await places.obtain(CAROL, is_new=False)
+    assert isinstance(places.enter(CAROL), Place)
+    for place in alice:
+        assert isinstance(place, Place)
+        places.leave(place, gave_way=False)
+    await trio.sleep(LEASE_DENIED_PAUSE)
+    assert isinstance(await come(None), Place)
+
+
+async def test_a_place_that_another_process_counts_is_not_counted_again() -> None:
+    places = Places(attrs.evolve(LIMITS, max_visitor_descriptor=100), Idle())
+    for _ in range(20):
+        place = places.lend(ALICE, 5)
+        assert isinstance(place, Place) and place.name == ALICE
+        assert (places.total, places.count_of(ALICE)) == (0, 0)
+        places.leave(place, gave_way=False)
+        places.exit(place)
+    assert places.lend(None, 100) is NoPlace.FULL
+    assert (places.total, places.count_of(ALICE)) == (0, 0)
 
 
 async def test_addresses_of_one_network_of_ipv6_are_one() -> None:

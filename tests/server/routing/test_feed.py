@@ -35,6 +35,11 @@ class Mirror:
     def __init__(self) -> None:
         self.table = MirrorTable(LIMITS, Clock(monotonic=lambda: 0.0, wall=lambda: 0.0))
         self.others: dict[str, object] = {}
+        self.told: list[object] = []
+
+    def hear(self, value: object) -> None:
+        """Take what is told to this replica alone."""
+        self.told.append(value)
 
     def set(self, key: str, value: object) -> None:
         """Take a value in."""
@@ -59,6 +64,7 @@ class Worker:
     mirror: Mirror = attrs.field(factory=Mirror)
     lines: list[bytes] = attrs.field(factory=list)
     words: list[int] = attrs.field(factory=list)
+    told: list[int] = attrs.field(factory=list)  # to it alone
     replica: FeedReplica = attrs.field(init=False)
     is_alive: bool = True
 
@@ -147,10 +153,17 @@ class Feeds(RuleBasedStateMachine):
             self.source.detach(worker.outbox)
 
     @rule(worker=workers)
+    def tell(self, worker: Worker) -> None:
+        if worker.is_alive:
+            worker.told.append(len(worker.told))
+            worker.outbox.tell(worker.told[-1])
+            assert worker.outbox.has_news
+
+    @rule(worker=workers)
     def send(self, worker: Worker) -> None:
         if worker.is_alive and worker.outbox.has_news:
             worker.lines += worker.outbox.take()
-            assert worker.outbox.waits
+            assert not worker.outbox.has_news
 
     @rule(worker=workers, count=st.integers(1, 20))
     def receive(self, worker: Worker, count: int) -> None:
@@ -186,6 +199,7 @@ class Feeds(RuleBasedStateMachine):
             self.send(worker)
             self.receive(worker, len(worker.lines))
             assert worker.replica.number == self.source.number
+            assert worker.mirror.told == worker.told
 
 
 def known(routes: list[Route]) -> frozenset[str]:
@@ -212,6 +226,22 @@ def test_what_was_not_sent_cannot_be_acknowledged() -> None:
     outbox.acknowledge(0)
     with pytest.raises(ValueError, match="not sent"):
         outbox.acknowledge(0)
+
+
+def test_what_is_told_to_one_alone_is_no_change() -> None:
+    source = FeedSource()
+    changes: list[int] = []
+    source.on_change = lambda: changes.append(source.number)
+    one, other = source.attach(), source.attach()
+    assert list(one.take()) == list(other.take())
+    one.tell({"x": 1})
+    assert changes == [0] and one.has_news and not other.has_news
+    assert list(one.take()) == [b'{"tell": {"x": 1}}\n']
+    one.acknowledge(0)
+    assert not one.waits
+    source.set("a", 1)
+    one.tell(2)
+    assert next(one.take()) == b'{"tell": 2}\n'
 
 
 def test_what_is_not_sent_yet_is_sent_once_as_it_is_by_then() -> None:

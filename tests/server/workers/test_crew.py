@@ -197,13 +197,14 @@ async def test_what_runs_at_a_worker_goes_on_for_the_grace_period(runtime_dir: P
 
 
 async def test_no_worker_outlives_a_server_that_was_killed(runtime_dir: Path) -> None:
-    async with open_server(runtime_dir, "--workers", "2", "--grace", "0.2") as server:
+    async with open_server(runtime_dir, "--workers", "2", "--grace", "0.2", "--lost-timeout", "0.5") as server:
         await wait_until(lambda: len(ready(server)) == 2)
         pids = ready(server)
         server.program.send_signal(signal.SIGKILL)
         await server.program.wait_ended()
         for pid in pids:
             await wait_gone(pid)
+        assert not list(runtime_dir.glob("adopt.*"))
     # What it has left the next one removes.
     async with open_server(runtime_dir, "--workers", "2") as server:
         await wait_until(lambda: len(ready(server)) == 2)

@@ -75,9 +75,8 @@ from conductor_trio.server.sessions.host import SessionHost
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
-from conductor_trio.server.workers.adoption import open_orphans
 from conductor_trio.server.workers.crew import Crew
-from conductor_trio.server.workers.host import EveryRuntime, Workers, make_crew, open_workers
+from conductor_trio.server.workers.host import EveryRuntime, Workers, make_crew, open_handed, open_workers
 
 
 async def run_server(settings: ServerSettings, log: Logger, said: Configuration, succession: Succession) -> None:
@@ -101,8 +100,7 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
             predecessor = await stack.enter_async_context(opening)
         ownership = predecessor.ownership if predecessor else None
         runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
-        orphans = await stack.enter_async_context(open_orphans(runtime, settings.limits, log, predecessor))
-        handed = predecessor.listeners if predecessor else orphans.listeners
+        handed = await stack.enter_async_context(open_handed(planes.crew, runtime, predecessor))
         listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
         metrics = stack.enter_context(open_metrics(settings, planes.proxy, takes_over=predecessor is not None))
         state = StateFile(runtime.state, planes.routes, expected, log, planes.orders)
@@ -113,7 +111,7 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
             planes.routes.restore(snapshot)
             restore_orders(planes.orders, snapshot.orders, time.time())
         server = _Server(
-            workers=stack.enter_context(open_workers(planes.crew, planes.proxy, runtime.path, listeners, orphans)),
+            workers=stack.enter_context(open_workers(planes.crew, planes.proxy, runtime.path, listeners)),
             settings=settings,
             wanted=wanted,
             said=said,

@@ -68,19 +68,16 @@ class Orphans:
 
 
 @contextlib.asynccontextmanager
-async def open_orphans(
-    runtime: RuntimeDirectory, limits: ServerLimits, log: Logger, predecessor: object | None = None
-) -> AsyncIterator[Orphans]:
+async def open_orphans(runtime: RuntimeDirectory, limits: ServerLimits, log: Logger) -> AsyncIterator[Orphans]:
     """Give the workers that a killed server has left, with what they lend, which is closed on leaving.
 
-    What has ended, or does not answer, is removed. Those of a predecessor that runs are its own.
+    What has ended, or does not answer, is removed.
     """
     orphans = Orphans()
     with contextlib.ExitStack() as stack:
-        if predecessor is None:
-            async with trio.open_nursery() as nursery:
-                for entry in _scan(runtime.path):
-                    nursery.start_soon(_meet, entry, orphans, stack, limits, log, name=f"meeting of {entry.name}")
+        async with trio.open_nursery() as nursery:
+            for entry in _scan(runtime.path):
+                nursery.start_soon(_meet, entry, orphans, stack, limits, log, name=f"meeting of {entry.name}")
         if orphans.all:
             with contextlib.suppress(OSError):
                 orphans.directories += find_session_directories(runtime.sockets)

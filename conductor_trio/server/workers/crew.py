@@ -32,7 +32,7 @@ from conductor_trio.server.lifecycle.handover_channel import FAILURES
 from conductor_trio.server.routing.feed import FeedSource
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.settings import ServerSettings
-from conductor_trio.server.workers.adoption import Orphan
+from conductor_trio.server.workers.adoption import Orphan, Orphans
 from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, OVER, UNUSED
 from conductor_trio.server.workers.member import Member
 from conductor_trio.server.workers.orphan import adoption_path
@@ -59,7 +59,7 @@ class Crew:
     audit: Callable[[dict[str, object]], None]  #: writes an event, with its time, to the audit log
     listeners: Callable[[], Sequence[Listener]] = attrs.field(default=tuple)
     internal: str = ""
-    orphans: Sequence[Orphan] = ()
+    orphans: Orphans = attrs.field(factory=Orphans)
     ends: FeedSource = attrs.field(factory=FeedSource)
     adopted_ended: trio.Event = attrs.field(factory=trio.Event, init=False)  #: none is left of those
     _workers: dict[int, Member] = attrs.field(factory=dict, init=False)  # by their ids
@@ -77,7 +77,7 @@ class Crew:
     def _set(self, key: str, value: object) -> None:
         if self.count:
             self.source.set(key, value)
-        if self.orphans:
+        if self.orphans.all:
             self.ends.set(key, value)
 
     def is_worker(self, peer: Credentials) -> bool:
@@ -191,7 +191,7 @@ class Crew:
 
     async def _adopt_all(self) -> None:
         async with trio.open_nursery() as nursery:
-            for orphan in self.orphans:
+            for orphan in self.orphans.all:
                 nursery.start_soon(self._adopt, orphan, name=f"adopted worker {orphan.process.pid}")
         self.adopted_ended.set()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Protocol
 
 import attrs
@@ -12,7 +12,9 @@ import trio
 
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener
-from conductor_trio.server.lifecycle.listeners import Listeners
+from conductor_trio.server.lifecycle.handover import Predecessor
+from conductor_trio.server.lifecycle.listeners import Handed, Listeners
+from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.orders.saved import save_orders
 from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ProxyContext
@@ -22,7 +24,7 @@ from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.sessions.leftovers import Leftovers
 from conductor_trio.server.settings import ServerSettings
-from conductor_trio.server.workers.adoption import Orphans
+from conductor_trio.server.workers.adoption import open_orphans
 from conductor_trio.server.workers.crew import Crew
 from conductor_trio.server.workers.internal import InternalHost, open_internal_listener
 from conductor_trio.server.workers.keys import DRAINING, ORDERS
@@ -104,7 +106,6 @@ class Workers:
     crew: Crew
     _proxy: ProxyContext
     _internal: Listener | None
-    _orphans: Orphans
 
     def pace(self, pace: Pace | None) -> Pace | None:
         """Return what is awaited before visitors are accepted here: with workers, that none serves, too."""
@@ -138,14 +139,14 @@ class Workers:
         if self._internal is not None:
             sessions.start_soon(self.crew.run, name="workers")
             visitors.start_soon(self._serve, self._internal, visitors, on_shortage, name="requests of workers")
-        if self.crew.orphans:
-            self._orphans.are_adopted = True
+        if self.crew.orphans.all:
+            self.crew.orphans.are_adopted = True
             sessions.start_soon(self._sweep, leftovers, name="end of the adopted workers")
 
     async def _sweep(self, leftovers: Leftovers) -> None:
         """Remove what the server before has left for workers that are gone by now."""
         await self.crew.adopted_ended.wait()
-        for path in await trio.to_thread.run_sync(self._orphans.remove_directories):
+        for path in await trio.to_thread.run_sync(self.crew.orphans.remove_directories):
             leftovers.take(path, None)
 
     async def _serve(
@@ -160,16 +161,25 @@ class Workers:
             accepting.cancel_scope.cancel()
 
 
-@contextlib.contextmanager
-def open_workers(
-    crew: Crew, proxy: ProxyContext, runtime_dir: str, listeners: Listeners, orphans: Orphans
-) -> Iterator[Workers]:
-    """Have the workers accept from these listeners once they run, and orphans no more; raises `StartError`."""
-    crew.orphans = orphans.all
-    if not (crew.count or crew.orphans):
-        yield Workers(crew, proxy, None, orphans)
+@contextlib.asynccontextmanager
+async def open_handed(
+    crew: Crew, runtime: RuntimeDirectory, predecessor: Predecessor | None
+) -> AsyncIterator[Sequence[Handed]]:
+    """Give the listeners of a predecessor that runs, or of the workers of one that was killed."""
+    if predecessor is not None:
+        yield predecessor.listeners
         return
-    if crew.orphans:
+    async with open_orphans(runtime, crew.limits, crew.log) as crew.orphans:
+        yield crew.orphans.listeners
+
+
+@contextlib.contextmanager
+def open_workers(crew: Crew, proxy: ProxyContext, runtime_dir: str, listeners: Listeners) -> Iterator[Workers]:
+    """Have the workers accept from these listeners once they run, and orphans no more; raises `StartError`."""
+    if not (crew.count or crew.orphans.all):
+        yield Workers(crew, proxy, None)
+        return
+    if crew.orphans.all:
         _follow_crew(crew, proxy, crew.ends)
         feed_ends(proxy.routes, crew.ends)
         _tell_orders(crew.ends, proxy)
@@ -178,4 +188,4 @@ def open_workers(
         assert internal.path is not None
         crew.internal = internal.path
         crew.listeners = lambda: listeners.public
-        yield Workers(crew, proxy, internal, orphans)
+        yield Workers(crew, proxy, internal)

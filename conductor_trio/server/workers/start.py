@@ -89,12 +89,14 @@ def read_start(environment: MutableMapping[str, str]) -> WorkerStart:
         }:
             if version != __version__:
                 raise StartError("the server is of another version; reload it")
+            inherited = more["inherited"]
+            assert isinstance(inherited, list)
             for descriptor in (feed, *listeners):
                 os.set_inheritable(descriptor, False)
             return WorkerStart(
                 feed=feed,
                 listeners=tuple(listeners),
-                inherited=tuple(more["inherited"]),
+                inherited=tuple(inherited),
                 internal=internal,
                 settings=pickle.loads(base64.b64decode(settings)),  # noqa: S301 - our own parent's
             )

@@ -2,69 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
 
-from tests.doubles.origin import OriginConnection
-from tests.server.workers.test_crew import SWITCHED, Load, open_workers, ready, tunnel
-from tests.support.live_session import HOST, OK, TOKEN, open_session
-from tests.support.programs import PATIENCE, Server, ask, open_server, wait_gone, wait_until
-from tests.support.successors import entries
+from tests.support.crews import (
+    Load,
+    application,
+    count_requests,
+    kill,
+    open_next,
+    open_workers,
+    teach,
+    tunnel,
+)
+from tests.support.live_session import HOST, open_session
+from tests.support.programs import PATIENCE, ask, wait_gone, wait_until
 
 RESUME = {"extensions": ["resume"]}
-
-
-async def application(connection: OriginConnection) -> None:
-    """Answer requests, or say everything again where another protocol is asked for."""
-    while head := await connection.receive_head():
-        if b"Upgrade:" not in head:
-            await connection.send_all(OK)
-            continue
-        await connection.send_all(SWITCHED)
-        while await connection.receive_more():
-            data = bytes(connection.unread)
-            connection.unread.clear()
-            await connection.send_all(data)
-        return
-
-
-async def teach(server: Server) -> None:
-    """Have each of two workers see the token, one while the other is stopped."""
-    for pid in ready(server)[-2:]:
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            assert (await ask(server.port, HOST, "/", token=TOKEN)).status == 200
-        finally:
-            os.kill(pid, signal.SIGCONT)
-
-
-async def kill(server: Server) -> list[int]:
-    """Kill a server, and return the ids of its workers once they have noticed."""
-    pids = ready(server)[-2:]
-    server.program.send_signal(signal.SIGKILL)
-    await server.program.wait_ended()
-    await wait_until(lambda: len(entries(server.program, "orphaned")) == 2)
-    return pids
-
-
-async def count_requests(server: Server) -> int:
-    """Return how many requests a server says that it has answered."""
-    return int(json.loads((await ask(server.port, "x", "/_conductor/status")).body)["requestTotal"])
-
-
-@asynccontextmanager
-async def open_next(server: Server, workers: str = "2", *options: str) -> AsyncIterator[Server]:
-    """Run the next server, where the one before was."""
-    port = ("-p", str(server.port))
-    async with open_server(server.runtime_dir, *port, "--workers", workers, *options) as following:
-        await wait_until(lambda: len(ready(following)) == (0 if workers == "1" else int(workers)))
-        yield following
 
 
 async def test_workers_serve_on_until_the_next_server_adopts_them(runtime_dir: Path) -> None:

@@ -8,6 +8,7 @@ only if the kernel names that user, and the process after which the socket is ca
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -99,44 +100,53 @@ async def _meet(
     entry: os.DirEntry[str], orphans: Orphans, stack: contextlib.ExitStack, limits: ServerLimits, log: Logger
 ) -> None:
     """Take what one of them lends; whoever is a worker of ours and does not answer is killed."""
+    with contextlib.ExitStack() as meeting:
+        try:
+            channel, pidfd = _connect(entry, limits, meeting)
+        except ConnectionRefusedError:  # it was killed, too
+            _unlink(entry.path)
+            return
+        except OSError as error:
+            log.warning("not_adopted", path=entry.path, error=error.strerror)
+            return
+        process = AdoptedProcess(int(entry.name.removeprefix(PREFIX)), pidfd)
+        try:
+            with trio.fail_after(limits.adoption_timeout):
+                listeners = _take_listeners(await channel.receive_line(), channel, meeting)
+        except HandoverEnded:  # it was about to end
+            return
+        except (ValueError, *FAILURES) as error:
+            log.warning("not_adopted", path=entry.path, error=str(error) or "no answer in time")
+            process.kill()
+            with trio.move_on_after(limits.adoption_timeout):
+                await process.wait()
+            _unlink(entry.path)
+            return
+        orphans.all.append(Orphan(process=process, channel=channel))
+        for listener in listeners:
+            orphans.borrow(listener)
+        stack.push(meeting.pop_all())
+
+
+def _connect(
+    entry: os.DirEntry[str], limits: ServerLimits, meeting: contextlib.ExitStack
+) -> tuple[HandoverChannel, int]:
+    """Return the channel to a worker, and a pidfd of it; raises OSError, PermissionError where it is none."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     channel = HandoverChannel(sock, limits)
-    stack.callback(channel.close)
-    try:
-        sock.connect(entry.path)  # at once, or never, for a UNIX socket
-    except ConnectionRefusedError:  # it was killed, too
-        with contextlib.suppress(OSError):
-            os.unlink(entry.path)
-        return
-    except OSError as error:
-        log.warning("not_adopted", path=entry.path, error=error.strerror)
-        return
+    meeting.callback(channel.close)
+    sock.connect(entry.path)  # at once, or never, for a UNIX socket
     peer = peer_credentials(sock)
     if peer.uid != os.geteuid() or str(peer.pid) != entry.name.removeprefix(PREFIX):
-        log.warning("not_adopted", path=entry.path, error="it is no worker's", uid=peer.uid, pid=peer.pid)
-        return
-    try:
-        pidfd = pidfd_open(peer.pid)
-    except OSError:
-        return
-    stack.callback(os.close, pidfd)
-    process = AdoptedProcess(peer.pid, pidfd)
-    try:
-        with trio.fail_after(limits.adoption_timeout):
-            listeners = _take_listeners(await channel.receive_line(), channel, stack)
-    except HandoverEnded:  # it was about to end
-        return
-    except (ValueError, *FAILURES) as error:
-        log.warning("not_adopted", path=entry.path, error=str(error) or "no answer in time")
-        process.kill()
-        with trio.move_on_after(limits.adoption_timeout):
-            await process.wait()
-        with contextlib.suppress(OSError):
-            os.unlink(entry.path)
-        return
-    orphans.all.append(Orphan(process=process, channel=channel))
-    for listener in listeners:
-        orphans.borrow(listener)
+        raise PermissionError(errno.EACCES, f"the process {peer.pid} of the user with the id {peer.uid} has it")
+    pidfd = pidfd_open(peer.pid)
+    meeting.callback(os.close, pidfd)
+    return channel, pidfd
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _take_listeners(line: bytes, channel: HandoverChannel, stack: contextlib.ExitStack) -> list[Listener]:

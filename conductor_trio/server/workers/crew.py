@@ -120,6 +120,7 @@ class Crew:
         """Have them end once nobody is left."""
         self._is_draining = True
         self._set(DRAINING, value=True)
+        self._note_change()  # those that are adopted drain already
 
     async def finish(self) -> None:
         """Have them end what runs, and return once they have passed on what applications have said."""

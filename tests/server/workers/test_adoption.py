@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 from pathlib import Path
 
+import pytest
 import trio
 
 from tests.support.crews import (
@@ -13,11 +17,22 @@ from tests.support.crews import (
     kill,
     open_next,
     open_workers,
+    ready,
     teach,
     tunnel,
 )
-from tests.support.live_session import HOST, open_session
-from tests.support.programs import PATIENCE, ask, wait_gone, wait_until
+from tests.support.live_session import HOST, TOKEN, open_session, read_answer
+from tests.support.programs import (
+    PATIENCE,
+    Program,
+    ask,
+    open_program,
+    open_server,
+    server_command,
+    wait_gone,
+    wait_until,
+)
+from tests.support.successors import entries
 
 RESUME = {"extensions": ["resume"]}
 
@@ -60,3 +75,114 @@ async def test_workers_serve_on_until_the_next_server_adopts_them(runtime_dir: P
                         pass
                 await wait_until(lambda: len(list(runtime_dir.glob("adopt.*"))) == 2)
                 await wait_until(lambda: len(following.session_directories) == 1)
+
+
+async def test_one_process_adopts_as_well_and_an_end_there_holds_for_open_tunnels(runtime_dir: Path) -> None:
+    async with open_workers(runtime_dir) as server, open_session(server, application, **RESUME):
+        await teach(server)
+        stream = await tunnel(server)
+        orphans = await kill(server)
+        async with open_next(server, "1") as following:
+            async with open_session(following, application, **RESUME) as client:
+                assert (await ask(server.port, HOST, "/", token=TOKEN)).status == 200
+                await stream.send_all(b"x")
+                assert await stream.receive_some() == b"x"
+                await client.say("leave")
+                with trio.fail_after(PATIENCE):
+                    assert await read_answer(stream) == b""
+                await stream.aclose()
+            for pid in orphans:
+                await wait_gone(pid)
+            assert not list(runtime_dir.glob("adopt.*"))
+
+
+@pytest.mark.parametrize("end", [None, signal.SIGTERM])
+async def test_without_another_server_workers_end(runtime_dir: Path, end: signal.Signals | None) -> None:
+    lost = "60" if end else "0.5"
+    async with open_workers(runtime_dir, "--lost-timeout", lost, "--grace", "0.2") as server:
+        orphans = await kill(server)
+        if end:
+            for pid in orphans:
+                os.kill(pid, end)
+        for pid in orphans:
+            await wait_gone(pid)
+        assert not list(runtime_dir.glob("adopt.*"))
+        with pytest.raises(OSError):
+            await ask(server.port, HOST, "/")
+    async with open_next(server):
+        assert not list((runtime_dir / "sockets").iterdir())
+
+
+async def test_of_two_servers_at_once_one_adopts_and_the_other_says_why_not(runtime_dir: Path) -> None:
+    async with open_workers(runtime_dir) as server:
+        await kill(server)
+        command = server_command(runtime_dir, "-p", str(server.port), "--workers", "2")
+        async with open_program(command) as one, open_program(command) as other:
+            async with trio.open_nursery() as nursery:
+
+                async def wait_for_either(program: Program) -> None:
+                    await program.wait_ended()
+                    nursery.cancel_scope.cancel()
+
+                for program in (one, other):
+                    nursery.start_soon(wait_for_either, program)
+            winner, loser = (one, other) if one.process.returncode is None else (other, one)
+            assert "another server is running on it" in loser.err.text
+            await winner.wait_logged("adopting")
+            await wait_until(lambda: len(entries(winner, "adopted_ended")) == 2)
+
+
+async def test_whoever_hangs_is_killed_and_a_stranger_is_not_asked(runtime_dir: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as planted:
+        async with open_workers(runtime_dir) as server:
+            hanging, _ = await kill(server)
+            os.kill(hanging, signal.SIGSTOP)
+            planted.bind(str(runtime_dir / "adopt.1"))
+            planted.listen()
+            planted.setblocking(False)
+            async with open_next(server) as following:
+                assert await ask(server.port, "nobody.localhost", "/")
+                await wait_gone(hanging)
+                assert len(entries(following.program, "not_adopted")) == 2
+                assert len(entries(following.program, "adopting")[0]["workers"]) == 1
+                connection, _ = planted.accept()
+                with connection:
+                    connection.settimeout(PATIENCE)
+                    assert connection.recv(100) == b""
+            (runtime_dir / "adopt.1").unlink()
+
+
+async def test_a_public_socket_with_a_path_is_adopted_unless_it_leads_elsewhere(runtime_dir: Path) -> None:
+    path = runtime_dir.parent / "public"
+    async with open_workers(runtime_dir, "-s", str(path)) as server:
+        await kill(server)
+        before = path.stat().st_ino
+        async with open_server(runtime_dir, "--workers", "2", "-s", str(path)) as following:
+            await wait_until(lambda: len(entries(following.program, "adopted_ended")) == 2)
+            assert path.stat().st_ino == before
+            await wait_until(lambda: len(ready(following)) == 2)
+            await kill(following)
+            path.unlink()
+            async with open_server(runtime_dir, "--workers", "2", "-s", str(path)) as third:
+                with socket.socket(socket.AF_UNIX) as sock:
+                    sock.connect(str(path))
+                assert await third.program.end() == 0
+                assert not path.exists()
+
+
+async def test_the_next_server_is_killed_as_well(runtime_dir: Path) -> None:
+    async with open_workers(runtime_dir, "--grace", "60") as server, open_session(server, application, **RESUME):
+        await teach(server)
+        stream = await tunnel(server)
+        await kill(server)
+        async with open_next(server) as following, open_session(following, application, **RESUME):
+            await teach(following)
+            orphans = await kill(following)
+            assert (await ask(server.port, HOST, "/", token=TOKEN)).status == 200
+            async with open_next(server) as third:
+                await stream.send_all(b"x")
+                assert await stream.receive_some() == b"x"
+                await stream.aclose()
+                for pid in orphans:
+                    await wait_gone(pid)
+                assert (await ask(third.port, "nobody.localhost", "/")).status == 404

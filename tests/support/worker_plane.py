@@ -41,6 +41,7 @@ class WorkerPlane:
     source: FeedSource
     outbox: Outbox
     usage: WorkersUsage
+    control: Control
     said: list[object] = attrs.field(factory=list)  #: what it has told, but for what it has done
     heard: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
 
@@ -62,9 +63,9 @@ async def open_worker_plane(planes: Planes, directory: Path) -> AsyncIterator[Wo
     usage = WorkersUsage(planes.ledger)
     planes.proxy.others = usage
     outbox = source.attach()
-    plane = WorkerPlane(
-        proxy, link, functools.partial(WorkerConnection, control=Control(path=path)), source, outbox, usage
-    )
+    control = Control(path=path)
+    make_connection = functools.partial(WorkerConnection, control=control)
+    plane = WorkerPlane(proxy, link, make_connection, source, outbox, usage, control)
     changed = trio.Event()
     feed = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
 

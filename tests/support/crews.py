@@ -137,5 +137,4 @@ async def open_next(server: Server, workers: str = "2", *options: str) -> AsyncI
     """Run the next server, where the one before was."""
     where = ("-p", str(server.port), "--workers", workers, "--grace", "60")
     async with open_server(server.runtime_dir, *where, *options) as following:
-        await wait_until(lambda: len(ready(following)) == (0 if workers == "1" else int(workers)))
         yield following

@@ -176,6 +176,7 @@ async def test_the_next_server_is_killed_as_well(runtime_dir: Path) -> None:
         stream = await tunnel(server)
         await kill(server)
         async with open_next(server) as following, open_session(following, application, **RESUME):
+            await wait_until(lambda: len(ready(following)) == 2)
             await teach(following)
             orphans = await kill(following)
             assert (await ask(server.port, HOST, "/", token=TOKEN)).status == 200

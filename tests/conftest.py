@@ -50,6 +50,7 @@ _SLOW_PLACES = (
     "repo/test_dist.py",
     "repo/test_pyz.py",
     "repo/test_soak.py",
+    "repo/test_workers_script.py",
     "server/cli/test_main.py",
 )
 # What measures the whole machine, fills it, or takes the demonstration's port runs after all others and by itself:

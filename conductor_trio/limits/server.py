@@ -65,6 +65,7 @@ class ServerLimits(LingerLimits):
     worker_pause: float = 1.0  # before one is started anew that has never served, doubled from time to time
     max_worker_pause: float = 30.0
     worker_end_timeout: float = 5.0  # for one that was told to end, beyond the last words of its visitors
+    adoption_timeout: float = 3.0  # for a killed server's worker to lend its listeners; one that hangs is killed
 
     # Sessions whose link was lost, and whose client is expected back.
     detached_timeout: float = 60.0  # how long their names are kept

@@ -17,6 +17,8 @@ MAX_WORKER_LINE = 1 * MIB
 MAX_FEED_NUMBER = 1 << 62
 #: One recv() of such lines.
 WORKER_READ_SIZE = 64 * KIB
+#: Words to be told that a worker keeps while there is no control process: lines of the audit log, at the highest.
+MAX_KEPT_WORDS = 10_000
 #: Routes in one line of what a worker has done.
 MAX_ROUTES_TOLD = 500
 

@@ -75,8 +75,8 @@ from conductor_trio.server.sessions.host import SessionHost
 from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
-from conductor_trio.server.workers.crew import Crew, EveryRuntime
-from conductor_trio.server.workers.host import Workers, make_crew, open_workers
+from conductor_trio.server.workers.crew import Crew
+from conductor_trio.server.workers.host import EveryRuntime, Workers, make_crew, open_handed, open_workers
 
 
 async def run_server(settings: ServerSettings, log: Logger, said: Configuration, succession: Succession) -> None:
@@ -100,8 +100,8 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
             predecessor = await stack.enter_async_context(opening)
         ownership = predecessor.ownership if predecessor else None
         runtime = stack.enter_context(open_runtime_directory(settings.runtime_dir, ownership=ownership))
-        handed = open_listeners(settings, runtime, inherited, predecessor.listeners if predecessor else ())
-        listeners = stack.enter_context(handed)
+        handed = await stack.enter_async_context(open_handed(planes.crew, runtime, predecessor))
+        listeners = stack.enter_context(open_listeners(settings, runtime, inherited, handed))
         metrics = stack.enter_context(open_metrics(settings, planes.proxy, takes_over=predecessor is not None))
         state = StateFile(runtime.state, planes.routes, expected, log, planes.orders)
         snapshot = state.read() if predecessor is None else await predecessor.take(listeners)
@@ -207,7 +207,7 @@ class _Server:
 
     async def run(self, serve: Handler, predecessor: Predecessor | None) -> None:
         """Serve to the end; the predecessor hears as soon as we accept."""
-        planes = self.planes
+        planes, limits = self.planes, self.settings.limits
         host = SessionHost(planes.sessions, planes.service, self.runtime.sockets, self.monitor)
         for path in self.runtime.left:
             host.leftovers.take(path, None)
@@ -220,7 +220,7 @@ class _Server:
             runtime=self.runtime,
             state=self.state,
             signals=self.signals,
-            limits=self.settings.limits,
+            limits=limits,
             log=self.log,
         )
         self._log_start()
@@ -234,13 +234,13 @@ class _Server:
             sessions.start_soon(host.run, name="leftovers of sessions")
             sessions.start_soon(planes.proxy.run, name="data plane")
             collect = functools.partial(collect_garbage, known_memory=lambda: planes.proxy.known_memory)
-            sessions.start_soon(collect, planes.ledger.fairness, self.settings.limits, name="garbage collection")
+            sessions.start_soon(collect, planes.ledger.fairness, limits, name="garbage collection")
             sessions.start_soon(self.reloads.run, name="reloads")
             sessions.start_soon(self.admin.run, name="operators who wait for a reload")
             sessions.start_soon(run_console, self.console, name="dashboard")
             with shutdown.grace:
                 async with trio.open_nursery() as visitors:
-                    self.workers.start(sessions, visitors, self._note_shortage)
+                    self.workers.start(sessions, visitors, self._note_shortage, host.leftovers)
                     successor = await self._serve(serve, host.serve, visitors, sessions, predecessor)
                     self.reloads.end()
                     if successor is not None:
@@ -273,9 +273,9 @@ class _Server:
                 self._start_accepting(accepting, visitors, serve_visitor, sessions, serve_client)
                 if predecessor is not None:
                     await predecessor.confirm()
-                    self.listeners.claim_paths()
                     sessions.start_soon(predecessor.use, self.borrowed, self.feed, name="sessions borrowed")
                     predecessor = None
+                self.listeners.claim_paths()
                 successor = await self._wait_for_end()
                 accepting.cancel_scope.cancel()
             await self.workers.stop_accepting()

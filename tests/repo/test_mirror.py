@@ -43,8 +43,10 @@ EXCEPTIONS = {
     "server/workers/host.py": "a server with workers as processes: workers/test_crew, lifecycle/test_workers",
     "server/workers/internal.py": "the other end of what is handed over: workers/test_handing, workers/test_crew",
     "server/workers/keys.py": "names and nothing else: workers/test_handing",
+    "server/workers/member.py": "a process as the crew sees it: workers/test_crew, workers/test_adoption",
+    "server/workers/orphan.py": "the other end of an adoption: workers/test_adoption",
     "server/workers/plane.py": "what workers share: workers/test_handing",
-    "server/workers/process.py": "a process: workers/test_crew",
+    "server/workers/process.py": "a process: workers/test_crew, workers/test_adoption",
     "server/operation/successor.py": "a process that starts its own successor: lifecycle/test_restart",
 }
 

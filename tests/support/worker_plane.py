@@ -43,6 +43,7 @@ class WorkerPlane:
     outbox: Outbox
     usage: WorkersUsage
     sharing: Sharing
+    control: Control
     said: list[object] = attrs.field(factory=list)  #: what it has told, but for what it has done
     heard: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
 
@@ -64,16 +65,9 @@ async def open_worker_plane(planes: Planes, directory: Path) -> AsyncIterator[Wo
     usage = WorkersUsage(planes.ledger)
     planes.proxy.others = usage
     outbox = source.attach()
-    sharing = planes.crew.sharing
-    plane = WorkerPlane(
-        proxy,
-        link,
-        functools.partial(WorkerConnection, control=Control(path=path)),
-        source,
-        outbox,
-        usage,
-        sharing,
-    )
+    sharing, control = planes.crew.sharing, Control(path=path)
+    make_connection = functools.partial(WorkerConnection, control=control)
+    plane = WorkerPlane(proxy, link, make_connection, source, outbox, usage, sharing, control)
     changed = trio.Event()
     feed = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
 

@@ -142,6 +142,10 @@ class Leases:
             waiting.has_more = "grant" in word
             waiting.is_over.set()
 
+    def deny_all(self) -> None:
+        """Nobody is there to answer: whoever waits goes without."""
+        self.receive({"deny": self._lessee.wanted})
+
     def give_back(self) -> None:
         """Give back what is not needed, and forget what was denied long ago; now and then."""
         self._lessee.give_back()

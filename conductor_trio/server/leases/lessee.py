@@ -45,6 +45,11 @@ class Lessee:
         """Whether more was asked for and there is no answer yet."""
         return key in self._wanted
 
+    @property
+    def wanted(self) -> list[str]:
+        """The keys of which more was asked for, without an answer so far."""
+        return sorted(self._wanted)
+
     def has_all(self, key: str) -> bool:
         """Whether there is no more to have."""
         return self.part(key) >= self._terms.limit(key)

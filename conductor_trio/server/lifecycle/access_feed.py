@@ -15,14 +15,12 @@ unless it is the operator.
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Mapping
 from functools import partial
 
 import trio
 
-from conductor_trio.access.grants import Access
 from conductor_trio.access.tokens import is_token_hash
 from conductor_trio.control.events import ServerEvent, Stop
 from conductor_trio.server.routing.feed import RouteChange, RouteChanged, RouteDown, RouteUp
@@ -119,14 +117,7 @@ def apply_access_line(line: bytes, routes: RouteTable, records: SessionRecords) 
     """Do in the predecessor what a line says, but let in nobody; raises ValueError for what is no such line."""
     match parse_json(line):
         case {"route": str() as host, "auth": str() as auth, "shares": list() as shares} if is_token_hash(auth):
-            route = routes.find(host)
-            if route is None:
-                return
-            if hmac.compare_digest(auth, route.access.owner_hash):
-                gone = [share.id for share in route.access.shares if share.id not in shares]
-                routes.set_access(route.id, route.access.without(gone))
-            else:
-                routes.set_access(route.id, Access(owner_hash=auth))
+            routes.narrow_access(host, auth, shares)
         case {"over": str() as host, "replaced": bool() as was_replaced}:
             if (route := routes.find(host)) is not None:
                 records.end(route.id, was_replaced=was_replaced)

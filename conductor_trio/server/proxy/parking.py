@@ -53,17 +53,28 @@ class ParkedRequests:
             case RouteChanged(route=route) if route.is_detached:
                 return  # only who gets in is another
             case RouteChanged(route=route) | RouteDown(route=route):
-                if (settlement := self._by_route.pop(route.id, None)) is not None:
-                    settlement.is_settled = True
-                    self._gradual.begin(settlement.wake())
+                self._settle(route.id)
+
+    def _settle(self, route_id: str) -> None:
+        if (settlement := self._by_route.pop(route_id, None)) is not None:
+            settlement.is_settled = True
+            self._gradual.begin(settlement.wake())
+
+    def settle_all(self) -> None:
+        """Wake all."""
+        for route_id in list(self._by_route):
+            self._settle(route_id)
 
     async def wait(self, route: Route, size: int) -> bool:
         """Wait until a detached route is settled; False where that takes too long, or there is no room to wait.
 
         `size` is in bytes.
         """
+        return await self.wait_for(route.id, route.user or route.id, size)
+
+    async def wait_for(self, route_id: str, user: str, size: int) -> bool:
+        """Wait as for that route of that user: both count for how many may wait."""
         limits = self._limits
-        route_id, user = route.id, route.user or route.id
         settlement = self._by_route.setdefault(route_id, _Settlement())
         if (
             len(settlement.waiting) >= limits.max_route_parked

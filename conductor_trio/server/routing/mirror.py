@@ -1,9 +1,14 @@
-"""The mirror of another process's route table: it is what the feed tells, and changes nothing by itself."""
+"""The mirror of another process's route table: it is what the feed tells, and changes nothing by itself.
+
+A worker that has outlived its server hears no routes of the next one, which expects the sessions back and so has
+none of them as yet: what runs is to go on. It hears only whom to let in no more, and what is over.
+"""
 
 from __future__ import annotations
 
 import attrs
 
+from conductor_trio.access.tokens import is_token_hash
 from conductor_trio.server.routing.feed import FeedSource, RouteChange, RouteChanged, RouteDown, RouteUp
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.snapshot import describe_route, parse_route
@@ -12,6 +17,10 @@ from conductor_trio.server.routing.table import RouteTable
 
 #: What stands before the id of a route in its key in the feed.
 ROUTE = "route:"
+#: Before a host name: those are all who get in.
+ACCESS = "access:"
+#: Before a host name: its session is over.
+ENDED = "ended:"
 
 
 def feed_routes(routes: RouteTable, source: FeedSource) -> None:
@@ -27,6 +36,27 @@ def feed_routes(routes: RouteTable, source: FeedSource) -> None:
     for route in routes:
         source.set(ROUTE + route.id, describe_fed(route))
     routes.subscribe(tell)
+
+
+def feed_ends(routes: RouteTable, source: FeedSource) -> None:
+    """Have in a feed who gets in from now on, where that changes, and which sessions are over."""
+
+    def tell(change: RouteChange) -> None:
+        match change:
+            case RouteChanged(route=route) if route.has_ended:
+                source.set(ENDED + route.hosts[0], value=True)
+            case RouteDown(route=route, cause=Cause.TAKEN_OVER) if not route.has_ended:
+                source.set(ENDED + route.hosts[0], value=True)
+            case RouteUp(route=route):
+                source.set(ACCESS + route.hosts[0], _describe_access(route))
+            case RouteChanged(route=route, before=before) if route.access != before.access:
+                source.set(ACCESS + route.hosts[0], _describe_access(route))
+
+    routes.subscribe(tell)
+
+
+def _describe_access(route: Route) -> dict[str, object]:
+    return {"auth": route.access.owner_hash, "shares": [share.id for share in route.access.shares]}
 
 
 def describe_fed(route: Route) -> dict[str, object]:
@@ -69,3 +99,21 @@ class MirrorTable(RouteTable):
         if (before := self._by_id.get(route_id)) is not None:
             self._remove(before)
             self._publish(RouteDown(route=before, cause=cause))
+
+    def narrow(self, host: str, told: object) -> None:
+        """Let in no more at a host name than the feed tells; raises ValueError for what is no such value."""
+        match told:
+            case {"auth": str() as auth, "shares": list() as shares} if is_token_hash(auth):
+                self.narrow_access(host, auth, shares)
+            case _:
+                raise ValueError("nobody who gets in")
+
+    def end(self, host: str) -> None:
+        """Have the session of a host name be over."""
+        route = self.find(host)
+        if route is None or route.has_ended:
+            return
+        if route.is_attached:
+            self.change(route.id, Cause.LEFT)
+        else:
+            self.drop(route.id, Cause.LEFT)

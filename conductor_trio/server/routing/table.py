@@ -7,11 +7,12 @@ those who subscribed, in the order of the changes, before the call that made it 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 import attrs
 
 from conductor_trio.access.grants import Access
+from conductor_trio.access.tokens import TokenHash
 from conductor_trio.control.messages import Takeover
 from conductor_trio.errors import RegistrationRefused
 from conductor_trio.limits.server import ServerLimits
@@ -167,6 +168,17 @@ class RouteTable:
             self._by_id[route_id] = route
             self._by_host |= dict.fromkeys(route.hosts, route)
             self._publish(RouteChanged(route=route, before=before))
+
+    def narrow_access(self, host: str, owner_hash: TokenHash, shares: Container[object]) -> None:
+        """Let in nobody at a host name but those whom another table lets in, and who are let in here already."""
+        route = self.find(host)
+        if route is None:
+            return
+        if hmac.compare_digest(owner_hash, route.access.owner_hash):
+            gone = [share.id for share in route.access.shares if share.id not in shares]
+            self.set_access(route.id, route.access.without(gone))
+        else:
+            self.set_access(route.id, Access(owner_hash=owner_hash))
 
     def expire(self) -> None:
         """End what was detached for too long, forget what ended long ago, and end shares whose time has come."""

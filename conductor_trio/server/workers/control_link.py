@@ -13,13 +13,13 @@ import trio
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.limits.workers import MAX_WORKER_LINE, WORKER_READ_SIZE
+from conductor_trio.limits.workers import MAX_KEPT_WORDS, MAX_WORKER_LINE, WORKER_READ_SIZE
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.server.orders.saved import restore_orders
 from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.routing.feed import FeedReplica
-from conductor_trio.server.routing.mirror import ROUTE, MirrorTable, parse_fed
+from conductor_trio.server.routing.mirror import ACCESS, ENDED, ROUTE, MirrorTable, parse_fed
 from conductor_trio.server.routing.states import Cause
 from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, ORDERS, OVER, UNUSED
 from conductor_trio.server.workers.sharing import Share
@@ -32,11 +32,12 @@ class WorkerState:
 
     is_accepting: bool = False
     is_draining: bool = False
+    is_orphaned: bool = False  #: the control process has gone
     finishing: trio.Event = attrs.field(factory=trio.Event)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
 
-    def note_orphaned(self) -> None:
-        """The control process has gone."""
+    def begin_drain(self) -> None:
+        """Accept no more, and end once nobody is left."""
         self.is_draining = True
         self.note_change()
 
@@ -60,8 +61,9 @@ class ControlLink:
 
     def __init__(self, feed: trio.SocketStream, limits: ServerLimits) -> None:
         self.state = WorkerState()
-        self._feed = feed
+        self._feed: trio.SocketStream | None = feed  # None while there is no control process
         self._limits = limits
+        self._lost = 0
         self._messages: list[object] = [{"ready": True}]
         self._has_messages = trio.Event()
         self._is_flushed = trio.Event()
@@ -79,12 +81,22 @@ class ControlLink:
 
     # What it is told.
 
+    def adopt(self, feed: trio.SocketStream) -> None:
+        """Follow another control process, which has never heard of what runs here."""
+        assert self._reporter is not None
+        self._feed, self.state.is_orphaned = feed, False
+        self._reporter.begin_anew()
+        self._messages = [{"ready": True}, *filter(_is_kept, self._messages)]
+        self._has_messages.set()
+
     async def follow(self) -> None:
         """Be as we are told, until the control process ends."""
+        feed = self._feed
+        assert feed is not None
         replica, lines = FeedReplica(self), LineReader(MAX_WORKER_LINE)
         async with trio.open_nursery() as nursery:
             try:
-                while data := await self._feed.receive_some(WORKER_READ_SIZE):
+                while data := await feed.receive_some(WORKER_READ_SIZE):
                     lines.receive_data(data)
                     while (line := lines.next_event()) is not None:
                         if (number := replica.receive_line(line)) is not None:
@@ -92,6 +104,11 @@ class ControlLink:
             except (ValueError, RemoteProtocolError, *STREAM_LOST):
                 pass  # it is no control process of ours any more
             nursery.cancel_scope.cancel()
+        self._feed, self.state.is_orphaned = None, True
+        if self._share is not None:
+            self._share.be_alone()
+        self.state.note_change()
+        self._has_messages.set()  # of which none goes anywhere
 
     def _commit(self, number: int, nursery: trio.Nursery) -> None:
         self.state.is_accepting = self._accepts_next
@@ -115,6 +132,10 @@ class ControlLink:
             self._asked.append(key.removeprefix(UNUSED))
         elif key.startswith(OVER):
             self._proxy.runtimes.end(key.removeprefix(OVER), CancelReason.LINK_LOST)
+        elif key.startswith(ACCESS):
+            self._mirror.narrow(key.removeprefix(ACCESS), value)
+        elif key.startswith(ENDED):
+            self._mirror.end(key.removeprefix(ENDED))
         elif key == ORDERS and isinstance(value, dict):
             restore_orders(self._proxy.orders, value, time.time())
         elif key == ACCEPTING:
@@ -141,6 +162,9 @@ class ControlLink:
 
     def tell(self, message: object) -> None:
         """Have a message sent."""
+        if self._feed is None and (not _is_kept(message) or len(self._messages) >= MAX_KEPT_WORDS):
+            self._lost += _is_kept(message)
+            return
         self._messages.append(message)
         self._has_messages.set()
 
@@ -161,27 +185,29 @@ class ControlLink:
 
     @property
     def lost(self) -> int:
-        """How many events were lost: the control process counts."""
-        return 0
+        """How many events were lost here; the control process counts the others."""
+        return self._lost
 
     async def send(self) -> None:
         """Send what there is to tell, for ever."""
         while True:
-            while self._messages:
-                batch = list(self._messages)
+            while self._messages and (feed := self._feed) is not None:
+                messages, batch = self._messages, list(self._messages)
                 with contextlib.suppress(*STREAM_LOST):  # which `follow` finds
-                    await self._feed.send_all(b"".join(json.dumps(one).encode() + b"\n" for one in batch))
-                del self._messages[: len(batch)]
+                    await feed.send_all(b"".join(json.dumps(one).encode() + b"\n" for one in batch))
+                del messages[: len(batch)]
             self._is_flushed.set()
             self._has_messages = trio.Event()
             await self._has_messages.wait()
             self._is_flushed = trio.Event()
 
     async def report(self) -> None:
-        """Tell now and then what was done, for ever."""
+        """Tell now and then what was done, for ever; while nobody listens it adds up."""
         assert self._reporter is not None and self._share is not None
         while True:
             await trio.sleep(self._limits.worker_report_interval)
+            if self._feed is None:
+                continue
             for message in self._reporter.take():
                 self.tell(message)
                 await trio.lowlevel.checkpoint()
@@ -195,7 +221,12 @@ class ControlLink:
             self.tell(message)
 
     async def flush(self) -> None:
-        """Return once all is sent."""
-        while self._messages:
+        """Return once all is sent, or nobody listens."""
+        while self._messages and self._feed is not None:
             await trio.lowlevel.checkpoint()
             await self._is_flushed.wait()
+
+
+def _is_kept(message: object) -> bool:
+    """Whether a message is of use to the next control process, too."""
+    return isinstance(message, dict) and "audit" in message

@@ -7,14 +7,15 @@
          └──────────────────── at once, or after a pause where it never served ────────┘
 
 Each worker has one task here that sends and one that receives. What a client hears to be so is so at every worker:
-`wait_known`.
+`wait_known`. Workers that have outlived the server before are adopted: they drain, and of routes they hear only
+who gets in no more, and what is over (`routing.mirror.feed_ends`).
 """
 
 from __future__ import annotations
 
-import socket
+import contextlib
+import os
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import attrs
 import trio
@@ -25,68 +26,28 @@ from conductor_trio.limits.linger import BRIEF_LINGER
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.limits.workers import MAX_WORKER_LINE, WORKER_READ_SIZE
 from conductor_trio.log import Logger
+from conductor_trio.net.listeners import Listener
 from conductor_trio.net.peer_credentials import Credentials
-from conductor_trio.server.proxy.cancellation import CancelReason
-from conductor_trio.server.routing.feed import FeedSource, Outbox
+from conductor_trio.server.lifecycle.handover_channel import FAILURES
+from conductor_trio.server.routing.feed import FeedSource
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.settings import ServerSettings
+from conductor_trio.server.workers.adoption import Orphan, Orphans
 from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, OVER, UNUSED
+from conductor_trio.server.workers.member import Member
+from conductor_trio.server.workers.orphan import adoption_path
 from conductor_trio.server.workers.sharing import Sharing
 from conductor_trio.server.workers.start import start_worker
 from conductor_trio.server.workers.usage import WorkersUsage
 from conductor_trio.strict_json import parse_json
 
 
-@attrs.define(eq=False)
-class _Worker:
-    """One worker, from its start to its end."""
-
-    process: trio.Process
-    feed: trio.SocketStream
-    outbox: Outbox | None = None  #: once it has said its first word
-    unused: set[str] = attrs.field(
-        factory=set
-    )  #: routes for which nothing runs there, of those that were asked for
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it has had everything once, and so serves."""
-        return self.outbox is not None and self.outbox.acknowledged >= 0
-
-
-class Runtimes(Protocol):
-    """What this process keeps for routes."""
-
-    async def wait_unused(self, route_id: str) -> None:
-        """Return once no exchange or tunnel runs for a route."""
-
-    def end(self, route_id: str, reason: CancelReason) -> None:
-        """End what runs for a route."""
-
-
-@attrs.frozen(eq=False)
-class EveryRuntime:
-    """The same at all processes; implements `lifecycle.borrowed.Runtimes`."""
-
-    own: Runtimes
-    crew: Crew
-
-    async def wait_unused(self, route_id: str) -> None:
-        """Return once no exchange or tunnel runs for a route, at any of them."""
-        await self.own.wait_unused(route_id)
-        await self.crew.wait_unused(route_id)
-
-    def end(self, route_id: str, reason: CancelReason) -> None:
-        """End what runs for a route."""
-        self.own.end(route_id, reason)
-        self.crew.end_route(route_id)
-
-
 @attrs.define(eq=False, kw_only=True)
 class Crew:
     """One server's workers: `count` of them, none where the server does all by itself.
 
-    They are told what is in `source`; `listeners` and `internal` are set before `run`.
+    They are told what is in `source`, and those that are adopted what is in `ends`; `listeners`, `internal` and
+    `orphans` are set before `run`.
     """
 
     count: int
@@ -98,15 +59,18 @@ class Crew:
     sharing: Sharing
     reports: SessionReports
     audit: Callable[[dict[str, object]], None]  #: writes an event, with its time, to the audit log
-    listeners: Callable[[], Sequence[socket.socket]] = attrs.field(default=tuple)
+    listeners: Callable[[], Sequence[Listener]] = attrs.field(default=tuple)
     internal: str = ""
-    _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)  # by their ids
+    orphans: Orphans = attrs.field(factory=Orphans)
+    ends: FeedSource = attrs.field(factory=FeedSource)
+    adopted_ended: trio.Event = attrs.field(factory=trio.Event, init=False)  #: none is left of those
+    _workers: dict[int, Member] = attrs.field(factory=dict, init=False)  # by their ids
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
     _is_draining: bool = attrs.field(default=False, init=False)
     _logs_opened: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.source.on_change = self._note_change
+        self.source.on_change = self.ends.on_change = self._note_change
 
     def _note_change(self) -> None:
         self._changed.set()
@@ -115,6 +79,8 @@ class Crew:
     def _set(self, key: str, value: object) -> None:
         if self.count:
             self.source.set(key, value)
+        if self.orphans.all:
+            self.ends.set(key, value)
 
     def is_worker(self, peer: Credentials) -> bool:
         """Whether that process is one of them."""
@@ -123,7 +89,7 @@ class Crew:
     @property
     def ready(self) -> int:
         """How many serve."""
-        return sum(worker.is_ready for worker in self._workers.values())
+        return sum(worker.is_ready for worker in self._workers.values() if worker.source is self.source)
 
     @property
     def pids(self) -> list[int]:
@@ -139,8 +105,8 @@ class Crew:
 
     async def wait_known(self) -> None:
         """Return once what is so now is so at each worker that serves; those who take too long are replaced."""
-        number = self.source.number
-        while any(_lags(worker, number) for worker in self._workers.values()):
+        numbers = {source: source.number for source in (self.source, self.ends)}
+        while any(worker.lags(numbers[worker.source]) for worker in self._workers.values()):
             await self._changed.wait()
 
     def accept(self, *, is_accepting: bool) -> None:
@@ -156,6 +122,7 @@ class Crew:
         """Have them end once nobody is left."""
         self._is_draining = True
         self._set(DRAINING, value=True)
+        self._note_change()  # those that are adopted drain already
 
     async def finish(self) -> None:
         """Have them end what runs, and return once they have passed on what applications have said."""
@@ -183,6 +150,7 @@ class Crew:
     async def run(self) -> None:
         """Keep them running, until they are told to drain and have ended; whoever is left is killed at the end."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._adopt_all, name="adopted workers")
             for index in range(self.count):
                 nursery.start_soon(self._keep, index, name=f"worker {index}")
 
@@ -217,26 +185,57 @@ class Crew:
         except OSError as error:
             self.log.error("worker_not_started", worker=index, error=error.strerror)
             return False
-        worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(sock)))
+        feed = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+        worker = Member(process, feed, self.source)
+        why = await self._look_after(worker)
+        if not self._is_draining:
+            self.log.warning("worker_ended", worker=index, pid=process.pid, why=why, status=process.returncode)
+        return worker.is_ready
+
+    async def _adopt_all(self) -> None:
+        async with trio.open_nursery() as nursery:
+            for orphan in self.orphans.all:
+                nursery.start_soon(self._adopt, orphan, name=f"adopted worker {orphan.process.pid}")
+        self.adopted_ended.set()
+
+    async def _adopt(self, orphan: Orphan) -> None:
+        """Have a worker of the server before drain, and end in time."""
+        try:
+            feed = await orphan.adopt(self.internal)
+        except FAILURES:
+            return  # it has ended
+        worker = Member(orphan.process, feed, self.ends)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_in_time, name="grace period of adopted workers")
+            why = await self._look_after(worker)
+            nursery.cancel_scope.cancel()
+        self.log.info("adopted_ended", pid=orphan.process.pid, why=why)
+
+    async def _end_in_time(self) -> None:
+        await trio.sleep(self.limits.grace_timeout)
+        self.ends.set(FINISHING, value=True)
+
+    async def _look_after(self, worker: Member) -> str:
+        """Tell it and listen to it until it has ended; returns why."""
+        process = worker.process
         self._workers[process.pid] = worker
         why = "it ended"
         try:
             why = await self._serve(worker)
         finally:
-            has_served = worker.is_ready
             del self._workers[process.pid]
             if worker.outbox is not None:
-                self.source.detach(worker.outbox)
+                worker.source.detach(worker.outbox)
             self.usage.forget(worker)
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self.limits.worker_end_timeout):
-                await _end(worker)
+                await worker.end()
             self.sharing.detach(worker)
+            with contextlib.suppress(OSError):  # what one that was killed has left
+                os.unlink(adoption_path(os.path.dirname(self.internal), process.pid))
             self._note_change()
-        if not self._is_draining:
-            self.log.warning("worker_ended", worker=index, pid=process.pid, why=why, status=process.returncode)
-        return has_served
+        return why
 
-    async def _serve(self, worker: _Worker) -> str:
+    async def _serve(self, worker: Member) -> str:
         """Send and receive until either is over; returns why."""
         why = "it ended"
         async with trio.open_nursery() as nursery:
@@ -257,7 +256,7 @@ class Crew:
             nursery.cancel_scope.cancel()
         return why
 
-    async def _watch(self, worker: _Worker) -> str:
+    async def _watch(self, worker: Member) -> str:
         """Return once a worker has not said what it should have in time, with what that is."""
         with trio.move_on_after(self.limits.worker_start_timeout):
             while worker.outbox is None or worker.outbox.acknowledged < 0:
@@ -278,7 +277,7 @@ class Crew:
             if outbox.acknowledged == before:
                 return "it did not take in what it was told in time"
 
-    async def _send(self, worker: _Worker) -> None:
+    async def _send(self, worker: Member) -> None:
         while True:
             if worker.outbox is None or not worker.outbox.has_news:
                 await self._changed.wait()
@@ -296,22 +295,23 @@ class Crew:
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return  # which shows where it is listened to
 
-    async def _receive(self, worker: _Worker) -> None:
+    async def _receive(self, worker: Member) -> None:
         lines = LineReader(MAX_WORKER_LINE)
         while data := await worker.feed.receive_some(WORKER_READ_SIZE):
             lines.receive_data(data)
             while (line := lines.next_event()) is not None:
                 self._take(worker, parse_json(line))
 
-    def _take(self, worker: _Worker, message: object) -> None:
+    def _take(self, worker: Member, message: object) -> None:
         match message:
             case {"ready": True}:
-                worker.outbox = self.source.attach()
-                self.sharing.attach(worker, worker.outbox.tell)
+                worker.outbox = worker.source.attach()
+                if worker.source is self.source:  # what another server lent to one that was adopted stays its own
+                    self.sharing.attach(worker, worker.outbox.tell)
             case {"ack": int() as number} if worker.outbox is not None:
                 is_new = not worker.is_ready
                 worker.outbox.acknowledge(number)
-                if is_new:
+                if is_new and worker.source is self.source:
                     self.log.info("worker_ready", pid=worker.process.pid)
             case {"unused": str() as route_id}:
                 worker.unused.add(route_id)
@@ -330,15 +330,3 @@ class Crew:
             case _:
                 raise ValueError("no object")
         self._note_change()
-
-
-def _lags(worker: _Worker, number: int) -> bool:
-    return worker.outbox is not None and worker.is_ready and worker.outbox.acknowledged < number
-
-
-async def _end(worker: _Worker) -> None:
-    """Have a worker's process be gone."""
-    await trio.aclose_forcefully(worker.feed)
-    if worker.process.poll() is None:
-        worker.process.kill()
-    await worker.process.wait()

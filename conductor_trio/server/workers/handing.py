@@ -10,12 +10,13 @@ import time
 from collections.abc import Sequence
 
 import attrs
+import trio
 
 from conductor_trio.access.decisions import Forward, OwnPage, Respond
 from conductor_trio.access.grants import Access
 from conductor_trio.access.guard import Guess
 from conductor_trio.access.reasons import Refusal, TooManyGuesses
-from conductor_trio.errors import UpstreamUnavailable
+from conductor_trio.errors import UpstreamFault, UpstreamUnavailable
 from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.workers import MAX_REPLY_SIZE
 from conductor_trio.net.poller import PolledStream
@@ -26,6 +27,7 @@ from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served
 from conductor_trio.server.proxy.exchange.handed import Handed
+from conductor_trio.server.proxy.parking import ParkedRequests
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.workers.words import (
@@ -37,11 +39,49 @@ from conductor_trio.server.workers.words import (
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(eq=False, kw_only=True)
 class Control:
-    """The way to the control process: where its internal socket is."""
+    """The way to the control process: where its internal socket is, if there is one.
+
+    When it has gone, requests that can wait do so here for the next one, bounded as those for lost sessions are.
+    """
 
     path: str
+    is_away: bool = attrs.field(default=False, init=False)
+    is_awaited: bool = attrs.field(default=True, init=False)  #: another one may come
+    #: It is another server's than the one that told us of routes: it rules on everything from now on.
+    is_next: bool = attrs.field(default=False, init=False)
+    _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    def leave(self, parked: ParkedRequests, *, is_awaited: bool) -> None:
+        """It has gone, and another one may come or not."""
+        self.is_away, self.is_awaited = True, is_awaited
+        self._note_change(parked)
+
+    def move(self, path: str, parked: ParkedRequests) -> None:
+        """Another one is there."""
+        self.path, self.is_away, self.is_awaited, self.is_next = path, False, False, True
+        self._note_change(parked)
+
+    def _note_change(self, parked: ParkedRequests) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+        if not (self.is_away and self.is_awaited):
+            parked.settle_all()
+
+    async def wait_next(self, path: str, request: RequestHead, context: ExchangeContext) -> bool:
+        """Wait for another one than was at that path.
+
+        False where none has come in time, or will, or there is no room to wait.
+        """
+        if self.path == path and not self.is_away:  # its end may show here first
+            with trio.move_on_after(context.proxy.limits.worker_ack_timeout):
+                await self._changed.wait()
+        if self.is_away and self.is_awaited:
+            host = "" if request.authority is None else request.authority.host
+            size = len(context.requests.trailing_data) + request.size
+            await context.proxy.parked.wait_for(host, context.peer.visitor_address(request), size)
+        return self.path != path
 
     async def open(self, context: ProxyContext) -> SocketStream:
         """Return a connection to it; raises `UpstreamUnavailable`."""
@@ -98,6 +138,8 @@ class WorkerDispatcher(Dispatcher):
         """Have a request ruled on, and carry that out: here where it is forwarded, or else there."""
         self._guard.begin()
         self._has_asked = False
+        if self.control.is_next:
+            return await self._pass_on(request, is_complete=is_complete)
         return await super().dispatch(request, is_complete=is_complete)
 
     def begin(self, *, is_mine: bool = False) -> None:
@@ -124,6 +166,10 @@ class WorkerDispatcher(Dispatcher):
     ) -> Served:
         if isinstance(ruling, Respond) and ruling.reason is Refusal.TOO_MANY_CONNECTIONS:  # here
             return await super()._answer(ruling, request, route, is_complete=is_complete, https=https)
+        return await self._pass_on(request, is_complete=is_complete)
+
+    async def _pass_on(self, request: RequestHead, *, is_complete: bool) -> Served:
+        """Have the control process answer, or say that the request is to be forwarded here."""
         may_return, self._has_asked = not self._has_asked, True
         handed = await self._hand_over(request, may_return=may_return)
         if handed is None:
@@ -155,6 +201,8 @@ class WorkerDispatcher(Dispatcher):
             handed = await self._hand_over(request, may_return=False, failure=failure)
             if isinstance(handed, Handed):
                 return handed
+        if self.control.is_away and error.fault is UpstreamFault.RELAY_SOCKET:  # nobody knows what became of it
+            return await self._answerer.answer(Refusal.GATEWAY_RESTARTING, request, is_complete=is_complete)
         return await super()._answer_failure(
             error, runtime, request, is_complete=is_complete, may_repeat=may_repeat
         )
@@ -162,7 +210,19 @@ class WorkerDispatcher(Dispatcher):
     async def _hand_over(
         self, request: RequestHead, *, may_return: bool, failure: Failure | None = None
     ) -> Handed | Refusal | None:
-        """Hand a request over; None where it is to be forwarded here."""
+        """Hand a request over, to the next server if it can wait; None where it is to be forwarded here."""
+        while True:
+            path, may_return = self.control.path, may_return and not self.control.is_next
+            handed = await self._try_to_hand_over(request, may_return=may_return, failure=failure)
+            if handed is not Refusal.GATEWAY_RESTARTING or not (request.is_safe and request.body.is_empty):
+                return handed
+            async with self.listener:
+                if not await self.control.wait_next(path, request, self._context):
+                    return handed
+
+    async def _try_to_hand_over(
+        self, request: RequestHead, *, may_return: bool, failure: Failure | None
+    ) -> Handed | Refusal | None:
         context = self._context
         peer = context.peer
         introduction = Introduction(

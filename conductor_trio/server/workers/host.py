@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Protocol
 
 import attrs
 import trio
 
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Listener
-from conductor_trio.server.lifecycle.listeners import Listeners
+from conductor_trio.server.lifecycle.handover import Predecessor
+from conductor_trio.server.lifecycle.listeners import Handed, Listeners
+from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.orders.saved import describe_orders
+from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.routing.feed import FeedSource
-from conductor_trio.server.routing.mirror import feed_routes
+from conductor_trio.server.routing.mirror import feed_ends, feed_routes
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.sessions.context import SessionContext
+from conductor_trio.server.sessions.leftovers import Leftovers
 from conductor_trio.server.settings import ServerSettings
+from conductor_trio.server.workers.adoption import open_orphans
 from conductor_trio.server.workers.crew import Crew
 from conductor_trio.server.workers.internal import InternalHost, open_internal_listener
-from conductor_trio.server.workers.keys import ORDERS
+from conductor_trio.server.workers.keys import DRAINING, ORDERS
 from conductor_trio.server.workers.sharing import Sharing
 from conductor_trio.server.workers.usage import WorkersUsage
 
@@ -44,13 +50,18 @@ def make_crew(
         reports=reports,
         audit=lambda fields: _write_audit(proxy, fields),
     )
+    sessions.awaited.append(crew.wait_known)
     if crew.count:
         feed_routes(proxy.routes, source)
-        proxy.orders.subscribe(lambda: _tell_orders(crew, proxy))
-        proxy.observer.on_reopen = crew.reopen_logs
-        proxy.others = usage
-        sessions.awaited.append(crew.wait_known)
+        _follow_crew(crew, proxy, source)
     return crew
+
+
+def _follow_crew(crew: Crew, proxy: ProxyContext, source: FeedSource) -> None:
+    """Have workers' doings told with ours, and what concerns all told to them."""
+    proxy.orders.subscribe(lambda: _tell_orders(source, proxy))
+    proxy.observer.on_reopen = crew.reopen_logs
+    proxy.others = crew.usage
 
 
 def _write_audit(proxy: ProxyContext, fields: dict[str, object]) -> None:
@@ -58,8 +69,36 @@ def _write_audit(proxy: ProxyContext, fields: dict[str, object]) -> None:
         sink.write(fields)
 
 
-def _tell_orders(crew: Crew, proxy: ProxyContext) -> None:
-    crew.source.set(ORDERS, describe_orders(proxy.orders))
+def _tell_orders(source: FeedSource, proxy: ProxyContext) -> None:
+    source.set(ORDERS, describe_orders(proxy.orders))
+
+
+class Runtimes(Protocol):
+    """What this process keeps for routes."""
+
+    async def wait_unused(self, route_id: str) -> None:
+        """Return once no exchange or tunnel runs for a route."""
+
+    def end(self, route_id: str, reason: CancelReason) -> None:
+        """End what runs for a route."""
+
+
+@attrs.frozen(eq=False)
+class EveryRuntime:
+    """The same at all processes; implements `lifecycle.borrowed.Runtimes`."""
+
+    own: Runtimes
+    crew: Crew
+
+    async def wait_unused(self, route_id: str) -> None:
+        """Return once no exchange or tunnel runs for a route, at any of them."""
+        await self.own.wait_unused(route_id)
+        await self.crew.wait_unused(route_id)
+
+    def end(self, route_id: str, reason: CancelReason) -> None:
+        """End what runs for a route."""
+        self.own.end(route_id, reason)
+        self.crew.end_route(route_id)
 
 
 @attrs.frozen(eq=False)
@@ -92,13 +131,26 @@ class Workers:
         await self.crew.wait_known()
 
     def start(
-        self, sessions: trio.Nursery, visitors: trio.Nursery, on_shortage: Callable[[OSError], None]
+        self,
+        sessions: trio.Nursery,
+        visitors: trio.Nursery,
+        on_shortage: Callable[[OSError], None],
+        leftovers: Leftovers,
     ) -> None:
         """Have them run as long as sessions do, and what they hand over be served among the visitors."""
         if self._internal is not None:
             sessions.start_soon(self.crew.run, name="workers")
             sessions.start_soon(self.crew.sharing.run, name="shares of workers")
             visitors.start_soon(self._serve, self._internal, visitors, on_shortage, name="requests of workers")
+        if self.crew.orphans.all:
+            self.crew.orphans.are_adopted = True
+            sessions.start_soon(self._sweep, leftovers, name="end of the adopted workers")
+
+    async def _sweep(self, leftovers: Leftovers) -> None:
+        """Remove what the server before has left for workers that are gone by now."""
+        await self.crew.adopted_ended.wait()
+        for path in await trio.to_thread.run_sync(self.crew.orphans.remove_directories):
+            leftovers.take(path, None)
 
     async def _serve(
         self, internal: Listener, visitors: trio.Nursery, on_shortage: Callable[[OSError], None]
@@ -112,14 +164,31 @@ class Workers:
             accepting.cancel_scope.cancel()
 
 
+@contextlib.asynccontextmanager
+async def open_handed(
+    crew: Crew, runtime: RuntimeDirectory, predecessor: Predecessor | None
+) -> AsyncIterator[Sequence[Handed]]:
+    """Give the listeners of a predecessor that runs, or of the workers of one that was killed."""
+    if predecessor is not None:
+        yield predecessor.listeners
+        return
+    async with open_orphans(runtime, crew.limits, crew.log) as crew.orphans:
+        yield crew.orphans.listeners
+
+
 @contextlib.contextmanager
 def open_workers(crew: Crew, proxy: ProxyContext, runtime_dir: str, listeners: Listeners) -> Iterator[Workers]:
-    """Have the workers accept from these listeners once they run; raises `StartError`."""
-    if not crew.count:
+    """Have the workers accept from these listeners once they run, and orphans no more; raises `StartError`."""
+    if not (crew.count or crew.orphans.all):
         yield Workers(crew, proxy, None)
         return
+    if crew.orphans.all:
+        _follow_crew(crew, proxy, crew.ends)
+        feed_ends(proxy.routes, crew.ends)
+        _tell_orders(crew.ends, proxy)
+        crew.ends.set(DRAINING, value=True)
     with open_internal_listener(runtime_dir) as internal:
         assert internal.path is not None
         crew.internal = internal.path
-        crew.listeners = lambda: [listener.sock for listener in listeners.public]
+        crew.listeners = lambda: listeners.public
         yield Workers(crew, proxy, internal)

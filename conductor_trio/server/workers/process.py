@@ -8,7 +8,9 @@
        └─ visitors       ends when nobody is left, once it has been told to drain
           └─ accepting   one task for each listener, while it is to accept
 
-It ends with the control process. Signals that end the server are that one's, and ignored here.
+When the control process has gone, it serves on what it knows, until the next one adopts it (`orphan`), and has it
+drain, or until nobody has come for as long as sessions are expected back. Signals that end the server are the
+control process's, and ignored here; without one they end the worker.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import functools
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 
 import attrs
 import trio
@@ -38,10 +41,12 @@ from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import Way, serve_visitor
 from conductor_trio.server.workers.control_link import ControlLink
 from conductor_trio.server.workers.handing import Control, WorkerConnection
+from conductor_trio.server.workers.orphan import Adopter, Orphanage, open_orphanage
 from conductor_trio.server.workers.plane import make_worker_plane
 from conductor_trio.server.workers.start import WorkerStart, read_start
 
-_CONTROLS_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_CONTROLS_SIGNALS = (*_ENDING_SIGNALS, signal.SIGHUP)
 
 
 def main() -> None:
@@ -66,28 +71,39 @@ async def run_worker(start: WorkerStart, log: Logger) -> None:
     with contextlib.ExitStack() as stack:
         feed = stack.enter_context(contextlib.closing(open_shared_socket(start.feed)))
         listeners = []
-        for descriptor in start.listeners:
-            listener = Listener(sock=open_shared_socket(descriptor), is_inherited=True, owns_path=False)
+        for descriptor, is_inherited in zip(start.listeners, start.inherited, strict=True):
+            sock = open_shared_socket(descriptor)
+            listener = Listener(sock=sock, is_inherited=is_inherited, owns_path=False)
             listeners.append(listener)
             stack.callback(listener.close)
+        runtime_dir = os.path.dirname(start.internal)
+        orphanage = stack.enter_context(open_orphanage(runtime_dir, listeners, settings.limits, log))
         link = ControlLink(trio.SocketStream(trio.socket.from_stdlib_socket(feed)), settings.limits)
         observer = stack.enter_context(open_observer(settings, log))
         if start.settings.audit_log is not None:
             observer = attrs.evolve(observer, audit=AuditLog(link))
         proxy = make_worker_plane(settings, log, link, observer)
-        make_connection = functools.partial(WorkerConnection, control=Control(path=start.internal))
+        control = Control(path=start.internal)
+        make_connection = functools.partial(WorkerConnection, control=control)
         serve = functools.partial(serve_visitor, context=proxy, tls=tls, way=Way(make_connection=make_connection))
-        await _Worker(proxy=proxy, link=link, listeners=listeners, log=log).run(serve)
+        worker = _Worker(
+            proxy=proxy, link=link, control=control, orphanage=orphanage, listeners=listeners, log=log
+        )
+        with trio.open_signal_receiver(*_ENDING_SIGNALS) as signals:
+            await worker.run(serve, signals)
 
 
 @attrs.define(eq=False, kw_only=True)
 class _Worker:
     proxy: ProxyContext
     link: ControlLink
+    control: Control
+    orphanage: Orphanage
     listeners: list[Listener]
     log: Logger
+    _told_to_end: trio.Event = attrs.field(factory=trio.Event, init=False)  # while there was no control process
 
-    async def run(self, serve: Handler) -> None:
+    async def run(self, serve: Handler, signals: AsyncIterator[int]) -> None:
         """Serve to the end."""
         proxy, link, limits = self.proxy, self.link, self.proxy.limits
         grace = trio.CancelScope()  # cancelled when what runs is to end
@@ -97,6 +113,7 @@ class _Worker:
             background.start_soon(collect, proxy.ledger.fairness, limits, name="garbage collection")
             background.start_soon(link.send, name="words to the control process")
             background.start_soon(link.report, name="reports")
+            background.start_soon(self._heed, signals, name="signals")
             with grace:
                 async with trio.open_nursery() as visitors:
                     background.start_soon(self._follow, grace, background, name="feed")
@@ -106,17 +123,54 @@ class _Worker:
                 await link.flush()
             background.cancel_scope.cancel()
 
+    async def _heed(self, signals: AsyncIterator[int]) -> None:
+        """Note that we are to end, where no control process has us end in its order."""
+        async for _ in signals:
+            if self.link.state.is_orphaned:
+                self._told_to_end.set()
+
     async def _follow(self, grace: trio.CancelScope, background: trio.Nursery) -> None:
-        """Be what we are told to be; without the control process, no more."""
-        link = self.link
+        """Be what we are told to be; without a control process, what we were, for a while."""
+        link, control, parked = self.link, self.control, self.proxy.parked
         background.start_soon(self._finish_in_time, grace, name="end of what runs")
         await link.follow()
-        link.state.note_orphaned()
+        if link.state.is_accepting and not link.state.is_draining:
+            control.leave(parked, is_awaited=True)
+            self.log.warning("orphaned", pid=os.getpid())
+            if (adopter := await self._wait_adopted()) is not None:
+                control.move(adopter.internal, parked)
+                link.adopt(adopter.feed)
+                await link.follow()
+        control.leave(parked, is_awaited=False)
+        link.state.begin_drain()
         self.proxy.begin_drain()
         with trio.move_on_after(self.proxy.limits.grace_timeout):
             await trio.sleep_forever()
         await self.proxy.finish()
         grace.cancel()
+
+    async def _wait_adopted(self) -> Adopter | None:
+        """Return the next control process; None where none comes in time, or we are told to end."""
+        adopter: Adopter | None = None
+        async with trio.open_nursery() as nursery:
+
+            async def give_up() -> None:
+                await self._told_to_end.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(give_up, name="signal")
+            nursery.start_soon(self._expire_shares, name="ends of shares")
+            with trio.move_on_after(self.proxy.limits.detached_timeout):
+                adopter = await self.orphanage.wait_adopted()
+            nursery.cancel_scope.cancel()
+        return adopter
+
+    async def _expire_shares(self) -> None:
+        """End what the control process would have ended."""
+        while True:
+            await trio.sleep(self.proxy.limits.worker_report_interval)
+            for _ in self.proxy.routes.expire_in_steps():
+                await trio.lowlevel.checkpoint()
 
     async def _finish_in_time(self, grace: trio.CancelScope) -> None:
         await self.link.state.finishing.wait()
@@ -142,6 +196,7 @@ class _Worker:
                     accepting.start_soon(accept, serve, visitors, name="accept visitors")
                 await state.wait_no_accepting()
                 accepting.cancel_scope.cancel()
+        self.orphanage.close()
         for listener in self.listeners:
             listener.close()
         self.proxy.begin_drain()

@@ -67,10 +67,20 @@ class Share:
         self._tell = tell
         self._uses = _Uses(proxy)
         self._leases = Leases(terms_of(proxy.settings), self._tell_word)
+        self._is_alone = False
         proxy.share(self._leases)
 
+    def be_alone(self) -> None:
+        """Nobody lends any more: what there is has to do, and whoever waits for more goes without."""
+        self._is_alone = True
+        self._leases.deny_all()
+
     def _tell_word(self, word: Word) -> None:
-        self._tell({"share": word})
+        match word:
+            case {"want": dict() as wanted} if self._is_alone:
+                self._leases.receive({"deny": list(wanted)})
+            case _:
+                self._tell({"share": word})
 
     def receive(self, word: object) -> None:
         """Take in what the control process says; raises ValueError."""
@@ -84,6 +94,8 @@ class Share:
 
     def report(self) -> None:
         """Give back what is not needed, and tell what was used."""
+        if self._is_alone:
+            return
         self._leases.give_back()
         if (use := self._uses.take()) is not None:
             self._tell_word({"used": use.used, "is_contended": use.is_contended})

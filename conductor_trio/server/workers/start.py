@@ -20,6 +20,7 @@ import trio
 
 from conductor_trio import __version__
 from conductor_trio.errors import StartError
+from conductor_trio.net.listeners import Listener
 from conductor_trio.server.settings import ServerSettings, UserRules
 from conductor_trio.strict_json import parse_json
 
@@ -38,12 +39,13 @@ class WorkerStart:
 
     feed: int
     listeners: tuple[int, ...]
+    inherited: tuple[bool, ...]  #: of each listener, whether it is the server's parent's
     internal: str
     settings: ServerSettings
 
 
 async def start_worker(
-    settings: ServerSettings, listeners: Sequence[socket.socket], internal: str
+    settings: ServerSettings, listeners: Sequence[Listener], internal: str
 ) -> tuple[trio.Process, socket.socket]:
     """Start a worker that accepts from these listeners; returns the process, and our end of its feed.
 
@@ -57,14 +59,15 @@ async def start_worker(
             told = {
                 "version": __version__,
                 "feed": theirs.fileno(),
-                "listeners": [listener.fileno() for listener in listeners],
+                "listeners": [listener.sock.fileno() for listener in listeners],
+                "inherited": [listener.is_inherited for listener in listeners],
                 "internal": internal,
                 "settings": base64.b64encode(pickle.dumps(settings)).decode(),
             }
             process = await trio.lowlevel.open_process(
                 [sys.executable, "-P", "-c", _START, json.dumps(sys.path)],
                 env=os.environ | {_VARIABLE: json.dumps(told)},
-                pass_fds=[theirs.fileno(), *(listener.fileno() for listener in listeners)],
+                pass_fds=[theirs.fileno(), *(listener.sock.fileno() for listener in listeners)],
                 stdin=subprocess.DEVNULL,
             )
     except BaseException:
@@ -82,14 +85,18 @@ def read_start(environment: MutableMapping[str, str]) -> WorkerStart:
             "listeners": list() as listeners,
             "internal": str() as internal,
             "settings": str() as settings,
+            **more,
         }:
             if version != __version__:
                 raise StartError("the server is of another version; reload it")
+            inherited = more["inherited"]
+            assert isinstance(inherited, list)
             for descriptor in (feed, *listeners):
                 os.set_inheritable(descriptor, False)
             return WorkerStart(
                 feed=feed,
                 listeners=tuple(listeners),
+                inherited=tuple(inherited),
                 internal=internal,
                 settings=pickle.loads(base64.b64decode(settings)),  # noqa: S301 - our own parent's
             )

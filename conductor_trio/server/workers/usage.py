@@ -48,6 +48,11 @@ class Reporter:
         self._told: dict[str, _Use] = {}  # by the route's id
         self._present: dict[str, list[Present]] = {}  # likewise
 
+    def begin_anew(self) -> None:
+        """Whoever listens from now on has not heard who is there; what was done before, it need not hear."""
+        self._told = {route_id: (*told[:3], {}) for route_id, told in self._told.items()}
+        self._present.clear()
+
     def take(self) -> Iterator[dict[str, object]]:
         """Yield messages with what is new of routes, and at last of all together."""
         yield from self._take_routes()

@@ -50,6 +50,23 @@ async def test_one_process_has_all_that_others_do_not_use(autojump_clock: MockCl
     assert await take(lending, session)
 
 
+async def test_who_waits_goes_without_where_nobody_lends_any_more(autojump_clock: MockClock) -> None:
+    lending, session = make()
+    lending.is_held_up = True
+    taken: list[bool] = []
+
+    async def come() -> None:
+        taken.append(await take(lending, session))
+
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            nursery.start_soon(come)
+        await wait_all_tasks_blocked()
+        lending.ours.deny_all()
+    assert sorted(taken) == [False, False, True, True] and trio.current_time() == began
+
+
 async def test_those_who_wait_for_the_same_ask_once_and_share_the_answer(autojump_clock: MockClock) -> None:
     lending, session = make()
     taken: list[bool] = []

@@ -7,92 +7,17 @@ import json
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import h11
 import pytest
 import trio
 
 from conductor_trio.access.tokens import cookie_value
-from tests.doubles.origin import OriginConnection, answering
-from tests.support.live_session import HOST, OK, REQUEST, TOKEN, open_session, read_answer
-from tests.support.programs import PATIENCE, Server, ask, open_server, wait_gone, wait_until
+from tests.doubles.origin import answering
+from tests.support.crews import Load, echo, open_workers, ready, tunnel
+from tests.support.live_session import HOST, OK, TOKEN, open_session, read_answer
+from tests.support.programs import PATIENCE, ask, open_server, wait_gone, wait_until
 from tests.support.successors import ending_successors, entries, upgrade
-
-UPGRADE = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
-SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
-
-
-@asynccontextmanager
-async def open_workers(runtime_dir: Path, *options: str) -> AsyncIterator[Server]:
-    """Run a server whose two workers serve already."""
-    async with open_server(runtime_dir, "--workers", "2", *options) as server, ending_successors(server.program):
-        await wait_until(lambda: len(ready(server)) == 2)
-        yield server
-
-
-def ready(server: Server) -> list[int]:
-    """Return the ids of the workers that have begun to serve, the latest last."""
-    return [entry["pid"] for entry in entries(server.program, "worker_ready")]
-
-
-async def echo(connection: OriginConnection) -> None:
-    """Switch to a protocol that says everything again."""
-    await connection.receive_head()
-    await connection.send_all(SWITCHED)
-    while await connection.receive_more():
-        data = bytes(connection.unread)
-        connection.unread.clear()
-        await connection.send_all(data)
-
-
-class Load:
-    """Visitors who ask again and again, each over a connection of its own."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self.answered = 0
-        self.broken = 0
-        self.wrong: list[tuple[int, bytes]] = []
-        self.is_over = False
-        self.running = 0
-
-    async def run(self) -> None:
-        """Ask until it is over."""
-        self.running += 1
-        while not self.is_over:
-            try:
-                answer = await ask(self._port, HOST, "/", token=TOKEN)
-            except (OSError, AssertionError, trio.BrokenResourceError, h11.RemoteProtocolError):
-                self.broken += 1
-                continue
-            self.answered += 1
-            if answer.status != 200:
-                self.wrong.append((answer.status, answer.body))
-        self.running -= 1
-
-    async def end(self) -> None:
-        """Ask no more, and return once all is answered."""
-        self.is_over = True
-        await wait_until(lambda: not self.running)
-
-    async def wait_more(self, count: int) -> None:
-        """Return once so many more are answered."""
-        wanted = self.answered + count
-        await wait_until(lambda: self.answered >= wanted)
-
-
-async def tunnel(server: Server) -> trio.SocketStream:
-    """Return a visitor's connection that has changed its protocol."""
-    stream = await trio.open_tcp_stream("127.0.0.1", server.port)
-    await stream.send_all(UPGRADE)
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += bytes(await stream.receive_some())
-    assert received.startswith(b"HTTP/1.1 101")
-    return stream
 
 
 async def test_two_workers_forward_and_the_server_tells_of_all(runtime_dir: Path) -> None:
@@ -197,13 +122,14 @@ async def test_what_runs_at_a_worker_goes_on_for_the_grace_period(runtime_dir: P
 
 
 async def test_no_worker_outlives_a_server_that_was_killed(runtime_dir: Path) -> None:
-    async with open_server(runtime_dir, "--workers", "2", "--grace", "0.2") as server:
+    async with open_server(runtime_dir, "--workers", "2", "--grace", "0.2", "--lost-timeout", "0.5") as server:
         await wait_until(lambda: len(ready(server)) == 2)
         pids = ready(server)
         server.program.send_signal(signal.SIGKILL)
         await server.program.wait_ended()
         for pid in pids:
             await wait_gone(pid)
+        assert not list(runtime_dir.glob("adopt.*"))
     # What it has left the next one removes.
     async with open_server(runtime_dir, "--workers", "2") as server:
         await wait_until(lambda: len(ready(server)) == 2)

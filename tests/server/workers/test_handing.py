@@ -371,3 +371,53 @@ async def test_a_body_that_is_still_coming_goes_where_the_request_does(short_tmp
         assert (await visitor.receive_response()).status == 200
         assert [message.body for message in application.messages] == [b"abcdef"]
         assert worker_of(engine).proxy.counters.requests_total == 1
+
+
+NOBODY = b"nobody.test"
+
+
+def lose_control(engine: Engine, path: Path) -> str:
+    """Have the control process be away; returns where it was."""
+    worker = worker_of(engine)
+    before, worker.control.path = worker.control.path, str(path)
+    worker.control.leave(worker.proxy.parked, is_awaited=True)
+    return before
+
+
+async def test_without_a_control_process_what_can_wait_does_so_for_the_next(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application()) as engine:
+        assert await ask(engine) == 200
+        worker = worker_of(engine)
+        before = lose_control(engine, short_tmp / "gone")
+        assert await ask(engine) == 200  # which is known
+        waiting = [engine.connect() for _ in range(2)]
+        for visitor in waiting:
+            await visitor.send(request(host=NOBODY))
+        posting = engine.connect()
+        await posting.send(request(b"POST / HTTP/1.1", b"Content-Length: 1\r\n", b"x", host=NOBODY))
+        answer = await posting.receive_response()
+        assert answer.status == 503 and answer.values(b"Retry-After")
+        while worker.proxy.parked.total < 2:  # noqa: ASYNC110
+            await trio.lowlevel.checkpoint()
+        worker.control.move(before, worker.proxy.parked)
+        for visitor in waiting:
+            assert (await visitor.receive_response()).status == 404
+        # That one rules on everything from now on.
+        asked = engine.context.counters.requests_total
+        assert await ask(engine) == 200
+        assert engine.context.counters.requests_total == asked + 1
+
+
+async def test_without_a_control_process_few_wait_and_none_for_ever(short_tmp: Path) -> None:
+    limits = attrs.evolve(IMPATIENT, max_parked=1)
+    async with open_engine(short_tmp, Application(), limits=limits) as engine:
+        worker = worker_of(engine)
+        lose_control(engine, short_tmp / "gone")
+        first = engine.connect()
+        await first.send(request(host=NOBODY))
+        while not worker.proxy.parked.total:  # noqa: ASYNC110
+            await trio.lowlevel.checkpoint()
+        assert await ask(engine, host=NOBODY) == 503
+        worker.control.leave(worker.proxy.parked, is_awaited=False)
+        assert (await first.receive_response()).status == 503
+        assert await ask(engine, host=NOBODY) == 503

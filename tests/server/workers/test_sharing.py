@@ -12,6 +12,7 @@ import trio
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.limits.workers import LEASE_DENIED_PAUSE
 from conductor_trio.net.stream import SocketStream
+from conductor_trio.server.leases.terms import Kind
 from conductor_trio.server.proxy.visitor import Way, serve_visitor
 from conductor_trio.server.workers.sharing import Share
 from tests.doubles.origin import OriginConnection
@@ -188,3 +189,17 @@ async def test_a_worker_that_says_what_is_none_of_it_is_refused(short_tmp: Path,
             sharing.receive(worker_of(engine), word)
         with pytest.raises(ValueError, match="not said"):
             sharing.receive("another", {"want": {"visitors/": 1}})
+
+
+async def test_a_worker_that_is_alone_asks_nobody_and_has_what_it_had(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(), limits=LIMITS) as engine:
+        said: list[object] = []
+        proxy = worker_of(engine).proxy
+        share = Share(proxy, said.append)
+        leases = proxy.leases
+        assert leases is not None
+        part = leases.part(Kind.VISITORS)
+        share.be_alone()
+        assert not await leases.obtain(Kind.VISITORS)
+        share.report()
+        assert said == [] and leases.part(Kind.VISITORS) == part

@@ -75,6 +75,7 @@ def _list_keys(server: ServerAddress) -> int:
     """Tell a shell that completes a command which sessions there are: soon, and without a question."""
     import trio
 
+    from conductor_trio.client.batch.records import is_key
     from conductor_trio.client.session.listing import format_keys
     from conductor_trio.client.session.owner_client import open_owner_client
     from conductor_trio.limits.client import ClientLimits
@@ -89,7 +90,8 @@ def _list_keys(server: ServerAddress) -> int:
     sessions = interrupt.raise_within(lambda: trio.run(ask))
     known = {session.key for session in sessions}
     sessions += [_make_session(job) for job in _ask_jobs() if job.record.key not in known]
-    write_output(format_keys(sessions))
+    # A shell puts them into the line that is typed, so that a gateway had better not choose what they hold.
+    write_output(format_keys([session for session in sessions if is_key(session.key)]))
     return exit_status.OK
 
 

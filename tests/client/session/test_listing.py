@@ -11,6 +11,7 @@ from rich.cells import cell_len
 
 from conductor_trio.client.session.listing import (
     describe_share,
+    format_keys,
     format_sessions,
     format_shares,
     parse_sessions,
@@ -60,6 +61,15 @@ jsons: st.SearchStrategy[object] = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(-1e12, 1e12) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(sorted({*SHARE, *LIVE})), inner),
 )
+
+
+def test_keys_with_what_people_know_them_by() -> None:
+    unnamed = LIVE | {"key": "k-2", "application": "", "node": "", "state": "queued"}
+    told = parse_sessions({"sessions": [LIVE, unnamed, unnamed | {"key": "z", "command": "", "node": "node-3"}]})
+    assert format_keys(told) == (
+        "k-2  jupyter lab notes, queued\nlab  JupyterLab on node-17\nz    queued on node-3\n"
+    )
+    assert format_keys([]) == ""
 
 
 def test_sessions_in_a_table() -> None:

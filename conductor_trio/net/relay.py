@@ -50,6 +50,9 @@ class Relays:
         scope.deadline = trio.current_time() + self._limits.ended_session_timeout
 
 
+_FROM_ONE, _FROM_OTHER = "from one", "from other"
+
+
 @attrs.define(eq=False)
 class Splice:
     """Copies both ways until both sides have ended; an end in one direction leaves the other open.
@@ -71,8 +74,9 @@ class Splice:
     _limits: LingerLimits
     _passed: Callable[[Stream, int], Awaitable[None]] | None = None
     _scope: trio.CancelScope | None = attrs.field(default=None, init=False)  # the nursery's, while it runs
+    _from_one: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)  # of that direction
     _latest: float = attrs.field(default=math.inf, init=False)  # when it is over in any case
-    _over: int = attrs.field(default=0, init=False)  # directions
+    _over: set[str] = attrs.field(factory=set, init=False)  # directions
     _sending: int = attrs.field(default=0, init=False)  # directions that wait for a slow reader
 
     async def run(self, early_from_one: bytes = b"", early_from_other: bytes = b"") -> None:
@@ -81,8 +85,8 @@ class Splice:
             self._scope = nursery.cancel_scope
             if self._latest != math.inf:  # told to finish already
                 self._await_silence()
-            nursery.start_soon(self._copy, self._one, self._other, early_from_one, name="splice, one direction")
-            copying = self._copy(self._other, self._one, early_from_other)
+            nursery.start_soon(self._copy_from_one, early_from_one, name="splice, one direction")
+            copying = self._copy(_FROM_OTHER, self._other, self._one, early_from_other)
             early_from_one = early_from_other = b""  # or they would stay for as long as this takes
             await copying
 
@@ -91,13 +95,25 @@ class Splice:
         """Whether somebody is waited for who reads slowly."""
         return self._sending > 0
 
-    def finish(self, limits: LingerLimits) -> None:
-        """Pass on what is under way and be over soon, whatever happens: nothing more is to be said."""
+    def finish(self, limits: LingerLimits, *, hears_one: bool = True) -> None:
+        """Pass on what is under way and be over soon, whatever happens: nothing more is to be said.
+
+        Without `hears_one` nothing more of the one side's reaches the other one, from this moment on.
+        """
+        if not hears_one:
+            self._from_one.cancel()
         self._limits = limits
         self._latest = trio.current_time() + limits.linger_total_timeout
         self._await_silence()
 
-    async def _copy(self, source: Stream, sink: Stream, rest: bytes) -> None:
+    async def _copy_from_one(self, rest: bytes) -> None:
+        with self._from_one:
+            await self._copy(_FROM_ONE, self._one, self._other, rest)
+        if self._from_one.cancelled_caught:
+            self._over.add(_FROM_ONE)
+            self._await_silence()  # which what was waited for to be taken may have kept off
+
+    async def _copy(self, direction: str, source: Stream, sink: Stream, rest: bytes) -> None:
         is_taken = not rest or await self._send(sink, rest)
         rest = b""
         while is_taken:
@@ -119,9 +135,9 @@ class Splice:
                 await self._passed(sink, count)
             if self._awaits_silence:
                 self._await_silence()
-        self._over += 1
+        self._over.add(direction)
         await self._end(source, sink, is_taken=is_taken)
-        if self._over == 2:
+        if len(self._over) == 2:
             self._cancel()
         elif is_taken:
             await self._watch(source)
@@ -155,7 +171,7 @@ class Splice:
     async def _end(self, source: Stream, sink: Stream, *, is_taken: bool) -> None:
         """End the direction of a source that has ended, or whose sink takes nothing any more."""
         if not is_taken:
-            if self._over < 2:
+            if len(self._over) < 2:
                 await self._read_away(source)
             return
         with contextlib.suppress(*STREAM_LOST):

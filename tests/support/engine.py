@@ -13,6 +13,7 @@ reached the log. `parse_strictly` says what an application may be sent at most; 
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
@@ -506,7 +507,9 @@ def make_log(entries: list[Mapping[str, Any]]) -> Any:
 
 
 #: Whether visitors come to a worker, in tests that are about what they see.
-THROUGH_WORKER: ContextVar[bool] = ContextVar("THROUGH_WORKER", default=False)
+THROUGH_WORKER: ContextVar[bool] = ContextVar(
+    "THROUGH_WORKER", default="CONDUCTOR_TRIO_TEST_WORKERS" in os.environ
+)
 
 
 @asynccontextmanager

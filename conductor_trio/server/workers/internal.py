@@ -19,6 +19,7 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.workers import MAX_ADDED_FIELDS, MAX_ADDED_HEAD
 from conductor_trio.net.listeners import Listener, listen_unix
 from conductor_trio.net.peer_credentials import Credentials, peer_credentials
+from conductor_trio.net.whole_end import WholeEnd, receive_with_end
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served
@@ -41,31 +42,46 @@ class InternalHost:
 
     async def serve(self, sock: socket.socket, _: str) -> None:
         """Serve one request to its end."""
-        introduction = await self._receive_introduction(sock)
-        if introduction is None:
-            sock.close()
-            return
-        make_connection = functools.partial(InternalConnection, introduction=introduction)
-        way = Way(is_https=introduction.is_https, make_connection=make_connection)
-        await serve_visitor(sock, introduction.address, self.context, None, way)
+        with contextlib.ExitStack() as stack:
+            introduction, end = await self._receive_introduction(sock, stack)
+            if introduction is None:
+                sock.close()
+                return
 
-    async def _receive_introduction(self, sock: socket.socket) -> Introduction | None:
-        """Return what a worker says first; None for anybody else, or where it has just ended."""
+            def note_end(outcome: Outcome) -> None:
+                if end is not None and outcome is not Outcome.ABORT:
+                    end.tell()
+
+            make_connection = functools.partial(InternalConnection, introduction=introduction)
+            way = Way(is_https=introduction.is_https, note_end=note_end, make_connection=make_connection)
+            await serve_visitor(sock, introduction.address, self.context, None, way)
+
+    async def _receive_introduction(
+        self, sock: socket.socket, stack: contextlib.ExitStack
+    ) -> tuple[Introduction | None, WholeEnd | None]:
+        """Return what a worker says first, and what is to hear of a whole end, which the stack closes.
+
+        It is None for anybody else, or where the worker has just ended.
+        """
         try:
             peer = peer_credentials(sock)
             if not self.is_worker(peer):
                 self.context.log.warning("not_a_worker", uid=peer.uid, pid=peer.pid)
-                return None
+                return None, None
             stream = trio.socket.from_stdlib_socket(sock)
             with trio.move_on_after(self.context.limits.head_timeout):
-                (length,) = LENGTH.unpack(await _receive_exactly(stream, LENGTH.size))
-                return parse_introduction(await _receive_exactly(stream, length))
+                begin, end = await receive_with_end(stream, LENGTH.size)
+                if end is not None:
+                    stack.callback(end.close)
+                begin += await _receive_exactly(stream, LENGTH.size - len(begin))
+                (length,) = LENGTH.unpack(begin)
+                return parse_introduction(await _receive_exactly(stream, length)), end
         except (OSError, ValueError):
             pass
         except BaseException:
             sock.close()
             raise
-        return None
+        return None, None
 
 
 @contextlib.contextmanager

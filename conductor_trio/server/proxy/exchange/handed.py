@@ -8,6 +8,7 @@ from conductor_trio.limits.linger import BRIEF_LINGER
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.relay import Splice
 from conductor_trio.net.stream import SocketStream, Stream
+from conductor_trio.net.whole_end import WholeEnd
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
 
@@ -16,10 +17,11 @@ from conductor_trio.server.proxy.exchange.exchange import Outcome
 class Handed:
     """Another process has the request by now, and whatever follows: what is left is to carry bytes both ways.
 
-    Whoever serves the connection owns `stream` from then on.
+    Whoever serves the connection owns `stream` from then on, and `end`, where nothing else may show a cut.
     """
 
     stream: SocketStream
+    end: WholeEnd | None
     from_visitor: bytes  #: what came early
     from_other: bytes
 
@@ -28,6 +30,12 @@ class Handed:
         early = self.from_visitor, self.from_other
         self.from_visitor = self.from_other = b""
         return early
+
+    def close(self) -> None:
+        """Close what it owns."""
+        self.stream.close()
+        if self.end is not None:
+            self.end.close()
 
 
 async def relay_handed(handed: Handed, visitor: Stream, context: ProxyContext) -> Outcome:
@@ -39,6 +47,6 @@ async def relay_handed(handed: Handed, visitor: Stream, context: ProxyContext) -
     try:
         await Splice(visitor, other, context.buffer, context.limits).run(*handed.take_early())
         await end_gently(other, BRIEF_LINGER)
+        return Outcome.CLOSE if handed.end is None or handed.end.was_told() else Outcome.ABORT
     finally:
-        other.close()
-    return Outcome.CLOSE
+        handed.close()

@@ -59,7 +59,8 @@ class Splice:
 
     An idle splice holds no memory, since all can share one buffer, and neither does one that waits for a slow
     reader: only as much is read as the other side has room for, so that a slow reader slows its writer. `passed`
-    is awaited with the side and the number of bytes after each piece that was passed on.
+    is awaited with the side and the number of bytes after each piece that was passed on. A side that `may_end`
+    refuses an end does not hear of one, and the splice is over.
 
     What one side does not take says nothing of what it still has to say: OpenSSH shuts down one direction of a
     relayed connection when the application's has closed, while the last words are under way (its "eow" message).
@@ -73,6 +74,7 @@ class Splice:
     _buffer: SharedBuffer
     _limits: LingerLimits
     _passed: Callable[[Stream, int], Awaitable[None]] | None = None
+    _may_end: Callable[[Stream], bool] | None = None
     _scope: trio.CancelScope | None = attrs.field(default=None, init=False)  # the nursery's, while it runs
     _from_one: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)  # of that direction
     _latest: float = attrs.field(default=math.inf, init=False)  # when it is over in any case
@@ -173,6 +175,9 @@ class Splice:
         if not is_taken:
             if len(self._over) < 2:
                 await self._read_away(source)
+            return
+        if self._may_end is not None and not self._may_end(sink):
+            self._cancel()
             return
         with contextlib.suppress(*STREAM_LOST):
             await sink.send_eof()

@@ -1,4 +1,4 @@
-"""Whether what came over a UNIX socket came to its whole end, told beside the connection by a pipe that goes with it.
+"""Whether what came over a UNIX socket came to its whole end: told beside the connection, by a pipe.
 
 UNIX sockets know no reset: whoever closes one in the middle, or is killed, leaves the same end as one who has said
 all. Where nothing that was said shows its end by itself, that makes the difference.
@@ -17,11 +17,12 @@ import trio
 _WORD = b"."
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class WholeEnd:
     """One end of the pipe: the reader's, or the writer's."""
 
     _descriptor: int
+    _has_heard: bool = attrs.field(default=False, init=False)
 
     def tell(self) -> None:
         """Have the reader know, before it sees the connection's end, that all was said."""
@@ -31,8 +32,8 @@ class WholeEnd:
     def was_told(self) -> bool:
         """Whether the writer has said so; to be asked once the connection has ended."""
         with contextlib.suppress(BlockingIOError):
-            return os.read(self._descriptor, 1) == _WORD
-        return False
+            self._has_heard = self._has_heard or os.read(self._descriptor, 1) == _WORD
+        return self._has_heard
 
     def close(self) -> None:
         """Close this end."""

@@ -617,7 +617,7 @@ class World:
         """The server ends: it lets nobody wait for another request."""
         if not self.is_draining:
             self.is_draining = True
-            self.engine.context.begin_drain()
+            self.engine.begin_drain()
             for guest in self.guests:
                 if not guest.is_gone:
                     self.advance(guest)

@@ -31,7 +31,7 @@ _REFUSALS = {
 }
 
 #: Makes the connection of a visitor from its stream.
-ConnectionMaker = Callable[[Stream, Peer, ProxyContext, Payer, Place], VisitorConnection]
+ConnectionMaker = Callable[[Stream, Peer, ProxyContext, Payer, Place | None], VisitorConnection]
 
 
 @attrs.frozen(kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Mapping
 
@@ -13,7 +14,7 @@ import trio
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.limits.workers import MAX_WORKER_LINE, WORKER_READ_SIZE
+from conductor_trio.limits.workers import MAX_FEED_LINE, WORKER_READ_SIZE
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.server.orders.saved import restore_orders
 from conductor_trio.server.proxy.cancellation import CancelReason
@@ -21,7 +22,7 @@ from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.routing.feed import FeedReplica
 from conductor_trio.server.routing.mirror import ROUTE, MirrorTable, parse_fed
 from conductor_trio.server.routing.states import Cause
-from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, ORDERS, OVER, UNUSED
+from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, ORDERS, OVER, RETIRED, UNUSED
 from conductor_trio.server.workers.usage import Reporter
 
 
@@ -78,7 +79,7 @@ class ControlLink:
 
     async def follow(self) -> None:
         """Be as we are told, until the control process ends."""
-        replica, lines = FeedReplica(self), LineReader(MAX_WORKER_LINE)
+        replica, lines = FeedReplica(self), LineReader(MAX_FEED_LINE)
         async with trio.open_nursery() as nursery:
             try:
                 while data := await self._feed.receive_some(WORKER_READ_SIZE):
@@ -116,7 +117,7 @@ class ControlLink:
             restore_orders(self._proxy.orders, value, time.time())
         elif key == ACCEPTING:
             self._accepts_next = value is True
-        elif key == DRAINING:
+        elif key == DRAINING or (key == RETIRED and isinstance(value, list) and os.getpid() in value):
             self.state.is_draining = True
         elif key == FINISHING:
             self.state.finishing.set()

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import attrs
 import trio
@@ -26,11 +25,10 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.limits.workers import MAX_WORKER_LINE, WORKER_READ_SIZE
 from conductor_trio.log import Logger
 from conductor_trio.net.peer_credentials import Credentials
-from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.routing.feed import FeedSource, Outbox
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.settings import ServerSettings
-from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, OVER, UNUSED
+from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, OVER, RETIRED, UNUSED
 from conductor_trio.server.workers.start import start_worker
 from conductor_trio.server.workers.usage import WorkersUsage
 from conductor_trio.strict_json import parse_json
@@ -46,6 +44,7 @@ class _Worker:
     unused: set[str] = attrs.field(
         factory=set
     )  #: routes for which nothing runs there, of those that were asked for
+    is_retired: bool = False  #: it ends once nobody is left, and another one has its place
 
     @property
     def is_ready(self) -> bool:
@@ -53,32 +52,12 @@ class _Worker:
         return self.outbox is not None and self.outbox.acknowledged >= 0
 
 
-class Runtimes(Protocol):
-    """What this process keeps for routes."""
+@attrs.define(eq=False)
+class _Life:
+    """What came of one start."""
 
-    async def wait_unused(self, route_id: str) -> None:
-        """Return once no exchange or tunnel runs for a route."""
-
-    def end(self, route_id: str, reason: CancelReason) -> None:
-        """End what runs for a route."""
-
-
-@attrs.frozen(eq=False)
-class EveryRuntime:
-    """The same at all processes; implements `lifecycle.borrowed.Runtimes`."""
-
-    own: Runtimes
-    crew: Crew
-
-    async def wait_unused(self, route_id: str) -> None:
-        """Return once no exchange or tunnel runs for a route, at any of them."""
-        await self.own.wait_unused(route_id)
-        await self.crew.wait_unused(route_id)
-
-    def end(self, route_id: str, reason: CancelReason) -> None:
-        """End what runs for a route."""
-        self.own.end(route_id, reason)
-        self.crew.end_route(route_id)
+    worker: _Worker | None = None
+    is_over: bool = False
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -120,8 +99,8 @@ class Crew:
 
     @property
     def ready(self) -> int:
-        """How many serve."""
-        return sum(worker.is_ready for worker in self._workers.values())
+        """How many accept."""
+        return sum(worker.is_ready and not worker.is_retired for worker in self._workers.values())
 
     @property
     def pids(self) -> list[int]:
@@ -144,6 +123,13 @@ class Crew:
     def accept(self, *, is_accepting: bool) -> None:
         """Have them accept from now on, or no more."""
         self._set(ACCEPTING, is_accepting)
+
+    def renew(self) -> None:
+        """Have others take their places, who get the listeners as they are now; they end once nobody is left."""
+        for worker in self._workers.values():
+            worker.is_retired = True
+        self._set(RETIRED, self.pids)
+        self._note_change()
 
     def reopen_logs(self) -> None:
         """Have them open files anew."""
@@ -182,12 +168,16 @@ class Crew:
         """Keep them running, until they are told to drain and have ended; whoever is left is killed at the end."""
         async with trio.open_nursery() as nursery:
             for index in range(self.count):
-                nursery.start_soon(self._keep, index, name=f"worker {index}")
+                nursery.start_soon(self._keep, index, nursery, name=f"place of worker {index}")
 
-    async def _keep(self, index: int) -> None:
+    async def _keep(self, index: int, nursery: trio.Nursery) -> None:
         pause = self.limits.worker_pause
         while not self._is_draining:
-            if await self._run_one(index):
+            life = _Life()
+            nursery.start_soon(self._run_one, index, life, name=f"worker {index}")
+            while not (life.is_over or (life.worker is not None and life.worker.is_retired)):
+                await self._changed.wait()
+            if life.worker is not None and (life.worker.is_ready or life.worker.is_retired):
                 pause = self.limits.worker_pause
                 continue
             with trio.move_on_after(pause):
@@ -208,30 +198,31 @@ class Crew:
         while self._workers and self.usage.now("exchanges"):  # noqa: ASYNC110 - they tell now and then
             await trio.sleep(self.limits.worker_report_interval)
 
-    async def _run_one(self, index: int) -> bool:
-        """Start a worker and look after it until it has ended; returns whether it had served."""
+    async def _run_one(self, index: int, life: _Life) -> None:
+        """Start a worker and look after it until it has ended."""
         try:
             process, sock = await start_worker(self.settings, self.listeners(), self.internal)
         except OSError as error:
             self.log.error("worker_not_started", worker=index, error=error.strerror)
-            return False
-        worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(sock)))
+            life.is_over = True
+            self._note_change()
+            return
+        worker = life.worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(sock)))
         self._workers[process.pid] = worker
         why = "it ended"
         try:
             why = await self._serve(worker)
         finally:
-            has_served = worker.is_ready
             del self._workers[process.pid]
             if worker.outbox is not None:
                 self.source.detach(worker.outbox)
             self.usage.forget(worker)
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self.limits.worker_end_timeout):
                 await _end(worker)
+            life.is_over = True
             self._note_change()
-        if not self._is_draining:
+        if not (self._is_draining or worker.is_retired):
             self.log.warning("worker_ended", worker=index, pid=process.pid, why=why, status=process.returncode)
-        return has_served
 
     async def _serve(self, worker: _Worker) -> str:
         """Send and receive until either is over; returns why."""

@@ -20,7 +20,7 @@ from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.sessions.context import SessionContext
 from conductor_trio.server.settings import ServerSettings
 from conductor_trio.server.workers.crew import Crew
-from conductor_trio.server.workers.internal import InternalHost, open_internal_listener
+from conductor_trio.server.workers.internal import INTERNAL_MODE, InternalHost, open_internal_listener
 from conductor_trio.server.workers.keys import ORDERS
 from conductor_trio.server.workers.usage import WorkersUsage
 
@@ -67,6 +67,11 @@ class Workers:
     crew: Crew
     _proxy: ProxyContext
     _internal: Listener | None
+
+    @property
+    def listeners(self) -> list[tuple[int, Listener]]:
+        """What has a path in the runtime directory for them, and what that is to let others do."""
+        return [] if self._internal is None else [(INTERNAL_MODE, self._internal)]
 
     def pace(self, pace: Pace | None) -> Pace | None:
         """Return what is awaited before visitors are accepted here: with workers, that none serves, too."""

@@ -19,6 +19,7 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.workers import MAX_ADDED_FIELDS, MAX_ADDED_HEAD
 from conductor_trio.net.listeners import Listener, listen_unix
 from conductor_trio.net.peer_credentials import Credentials, peer_credentials
+from conductor_trio.net.stream import SocketStream
 from conductor_trio.net.whole_end import WholeEnd, receive_with_end
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
@@ -30,7 +31,7 @@ from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.workers.words import FORWARD, LENGTH, MINE, Introduction, parse_introduction
 
 _PREFIX = "workers."  # and the process whose they are
-_MODE = 0o600
+INTERNAL_MODE = 0o600  #: of the internal socket
 
 
 @attrs.frozen(kw_only=True)
@@ -92,7 +93,7 @@ def open_internal_listener(runtime_dir: str) -> Iterator[Listener]:
             if entry.name.startswith(_PREFIX) and not _is_alive(entry.name.removeprefix(_PREFIX)):
                 os.unlink(entry.path)
     path = os.path.join(runtime_dir, f"{_PREFIX}{os.getpid()}")
-    with contextlib.closing(listen_unix(path, _MODE)) as listener:
+    with contextlib.closing(listen_unix(path, INTERNAL_MODE)) as listener:
         yield listener
 
 
@@ -134,7 +135,9 @@ class InternalDispatcher(Dispatcher):
         await self._claim()
         failure = introduction.failure
         if failure is None or failure.route_id != runtime.route_id:
-            return await super()._forward(_as_last(request), runtime, admitted, is_complete=is_complete)
+            # Those that were sent behind it are answered, too.
+            last = request if self._is_followed else _as_last(request)
+            return await super()._forward(last, runtime, admitted, is_complete=is_complete)
         runtime.failing_since = failure.since
         error = UpstreamUnavailable(failure.what, status=failure.status, fault=failure.fault)
         return await self._answer_failure(error, runtime, request, is_complete=is_complete, may_repeat=False)
@@ -158,6 +161,14 @@ class InternalDispatcher(Dispatcher):
     async def _park(self, request: RequestHead, route: Route) -> bool:
         await self._claim()
         return await super()._park(request, route)
+
+    @property
+    def _is_followed(self) -> bool:
+        """Whether more has come than the request that is under way."""
+        visitor = self._context.visitor
+        return bool(self._context.requests.trailing_data) or (
+            isinstance(visitor, SocketStream) and visitor.has_unread()
+        )
 
     async def _claim(self) -> None:
         """Have the worker pass on what the visitor sends from now on."""

@@ -23,7 +23,6 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.pages.house import House
 from conductor_trio.pages.session_page import SessionView, render_session_page
 from conductor_trio.pages.words.english import ENGLISH
-from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.states import Cause
 from tests.support.engine import (
     HOST,
@@ -78,7 +77,7 @@ async def open_page(
     async def accept() -> None:
         await trio.lowlevel.wait_readable(engine.listener)
         sock, address = engine.listener.accept()
-        await serve_visitor(sock, address[0], engine.context, None)
+        await engine.serve(sock, address[0])
 
     engine.nursery.start_soon(accept)
     fields: list[tuple[bytes, bytes]] = [

@@ -218,7 +218,7 @@ async def test_draining(short_tmp: Path) -> None:
         assert (await idle.receive_response()).status == 200
         await engine.origin.wait_connections(2)
         await wait_all_tasks_blocked()
-        engine.context.begin_drain()
+        engine.begin_drain()
         await idle.wait_closed()
         await fresh.wait_closed()
         answer_now.set()

@@ -90,7 +90,7 @@ async def test_word_that_the_server_ends_closes_idle_connections(
         assert (await visitor.receive_response()).status == 200
         start = trio.current_time()
         assert not engine.context.draining.is_set()
-        engine.context.begin_drain()
+        engine.begin_drain()
         assert engine.context.draining.is_set()
         await visitor.wait_closed()
         assert trio.current_time() - start == engine.context.limits.drain_idle_timeout

@@ -31,6 +31,11 @@ class Handed:
         self.from_visitor = self.from_other = b""
         return early
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the other process's end, which has come, is that of all that it had to say."""
+        return self.end is None or self.end.was_told()
+
     def close(self) -> None:
         """Close what it owns."""
         self.stream.close()
@@ -45,8 +50,11 @@ async def relay_handed(handed: Handed, visitor: Stream, context: ProxyContext) -
     """
     other = handed.stream
     try:
-        await Splice(visitor, other, context.buffer, context.limits).run(*handed.take_early())
+        splice = Splice(
+            visitor, other, context.buffer, context.limits, may_end=lambda sink: sink is other or handed.is_whole
+        )
+        await splice.run(*handed.take_early())
         await end_gently(other, BRIEF_LINGER)
-        return Outcome.CLOSE if handed.end is None or handed.end.was_told() else Outcome.ABORT
+        return Outcome.CLOSE if handed.is_whole else Outcome.ABORT
     finally:
         handed.close()

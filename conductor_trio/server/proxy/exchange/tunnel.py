@@ -41,8 +41,8 @@ async def relay_tunnel(
 ) -> None:
     """Carry the new protocol's bytes both ways, those that came early first, until its end; closes `upstream`.
 
-    What the application said before the end of its session still arrives, and from then on nothing of the visitor's
-    reaches it; with the visitor's access it is cancelled at once.
+    What the application said before the end of its session still arrives, while nothing of the visitor's reaches
+    it any more; with the visitor's access it is cancelled at once.
     """
     runtime, upstream = tunnel.runtime, tunnel.upstream
 

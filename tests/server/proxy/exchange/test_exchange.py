@@ -302,6 +302,7 @@ async def test_a_response_that_is_cut_looks_cut(begin: bytes, end: bytes, versio
         with pytest.raises(Truncated) as caught:
             await visitor.receive_response()
         assert caught.value.body == b"abc"
+        await engine.wait_told()
         [told] = engine.planes.service.describe_events(engine.route_id)
         assert str(told["text"]).startswith("Cut a response short: ")
 

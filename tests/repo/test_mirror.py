@@ -39,7 +39,6 @@ EXCEPTIONS = {
     "server/proxy/ports.py": "an interface; who implements it: ownpages/test_pages",
     "server/routing/ports.py": "interfaces; who implements them: sessions/test_owner_service",
     "server/proxy/exchange/handed.py": "what a worker hands over: workers/test_handing",
-    "server/workers/control_link.py": "both ends of the feed: workers/test_handing, workers/test_crew",
     "server/workers/host.py": "a server with workers as processes: workers/test_crew, lifecycle/test_workers",
     "server/workers/internal.py": "the other end of what is handed over: workers/test_handing, workers/test_crew",
     "server/workers/keys.py": "names and nothing else: workers/test_handing",

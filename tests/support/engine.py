@@ -14,7 +14,6 @@ reached the log. `parse_strictly` says what an application may be sent at most; 
 from __future__ import annotations
 
 import functools
-import os
 import re
 import socket
 import ssl
@@ -46,6 +45,7 @@ from conductor_trio.server.settings import ServerSettings
 from tests.doubles.origin import Origin, OriginConnection, OriginHandler, open_origin
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 from tests.support.routes import make_route
+from tests.support.through_workers import COUNT
 from tests.support.tls_visitor import Authority, TlsVisitor
 from tests.support.worker_plane import WorkerPlane, open_worker_plane
 
@@ -78,7 +78,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 IMPATIENT = ServerLimits(ended_session_timeout=0.1, linger_timeout=0.1)
 
 #: Nothing here takes this long unless it hangs.
-PATIENCE = float(os.environ.get("PAIR_PATIENCE", "20"))
+PATIENCE = 20.0
 
 
 def request(
@@ -285,7 +285,9 @@ class Visitor:
     stream: SocketStream | MemoryStream | TlsVisitor
     sock: socket.socket | None = None  # that of the stream, if it is of the kernel
     unread: bytes = b""
-    connect_again: Callable[[], tuple[SocketStream | TlsVisitor, socket.socket]] | None = None
+    connect_again: Callable[[], tuple[SocketStream | MemoryStream | TlsVisitor, socket.socket | None]] | None = (
+        None
+    )
     _was_last: bool = attrs.field(default=False, init=False)
 
     async def send(self, data: bytes) -> None:
@@ -478,6 +480,14 @@ class Engine:
 
     def connect_memory(self, *, capacity: float = float("inf")) -> Visitor:
         """Return a visitor's connection without a kernel, whose reads are as large as what was sent."""
+
+        def connect() -> tuple[MemoryStream, None]:
+            return self._connect_memory(capacity), None
+
+        again = None if self.worker is None else connect
+        return self._visitor(Visitor(self._connect_memory(capacity), connect_again=again))
+
+    def _connect_memory(self, capacity: float) -> MemoryStream:
         ours, theirs = memory_stream_pair(capacity=capacity)
 
         async def serve() -> None:
@@ -493,7 +503,7 @@ class Engine:
                 theirs.close()
 
         self.nursery.start_soon(serve)
-        return self._visitor(Visitor(ours))
+        return ours
 
     def _visitor(self, visitor: Visitor) -> Visitor:
         self.visitors.append(visitor)
@@ -549,9 +559,7 @@ def make_log(entries: list[Mapping[str, Any]]) -> Any:
 
 
 #: Whether visitors come to a worker, in tests that are about what they see.
-THROUGH_WORKER: ContextVar[bool] = ContextVar(
-    "THROUGH_WORKER", default="CONDUCTOR_TRIO_TEST_WORKERS" in os.environ
-)
+THROUGH_WORKER: ContextVar[bool] = ContextVar("THROUGH_WORKER", default=COUNT > 0)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 import trio
 
 from conductor_trio.server.app import make_planes
@@ -18,6 +19,7 @@ from tests.support.work import count_calls
 SETTINGS = ServerSettings(runtime_dir="/run/c", patterns=("{key}-{user}.test",))
 
 
+@pytest.mark.one_process
 async def test_what_an_engine_does_shows(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application()) as engine:
         visitor = engine.connect()

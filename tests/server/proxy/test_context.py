@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -21,6 +22,7 @@ from tests.support.routes import make_route
 PATIENCE = 10.0
 
 
+@pytest.mark.one_process
 async def test_whoever_waits_for_exchanges_hears_when_only_parked_ones_are_left(short_tmp: Path) -> None:
     may_answer = trio.Event()
 

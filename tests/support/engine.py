@@ -292,7 +292,7 @@ class Visitor:
 
     async def send(self, data: bytes) -> None:
         """Send these bytes as they are."""
-        if self._was_last and self.connect_again is not None:
+        if self._was_last and self.connect_again is not None and b" HTTP/1." in data:
             self._was_last = False
             self.close()
             self.stream, self.sock = self.connect_again()

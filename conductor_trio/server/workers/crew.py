@@ -115,7 +115,7 @@ class Crew:
             await self._changed.wait()
 
     async def wait_known(self) -> None:
-        """Return once what is so now is so at each worker that serves; those who take too long are replaced."""
+        """Return once what is so now is so at each worker that serves, or is about to; slow ones are replaced."""
         number = self.source.number
         while any(_lags(worker, number) for worker in self._workers.values()):
             await self._changed.wait()
@@ -128,8 +128,11 @@ class Crew:
         """Have others take their places, who get the listeners as they are now; they end once nobody is left."""
         for worker in self._workers.values():
             worker.is_retired = True
-        self._set(RETIRED, self.pids)
+        self._tell_retired()
         self._note_change()
+
+    def _tell_retired(self) -> None:
+        self._set(RETIRED, [pid for pid, worker in self._workers.items() if worker.is_retired])
 
     def reopen_logs(self) -> None:
         """Have them open files anew."""
@@ -220,6 +223,8 @@ class Crew:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self.limits.worker_end_timeout):
                 await _end(worker)
             life.is_over = True
+            if worker.is_retired:
+                self._tell_retired()  # another process may get its id
             self._note_change()
         if not (self._is_draining or worker.is_retired):
             self.log.warning("worker_ended", worker=index, pid=process.pid, why=why, status=process.returncode)
@@ -317,7 +322,8 @@ class Crew:
 
 
 def _lags(worker: _Worker, number: int) -> bool:
-    return worker.outbox is not None and worker.is_ready and worker.outbox.acknowledged < number
+    # One that has not had everything once, too: what it is about to serve by may be older.
+    return worker.outbox is not None and worker.outbox.acknowledged < number
 
 
 async def _end(worker: _Worker) -> None:

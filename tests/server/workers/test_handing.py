@@ -27,6 +27,7 @@ from tests.support.engine import (
     request,
 )
 from tests.support.shares import give, make_named
+from tests.support.tls_visitor import Authority
 from tests.support.worker_plane import WorkerPlane
 
 SHARED = b"Cookie: authorization=shared\r\n"
@@ -420,3 +421,24 @@ async def test_those_sent_behind_a_request_that_is_handed_over_are_answered(shor
         responses = [await visitor.receive_response() for _ in range(3)]
         assert [response.status for response in responses] == [200, 200, 200]
         assert [response.values(b"connection") for response in responses] == [[], [], [b"close"]]
+
+
+@pytest.mark.parametrize("way", ["tcp", "tls", "unix"])
+async def test_a_visitor_who_goes_while_the_request_waits_elsewhere_is_noticed(
+    short_tmp: Path, way: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    authority = Authority() if way == "tls" else None
+    async with open_engine(short_tmp, Application(), is_resumable=True, patience=1000) as engine:
+        engine.routes.change(engine.route_id, Cause.LINK_LOST)
+        await engine.wait_known()
+        visitor = engine.connect(unix=way == "unix", authority=authority)
+        await visitor.send(request())
+        while not engine.control.parked.total:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        began = trio.current_time()
+        if way == "tls":
+            await visitor.send_eof()
+        visitor.reset() if way == "tcp" else visitor.close()
+        while engine.control.parked.total:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        assert trio.current_time() - began < 2

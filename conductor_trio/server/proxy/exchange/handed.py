@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from conductor_trio.limits.linger import BRIEF_LINGER
+from conductor_trio.limits.linger import BRIEF_LINGER, HANDED_LINGER
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.relay import Splice
 from conductor_trio.net.stream import SocketStream, Stream
@@ -51,7 +51,7 @@ async def relay_handed(handed: Handed, visitor: Stream, context: ProxyContext) -
     other = handed.stream
     try:
         splice = Splice(
-            visitor, other, context.buffer, context.limits, may_end=lambda sink: sink is other or handed.is_whole
+            visitor, other, context.buffer, HANDED_LINGER, may_end=lambda sink: sink is other or handed.is_whole
         )
         await splice.run(*handed.take_early())
         await end_gently(other, BRIEF_LINGER)

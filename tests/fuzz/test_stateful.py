@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -640,6 +641,7 @@ others = (
 Step = tuple[Any, ...]
 
 
+@pytest.mark.one_process  # which answers are the last is another matter with workers
 @fuzz
 @given(
     ways=st.tuples(*[st.sampled_from(["tcp", "tls", "unix"])] * VISITORS),

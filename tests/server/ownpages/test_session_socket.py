@@ -164,6 +164,7 @@ async def test_it_tells_what_happens(short_tmp: Path) -> None:
         assert first["visitors"] == 0  # who looks on is no visitor
         visitor = engine.connect()
         assert (await ask(visitor, request())).status == 200
+        await engine.wait_told()
         told = await next_session(page, lambda told: bool(told["requests"] == 1 and told["bytesOut"]))
         assert told["bytesIn"] > 0
         await ask(visitor, request(auth=cookie(b"wrong")))
@@ -313,6 +314,7 @@ async def test_a_page_that_is_not_understood_is_told(short_tmp: Path, wish: str)
         error = await next_with(page, "error")
         assert error and "own page" not in error
         assert (await ask(engine.connect(), request())).status == 200
+        await engine.wait_told()
         await next_session(page, lambda told: bool(told["requests"]))  # and goes on
 
 

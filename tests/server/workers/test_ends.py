@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,11 +13,11 @@ import attrs
 import trio
 
 from tests.doubles.origin import OriginConnection
-from tests.server.lifecycle.test_ends_after_handover import command, open_tunnel, share
 from tests.support.live_session import open_session
 from tests.support.programs import Server, open_server, wait_until
 from tests.support.session_bench import Client
 from tests.support.successors import entries
+from tests.support.tunnels import command, open_tunnel, share
 
 TUNNELS = 8  #: so many that each worker has some, but for one time in 128
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
@@ -37,20 +38,19 @@ class Talk:
         await connection.send_all(SWITCHING)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_say_for_ever, connection.send_all)
-            while await connection.receive_more():
-                connection.unread.clear()
-                self.heard_by_application = trio.current_time()
+            with contextlib.suppress(trio.BrokenResourceError):
+                while await connection.receive_more():
+                    connection.unread.clear()
+                    self.heard_by_application = trio.current_time()
             nursery.cancel_scope.cancel()
 
     async def visit(self, stream: trio.SocketStream) -> None:
         """Be a visitor, until the tunnel is over."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_say_for_ever, stream.send_all)
-            try:
+            with contextlib.suppress(trio.BrokenResourceError):
                 while await stream.receive_some():
                     self.heard_by_visitors = trio.current_time()
-            except trio.BrokenResourceError:
-                pass
             nursery.cancel_scope.cancel()
         self.over += 1
 
@@ -65,12 +65,10 @@ class Talk:
 
 
 async def _say_for_ever(send: Callable[[bytes], Awaitable[None]]) -> None:
-    try:
+    with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         while True:
             await send(b"and another thing")
             await trio.sleep(PAUSE)
-    except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-        pass
 
 
 @asynccontextmanager

@@ -67,8 +67,8 @@ E2E := $(addprefix tests/e2e/test_,chain.py farewell.py fronts.py front_proxy.py
     named_people.py named_restart.py neighbours.py openid_connect.py operator.py own_pages.py share.py short.py \
     starting_page.py tcp.py tls.py)
 THROUGH_ALL := $(addprefix tests/server/,proxy ownpages observability) tests/fuzz $(E2E)
-THROUGH_PART := $(addprefix tests/server/proxy/test_,access.py last_words.py named_shares.py parking.py places.py \
-    single_sign_on.py upstream.py) tests/e2e/test_chain.py tests/e2e/test_share.py
+THROUGH_PART := $(addprefix tests/server/proxy/test_,access.py named_shares.py parking.py single_sign_on.py) \
+    tests/e2e/test_chain.py
 
 .PHONY: workers
 workers: system venv ## the engine's tests and those end to end with two workers, which `make check` does with a part of them

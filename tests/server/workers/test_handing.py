@@ -159,6 +159,7 @@ async def test_a_request_that_begins_anew_elsewhere_is_counted_once(short_tmp: P
         while not control.parked.total:  # noqa: ASYNC110
             await trio.lowlevel.checkpoint()
         assert (worker.counters.requests_total, control.counters.requests_total) == (1, 0)
+        visitor.reset()
 
 
 async def test_wrong_tokens_have_one_rate_whoever_is_asked(short_tmp: Path) -> None:

@@ -474,7 +474,7 @@ class Engine:
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         tls = authority.server if authority else None
-        self.nursery.start_soon(self.serve, theirs, source, tls)
+        self.nursery.start_soon(self.serve_visitor, theirs, source, tls)
         stream = SocketStream(ours)
         return authority.visitor(stream) if authority else stream, ours
 
@@ -509,7 +509,7 @@ class Engine:
         self.visitors.append(visitor)
         return visitor
 
-    async def serve(self, sock: socket.socket, address: str, tls: ssl.SSLContext | None = None) -> None:
+    async def serve_visitor(self, sock: socket.socket, address: str, tls: ssl.SSLContext | None = None) -> None:
         """Serve a visitor's connection that comes from that address."""
         way = DIRECT if self.worker is None else Way(make_connection=self.worker.make_connection)
         await serve_visitor(sock, address, self.context, tls, way)

@@ -293,7 +293,7 @@ class Front:
     async def serve(self, sock: socket.socket, address: str) -> None:
         """Serve one of them."""
         self.connections += 1
-        await self.engine.serve(sock, address)
+        await self.engine.serve_visitor(sock, address)
 
 
 @asynccontextmanager

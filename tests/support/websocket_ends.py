@@ -253,7 +253,7 @@ async def reach(engine: Engine, way: str) -> tuple[TrioStream, trio.abc.Stream]:
     ours = socket.create_connection(engine.listener.getsockname())
     set_tcp_options(ours)
     theirs, address = engine.listener.accept()
-    engine.nursery.start_soon(engine.serve, theirs, address[0], gateways)
+    engine.nursery.start_soon(engine.serve_visitor, theirs, address[0], gateways)
     raw = TrioStream(SocketStream(ours))
     engine.visitors.append(Visitor(raw.stream))
     tls = trio.SSLStream(raw, visitors, server_hostname=HOST.decode(), https_compatible=True)

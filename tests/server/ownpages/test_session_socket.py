@@ -77,7 +77,7 @@ async def open_page(
     async def accept() -> None:
         await trio.lowlevel.wait_readable(engine.listener)
         sock, address = engine.listener.accept()
-        await engine.serve(sock, address[0])
+        await engine.serve_visitor(sock, address[0])
 
     engine.nursery.start_soon(accept)
     fields: list[tuple[bytes, bytes]] = [

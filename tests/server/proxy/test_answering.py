@@ -71,7 +71,6 @@ async def test_answers_are_counted(reason: Reason, counted: Counters) -> None:
     with open_bench() as bench:
         head = bench.receive_request(request())
         await Answerer(bench.context).answer(reason, head, is_complete=True)
-        # Whoever answers counts the request.
         assert bench.planes.counters == attrs.evolve(counted, requests_total=1)
 
 

@@ -57,7 +57,22 @@ check: system venv ## format, lint, types, layers, and all tests with their cove
 	@echo 'check: documents' && $(SPHINX)
 	@echo 'check: tests' && $(PYTEST) $(TOGETHER) --cov --cov-report= --cov-fail-under=0
 	@echo 'check: tests alone' && $(PYTEST) -m alone --cov --cov-append --cov-report=term:skip-covered
+	@echo 'check: tests through workers' && $(THROUGH) $(THROUGH_PART)
 	@echo 'check: tests on PyPy' && $(TRY_PYPY)
+
+# Visitors come to workers, of which servers have two: the engine's tests, its tables, and what is done end to end. Of
+# these a fixed part is a part of all checks.
+THROUGH := THROUGH_WORKERS=2 $(PYTEST) -n $(JOBS) --dist loadfile -m 'not alone'
+E2E := $(addprefix tests/e2e/test_,chain.py farewell.py fronts.py front_proxy.py half_closed.py house.py lifecycle.py \
+    named_people.py named_restart.py neighbours.py openid_connect.py operator.py own_pages.py share.py short.py \
+    starting_page.py tcp.py tls.py)
+THROUGH_ALL := $(addprefix tests/server/,proxy ownpages observability) tests/fuzz $(E2E)
+THROUGH_PART := $(addprefix tests/server/proxy/test_,access.py named_shares.py parking.py single_sign_on.py) \
+    tests/e2e/test_chain.py
+
+.PHONY: workers
+workers: system venv ## the engine's tests and those end to end with two workers, which `make check` does with a part of them
+	@HYPOTHESIS_PROFILE=quick $(THROUGH) $(SLOWEST) $(THROUGH_ALL)
 
 .PHONY: docs
 docs: venv ## the documentation as a site, in .site; a warning or a link that leads nowhere is an error

@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.children import own_children
 from tests.support.descriptors import open_descriptors
+from tests.support.through_workers import COUNT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -97,6 +98,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
         if place.startswith(_ALONE_PLACES) or "demo" in fixtures:
             item.add_marker("alone")
+        if COUNT and item.get_closest_marker("one_process"):
+            item.add_marker(pytest.mark.skip("it looks into the process to which visitors come"))
 
 
 def _encodable(value: object) -> object:

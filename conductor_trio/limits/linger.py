@@ -35,6 +35,9 @@ class LingerLimits:
         )
 
 
+#: For a visitor's connection with which another process of ours goes on: that one decides, and is near.
+HANDED_LINGER = LingerLimits(silence_timeout=0.5)
+
 #: For connections that are cut with the whole program, or refused because there are too many.
 BRIEF_LINGER = LingerLimits(
     send_stall_timeout=1.0,

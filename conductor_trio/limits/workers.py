@@ -11,15 +11,18 @@ MAX_REPLY_SIZE = 16 * KIB
 #: What a worker may add to a head that it hands over: Host.
 MAX_ADDED_FIELDS = 1
 MAX_ADDED_HEAD = 1 * KIB
-#: One line between the control process and a worker, in bytes: a route, or what was done for a few.
+#: One line of what a worker tells, in bytes: what was done for a few routes, or who is there at one.
 MAX_WORKER_LINE = 1 * MIB
+#: One line of what a worker is told: a route, or all of the operator's orders that stand. Those may be a thousand
+#: blocks, each with a reason of 500 characters, of which JSON makes up to 12 bytes each.
+MAX_FEED_LINE = 16 * MIB
 #: Of changes: more than there will ever be.
 MAX_FEED_NUMBER = 1 << 62
 #: One recv() of such lines.
 WORKER_READ_SIZE = 64 * KIB
 #: Words to be told that a worker keeps while there is no control process: lines of the audit log, at the highest.
 MAX_KEPT_WORDS = 10_000
-#: Routes in one line of what a worker has done.
+#: Routes in one line of what a worker has done, and together with these, who was let in by what.
 MAX_ROUTES_TOLD = 500
 
 # Leases of limits that hold for all processes together.

@@ -50,13 +50,17 @@ class Relays:
         scope.deadline = trio.current_time() + self._limits.ended_session_timeout
 
 
+_FROM_ONE, _FROM_OTHER = "from one", "from other"
+
+
 @attrs.define(eq=False)
 class Splice:
     """Copies both ways until both sides have ended; an end in one direction leaves the other open.
 
     An idle splice holds no memory, since all can share one buffer, and neither does one that waits for a slow
     reader: only as much is read as the other side has room for, so that a slow reader slows its writer. `passed`
-    is awaited with the side and the number of bytes after each piece that was passed on.
+    is awaited with the side and the number of bytes after each piece that was passed on. A side that `may_end`
+    refuses an end does not hear of one, and the splice is over.
 
     What one side does not take says nothing of what it still has to say: OpenSSH shuts down one direction of a
     relayed connection when the application's has closed, while the last words are under way (its "eow" message).
@@ -70,9 +74,11 @@ class Splice:
     _buffer: SharedBuffer
     _limits: LingerLimits
     _passed: Callable[[Stream, int], Awaitable[None]] | None = None
+    _may_end: Callable[[Stream], bool] | None = None
     _scope: trio.CancelScope | None = attrs.field(default=None, init=False)  # the nursery's, while it runs
+    _from_one: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)  # of that direction
     _latest: float = attrs.field(default=math.inf, init=False)  # when it is over in any case
-    _over: int = attrs.field(default=0, init=False)  # directions
+    _over: set[str] = attrs.field(factory=set, init=False)  # directions
     _sending: int = attrs.field(default=0, init=False)  # directions that wait for a slow reader
 
     async def run(self, early_from_one: bytes = b"", early_from_other: bytes = b"") -> None:
@@ -81,8 +87,8 @@ class Splice:
             self._scope = nursery.cancel_scope
             if self._latest != math.inf:  # told to finish already
                 self._await_silence()
-            nursery.start_soon(self._copy, self._one, self._other, early_from_one, name="splice, one direction")
-            copying = self._copy(self._other, self._one, early_from_other)
+            nursery.start_soon(self._copy_from_one, early_from_one, name="splice, one direction")
+            copying = self._copy(_FROM_OTHER, self._other, self._one, early_from_other)
             early_from_one = early_from_other = b""  # or they would stay for as long as this takes
             await copying
 
@@ -91,13 +97,25 @@ class Splice:
         """Whether somebody is waited for who reads slowly."""
         return self._sending > 0
 
-    def finish(self, limits: LingerLimits) -> None:
-        """Pass on what is under way and be over soon, whatever happens: nothing more is to be said."""
+    def finish(self, limits: LingerLimits, *, hears_one: bool = True) -> None:
+        """Pass on what is under way and be over soon, whatever happens: nothing more is to be said.
+
+        Without `hears_one` nothing more of the one side's reaches the other one, from this moment on.
+        """
+        if not hears_one:
+            self._from_one.cancel()
         self._limits = limits
         self._latest = trio.current_time() + limits.linger_total_timeout
         self._await_silence()
 
-    async def _copy(self, source: Stream, sink: Stream, rest: bytes) -> None:
+    async def _copy_from_one(self, rest: bytes) -> None:
+        with self._from_one:
+            await self._copy(_FROM_ONE, self._one, self._other, rest)
+        if self._from_one.cancelled_caught:
+            self._over.add(_FROM_ONE)
+            self._await_silence()  # which what was waited for to be taken may have kept off
+
+    async def _copy(self, direction: str, source: Stream, sink: Stream, rest: bytes) -> None:
         is_taken = not rest or await self._send(sink, rest)
         rest = b""
         while is_taken:
@@ -119,9 +137,9 @@ class Splice:
                 await self._passed(sink, count)
             if self._awaits_silence:
                 self._await_silence()
-        self._over += 1
+        self._over.add(direction)
         await self._end(source, sink, is_taken=is_taken)
-        if self._over == 2:
+        if len(self._over) == 2:
             self._cancel()
         elif is_taken:
             await self._watch(source)
@@ -155,8 +173,11 @@ class Splice:
     async def _end(self, source: Stream, sink: Stream, *, is_taken: bool) -> None:
         """End the direction of a source that has ended, or whose sink takes nothing any more."""
         if not is_taken:
-            if self._over < 2:
+            if len(self._over) < 2:
                 await self._read_away(source)
+            return
+        if self._may_end is not None and not self._may_end(sink):
+            self._cancel()
             return
         with contextlib.suppress(*STREAM_LOST):
             await sink.send_eof()

@@ -76,7 +76,8 @@ from conductor_trio.server.sessions.inotify import DirectoryMonitor
 from conductor_trio.server.sessions.owner_service import OwnerService
 from conductor_trio.server.settings import ServerSettings
 from conductor_trio.server.workers.crew import Crew
-from conductor_trio.server.workers.host import EveryRuntime, Workers, make_crew, open_handed, open_workers
+from conductor_trio.server.workers.host import Workers, make_crew, open_handed, open_workers
+from conductor_trio.server.workers.runtimes import EveryRuntime
 
 
 async def run_server(settings: ServerSettings, log: Logger, said: Configuration, succession: Succession) -> None:
@@ -305,7 +306,14 @@ class _Server:
         )
         # Whoever is cut off by a hand-over asks the successor.
         accepting.start_soon(accept, self.admin.serve, accepting, name="accept operators")
-        upkeep = Upkeep(runtime=self.runtime, listeners=self.listeners, limits=self.settings.limits, log=self.log)
+        upkeep = Upkeep(
+            runtime=self.runtime,
+            listeners=self.listeners,
+            limits=self.settings.limits,
+            log=self.log,
+            others=self.workers.listeners,
+            on_public=self.planes.crew.renew,
+        )
         accepting.start_soon(upkeep.run, name="upkeep of the runtime directory")
         accepting.start_soon(self.state.keep, name="state file")
 

@@ -227,6 +227,7 @@ async def test_no_token_in_any_log(chain: Chain, client: Program) -> None:
             assert secret not in log
 
 
+@pytest.mark.one_process  # workers tell of what they did up to half a second later
 async def test_the_counters_tell_what_happened(chain: Chain, client: Program) -> None:
     port = chain.server.port
     await ask(port, HOST, "/", token=TOKEN)

@@ -510,3 +510,29 @@ async def test_a_relay_that_begins_while_they_finish_does_so_too(autojump_clock:
         await relays.run(one, other)
         assert await visitor.receive_some(100) == b"words"
     assert trio.current_time() <= LIMITS.ended_session_timeout
+
+
+async def test_one_that_is_not_heard_any_more_keeps_nobody(autojump_clock: trio.testing.MockClock) -> None:
+    visitor, one = map(SocketStream, socket.socketpair())
+    application, other = map(SocketStream, socket.socketpair())
+    splice = Splice(one, other, SharedBuffer(READ_SIZE), LIMITS)
+    with contextlib.ExitStack() as stack:
+        for stream in (visitor, one, application, other):
+            stack.enter_context(contextlib.closing(stream))
+        async with trio.open_nursery() as nursery:
+            over = trio.Event()
+
+            async def run() -> None:
+                await splice.run()
+                over.set()
+
+            nursery.start_soon(run)
+            nursery.start_soon(visitor.send_all, bytes(600_000))  # which nobody takes
+            await trio.testing.wait_all_tasks_blocked()
+            began = trio.current_time()
+            splice.finish(LIMITS.ended_session, hears_one=False)
+            await application.send_all(b"words")
+            assert await visitor.receive_some(100) == b"words"
+            await over.wait()
+            assert trio.current_time() - began < 2 * LIMITS.ended_session_silence
+            nursery.cancel_scope.cancel()

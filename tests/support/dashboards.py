@@ -83,7 +83,7 @@ class DashboardEngine:
         async def accept() -> None:
             await trio.lowlevel.wait_readable(engine.listener)
             sock, address = engine.listener.accept()
-            await serve_visitor(sock, address[0], engine.context, None)
+            await serve_visitor(sock, address[0], engine.control, None)
 
         engine.nursery.start_soon(accept)
         fields = [(b"Origin", ORIGIN), (b"Cookie", b"conductor-admin=" + cookie.encode())]
@@ -155,7 +155,7 @@ async def open_dashboard_engine(
     observer = Observer(audit=AuditLog(lines, recent=RecentEvents()))
     settings.setdefault("admin_host", ADMIN.decode())
     async with open_engine(directory, Application(OK), limits=limits, observer=observer, **settings) as engine:
-        planes, proxy = engine.planes, engine.context
+        planes, proxy = engine.planes, engine.control
         entries = make_entries(proxy.settings)
         reloads = Reloads(limits=proxy.limits, log=proxy.log, in_force={})
         configuration: dict[str, object] = {"file": None, "settings": []}

@@ -13,9 +13,11 @@ reached the log. `parse_strictly` says what an application may be sent at most; 
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -35,7 +37,7 @@ from conductor_trio.server.observability.observer import Observer
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
-from conductor_trio.server.proxy.visitor import Way, serve_visitor
+from conductor_trio.server.proxy.visitor import DIRECT, Way, serve_visitor
 from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.routing.states import Cause, SessionState
 from conductor_trio.server.routing.table import RouteTable
@@ -43,6 +45,7 @@ from conductor_trio.server.settings import ServerSettings
 from tests.doubles.origin import Origin, OriginConnection, OriginHandler, open_origin
 from tests.doubles.streams import MemoryStream, memory_stream_pair
 from tests.support.routes import make_route
+from tests.support.through_workers import COUNT
 from tests.support.tls_visitor import Authority, TlsVisitor
 from tests.support.worker_plane import WorkerPlane, open_worker_plane
 
@@ -274,14 +277,25 @@ def _response_of(event: h11.InformationalResponse | h11.Response) -> Response:
 
 @attrs.define(eq=False)
 class Visitor:
-    """The far end of a visitor's connection."""
+    """The far end of a visitor's connection, or of the next one after an answer that was the last, as browsers do.
+
+    So through a worker only: there an answer of the control process's is the last where another would be none.
+    """
 
     stream: SocketStream | MemoryStream | TlsVisitor
     sock: socket.socket | None = None  # that of the stream, if it is of the kernel
     unread: bytes = b""
+    connect_again: Callable[[], tuple[SocketStream | MemoryStream | TlsVisitor, socket.socket | None]] | None = (
+        None
+    )
+    _was_last: bool = attrs.field(default=False, init=False)
 
     async def send(self, data: bytes) -> None:
         """Send these bytes as they are."""
+        if self._was_last and self.connect_again is not None and b" HTTP/1." in data:
+            self._was_last = False
+            self.close()
+            self.stream, self.sock = self.connect_again()
         await self.stream.send_all(data)
 
     def send_at_once(self, data: bytes) -> None:
@@ -329,6 +343,7 @@ class Visitor:
                 case h11.EndOfMessage():
                     assert response is not None
                     self.unread = parser.trailing_data[0]
+                    self._was_last = b"close" in response.values(b"connection")
                     return attrs.evolve(
                         response,
                         body=body,
@@ -391,8 +406,29 @@ class Engine:
 
     @property
     def context(self) -> ProxyContext:
-        """The data plane's."""
+        """The data plane's to which visitors come."""
+        return self.control if self.worker is None else self.worker.proxy
+
+    @property
+    def control(self) -> ProxyContext:
+        """The data plane's of who has the sessions."""
         return self.planes.proxy
+
+    def begin_drain(self) -> None:
+        """Have all of them end soon."""
+        self.control.begin_drain()
+        if self.worker is not None:
+            self.worker.proxy.begin_drain()
+
+    async def wait_known(self) -> None:
+        """Return once those to whom visitors come know what is so."""
+        if self.worker is not None:
+            await self.worker.wait_known()
+
+    async def wait_told(self) -> None:
+        """Return once who has the sessions knows what was done for visitors."""
+        if self.worker is not None:
+            await self.worker.wait_told()
 
     @property
     def routes(self) -> RouteTable:
@@ -408,7 +444,7 @@ class Engine:
 
     def let_in(self) -> list[str]:
         """Return for each exchange and tunnel of the one route whom it was let in for."""
-        return list(self.planes.ledger.session(self.route_id, None).connections.values())
+        return list(self.context.ledger.session(self.route_id, None).connections.values())
 
     def end_session(self) -> None:
         """End the one session, as if its client had left."""
@@ -421,6 +457,13 @@ class Engine:
 
         `send_buffer` is about what the gateway's kernel holds for it; with an `authority` it is by TLS.
         """
+        stream, sock = self._connect(unix, send_buffer, authority)
+        again = functools.partial(self._connect, unix, send_buffer, authority)
+        return self._visitor(Visitor(stream, sock, connect_again=None if self.worker is None else again))
+
+    def _connect(
+        self, unix: bool, send_buffer: int | None, authority: Authority | None
+    ) -> tuple[SocketStream | TlsVisitor, socket.socket]:
         if unix:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             source = ""
@@ -431,23 +474,28 @@ class Engine:
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         tls = authority.server if authority else None
-        if self.worker is None:
-            self.nursery.start_soon(serve_visitor, theirs, source, self.context, tls)
-        else:
-            way = Way(make_connection=self.worker.make_connection)
-            self.nursery.start_soon(serve_visitor, theirs, source, self.worker.proxy, tls, way)
+        self.nursery.start_soon(self.serve_visitor, theirs, source, tls)
         stream = SocketStream(ours)
-        return self._visitor(Visitor(authority.visitor(stream) if authority else stream, ours))
+        return authority.visitor(stream) if authority else stream, ours
 
     def connect_memory(self, *, capacity: float = float("inf")) -> Visitor:
         """Return a visitor's connection without a kernel, whose reads are as large as what was sent."""
+
+        def connect() -> tuple[MemoryStream, None]:
+            return self._connect_memory(capacity), None
+
+        again = None if self.worker is None else connect
+        return self._visitor(Visitor(self._connect_memory(capacity), connect_again=again))
+
+    def _connect_memory(self, capacity: float) -> MemoryStream:
         ours, theirs = memory_stream_pair(capacity=capacity)
 
         async def serve() -> None:
             peer = Peer(address="127.0.0.1", is_https=False, is_trusted=False)
             payer = open_payer(self.context.ledger.visitor("127.0.0.1"))
+            make = VisitorConnection if self.worker is None else self.worker.make_connection
             try:
-                if await VisitorConnection(theirs, peer, self.context, payer).run() is Outcome.ABORT:
+                if await make(theirs, peer, self.context, payer, None).run() is Outcome.ABORT:
                     theirs.reset()
             except STREAM_LOST:
                 pass
@@ -455,11 +503,16 @@ class Engine:
                 theirs.close()
 
         self.nursery.start_soon(serve)
-        return self._visitor(Visitor(ours))
+        return ours
 
     def _visitor(self, visitor: Visitor) -> Visitor:
         self.visitors.append(visitor)
         return visitor
+
+    async def serve_visitor(self, sock: socket.socket, address: str, tls: ssl.SSLContext | None = None) -> None:
+        """Serve a visitor's connection that comes from that address."""
+        way = DIRECT if self.worker is None else Way(make_connection=self.worker.make_connection)
+        await serve_visitor(sock, address, self.context, tls, way)
 
     @contextmanager
     def another_route(
@@ -506,15 +559,17 @@ def make_log(entries: list[Mapping[str, Any]]) -> Any:
 
 
 #: Whether visitors come to a worker, in tests that are about what they see.
-THROUGH_WORKER: ContextVar[bool] = ContextVar("THROUGH_WORKER", default=False)
+THROUGH_WORKER: ContextVar[bool] = ContextVar("THROUGH_WORKER", default=COUNT > 0)
 
 
 @asynccontextmanager
-async def _open_worker(planes: Planes, directory: Path) -> AsyncIterator[WorkerPlane | None]:
+async def _open_worker(
+    planes: Planes, directory: Path, observer: Observer | None
+) -> AsyncIterator[WorkerPlane | None]:
     if not THROUGH_WORKER.get():
         yield None
         return
-    async with open_worker_plane(planes, directory) as worker:
+    async with open_worker_plane(planes, directory, observer) as worker:
         yield worker
     proxy = worker.proxy
     assert proxy.counters.internal_errors == proxy.exchanges == proxy.activity.tunnels == proxy.visitors == 0
@@ -554,15 +609,14 @@ async def open_engine(
             background.start_soon(planes.sessions.run)
             with trio.fail_after(patience), socket.create_server(("127.0.0.1", 0)) as listener:  # noqa: ASYNC100
                 set_tcp_options(listener)
-                async with _open_worker(planes, directory) as worker, trio.open_nursery() as nursery:
-                    yield Engine(planes, route.id, origin, nursery, listener, visitors, worker)
+                async with _open_worker(planes, directory, observer) as worker, trio.open_nursery() as nursery:
+                    engine = Engine(planes, route.id, origin, nursery, listener, visitors, worker)
+                    yield engine
                     for left in planes.routes.attached():
                         planes.routes.change(left.id, Cause.LEFT)
                     for visitor in visitors:
                         visitor.close()
-                    planes.proxy.begin_drain()
-                    if worker is not None:
-                        worker.proxy.begin_drain()
+                    engine.begin_drain()
             background.cancel_scope.cancel()
     finally:
         for visitor in visitors:

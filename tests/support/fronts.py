@@ -28,7 +28,6 @@ import trio
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.listeners import open_unix_listener, serve_connections
 from conductor_trio.net.stream import SocketStream
-from conductor_trio.server.proxy.visitor import serve_visitor
 from tests.doubles.origin import OriginHandler, open_origin
 from tests.support.certificates import CertificateAuthority
 from tests.support.engine import Engine, Visitor, open_engine
@@ -294,7 +293,7 @@ class Front:
     async def serve(self, sock: socket.socket, address: str) -> None:
         """Serve one of them."""
         self.connections += 1
-        await serve_visitor(sock, address, self.engine.context, None)
+        await self.engine.serve_visitor(sock, address)
 
 
 @asynccontextmanager

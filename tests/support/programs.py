@@ -26,6 +26,7 @@ import trio
 from conductor_trio.access.login_link import LOGIN_PREFIX
 from conductor_trio.access.tokens import cookie_value
 from conductor_trio.net.kernel import pidfd_open
+from tests.support.through_workers import COUNT
 from tests.support.users import Person
 
 #: How long anything may take here before the test has failed.
@@ -194,7 +195,8 @@ def server_command(runtime_dir: Path, *options: str | Path, python: Path = OWN_P
     """Return the command of a server on a free port, with `PATTERN` unless `options` hold another."""
     where = [] if {"-p", "-s"} & set(options) else ["-p", "0"]
     pattern = [] if "-d" in options else ["-d", PATTERN]
-    return [python.with_name("conductor-trio-server"), "-r", runtime_dir, *where, *pattern, *options]
+    workers = ["--workers", str(COUNT)] if COUNT and "--workers" not in options else []
+    return [python.with_name("conductor-trio-server"), "-r", runtime_dir, *where, *pattern, *workers, *options]
 
 
 @asynccontextmanager
@@ -205,6 +207,8 @@ async def open_server(
     async with open_program(server_command(runtime_dir, *options, python=python), person=person) as program:
         [address] = (await program.wait_logged("listening"))["addresses"]
         port = 0 if isinstance(address, str) else address[1]
+        if COUNT and "--workers" not in options:
+            await wait_until(lambda: program.err.text.count('"worker_ready"') >= COUNT)
         yield Server(program=program, runtime_dir=runtime_dir, port=port)
 
 

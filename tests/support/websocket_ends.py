@@ -34,7 +34,6 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from conductor_trio.net.stream import SocketStream, set_tcp_options
-from conductor_trio.server.proxy.visitor import serve_visitor
 from tests.doubles.origin import OriginConnection
 from tests.support.certificates import CertificateAuthority
 from tests.support.engine import (
@@ -254,7 +253,7 @@ async def reach(engine: Engine, way: str) -> tuple[TrioStream, trio.abc.Stream]:
     ours = socket.create_connection(engine.listener.getsockname())
     set_tcp_options(ours)
     theirs, address = engine.listener.accept()
-    engine.nursery.start_soon(serve_visitor, theirs, address[0], engine.context, gateways)
+    engine.nursery.start_soon(engine.serve_visitor, theirs, address[0], gateways)
     raw = TrioStream(SocketStream(ours))
     engine.visitors.append(Visitor(raw.stream))
     tls = trio.SSLStream(raw, visitors, server_hostname=HOST.decode(), https_compatible=True)

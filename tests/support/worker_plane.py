@@ -19,6 +19,7 @@ from conductor_trio.control.lines import LineReader
 from conductor_trio.limits.workers import MAX_WORKER_LINE
 from conductor_trio.net.listeners import listen_unix
 from conductor_trio.server.app import Planes
+from conductor_trio.server.observability.observer import Observer
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.visitor import ConnectionMaker
 from conductor_trio.server.routing.feed import FeedSource, Outbox
@@ -45,7 +46,17 @@ class WorkerPlane:
     sharing: Sharing
     control: Control
     said: list[object] = attrs.field(factory=list)  #: what it has told, but for what it has done
+    marks: int = 0
     heard: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
+
+    async def wait_told(self) -> None:
+        """Return once the control process knows what the worker has done."""
+        self.link.tell_last()
+        self.marks += 1
+        mark = {"mark": self.marks}
+        self.link.tell(mark)
+        while mark not in self.said:
+            await self.heard.park()
 
     async def wait_known(self) -> None:
         """Return once the worker is what the control process is."""
@@ -54,13 +65,15 @@ class WorkerPlane:
 
 
 @asynccontextmanager
-async def open_worker_plane(planes: Planes, directory: Path) -> AsyncIterator[WorkerPlane]:
+async def open_worker_plane(
+    planes: Planes, directory: Path, observer: Observer | None = None
+) -> AsyncIterator[WorkerPlane]:
     """Run a worker beside these planes, which run already."""
     source = FeedSource()
     feed_routes(planes.routes, source)
     ours, theirs = socket.socketpair()
     link = ControlLink(trio.SocketStream(trio.socket.from_stdlib_socket(theirs)), planes.proxy.limits)
-    proxy = make_worker_plane(planes.proxy.settings, planes.proxy.log, link)
+    proxy = make_worker_plane(planes.proxy.settings, planes.proxy.log, link, observer)
     path = str(directory / "workers.test")
     usage = WorkersUsage(planes.ledger)
     planes.proxy.others = usage
@@ -95,8 +108,11 @@ async def open_worker_plane(planes: Planes, directory: Path) -> AsyncIterator[Wo
                         sharing.receive(plane, word)
                     case dict() as message if message.keys() & {"routes", "people", "totals"}:
                         usage.receive(plane, message)
+                    case {"failed": [str() as route_id, str() as failure, str() as where]}:
+                        planes.proxy.reports.note_failure(route_id, failure, where)
                     case message:
                         plane.said.append(message)
+                        plane.heard.unpark_all()
 
     source.on_change = note_change
     sharing.attach(plane, outbox.tell)
@@ -105,7 +121,10 @@ async def open_worker_plane(planes: Planes, directory: Path) -> AsyncIterator[Wo
         async with trio.open_nursery() as handed, trio.open_nursery() as background:
             accept = functools.partial(listener.serve, on_shortage=print)
             background.start_soon(accept, host.serve, handed)
-            for task in (send, receive, link.follow, link.send, link.report, proxy.run, sharing.run):
+            # No reports now and then with a clock that jumps: it would go from one to the next.
+            is_steady = not isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock)
+            reports = (link.report, sharing.run) if is_steady else ()
+            for task in (send, receive, link.follow, link.send, proxy.run, *reports):
                 background.start_soon(task)
             await plane.wait_known()
             yield plane

@@ -39,6 +39,7 @@ class AdminHost:
         self._operators = operators
         self._ledger = context.ledger
         self._limits = context.limits
+        self._wait_known = context.wait_known
         self._log = context.log
         self._users = UserDirectory(frozenset(), context.limits)
         self._refused: Counter[int] = Counter()  # by the user's id
@@ -160,5 +161,7 @@ class AdminHost:
                     is_lost = True
             piece = b""
             await take_turn()
+        if answer.is_act:
+            await self._wait_known()
         if not is_lost:
             await stream.send_all(piece + format_end(count, answer.fields()))

@@ -43,6 +43,7 @@ _MODES = {
 }
 
 Handed = tuple[Role, Listener]
+WithMode = tuple[int, Listener]  #: a listener, and what its path is to let others do
 
 
 @attrs.frozen(kw_only=True)
@@ -68,10 +69,10 @@ class Listeners:
         """Those at which one can wait for our successor."""
         return [listener for _, listener in self.by_role if listener.is_inherited]
 
-    def keep_paths(self) -> Iterator[tuple[Listener, StartError | None]]:
+    def keep_paths(self, others: Iterable[WithMode] = ()) -> Iterator[tuple[Listener, StartError | None]]:
         """Listen anew where a path that is ours leads here no more; yield those, and why it could not be done."""
         modes = [(_MODES[role], listener) for role, listener in self.by_role]
-        for mode, listener in [*modes, (self.admin_mode, self.admin)]:
+        for mode, listener in [*modes, (self.admin_mode, self.admin), *others]:
             if listener.path is None or not listener.owns_path or listener.has_its_path():
                 continue
             if listener.is_inherited:

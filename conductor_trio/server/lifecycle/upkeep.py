@@ -5,13 +5,19 @@ Sessions that stand do without. Without the control socket nobody could come, wi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import attrs
 import trio
 
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
-from conductor_trio.server.lifecycle.listeners import Listeners
+from conductor_trio.server.lifecycle.listeners import Listeners, WithMode
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
+
+
+def _do_nothing() -> None:
+    pass
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -22,6 +28,8 @@ class Upkeep:
     listeners: Listeners
     limits: ServerLimits
     log: Logger
+    others: Sequence[WithMode] = ()  #: of the runtime directory, too
+    on_public: Callable[[], None] = _do_nothing  #: called when visitors have another listener
     _told: set[str] = attrs.field(factory=set, init=False)  # paths that are lost, and this was said
 
     async def run(self) -> None:
@@ -39,9 +47,11 @@ class Upkeep:
         if is_made:
             self._note(self.runtime.path, None)
         lost = set()
-        for listener, failure in self.listeners.keep_paths():
+        for listener, failure in self.listeners.keep_paths(self.others):
             assert listener.path is not None
             self._note(listener.path, None if failure is None else failure.what)
+            if failure is None and listener in self.listeners.public:
+                self.on_public()
             lost.add(listener.path)
         self._told &= lost
 

@@ -268,7 +268,9 @@ class RouteRuntimes:
                 self._end_lent_access(route)
                 self.onlookers.end_access(route)
             case RouteChanged(route=route, before=before):
-                if not route.is_attached:
+                if route.was_cut:
+                    self._end_all(route, CancelReason.ACCESS_ENDED)
+                elif not route.is_attached:
                     # That of a client which cannot come back, and so not leave, may as well be lost.
                     has_left = route.has_ended and route.is_resumable
                     self._end_all(route, CancelReason.SESSION_ENDED if has_left else CancelReason.LINK_LOST)

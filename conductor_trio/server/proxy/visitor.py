@@ -32,15 +32,19 @@ _REFUSALS = {
 }
 
 #: Makes the connection of a visitor from its stream.
-ConnectionMaker = Callable[[Stream, Peer, ProxyContext, Payer, Place], VisitorConnection]
+ConnectionMaker = Callable[[Stream, Peer, ProxyContext, Payer, Place | None], VisitorConnection]
 
 
 @attrs.frozen(kw_only=True)
 class Way:
-    """How a visitor's connection comes to this process: perhaps by HTTPS to another of ours; and what it is."""
+    """How a visitor's connection comes to this process: perhaps by HTTPS to another of ours; and what it is.
+
+    `note_end` hears how it is about to be ended, unless it is cancelled.
+    """
 
     is_https: bool = False
     has_place: bool = False  #: there
+    note_end: Callable[[Outcome], None] | None = None
     make_connection: ConnectionMaker = VisitorConnection
 
 
@@ -88,6 +92,8 @@ async def serve_visitor(
             context.counters.internal_errors += 1
             context.log.exception("visitor_failed")
             outcome = _cut_outcome(connection)
+        if way.note_end is not None:
+            way.note_end(outcome)
         await _end(raw, stream, limits, outcome, connection)
     except BaseException:  # cancelled, by itself or as a group: the server ends
         await _end_soon(raw, stream, connection)  # noqa: ASYNC102 - it is shielded there

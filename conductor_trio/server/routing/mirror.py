@@ -62,8 +62,9 @@ def _describe_access(route: Route) -> dict[str, object]:
 def describe_fed(route: Route) -> dict[str, object]:
     """Return a route as the feed tells it, in JSON."""
     is_ended = {"ended": True} if route.has_ended else {}
+    was_cut = {"cut": True} if route.was_cut else {}
     is_borrowed = {"borrowed": True} if route.is_borrowed else {}
-    return {**describe_route(route), "relay": route.relay_path, **is_ended, **is_borrowed}
+    return {**describe_route(route), "relay": route.relay_path, **is_ended, **was_cut, **is_borrowed}
 
 
 def parse_fed(value: object) -> Route:
@@ -71,7 +72,9 @@ def parse_fed(value: object) -> Route:
     route = parse_route(value)
     assert isinstance(value, dict)
     if value.get("ended") is True:
-        route = attrs.evolve(route, state=Ended(since=route.state.since, expires=0.0))
+        route = attrs.evolve(
+            route, state=Ended(since=route.state.since, expires=0.0, is_cut=value.get("cut") is True)
+        )
     return attrs.evolve(route, is_borrowed=value.get("borrowed") is True)
 
 

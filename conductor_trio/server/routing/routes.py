@@ -55,3 +55,8 @@ class Route:
     def has_ended(self) -> bool:
         """Whether nothing is left of it but the memory that it was (a tombstone)."""
         return isinstance(self.state, Ended)
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether it has ended, and what runs for it is to end without last words."""
+        return isinstance(self.state, Ended) and self.state.is_cut

@@ -3,7 +3,7 @@
 ::
 
     Starting ──ready──▶ Live          Starting, Live ──link lost──▶ Detached ──expired──▶ Ended ──expired──▶ Gone
-                                      Starting, Live ──left──▶ Ended
+                                      Starting, Live ──left, cut──▶ Ended
                                       any of them    ──replaced, taken over──▶ Gone
 
 A session is *detached* while its link is lost and its client is expected back, and *ended* for as long as visitors
@@ -45,10 +45,14 @@ class Detached:
 
 @attrs.frozen(kw_only=True)
 class Ended:
-    """It ended at `since` (Unix time), which visitors are told until `expires` (monotonic time)."""
+    """It ended at `since` (Unix time), which visitors are told until `expires` (monotonic time).
+
+    `is_cut` tells that its application has no last words: the operator has ended it, and its client did not.
+    """
 
     since: float
     expires: float
+    is_cut: bool = False
 
 
 @attrs.frozen
@@ -68,6 +72,7 @@ class Cause(enum.Enum):
     READY = "ready"  #: its application accepts connections
     LINK_LOST = "link lost"  #: its control channel broke, and its client is expected back
     LEFT = "left"  #: its client ended on purpose, or cannot come back
+    CUT = "cut"  #: the operator has ended it, and its client could not be told, or did not do so in time
     REPLACED = "replaced"  #: its owner's next session has one of its names: most often its client has come anew
     TAKEN_OVER = "taken over"  #: another client has asked for one of its names
     EXPIRED = "expired"  #: its time in this state is over
@@ -76,8 +81,8 @@ class Cause(enum.Enum):
 _NAME_GOES: Mapping[Cause, StateType] = {Cause.REPLACED: Gone, Cause.TAKEN_OVER: Gone}
 
 TRANSITIONS: Mapping[StateType, Mapping[Cause, StateType]] = {
-    Starting: {Cause.READY: Live, Cause.LINK_LOST: Detached, Cause.LEFT: Ended, **_NAME_GOES},
-    Live: {Cause.READY: Live, Cause.LINK_LOST: Detached, Cause.LEFT: Ended, **_NAME_GOES},
+    Starting: {Cause.READY: Live, Cause.LINK_LOST: Detached, Cause.LEFT: Ended, Cause.CUT: Ended, **_NAME_GOES},
+    Live: {Cause.READY: Live, Cause.LINK_LOST: Detached, Cause.LEFT: Ended, Cause.CUT: Ended, **_NAME_GOES},
     Detached: {Cause.EXPIRED: Ended, **_NAME_GOES},
     Ended: {Cause.EXPIRED: Gone, **_NAME_GOES},
     Gone: {},
@@ -100,4 +105,5 @@ def next_state(state: SessionState, cause: Cause, *, now: float, expires: float)
             return Detached(since=now, expires=expires)
         case _:
             # One that was detached has ended when its link was lost, as far as visitors could tell.
-            return Ended(since=state.since if isinstance(state, Detached) else now, expires=expires)
+            since = state.since if isinstance(state, Detached) else now
+            return Ended(since=since, expires=expires, is_cut=cause is Cause.CUT)

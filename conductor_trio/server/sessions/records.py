@@ -51,10 +51,10 @@ class SessionRecords:
                     record.was_replaced = True
                     record.scope.cancel()
 
-    def end(self, route_id: str, *, was_replaced: bool) -> None:
-        """End a session that is over elsewhere: by its client, or since another has taken its name."""
+    def end(self, route_id: str, *, was_replaced: bool, cause: Cause = Cause.LEFT) -> None:
+        """End a session that is over elsewhere: by its client, or since another has taken its name; or cut it."""
         if (record := self._records.get(route_id)) is not None:
-            record.ends_as = Cause.LEFT
+            record.ends_as = cause
             record.was_replaced = was_replaced
             record.scope.cancel()
 

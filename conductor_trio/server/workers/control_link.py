@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Mapping
 
@@ -13,15 +14,15 @@ import trio
 from conductor_trio.control.lines import LineReader
 from conductor_trio.errors import RemoteProtocolError
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.limits.workers import MAX_KEPT_WORDS, MAX_WORKER_LINE, WORKER_READ_SIZE
+from conductor_trio.limits.workers import MAX_FEED_LINE, MAX_KEPT_WORDS, WORKER_READ_SIZE
 from conductor_trio.net.stream import STREAM_LOST
 from conductor_trio.server.orders.saved import restore_orders
 from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.routing.feed import FeedReplica
+from conductor_trio.server.routing.keys import ACCEPTING, DRAINING, FINISHING, LOGS, ORDERS, OVER, RETIRED, UNUSED
 from conductor_trio.server.routing.mirror import ACCESS, ENDED, ROUTE, MirrorTable, parse_fed
 from conductor_trio.server.routing.states import Cause
-from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, ORDERS, OVER, UNUSED
 from conductor_trio.server.workers.sharing import Share
 from conductor_trio.server.workers.usage import Reporter
 
@@ -93,7 +94,7 @@ class ControlLink:
         """Be as we are told, until the control process ends."""
         feed = self._feed
         assert feed is not None
-        replica, lines = FeedReplica(self), LineReader(MAX_WORKER_LINE)
+        replica, lines = FeedReplica(self), LineReader(MAX_FEED_LINE)
         async with trio.open_nursery() as nursery:
             try:
                 while data := await feed.receive_some(WORKER_READ_SIZE):
@@ -105,8 +106,7 @@ class ControlLink:
                 pass  # it is no control process of ours any more
             nursery.cancel_scope.cancel()
         self._feed, self.state.is_orphaned = None, True
-        if self._share is not None:
-            self._share.be_alone()
+        self._be_alone()
         self.state.note_change()
         self._has_messages.set()  # of which none goes anywhere
 
@@ -140,12 +140,19 @@ class ControlLink:
             restore_orders(self._proxy.orders, value, time.time())
         elif key == ACCEPTING:
             self._accepts_next = value is True
+        elif key == RETIRED and isinstance(value, list) and os.getpid() in value:
+            self.state.is_draining = True
+            self._be_alone()
         elif key == DRAINING:
             self.state.is_draining = True
         elif key == FINISHING:
             self.state.finishing.set()
         elif key == LOGS:
             self._proxy.observer.reopen()
+
+    def _be_alone(self) -> None:
+        if self._share is not None:
+            self._share.be_alone()
 
     def drop(self, key: str, why: str) -> None:
         """Have nothing under a key any more."""

@@ -30,11 +30,11 @@ from conductor_trio.net.listeners import Listener
 from conductor_trio.net.peer_credentials import Credentials
 from conductor_trio.server.lifecycle.handover_channel import FAILURES
 from conductor_trio.server.routing.feed import FeedSource
+from conductor_trio.server.routing.keys import ACCEPTING, DRAINING, FINISHING, LOGS, OVER, RETIRED, UNUSED
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.settings import ServerSettings
 from conductor_trio.server.workers.adoption import Orphan, Orphans
-from conductor_trio.server.workers.keys import ACCEPTING, DRAINING, FINISHING, LOGS, OVER, UNUSED
-from conductor_trio.server.workers.member import Member
+from conductor_trio.server.workers.member import Life, Member
 from conductor_trio.server.workers.orphan import adoption_path
 from conductor_trio.server.workers.sharing import Sharing
 from conductor_trio.server.workers.start import start_worker
@@ -88,8 +88,8 @@ class Crew:
 
     @property
     def ready(self) -> int:
-        """How many serve."""
-        return sum(worker.is_ready for worker in self._workers.values() if worker.source is self.source)
+        """How many accept of those that were started here."""
+        return sum(worker.source is self.source and worker.accepts for worker in self._workers.values())
 
     @property
     def pids(self) -> list[int]:
@@ -104,7 +104,7 @@ class Crew:
             await self._changed.wait()
 
     async def wait_known(self) -> None:
-        """Return once what is so now is so at each worker that serves; those who take too long are replaced."""
+        """Return once what is so now is so at each worker that serves, or is about to; slow ones are replaced."""
         numbers = {source: source.number for source in (self.source, self.ends)}
         while any(worker.lags(numbers[worker.source]) for worker in self._workers.values()):
             await self._changed.wait()
@@ -112,6 +112,17 @@ class Crew:
     def accept(self, *, is_accepting: bool) -> None:
         """Have them accept from now on, or no more."""
         self._set(ACCEPTING, is_accepting)
+
+    def renew(self) -> None:
+        """Have others take their places, who get the listeners as they are now; they end once nobody is left."""
+        for worker in self._workers.values():
+            worker.is_retired = True
+            self.sharing.detach(worker)  # what it has is beside what those have who come
+        self._tell_retired()
+        self._note_change()
+
+    def _tell_retired(self) -> None:
+        self._set(RETIRED, [pid for pid, worker in self._workers.items() if worker.is_retired])
 
     def reopen_logs(self) -> None:
         """Have them open files anew."""
@@ -152,12 +163,16 @@ class Crew:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._adopt_all, name="adopted workers")
             for index in range(self.count):
-                nursery.start_soon(self._keep, index, name=f"worker {index}")
+                nursery.start_soon(self._keep, index, nursery, name=f"place of worker {index}")
 
-    async def _keep(self, index: int) -> None:
+    async def _keep(self, index: int, nursery: trio.Nursery) -> None:
         pause = self.limits.worker_pause
         while not self._is_draining:
-            if await self._run_one(index):
+            life = Life()
+            nursery.start_soon(self._run_one, index, life, name=f"worker {index}")
+            while not (life.is_over or (life.worker is not None and life.worker.is_retired)):
+                await self._changed.wait()
+            if life.worker is not None and (life.worker.is_ready or life.worker.is_retired):
                 pause = self.limits.worker_pause
                 continue
             with trio.move_on_after(pause):
@@ -178,19 +193,26 @@ class Crew:
         while self._workers and self.usage.now("exchanges"):  # noqa: ASYNC110 - they tell now and then
             await trio.sleep(self.limits.worker_report_interval)
 
-    async def _run_one(self, index: int) -> bool:
-        """Start a worker and look after it until it has ended; returns whether it had served."""
+    async def _run_one(self, index: int, life: Life) -> None:
+        """Start a worker and look after it until it has ended."""
         try:
             process, sock = await start_worker(self.settings, self.listeners(), self.internal)
         except OSError as error:
             self.log.error("worker_not_started", worker=index, error=error.strerror)
-            return False
+            life.is_over = True
+            self._note_change()
+            return
         feed = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        worker = Member(process, feed, self.source)
-        why = await self._look_after(worker)
-        if not self._is_draining:
+        worker = life.worker = Member(process, feed, self.source)
+        try:
+            why = await self._look_after(worker)
+        finally:
+            life.is_over = True
+            if worker.is_retired:
+                self._tell_retired()  # another process may get its id
+            self._note_change()
+        if not (self._is_draining or worker.is_retired):
             self.log.warning("worker_ended", worker=index, pid=process.pid, why=why, status=process.returncode)
-        return worker.is_ready
 
     async def _adopt_all(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -282,16 +304,8 @@ class Crew:
             if worker.outbox is None or not worker.outbox.has_news:
                 await self._changed.wait()
                 continue
-            piece = b""
             try:
-                for line in worker.outbox.take():
-                    piece += line
-                    if len(piece) >= WORKER_READ_SIZE:
-                        self._note_change()  # from now on it is waited for
-                        await worker.feed.send_all(piece)
-                        piece = b""
-                self._note_change()
-                await worker.feed.send_all(piece)
+                await worker.send_news(worker.outbox, self._note_change)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return  # which shows where it is listened to
 
@@ -306,7 +320,7 @@ class Crew:
         match message:
             case {"ready": True}:
                 worker.outbox = worker.source.attach()
-                if worker.source is self.source:  # what another server lent to one that was adopted stays its own
+                if worker.source is self.source and not worker.is_retired:  # others have what they had
                     self.sharing.attach(worker, worker.outbox.tell)
             case {"ack": int() as number} if worker.outbox is not None:
                 is_new = not worker.is_ready
@@ -322,7 +336,8 @@ class Crew:
                 self.audit(fields)
                 return
             case {"share": dict() as word}:
-                self.sharing.receive(worker, word)
+                if not worker.is_retired:
+                    self.sharing.receive(worker, word)
                 return
             case dict():
                 self.usage.receive(worker, message)

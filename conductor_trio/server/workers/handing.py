@@ -6,6 +6,7 @@ So a request with fields that nobody has sent here before is handed over, and co
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 
@@ -22,6 +23,7 @@ from conductor_trio.limits.workers import MAX_REPLY_SIZE
 from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.net.unix import connect_unix_socket
+from conductor_trio.net.whole_end import send_with_end
 from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
@@ -83,10 +85,33 @@ class Control:
             await context.proxy.parked.wait_for(host, context.peer.visitor_address(request), size)
         return self.path != path
 
-    async def open(self, context: ProxyContext) -> SocketStream:
-        """Return a connection to it; raises `UpstreamUnavailable`."""
-        sock = await connect_unix_socket(self.path, connect_timeout=context.limits.connect_timeout)
-        return PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout)
+    async def ask(self, said: bytes, context: ProxyContext, *, needs_end: bool) -> tuple[bool, Handed] | None:
+        """Say what opens a connection to it; return whether the request is returned, and the connection.
+
+        None where the control process has gone, or does not answer. With `needs_end` it tells a whole end.
+        """
+        try:
+            sock = await connect_unix_socket(self.path, connect_timeout=context.limits.connect_timeout)
+        except UpstreamUnavailable:
+            return None
+        stream = PolledStream(sock, context.poller, send_timeout=context.limits.send_stall_timeout)
+        with contextlib.ExitStack() as stack:
+            stack.callback(stream.close)
+            end = None
+            if needs_end:
+                try:
+                    end, said = send_with_end(sock, said[:1]), said[1:]
+                except OSError:
+                    return None
+                stack.callback(end.close)
+            reply = await _converse(stream, said)
+            if reply is not None:
+                is_returned, response = reply
+                handed = Handed(stream=stream, end=end, from_visitor=b"", from_other=response)
+                if not is_returned:
+                    stack.pop_all()
+                return is_returned, handed
+        return None
 
 
 class WorkerGuard(ConnectionGuard):
@@ -236,41 +261,31 @@ class WorkerDispatcher(Dispatcher):
             context.proxy.ledger.proxies if peer.address is None else context.proxy.ledger.visitor(peer.address)
         )
         early = context.requests.trailing_data
-        try:
-            stream = await self.control.open(context.proxy)
-        except UpstreamUnavailable:
+        said = format_introduction(introduction) + format_as_received(request) + early
+        # A response to HTTP/1.1 shows its end by itself.
+        answer = await self.control.ask(said, context.proxy, needs_end=not request.is_http11)
+        if answer is None:
             return Refusal.GATEWAY_RESTARTING
-        try:
-            said = format_introduction(introduction) + format_as_received(request) + early
-            reply = await _ask(stream, said)
-        except STREAM_LOST:
-            stream.close()
-            return Refusal.GATEWAY_RESTARTING
-        except BaseException:
-            stream.close()
-            raise
-        if reply is None:
-            stream.close()
-            return Refusal.GATEWAY_RESTARTING
-        is_returned, response = reply
+        is_returned, handed = answer
         if is_returned:
-            stream.close()
             return None
         context.requests.take_trailing_data()
         context.watch.forget()
-        return Handed(stream=stream, from_visitor=b"", from_other=response)
+        return handed
 
 
-async def _ask(stream: SocketStream, said: bytes) -> tuple[bool, bytes] | None:
+async def _converse(stream: SocketStream, said: bytes) -> tuple[bool, bytes] | None:
     """Return what `read_reply` does; None where the control process has gone."""
-    await stream.send_all(said)
     data = b""
-    while (reply := read_reply(data)) is None:
-        more = await stream.receive_some(MAX_REPLY_SIZE)
-        if not more:
-            return None
-        data += more
-    return reply
+    with contextlib.suppress(*STREAM_LOST):
+        await stream.send_all(said)
+        while (reply := read_reply(data)) is None:
+            more = await stream.receive_some(MAX_REPLY_SIZE)
+            if not more:
+                return None
+            data += more
+        return reply
+    return None
 
 
 @attrs.define(eq=False)

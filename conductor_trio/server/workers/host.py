@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Protocol
 
 import attrs
 import trio
@@ -16,9 +15,9 @@ from conductor_trio.server.lifecycle.handover import Predecessor
 from conductor_trio.server.lifecycle.listeners import Handed, Listeners
 from conductor_trio.server.lifecycle.runtime_directory import RuntimeDirectory
 from conductor_trio.server.orders.saved import describe_orders
-from conductor_trio.server.proxy.cancellation import CancelReason
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.routing.feed import FeedSource
+from conductor_trio.server.routing.keys import DRAINING, ORDERS
 from conductor_trio.server.routing.mirror import feed_ends, feed_routes
 from conductor_trio.server.routing.ports import SessionReports
 from conductor_trio.server.sessions.context import SessionContext
@@ -26,8 +25,7 @@ from conductor_trio.server.sessions.leftovers import Leftovers
 from conductor_trio.server.settings import ServerSettings
 from conductor_trio.server.workers.adoption import open_orphans
 from conductor_trio.server.workers.crew import Crew
-from conductor_trio.server.workers.internal import InternalHost, open_internal_listener
-from conductor_trio.server.workers.keys import DRAINING, ORDERS
+from conductor_trio.server.workers.internal import INTERNAL_MODE, InternalHost, open_internal_listener
 from conductor_trio.server.workers.sharing import Sharing
 from conductor_trio.server.workers.usage import WorkersUsage
 
@@ -73,34 +71,6 @@ def _tell_orders(source: FeedSource, proxy: ProxyContext) -> None:
     source.set(ORDERS, describe_orders(proxy.orders))
 
 
-class Runtimes(Protocol):
-    """What this process keeps for routes."""
-
-    async def wait_unused(self, route_id: str) -> None:
-        """Return once no exchange or tunnel runs for a route."""
-
-    def end(self, route_id: str, reason: CancelReason) -> None:
-        """End what runs for a route."""
-
-
-@attrs.frozen(eq=False)
-class EveryRuntime:
-    """The same at all processes; implements `lifecycle.borrowed.Runtimes`."""
-
-    own: Runtimes
-    crew: Crew
-
-    async def wait_unused(self, route_id: str) -> None:
-        """Return once no exchange or tunnel runs for a route, at any of them."""
-        await self.own.wait_unused(route_id)
-        await self.crew.wait_unused(route_id)
-
-    def end(self, route_id: str, reason: CancelReason) -> None:
-        """End what runs for a route."""
-        self.own.end(route_id, reason)
-        self.crew.end_route(route_id)
-
-
 @attrs.frozen(eq=False)
 class Workers:
     """What the server does for its workers, and in their place; nothing where there are to be none."""
@@ -108,6 +78,11 @@ class Workers:
     crew: Crew
     _proxy: ProxyContext
     _internal: Listener | None
+
+    @property
+    def listeners(self) -> list[tuple[int, Listener]]:
+        """What has a path in the runtime directory for them, and what that is to let others do."""
+        return [] if self._internal is None else [(INTERNAL_MODE, self._internal)]
 
     def pace(self, pace: Pace | None) -> Pace | None:
         """Return what is awaited before visitors are accepted here: with workers, that none serves, too."""

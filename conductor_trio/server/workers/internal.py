@@ -19,6 +19,8 @@ from conductor_trio.http1.request import RequestHead
 from conductor_trio.limits.workers import MAX_ADDED_FIELDS, MAX_ADDED_HEAD
 from conductor_trio.net.listeners import Listener, listen_unix
 from conductor_trio.net.peer_credentials import Credentials, peer_credentials
+from conductor_trio.net.stream import SocketStream
+from conductor_trio.net.whole_end import WholeEnd, receive_with_end
 from conductor_trio.server.accounts.addresses import account_of
 from conductor_trio.server.accounts.places import Place
 from conductor_trio.server.proxy.connection import VisitorConnection
@@ -31,7 +33,7 @@ from conductor_trio.server.routing.routes import Route
 from conductor_trio.server.workers.words import FORWARD, LENGTH, MINE, Introduction, parse_introduction
 
 _PREFIX = "workers."  # and the process whose they are
-_MODE = 0o600
+INTERNAL_MODE = 0o600  #: of the internal socket
 
 
 @attrs.frozen(kw_only=True)
@@ -43,31 +45,51 @@ class InternalHost:
 
     async def serve(self, sock: socket.socket, _: str) -> None:
         """Serve one request to its end."""
-        introduction = await self._receive_introduction(sock)
-        if introduction is None:
-            sock.close()
-            return
-        make_connection = functools.partial(InternalConnection, introduction=introduction)
-        way = Way(is_https=introduction.is_https, has_place=True, make_connection=make_connection)
-        await serve_visitor(sock, introduction.address, self.context, None, way)
+        with contextlib.ExitStack() as stack:
+            introduction, end = await self._receive_introduction(sock, stack)
+            if introduction is None:
+                sock.close()
+                return
 
-    async def _receive_introduction(self, sock: socket.socket) -> Introduction | None:
-        """Return what a worker says first; None for anybody else, or where it has just ended."""
+            def note_end(outcome: Outcome) -> None:
+                if end is not None and outcome is not Outcome.ABORT:
+                    end.tell()
+
+            make_connection = functools.partial(InternalConnection, introduction=introduction)
+            way = Way(
+                is_https=introduction.is_https,
+                has_place=True,
+                note_end=note_end,
+                make_connection=make_connection,
+            )
+            await serve_visitor(sock, introduction.address, self.context, None, way)
+
+    async def _receive_introduction(
+        self, sock: socket.socket, stack: contextlib.ExitStack
+    ) -> tuple[Introduction | None, WholeEnd | None]:
+        """Return what a worker says first, and what is to hear of a whole end, which the stack closes.
+
+        It is None for anybody else, or where the worker has just ended.
+        """
         try:
             peer = peer_credentials(sock)
             if not self.is_worker(peer):
                 self.context.log.warning("not_a_worker", uid=peer.uid, pid=peer.pid)
-                return None
+                return None, None
             stream = trio.socket.from_stdlib_socket(sock)
             with trio.move_on_after(self.context.limits.head_timeout):
-                (length,) = LENGTH.unpack(await _receive_exactly(stream, LENGTH.size))
-                return parse_introduction(await _receive_exactly(stream, length))
+                begin, end = await receive_with_end(stream, LENGTH.size)
+                if end is not None:
+                    stack.callback(end.close)
+                begin += await _receive_exactly(stream, LENGTH.size - len(begin))
+                (length,) = LENGTH.unpack(begin)
+                return parse_introduction(await _receive_exactly(stream, length)), end
         except (OSError, ValueError):
             pass
         except BaseException:
             sock.close()
             raise
-        return None
+        return None, None
 
 
 @contextlib.contextmanager
@@ -78,7 +100,7 @@ def open_internal_listener(runtime_dir: str) -> Iterator[Listener]:
             if entry.name.startswith(_PREFIX) and not _is_alive(entry.name.removeprefix(_PREFIX)):
                 os.unlink(entry.path)
     path = os.path.join(runtime_dir, f"{_PREFIX}{os.getpid()}")
-    with contextlib.closing(listen_unix(path, _MODE)) as listener:
+    with contextlib.closing(listen_unix(path, INTERNAL_MODE)) as listener:
         yield listener
 
 
@@ -120,7 +142,9 @@ class InternalDispatcher(Dispatcher):
         await self._claim()
         failure = introduction.failure
         if failure is None or failure.route_id != runtime.route_id:
-            return await super()._forward(_as_last(request), runtime, admitted, is_complete=is_complete)
+            # Those that were sent behind it are answered, too.
+            last = request if self._is_followed else _as_last(request)
+            return await super()._forward(last, runtime, admitted, is_complete=is_complete)
         runtime.failing_since = failure.since
         error = UpstreamUnavailable(failure.what, status=failure.status, fault=failure.fault)
         return await self._answer_failure(error, runtime, request, is_complete=is_complete, may_repeat=False)
@@ -144,6 +168,14 @@ class InternalDispatcher(Dispatcher):
     async def _park(self, request: RequestHead, route: Route) -> bool:
         await self._claim()
         return await super()._park(request, route)
+
+    @property
+    def _is_followed(self) -> bool:
+        """Whether more has come than the request that is under way."""
+        visitor = self._context.visitor
+        return bool(self._context.requests.trailing_data) or (
+            isinstance(visitor, SocketStream) and visitor.has_unread()
+        )
 
     async def _claim(self) -> None:
         """Have the worker pass on what the visitor sends from now on."""

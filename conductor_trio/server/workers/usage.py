@@ -70,6 +70,7 @@ class Reporter:
 
     def _take_routes(self) -> Iterator[dict[str, object]]:
         news: dict[str, object] = {}
+        size = 0
         told, self._told = self._told, {}
         for runtime in list(self._proxy.runtimes):
             traffic, before = runtime.traffic, told.get(runtime.route_id)
@@ -80,9 +81,10 @@ class Reporter:
             self._told[runtime.route_id] = now
             if now != before:
                 news[runtime.route_id] = [now[0] - before[0], now[1] - before[1], now[2] - before[2], visitors]
-                if len(news) >= MAX_ROUTES_TOLD:
+                size += 1 + len(visitors)
+                if size >= MAX_ROUTES_TOLD:
                     yield {"routes": news}
-                    news = {}
+                    news, size = {}, 0
         if news:
             yield {"routes": news}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 import trio
 
 from conductor_trio.server.app import make_planes
@@ -18,17 +19,18 @@ from tests.support.work import count_calls
 SETTINGS = ServerSettings(runtime_dir="/run/c", patterns=("{key}-{user}.test",))
 
 
+@pytest.mark.one_process
 async def test_what_an_engine_does_shows(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application()) as engine:
         visitor = engine.connect()
         await visitor.send(request())
         response = await visitor.receive_response()
-        figures = FigureSource(engine.context.settings, engine.context).read()
+        figures = FigureSource(engine.control.settings, engine.control).read()
         assert figures.sessions == {"starting": 0, "live": 1, "lost": 0, "ended": 0}
         assert figures.visitors == 1 and figures.requests_total == 1 and figures.tunnels == 0
         assert figures.to_visitors == len(response.raw)
     # What a session has passed on is not forgotten with it.
-    assert FigureSource(engine.context.settings, engine.context).read().to_visitors == len(response.raw)
+    assert FigureSource(engine.control.settings, engine.control).read().to_visitors == len(response.raw)
 
 
 async def test_what_the_kernel_tells() -> None:

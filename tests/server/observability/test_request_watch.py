@@ -125,7 +125,7 @@ async def test_one_that_waits_for_a_lost_link_is_queued(short_tmp: Path) -> None
         visitor = engine.connect()
         engine.routes.change(engine.route_id, Cause.LINK_LOST)
         await visitor.send(request())
-        while not engine.context.parked.total:  # noqa: ASYNC110
+        while not engine.control.parked.total:  # noqa: ASYNC110
             await trio.lowlevel.checkpoint()
         await trio.sleep(0.02)
         engine.routes.register(make_route(token=TOKEN, relay_path=engine.origin.path, is_resumable=True))

@@ -23,7 +23,6 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.pages.house import House
 from conductor_trio.pages.session_page import SessionView, render_session_page
 from conductor_trio.pages.words.english import ENGLISH
-from conductor_trio.server.proxy.visitor import serve_visitor
 from conductor_trio.server.routing.states import Cause
 from tests.support.engine import (
     HOST,
@@ -78,7 +77,7 @@ async def open_page(
     async def accept() -> None:
         await trio.lowlevel.wait_readable(engine.listener)
         sock, address = engine.listener.accept()
-        await serve_visitor(sock, address[0], engine.context, None)
+        await engine.serve_visitor(sock, address[0])
 
     engine.nursery.start_soon(accept)
     fields: list[tuple[bytes, bytes]] = [
@@ -165,6 +164,7 @@ async def test_it_tells_what_happens(short_tmp: Path) -> None:
         assert first["visitors"] == 0  # who looks on is no visitor
         visitor = engine.connect()
         assert (await ask(visitor, request())).status == 200
+        await engine.wait_told()
         told = await next_session(page, lambda told: bool(told["requests"] == 1 and told["bytesOut"]))
         assert told["bytesIn"] > 0
         await ask(visitor, request(auth=cookie(b"wrong")))
@@ -314,6 +314,7 @@ async def test_a_page_that_is_not_understood_is_told(short_tmp: Path, wish: str)
         error = await next_with(page, "error")
         assert error and "own page" not in error
         assert (await ask(engine.connect(), request())).status == 200
+        await engine.wait_told()
         await next_session(page, lambda told: bool(told["requests"]))  # and goes on
 
 

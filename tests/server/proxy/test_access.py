@@ -227,6 +227,7 @@ async def test_a_share_lets_in_until_it_is_revoked(short_tmp: Path) -> None:
     application = Application(OK)
     async with open_engine(short_tmp, application) as engine:
         give(engine, make_share())
+        await engine.wait_known()
         visitor = engine.connect()
         link = b"GET /_conductor/auth/%b?next=/lab HTTP/1.1" % LINK_TOKEN
         opened = await ask(visitor, request(link, auth=b""))
@@ -235,6 +236,7 @@ async def test_a_share_lets_in_until_it_is_revoked(short_tmp: Path) -> None:
         bearer = b"Authorization: Bearer " + LINK_TOKEN + b"\r\n"
         assert (await ask(visitor, request(auth=bearer))).status == 200
         engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
+        await engine.wait_known()
         assert (await ask(visitor, request(auth=cookie(LINK_TOKEN)))).status == 403
         assert (await ask(visitor, request(auth=bearer))).status == 403
         assert (await ask(visitor, request(link, auth=b""))).status == 403
@@ -246,6 +248,7 @@ async def test_a_share_lets_in_until_it_is_revoked(short_tmp: Path) -> None:
 async def test_a_share_is_no_key_to_anothers_application(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK)) as engine:
         give(engine, make_share())
+        await engine.wait_known()
         with engine.another_route("lab-bob.test", engine.origin.path, b"bobs"):
             visitor = engine.connect()
             assert (await ask(visitor, request(host=b"lab-bob.test", auth=cookie(LINK_TOKEN)))).status == 403
@@ -254,9 +257,11 @@ async def test_a_share_is_no_key_to_anothers_application(short_tmp: Path) -> Non
 async def test_a_share_that_is_over_lets_nobody_in(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK)) as engine:
         give(engine, make_share(expires=time.time() + 1000))
+        await engine.wait_known()
         visitor = engine.connect()
         assert (await ask(visitor, request(auth=cookie(LINK_TOKEN)))).status == 200
         give(engine, make_share(expires=time.time()))
+        await engine.wait_known()
         assert (await ask(visitor, request(auth=cookie(LINK_TOKEN)))).status == 403
         engine.routes.expire()
         assert engine.route.access.shares == ()
@@ -269,6 +274,7 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x
 async def test_tunnels_end_with_the_share_that_opened_them(short_tmp: Path, how: str) -> None:
     async with open_engine(short_tmp, answering(SWITCH, close=False)) as engine:
         give(engine, make_share())
+        await engine.wait_known()
         upgrade = b"Connection: upgrade\r\nUpgrade: x\r\n"
         friend, owner = engine.connect(), engine.connect()
         for visitor, auth in ((friend, cookie(LINK_TOKEN)), (owner, cookie(TOKEN))):
@@ -278,8 +284,10 @@ async def test_tunnels_end_with_the_share_that_opened_them(short_tmp: Path, how:
         assert sorted(engine.let_in()) == [OWNER, "s1"]
         if how == "revoked":
             engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
+            await engine.wait_known()
         else:
             give(engine, make_share(expires=time.time() - 1))
+            await engine.wait_known()
             engine.routes.expire()
         await friend.wait_closed()
         assert list(engine.let_in()) == [OWNER]
@@ -290,16 +298,19 @@ async def test_a_response_under_way_is_cut_when_its_share_is_revoked(short_tmp: 
     half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
     async with open_engine(short_tmp, answering(half, close=False)) as engine:
         give(engine, make_share())
+        await engine.wait_known()
         friend = engine.connect()
         await friend.send(request(auth=cookie(LINK_TOKEN)))
         assert (await friend.receive_until(b"half")).endswith(b"half")
         engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
+        await engine.wait_known()
         await friend.wait_closed()
 
 
 async def test_a_one_time_link_opens_one_browser(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK)) as engine:
         give(engine, make_share(is_once=True))
+        await engine.wait_known()
         visitor = engine.connect()
         link = b" /_conductor/auth/%b HTTP/1.1" % LINK_TOKEN
         # Who only looks, a mail scanner, a preview or a prefetch, does not use it up.
@@ -325,12 +336,14 @@ async def test_a_one_time_link_opens_one_browser(short_tmp: Path) -> None:
             assert refused.values(b"set-cookie") == []
         assert (await ask(visitor, form(LINK_TOKEN), b"POST")).status == 403
         engine.routes.set_access(engine.route_id, engine.route.access.without(["s1"]))
+        await engine.wait_known()
         assert (await ask(visitor, request(auth=cookie(token)))).status == 403
 
 
 async def test_a_one_time_token_can_be_typed_once_as_well(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK)) as engine:
         give(engine, make_share(is_once=True))
+        await engine.wait_known()
         visitor = engine.connect()
         opened = await ask(visitor, form(LINK_TOKEN), b"POST")
         assert opened.status == 303

@@ -29,6 +29,8 @@ STRANGERS = {
     "own page of a session": request(b"GET /_conductor/ HTTP/1.1", auth=b""),
 }
 
+pytestmark = pytest.mark.one_process  # each has a ledger of its own
+
 
 async def contend(engine: Engine) -> None:
     """Have others of each group want something, too."""

@@ -68,6 +68,7 @@ async def test_each_request_is_routed_and_authorised_on_its_own(short_tmp: Path)
     assert b"token" not in repr(bobs.messages).encode()
 
 
+@pytest.mark.one_process
 async def test_heads_are_remembered_for_their_route_from_those_who_are_let_in(short_tmp: Path) -> None:
     alices, bobs = Application(OK), Application(OK)
     cookie = b"Cookie: authorization=bobs-token\r\n"
@@ -218,7 +219,7 @@ async def test_draining(short_tmp: Path) -> None:
         assert (await idle.receive_response()).status == 200
         await engine.origin.wait_connections(2)
         await wait_all_tasks_blocked()
-        engine.context.begin_drain()
+        engine.begin_drain()
         await idle.wait_closed()
         await fresh.wait_closed()
         answer_now.set()
@@ -312,6 +313,7 @@ async def test_next_stays_on_this_host(following: bytes, location: bytes, short_
         assert (status, fields[b"location"]) == (302, location)
 
 
+@pytest.mark.one_process
 async def test_the_counters(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application()) as engine:
         visitor = engine.connect()
@@ -397,6 +399,7 @@ def show(guess: bytes, way: str) -> bytes:
 WAYS = ["cookie", "bearer", "link", "upgrade", "session page", "form"]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("way", WAYS)
 async def test_guessing_has_a_rate_whichever_way_a_token_is_shown(
     short_tmp: Path, autojump_clock: MockClock, way: str

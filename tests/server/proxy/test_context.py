@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -21,6 +22,7 @@ from tests.support.routes import make_route
 PATIENCE = 10.0
 
 
+@pytest.mark.one_process
 async def test_whoever_waits_for_exchanges_hears_when_only_parked_ones_are_left(short_tmp: Path) -> None:
     may_answer = trio.Event()
 
@@ -90,7 +92,7 @@ async def test_word_that_the_server_ends_closes_idle_connections(
         assert (await visitor.receive_response()).status == 200
         start = trio.current_time()
         assert not engine.context.draining.is_set()
-        engine.context.begin_drain()
+        engine.begin_drain()
         assert engine.context.draining.is_set()
         await visitor.wait_closed()
         assert trio.current_time() - start == engine.context.limits.drain_idle_timeout

@@ -16,7 +16,6 @@ from trio.testing import wait_all_tasks_blocked
 
 from conductor_trio.limits.constants import HEAD_COPIES
 from conductor_trio.limits.server import ServerLimits
-from conductor_trio.server.proxy.visitor import serve_visitor
 from tests.doubles.origin import OriginConnection
 from tests.support.certificates import CertificateAuthority
 from tests.support.engine import COOKIE, HOST, IMPATIENT, Application, Engine, Visitor, open_engine, request
@@ -82,7 +81,7 @@ async def connect(
     """Give a visitor's stream, by TLS where there is a context."""
     ours = socket.create_connection(engine.listener.getsockname())
     theirs, address = engine.listener.accept()
-    engine.nursery.start_soon(serve_visitor, theirs, address[0], engine.context, context)
+    engine.nursery.start_soon(engine.serve_visitor, theirs, address[0], context)
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
     try:
         if context is None:

@@ -39,9 +39,11 @@ async def test_those_who_are_named_enter_and_nobody_else_does(short_tmp: Path) -
         front = engine.connect(unix=True)
         assert (await ask(front, BOB)).status == 403
         give(engine, make_named("bob", id="n1"))
+        await engine.wait_known()
         assert (await ask(front, BOB)).status == 200
         assert (await ask(front, CAROL)).status == 403
         give(engine, make_named("@staff", id="n2"))
+        await engine.wait_known()
         assert (await ask(front, CAROL)).status == 200
         assert (await ask(front, b"X-User: Bob\r\n")).status == 403
         assert (await ask(front, b"X-User: eve\r\nX-Groups: staffs\r\nX-Groups: staff\r\n")).status == 403
@@ -54,7 +56,9 @@ async def test_those_who_are_named_enter_and_nobody_else_does(short_tmp: Path) -
 async def test_who_is_revoked_is_put_out_and_others_are_not(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(SWITCH), sso=SSO) as engine:
         give(engine, make_named("bob", id="n1"))
+        await engine.wait_known()
         give(engine, make_named("@staff", id="n2"))
+        await engine.wait_known()
         tunnels = []
         for fields in (BOB, CAROL):
             front = engine.connect(unix=True)
@@ -62,6 +66,7 @@ async def test_who_is_revoked_is_put_out_and_others_are_not(short_tmp: Path) -> 
             await front.receive_until(b"\r\n\r\n")
             tunnels.append(front)
         engine.routes.set_access(engine.route_id, engine.route.access.without(["n1"]))
+        await engine.wait_known()
         began = trio.current_time()
         await tunnels[0].wait_closed()
         assert trio.current_time() - began < 5
@@ -74,6 +79,7 @@ async def test_who_was_let_in_is_told_by_name_in_the_logs(short_tmp: Path) -> No
     observer = Observer(access_log=AccessLog(access), audit=AuditLog(audit))
     async with open_engine(short_tmp, Application(OK), observer=observer, sso=SSO) as engine:
         give(engine, make_named("@staff", id="n2"))
+        await engine.wait_known()
         front = engine.connect(unix=True)
         for fields in (CAROL, CAROL.replace(b"carol", b"dave"), b"X-User: alice\r\n", b"X-User: eve\r\n"):
             await ask(front, fields)
@@ -136,11 +142,14 @@ class _AsTrio(trio.abc.Stream):
 async def test_the_owner_is_told_who_is_there_and_a_guest_of_themselves(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(SWITCH), sso=SSO, limits=LIMITS) as engine:
         give(engine, make_named("bob", id="n1"))
+        await engine.wait_known()
         give(engine, make_named("@staff", id="n2"))
+        await engine.wait_known()
         for fields in (BOB, CAROL):
             tunnel = engine.connect(unix=True)
             await tunnel.send(request(fields=fields + UPGRADE, auth=b""))
             await tunnel.receive_until(b"\r\n\r\n")
+        await engine.wait_told()
         async with open_page(engine, b"X-User: alice\r\n") as page:
             told = json.loads(await page.get_message())["session"]
         people = [(one["by"], one["identity"], one["address"], one["connections"]) for one in told["people"]]
@@ -159,11 +168,13 @@ async def test_the_owner_is_told_who_is_there_and_a_guest_of_themselves(short_tm
 async def test_one_connection_of_a_front_proxys_brings_one_after_the_other(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(OK), sso=SSO) as engine:
         give(engine, make_named("bob", id="n1"))
+        await engine.wait_known()
         give(engine, make_named("@staff", id="n2"))
+        await engine.wait_known()
         front = engine.connect(unix=True)
         for fields in (BOB, CAROL, BOB, b"X-User: alice\r\n", BOB):
             assert (await ask(front, fields)).status == 200
-        presence = engine.planes.ledger.session(engine.route_id, None).presence
+        presence = engine.context.ledger.session(engine.route_id, None).presence
         people = [one.describe() for one in presence.present(0)]
         assert [(one.by, one.identity, one.connections) for one in people] == [
             ("n1", "bob", 0),

@@ -68,12 +68,12 @@ class Stage:
     async def wait_held(self, count: int) -> None:
         """Wait until that many requests wait."""
         with trio.fail_after(PATIENCE):
-            while self.engine.context.parked.total != count:  # noqa: ASYNC110
+            while self.engine.control.parked.total != count:  # noqa: ASYNC110
                 await trio.lowlevel.checkpoint()
 
     async def ask(self, data: bytes) -> Visitor:
         """Send a request that will have to wait, and return once it does."""
-        before = self.engine.context.parked.total
+        before = self.engine.control.parked.total
         visitor = self.engine.connect()
         await visitor.send(data)
         await self.wait_held(before + 1)
@@ -234,7 +234,7 @@ async def test_a_session_that_ended_on_purpose_is_gone_at_once(short_tmp: Path, 
         response = await visitor.receive_response()
         assert response.status == 410
         assert b"UTC" in response.body and TOKEN not in response.body
-        assert stage.engine.context.counters.no_route == 1
+        assert stage.engine.control.counters.no_route == 1
         with stage.session():
             await visitor.send(ask())
             assert (await visitor.receive_response()).status == 200
@@ -263,7 +263,7 @@ async def test_only_so_many_wait(short_tmp: Path, limits: ServerLimits) -> None:
         with stage.session():
             for one in waiting:
                 assert (await one.receive_response()).status == 200
-        assert stage.engine.context.parked.total == 0
+        assert stage.engine.control.parked.total == 0
 
 
 async def test_who_aborts_does_not_wait_on(short_tmp: Path) -> None:
@@ -438,7 +438,7 @@ async def test_one_user_s_sessions_do_not_take_the_room_of_another_s(short_tmp: 
         carol = stage.engine.routes.register(make_route(host="lab-carol.test", user="carol", token=TOKEN))
         stage.engine.routes.change(carol.id, Cause.LINK_LOST)
         visitor = await stage.ask(request(host=b"lab-carol.test", auth=AUTH))
-        assert stage.engine.context.parked.total == 3
+        assert stage.engine.control.parked.total == 3
         for one in (*waiting, visitor):
             one.reset()
 
@@ -455,7 +455,7 @@ async def test_an_application_has_so_many_connections_and_no_more(short_tmp: Pat
             await application.was_asked.wait()
             await two.send(ask())
             assert (await two.receive_response()).status == 503
-            assert stage.engine.context.counters.limited == 1
+            assert stage.engine.control.counters.limited == 1
             await two.send(request())  # another application's visitors notice nothing
             assert (await two.receive_response()).status == 200
 

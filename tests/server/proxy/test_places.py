@@ -15,7 +15,6 @@ from trio.testing import wait_all_tasks_blocked
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.net.stream import SocketStream
 from conductor_trio.server.accounts.counters import Counters
-from conductor_trio.server.proxy.visitor import serve_visitor
 from tests.doubles.origin import OriginConnection
 from tests.support.engine import Application, Engine, Visitor, open_engine, request
 
@@ -35,7 +34,7 @@ def visit(
     ours.bind((address, 0))
     ours.connect(engine.listener.getsockname())
     theirs, address = engine.listener.accept()
-    engine.nursery.start_soon(serve_visitor, theirs, address[0], engine.context, tls)
+    engine.nursery.start_soon(engine.serve_visitor, theirs, address[0], tls)
     visitor = Visitor(SocketStream(ours), ours)
     engine.visitors.append(visitor)
     return visitor

@@ -70,6 +70,7 @@ def _replace(bench: Bench, route: Route) -> None:
 ENDS: dict[str, Callable[[Bench, Route], None]] = {
     "its link is lost": lambda bench, route: bench.routes.change(route.id, Cause.LINK_LOST),
     "its client leaves": lambda bench, route: bench.routes.change(route.id, Cause.LEFT),
+    "the operator cuts it": lambda bench, route: bench.routes.change(route.id, Cause.CUT),
     "another one takes its name": _replace,
     "it is ended": lambda bench, route: bench.runtimes.end(route.id, CancelReason.LINK_LOST),
 }
@@ -81,6 +82,8 @@ ENDS: dict[str, Callable[[Bench, Route], None]] = {
         ("its link is lost", True, CancelReason.LINK_LOST),
         ("its client leaves", True, CancelReason.SESSION_ENDED),
         ("its client leaves", False, CancelReason.LINK_LOST),  # of which nobody can tell
+        ("the operator cuts it", True, CancelReason.ACCESS_ENDED),
+        ("the operator cuts it", False, CancelReason.ACCESS_ENDED),
         ("another one takes its name", True, CancelReason.LINK_LOST),
         ("it is ended", True, CancelReason.LINK_LOST),
     ],

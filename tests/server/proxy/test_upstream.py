@@ -141,7 +141,7 @@ async def test_a_fresh_one_that_closes_without_a_word_is_not_tried_again(short_t
         response = await ask(engine)
         assert response.status == 502
         assert b"application" in response.body
-        assert engine.context.counters.broken == 1
+        assert engine.control.counters.broken == 1
         await wait_all_tasks_blocked()
         assert len(engine.origin.connections) == 1
 
@@ -215,7 +215,7 @@ async def test_nobody_listens(short_tmp: Path) -> None:
             assert response.status == 502
             assert b"relay socket" in response.body
             assert engine.origin.path.encode() not in response.body
-        assert engine.context.counters.broken == 2
+        assert engine.control.counters.broken == 2
 
 
 async def test_a_body_is_not_waited_for_where_nobody_listens(short_tmp: Path) -> None:

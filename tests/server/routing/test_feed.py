@@ -106,7 +106,7 @@ class Feeds(RuleBasedStateMachine):
         self.table.register(make_route(host=host, state=state, is_resumable=is_resumable))
         self.note()
 
-    @rule(data=st.data(), cause=st.sampled_from([Cause.READY, Cause.LINK_LOST, Cause.LEFT]))
+    @rule(data=st.data(), cause=st.sampled_from([Cause.READY, Cause.LINK_LOST, Cause.LEFT, Cause.CUT]))
     def change(self, data: Any, cause: Cause) -> None:
         route = self.routes(data)
         if route is not None and route.is_attached:

@@ -40,7 +40,13 @@ def make_mirror() -> tuple[MirrorTable, list[RouteChange]]:
 
 @pytest.mark.parametrize(
     "state",
-    [Live(since=1.0), Starting(since=2.0), Detached(since=3.0, expires=0.0), Ended(since=4.0, expires=0.0)],
+    [
+        Live(since=1.0),
+        Starting(since=2.0),
+        Detached(since=3.0, expires=0.0),
+        Ended(since=4.0, expires=0.0),
+        Ended(since=4.0, expires=0.0, is_cut=True),
+    ],
 )
 @pytest.mark.parametrize("is_borrowed", [False, True])
 def test_a_route_is_told_as_it_is(state: Live | Starting | Detached | Ended, is_borrowed: bool) -> None:

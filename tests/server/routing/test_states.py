@@ -27,10 +27,12 @@ EXPECTED: list[tuple[SessionState, Cause, SessionState | Gone]] = [
     (STARTING, Cause.READY, Live(since=9.0)),
     (STARTING, Cause.LINK_LOST, Detached(since=9.0, expires=90.0)),
     (STARTING, Cause.LEFT, Ended(since=9.0, expires=90.0)),
+    (STARTING, Cause.CUT, Ended(since=9.0, expires=90.0, is_cut=True)),
     (STARTING, Cause.REPLACED, GONE),
     (LIVE, Cause.READY, Live(since=9.0)),
     (LIVE, Cause.LINK_LOST, Detached(since=9.0, expires=90.0)),
     (LIVE, Cause.LEFT, Ended(since=9.0, expires=90.0)),
+    (LIVE, Cause.CUT, Ended(since=9.0, expires=90.0, is_cut=True)),
     (LIVE, Cause.REPLACED, GONE),
     # What was detached has ended when its link was lost, as far as visitors could tell.
     (DETACHED, Cause.EXPIRED, Ended(since=3.0, expires=90.0)),

@@ -14,7 +14,7 @@ import trio
 
 from conductor_trio.access.tokens import cookie_value
 from tests.doubles.origin import answering
-from tests.support.crews import Load, echo, open_workers, ready, tunnel
+from tests.support.crews import UPGRADE, Load, echo, open_workers, ready, tunnel
 from tests.support.live_session import HOST, OK, TOKEN, open_session, read_answer
 from tests.support.programs import PATIENCE, ask, open_server, wait_gone, wait_until
 from tests.support.successors import ending_successors, entries, upgrade
@@ -192,3 +192,34 @@ async def test_a_reload_applies_another_number(runtime_dir: Path, number: str) -
             assert (await ask(server.port, HOST, "/", token=TOKEN)).status == 200
         if number == "2":
             await wait_until(lambda: len(ready(server)) == 2)
+
+
+async def test_other_workers_accept_from_a_public_socket_that_was_made_again(
+    runtime_dir: Path, short_tmp: Path
+) -> None:
+    public = short_tmp / "public"
+
+    async def ask_there() -> bytes:
+        async with await trio.open_unix_socket(str(public)) as stream:
+            await stream.send_all(UPGRADE)
+            return bytes(await stream.receive_some())[:12]
+
+    async with open_workers(runtime_dir, "-s", str(public)) as server, open_session(server, echo):
+        former = ready(server)
+        async with await trio.open_unix_socket(str(public)) as stream:
+            await stream.send_all(UPGRADE)
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 101")
+            public.unlink()
+            for path in runtime_dir.glob("workers.*"):
+                path.unlink()
+            await wait_until(lambda: len(entries(server.program, "made_again")) == 2)
+            # At once, by the control process, and by others as soon as they serve.
+            assert await ask_there() == b"HTTP/1.1 101"
+            await wait_until(lambda: len(ready(server)) == 4)
+            assert await ask_there() == b"HTTP/1.1 101"
+            # What runs goes on, and who has nothing left ends.
+            await stream.send_all(b"x")
+            assert await stream.receive_some() == b"x"
+        for pid in former:
+            await wait_gone(pid)
+        assert not entries(server.program, "worker_ended")

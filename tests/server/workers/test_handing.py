@@ -22,10 +22,12 @@ from tests.support.engine import (
     TOKEN,
     Application,
     Engine,
+    Truncated,
     open_engine,
     request,
 )
 from tests.support.shares import give, make_named
+from tests.support.tls_visitor import Authority
 from tests.support.worker_plane import WorkerPlane
 
 SHARED = b"Cookie: authorization=shared\r\n"
@@ -82,7 +84,7 @@ async def test_the_owner_s_requests_are_forwarded_by_the_worker(short_tmp: Path)
         assert await ask(engine) == 200
         assert await ask(engine) == 200
         # The second one came with fields that were let in before: nobody was asked.
-        worker, control = worker_of(engine).proxy, engine.context
+        worker, control = worker_of(engine).proxy, engine.control
         assert (worker.counters.requests_total, control.counters.requests_total) == (2, 0)
         assert control.status()["requests_total"] == 0
         worker_of(engine).link.tell_last()
@@ -108,7 +110,7 @@ async def test_what_is_not_let_in_is_answered_by_the_control_process(
         for _ in range(2):
             await visitor.send(request(auth=auth, host=host))
             assert (await visitor.receive_response()).status == status
-        assert engine.context.counters.requests_total == 2
+        assert engine.control.counters.requests_total == 2
         assert worker_of(engine).proxy.counters.requests_total == 0
 
 
@@ -122,7 +124,7 @@ class Rising(Counters):
 
 async def test_each_request_is_counted_once_and_no_count_falls(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(), is_resumable=True, limits=IMPATIENT) as engine:
-        worker, control = worker_of(engine).proxy, engine.context
+        worker, control = worker_of(engine).proxy, engine.control
         worker.counters, control.counters = Rising(), Rising()
 
         def count() -> int:
@@ -149,7 +151,7 @@ async def test_a_request_that_begins_anew_elsewhere_is_counted_once(short_tmp: P
         await trio.sleep_forever()
 
     async with open_engine(short_tmp, hang, is_resumable=True) as engine:
-        worker, control = worker_of(engine).proxy, engine.context
+        worker, control = worker_of(engine).proxy, engine.control
         visitor = engine.connect()
         await visitor.send(request())
         await engine.origin.wait_connections()
@@ -157,6 +159,7 @@ async def test_a_request_that_begins_anew_elsewhere_is_counted_once(short_tmp: P
         while not control.parked.total:  # noqa: ASYNC110
             await trio.lowlevel.checkpoint()
         assert (worker.counters.requests_total, control.counters.requests_total) == (1, 0)
+        visitor.reset()
 
 
 async def test_wrong_tokens_have_one_rate_whoever_is_asked(short_tmp: Path) -> None:
@@ -224,7 +227,7 @@ async def test_a_relay_socket_that_is_gone_is_told_of_by_who_knows_the_session(s
         await worker_of(engine).wait_known()
         (short_tmp / "app").rename(short_tmp / "elsewhere")
         assert await ask(engine) == 502
-        assert engine.context.counters.broken == 1 and worker_of(engine).proxy.counters.broken == 0
+        assert engine.control.counters.broken == 1 and worker_of(engine).proxy.counters.broken == 0
         events = engine.planes.service.describe_events(engine.route_id)
         assert "Answered 502" in str(events)
         (short_tmp / "elsewhere").rename(short_tmp / "app")
@@ -238,7 +241,7 @@ async def test_a_request_waits_at_the_control_process_for_a_lost_session(short_t
         await worker_of(engine).wait_known()
         visitor = engine.connect()
         await visitor.send(request())
-        while not engine.context.parked.total:  # noqa: ASYNC110
+        while not engine.control.parked.total:  # noqa: ASYNC110
             await trio.lowlevel.checkpoint()
         relay = str(short_tmp / "app")
         engine.routes.register(attrs.evolve(former, id="next", relay_path=relay))
@@ -373,6 +376,75 @@ async def test_a_body_that_is_still_coming_goes_where_the_request_does(short_tmp
         assert worker_of(engine).proxy.counters.requests_total == 1
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+async def test_a_response_by_the_control_process_that_is_cut_looks_cut(
+    short_tmp: Path, version: bytes, *, is_whole: bool
+) -> None:
+    cut_now = trio.Event()
+
+    async def handle(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        await connection.send_all(b"HTTP/1.0 200 OK\r\n\r\nabc")
+        await cut_now.wait()
+
+    async with open_engine(short_tmp, handle, is_resumable=True, limits=IMPATIENT) as engine:
+        former = engine.route
+        engine.routes.change(former.id, Cause.LINK_LOST)
+        await engine.wait_known()
+        visitor = engine.connect()
+        await visitor.send(request(b"GET / " + version))
+        while not engine.control.parked.total:  # noqa: ASYNC110
+            await trio.lowlevel.checkpoint()
+        # The control process forwards it, over the next link.
+        engine.routes.register(attrs.evolve(former, id="next", relay_path=str(short_tmp / "app")))
+        visitor.unread = await visitor.receive_until(b"abc") + visitor.unread
+        if is_whole:
+            cut_now.set()
+            assert (await visitor.receive_response()).body == b"abc"
+        else:
+            engine.routes.change("next", Cause.LINK_LOST)
+            with pytest.raises(Truncated):
+                await visitor.receive_response()
+            cut_now.set()
+
+
+async def test_those_sent_behind_a_request_that_is_handed_over_are_answered(short_tmp: Path) -> None:
+    async with open_engine(short_tmp, Application(), is_resumable=True) as engine:
+        former = engine.route
+        engine.routes.change(former.id, Cause.LINK_LOST)
+        await engine.wait_known()
+        visitor = engine.connect()
+        await visitor.send(3 * request())
+        while not engine.control.parked.total:  # noqa: ASYNC110
+            await trio.lowlevel.checkpoint()
+        engine.routes.register(attrs.evolve(former, id="next", relay_path=str(short_tmp / "app")))
+        responses = [await visitor.receive_response() for _ in range(3)]
+        assert [response.status for response in responses] == [200, 200, 200]
+        assert [response.values(b"connection") for response in responses] == [[], [], [b"close"]]
+
+
+@pytest.mark.parametrize("way", ["tcp", "tls", "unix"])
+async def test_a_visitor_who_goes_while_the_request_waits_elsewhere_is_noticed(
+    short_tmp: Path, way: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    authority = Authority() if way == "tls" else None
+    async with open_engine(short_tmp, Application(), is_resumable=True, patience=1000) as engine:
+        engine.routes.change(engine.route_id, Cause.LINK_LOST)
+        await engine.wait_known()
+        visitor = engine.connect(unix=way == "unix", authority=authority)
+        await visitor.send(request())
+        while not engine.control.parked.total:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        began = trio.current_time()
+        if way == "tls":
+            await visitor.send_eof()
+        visitor.reset() if way == "tcp" else visitor.close()
+        while engine.control.parked.total:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        assert trio.current_time() - began < 2
+
+
 NOBODY = b"nobody.test"
 
 
@@ -403,9 +475,9 @@ async def test_without_a_control_process_what_can_wait_does_so_for_the_next(shor
         for visitor in waiting:
             assert (await visitor.receive_response()).status == 404
         # That one rules on everything from now on.
-        asked = engine.context.counters.requests_total
+        asked = engine.control.counters.requests_total
         assert await ask(engine) == 200
-        assert engine.context.counters.requests_total == asked + 1
+        assert engine.control.counters.requests_total == asked + 1
 
 
 async def test_without_a_control_process_few_wait_and_none_for_ever(short_tmp: Path) -> None:

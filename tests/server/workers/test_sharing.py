@@ -64,7 +64,7 @@ def visit(engine: Engine, address: str, *, is_worker: bool) -> Visitor:
         way = Way(make_connection=worker.make_connection)
         engine.nursery.start_soon(serve_visitor, theirs, address, worker.proxy, None, way)
     else:
-        engine.nursery.start_soon(serve_visitor, theirs, address, engine.context, None)
+        engine.nursery.start_soon(serve_visitor, theirs, address, engine.control, None)
     visitor = Visitor(SocketStream(ours), ours)
     engine.visitors.append(visitor)
     return visitor
@@ -91,7 +91,7 @@ async def test_an_address_has_its_places_at_both_together(short_tmp: Path, at_wo
         visitors = [visit(engine, ALICE, is_worker=number < at_worker) for number in range(4)]
         for visitor in visitors:  # each is busy from now on
             await visitor.send(b"GET / HT")
-        while worker_of(engine).proxy.visitors + engine.context.visitors < 4:  # noqa: ASYNC110
+        while worker_of(engine).proxy.visitors + engine.control.visitors < 4:  # noqa: ASYNC110
             await trio.lowlevel.checkpoint()
         for is_worker in (True, False):
             refused = visit(engine, ALICE, is_worker=is_worker)
@@ -111,7 +111,7 @@ async def test_an_address_gives_way_to_itself_at_the_other_process(short_tmp: Pa
         for _ in range(4):
             assert await ask(visit(engine, ALICE, is_worker=not is_worker)) == 200  # and idle from now on
         assert await ask(visit(engine, ALICE, is_worker=is_worker)) == 200
-        assert worker_of(engine).proxy.places.count_of(ALICE) + engine.context.places.count_of(ALICE) <= 4
+        assert worker_of(engine).proxy.places.count_of(ALICE) + engine.control.places.count_of(ALICE) <= 4
 
 
 async def test_what_is_handed_over_takes_one_place(short_tmp: Path) -> None:
@@ -120,7 +120,7 @@ async def test_what_is_handed_over_takes_one_place(short_tmp: Path) -> None:
         visitor = visit(engine, ALICE, is_worker=True)
         for _ in range(3):
             assert await see_status(visitor) == 200
-        assert (worker_of(engine).proxy.visitors, engine.context.visitors) == (1, 0)
+        assert (worker_of(engine).proxy.visitors, engine.control.visitors) == (1, 0)
 
 
 async def test_whom_a_front_proxy_names_has_one_place_however_it_is_answered(short_tmp: Path) -> None:
@@ -154,7 +154,7 @@ async def test_a_session_has_its_connections_at_both_together(short_tmp: Path) -
 async def test_a_user_of_two_processes_weighs_twice_at_each_for_as_long(short_tmp: Path) -> None:
     async with open_engine(short_tmp, Application(), limits=LIMITS) as engine:
         worker = worker_of(engine)
-        here, there = engine.context.ledger, worker.proxy.ledger
+        here, there = engine.control.ledger, worker.proxy.ledger
         user = engine.route.user
         for ledger in (here, there):
             ledger.user(user)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 
 import attrs
 import pytest
+import trio
 
 from conductor_trio.limits.server import ServerLimits
+from conductor_trio.limits.workers import MAX_WORKER_LINE
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.accounts.ledger import Ledger
 from conductor_trio.server.observability.measures import Measures
-from conductor_trio.server.workers.usage import WorkersUsage
+from conductor_trio.server.routing.mirror import MirrorTable
+from conductor_trio.server.settings import ServerSettings
+from conductor_trio.server.workers.control_link import ControlLink
+from conductor_trio.server.workers.plane import make_worker_plane
+from conductor_trio.server.workers.usage import Reporter, WorkersUsage
+from tests.support.engine import make_log
+from tests.support.routes import make_route
 
 
 def totals(requests: int, visitors: int) -> dict[str, object]:
@@ -94,3 +103,22 @@ def test_what_is_no_word_of_a_worker_is_refused(message: dict[str, object]) -> N
     ledger.session("r", "alice")
     with pytest.raises(ValueError, match=r".+"):
         WorkersUsage(ledger).receive("a", message)
+
+
+async def test_however_much_is_told_a_line_has_its_bound() -> None:
+    """Of each of many sessions many shares are in use at one worker."""
+    keys = [f"key-{number}" for number in range(300)]
+    settings = ServerSettings(runtime_dir="/nowhere", patterns=("{key}-{user}.test",))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        link = ControlLink(trio.SocketStream(trio.socket.from_stdlib_socket(theirs)), settings.limits)
+        proxy = make_worker_plane(settings, make_log([]), link)
+        assert isinstance(proxy.routes, MirrorTable)
+        for key in keys:
+            proxy.routes.put(make_route(host=f"{key}.test", key=key))
+        for runtime in proxy.runtimes:
+            for share in range(100):
+                runtime.account.connections[object()] = f"share-{share:020}"
+        lines = [json.dumps(message) for message in Reporter(proxy).take() if "routes" in message]
+        assert sum(len(json.loads(line)["routes"]) for line in lines) == len(keys)
+        assert max(map(len, lines)) < MAX_WORKER_LINE / 10

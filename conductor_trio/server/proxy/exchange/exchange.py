@@ -58,6 +58,7 @@ class Exchange:
     _pump: RequestPump
     _response: ResponseRelay | None = attrs.field(default=None, init=False)
     is_finishing: bool = attrs.field(default=False, init=False)  #: the session is over
+    _sending: trio.CancelScope | None = attrs.field(default=None, init=False)  # of a body that is still coming
 
     @property
     def user(self) -> str:
@@ -94,7 +95,7 @@ class Exchange:
 
         False where nothing is: nothing was sent as yet, or the link is lost and nothing more comes that way. What
         does no harm is better carried out once more than waited for. At the server's end it is no more than what
-        has come.
+        has come. Of a body that is still coming no more is sent.
         """
         response = self._response
         if response is None:
@@ -109,6 +110,8 @@ class Exchange:
             if not response.has_unread and (self.is_harmless or response.has_application_ended):
                 return False
         self.is_finishing = True
+        if self._sending is not None:
+            self._sending.cancel()
         self._listener.connection.set_deadline(trio.current_time() + timeout, reason)
         return True
 
@@ -210,11 +213,13 @@ class Exchange:
         took_all = False
         end = ResponseEnd.SPENT
         failure: Exception | None = None
+        self._sending = sending = trio.CancelScope()
 
         async def run_request() -> None:
             nonlocal took_all, failure
             try:
-                took_all = await self._pump.run(upstream, takes=takes)
+                with sending:
+                    took_all = await self._pump.run(upstream, takes=takes)
             except (ClientDisconnected, RequestAborted) as error:
                 failure = ClientDisconnected() if self.has_begun else error
                 nursery.cancel_scope.cancel()

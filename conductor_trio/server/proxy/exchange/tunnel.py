@@ -41,7 +41,8 @@ async def relay_tunnel(
 ) -> None:
     """Carry the new protocol's bytes both ways, those that came early first, until its end; closes `upstream`.
 
-    What was said before the end of a session still arrives; with the visitor's access it is cancelled at once.
+    What the application said before the end of its session still arrives, while nothing of the visitor's reaches
+    it any more; with the visitor's access it is cancelled at once.
     """
     runtime, upstream = tunnel.runtime, tunnel.upstream
 
@@ -59,7 +60,7 @@ async def relay_tunnel(
         is_ending = reason is CancelReason.SERVER_ENDS  # and nobody goes on talking
         if is_ending and not (splice.is_sending or upstream.has_unread()):
             return False
-        splice.finish(BRIEF_LINGER if is_ending else context.limits.ended_session)
+        splice.finish(BRIEF_LINGER if is_ending else context.limits.ended_session, hears_one=False)
         return True
 
     finish_exchange, connection.finish = connection.finish, finish

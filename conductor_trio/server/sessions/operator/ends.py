@@ -101,7 +101,7 @@ class OperatorEnds:
         if route.is_borrowed:
             self._routes.change(route.id, Cause.LEFT)  # of which the predecessor hears
         else:
-            self._records.end(route.id, was_replaced=False)
+            self._records.end(route.id, was_replaced=False, cause=Cause.CUT)
 
 
 def _name(route: Route) -> SessionName:

@@ -302,6 +302,7 @@ async def test_a_response_that_is_cut_looks_cut(begin: bytes, end: bytes, versio
         with pytest.raises(Truncated) as caught:
             await visitor.receive_response()
         assert caught.value.body == b"abc"
+        await engine.wait_told()
         [told] = engine.planes.service.describe_events(engine.route_id)
         assert str(told["text"]).startswith("Cut a response short: ")
 
@@ -630,6 +631,39 @@ async def test_the_session_ends_in_an_upload(size: int, short_tmp: Path) -> None
         response = await visitor.receive_response()
         assert response.status in (502, 503)
         assert response.values(b"connection") == [b"close"]
+
+
+async def test_from_the_session_s_end_on_no_more_of_an_upload_is_passed_on(short_tmp: Path) -> None:
+    heard, may_end = bytearray(), trio.Event()
+
+    async def handle(connection: OriginConnection) -> None:
+        await connection.receive_head()
+        await connection.send_all(CHUNKED + b"3\r\nabc\r\n")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen, connection)
+            await may_end.wait()
+            nursery.cancel_scope.cancel()
+        await connection.send_all(b"4\r\nlast\r\n0\r\n\r\n")
+
+    async def listen(connection: OriginConnection) -> None:
+        while await connection.receive_more():
+            heard.extend(connection.unread)
+            connection.unread.clear()
+
+    async with open_engine(short_tmp, handle, is_resumable=True) as engine:
+        visitor = engine.connect()
+        await visitor.send(request(b"POST / HTTP/1.1", b"Content-Length: 1000\r\n", b"early"))
+        visitor.unread = await visitor.receive_until(b"abc") + visitor.unread
+        await visitor.send(b" and in time")
+        while not heard.endswith(b"in time"):  # noqa: ASYNC110
+            await trio.sleep(0.001)
+        engine.end_session()
+        await engine.wait_known()
+        await visitor.send(b" and too late")
+        await wait_all_tasks_blocked(0.01)
+        may_end.set()
+        assert (await visitor.receive_response(b"POST")).body == b"abclast"
+    assert b"late" not in heard
 
 
 # Deadlines.

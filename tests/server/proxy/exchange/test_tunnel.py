@@ -95,3 +95,17 @@ async def test_it_ends_at_once_with_the_visitors_access() -> None:
         stage.scope.cancel(CancelReason.ACCESS_ENDED)
         await stage.ended.wait()
         assert stage.scope.reason is CancelReason.ACCESS_ENDED
+
+
+async def test_from_the_session_s_end_on_nothing_of_the_visitor_s_reaches_the_application() -> None:
+    async with open_tunnel() as stage:
+        bench = stage.bench
+        await bench.visitor.send_all(b"before")
+        assert await bench.sent_to_application(6) == b"before"
+        stage.scope.cancel(CancelReason.LINK_LOST)
+        await bench.visitor.send_all(b"too late")
+        await bench.application.send_all(b"last words")
+        assert await bench.sent_to_visitor() == b"last words"
+        await bench.application.send_eof()
+        await stage.ended.wait()
+        assert await bench.sent_to_application(1) == b""

@@ -77,6 +77,8 @@ async def test_one_that_cannot_be_told_is_ended_and_does_not_come_back_at_once(r
             await client.go_live(key="app")
             assert bench.context.ends.end(route_of(bench), "noise") is Ending.ENDED
             assert await client.receive() is None
+        await bench.wait_state(HOST, Ended)
+        assert route_of(bench).was_cut  # for whoever does not go by itself is not waited
         with bench.connect() as client:
             await client.greet()
             client.listen()

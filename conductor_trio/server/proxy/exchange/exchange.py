@@ -95,7 +95,7 @@ class Exchange:
 
         False where nothing is: nothing was sent as yet, or the link is lost and nothing more comes that way. What
         does no harm is better carried out once more than waited for. At the server's end it is no more than what
-        has come. Of a body that is still coming no more is sent.
+        has come. Of a body that is still coming no more is sent once the session is over.
         """
         response = self._response
         if response is None:
@@ -110,7 +110,7 @@ class Exchange:
             if not response.has_unread and (self.is_harmless or response.has_application_ended):
                 return False
         self.is_finishing = True
-        if self._sending is not None:
+        if self._sending is not None and reason is not CancelReason.SERVER_ENDS:
             self._sending.cancel()
         self._listener.connection.set_deadline(trio.current_time() + timeout, reason)
         return True

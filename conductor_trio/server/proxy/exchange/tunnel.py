@@ -41,8 +41,8 @@ async def relay_tunnel(
 ) -> None:
     """Carry the new protocol's bytes both ways, those that came early first, until its end; closes `upstream`.
 
-    What the application said before the end of its session still arrives, while nothing of the visitor's reaches
-    it any more; with the visitor's access it is cancelled at once.
+    What was said before the end of the server still arrives. So does what the application said before the end of
+    its session, while nothing of the visitor's reaches it any more; with the visitor's access all is cut at once.
     """
     runtime, upstream = tunnel.runtime, tunnel.upstream
 
@@ -60,7 +60,7 @@ async def relay_tunnel(
         is_ending = reason is CancelReason.SERVER_ENDS  # and nobody goes on talking
         if is_ending and not (splice.is_sending or upstream.has_unread()):
             return False
-        splice.finish(BRIEF_LINGER if is_ending else context.limits.ended_session, hears_one=False)
+        splice.finish(BRIEF_LINGER if is_ending else context.limits.ended_session, hears_one=is_ending)
         return True
 
     finish_exchange, connection.finish = connection.finish, finish

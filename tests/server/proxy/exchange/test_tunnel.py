@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -109,3 +110,14 @@ async def test_from_the_session_s_end_on_nothing_of_the_visitor_s_reaches_the_ap
         await bench.application.send_eof()
         await stage.ended.wait()
         assert await bench.sent_to_application(1) == b""
+
+
+async def test_while_the_server_ends_both_are_heard() -> None:
+    async with open_tunnel() as stage:
+        bench = stage.bench
+        os.write(bench.application.socket.fileno(), b"last words")  # which nobody can have read as yet
+        stage.scope.cancel(CancelReason.SERVER_ENDS)
+        await bench.visitor.send_all(b"and mine")
+        assert await bench.sent_to_application(8) == b"and mine"
+        assert await bench.sent_to_visitor() == b"last words"
+        await end_both(bench)

@@ -115,7 +115,7 @@ async def test_from_the_session_s_end_on_nothing_of_the_visitor_s_reaches_the_ap
 async def test_while_the_server_ends_both_are_heard() -> None:
     async with open_tunnel() as stage:
         bench = stage.bench
-        os.write(bench.application.socket.fileno(), b"last words")  # which nobody can have read as yet
+        os.write(bench.application.fileno(), b"last words")  # which nobody can have read as yet
         stage.scope.cancel(CancelReason.SERVER_ENDS)
         await bench.visitor.send_all(b"and mine")
         assert await bench.sent_to_application(8) == b"and mine"

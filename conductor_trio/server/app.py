@@ -28,7 +28,6 @@ import trio
 
 from conductor_trio.configuration.configured import Configuration
 from conductor_trio.configuration.report import describe
-from conductor_trio.limits.constants import MAX_LEFT_SESSIONS
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.net.listeners import Handler
@@ -54,7 +53,7 @@ from conductor_trio.server.lifecycle.runtime_directory import (
 )
 from conductor_trio.server.lifecycle.service_manager import notify
 from conductor_trio.server.lifecycle.shutdown import Shutdown, open_signals
-from conductor_trio.server.lifecycle.state_file import StateFile
+from conductor_trio.server.lifecycle.state_file import StateFile, limits_of_what_is_left
 from conductor_trio.server.lifecycle.tls import make_tls_context
 from conductor_trio.server.lifecycle.upkeep import Upkeep
 from conductor_trio.server.metrics.endpoint import MetricsEndpoint
@@ -95,7 +94,7 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
         planes = make_planes(settings, log, stack.enter_context(open_observer(settings, log)))
         monitor = stack.enter_context(DirectoryMonitor(settings.limits))
         inherited = stack.enter_context(open_inherited_listeners(os.environ))
-        predecessor, expected = None, _limits_of_what_is_left(settings.limits)
+        predecessor, expected = None, limits_of_what_is_left(settings.limits)
         if settings.take_over:
             opening = open_predecessor(handover_path(settings.runtime_dir), expected)
             predecessor = await stack.enter_async_context(opening)
@@ -130,11 +129,6 @@ async def run_server(settings: ServerSettings, log: Logger, said: Configuration,
             metrics=metrics,
         )
         await server.run(functools.partial(serve_visitor, context=planes.proxy, tls=tls), predecessor)
-
-
-def _limits_of_what_is_left(limits: ServerLimits) -> ServerLimits:
-    """Return the limits for sessions of an earlier server, which go on though fewer are allowed by now."""
-    return attrs.evolve(limits, max_sessions=MAX_LEFT_SESSIONS, max_user_sessions=MAX_LEFT_SESSIONS)
 
 
 @attrs.frozen(eq=False)
@@ -301,9 +295,8 @@ class _Server:
         control, pace = self.listeners.control, self.planes.ledger.wait_for_arrivals
         accept = functools.partial(control.serve, on_shortage=self._note_shortage, task_name="client", pace=pace)
         accepting.start_soon(accept, serve_client, sessions, name="accept clients")
-        accept = functools.partial(
-            self.listeners.admin.serve, on_shortage=self._note_shortage, task_name="operator", pace=pace
-        )
+        admin = self.listeners.admin
+        accept = functools.partial(admin.serve, on_shortage=self._note_shortage, task_name="operator", pace=pace)
         # Whoever is cut off by a hand-over asks the successor.
         accepting.start_soon(accept, self.admin.serve, accepting, name="accept operators")
         upkeep = Upkeep(

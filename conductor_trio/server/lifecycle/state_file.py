@@ -11,7 +11,7 @@ import threading
 import attrs
 import trio
 
-from conductor_trio.limits.constants import MAX_SNAPSHOT_V1
+from conductor_trio.limits.constants import MAX_LEFT_SESSIONS, MAX_SNAPSHOT_V1
 from conductor_trio.limits.server import ServerLimits
 from conductor_trio.log import Logger
 from conductor_trio.server.orders.orders import Orders
@@ -21,6 +21,11 @@ from conductor_trio.server.routing.snapshot import Snapshot, format_snapshot, pa
 from conductor_trio.server.routing.table import RouteTable
 
 _WRITE_SHARE = 20  # writing takes at most one part in so many of the time
+
+
+def limits_of_what_is_left(limits: ServerLimits) -> ServerLimits:
+    """Return the limits for sessions of an earlier server, which go on though fewer are allowed by now."""
+    return attrs.evolve(limits, max_sessions=MAX_LEFT_SESSIONS, max_user_sessions=MAX_LEFT_SESSIONS)
 
 
 class StateFile:

@@ -31,11 +31,6 @@ from conductor_trio.server.routing.states import Cause
 from conductor_trio.server.routing.table import RouteTable
 
 
-def _user_of(route: Route) -> str:
-    """Return whose session it is, as far as that is known."""
-    return route.user or route.id
-
-
 @attrs.define(eq=False)
 class OwnerRuntime:
     """What the sessions of one user share."""
@@ -289,7 +284,7 @@ class RouteRuntimes:
 
     def _open(self, route: Route) -> None:
         assert route.relay_path is not None, "a session that is here leads somewhere"
-        user = _user_of(route)
+        user = route.user or route.id  # whose it is, as far as that is known
         self._by_id[route.id] = RouteRuntime(
             route_id=route.id,
             owner=self._open_owner(user),

@@ -69,9 +69,7 @@ async def serve_visitor(
         try:
             peer = _peer_of(address, context, is_https=way.is_https or tls is not None)
             payer = open_payer(account := _account_of(peer, context))
-            if context.places.leases is not None and not way.has_place:
-                await context.places.obtain(None if peer.is_trusted else peer.address)
-            place = _take_place(peer, sock, context, way)
+            place = await _take_place(peer, sock, context, way)
             if isinstance(place, NoPlace):
                 limits = BRIEF_LINGER
                 outcome = await _turn_away(raw, place, context, is_silent=tls is not None or account.is_over())
@@ -143,10 +141,12 @@ async def _turn_away(raw: SocketStream, reason: NoPlace, context: ProxyContext, 
     return Outcome.CLOSE
 
 
-def _take_place(peer: Peer, sock: socket.socket, context: ProxyContext, way: Way) -> Place | NoPlace:
+async def _take_place(peer: Peer, sock: socket.socket, context: ProxyContext, way: Way) -> Place | NoPlace:
     address, networks = None if peer.is_trusted else peer.address, context.orders.networks
     if networks and address is not None and networks.has(address):
         return NoPlace.BLOCKED
+    if context.places.leases is not None and not way.has_place:
+        await context.places.obtain(address)
     take = context.places.lend if way.has_place else context.places.take
     return take(address, sock.fileno())
 

@@ -23,12 +23,12 @@ from conductor_trio.limits.workers import MAX_REPLY_SIZE
 from conductor_trio.net.poller import PolledStream
 from conductor_trio.net.stream import STREAM_LOST, SocketStream
 from conductor_trio.net.unix import connect_unix_socket
-from conductor_trio.net.whole_end import send_with_end
 from conductor_trio.server.accounts.guessing import ConnectionGuard
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served
 from conductor_trio.server.proxy.exchange.handed import Handed
+from conductor_trio.server.proxy.exchange.whole_end import send_with_end
 from conductor_trio.server.proxy.parking import ParkedRequests
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.routing.routes import Route

@@ -20,13 +20,13 @@ from conductor_trio.limits.workers import MAX_ADDED_FIELDS, MAX_ADDED_HEAD
 from conductor_trio.net.listeners import Listener, listen_unix
 from conductor_trio.net.peer_credentials import Credentials, peer_credentials
 from conductor_trio.net.stream import SocketStream
-from conductor_trio.net.whole_end import WholeEnd, receive_with_end
 from conductor_trio.server.accounts.addresses import account_of
 from conductor_trio.server.accounts.places import Place
 from conductor_trio.server.proxy.connection import VisitorConnection
 from conductor_trio.server.proxy.context import ExchangeContext, ProxyContext
 from conductor_trio.server.proxy.dispatch import Dispatcher, Served
 from conductor_trio.server.proxy.exchange.exchange import Outcome
+from conductor_trio.server.proxy.exchange.whole_end import WholeEnd, receive_with_end
 from conductor_trio.server.proxy.route_runtime import RouteRuntime
 from conductor_trio.server.proxy.visitor import Way, serve_visitor
 from conductor_trio.server.routing.routes import Route

@@ -8,9 +8,9 @@ from conductor_trio.limits.linger import BRIEF_LINGER, HANDED_LINGER
 from conductor_trio.net.ending import end_gently
 from conductor_trio.net.relay import Splice
 from conductor_trio.net.stream import SocketStream, Stream
-from conductor_trio.net.whole_end import WholeEnd
 from conductor_trio.server.proxy.context import ProxyContext
 from conductor_trio.server.proxy.exchange.exchange import Outcome
+from conductor_trio.server.proxy.exchange.whole_end import WholeEnd
 
 
 @attrs.define(kw_only=True, eq=False)

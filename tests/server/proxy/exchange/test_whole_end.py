@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 import trio
 
-from conductor_trio.net.whole_end import receive_with_end, send_with_end
+from conductor_trio.server.proxy.exchange.whole_end import receive_with_end, send_with_end
 from tests.support.descriptors import open_descriptors
 
 

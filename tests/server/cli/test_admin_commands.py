@@ -26,7 +26,7 @@ from tests.support.programs import open_server, run_program, server_command
         (["block", "no-such-user-here"], "neither a user of this host nor a network"),
         (["block", "192.0.2.1/8"], "has host bits set"),
         (["block", "::g"], "does not appear to be"),
-        (["block", "root", "--for", "soon"], ": --for: invalid"),
+        (["block", "root", "--for", "soon"], ": --for: 'soon' is no time; write it as 90s"),
         (["announce", "a", "--clear"], "--clear needs no TEXT"),
         (["announce", ""], "TEXT is empty"),
         (["announce", "a" * 501], "at most 500 printable characters"),

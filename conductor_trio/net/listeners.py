@@ -261,9 +261,9 @@ async def serve_connections(
     """
     listener.setblocking(False)
     while True:
-        if pace is not None:
-            await pace()
         await trio.lowlevel.wait_readable(listener)
+        if pace is not None:  # as it is now, however long nobody came
+            await pace()
         for _ in range(max_accepts):
             try:
                 sock, address = listener.accept()

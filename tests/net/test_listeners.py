@@ -235,6 +235,31 @@ async def test_a_pace_is_kept_before_more_are_taken(short_tmp: Path) -> None:
             nursery.cancel_scope.cancel()
 
 
+async def test_a_pace_that_has_changed_while_nobody_came_counts(short_tmp: Path) -> None:
+    path = short_tmp / "s"
+    gate, waiting = trio.Event(), trio.Event()
+    gate.set()
+
+    async def pace() -> None:
+        if not gate.is_set():
+            waiting.set()
+        await gate.wait()
+
+    async def handle(sock: socket.socket, _: str) -> None:
+        raise AssertionError("it is too many")
+
+    with open_unix_listener(str(path), 0o660) as listener:
+        async with trio.open_nursery() as nursery:
+            serve = partial(serve_connections, on_shortage=give_up, pace=pace)
+            nursery.start_soon(serve, listener, handle, nursery)
+            await trio.testing.wait_all_tasks_blocked()
+            gate = trio.Event()
+            with connect(path):
+                await waiting.wait()
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
+
+
 async def test_an_accepted_tcp_connection_sends_at_once_and_notices_a_peer_that_vanishes() -> None:
     options: trio.MemorySendChannel[tuple[int, int, int]]
     options, found = trio.open_memory_channel(1)

@@ -15,6 +15,7 @@ from conductor_trio.limits.server import ServerLimits
 from conductor_trio.server.accounts.counters import Counters
 from conductor_trio.server.routing.states import Cause, Starting
 from tests.doubles.origin import OriginConnection
+from tests.support.crews import echo
 from tests.support.engine import (
     COOKIE,
     IMPATIENT,
@@ -41,7 +42,6 @@ SHARE = Share(
     is_once=False,
 )
 UPGRADE = b"Connection: upgrade\r\nUpgrade: echo\r\n"
-SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
 
 
 @pytest.fixture(autouse=True)
@@ -67,16 +67,6 @@ async def ask(engine: Engine, auth: bytes = COOKIE, host: bytes = b"app-alice.te
 
 def with_share(engine: Engine) -> None:
     engine.routes.set_access(engine.route_id, engine.route.access.with_share(SHARE))
-
-
-async def echo(connection: OriginConnection) -> None:
-    """Switch to a protocol that says everything again."""
-    await connection.receive_head()
-    await connection.send_all(SWITCHED)
-    while await connection.receive_more():
-        data = bytes(connection.unread)
-        connection.unread.clear()
-        await connection.send_all(data)
 
 
 async def test_the_owner_s_requests_are_forwarded_by_the_worker(short_tmp: Path) -> None:

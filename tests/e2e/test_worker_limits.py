@@ -13,21 +13,12 @@ from pathlib import Path
 import trio
 
 from tests.doubles.origin import OriginConnection
-from tests.support.live_session import REQUEST, open_session
-from tests.support.programs import PATIENCE, Server, open_server, wait_until
-from tests.support.successors import ending_successors, entries, upgrade
+from tests.support.crews import SWITCHED, UPGRADE, open_workers, ready
+from tests.support.live_session import open_session
+from tests.support.programs import PATIENCE, Server, wait_until
+from tests.support.successors import upgrade
 
-UPGRADE = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
-SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
 MOST = 10
-
-
-@asynccontextmanager
-async def open_workers(runtime_dir: Path, *options: str) -> AsyncIterator[Server]:
-    """Run a server whose two workers serve already."""
-    async with open_server(runtime_dir, "--workers", "2", *options) as server, ending_successors(server.program):
-        await wait_until(lambda: len(entries(server.program, "worker_ready")) == 2)
-        yield server
 
 
 async def switch(connection: OriginConnection) -> None:
@@ -103,14 +94,20 @@ async def open_tunnels(server: Server) -> AsyncIterator[Tunnels]:
             await trio.aclose_forcefully(stream)
 
 
-async def test_an_address_has_its_places_at_all_workers_together(runtime_dir: Path) -> None:
-    options = ("--max-address-visitors", str(MOST))
+@asynccontextmanager
+async def open_full(runtime_dir: Path, limit: str) -> AsyncIterator[tuple[Server, Tunnels]]:
+    """Visit the session of a server with that limit until there are as many tunnels as there may be."""
     async with (
-        open_workers(runtime_dir, *options) as server,
+        open_workers(runtime_dir, limit, str(MOST)) as server,
         open_session(server, switch),
         open_tunnels(server) as tunnels,
     ):
         await tunnels.fill_up_to(MOST)
+        yield server, tunnels
+
+
+async def test_an_address_has_its_places_at_all_workers_together(runtime_dir: Path) -> None:
+    async with open_full(runtime_dir, "--max-address-visitors") as (_, tunnels):
         assert tunnels.refusals == {429}
         await tunnels.close(3)
         await tunnels.fill_up_to(MOST)
@@ -120,30 +117,18 @@ async def test_an_address_has_its_places_at_all_workers_together(runtime_dir: Pa
 
 
 async def test_a_session_has_its_connections_at_all_workers_together(runtime_dir: Path) -> None:
-    options = ("--max-route-connections", str(MOST))
-    async with (
-        open_workers(runtime_dir, *options) as server,
-        open_session(server, switch),
-        open_tunnels(server) as tunnels,
-    ):
-        await tunnels.fill_up_to(MOST)
+    async with open_full(runtime_dir, "--max-route-connections") as (_, tunnels):
         assert tunnels.refusals == {503}
         await tunnels.close(4)
         await tunnels.fill_up_to(MOST)
 
 
 async def test_what_a_killed_worker_had_is_free_again(runtime_dir: Path) -> None:
-    options = ("--max-address-visitors", str(MOST))
-    async with (
-        open_workers(runtime_dir, *options) as server,
-        open_session(server, switch),
-        open_tunnels(server) as tunnels,
-    ):
+    async with open_full(runtime_dir, "--max-address-visitors") as (server, tunnels):
         for killed in range(2):
             await tunnels.fill_up_to(MOST)
-            ready = entries(server.program, "worker_ready")
-            os.kill(ready[-2]["pid"], signal.SIGKILL)
-            await wait_until(lambda killed=killed: len(entries(server.program, "worker_ready")) == 3 + killed)  # type: ignore[misc]
+            os.kill(ready(server)[-2], signal.SIGKILL)
+            await wait_until(lambda killed=killed: len(ready(server)) == 3 + killed)  # type: ignore[misc]
             await tunnels.drop_broken()
         await tunnels.fill_up_to(MOST)
 
@@ -161,6 +146,6 @@ async def test_a_successor_has_the_limits_anew(runtime_dir: Path) -> None:
             pass
         async with open_session(server, switch, extensions=["resume"]):
             assert await server.program.wait_ended() == 0
-            await wait_until(lambda: len(entries(server.program, "worker_ready")) == 4)
+            await wait_until(lambda: len(ready(server)) == 4)
             async with open_tunnels(server) as tunnels:
                 await tunnels.fill_up_to(MOST)

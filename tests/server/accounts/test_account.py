@@ -67,8 +67,8 @@ async def test_what_it_used_alone_is_not_held_against_it(autojump_clock: MockClo
     assert await hot.wait() == 0
 
 
-async def test_a_route_gets_its_share_while_another_wants_something(autojump_clock: MockClock) -> None:
-    hot, quiet = two_routes(autojump_clock)
+async def work_beside(hot: Route, quiet: Route) -> float:
+    """Have one do as much as it may within ten seconds, in seconds, while another that never waits does little."""
     begin = trio.current_time()
     worked = 0.0
     while trio.current_time() < begin + 10:
@@ -77,20 +77,19 @@ async def test_a_route_gets_its_share_while_another_wants_something(autojump_clo
         hot.work(0.002)
         worked += 0.002
         quiet.work(0.0001)
+    return worked
+
+
+async def test_a_route_gets_its_share_while_another_wants_something(autojump_clock: MockClock) -> None:
+    hot, quiet = two_routes(autojump_clock)
+    worked = await work_beside(hot, quiet)
     assert worked == pytest.approx(10 * LIMITS.processor_share, rel=0.02)
 
 
 async def test_who_uses_as_much_elsewhere_gets_half_of_the_share(autojump_clock: MockClock) -> None:
     hot, quiet = two_routes(autojump_clock)
     hot.account.weight = 2.0
-    begin = trio.current_time()
-    worked = 0.0
-    while trio.current_time() < begin + 10:
-        assert await quiet.wait() == 0
-        await hot.wait()
-        hot.work(0.002)
-        worked += 0.002
-        quiet.work(0.0001)
+    worked = await work_beside(hot, quiet)
     assert worked == pytest.approx(10 * LIMITS.processor_share / 2, rel=0.02)
     assert hot.account.used == pytest.approx(worked)
     used = hot.account.lately_used
